@@ -1,0 +1,84 @@
+"""Every way in which the engine can fail, as a small closed family.
+
+Whether trying again can help is part of the type (`retryable`), so nobody guesses it from a
+message. A message is written for the person who reads it in a terminal: `summary` is one line that
+says what is wrong and where; `detail` says what was tried, what came back and what to do next.
+No error ever carries a secret: scripts travel by standard input and are not part of an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+Path = tuple[str | int, ...]
+"""Where in a configuration: attribute names, map keys and list indexes, outermost first."""
+
+
+class RpoolError(Exception):
+    """What all errors of the engine are."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, summary: str, detail: str = "") -> None:
+        super().__init__(f"{summary}\n{detail}" if detail else summary)
+        self.summary = summary
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration; `path` is empty when it belongs to the whole."""
+
+    path: Path
+    summary: str
+    detail: str = ""
+
+
+class SpecError(RpoolError):
+    """What was asked for is wrong or impossible; nothing was touched. Carries all findings."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problem.summary for problem in self.problems))
+
+
+class DoesNotFit(SpecError):
+    """The fleet cannot hold the request; the message counts what is free and what is missing."""
+
+
+class Unreachable(RpoolError):
+    """No contact with a server. Says nothing about whether it is alive."""
+
+    retryable = True
+
+
+class OutcomeUnknown(RpoolError):
+    """Contact was lost while a command ran: it may have happened or not, so look again."""
+
+    retryable = True
+
+
+class CommandFailed(RpoolError):
+    """A command on a server ended with an error; `detail` has the end of what it printed."""
+
+
+class Refused(RpoolError):
+    """A server or a rule said no on purpose: a foreign claim, a dirty server, a quorum at risk."""
+
+
+class StalePlan(RpoolError):
+    """The world changed between plan and apply: a planned server is no longer to be had."""
+
+
+class TimedOut(RpoolError):
+    """A deadline passed; the message says what was being waited for."""
+
+
+class Interrupted(RpoolError):
+    """Somebody asked us to stop; no new step was started."""
+
+
+class Bug(RpoolError):
+    """Something that cannot happen did. Worth a report."""

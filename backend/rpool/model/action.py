@@ -1,0 +1,195 @@
+"""What can be done to a server: a closed union of small actions that are data, not code.
+
+`reach` renders each to a script that runs on the server under a guard: it takes the server's lock,
+checks that the claim still has this uid and epoch, and only then acts. Every action is idempotent:
+carried out a second time it finds its work done. All change something, save `AwaitReady`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.pool import Kubeadm, PoolSpec
+from rpool.model.record import Record
+from rpool.model.secret import Secret
+from rpool.model.server import Server, ServerName
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSecrets:
+    """What lets servers join for some minutes: a bootstrap token and the key of kubeadm's
+    uploaded certificates. `ca_pin` (`sha256:...`) is public, and known once the first server is up.
+    """
+
+    token: Secret
+    certificate_key: Secret
+    ca_pin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeClaim:
+    """Publish `claim` on the server, atomically. Refused when the server has another claim, or
+    none and traces of kubeadm (it is dirty). A claim with the same ownership is simply ours.
+    """
+
+    server: ServerName
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class SetPhase:
+    """Move our claim on the server to `phase`."""
+
+    server: ServerName
+    ownership: Ownership
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make a plain operating system ready for kubeadm (by Ansible; see `ansible/`)."""
+
+    server: ServerName
+    ownership: Ownership
+    kubernetes_version: str
+    kubeadm: Kubeadm
+    minimum_cores: int
+    minimum_memory_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """kubeadm init on the first control plane, with the virtual IP from the start."""
+
+    server: ServerName
+    ownership: Ownership
+    node: Server
+    spec: PoolSpec
+    secrets: JoinSecrets
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitJoiners:
+    """Upload token and certificates on a control plane, so that more servers can join."""
+
+    server: ServerName
+    ownership: Ownership
+    secrets: JoinSecrets
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """kubeadm join, as a control plane or as a worker (`control_plane`)."""
+
+    server: ServerName
+    ownership: Ownership
+    node: Server
+    spec: PoolSpec
+    secrets: JoinSecrets
+    control_plane: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeJoiners:
+    """Delete the bootstrap token and the uploaded certificates (and any other token of ours)."""
+
+    server: ServerName
+    ownership: Ownership
+    secrets: JoinSecrets
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyNetwork:
+    """Install the CNI: applied server-side from the upstream manifest, checked by digest."""
+
+    server: ServerName
+    ownership: Ownership
+    pod_cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyMetalLB:
+    """Install MetalLB: applied server-side from the upstream manifest, checked by digest."""
+
+    server: ServerName
+    ownership: Ownership
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureMetalLB:
+    """Wait for MetalLB's webhook, then make its address pools exactly these (L2)."""
+
+    server: ServerName
+    ownership: Ownership
+    pools: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Write the pool's record into the cluster."""
+
+    server: ServerName
+    ownership: Ownership
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReady:
+    """Wait, through control plane `server`, until `nodes` are Ready."""
+
+    server: ServerName
+    nodes: tuple[ServerName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Through control plane `server`: cordon `nodes` and stop their pods with their grace period.
+
+    For a pool that is destroyed as a whole: nothing can move, so disruption budgets don't apply.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    nodes: tuple[ServerName, ...]
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Take everything of kubeadm's and ours off the server, verify that it is clean, and only
+    then give up the claim. Fails with what is left, keeping the claim, when it is not clean.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    vip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppendJournal:
+    """Append JSON lines to the pool's journal on the server."""
+
+    server: ServerName
+    ownership: Ownership
+    lines: tuple[str, ...]
+
+
+Action = (
+    TakeClaim
+    | SetPhase
+    | Prepare
+    | Init
+    | AdmitJoiners
+    | Join
+    | RevokeJoiners
+    | ApplyNetwork
+    | ApplyMetalLB
+    | ConfigureMetalLB
+    | WriteRecord
+    | AwaitReady
+    | Drain
+    | Reset
+    | AppendJournal
+)

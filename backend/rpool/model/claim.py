@@ -1,0 +1,65 @@
+"""Claims: the marks on servers that say which pool owns them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from rpool.model.pool import PoolUid
+from rpool.model.server import Role
+
+
+class Phase(StrEnum):
+    """How far a server is in its pool."""
+
+    BOOTSTRAPPING = "bootstrapping"  # claimed, prepared, about to become a member
+    MEMBER = "member"
+    LEAVING = "leaving"  # drained or being reset; never used for new work again
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What a guard checks before anything is changed on a server.
+
+    `epoch` counts the pool's changes: a server that left and came back has a later one, so a
+    command that was meant for its earlier life is refused.
+    """
+
+    uid: PoolUid
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The mark itself, a file on the server (see `reach/scripts/claim.sh`).
+
+    `since` (RFC 3339) and `owner` are for people: nothing decides on them.
+    """
+
+    uid: PoolUid
+    pool: str
+    owner: str
+    role: Role
+    phase: Phase
+    epoch: int
+    since: str
+
+    @property
+    def ownership(self) -> Ownership:
+        return Ownership(self.uid, self.epoch)
+
+    def as_dict(self) -> dict[str, str | int]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, object]) -> Claim:
+        """The claim in a parsed claim file; raises KeyError or ValueError when it is none."""
+        return cls(
+            uid=str(data["uid"]),
+            pool=str(data["pool"]),
+            owner=str(data["owner"]),
+            role=Role(str(data["role"])),
+            phase=Phase(str(data["phase"])),
+            epoch=int(str(data["epoch"])),
+            since=str(data["since"]),
+        )

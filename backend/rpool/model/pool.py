@@ -1,0 +1,77 @@
+"""What a user asks for: a cluster that is a pool of cores and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PoolUid = str
+"""Eight hex digits, drawn when a pool is created; names may be reused, uids are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the API is found: a virtual IP that the cluster holds, or an address the site serves.
+
+    Exactly one of the two is set; `address` is `host:port`.
+    """
+
+    vip: str | None = None
+    address: str | None = None
+
+    @property
+    def host_and_port(self) -> str:
+        return self.address or f"{self.vip}:6443"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """How many servers run the control plane, and where it is found."""
+
+    servers: int
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which servers may be picked: in any of `zones` (empty: all) and with every one of `labels`."""
+
+    zones: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Networking:
+    """CIDRs of pods and services, and the CNI: `flannel` or `none`."""
+
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/12"
+    cni: str = "flannel"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeadm:
+    """What a site must say to kubeadm beyond what rpool says: merged into its configuration.
+
+    `kubelet` and `kube_proxy` are merged into KubeletConfiguration and KubeProxyConfiguration,
+    `ignore_preflight_errors` goes into nodeRegistration.
+    """
+
+    kubelet: Mapping[str, object] = field(default_factory=dict)
+    kube_proxy: Mapping[str, object] = field(default_factory=dict)
+    ignore_preflight_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """The request: cores and memory (GiB) that the workload servers have together, as hardware."""
+
+    name: str
+    kubernetes_version: str
+    cores: int
+    memory_gib: int
+    control_plane: ControlPlane
+    selector: Selector = field(default_factory=Selector)
+    networking: Networking = field(default_factory=Networking)
+    metallb_pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kubeadm: Kubeadm = field(default_factory=Kubeadm)

@@ -1,0 +1,59 @@
+"""What was seen of the world: facts that deciding works from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rpool.model.claim import Claim
+from rpool.model.record import Record
+from rpool.model.server import ServerName
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One server as one probe found it.
+
+    `traces` are paths and interfaces that kubeadm or a cluster left (empty on a clean server);
+    `joined` says that kubeadm finished here (kubelet.conf, and for a control plane its manifests).
+    `addresses` are all IP addresses on its interfaces; `memory_mib` is MemTotal.
+    """
+
+    server: ServerName
+    hostname: str
+    machine_id: str
+    product_uuid: str
+    cores: int
+    memory_mib: int
+    claim: Claim | None
+    traces: tuple[str, ...]
+    joined: bool
+    joined_control_plane: bool
+    addresses: tuple[str, ...]
+    routes: tuple[str, ...]
+    clock_seconds: float
+
+    @property
+    def is_spare(self) -> bool:
+        """A spare has no claim **and** no trace of kubeadm."""
+        return self.claim is None and not self.traces
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A Kubernetes Node object. Sizes are the kubelet's allocatable, whole cores and GiB as float."""
+
+    ready: bool
+    schedulable: bool
+    control_plane: bool
+    allocatable_cores: float
+    allocatable_memory_gib: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSeen:
+    """A cluster through one of its control planes. `ca_certificate` is PEM."""
+
+    nodes: Mapping[ServerName, NodeSeen]
+    record: Record | None
+    ca_certificate: str

@@ -1,0 +1,44 @@
+"""Servers and the fleet they form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+ServerName = str
+
+
+class Role(StrEnum):
+    """What a server does in its cluster."""
+
+    CONTROL_PLANE = "control_plane"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A piece of hardware as the fleet declares it: cores, memory in GiB, an SSH host key."""
+
+    name: ServerName
+    address: str
+    cores: int
+    memory_gib: int
+    zone: str
+    host_key: str
+    port: int = 22
+    labels: Mapping[str, str] = field(default_factory=dict)
+    reserved: bool = False
+    retire: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All servers of a site, by name."""
+
+    servers: Mapping[ServerName, Server]
+
+    @property
+    def zones(self) -> frozenset[str]:
+        return frozenset(server.zone for server in self.servers.values())

@@ -1,0 +1,39 @@
+"""One provider configuration: a fleet, how to reach it, and where software comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rpool.model.secret import Secret
+from rpool.model.server import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How servers are reached. `private_key` is the key's text; any user but root needs sudo."""
+
+    private_key: Secret
+    user: str = "root"
+    connect_timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    """Where packages, images and manifests come from instead of their upstream addresses.
+
+    `packages` stands for the base of the Kubernetes package site: `{packages}/v1.36/deb/` is an
+    apt repository with its key at `Release.key`. `images` is a registry that has every image under
+    its upstream path. `manifests` holds `flannel/vX/kube-flannel.yml` and
+    `metallb/vX/metallb-native.yaml`.
+    """
+
+    packages: str | None = None
+    images: str | None = None
+    manifests: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteConfig:
+    fleet: Fleet
+    ssh: Ssh
+    mirrors: Mirrors = field(default_factory=Mirrors)

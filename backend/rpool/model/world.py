@@ -1,0 +1,49 @@
+"""The one port behind which all effects sit: real servers (`reach`) or modelled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from rpool.errors import RpoolError
+from rpool.model.action import Action, Prepare
+from rpool.model.pool import PoolUid
+from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.server import ServerName
+
+
+class SessionLock(Protocol):
+    """A held session lock. `lost()` turns true for good once the server may have freed it."""
+
+    def lost(self) -> bool: ...
+
+
+class World(Protocol):
+    """A site's servers, by name. Safe to call from several threads at once."""
+
+    def probe(self, server: ServerName) -> Probed:
+        """Look at a server. Raises Unreachable."""
+
+    def address_answers(self, via: ServerName, address: str) -> bool:
+        """Whether anything answers ARP for `address` on the network of server `via`."""
+
+    def observe(self, via: ServerName) -> ClusterSeen:
+        """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""
+
+    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        """Carry out one action (not Prepare). Raises the RpoolErrors of `rpool.errors`."""
+
+    def prepare(
+        self,
+        actions: Sequence[Prepare],
+        timeout_seconds: float,
+        done: Callable[[ServerName, RpoolError | None], None],
+    ) -> None:
+        """Prepare servers together; calls `done` once for each as soon as it is ready or failed."""
+
+    def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
+        """Hold the pool's session lock on a server. Raises Refused when another holds it."""
+
+    def close(self) -> None:
+        """End all connections."""
