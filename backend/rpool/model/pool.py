@@ -34,7 +34,7 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Which servers may be picked: in any of `zones` (empty: all) and with every one of `labels`."""
+    """Which servers may be picked: in any of `zones` (empty: all), with every one of `labels`."""
 
     zones: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -41,7 +41,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """A Kubernetes Node object. Sizes are the kubelet's allocatable, whole cores and GiB as float."""
+    """A Kubernetes Node object; sizes are what the kubelet offers to pods, in cores and GiB."""
 
     ready: bool
     schedulable: bool

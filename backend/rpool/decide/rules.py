@@ -1,0 +1,224 @@
+"""What is wrong with a request, as far as it can be told without asking any server.
+
+Two questions: is the request sensible in itself, and can this fleet serve it? All findings come
+back at once, each with the path of the attribute it is about.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from rpool.decide.placement import (
+    CONTROL_PLANE_CORES,
+    CONTROL_PLANE_MEMORY_GIB,
+    Placement,
+    Shortfall,
+    candidates,
+    place,
+    selects,
+)
+from rpool.errors import DoesNotFit, Problem, SpecError
+from rpool.model.pool import PoolSpec
+from rpool.model.server import Fleet, Server, ServerName
+
+AddressRange = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
+
+
+def address_range(text: str) -> AddressRange:
+    """First and last address of `a-b` or of a CIDR. Raises ValueError with what is wrong."""
+    if "-" in text:
+        first, last = (ipaddress.IPv4Address(part.strip()) for part in text.split("-", 1))
+        if last < first:
+            raise ValueError(f"{text} ends before it begins")
+        return first, last
+    network = ipaddress.IPv4Network(text)
+    return network.network_address, network.broadcast_address
+
+
+def _overlap(one: AddressRange, other: AddressRange) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def problems_of(spec: PoolSpec) -> list[Problem]:
+    """Contradictions within a request whose single values are well-formed."""
+    return [*_cidr_problems(spec), *_metallb_problems(spec), *_vip_problems(spec)]
+
+
+def _cidr_problems(spec: PoolSpec) -> Iterator[Problem]:
+    pods = ipaddress.IPv4Network(spec.networking.pod_cidr)
+    services = ipaddress.IPv4Network(spec.networking.service_cidr)
+    if pods.overlaps(services):
+        yield Problem(
+            ("networking", "service_cidr"),
+            f"service_cidr {services} overlaps pod_cidr {pods}",
+            "Pods and services need address ranges of their own. Change one of the two.",
+        )
+
+
+def _metallb_ranges(spec: PoolSpec) -> list[tuple[str, int, str, AddressRange]]:
+    return [
+        (name, index, text, address_range(text))
+        for name, ranges in spec.metallb_pools.items()
+        for index, text in enumerate(ranges)
+    ]
+
+
+def _metallb_problems(spec: PoolSpec) -> Iterator[Problem]:
+    ranges = _metallb_ranges(spec)
+    cidrs = {"pod_cidr": spec.networking.pod_cidr, "service_cidr": spec.networking.service_cidr}
+    for name, index, text, span in ranges:
+        for attribute, cidr in cidrs.items():
+            if _overlap(span, address_range(cidr)):
+                yield Problem(
+                    ("metallb", "pools", name, index),
+                    f"MetalLB range {text} overlaps {attribute} {cidr}",
+                    "MetalLB hands out addresses of the servers' own network.",
+                )
+    for (name, index, text, span), (other_name, _, other_text, other) in combinations(ranges, 2):
+        if _overlap(span, other):
+            yield Problem(
+                ("metallb", "pools", name, index),
+                f"MetalLB range {text} overlaps {other_text} of pool {other_name}",
+                "An address belongs to one range only.",
+            )
+
+
+def _vip_problems(spec: PoolSpec) -> Iterator[Problem]:
+    vip = spec.control_plane.endpoint.vip
+    if vip is None:
+        return
+    path = ("control_plane", "endpoint", "vip")
+    address = ipaddress.IPv4Address(vip)
+    for name, _, text, (first, last) in _metallb_ranges(spec):
+        if first <= address <= last:
+            yield Problem(
+                path,
+                f"vip {vip} lies inside range {text} of MetalLB pool {name}",
+                "MetalLB would give the API's address to a service. Take it out of the range.",
+            )
+    for attribute in ("pod_cidr", "service_cidr"):
+        cidr = getattr(spec.networking, attribute)
+        if address in ipaddress.IPv4Network(cidr):
+            yield Problem(
+                path,
+                f"vip {vip} lies inside {attribute} {cidr}",
+                "The virtual IP is an address of the servers' own network.",
+            )
+
+
+def fleet_problems(spec: PoolSpec, fleet: Fleet) -> list[Problem]:
+    """What in a request contradicts the fleet."""
+    return [*_selector_problems(spec, fleet), *_address_problems(spec, fleet)]
+
+
+def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
+    for zone in sorted(spec.selector.zones - fleet.zones):
+        yield Problem(
+            ("selector", "zones"),
+            f"no server of the fleet is in zone {zone}",
+            f"The fleet's zones are: {', '.join(sorted(fleet.zones))}.",
+        )
+    for key, value in sorted(spec.selector.labels.items()):
+        if not any(server.labels.get(key) == value for server in fleet.servers.values()):
+            seen = sorted({s.labels[key] for s in fleet.servers.values() if key in s.labels})
+            yield Problem(
+                ("selector", "labels", key),
+                f"no server of the fleet has the label {key} = {value}",
+                f"Values of {key} in the fleet: {', '.join(seen) or 'none'}.",
+            )
+
+
+def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
+    ranges = _metallb_ranges(spec)
+    pods = ipaddress.IPv4Network(spec.networking.pod_cidr)
+    services = ipaddress.IPv4Network(spec.networking.service_cidr)
+    for server in fleet.servers.values():
+        try:
+            address = ipaddress.IPv4Address(server.address)
+        except ValueError:
+            continue  # a host name: compared on the servers, before the first claim
+        if spec.control_plane.endpoint.vip == server.address:
+            yield Problem(
+                ("control_plane", "endpoint", "vip"),
+                f"vip {address} is the address of server {server.name}",
+                "The virtual IP must be an address that nothing has yet.",
+            )
+        for attribute, network in (("pod_cidr", pods), ("service_cidr", services)):
+            if address in network:
+                yield Problem(
+                    ("networking", attribute),
+                    f"{attribute} {network} holds the address {address} of server {server.name}",
+                    "Servers could not be told from pods or services. Choose another range.",
+                )
+        for name, index, text, (first, last) in ranges:
+            if first <= address <= last:
+                yield Problem(
+                    ("metallb", "pools", name, index),
+                    f"MetalLB range {text} holds the address {address} of server {server.name}",
+                    "MetalLB would answer for the server's own address.",
+                )
+
+
+def placed(
+    spec: PoolSpec, fleet: Fleet, uid: str, excluded: Mapping[ServerName, str] | None = None
+) -> Placement:
+    """A placement on the declared fleet less `excluded` (server -> why), or DoesNotFit."""
+    excluded = excluded or {}
+    free = candidates(fleet, spec, excluded)
+    placement = place(spec, free, {}, uid)
+    if placement.shortfall is not None:
+        raise does_not_fit(spec, fleet, placement.shortfall, excluded)
+    return placement
+
+
+def does_not_fit(
+    spec: PoolSpec,
+    fleet: Fleet,
+    shortfall: Shortfall,
+    excluded: Mapping[ServerName, str],
+) -> DoesNotFit:
+    """The error that counts: what is free, what is missing, what is left out and why."""
+    free = candidates(fleet, spec, excluded)
+    summary = (
+        f"pool {spec.name} does not fit: it needs {spec.control_plane.servers} control planes and "
+        f"{spec.cores} cores, {spec.memory_gib} GiB of workers"
+    )
+    lines = [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
+    matching = [s for s in fleet.servers.values() if selects(spec.selector, s)]
+    for word in ("reserved", "retire", "lost"):
+        names = sorted(s.name for s in matching if getattr(s, word))
+        if names:
+            lines.append(f"Marked {word}: {', '.join(names)}.")
+    if excluded:
+        lines.append("Not usable:")
+        lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
+    lines.append("Widen the selector, add servers to the fleet, or lower cores and memory.")
+    return DoesNotFit([Problem(("cores",), summary, "\n".join(lines))])
+
+
+def _listed(free: Sequence[Server]) -> str:
+    servers = [f"{s.name} {s.cores}/{s.memory_gib}" for s in free]
+    return ", ".join(servers) + " (cores/GiB)" if servers else "no server"
+
+
+def _missing(shortfall: Shortfall) -> str:
+    parts = []
+    if shortfall.control_planes:
+        parts.append(
+            f"{shortfall.control_planes} servers with at least {CONTROL_PLANE_CORES} cores and "
+            f"{CONTROL_PLANE_MEMORY_GIB} GiB for the control plane"
+        )
+    if shortfall.cores:
+        parts.append(f"{shortfall.cores} cores")
+    if shortfall.memory_gib:
+        parts.append(f"{shortfall.memory_gib} GiB")
+    return f"Missing: {', '.join(parts)} (once the control planes have theirs)."
+
+
+def check(spec: PoolSpec, fleet: Fleet) -> None:
+    """Raise SpecError with every finding of `problems_of` and `fleet_problems`, if there is any."""
+    problems = [*problems_of(spec), *fleet_problems(spec, fleet)]
+    if problems:
+        raise SpecError(problems)
