@@ -1,0 +1,9 @@
+"""The border: configuration as users write it, checked value by value, turned into frozen data.
+
+Values may still be unknown (Terraform plans before everything is known): the caller leaves them
+out and names their paths, and rules about them wait. Every mistake is found at once, with its path.
+"""
+
+from rpool.config.read import read_pool, read_site
+
+__all__ = ["read_pool", "read_site"]

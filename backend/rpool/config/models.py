@@ -1,0 +1,153 @@
+"""The shape of a provider block and of an `rpool_cluster`, and what each becomes inside."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from rpool.config import values
+from rpool.config.keys import check_host_key, check_private_key
+from rpool.model import pool, site
+from rpool.model.secret import Secret
+from rpool.model.server import Fleet, Server
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class _Server(_Model):
+    address: values.Address
+    cores: values.Cores
+    memory: values.MemoryGib
+    zone: Annotated[str, AfterValidator(values.dns_label(63))]
+    host_key: Annotated[str, AfterValidator(check_host_key)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    labels: dict[values.LabelKey, values.LabelValue] = {}
+    reserved: bool = False
+    retire: bool = False
+    lost: bool = False
+
+    def build(self, name: str) -> Server:
+        return Server(
+            name=name,
+            address=self.address,
+            cores=self.cores,
+            memory_gib=self.memory,
+            zone=self.zone,
+            host_key=self.host_key,
+            port=self.port,
+            labels=self.labels,
+            reserved=self.reserved,
+            retire=self.retire,
+            lost=self.lost,
+        )
+
+
+class _Ssh(_Model):
+    private_key: Annotated[str, AfterValidator(check_private_key)]
+    user: Annotated[
+        str, AfterValidator(values.matching(re.compile(r"[a-z_][-a-z0-9_]*"), 32, "a user name"))
+    ] = "root"
+
+
+class _Mirrors(_Model):
+    packages: values.Url | None = None
+    images: values.Url | None = None
+    manifests: values.Url | None = None
+
+
+class SiteModel(_Model):
+    fleet: dict[values.Name63, _Server] = Field(min_length=1)
+    ssh: _Ssh
+    mirrors: _Mirrors = _Mirrors()
+
+    def build(self) -> site.SiteConfig:
+        return site.SiteConfig(
+            fleet=Fleet({name: server.build(name) for name, server in self.fleet.items()}),
+            ssh=site.Ssh(private_key=Secret(self.ssh.private_key), user=self.ssh.user),
+            mirrors=site.Mirrors(**self.mirrors.model_dump()),
+        )
+
+
+class _Endpoint(_Model):
+    vip: Annotated[str, AfterValidator(values.ipv4)] | None = None
+    address: Annotated[str, AfterValidator(values.host_and_port)] | None = None
+
+
+class _ControlPlane(_Model):
+    servers: Annotated[int, AfterValidator(values.odd)] = 1
+    endpoint: _Endpoint
+
+
+class _Selector(_Model):
+    zones: list[str] = []
+    labels: dict[str, str] = {}
+
+
+class _Networking(_Model):
+    pod_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.244.0.0/16"
+    service_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.96.0.0/12"
+    cni: Annotated[
+        str,
+        AfterValidator(
+            values.matching(re.compile("flannel|none"), 7, 'one of "flannel" or "none"')
+        ),
+    ] = "flannel"
+
+
+class _MetalLB(_Model):
+    pools: Annotated[
+        dict[
+            values.Name63,
+            Annotated[list[Annotated[str, AfterValidator(values.range)]], Field(min_length=1)],
+        ],
+        Field(min_length=1),
+    ]
+
+
+class _Kubeadm(_Model):
+    kubelet: Annotated[str, AfterValidator(values.configuration)] = "{}"
+    kube_proxy: Annotated[str, AfterValidator(values.configuration)] = "{}"
+    ignore_preflight_errors: list[str] = []
+
+    def build(self) -> pool.Kubeadm:
+        return pool.Kubeadm(
+            kubelet=yaml.safe_load(self.kubelet),
+            kube_proxy=yaml.safe_load(self.kube_proxy),
+            ignore_preflight_errors=tuple(self.ignore_preflight_errors),
+        )
+
+
+class PoolModel(_Model):
+    name: values.Name40
+    kubernetes_version: Annotated[str, AfterValidator(values.version)]
+    cores: values.Cores
+    memory: values.MemoryGib
+    control_plane: _ControlPlane
+    selector: _Selector = _Selector()
+    networking: _Networking = _Networking()
+    metallb: _MetalLB | None = None
+    kubeadm: _Kubeadm = _Kubeadm()
+
+    def build(self) -> pool.PoolSpec:
+        endpoint = self.control_plane.endpoint
+        return pool.PoolSpec(
+            name=self.name,
+            kubernetes_version=self.kubernetes_version,
+            cores=self.cores,
+            memory_gib=self.memory,
+            control_plane=pool.ControlPlane(
+                self.control_plane.servers, pool.Endpoint(endpoint.vip, endpoint.address)
+            ),
+            selector=pool.Selector(frozenset(self.selector.zones), self.selector.labels),
+            networking=pool.Networking(**self.networking.model_dump()),
+            metallb_pools={
+                name: tuple(ranges)
+                for name, ranges in (self.metallb.pools if self.metallb else {}).items()
+            },
+            kubeadm=self.kubeadm.build(),
+        )

@@ -1,0 +1,114 @@
+"""Reading configuration with parts still unknown, and all of its mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rpool.config.models import PoolModel, SiteModel
+from rpool.errors import Path, Problem, SpecError
+from rpool.model import pool, site
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> site.SiteConfig | None:
+    """The site in a provider block, or None while too much of it is unknown. Raises SpecError."""
+    model = _checked(SiteModel, config, unknown)
+    if model is None:
+        return None
+    _raise_if(list(_shared(model, "address")) + list(_shared(model, "host_key")))
+    return model.build()
+
+
+def read_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
+    """The request in an `rpool_cluster`, or None while too much of it is unknown.
+
+    Raises SpecError. Contradictions between attributes are `rpool.decide.rules`' to find.
+    """
+    model = _checked(PoolModel, config, unknown)
+    if model is None:
+        return None
+    endpoint = model.control_plane.endpoint
+    if (endpoint.vip is None) == (endpoint.address is None):
+        path = ("control_plane", "endpoint")
+        summary = "endpoint needs exactly one of vip and address"
+        detail = "vip: rpool keeps the address on a control plane. address: your load balancer's."
+        raise SpecError([Problem(path, summary, detail)])
+    return model.build()
+
+
+def _shared(model: SiteModel, attribute: str) -> list[Problem]:
+    """Two entries with one address or host key are one server under two names."""
+    first: dict[tuple[str, int], str] = {}
+    problems = []
+    for name, server in sorted(model.fleet.items()):
+        key = (getattr(server, attribute), server.port if attribute == "address" else 0)
+        other = first.setdefault(key, name)
+        if other != name:
+            summary = f"servers {other} and {name} have the same {attribute}"
+            problems.append(Problem(("fleet", name, attribute), summary, "Each is one machine."))
+    return problems
+
+
+def _raise_if(problems: list[Problem]) -> None:
+    if problems:
+        raise SpecError(problems)
+
+
+def _checked(model: type[M], config: Mapping[str, Any], unknown: Collection[Path]) -> M | None:
+    try:
+        return model.model_validate(_without_null(config))
+    except ValidationError as error:
+        problems = [
+            _problem(details)
+            for details in error.errors(include_url=False, include_input=False)
+            if not _touches_unknown(_path(details), unknown)
+        ]
+        _raise_if(problems)
+        return None
+
+
+def _without_null(value: Any) -> Any:
+    """Null is "not set": the default applies."""
+    if isinstance(value, Mapping):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_null(item) for item in value]
+    return value
+
+
+def _path(details: ErrorDetails) -> Path:
+    """pydantic marks a bad map key by an extra "[key]": the path is then the map's entry."""
+    return tuple(part for part in details["loc"] if part != "[key]")
+
+
+def _touches_unknown(path: Path, unknown: Collection[Path]) -> bool:
+    return any(path[: len(hidden)] == hidden for hidden in unknown)
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    path = _path(details)
+    where = ".".join(str(part) for part in path)
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            summary = f"{where} is required"
+        case "value_error":
+            summary = f"{where}: {context['error']}"
+        case "greater_than_equal":
+            summary = f"{where} must be at least {context['ge']}"
+        case "less_than_equal":
+            summary = f"{where} must be at most {context['le']}"
+        case "too_short":
+            summary = f"{where} must not be empty"
+        case "extra_forbidden":
+            summary = f"{where} is not a known attribute"
+        case "int_type" | "int_from_float":
+            summary = f"{where} must be a whole number"
+        case _:
+            summary = f"{where}: {details['msg']}"
+    return Problem(path, summary)
