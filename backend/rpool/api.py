@@ -1,0 +1,95 @@
+"""The few verbs that the provider and the command line call.
+
+A `Site` is one provider configuration. Checking is pure and quick; the other verbs connect to
+servers, so the modules that do that are imported only when they are called.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rpool.config import read_pool, read_site
+from rpool.decide import rules
+from rpool.flow.attempt import Attempt, Found, PoolIncomplete
+from rpool.model.pool import PoolSpec
+from rpool.model.server import Role, ServerName
+from rpool.model.site import SiteConfig
+from rpool.model.view import PoolView
+
+if TYPE_CHECKING:
+    from rpool.model.world import World
+
+__all__ = ["Advice", "Attempt", "Found", "PoolIncomplete", "Site", "read_pool", "read_site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a plan may say beforehand: the likely picks, role by server name."""
+
+    likely: Mapping[ServerName, Role]
+
+
+class Site:
+    """The servers of one provider configuration and what can be done with them.
+
+    Safe to use from several threads. `connect` makes the world; another one can be passed in.
+    """
+
+    def __init__(
+        self, config: SiteConfig, connect: Callable[[SiteConfig], World] | None = None
+    ) -> None:
+        self.config = config
+        self._connect = connect or _connect
+        self._world: World | None = None
+        self._lock = threading.Lock()
+
+    def check_pool(self, spec: PoolSpec) -> None:
+        """Raise SpecError with everything about a request that contradicts itself or the fleet."""
+        rules.check(spec, self.config.fleet)
+
+    def advise(self, spec: PoolSpec) -> Advice:
+        """The servers that a create would try first. Raises SpecError, DoesNotFit. Pure."""
+        self.check_pool(spec)
+        return Advice(rules.placed(spec, self.config.fleet, spec.name).roles)
+
+    def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
+        """Make the pool. Raises SpecError, Refused and the like before anything was changed, and
+        PoolIncomplete, with the servers that are now claimed, after that.
+        """
+        from rpool.flow.create import create
+
+        self.check_pool(spec)
+        return create(spec, self.config.fleet, self.world(), attempt)
+
+    def read_pool(self, prior: PoolView) -> Found:
+        """Look at the pool again. Unreachable is a warning with the prior view, not an error."""
+        from rpool.flow.read import read
+
+        return read(prior, self.world())
+
+    def destroy_pool(self, prior: PoolView, attempt: Attempt) -> None:
+        """Give all servers back, clean. Raises PoolIncomplete with the servers that remain."""
+        from rpool.flow.destroy import destroy
+
+        destroy(prior, self.world(), attempt)
+
+    def world(self) -> World:
+        with self._lock:
+            if self._world is None:
+                self._world = self._connect(self.config)
+            return self._world
+
+    def close(self) -> None:
+        with self._lock:
+            if self._world is not None:
+                self._world.close()
+                self._world = None
+
+
+def _connect(config: SiteConfig) -> World:
+    from rpool.reach.world import RealWorld
+
+    return RealWorld(config)

@@ -1,0 +1,1 @@
+"""Carrying plans out: look, decide, act, and look again."""

@@ -1,0 +1,39 @@
+"""What goes into a verb of the engine, and what comes out when it does not go all the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rpool.errors import RpoolError
+from rpool.model.event import Event
+from rpool.model.view import PoolView
+
+Log = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a verb is to be carried out: how long at most, when to stop, whom to tell."""
+
+    timeout_seconds: float
+    stop: threading.Event = field(default_factory=threading.Event)
+    log: Log = lambda event: None
+
+
+class PoolIncomplete(RpoolError):
+    """A verb that got only part of the way. `view` is what there is now (None: nothing)."""
+
+    def __init__(self, cause: RpoolError, view: PoolView | None) -> None:
+        super().__init__(cause.summary, cause.detail)
+        self.cause = cause
+        self.view = view
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a read found: the pool (None: it is gone), and what the user should know."""
+
+    view: PoolView | None
+    warnings: tuple[str, ...] = ()

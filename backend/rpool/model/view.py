@@ -1,0 +1,55 @@
+"""A pool as its users see it: names and public facts, nothing secret and nothing volatile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rpool.model.pool import PoolUid
+from rpool.model.server import Role, ServerName
+
+
+class Condition(StrEnum):
+    """What the pool's record says of it, not how its nodes feel at the moment."""
+
+    SETTLED = "settled"
+    INCOMPLETE = "incomplete"  # a change is under way or was cut off
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """A server of the pool; sizes are nominal, memory in GiB."""
+
+    role: Role
+    address: str
+    zone: str
+    cores: int
+    memory_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """`cores` and `memory_gib` are the request that was carried out last; `allocated_*` is what
+    the workload servers have as hardware; `allocatable_*` what the kubelets offer to pods.
+    """
+
+    uid: PoolUid
+    name: str
+    kubernetes_version: str
+    cores: int
+    memory_gib: int
+    condition: Condition
+    endpoint: str
+    ca_certificate: str
+    servers: Mapping[ServerName, ServerView]
+    allocatable_cores: float = 0.0
+    allocatable_memory_gib: float = 0.0
+
+    @property
+    def allocated_cores(self) -> int:
+        return sum(s.cores for s in self.servers.values() if s.role is Role.WORKER)
+
+    @property
+    def allocated_memory_gib(self) -> int:
+        return sum(s.memory_gib for s in self.servers.values() if s.role is Role.WORKER)
