@@ -1,0 +1,72 @@
+# shellcheck shell=sh
+# The prelude of every action that changes a server: it takes the server's lock, checks that the
+# claim still has the uid and the epoch that the caller expects, and only then calls `act`, with
+# the lock held until the script ends. A check in one call and the act in the next would be a race.
+
+# A file in a directory of our own: in /run/lock any user could take it first.
+SERVER_LOCK=$RUN_DIR/server.lock  # held while an action works, for minutes perhaps
+CLAIM_LOCK=$RUN_DIR/claim.lock    # held while the claim changes or the journal grows, never long
+
+# take_lock FILE FD SECONDS. A holder may remove the file (a reset does), so a lock counts only
+# if the file that is locked is still the one that others would find.
+take_lock() {
+    while :; do
+        run_dir
+        eval "exec $2>>\"\$1\""
+        flock -w "$3" "$2" || return 1
+        # shellcheck disable=SC3013  # dash, bash and busybox have -ef
+        if [ "$1" -ef "/proc/$$/fd/$2" ]; then return 0; fi
+    done
+}
+
+lock_server() {
+    take_lock "$SERVER_LOCK" 9 "$1" || die "$BUSY" "another action has been working here for $1 s"
+}
+
+lock_claim() {
+    take_lock "$CLAIM_LOCK" 8 30 || die "$BUSY" "the claim has been locked for 30 s"
+}
+
+unlock_claim() { exec 8>&-; }
+
+# claim_value KEY: from a file with one key a line, as claim.sh writes it.
+claim_value() {
+    sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$CLAIM"
+}
+
+# The claim goes to standard output when it is not as expected: the caller says whose it is.
+check_claim() {
+    if [ ! -e "$CLAIM" ]; then die "$UNCLAIMED" "no pool has claimed this server"; fi
+    if [ "$(claim_value uid)" != "$CLAIM_UID" ]; then
+        cat "$CLAIM"
+        die "$FOREIGN" "another pool's claim is here"
+    fi
+    if [ "$(claim_value epoch)" != "$CLAIM_EPOCH" ]; then
+        cat "$CLAIM"
+        die "$STALE" "the claim here has another epoch"
+    fi
+}
+
+# replace_durably FILE NEW: NEW takes FILE's place, and both facts survive a power cut.
+replace_durably() {
+    sync "$2"
+    mv -f "$2" "$1"
+    sync "${1%/*}"
+}
+
+# The last thing that a reset does (it holds the server's lock): all of ours goes, the claim last.
+give_up_claim() {
+    lock_claim
+    rm -f "$JOURNAL" "$JOINED" "$RPOOL_DIR"/.new.*
+    sync "$RPOOL_DIR"
+    rm -f "$CLAIM"
+    sync "$RPOOL_DIR"
+    rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"
+    rm -rf "$RUN_DIR"
+}
+
+main() {
+    lock_server 600
+    check_claim
+    act
+}

@@ -1,0 +1,72 @@
+# shellcheck shell=sh
+# What all scripts share: places, exit codes, and how a script says no.
+#
+# A script is sent whole to `sh -s` by standard input: assignments (made by rpool.reach.script),
+# then files that hold functions alone, and a call of `main` as the very last line. So a transfer
+# that is cut anywhere runs nothing, and no value is ever seen in a process list.
+# shellcheck disable=SC2034  # each script uses some of these
+
+set -eu
+umask 077
+
+RPOOL_DIR=/var/lib/rpool              # survives a reboot: whose the server is
+CLAIM=$RPOOL_DIR/claim                # JSON, one key a line
+JOINED=$RPOOL_DIR/joined              # the role, once kubeadm has finished here
+JOURNAL=$RPOOL_DIR/journal.jsonl
+RUN_DIR=/run/rpool                    # forgotten at a reboot: locks, secrets, caches
+KUBERNETES=/etc/kubernetes
+VIP_MANIFEST=$KUBERNETES/manifests/kube-vip.yaml
+VIP_KUBECONFIG=$KUBERNETES/kube-vip.conf
+
+# rpool.reach.verdict knows these; anything else is an ordinary failure.
+FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
+
+say() { printf '%s\n' "$*" >&2; }
+
+# die CODE MESSAGE
+die() {
+    code=$1
+    shift
+    say "$*"
+    exit "$code"
+}
+
+need() {
+    for tool; do
+        command -v "$tool" >/dev/null 2>&1 || die "$MISSING" "$tool is not installed here"
+    done
+}
+
+run_dir() { mkdir -p "$RUN_DIR" && chmod 700 "$RUN_DIR"; }
+
+# Makes $SECRETS, a directory in memory that is gone when the script ends, however it ends; one
+# that a killed script left behind goes first (the caller holds the server's lock).
+secret_dir() {
+    rm -rf "$RUN_DIR"/secret.*
+    SECRETS=$(mktemp -d "$RUN_DIR/secret.XXXXXX")
+    trap 'rm -rf "$SECRETS"' EXIT
+    trap 'exit 143' HUP INT TERM
+}
+
+# write_file PATH TEXT: no argv, since printf is the shell's own.
+write_file() { printf '%s\n' "$2" >"$1"; }
+
+# quietly COMMAND...: its output goes to a file, so that a lost connection can't break its pipe and
+# end it halfway; the end of it is shown when it fails. Needs secret_dir (it may hold a token).
+quietly() {
+    "$@" >"$SECRETS/output" 2>&1 && return 0
+    code=$?
+    tail -n 40 "$SECRETS/output" >&2
+    return "$code"
+}
+
+# The API of this very server, so that no virtual IP or load balancer is needed to work on it.
+on_cluster() {
+    kubectl --kubeconfig="$KUBERNETES/admin.conf" --server="https://$NODE_HOST:6443" \
+        --cache-dir="$RUN_DIR/kubectl" --request-timeout=30s "$@"
+}
+
+# interface_of ADDRESS: the interface that has it, or nothing.
+interface_of() {
+    ip -o addr show | awk -v wanted="$1" '{ split($4, a, "/"); if (a[1] == wanted) { print $2; exit } }'
+}

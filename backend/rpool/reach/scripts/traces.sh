@@ -1,0 +1,75 @@
+# shellcheck shell=sh
+# What "no trace of kubeadm" and "verified clean" mean; both are this one function.
+#
+# `traces` prints one line for each thing that kubeadm, a kubelet or a pod network left on this
+# server, and nothing on a clean one. Packages and images are no traces: they harm nobody.
+
+# any PATH...: prints those that exist.
+any() {
+    for path; do
+        if [ -e "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
+    done
+}
+
+trace_files() {
+    any "$KUBERNETES"/*.conf "$KUBERNETES"/manifests/*.yaml "$KUBERNETES"/pki/* \
+        /var/lib/etcd/member /var/lib/kubelet/config.yaml /var/lib/kubelet/pki/* \
+        /var/lib/kubelet/pods/* /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
+        /var/lib/cni/* /run/flannel /var/log/pods/* /var/log/containers/* "$JOINED"
+    # An init container of flannel puts its plugin here; a package's own is none of our business.
+    if [ -e /opt/cni/bin/flannel ] && ! dpkg -S /opt/cni/bin/flannel >/dev/null 2>&1; then
+        printf '%s\n' /opt/cni/bin/flannel
+    fi
+}
+
+trace_interfaces() {
+    for name in flannel.1 flannel-v6.1 cni0 kube-ipvs0 kube-bridge cilium_host vxlan.calico; do
+        if [ -e "/sys/class/net/$name" ]; then printf 'interface %s\n' "$name"; fi
+    done
+}
+
+kubelets() { grep -lx kubelet /proc/[0-9]*/comm 2>/dev/null || true; }
+
+# A kubelet that has no configuration is restarted for ever by systemd: only one that stays counts.
+trace_processes() {
+    seen=$(kubelets)
+    if [ -n "$seen" ]; then
+        sleep 0.5
+        for comm in $(kubelets); do
+            case $seen in *"$comm"*) printf 'process kubelet\n' && break ;; esac
+        done
+    fi
+    if grep -l 'k8s\.io' /proc/[0-9]*/cmdline 2>/dev/null |
+        sed 's/cmdline$/comm/' | xargs -r grep -lx 'containerd-shim' >/dev/null 2>&1; then
+        printf 'containers of Kubernetes\n'
+    fi
+}
+
+trace_mounts() {
+    awk '$5 ~ "^/var/lib/kubelet/" || $5 ~ "^/run/netns/cni-" { print "mount " $5 }' \
+        /proc/self/mountinfo
+}
+
+trace_firewall() {
+    if command -v nft >/dev/null 2>&1; then
+        nft list chains 2>/dev/null | awk '
+            $1 == "table" { table = $2 " " $3; if ($3 == "kube-proxy") print "nft table " table }
+            $1 == "chain" && $2 ~ /^(KUBE|FLANNEL|CNI)-/ { print "chain " $2 " in " table }'
+    fi
+    # The old kind of iptables, only where the kernel has its tables loaded already.
+    for family in ip ip6; do
+        if [ -s "/proc/net/${family}_tables_names" ] &&
+            command -v "${family}tables-legacy-save" >/dev/null 2>&1; then
+            "${family}tables-legacy-save" 2>/dev/null |
+                sed -n "s/^:\(\(KUBE\|FLANNEL\|CNI\)-[^ ]*\) .*/chain \1 in ${family}tables-legacy/p"
+        fi
+    done
+}
+
+traces() {
+    trace_files
+    trace_interfaces
+    trace_processes
+    trace_mounts
+    trace_firewall
+}
