@@ -74,8 +74,11 @@ class Creation:
             memory_gib=self.spec.memory_gib,
             generation=self.epoch,
             phase=phase,
-            members={name: self._member(name) for name in self.roles},
+            members=self.members(),
         )
+
+    def members(self) -> dict[ServerName, Member]:
+        return {name: self._member(name) for name in self.roles}
 
     def _member(self, name: ServerName) -> Member:
         server = self.servers[name]
@@ -174,6 +177,7 @@ class _ServersUp:
             creation.spec,
             creation.secrets,
             control_plane,
+            via=self.first_name,
         )
         needs = frozenset(after | {f"prepare {name}"})
         return [Step(f"join {name}", name, join, needs), self._member(name, f"join {name}")]

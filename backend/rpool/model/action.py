@@ -81,7 +81,10 @@ class AdmitJoiners:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """kubeadm join, as a control plane or as a worker (`control_plane`)."""
+    """kubeadm join, as a control plane or as a worker (`control_plane`).
+
+    `via` is a control plane that serves already; the CA that joiners must see is read there.
+    """
 
     server: ServerName
     ownership: Ownership
@@ -89,6 +92,7 @@ class Join:
     spec: PoolSpec
     secrets: JoinSecrets
     control_plane: bool
+    via: ServerName
 
 
 @dataclass(frozen=True, slots=True)

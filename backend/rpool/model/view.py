@@ -31,7 +31,8 @@ class ServerView:
 @dataclass(frozen=True, slots=True)
 class PoolView:
     """`cores` and `memory_gib` are the request that was carried out last; `allocated_*` is what
-    the workload servers have as hardware; `allocatable_*` what the kubelets offer to pods.
+    the workload servers have as hardware; `allocatable_*` what the kubelets offer to pods. `vip` is
+    set where the cluster holds the endpoint's address itself.
     """
 
     uid: PoolUid
@@ -41,6 +42,7 @@ class PoolView:
     memory_gib: int
     condition: Condition
     endpoint: str
+    vip: str | None
     ca_certificate: str
     servers: Mapping[ServerName, ServerView]
     allocatable_cores: float = 0.0

@@ -1,0 +1,85 @@
+"""Choosing servers for a pool: declared picks are looked at, and passed over when need be.
+
+Cost grows with the request and not with the fleet: only the picks are probed, and what takes the
+place of those that turn out to be taken, dirty, too small or out of reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rpool.decide.placement import candidates, place
+from rpool.decide.preflight import findings, why_not_spare, why_too_small
+from rpool.decide.rules import does_not_fit
+from rpool.errors import Refused
+from rpool.flow.observe import Sighting, probe_all
+from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.seen import Probed
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Roles by server, control planes first, and what each of these servers showed."""
+
+    roles: Mapping[ServerName, Role]
+    probed: Mapping[ServerName, Probed]
+
+
+def choose(
+    spec: PoolSpec,
+    fleet: Fleet,
+    world: World,
+    uid: PoolUid,
+    kept: Mapping[ServerName, Role] | None = None,
+    excluded: Mapping[ServerName, str] | None = None,
+) -> Chosen:
+    """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
+
+    Raises DoesNotFit with the reason for each server passed over, Refused with all findings of the
+    preflight. Nothing has been changed then.
+    """
+    kept, reasons = kept or {}, dict(excluded or {})
+    seen: dict[ServerName, Sighting] = {}
+    while True:
+        placement = place(spec, candidates(fleet, spec, reasons), kept, uid)
+        if placement.shortfall is not None:
+            raise does_not_fit(spec, fleet, placement.shortfall, reasons)
+        found, lost = probe_all(world, [name for name in placement.roles if name not in seen])
+        seen |= found
+        new = {name: error.summary for name, error in lost.items()}
+        new |= _unusable(fleet, {n: s.probed for n, s in found.items() if n not in kept})
+        if not new:
+            break
+        reasons |= new
+    picked = {name: seen[name] for name in placement.roles}
+    _preflight(spec, world, picked, first=not kept)
+    return Chosen(placement.roles, {name: sighting.probed for name, sighting in picked.items()})
+
+
+def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerName, str]:
+    reasons = {}
+    for name, its in probed.items():
+        reason = why_not_spare(its) or why_too_small(fleet.servers[name], its)
+        if reason is not None:
+            reasons[name] = reason
+    return reasons
+
+
+def _preflight(
+    spec: PoolSpec, world: World, picked: Mapping[ServerName, Sighting], *, first: bool
+) -> None:
+    offsets = {name: sighting.clock_offset_seconds for name, sighting in picked.items()}
+    found = findings(spec, {n: s.probed for n, s in picked.items()}, offsets) if first else []
+    vip = spec.control_plane.endpoint.vip
+    via = next(iter(picked))
+    if first and vip is not None and world.address_answers(via, vip):
+        found.append(f"vip {vip} is in use: something answers ARP for it on the network of {via}")
+    if found:
+        listed = "\n".join(f"  {finding}." for finding in found)
+        raise Refused(
+            f"pool {spec.name} cannot be made on the servers that were picked",
+            f"Nothing was changed. What is in the way:\n{listed}",
+        )

@@ -1,0 +1,185 @@
+"""Making a pool: choose, claim, prepare, kubeadm, addons, record."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from rpool.decide.create import Creation, plan_create
+from rpool.errors import Bug, RpoolError, SpecError
+from rpool.flow.attempt import Attempt, PoolIncomplete
+from rpool.flow.choose import Chosen, choose
+from rpool.flow.execute import Limits, Ran, carry_out
+from rpool.flow.journal import Journal
+from rpool.flow.view import of_creation
+from rpool.model.action import Action, Init, Join, JoinSecrets, Prepare, Reset, TakeClaim
+from rpool.model.pool import PoolSpec
+from rpool.model.secret import Secret
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.step import Step
+from rpool.model.view import PoolView
+from rpool.model.world import World
+
+ROUNDS = 3
+TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105 an alphabet, not a password
+
+
+def create(spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> PoolView:
+    """Make the pool, and replace servers that fail on the way by the next best.
+
+    Raises the errors of choosing before anything was changed, PoolIncomplete afterwards.
+    """
+    limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
+    uid = secrets.token_hex(4)
+    chosen = choose(spec, fleet, world, uid)
+    creation = _creation(spec, fleet, uid, chosen)
+    first = creation.with_role(Role.CONTROL_PLANE)[0]
+    attempted = Journal(spec.name, world, attempt.log)
+    with world.lock(first, uid) as lock, attempted as journal:
+        limits = replace(limits, lock_lost=lock.lost)
+        return _Making(creation, fleet, world, journal, limits).to_the_end(chosen)
+
+
+def _creation(spec: PoolSpec, fleet: Fleet, uid: str, chosen: Chosen) -> Creation:
+    return Creation(
+        uid=uid,
+        spec=spec,
+        servers=fleet.servers,
+        roles=chosen.roles,
+        owner=f"{_user()}@{socket.gethostname()}",
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        secrets=_join_secrets(),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no passwd entry, as in a container of some CI
+        return "unknown"
+
+
+def _join_secrets() -> JoinSecrets:
+    """A bootstrap token in kubeadm's form, and the AES-256 key of its uploaded certificates."""
+    token = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(22))
+    return JoinSecrets(Secret(f"{token[:6]}.{token[6:]}"), Secret(secrets.token_hex(32)))
+
+
+class _CaPin:
+    """Fills the CA's pin into joins: it exists only once the first control plane is up."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lock = threading.Lock()
+        self._pin: str | None = None
+
+    def bind(self, action: Action) -> Action:
+        if not isinstance(action, Join):
+            return action
+        return replace(action, secrets=replace(action.secrets, ca_pin=self._of(action.via)))
+
+    def _of(self, via: ServerName) -> str:
+        with self._lock:
+            if self._pin is None:
+                self._pin = ca_pin(self._world.observe(via).ca_certificate)
+            return self._pin
+
+
+def ca_pin(certificate: str) -> str:
+    """kubeadm's pin of a CA: `sha256:` and the hex digest of its public key (SPKI, DER)."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(spki).hexdigest()}"
+
+
+class _Making:
+    """One create: rounds of plan and execution, and what is known between them."""
+
+    def __init__(
+        self, creation: Creation, fleet: Fleet, world: World, journal: Journal, limits: Limits
+    ) -> None:
+        self._creation = creation
+        self._fleet = fleet
+        self._world = world
+        self._journal = journal
+        self._limits = limits
+        self._bind = _CaPin(world).bind
+        self._claimed: set[ServerName] = set()
+        self._excluded: dict[ServerName, str] = {}
+
+    def to_the_end(self, chosen: Chosen) -> PoolView:
+        error: RpoolError = Bug("a create that had no round")
+        for _ in range(ROUNDS):
+            steps = plan_create(self._creation, chosen.probed)
+            ran = carry_out(steps, self._world, self._journal, self._limits, self._bind)
+            self._claimed |= {s.server for s in _claims(steps) if s.name in ran.done}
+            if ran.error is None:
+                return of_creation(self._creation, self._world)
+            error = ran.error
+            if ran.halted is not None or not (culprits := _culprits(steps, ran)):
+                break
+            try:
+                chosen = self._replace(culprits)
+            except RpoolError as why:
+                error = _with_note(error, why)
+                break
+        raise self._incomplete(error)
+
+    def _replace(self, culprits: Mapping[ServerName, RpoolError]) -> Chosen:
+        """Give failed servers back and choose others in their place; the rest stay as they are."""
+        creation, vip = self._creation, self._creation.spec.control_plane.endpoint.vip
+        self._excluded |= {name: error.summary for name, error in culprits.items()}
+        back = [
+            Step(f"reset {name}", name, Reset(name, creation.ownership, vip))
+            for name in culprits
+            if name in self._claimed
+        ]
+        ran = carry_out(back, self._world, self._journal, self._limits)
+        self._claimed -= {step.server for step in back if step.name in ran.done}
+        if ran.error is not None:
+            raise ran.error
+        kept = {n: role for n, role in creation.roles.items() if n in self._claimed}
+        chosen = choose(creation.spec, self._fleet, self._world, creation.uid, kept, self._excluded)
+        self._creation = replace(creation, roles=chosen.roles)
+        return chosen
+
+    def _incomplete(self, cause: RpoolError) -> RpoolError:
+        if not self._claimed:
+            return cause
+        roles = {n: role for n, role in self._creation.roles.items() if n in self._claimed}
+        return PoolIncomplete(cause, of_creation(replace(self._creation, roles=roles), None))
+
+
+def _claims(steps: Sequence[Step]) -> list[Step]:
+    return [step for step in steps if isinstance(step.action, TakeClaim)]
+
+
+def _culprits(steps: Sequence[Step], ran: Ran) -> dict[ServerName, RpoolError]:
+    """Servers that failed where others did not: worth trying without them.
+
+    When all failed at the same kind of step, the cause is not a server (a package that is not in
+    the repository, say), and other servers would only fail after them.
+    """
+    culprits: dict[ServerName, RpoolError] = {}
+    for kind in (TakeClaim, Prepare, Init, Join):
+        tried = [step for step in steps if isinstance(step.action, kind)]
+        failed = {s.server: ran.failed[s.name] for s in tried if s.name in ran.failed}
+        if failed and (len(failed) < len(tried) or kind is TakeClaim):
+            culprits |= failed
+    return culprits
+
+
+def _with_note(error: RpoolError, why_not_replaced: RpoolError) -> RpoolError:
+    note = f"It could not be replaced: {why_not_replaced.summary}"
+    more = "\n".join(part for part in (error.detail, note, why_not_replaced.detail) if part)
+    return type(error)(error.summary, more) if not isinstance(error, SpecError) else error

@@ -1,0 +1,201 @@
+"""Carrying out steps: each starts when those it needs are done, all that can run do so at once.
+
+A failed step takes only those that need it along. Nothing new starts once somebody asked us to
+stop, the time is up or the session lock is lost; what runs is waited for. What came of each step is
+returned, not raised: the caller looks at the world again and plans from there.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import assert_never
+
+from rpool.errors import Bug, Interrupted, OutcomeUnknown, RpoolError, TimedOut
+from rpool.flow.journal import Journal
+from rpool.model import action as act
+from rpool.model.action import Action, Prepare
+from rpool.model.server import ServerName
+from rpool.model.step import Step, StepName
+from rpool.model.world import World
+
+AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a plan. `halted` says why steps were left over that nothing had failed for."""
+
+    done: frozenset[StepName]
+    failed: Mapping[StepName, RpoolError]
+    halted: RpoolError | None = None
+
+    @property
+    def error(self) -> RpoolError | None:
+        """The one error to show: why we stopped, else the first failure."""
+        return self.halted or next(iter(self.failed.values()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends a run early. `deadline` is on the monotonic clock."""
+
+    deadline: float
+    stop: threading.Event
+    lock_lost: Callable[[], bool] = lambda: False
+
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def broken(self) -> RpoolError | None:
+        if self.stop.is_set():
+            return Interrupted("stopped on request", "No further step was started.")
+        if self.seconds_left <= 0:
+            return TimedOut("the time for this operation is up", "Raise it in timeouts { }.")
+        if self.lock_lost():
+            summary = "the pool's session lock was lost"
+            return OutcomeUnknown(summary, "Contact broke for over 30 s. Run it again.")
+        return None
+
+
+def seconds_for(action: Action) -> float:
+    """How long an action may take: generous, since it ends a hang and measures nothing."""
+    match action:
+        case act.TakeClaim() | act.SetPhase() | act.WriteRecord() | act.AppendJournal():
+            return 90
+        case act.AdmitJoiners() | act.RevokeJoiners() | act.ApplyNetwork() | act.ApplyMetalLB():
+            return 180
+        case act.Reset() | act.ConfigureMetalLB():
+            return 400
+        case act.Init() | act.Join() | act.AwaitReady():
+            return 600
+        case act.Prepare():
+            return 1200
+        case act.Drain():
+            return action.timeout_seconds + 60
+        case _:
+            assert_never(action)
+
+
+Bind = Callable[[Action], Action]
+
+
+def carry_out(
+    steps: Sequence[Step],
+    world: World,
+    journal: Journal,
+    limits: Limits,
+    bind: Bind = lambda action: action,
+) -> Ran:
+    """Run `steps`. `bind` fills in what is known only once earlier steps are done."""
+    return _Run(steps, world, journal, limits, bind).to_the_end()
+
+
+class _Run:
+    def __init__(
+        self, steps: Sequence[Step], world: World, journal: Journal, limits: Limits, bind: Bind
+    ) -> None:
+        self._waiting = {step.name: step for step in steps}
+        self._world = world
+        self._journal = journal
+        self._limits = limits
+        self._bind = bind
+        self._running: dict[StepName, float] = {}
+        self._done: set[StepName] = set()
+        self._failed: dict[StepName, RpoolError] = {}
+        self._over: set[StepName] = set()
+        self._halted: RpoolError | None = None
+        self._results: queue.Queue[tuple[Step, RpoolError | None]] = queue.Queue()
+
+    def to_the_end(self) -> Ran:
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="step") as pool:
+            while True:
+                self._start_what_can(pool)
+                if not self._running:
+                    break
+                self._take(*self._results.get())
+        if self._waiting and not self._failed and self._halted is None:
+            raise Bug(f"steps wait for each other: {', '.join(self._waiting)}")
+        return Ran(frozenset(self._done), dict(self._failed), self._halted)
+
+    def _start_what_can(self, pool: ThreadPoolExecutor) -> None:
+        self._skip_what_cannot()
+        ready = [step for step in self._waiting.values() if self._is_ready(step)]
+        if not ready:
+            return
+        self._halted = self._halted or self._limits.broken()
+        if self._halted is not None:
+            return
+        for step in ready:
+            del self._waiting[step.name]
+            self._running[step.name] = time.monotonic()
+            self._journal.started(step)
+        together = [step for step in ready if isinstance(step.action, Prepare)]
+        if together:
+            pool.submit(self._prepare, together)
+        for step in ready:
+            if not isinstance(step.action, Prepare):
+                pool.submit(self._one, step)
+
+    def _is_ready(self, step: Step) -> bool:
+        return step.needs <= self._done and step.after <= self._over
+
+    def _skip_what_cannot(self) -> None:
+        """Steps that need a failed or skipped one are over too, without having run."""
+        while lost := [s for s in self._waiting.values() if s.needs & (self._over - self._done)]:
+            for step in lost:
+                del self._waiting[step.name]
+                self._over.add(step.name)
+
+    def _take(self, step: Step, error: RpoolError | None) -> None:
+        seconds = time.monotonic() - self._running.pop(step.name)
+        self._over.add(step.name)
+        if error is None:
+            self._done.add(step.name)
+            self._journal.done(step, seconds)
+        else:
+            self._failed[step.name] = error
+            self._journal.failed(step, seconds, error)
+
+    def _seconds(self, action: Action) -> float:
+        return max(1.0, min(seconds_for(action), self._limits.seconds_left))
+
+    def _one(self, step: Step) -> None:
+        try:
+            action = self._bind(step.action)
+            self._world.carry_out(action, self._seconds(action))
+        except Exception as error:  # a thread must always answer, or the run would hang
+            self._results.put((step, as_rpool_error(error, step.name)))
+        else:
+            self._results.put((step, None))
+
+    def _prepare(self, steps: list[Step]) -> None:
+        open_ = {step.server: step for step in steps}
+
+        def done(server: ServerName, error: RpoolError | None) -> None:
+            self._results.put((open_.pop(server), error))
+
+        actions = [step.action for step in steps if isinstance(step.action, Prepare)]
+        cause: Exception = Bug("preparation ended without a word about this server")
+        try:
+            self._world.prepare(actions, self._seconds(actions[0]), done)
+        except Exception as error:  # the same
+            cause = error
+        for step in list(open_.values()):
+            self._results.put((step, as_rpool_error(cause, step.name)))
+
+
+def as_rpool_error(error: Exception, doing: str) -> RpoolError:
+    """The error itself, or a Bug that names its type: a foreign message might hold a secret."""
+    if isinstance(error, RpoolError):
+        return error
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f" at {where.tb_frame.f_code.co_qualname}:{where.tb_lineno}" if where else ""
+    return Bug(f"{doing}: unexpected {type(error).__name__}{place}")

@@ -1,0 +1,115 @@
+"""The journal: each step as an event, told to the caller at once and kept on the pool's servers.
+
+Writing on the servers happens behind the work, in batches, and never fails it: a line that could
+not be written is tried again with the next ones, and the caller has been told anyhow.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+
+from rpool.errors import RpoolError
+from rpool.flow.attempt import Log
+from rpool.model.action import AppendJournal, Reset, TakeClaim
+from rpool.model.claim import Ownership
+from rpool.model.event import Event, Result
+from rpool.model.server import Role, ServerName
+from rpool.model.step import Step
+from rpool.model.world import World
+
+WRITE_SECONDS = 15.0
+
+
+class Journal:
+    """A pool's journal for the length of one verb. Use as a context manager; thread-safe."""
+
+    def __init__(self, pool: str, world: World, log: Log) -> None:
+        self._pool = pool
+        self._world = world
+        self._log = log
+        self._keepers: dict[ServerName, Ownership] = {}
+        self._unwritten: dict[ServerName, list[str]] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+        self._writer = threading.Thread(target=self._write_forever, daemon=True, name="journal")
+
+    def __enter__(self) -> Journal:
+        self._writer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._writer.join()
+
+    def started(self, step: Step) -> None:
+        if isinstance(step.action, Reset):
+            self._stop_keeping_on(step.server)
+        self._tell(self._event(step, Result.STARTED))
+
+    def done(self, step: Step, seconds: float) -> None:
+        if isinstance(step.action, TakeClaim) and step.action.claim.role is Role.CONTROL_PLANE:
+            self.keep_on(step.server, step.action.claim.ownership)
+        self._tell(replace(self._event(step, Result.DONE), seconds=round(seconds, 2)))
+
+    def failed(self, step: Step, seconds: float, error: RpoolError) -> None:
+        event = self._event(step, Result.FAILED)
+        self._tell(replace(event, seconds=round(seconds, 2), detail=error.summary))
+
+    def keep_on(self, server: ServerName, ownership: Ownership) -> None:
+        """Keep the journal on this server, too, from now on: control planes, once claimed."""
+        with self._changed:
+            self._keepers[server] = ownership
+            self._unwritten.setdefault(server, [])
+
+    def _stop_keeping_on(self, server: ServerName) -> None:
+        with self._changed:
+            self._keepers.pop(server, None)
+            self._unwritten.pop(server, None)
+
+    def _event(self, step: Step, outcome: Result) -> Event:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return Event(now, self._pool, step.server, step.name, outcome)
+
+    def _tell(self, event: Event) -> None:
+        self._log(event)
+        with self._changed:
+            for lines in self._unwritten.values():
+                lines.append(event.as_json())
+            self._changed.notify_all()
+
+    def _write_forever(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or any(self._unwritten.values()))
+                last = self._closing
+                batches = [
+                    (server, ownership, tuple(self._unwritten[server]))
+                    for server, ownership in self._keepers.items()
+                    if self._unwritten[server]
+                ]
+            written = [self._write(*batch) for batch in batches]
+            if last:
+                return
+            if batches and not any(written):
+                with self._changed:
+                    self._changed.wait(timeout=1.0)
+
+    def _write(self, server: ServerName, ownership: Ownership, lines: tuple[str, ...]) -> bool:
+        try:
+            self._world.carry_out(AppendJournal(server, ownership, lines), WRITE_SECONDS)
+        except RpoolError:
+            return False
+        with self._changed:
+            if server in self._unwritten:
+                del self._unwritten[server][: len(lines)]
+        return True

@@ -1,0 +1,78 @@
+"""Looking at servers, all at once; what cannot be reached is data, not an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rpool.errors import RpoolError, Unreachable
+from rpool.model.pool import PoolUid
+from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.server import ServerName
+from rpool.model.world import World
+
+AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a probe brought; `clock_offset_seconds` is the server's clock less ours."""
+
+    probed: Probed
+    clock_offset_seconds: float
+
+
+def probe_all(
+    world: World, servers: Iterable[ServerName]
+) -> tuple[dict[ServerName, Sighting], dict[ServerName, Unreachable]]:
+    """Probe servers at once: those seen, and those out of reach. Raises what no server can mend,
+    such as a host key that is not the declared one.
+    """
+    names = list(servers)
+    seen: dict[ServerName, Sighting] = {}
+    lost: dict[ServerName, Unreachable] = {}
+    if not names:
+        return seen, lost
+    with ThreadPoolExecutor(min(AT_ONCE, len(names)), thread_name_prefix="probe") as pool:
+        for name, result in zip(names, pool.map(lambda n: _probe(world, n), names), strict=True):
+            if isinstance(result, Sighting):
+                seen[name] = result
+            else:
+                lost[name] = result
+    return seen, lost
+
+
+def _probe(world: World, server: ServerName) -> Sighting | Unreachable:
+    before = time.time()
+    try:
+        probed = world.probe(server)
+    except Unreachable as error:
+        return error
+    middle = (before + time.time()) / 2
+    return Sighting(probed, probed.clock_seconds - middle)
+
+
+def serving_control_plane(
+    world: World, uid: PoolUid, control_planes: Iterable[ServerName]
+) -> tuple[ServerName, ClusterSeen] | None:
+    """A control plane through which the pool's API answers, and what it showed; None if none does.
+
+    All are asked at once, so that a dead one costs nothing.
+    """
+    names = list(control_planes)
+    if not names:
+        return None
+    with ThreadPoolExecutor(len(names), thread_name_prefix="observe") as pool:
+        for name, cluster in zip(names, pool.map(lambda n: _observe(world, n), names), strict=True):
+            if cluster is not None and (cluster.record is None or cluster.record.uid == uid):
+                return name, cluster
+    return None
+
+
+def _observe(world: World, via: ServerName) -> ClusterSeen | None:
+    try:
+        return world.observe(via)
+    except RpoolError:
+        return None

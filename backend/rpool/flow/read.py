@@ -1,0 +1,35 @@
+"""Reading a pool: what its own record says, through any control plane that answers."""
+
+from __future__ import annotations
+
+from rpool.decide.destroy import belongs_to
+from rpool.flow.attempt import Found
+from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.view import of_cluster
+from rpool.model.server import Role
+from rpool.model.view import PoolView
+from rpool.model.world import World
+
+
+def read(prior: PoolView, world: World) -> Found:
+    """The pool now. Without contact it is as before, with a warning; it is gone only when every
+    one of its servers was reached and none is claimed by it any more.
+    """
+    control_planes = [n for n, s in prior.servers.items() if s.role is Role.CONTROL_PLANE]
+    serving = serving_control_plane(world, prior.uid, control_planes)
+    if serving is not None:
+        return Found(of_cluster(prior, serving[1]))
+    seen, lost = probe_all(world, prior.servers)
+    ours = [name for name, sighting in seen.items() if belongs_to(prior.uid, sighting.probed)]
+    if not ours and not lost:
+        return Found(None)
+    return Found(prior, (_silence(prior, sorted(seen), sorted(lost)),))
+
+
+def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:
+    parts = [f"No control plane of pool {prior.name} showed its API; what is shown is from before."]
+    if lost:
+        parts.append(f"Out of reach by SSH: {', '.join(lost)}.")
+    if reached:
+        parts.append(f"Reached by SSH: {', '.join(reached)}.")
+    return " ".join(parts)
