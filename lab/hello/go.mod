@@ -1,0 +1,3 @@
+module rpool.local/hello
+
+go 1.22

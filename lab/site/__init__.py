@@ -1,0 +1,1 @@
+"""A running lab: its network, its mirrors, its servers, and what can befall them."""
