@@ -121,6 +121,7 @@ def _site(arguments: argparse.Namespace) -> int:
     lab = _lab(arguments)
     first, last = LOAD_BALANCER_RANGE
     site = {
+        "kubernetes": lab.kubernetes,
         "key_file": str(lab.key),
         "mirrors": mirrors.addresses(lab),
         "vips": [f"{lab.network}.{host}" for host in VIPS],
@@ -153,7 +154,7 @@ def _at_desk(lab: Lab, command: list[str]) -> int:
     """Become the command, in the desk's network; folder, environment and status stay."""
     words = ["nsenter", f"--net=/run/netns/{lab.desk}", "--", *command]
     sys.stdout.flush()
-    os.execvp(words[0], words)
+    os.execvp(words[0], words)  # noqa: S606  # becoming the command keeps its terminal and status
 
 
 def _power(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,8 @@ CRI_TOOLS = "1.37.0"
 FLANNEL = "0.28.4"
 # The flannel plugin left containernetworking/plugins after this version.
 FLANNEL_CNI_PLUGIN = "0.9.1"
-FLANNEL_CNI_PLUGIN_TAG = "FIXME"
+# What flannel's manifest names; the plugin in the image is the one above.
+FLANNEL_CNI_PLUGIN_TAG = "v1.9.1-flannel1"
 KUBE_VIP = "1.0.0"
 METALLB = "0.15.2"
 HELLO = "1"

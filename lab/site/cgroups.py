@@ -8,6 +8,8 @@ it is removed, in every hierarchy, before the next boot.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lab.command import LabError
@@ -93,7 +95,7 @@ def remove(*names: str) -> None:
     """Remove the group in every hierarchy; it must have no process."""
     for group in groups(*names):
         if group.is_dir():
-            _wait(lambda group=group: _removed(group), f"{group} can't be removed")  # type: ignore[misc]
+            _wait(partial(_removed, group), f"{group} can't be removed")
 
 
 def _removed(group: Path) -> bool:
@@ -108,8 +110,7 @@ def _removed(group: Path) -> bool:
     return True
 
 
-def _wait(done: object, complaint: str) -> None:
-    assert callable(done)
+def _wait(done: Callable[[], bool], complaint: str) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while not done():
         if time.monotonic() > deadline:
