@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import secrets
 import socket
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from rpool.certificates import ca_pin
 from rpool.decide.create import Creation, plan_create
 from rpool.errors import Bug, RpoolError, SpecError
 from rpool.flow.attempt import Attempt, PoolIncomplete
@@ -27,7 +27,7 @@ from rpool.model.step import Step
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
-ROUNDS = 3
+ROUNDS = 5
 TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105 an alphabet, not a password
 
 
@@ -92,16 +92,6 @@ class _CaPin:
             return self._pin
 
 
-def ca_pin(certificate: str) -> str:
-    """kubeadm's pin of a CA: `sha256:` and the hex digest of its public key (SPKI, DER)."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"sha256:{hashlib.sha256(spki).hexdigest()}"
-
-
 class _Making:
     """One create: rounds of plan and execution, and what is known between them."""
 
@@ -126,7 +116,7 @@ class _Making:
             if ran.error is None:
                 return of_creation(self._creation, self._world)
             error = ran.error
-            if ran.halted is not None or not (culprits := _culprits(steps, ran)):
+            if ran.halted is not None or not (culprits := _culprits(steps, ran, chosen)):
                 break
             try:
                 chosen = self._replace(culprits)
@@ -164,17 +154,18 @@ def _claims(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if isinstance(step.action, TakeClaim)]
 
 
-def _culprits(steps: Sequence[Step], ran: Ran) -> dict[ServerName, RpoolError]:
+def _culprits(steps: Sequence[Step], ran: Ran, chosen: Chosen) -> dict[ServerName, RpoolError]:
     """Servers that failed where others did not: worth trying without them.
 
-    When all failed at the same kind of step, the cause is not a server (a package that is not in
-    the repository, say), and other servers would only fail after them.
+    When all fail at the same kind of step, the cause is not a server (a package that is not in the
+    repository, say), and other servers would only fail after them.
     """
+    some_joined = any(probed.joined for probed in chosen.probed.values())
     culprits: dict[ServerName, RpoolError] = {}
     for kind in (TakeClaim, Prepare, Init, Join):
         tried = [step for step in steps if isinstance(step.action, kind)]
         failed = {s.server: ran.failed[s.name] for s in tried if s.name in ran.failed}
-        if failed and (len(failed) < len(tried) or kind is TakeClaim):
+        if kind is TakeClaim or some_joined or len(failed) < len(tried):
             culprits |= failed
     return culprits
 

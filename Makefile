@@ -1,0 +1,62 @@
+# What a developer does here. `make demo` and `make test` do all of their own set-up.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := backend provider_py lab tests
+
+.PHONY: setup demo demo-down test test-quick check format bench lock clean doctor
+
+doctor:
+	@sh lab/doctor.sh $(PYTHON)
+
+setup: doctor .venv/ready build/terraformrc
+
+.venv/ready: requirements.lock pyproject.toml
+	@echo "setup: Python packages into .venv"
+	@$(PYTHON) -m venv .venv 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q .venv/lib backend provider_py
+	@touch $@
+
+# Terraform runs the checkout from any folder: TF_CLI_CONFIG_FILE=build/terraformrc terraform plan
+build/terraformrc: Makefile
+	@mkdir -p build
+	@printf 'provider_installation {\n  dev_overrides {\n    "resource-pool/rpool" = "%s/provider_py"\n  }\n  direct {}\n}\n' "$(CURDIR)" > $@
+
+demo: setup
+	@$(BIN)/python -m lab demo
+
+demo-down: setup
+	@$(BIN)/python -m lab demo-down
+
+# Quick tests first, then what runs on the lab's servers.
+test: setup check test-quick
+	$(BIN)/python -m lab packages
+	$(BIN)/pytest -v tests/lab
+
+test-quick: setup
+	$(BIN)/pytest tests/unit tests/property tests/protocol
+
+check: setup
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	git ls-files '*.sh' provider_py/terraform-provider-rpool | xargs shellcheck
+	cd ansible && ../$(BIN)/ansible-lint --offline --strict
+
+format: setup
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: setup
+	$(BIN)/python -m lab.bench
+
+lock:
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

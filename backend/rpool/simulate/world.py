@@ -1,0 +1,297 @@
+"""A site of modelled servers in memory: each action has its effect, by the real thing's rules.
+
+A server remembers what a disk would; a join needs an API that serves, a token that is valid and the
+CA that was pinned; etcd serves while a majority of its members runs; a claim is checked by every
+action that changes something. What the rules refuse, the model refuses with the same errors.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from rpool.certificates import ca_pin, new_ca
+from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
+from rpool.model import action as act
+from rpool.model.action import Action, JoinSecrets, Prepare
+from rpool.model.claim import Claim, Ownership
+from rpool.model.pool import PoolUid
+from rpool.model.record import Record
+from rpool.model.seen import ClusterSeen, NodeSeen, Probed
+from rpool.model.server import Fleet, Role, Server, ServerName
+
+
+@dataclass
+class _Cluster:
+    """What a cluster's etcd holds, and who its members are."""
+
+    ca: str
+    version: str
+    members: set[ServerName] = field(default_factory=set)
+    nodes: dict[ServerName, Role] = field(default_factory=dict)
+    cordoned: set[ServerName] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
+    network: bool = False
+    metallb: bool = False
+    pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    record: Record | None = None
+
+
+@dataclass
+class Machine:
+    """One modelled server: what is on its disk, and whether it has power."""
+
+    server: Server
+    powered: bool = True
+    claim: Claim | None = None
+    prepared_for: str | None = None
+    traces: tuple[str, ...] = ()
+    cluster: _Cluster | None = None
+    journal: list[str] = field(default_factory=list)
+
+
+class SimulatedWorld:
+    """See `rpool.model.world.World`. `machines` and `versions` are there for tests to change."""
+
+    def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
+        self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
+        self.versions = set(versions)
+        self.acted: list[Action] = []
+        self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
+        self._locks: dict[ServerName, PoolUid] = {}
+        self._guard = threading.RLock()
+
+    # -- looking ---------------------------------------------------------------------------
+
+    def probe(self, server: ServerName) -> Probed:
+        with self._guard:
+            machine = self._reach(server)
+            its = machine.server
+            return Probed(
+                server=server,
+                hostname=server,
+                machine_id=f"machine-{server}",
+                product_uuid="",
+                cores=its.cores,
+                memory_mib=its.memory_gib * 1024 * 98 // 100,
+                claim=machine.claim,
+                traces=machine.traces,
+                joined=machine.cluster is not None,
+                joined_control_plane=machine.cluster is not None
+                and server in machine.cluster.members,
+                addresses=(its.address,),
+                routes=(),
+                clock_seconds=time.time(),
+            )
+
+    def address_answers(self, via: ServerName, address: str) -> bool:
+        with self._guard:
+            self._reach(via)
+            return any(m.powered and m.server.address == address for m in self.machines.values())
+
+    def observe(self, via: ServerName) -> ClusterSeen:
+        with self._guard:
+            cluster = self._serving(via)
+            return ClusterSeen(
+                nodes={name: self._node(cluster, name) for name in cluster.nodes},
+                record=cluster.record,
+                ca_certificate=cluster.ca,
+            )
+
+    def _node(self, cluster: _Cluster, name: ServerName) -> NodeSeen:
+        machine = self.machines[name]
+        return NodeSeen(
+            ready=cluster.network and machine.powered,
+            schedulable=name not in cluster.cordoned,
+            control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
+            allocatable_cores=float(machine.server.cores),
+            allocatable_memory_gib=machine.server.memory_gib * 0.98,
+        )
+
+    def _reach(self, server: ServerName) -> Machine:
+        machine = self.machines[server]
+        if not machine.powered:
+            raise Unreachable(f"{server} cannot be reached (simulated)")
+        return machine
+
+    def _serving(self, via: ServerName) -> _Cluster:
+        cluster = self._reach(via).cluster
+        if cluster is None or via not in cluster.members:
+            raise CommandFailed(f"{via} serves no API (simulated)")
+        running = [name for name in cluster.members if self.machines[name].powered]
+        if len(running) <= len(cluster.members) // 2:
+            raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
+        return cluster
+
+    # -- acting ----------------------------------------------------------------------------
+
+    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        with self._guard:
+            machine = self._reach(action.server)
+            if not isinstance(action, act.TakeClaim | act.AwaitReady):
+                self._check_claim(machine, action.ownership)
+            if error := self.broken.get((type(action), action.server)):
+                raise error
+            self._effect(action, machine)
+            if not isinstance(action, act.AppendJournal | act.AwaitReady):
+                self.acted.append(action)
+
+    @staticmethod
+    def _check_claim(machine: Machine, ours: Ownership) -> None:
+        if machine.claim is None or machine.claim.ownership != ours:
+            raise Refused(f"{machine.server.name} is not claimed by pool {ours.uid} (simulated)")
+
+    def _effect(self, action: Action, machine: Machine) -> None:
+        match action:
+            case act.TakeClaim():
+                self._take_claim(action, machine)
+            case act.SetPhase():
+                self._set_phase(action, machine)
+            case act.Prepare():
+                self._prepare(action, machine)
+            case act.Init():
+                self._init(action, machine)
+            case act.Join():
+                self._join(action, machine)
+            case act.AdmitJoiners():
+                self._serving(action.server).tokens.add(action.secrets.token.reveal())
+            case act.RevokeJoiners():
+                self._serving(action.server).tokens.clear()
+            case act.ApplyNetwork():
+                self._serving(action.server).network = True
+            case act.ApplyMetalLB():
+                self._serving(action.server).metallb = True
+            case act.ConfigureMetalLB():
+                self._configure_metallb(action)
+            case act.WriteRecord():
+                self._serving(action.server).record = action.record
+            case act.AwaitReady():
+                self._await_ready(action)
+            case act.Drain():
+                self._serving(action.server).cordoned.update(action.nodes)
+            case act.Reset():
+                self._reset(machine)
+            case act.AppendJournal():
+                machine.journal.extend(action.lines)
+            case _:
+                assert_never(action)
+
+    @staticmethod
+    def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
+        name = machine.server.name
+        if machine.claim is not None and machine.claim.ownership != action.claim.ownership:
+            raise Refused(f"{name} is claimed by pool {machine.claim.pool} (simulated)")
+        if machine.claim is None and machine.traces:
+            raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
+        machine.claim = action.claim
+
+    @staticmethod
+    def _set_phase(action: act.SetPhase, machine: Machine) -> None:
+        if machine.claim is not None:
+            machine.claim = replace(machine.claim, phase=action.phase)
+
+    def _prepare(self, action: Prepare, machine: Machine) -> None:
+        if action.kubernetes_version not in self.versions:
+            name, version = machine.server.name, action.kubernetes_version
+            raise CommandFailed(f"{name}: no package kubeadm {version} (simulated)")
+        machine.prepared_for = action.kubernetes_version
+
+    def _init(self, action: act.Init, machine: Machine) -> None:
+        self._check_prepared(action.spec.kubernetes_version, machine)
+        if machine.cluster is not None:
+            return
+        name = machine.server.name
+        cluster = _Cluster(
+            new_ca(), action.spec.kubernetes_version, {name}, {name: Role.CONTROL_PLANE}
+        )
+        cluster.tokens.add(action.secrets.token.reveal())
+        machine.cluster = cluster
+        machine.traces = ("/etc/kubernetes/kubelet.conf",)
+
+    def _join(self, action: act.Join, machine: Machine) -> None:
+        self._check_prepared(action.spec.kubernetes_version, machine)
+        cluster = self._serving(action.via)
+        if machine.cluster is cluster:
+            return
+        self._check_admission(cluster, action.secrets, machine.server.name)
+        if action.control_plane:
+            cluster.members.add(machine.server.name)
+        role = Role.CONTROL_PLANE if action.control_plane else Role.WORKER
+        cluster.nodes[machine.server.name] = role
+        machine.cluster = cluster
+        machine.traces = ("/etc/kubernetes/kubelet.conf",)
+
+    @staticmethod
+    def _check_prepared(version: str, machine: Machine) -> None:
+        if machine.prepared_for != version:
+            raise CommandFailed(f"{machine.server.name}: kubeadm: not found (simulated)")
+
+    @staticmethod
+    def _check_admission(cluster: _Cluster, secrets: JoinSecrets, name: ServerName) -> None:
+        if secrets.token.reveal() not in cluster.tokens:
+            raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
+        if secrets.ca_pin != ca_pin(cluster.ca):
+            raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
+
+    def _configure_metallb(self, action: act.ConfigureMetalLB) -> None:
+        cluster = self._serving(action.server)
+        workers = [n for n, role in cluster.nodes.items() if role is Role.WORKER]
+        if not (cluster.metallb and any(self.machines[n].powered for n in workers)):
+            raise CommandFailed(f"{action.server}: MetalLB's webhook does not answer (simulated)")
+        cluster.pools = dict(action.pools)
+
+    def _await_ready(self, action: act.AwaitReady) -> None:
+        seen = self.observe(action.server).nodes
+        late = [name for name in action.nodes if name not in seen or not seen[name].ready]
+        if late:
+            raise CommandFailed(f"not Ready: {', '.join(late)} (simulated)")
+
+    @staticmethod
+    def _reset(machine: Machine) -> None:
+        if machine.cluster is not None:
+            machine.cluster.members.discard(machine.server.name)
+        machine.cluster = None
+        machine.traces = ()
+        machine.journal.clear()
+        machine.claim = None
+
+    def prepare(
+        self,
+        actions: Sequence[Prepare],
+        timeout_seconds: float,
+        done: Callable[[ServerName, RpoolError | None], None],
+    ) -> None:
+        for action in actions:
+            try:
+                self.carry_out(action, timeout_seconds)
+            except RpoolError as error:
+                done(action.server, error)
+            else:
+                done(action.server, None)
+
+    # -- locking ---------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self, server: ServerName, uid: PoolUid) -> Iterator[_Lock]:
+        with self._guard:
+            self._reach(server)
+            if server in self._locks:
+                raise Refused(f"pool {self._locks[server]} is locked on {server} (simulated)")
+            self._locks[server] = uid
+        try:
+            yield _Lock()
+        finally:
+            with self._guard:
+                del self._locks[server]
+
+    def close(self) -> None:
+        pass
+
+
+class _Lock:
+    def lost(self) -> bool:
+        return False
