@@ -7,7 +7,7 @@ mount -t overlay overlay -o "lowerdir=$LAYERS,upperdir=$DISK/upper,workdir=$DISK
 
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_LOCK=0
 # container engines keep their own overlays, and those can't be on this one
-exec systemd-nspawn --quiet --directory="$DISK/root" --machine="$NAME" --hostname="$NAME" \
+exec systemd-nspawn --quiet --directory="$DISK/root" --machine="$NAMESPACE" --hostname="$NAME" \
     --uuid="$MACHINE" --register=no --keep-unit --capability=all --console=pipe \
     --network-namespace-path="/run/netns/$NAMESPACE" --resolv-conf=off --timezone=off \
     --link-journal=no --tmpfs=/tmp \

@@ -24,6 +24,8 @@ KERNEL_LIMITS = {
     "fs/inotify/max_user_watches": 1048576,
 }
 SAVED_LIMITS = layout.RUN / "limits.json"
+# systemd-nspawn leaves a folder here for each machine that lost its power
+PROPAGATE = Path("/run/systemd/nspawn/propagate")
 APT_KEY = "usr/share/keyrings/rpool-lab.asc"
 
 
@@ -72,6 +74,8 @@ def down(cache: Cache, name: str) -> None:
     cgroups.kill(layout.checked_name(name))
     cgroups.remove(name)
     network.remove(name)
+    for folder in PROPAGATE.glob(f"rpl-{name}-*"):
+        shutil.rmtree(folder)
     shutil.rmtree(layout.disks_folder(cache, name), ignore_errors=True)
     shutil.rmtree(layout.RUN / name, ignore_errors=True)
     if not layout.all_labs():

@@ -87,6 +87,7 @@ def _write_node_folder(server: Server, folder: Path, memory: str) -> None:
         "meminfo": "\n".join(f"Node 0 {line}" for line in kept),
         "distance": "10",
         "cpulist": f"0-{server.cores - 1}",
+        "cpumap": f"{(1 << server.cores) - 1:x}",
     })  # fmt: skip
     _files(node / "hugepages" / "hugepages-2048kB", dict.fromkeys(HUGE_PAGE_FILES, "0"))
     for number in range(server.cores):

@@ -26,9 +26,10 @@ for family in vm fs; do
     mount --bind "$own/$family" "/proc/sys/$family"
 done
 
-# Settings of the kernel: to be read, but for those that a kubelet sets.
+# Settings of the kernel: to be read, but for those that a kubelet sets. The server's own boot_id
+# is mounted below them already, hence rbind.
 mkdir -p "$own/kernel"
-mount --bind /proc/sys/kernel /proc/sys/kernel
+mount --rbind /proc/sys/kernel /proc/sys/kernel
 mount -o remount,bind,ro /proc/sys/kernel
 for setting in panic panic_on_oops keys/root_maxkeys keys/root_maxbytes; do
     copy=$own/kernel/$(basename "$setting")
