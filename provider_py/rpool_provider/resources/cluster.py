@@ -1,0 +1,180 @@
+"""`rpool_cluster`: a Kubernetes cluster as a pool of cores and memory.
+
+The reference resource: a new one is a copy of this module and its schema, cut down. Deciding and
+doing are the engine's; here its words and Terraform's are brought together.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rpool.errors import Problem, RpoolError, SpecError
+from rpool.model.server import Role
+
+from rpool_provider import diagnostic
+from rpool_provider.diagnostic import Diagnostic
+from rpool_provider.resources import cluster_state, durations, planning
+from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.resources.planning import Changed
+from rpool_provider.resources.resource import Held, Plan, Reply, Values
+from rpool_provider.schema import Schema
+from rpool_provider.wire import hclog
+from rpool_provider.wire.unknown import Unknown, is_wholly_known
+
+if TYPE_CHECKING:
+    from rpool.api import Advice, Attempt, Site
+    from rpool.model.event import Event
+    from rpool.model.view import PoolView
+
+_DEFAULT_TIMEOUTS = {"create": "60m", "delete": "30m"}
+
+
+class Cluster:
+    name = "rpool_cluster"
+    schema: Schema = CLUSTER
+
+    def validate(self, config: Values) -> list[Diagnostic]:
+        problems = durations.problems(_timeouts(config), ("timeouts",))
+        try:
+            cluster_state.spec(config)
+        except SpecError as error:
+            problems += error.problems
+        return diagnostic.of_error(SpecError(problems)) if problems else []
+
+    def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
+        if config is None:
+            return Plan(None, prior.private)
+        values = planning.planned(CLUSTER.root, config, prior.values)
+        if prior.values is None:
+            return Plan(values, diagnostics=_likely(values, site))
+        _refuse_lost_entries(prior.values, site)
+        changed = list(planning.changes(CLUSTER.root, prior.values, values))
+        replaces = [change.path for change in changed if change.attribute.replaces]
+        if not replaces:
+            _refuse_changes(changed)
+        return Plan(values, prior.private, replaces)
+
+    def read(self, held: Held, site: Site) -> Reply:
+        assert held.values is not None  # noqa: S101 Terraform reads only what it has
+        found = site.read_pool(cluster_state.view(held.values))
+        warnings = [diagnostic.warning(text) for text in found.warnings]
+        return Reply(_held(held, found.view), warnings)
+
+    def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
+        from rpool.api import PoolIncomplete
+
+        assert planned.values is not None  # noqa: S101
+        spec = cluster_state.spec(planned.values)
+        assert spec is not None  # noqa: S101 all that was planned is known by now
+        try:
+            view = site.create_pool(spec, _attempt("create", planned.values, stop))
+        except PoolIncomplete as error:
+            return Reply(_held(planned, error.view), diagnostic.of_error(error))
+        return Reply(_held(planned, view))
+
+    def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
+        """Only `timeouts` gets this far (see `plan`), and no server knows of those."""
+        return Reply(planned)
+
+    def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
+        from rpool.api import PoolIncomplete
+
+        assert prior.values is not None  # noqa: S101
+        view = cluster_state.view(prior.values)
+        try:
+            site.destroy_pool(view, _attempt("delete", prior.values, stop))
+        except PoolIncomplete as error:
+            return Reply(_held(prior, error.view), diagnostic.of_error(error))
+        return Reply(Held(None))
+
+    def import_(self, id_: str, site: Site) -> Reply:
+        raise RpoolError(
+            "rpool_cluster cannot be imported yet", "This version can only manage what it created."
+        )
+
+    def upgrade(self, version: int, state: Values) -> Values:
+        return state
+
+
+def _held(held: Held, view: PoolView | None) -> Held:
+    """`held` with what the engine says there is now."""
+    if view is None or held.values is None:
+        return Held(None)
+    return Held(cluster_state.with_view(held.values, view), held.private)
+
+
+def _timeouts(values: Values) -> Values:
+    timeouts = values["timeouts"]
+    return timeouts if isinstance(timeouts, dict) else {}
+
+
+def _attempt(verb: str, values: Values, stop: threading.Event) -> Attempt:
+    from rpool.api import Attempt
+
+    text = _timeouts(values).get(verb) or _DEFAULT_TIMEOUTS[verb]
+    return Attempt(timeout_seconds=durations.seconds(text), stop=stop, log=_log)
+
+
+def _log(event: Event) -> None:
+    hclog.log(
+        "info",
+        str(event),
+        pool=event.pool,
+        server=event.server,
+        step=event.step,
+        outcome=event.outcome.value,
+    )
+
+
+def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
+    """What a create would pick by what is known now. Raises SpecError when nothing would do."""
+    spec = cluster_state.spec(values)
+    if spec is None or site is None or not _request_is_known(values):
+        return []
+    return [_advice(spec.name, site.advise(spec))]
+
+
+def _request_is_known(values: Values) -> bool:
+    return all(is_wholly_known(values[a.name]) for a in CLUSTER.root.attributes if a.configurable)
+
+
+def _advice(pool: str, advice: Advice) -> Diagnostic:
+    def of(role: Role) -> str:
+        return ", ".join(sorted(name for name, r in advice.likely.items() if r is role)) or "none"
+
+    return diagnostic.warning(
+        f"Pool {pool} will likely take {len(advice.likely)} servers",
+        f"Control plane: {of(Role.CONTROL_PLANE)}. Workers: {of(Role.WORKER)}. "
+        "Apply looks at them first, and takes others where one is in use or not clean.",
+    )
+
+
+def _refuse_lost_entries(prior: Values, site: Site | None) -> None:
+    """A server that is in use can't just vanish from the fleet: nobody could reach it again."""
+    if site is None or prior["servers"] is None:
+        return
+    gone = sorted(prior["servers"].keys() - site.config.fleet.servers.keys())
+    if gone:
+        names = ", ".join(gone)
+        raise RpoolError(
+            f"pool {prior['name']} uses {names}, which the fleet no longer has",
+            "Put the entry back into the provider's fleet. To take a server out of service, set "
+            "retire = true in its entry first.",
+        )
+
+
+def _refuse_changes(changed: Sequence[Changed]) -> None:
+    problems = [
+        Problem(
+            change.path,
+            f"{'.'.join(map(str, change.path))} cannot be changed in place by this version",
+            "Set it back to what it was. Or build the cluster anew: terraform apply -replace=ADDRESS "
+            "destroys it with all that runs in it, and creates it as configured.",
+        )
+        for change in changed
+        if change.path[0] != "timeouts" and not isinstance(change.planned, Unknown)
+    ]
+    if problems:
+        raise SpecError(problems)

@@ -1,0 +1,137 @@
+"""The schema of `rpool_cluster`. What is not here does not work yet."""
+
+from __future__ import annotations
+
+from rpool_provider.schema import (
+    NUMBER,
+    STRING,
+    List,
+    Map,
+    Object,
+    Schema,
+    Set,
+    computed,
+    defaulted,
+    optional,
+    required,
+)
+
+_ENDPOINT = Object(
+    (
+        optional(
+            "vip",
+            STRING,
+            "Virtual IP that the control planes keep among themselves: a free IPv4 address of "
+            "their network. Either this or `address`.",
+            replaces=True,
+        ),
+        optional(
+            "address",
+            STRING,
+            "`host:port` of a load balancer of your own that forwards to port 6443.",
+            replaces=True,
+        ),
+    )
+)
+
+_CONTROL_PLANE = Object(
+    (
+        defaulted("servers", NUMBER, 1, "How many servers run it: 1, 3, 5 or 7. Default 1."),
+        required("endpoint", _ENDPOINT, "Where the API is found.", replaces=True),
+    )
+)
+
+_SELECTOR = Object(
+    (
+        optional("zones", Set(STRING), "Only servers in these zones."),
+        optional("labels", Map(STRING), "Only servers with all of these labels."),
+    )
+)
+
+_NETWORKING_DEFAULTS = {
+    "pod_cidr": "10.244.0.0/16",
+    "service_cidr": "10.96.0.0/12",
+    "cni": "flannel",
+}
+
+_NETWORKING = Object(
+    tuple(
+        defaulted(
+            name,
+            STRING,
+            _NETWORKING_DEFAULTS[name],
+            f"{description} Default `{_NETWORKING_DEFAULTS[name]}`.",
+            replaces=True,
+        )
+        for name, description in (
+            ("pod_cidr", "Addresses of pods."),
+            ("service_cidr", "Addresses of services."),
+            ("cni", "`flannel`, or `none` to install one yourself."),
+        )
+    )
+)
+
+_METALLB = Object(
+    (
+        required(
+            "pools",
+            Map(List(STRING)),
+            "Addresses for services of type LoadBalancer (L2): ranges `a-b` or CIDRs, by name.",
+        ),
+    )
+)
+
+_KUBEADM = Object(
+    (
+        optional("kubelet", STRING, "YAML merged into KubeletConfiguration; use `yamlencode`."),
+        optional("kube_proxy", STRING, "YAML merged into KubeProxyConfiguration."),
+        optional("ignore_preflight_errors", List(STRING), "Checks of kubeadm to pass over."),
+    )
+)
+
+_TIMEOUTS = Object(
+    (
+        optional("create", STRING, "At most this long for a create, such as `45m`. Default 60m."),
+        optional("delete", STRING, "At most this long for a destroy. Default 30m."),
+    )
+)
+
+_SIZE = Object((computed("cores", NUMBER, "Cores."), computed("memory", NUMBER, "GiB.")))
+
+_SERVER = Object(
+    (
+        computed("role", STRING, "`control_plane` or `worker`."),
+        computed("address", STRING, "Its address in the fleet."),
+        computed("zone", STRING, "Its zone."),
+        computed("cores", NUMBER, "Its cores."),
+        computed("memory", NUMBER, "Its memory in GiB."),
+    )
+)
+
+CLUSTER = Schema(
+    Object(
+        (
+            required("name", STRING, "Name of the cluster, a DNS label.", replaces=True),
+            required("kubernetes_version", STRING, "Version such as `1.36.3`."),
+            required("cores", NUMBER, "Cores that the workers have together, as hardware."),
+            required("memory", NUMBER, "GiB of memory that the workers have together."),
+            required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
+            optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),
+            defaulted(
+                "networking", _NETWORKING, _NETWORKING_DEFAULTS, "Networks inside the cluster."
+            ),
+            optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
+            optional("kubeadm", _KUBEADM, "What this site must say to kubeadm besides."),
+            optional("timeouts", _TIMEOUTS, "How long things may take."),
+            computed("id", STRING, "The pool's uid. Names may be used again, uids are not."),
+            computed("condition", STRING, "`settled`, or `incomplete` when a change was cut off."),
+            computed("allocated_cores", NUMBER, "Cores of the workers it has, as hardware."),
+            computed("allocated_memory", NUMBER, "GiB of the workers it has, as hardware."),
+            computed("allocatable", _SIZE, "What is left for pods."),
+            computed("endpoint", STRING, "`host:port` of the API."),
+            computed("ca_certificate", STRING, "The cluster's CA certificate (PEM)."),
+            computed("servers", Map(_SERVER), "The servers it has, by name."),
+        )
+    ),
+    "A Kubernetes cluster as a pool of cores and memory on servers of the fleet.",
+)

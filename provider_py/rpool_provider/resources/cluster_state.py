@@ -1,0 +1,80 @@
+"""A cluster in Terraform's words (a dict by the schema) and in the engine's (spec and view)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rpool.model.server import Role
+from rpool.model.view import Condition, PoolView, ServerView
+
+from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.wire.unknown import split, unknown_as_null
+
+if TYPE_CHECKING:
+    from rpool.model.pool import PoolSpec
+
+_REQUEST = tuple(a.name for a in CLUSTER.root.attributes if a.configurable and a.name != "timeouts")
+
+
+def spec(values: dict[str, Any]) -> PoolSpec | None:
+    """The request in a configuration or plan; None while too much is unknown. Raises SpecError."""
+    from rpool.api import read_pool
+
+    return read_pool(*split({name: values[name] for name in _REQUEST}))
+
+
+def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
+    """`values` with what a view knows; what is unknown even so becomes null."""
+    known: dict[str, Any] = unknown_as_null(values)
+    return known | {
+        "id": view.uid,
+        "name": view.name,
+        "kubernetes_version": view.kubernetes_version,
+        "cores": view.cores,
+        "memory": view.memory_gib,
+        "condition": view.condition.value,
+        "allocated_cores": view.allocated_cores,
+        "allocated_memory": view.allocated_memory_gib,
+        "allocatable": {"cores": view.allocatable_cores, "memory": view.allocatable_memory_gib},
+        "endpoint": view.endpoint,
+        "ca_certificate": view.ca_certificate,
+        "servers": {name: _server(server) for name, server in sorted(view.servers.items())},
+    }
+
+
+def _server(server: ServerView) -> dict[str, Any]:
+    return {
+        "role": server.role.value,
+        "address": server.address,
+        "zone": server.zone,
+        "cores": server.cores,
+        "memory": server.memory_gib,
+    }
+
+
+def view(values: dict[str, Any]) -> PoolView:
+    """The view that a state was made from."""
+    return PoolView(
+        uid=values["id"],
+        name=values["name"],
+        kubernetes_version=values["kubernetes_version"],
+        cores=values["cores"],
+        memory_gib=values["memory"],
+        condition=Condition(values["condition"]),
+        endpoint=values["endpoint"],
+        vip=values["control_plane"]["endpoint"]["vip"],
+        ca_certificate=values["ca_certificate"],
+        servers={name: _server_view(server) for name, server in values["servers"].items()},
+        allocatable_cores=float(values["allocatable"]["cores"]),
+        allocatable_memory_gib=float(values["allocatable"]["memory"]),
+    )
+
+
+def _server_view(server: dict[str, Any]) -> ServerView:
+    return ServerView(
+        role=Role(server["role"]),
+        address=server["address"],
+        zone=server["zone"],
+        cores=server["cores"],
+        memory_gib=server["memory"],
+    )

@@ -1,0 +1,59 @@
+"""Planned values by the rules that Terraform checks, and what changes between two of them.
+
+The rules: what is configured stays as configured; what nobody configures and only we know is its
+default, or as before, or unknown; everything else is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rpool.errors import Path
+
+from rpool_provider.schema import Attribute, Object
+from rpool_provider.wire.unknown import UNKNOWN
+
+
+def planned(
+    type_: Object, config: Mapping[str, Any], prior: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Values for `config`; `prior` is None for what does not exist yet."""
+    return {
+        attribute.name: _planned(attribute, config[attribute.name], (prior or {}), prior is None)
+        for attribute in type_.attributes
+    }
+
+
+def _planned(attribute: Attribute, config: Any, prior: Mapping[str, Any], is_new: bool) -> Any:
+    if isinstance(attribute.type, Object) and isinstance(config, dict):
+        return planned(attribute.type, config, prior.get(attribute.name))
+    if config is not None:
+        return config
+    if attribute.default is not None:
+        return attribute.default
+    if not attribute.computed:
+        return None
+    return UNKNOWN if is_new else prior[attribute.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    attribute: Attribute
+    path: Path
+    planned: Any
+
+
+def changes(
+    root: Object, prior: Mapping[str, Any], planned: Mapping[str, Any], at: Path = ()
+) -> Iterator[Changed]:
+    """Attributes whose values differ, the innermost ones of nested objects."""
+    for attribute in root.attributes:
+        before, after = prior[attribute.name], planned[attribute.name]
+        path = (*at, attribute.name)
+        type_ = attribute.type
+        if isinstance(type_, Object) and isinstance(before, dict) and isinstance(after, dict):
+            yield from changes(type_, before, after, path)
+        elif before != after:
+            yield Changed(attribute, path, after)

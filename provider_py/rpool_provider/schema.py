@@ -1,0 +1,96 @@
+"""The provider's schema as data: what attributes there are, of what type, and who sets them.
+
+The protobuf schema, the decoding of values, planning and the documentation all come from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Primitive(Enum):
+    STRING = "string"
+    NUMBER = "number"
+    BOOL = "bool"
+
+
+STRING = Primitive.STRING
+NUMBER = Primitive.NUMBER
+BOOL = Primitive.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    element: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    element: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    element: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Nested attributes; on its own or as the element of a list, set or map."""
+
+    attributes: tuple[Attribute, ...]
+
+
+Type = Primitive | List | Set | Map | Object
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute. One that is neither required nor optional is only computed.
+
+    `default` is what an optional attribute becomes in the plan when nobody sets it (it is then
+    `computed` too). `replaces` says that another value needs another resource.
+    """
+
+    name: str
+    type: Type
+    description: str
+    required: bool = False
+    optional: bool = False
+    computed: bool = False
+    sensitive: bool = False
+    replaces: bool = False
+    default: Any = None
+
+    @property
+    def configurable(self) -> bool:
+        return self.required or self.optional
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The schema of a resource or of the provider block; `version` counts changes of its shape."""
+
+    root: Object
+    description: str
+    version: int = 0
+
+
+def required(name: str, type_: Type, description: str, **more: Any) -> Attribute:
+    return Attribute(name, type_, description, required=True, **more)
+
+
+def optional(name: str, type_: Type, description: str, **more: Any) -> Attribute:
+    return Attribute(name, type_, description, optional=True, **more)
+
+
+def defaulted(name: str, type_: Type, default: Any, description: str, **more: Any) -> Attribute:
+    return Attribute(
+        name, type_, description, optional=True, computed=True, default=default, **more
+    )
+
+
+def computed(name: str, type_: Type, description: str) -> Attribute:
+    return Attribute(name, type_, description, computed=True)

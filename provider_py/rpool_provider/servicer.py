@@ -1,0 +1,242 @@
+"""The calls that Terraform makes: decode, call, encode.
+
+protobuf ends here: resources see Python values. Whatever a call raises becomes a diagnostic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+from rpool.errors import Bug, Interrupted
+
+from rpool_provider import diagnostic
+from rpool_provider.provider import Provider
+from rpool_provider.resources.resource import Held, Reply, Resource
+from rpool_provider.schema import Object
+from rpool_provider.wire import diagnostics, hclog, schemas, state_json, values
+from rpool_provider.wire.gen import tfplugin6_pb2 as pb
+
+_PROVIDER_CALLS = (
+    "GetMetadata",
+    "GetProviderSchema",
+    "GetResourceIdentitySchemas",
+    "GetFunctions",
+    "ValidateProviderConfig",
+    "ConfigureProvider",
+    "ValidateResourceConfig",
+    "UpgradeResourceState",
+    "ReadResource",
+    "PlanResourceChange",
+    "ApplyResourceChange",
+    "ImportResourceState",
+)
+
+
+def routes(provider: Provider, shutdown: Callable[[], None]) -> dict[str, Any]:
+    """What answers each call; gRPC itself answers UNIMPLEMENTED to all others."""
+    servicer = Servicer(provider)
+    table = {
+        f"/tfplugin6.Provider/{name}": _handler(name, servicer.guarded(name))
+        for name in _PROVIDER_CALLS
+    }
+    table["/tfplugin6.Provider/StopProvider"] = _handler("StopProvider", servicer.stop)
+    return table | _host_routes(shutdown)
+
+
+def _handler(name: str, answer: Callable[[Any, Any], Any]) -> Any:
+    message = getattr(pb, name)
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=message.Request.FromString,
+        response_serializer=message.Response.SerializeToString,
+    )
+
+
+def _host_routes(shutdown: Callable[[], None]) -> dict[str, Any]:
+    """go-plugin's own calls (proto/plugin_host.proto). Empty messages are no bytes at all."""
+
+    def end(request: bytes, context: Any) -> bytes:
+        shutdown()
+        return b""
+
+    def no_output(request: bytes, context: Any) -> Iterator[bytes]:
+        return iter(())
+
+    return {
+        "/plugin.GRPCController/Shutdown": grpc.unary_unary_rpc_method_handler(end),
+        "/plugin.GRPCStdio/StreamStdio": grpc.unary_stream_rpc_method_handler(no_output),
+    }
+
+
+class Servicer:
+    """Methods that have the name of a call fill in its response."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def guarded(self, name: str) -> Callable[[Any, Any], Any]:
+        call = getattr(self, name)
+        response_type = getattr(pb, name).Response
+
+        def answer(request: Any, context: Any) -> Any:
+            response = response_type()
+            try:
+                call(request, response)
+            except Exception as error:
+                _log(name, error)
+                response.diagnostics.extend(
+                    diagnostics.encode(diagnostic.of_error(error), self._root(request))
+                )
+            return response
+
+        return answer
+
+    def stop(self, request: pb.StopProvider.Request, context: Any) -> pb.StopProvider.Response:
+        hclog.log("info", "asked to stop: no new step will be started")
+        self._provider.stop.set()
+        return pb.StopProvider.Response()
+
+    def _root(self, request: Any) -> Object:
+        """Where the paths of a call's diagnostics begin."""
+        resource = self._provider.resources.get(getattr(request, "type_name", ""))
+        return (resource or self._provider).schema.root
+
+    def _resource(self, name: str) -> Resource:
+        if name not in self._provider.resources:
+            raise Bug(f"Terraform asked for {name}, which this provider does not have")
+        return self._provider.resources[name]
+
+    # What there is
+
+    def GetMetadata(
+        self, request: pb.GetMetadata.Request, response: pb.GetMetadata.Response
+    ) -> None:
+        response.server_capabilities.CopyFrom(_CAPABILITIES)
+        for name in self._provider.resources:
+            response.resources.add(type_name=name)
+
+    def GetProviderSchema(
+        self, request: pb.GetProviderSchema.Request, response: pb.GetProviderSchema.Response
+    ) -> None:
+        response.server_capabilities.CopyFrom(_CAPABILITIES)
+        response.provider.CopyFrom(schemas.encode(self._provider.schema))
+        for name, resource in self._provider.resources.items():
+            response.resource_schemas[name].CopyFrom(schemas.encode(resource.schema))
+
+    def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
+        """No resource has an identity yet."""
+
+    def GetFunctions(self, request: Any, response: Any) -> None:
+        """There is no function yet."""
+
+    # The provider block
+
+    def ValidateProviderConfig(
+        self,
+        request: pb.ValidateProviderConfig.Request,
+        response: pb.ValidateProviderConfig.Response,
+    ) -> None:
+        root = self._provider.schema.root
+        found = self._provider.validate(values.decode(root, request.config.msgpack))
+        response.diagnostics.extend(diagnostics.encode(found, root))
+
+    def ConfigureProvider(
+        self, request: pb.ConfigureProvider.Request, response: pb.ConfigureProvider.Response
+    ) -> None:
+        root = self._provider.schema.root
+        self._provider.configure(values.decode(root, request.config.msgpack))
+
+    # Resources
+
+    def ValidateResourceConfig(
+        self,
+        request: pb.ValidateResourceConfig.Request,
+        response: pb.ValidateResourceConfig.Response,
+    ) -> None:
+        resource = self._resource(request.type_name)
+        root = resource.schema.root
+        found = resource.validate(values.decode(root, request.config.msgpack))
+        response.diagnostics.extend(diagnostics.encode(found, root))
+
+    def UpgradeResourceState(
+        self, request: pb.UpgradeResourceState.Request, response: pb.UpgradeResourceState.Response
+    ) -> None:
+        resource = self._resource(request.type_name)
+        state = resource.upgrade(request.version, state_json.read(request.raw_state.json))
+        root = resource.schema.root
+        response.upgraded_state.msgpack = values.encode(root, state_json.conform(root, state))
+
+    def ReadResource(
+        self, request: pb.ReadResource.Request, response: pb.ReadResource.Response
+    ) -> None:
+        resource = self._resource(request.type_name)
+        root = resource.schema.root
+        held = Held(values.decode(root, request.current_state.msgpack), request.private)
+        site = self._provider.site
+        reply = Reply(held) if site is None else resource.read(held, site)
+        _answer(response, reply, root)
+
+    def PlanResourceChange(
+        self, request: pb.PlanResourceChange.Request, response: pb.PlanResourceChange.Response
+    ) -> None:
+        resource = self._resource(request.type_name)
+        root = resource.schema.root
+        prior = Held(values.decode(root, request.prior_state.msgpack), request.prior_private)
+        is_destroy = values.decode(root, request.proposed_new_state.msgpack) is None
+        config = None if is_destroy else values.decode(root, request.config.msgpack)
+        plan = resource.plan(prior, config, self._provider.site)
+        response.planned_state.msgpack = values.encode(root, plan.values)
+        response.planned_private = plan.private
+        response.requires_replace.extend(diagnostics.path(path, root) for path in plan.replaces)
+        response.diagnostics.extend(diagnostics.encode(plan.diagnostics, root))
+
+    def ApplyResourceChange(
+        self, request: pb.ApplyResourceChange.Request, response: pb.ApplyResourceChange.Response
+    ) -> None:
+        """Until a verb says otherwise, all is as before: that is what an exception leaves."""
+        response.new_state.CopyFrom(request.prior_state)
+        response.private = request.planned_private
+        resource = self._resource(request.type_name)
+        root = resource.schema.root
+        prior = Held(values.decode(root, request.prior_state.msgpack), request.planned_private)
+        planned = Held(values.decode(root, request.planned_state.msgpack), request.planned_private)
+        _answer(response, self._apply(resource, prior, planned), root)
+
+    def _apply(self, resource: Resource, prior: Held, planned: Held) -> Reply:
+        site, stop = self._provider.configured_site(), self._provider.stop
+        if stop.is_set():
+            raise Interrupted("rpool was asked to stop; this change was not begun")
+        if prior.values is None:
+            return resource.create(planned, site, stop)
+        if planned.values is None:
+            return resource.delete(prior, site, stop)
+        return resource.update(prior, planned, site, stop)
+
+    def ImportResourceState(
+        self, request: pb.ImportResourceState.Request, response: pb.ImportResourceState.Response
+    ) -> None:
+        resource = self._resource(request.type_name)
+        root = resource.schema.root
+        reply = resource.import_(request.id, self._provider.configured_site())
+        response.diagnostics.extend(diagnostics.encode(reply.diagnostics, root))
+        imported = response.imported_resources.add(type_name=request.type_name)
+        imported.state.msgpack = values.encode(root, reply.held.values)
+        imported.private = reply.held.private
+
+
+_CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
+
+
+def _answer(
+    response: pb.ReadResource.Response | pb.ApplyResourceChange.Response, reply: Reply, root: Object
+) -> None:
+    response.new_state.msgpack = values.encode(root, reply.held.values)
+    response.private = reply.held.private
+    response.diagnostics.extend(diagnostics.encode(reply.diagnostics, root))
+
+
+def _log(call: str, error: Exception) -> None:
+    where = list(diagnostic.places(error.__traceback__))
+    hclog.log("error", f"{call}: {type(error).__name__}", at=where[-1].strip() if where else "")

@@ -1,0 +1,55 @@
+"""The schema of the provider block: one site."""
+
+from __future__ import annotations
+
+from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, optional, required
+
+_SERVER = Object(
+    (
+        required("address", STRING, "IPv4 address or host name that SSH reaches the server at."),
+        required("cores", NUMBER, "Cores of the server."),
+        required("memory", NUMBER, "Memory of the server in GiB, as hardware."),
+        required("zone", STRING, "What fails together with it: a rack, a room."),
+        required(
+            "host_key",
+            STRING,
+            "Its SSH host key, `ssh-ed25519 AAAA...`. No other key is accepted.",
+        ),
+        optional("port", NUMBER, "Port of its SSH server; 22 unless set."),
+        optional("labels", Map(STRING), "Labels that selectors can ask for."),
+        optional("reserved", BOOL, "Never picked by a cluster."),
+        optional("retire", BOOL, "Never picked again: the server is to leave."),
+        optional("lost", BOOL, "The hardware is gone: never picked, never waited for."),
+    )
+)
+
+_SSH = Object(
+    (
+        required(
+            "private_key",
+            STRING,
+            "The private key's text, without a passphrase; `file(...)` reads one.",
+            sensitive=True,
+        ),
+        optional("user", STRING, "User to log in as; `root` unless set. Others need sudo."),
+    )
+)
+
+_MIRRORS = Object(
+    (
+        optional("packages", STRING, "Address that has the Kubernetes apt repositories below it."),
+        optional("images", STRING, "Registry that has every image under its upstream path."),
+        optional("manifests", STRING, "Address that has the manifests of flannel and MetalLB."),
+    )
+)
+
+SITE = Schema(
+    Object(
+        (
+            required("fleet", Map(_SERVER), "All servers of the site, by name."),
+            required("ssh", _SSH, "How the servers are reached. Host keys are always checked."),
+            optional("mirrors", _MIRRORS, "Where software comes from, instead of upstream."),
+        )
+    ),
+    "One provider block is one site: its servers, how to reach them, where software comes from.",
+)

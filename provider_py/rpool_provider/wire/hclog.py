@@ -1,0 +1,37 @@
+"""Log lines as Terraform's host process reads them from our stderr: hclog's JSON, one a line.
+
+`TF_LOG` and `TF_LOG_PROVIDER` choose what is shown; the host does that, so everything is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from typing import Literal
+
+Level = Literal["trace", "debug", "info", "warn", "error"]
+
+_LONGEST = 48_000
+"""Characters of a message. The host cuts lines at 64 KiB and then no longer knows their level."""
+
+
+def log(level: Level, message: str, **fields: str | int | float) -> None:
+    line = json.dumps(
+        {
+            "@level": level,
+            "@message": message[:_LONGEST],
+            "@module": "rpool",
+            "@timestamp": timestamp(time.time()),
+            **fields,
+        }
+    )
+    with suppress(OSError):  # the host may be gone; then there is nobody left to tell
+        os.write(2, line.encode() + b"\n")
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with exactly six decimals: the host drops the level of any other form."""
+    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micro:06d}Z"
