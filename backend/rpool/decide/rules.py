@@ -19,7 +19,7 @@ from rpool.decide.placement import (
     place,
     selects,
 )
-from rpool.errors import DoesNotFit, Problem, SpecError
+from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
 from rpool.model.server import Fleet, Server, ServerName
 
@@ -131,34 +131,43 @@ def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 
 
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
-    ranges = _metallb_ranges(spec)
-    pods = ipaddress.IPv4Network(spec.networking.pod_cidr)
-    services = ipaddress.IPv4Network(spec.networking.service_cidr)
-    for server in fleet.servers.values():
-        try:
-            address = ipaddress.IPv4Address(server.address)
-        except ValueError:
-            continue  # a host name: compared on the servers, before the first claim
-        if spec.control_plane.endpoint.vip == server.address:
+    """Ranges of the request that hold addresses of servers; one problem a range, not a server."""
+    vip = spec.control_plane.endpoint.vip
+    networking = spec.networking
+    spans: list[tuple[Path, str, AddressRange]] = [
+        (("networking", "pod_cidr"), networking.pod_cidr, address_range(networking.pod_cidr)),
+        (
+            ("networking", "service_cidr"),
+            networking.service_cidr,
+            address_range(networking.service_cidr),
+        ),
+        *(
+            (("metallb", "pools", name, index), text, span)
+            for name, index, text, span in _metallb_ranges(spec)
+        ),
+    ]
+    if vip is not None:
+        spans.append((("control_plane", "endpoint", "vip"), vip, address_range(f"{vip}/32")))
+    addresses = list(_addresses(fleet))
+    for path, text, (first, last) in spans:
+        inside = [f"{address} of {name}" for name, address in addresses if first <= address <= last]
+        if inside:
+            more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
             yield Problem(
-                ("control_plane", "endpoint", "vip"),
-                f"vip {address} is the address of server {server.name}",
-                "The virtual IP must be an address that nothing has yet.",
+                path,
+                f"{path[-1] if len(path) < 4 else 'MetalLB range'} {text} takes an address that a "
+                f"server has: {inside[0]}{more}",
+                "Choose addresses that no server of the fleet has.",
             )
-        for attribute, network in (("pod_cidr", pods), ("service_cidr", services)):
-            if address in network:
-                yield Problem(
-                    ("networking", attribute),
-                    f"{attribute} {network} holds the address {address} of server {server.name}",
-                    "Servers could not be told from pods or services. Choose another range.",
-                )
-        for name, index, text, (first, last) in ranges:
-            if first <= address <= last:
-                yield Problem(
-                    ("metallb", "pools", name, index),
-                    f"MetalLB range {text} holds the address {address} of server {server.name}",
-                    "MetalLB would answer for the server's own address.",
-                )
+
+
+def _addresses(fleet: Fleet) -> Iterator[tuple[ServerName, ipaddress.IPv4Address]]:
+    """The servers' addresses; one declared by host name is compared on the server, later."""
+    for name, server in sorted(fleet.servers.items()):
+        try:
+            yield name, ipaddress.IPv4Address(server.address)
+        except ValueError:
+            continue
 
 
 def placed(
