@@ -1,26 +1,31 @@
 # shellcheck shell=sh
-# The prelude of every action that changes a server: it takes the server's lock, checks that the
-# claim still has the uid and the epoch that the caller expects, and only then calls `act`, with
-# the lock held until the script ends. A check in one call and the act in the next would be a race.
+# The prelude of every action that changes a server: it takes a lock, checks that the claim still
+# has the uid and the epoch that the caller expects, and only then calls `act`, with the lock held
+# until the script ends. A check in one call and the act in the next would be a race.
+#
+# $GUARD says how: `alone` (init, reset: nothing else may work here), `together` (changes that go
+# through the API of this server: several at once are fine, none during a reset), or `briefly`
+# (the claim and the journal, which must be writable while an action works here for minutes).
 
 # A file in a directory of our own: in /run/lock any user could take it first.
-SERVER_LOCK=$RUN_DIR/server.lock  # held while an action works, for minutes perhaps
-CLAIM_LOCK=$RUN_DIR/claim.lock    # held while the claim changes or the journal grows, never long
+SERVER_LOCK=$RUN_DIR/server.lock # held while an action works, for minutes perhaps
+CLAIM_LOCK=$RUN_DIR/claim.lock   # held while the claim changes or the journal grows, never long
 
-# take_lock FILE FD SECONDS. A holder may remove the file (a reset does), so a lock counts only
+# take_lock FILE FD SECONDS [-s]. A holder may remove the file (a reset does), so a lock counts only
 # if the file that is locked is still the one that others would find.
 take_lock() {
     while :; do
         run_dir
         eval "exec $2>>\"\$1\""
-        flock -w "$3" "$2" || return 1
+        flock ${4:+"$4"} -w "$3" "$2" || return 1
         # shellcheck disable=SC3013  # dash, bash and busybox have -ef
         if [ "$1" -ef "/proc/$$/fd/$2" ]; then return 0; fi
     done
 }
 
+# lock_server SECONDS [-s]
 lock_server() {
-    take_lock "$SERVER_LOCK" 9 "$1" || die "$BUSY" "another action has been working here for $1 s"
+    take_lock "$SERVER_LOCK" 9 "$@" || die "$BUSY" "another action has been working here for $1 s"
 }
 
 lock_claim() {
@@ -66,7 +71,13 @@ give_up_claim() {
 }
 
 main() {
-    lock_server 600
+    if [ -e "$CLAIM" ]; then check_claim; fi # a foreign claim is refused without a wait
+    patience=$((TIMEOUT_SECONDS > 10 ? TIMEOUT_SECONDS - 5 : 5))
+    case $GUARD in
+        alone) lock_server "$patience" ;;
+        together) lock_server "$patience" -s ;;
+        briefly) lock_claim ;;
+    esac
     check_claim
     act
 }

@@ -39,11 +39,14 @@ need() {
 
 run_dir() { mkdir -p "$RUN_DIR" && chmod 700 "$RUN_DIR"; }
 
-# Makes $SECRETS, a directory in memory that is gone when the script ends, however it ends; one
-# that a killed script left behind goes first (the caller holds the server's lock).
+# Makes $SECRETS, a directory in memory that is gone when the script ends, however it ends: one
+# that a killed script left is removed by the next.
 secret_dir() {
-    rm -rf "$RUN_DIR"/secret.*
-    SECRETS=$(mktemp -d "$RUN_DIR/secret.XXXXXX")
+    for old in "$RUN_DIR"/secret.*; do
+        owner=${old#"$RUN_DIR/secret."}
+        if [ ! -e "/proc/${owner%%.*}" ]; then rm -rf "$old"; fi
+    done
+    SECRETS=$(mktemp -d "$RUN_DIR/secret.$$.XXXXXX")
     trap 'rm -rf "$SECRETS"' EXIT
     trap 'exit 143' HUP INT TERM
 }
@@ -58,6 +61,21 @@ quietly() {
     code=$?
     tail -n 40 "$SECRETS/output" >&2
     return "$code"
+}
+
+uptime_seconds() { cut -d . -f 1 /proc/uptime; }
+
+# keep_trying COMMAND...: until it succeeds; a little before the caller's deadline it gives up, so
+# that the last error is seen.
+keep_trying() {
+    end=$(($(uptime_seconds) + TIMEOUT_SECONDS - 5))
+    until quietly "$@" 2>"$SECRETS/last"; do
+        if [ "$(uptime_seconds)" -ge "$end" ]; then
+            cat "$SECRETS/last" >&2
+            exit 124
+        fi
+        sleep 1
+    done
 }
 
 # The API of this very server, so that no virtual IP or load balancer is needed to work on it.

@@ -1,0 +1,106 @@
+"""Lets Ansible reach servers without a key, an address or an `ssh` program.
+
+Ansible's connection plugin (`ansible/plugins/connection/rpool.py`) is a client of a socket in a
+private folder; each request is one command, which this end runs through the provider's own SSH
+session to that server. What may run there is decided by whoever gives the `Run` functions: the
+engine gives guarded ones. Nothing that passes through is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
+from types import TracebackType
+from typing import BinaryIO, Protocol
+
+from rpool.errors import RpoolError
+from rpool.model.server import ServerName
+
+
+class Completed(Protocol):
+    """How a command ended."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def stdout(self) -> bytes: ...
+    @property
+    def stderr(self) -> bytes: ...
+
+
+Run = Callable[[str, bytes], Completed]
+"""Runs a command with this standard input on one server. Raises RpoolErrors."""
+
+
+class Broker:
+    """Serves while it is entered. `failures` holds, for each server, the error that its last
+    command raised: Ansible reports it as text, and callers want the type.
+    """
+
+    def __init__(self, path: Path, servers: Mapping[ServerName, Run]) -> None:
+        self.failures: dict[ServerName, RpoolError] = {}
+        self._servers = servers
+        self._server = _Server(str(path), self._handle)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="ansible-broker", daemon=True
+        )
+
+    def __enter__(self) -> Broker:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handle(self, request: BinaryIO, answer: BinaryIO) -> None:
+        line = request.readline()
+        if not line:
+            return
+        head = json.loads(line)
+        server, command = str(head["server"]), str(head["command"])
+        stdin = request.read(int(head["stdin"]))
+        try:
+            completed = self._servers[server](command, stdin)
+        except RpoolError as error:
+            self.failures[server] = error
+            answer.write(json.dumps({"error": error.summary}).encode() + b"\n")
+            return
+        sizes = {
+            "code": completed.code,
+            "stdout": len(completed.stdout),
+            "stderr": len(completed.stderr),
+        }
+        answer.write(json.dumps(sizes).encode() + b"\n" + completed.stdout + completed.stderr)
+
+
+class _Server(ThreadingMixIn, UnixStreamServer):
+    """A thread for each request: a command of a server never waits for that of another."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, path: str, handle: Callable[[BinaryIO, BinaryIO], None]) -> None:
+        self.handle = handle
+        super().__init__(path, _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away has nobody to be told."""
+
+
+class _Handler(StreamRequestHandler):
+    server: _Server
+    wbufsize = -1
+
+    def handle(self) -> None:
+        self.server.handle(self.rfile, self.wfile)  # type: ignore[arg-type]

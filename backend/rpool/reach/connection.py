@@ -1,0 +1,128 @@
+"""One authenticated SSH connection to a server whose host key is the declared one, or an error."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+
+import paramiko
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_fixed
+
+from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
+from rpool.model.server import Server
+from rpool.model.site import Ssh
+from rpool.reach.keys import HostKey, fingerprint
+
+KEEPALIVE_SECONDS = 5
+SILENCE_MILLISECONDS = 20_000  # of a peer that acknowledges nothing: then contact is lost
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters is raised
+
+
+class LoginRefused(Unreachable):
+    """The server is there and does not let us in; asking again changes nothing."""
+
+    retryable = False
+
+
+def connect(server: Server, ssh: Ssh, key: paramiko.PKey) -> paramiko.Transport:
+    """A live transport. Tries again what may pass (a server that is booting), within the time.
+
+    Raises Unreachable, and Refused for a host key that is not the declared one.
+    """
+    deadline = time.monotonic() + ssh.connect_timeout_seconds
+    retrying = Retrying(
+        retry=retry_if_exception(lambda e: isinstance(e, RpoolError) and e.retryable),
+        stop=stop_after_attempt(3) | stop_after_delay(ssh.connect_timeout_seconds),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    return retrying(_connect_once, server, ssh, key, deadline)
+
+
+def _connect_once(
+    server: Server, ssh: Ssh, key: paramiko.PKey, deadline: float
+) -> paramiko.Transport:
+    expected = HostKey.of(server)
+    transport = _transport(server, deadline)
+    try:
+        _shake_hands(transport, server, expected, deadline)
+        _log_in(transport, server, ssh, key)
+    except BaseException:
+        transport.close()
+        raise
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+    return transport
+
+
+def _transport(server: Server, deadline: float) -> paramiko.Transport:
+    seconds = max(0.1, deadline - time.monotonic())
+    try:
+        link = socket.create_connection((server.address, server.port), seconds)
+    except OSError as error:
+        raise _unreachable(server, _reason(error, seconds)) from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MILLISECONDS)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        transport = paramiko.Transport(link)
+    except paramiko.SSHException as error:
+        link.close()
+        raise _unreachable(server, str(error)) from None
+    seconds = max(0.1, deadline - time.monotonic())
+    transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = seconds
+    return transport
+
+
+def _reason(error: OSError, seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:.0f} s"
+    return error.strerror or str(error)
+
+
+def _shake_hands(
+    transport: paramiko.Transport, server: Server, expected: HostKey, deadline: float
+) -> None:
+    try:
+        transport.get_security_options().key_types = expected.algorithms
+    except ValueError:
+        path = ("fleet", server.name, "host_key")
+        summary = f"the host key of {server.name} is of an unknown type, {expected.kind}"
+        raise SpecError([Problem(path, summary)]) from None
+    try:
+        transport.start_client(timeout=max(0.1, deadline - time.monotonic()))
+        presented = transport.get_remote_server_key()
+    except paramiko.ssh_exception.IncompatiblePeer:
+        raise _wrong_key(server, expected, f"none of type {expected.kind}") from None
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        what = str(error) or "it closed the connection"
+        raise _unreachable(server, f"no SSH there: {what}") from None
+    if presented.asbytes() != expected.blob:
+        raise _wrong_key(server, expected, fingerprint(presented.asbytes()))
+
+
+def _wrong_key(server: Server, expected: HostKey, presented: str) -> Refused:
+    return Refused(
+        f"{server.name} ({server.address}) does not have the host key that the fleet declares",
+        f"Expected {expected.kind} {expected.fingerprint}, presented {presented}.\n"
+        "If the server was installed anew, put its new key into the fleet; if not, something else "
+        "answers at its address.",
+    )
+
+
+def _log_in(transport: paramiko.Transport, server: Server, ssh: Ssh, key: paramiko.PKey) -> None:
+    try:
+        transport.auth_publickey(ssh.user, key)
+    except paramiko.AuthenticationException:
+        raise LoginRefused(
+            f"{server.name} ({server.address}) does not let {ssh.user} in with the SSH key given",
+            f"The key's fingerprint is {fingerprint(key.asbytes())}; its public half must be in "
+            f"{ssh.user}'s authorized_keys there.",
+        ) from None
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise _unreachable(server, f"contact broke during login: {error}") from None
+
+
+def _unreachable(server: Server, why: str) -> Unreachable:
+    return Unreachable(f"cannot reach {server.name} at {server.address}:{server.port}: {why}")

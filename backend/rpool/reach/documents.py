@@ -1,0 +1,51 @@
+"""Kubernetes objects that rpool itself keeps in a cluster, and the queries that read them back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rpool.model.record import Record
+
+OURS = {"app.kubernetes.io/managed-by": "rpool"}
+
+NODES_PATH = (
+    "{range .items[*]}{.metadata.name}{'\\t'}{.metadata.labels}{'\\t'}{.spec.unschedulable}{'\\t'}"
+    "{.status.conditions[?(@.type=='Ready')].status}{'\\t'}"
+    "{.status.allocatable.cpu}{'\\t'}{.status.allocatable.memory}{'\\n'}{end}"
+)
+"""A node a line: name, labels (JSON), unschedulable, Ready, allocatable cores and memory."""
+
+TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
+
+
+def record(record: Record) -> str:
+    """The ConfigMap that holds a pool's record."""
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "rpool", "namespace": "kube-system", "labels": OURS},
+            "data": {"record": json.dumps(record.as_dict(), separators=(",", ":"))},
+        }
+    )
+
+
+def metallb(pools: Mapping[str, tuple[str, ...]]) -> str:
+    """MetalLB's address pools and the one advertisement (L2) that names them all."""
+    documents = [
+        _metallb("IPAddressPool", name, {"addresses": list(addresses)})
+        for name, addresses in sorted(pools.items())
+    ]
+    advertisement = _metallb("L2Advertisement", "rpool", {"ipAddressPools": sorted(pools)})
+    return "\n---\n".join(json.dumps(document) for document in [*documents, advertisement])
+
+
+def _metallb(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "metallb-system", "labels": OURS},
+        "spec": spec,
+    }

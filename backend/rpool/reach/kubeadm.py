@@ -1,0 +1,185 @@
+"""kubeadm's configuration (v1beta4) as documents, purely: what a pool's spec means to kubeadm.
+
+Documents go to the server as JSON, which is YAML, by standard input: they hold the bootstrap token
+and the certificate key. `kubeadm` on the server reads them from a file in memory.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rpool.errors import Bug
+from rpool.model.action import AdmitJoiners, Init, Join, JoinSecrets
+from rpool.model.pool import PoolSpec
+from rpool.model.secret import Secret
+from rpool.model.server import Server
+
+API = "kubeadm.k8s.io/v1beta4"
+TOKEN_MINUTES = 30
+DESCRIPTION = "rpool: lets servers join for some minutes"
+TIMER_DESCRIPTION = "Proxy for managing TTL for the kubeadm-certs secret"  # kubeadm's own words
+
+Document = Mapping[str, Any]
+
+
+def stream(documents: Sequence[Document]) -> str:
+    """Documents as one YAML stream."""
+    return "\n---\n".join(json.dumps(document, indent=1) for document in documents)
+
+
+def init(action: Init) -> list[Document]:
+    """What `kubeadm init` is given. The token is ours, else kubeadm draws one that lives a day."""
+    return [
+        {
+            "apiVersion": API,
+            "kind": "InitConfiguration",
+            "bootstrapTokens": [_token(action.secrets.token)],
+            "certificateKey": action.secrets.certificate_key.reveal(),
+            "localAPIEndpoint": _local_endpoint(action.node),
+            "nodeRegistration": _registration(action.node, action.spec),
+        },
+        _cluster(action.spec),
+        _kubelet(action.spec),
+        _kube_proxy(action.spec),
+    ]
+
+
+def join(action: Join) -> list[Document]:
+    """What `kubeadm join` is given: the CA is pinned, so a false API is refused."""
+    secrets, spec = action.secrets, action.spec
+    if not secrets.ca_pin:
+        raise Bug(f"{action.server} was to join without a pin of the cluster's CA")
+    document = {
+        "apiVersion": API,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": spec.control_plane.endpoint.host_and_port,
+                "token": secrets.token.reveal(),
+                "caCertHashes": [secrets.ca_pin],
+            }
+        },
+        "nodeRegistration": _registration(action.node, spec),
+    }
+    if action.control_plane:
+        document["controlPlane"] = {
+            "localAPIEndpoint": _local_endpoint(action.node),
+            "certificateKey": secrets.certificate_key.reveal(),
+        }
+    return [document]
+
+
+def upload_certs(action: AdmitJoiners, node: Server) -> list[Document]:
+    """What `kubeadm init phase upload-certs` is given. The server fills in @VERSION@, its own
+    kubeadm's: without one, kubeadm asks the Internet.
+    """
+    return [
+        {
+            "apiVersion": API,
+            "kind": "InitConfiguration",
+            "certificateKey": action.secrets.certificate_key.reveal(),
+            "localAPIEndpoint": _local_endpoint(node),
+            "nodeRegistration": {"name": node.name},
+        },
+        {"apiVersion": API, "kind": "ClusterConfiguration", "kubernetesVersion": "@VERSION@"},
+    ]
+
+
+def token_secret(secrets: JoinSecrets) -> Document:
+    """The bootstrap token as the Secret that it is; the server fills in @EXPIRES@ by its clock."""
+    token_id, _, token_secret = secrets.token.reveal().partition(".")
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "bootstrap.kubernetes.io/token",
+        "metadata": {"name": f"bootstrap-token-{token_id}", "namespace": "kube-system"},
+        "stringData": {
+            "token-id": token_id,
+            "token-secret": token_secret,
+            "description": DESCRIPTION,
+            "expiration": "@EXPIRES@",
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "true",
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+        },
+    }
+
+
+def token_id(token: Secret) -> str:
+    """The public half of a bootstrap token: its Secret's name has it."""
+    return token.reveal().partition(".")[0]
+
+
+def url_host(address: str) -> str:
+    """An address as URLs want it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
+def _token(token: Secret) -> Document:
+    return {
+        "token": token.reveal(),
+        "ttl": f"{TOKEN_MINUTES}m0s",
+        "description": DESCRIPTION,
+        "usages": ["signing", "authentication"],
+        "groups": ["system:bootstrappers:kubeadm:default-node-token"],
+    }
+
+
+def _local_endpoint(node: Server) -> Document:
+    return {"advertiseAddress": node.address, "bindPort": 6443}
+
+
+def _registration(node: Server, spec: PoolSpec) -> Document:
+    """The node is named as the fleet names the server, whatever its hostname is."""
+    arguments = [{"name": "node-ip", "value": node.address}]
+    if node.zone:
+        label = f"topology.kubernetes.io/zone={node.zone}"
+        arguments.append({"name": "node-labels", "value": label})
+    return {
+        "name": node.name,
+        "kubeletExtraArgs": arguments,
+        "ignorePreflightErrors": list(spec.kubeadm.ignore_preflight_errors),
+    }
+
+
+def _cluster(spec: PoolSpec) -> Document:
+    return {
+        "apiVersion": API,
+        "kind": "ClusterConfiguration",
+        "clusterName": spec.name,
+        "kubernetesVersion": f"v{spec.kubernetes_version.removeprefix('v')}",
+        "controlPlaneEndpoint": spec.control_plane.endpoint.host_and_port,
+        "networking": {
+            "podSubnet": spec.networking.pod_cidr,
+            "serviceSubnet": spec.networking.service_cidr,
+        },
+        "apiServer": {"certSANs": [_endpoint_host(spec)]},
+    }
+
+
+def _endpoint_host(spec: PoolSpec) -> str:
+    """The endpoint's name or address alone; in certificates IPv6 goes without brackets."""
+    endpoint = spec.control_plane.endpoint
+    if endpoint.vip is not None:
+        return str(ipaddress.ip_address(endpoint.vip))
+    return endpoint.host_and_port.rpartition(":")[0].strip("[]")
+
+
+def _kubelet(spec: PoolSpec) -> Document:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        **spec.kubeadm.kubelet,
+    }
+
+
+def _kube_proxy(spec: PoolSpec) -> Document:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        **spec.kubeadm.kube_proxy,
+    }

@@ -1,0 +1,155 @@
+"""Actions as scripts, purely: what each needs to know, and which files carry it out.
+
+The `match` is closed, so a new action cannot be forgotten, and so is the kind of guard: every
+action that changes a server names how it is guarded (see scripts/guard.sh).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from typing import Literal, assert_never
+
+from rpool.errors import Bug
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.claim import Ownership
+from rpool.model.server import Role, ServerName
+from rpool.model.site import SiteConfig
+from rpool.reach import documents, kubeadm, vip
+from rpool.reach.manifests import FLANNEL, METALLB, Manifest
+from rpool.reach.script import compose
+
+Guard = Literal["alone", "together", "briefly"]
+Variables = dict[str, str]
+
+
+def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
+    """The script that carries out `action`; it ends itself a little before `timeout_seconds`."""
+    common = {"TIMEOUT_SECONDS": str(math.ceil(timeout_seconds))}
+    match action:
+        case act.TakeClaim():
+            text = json.dumps(action.claim.as_dict(), indent=1)
+            return compose(
+                ("library", "traces", "guard", "claim"),
+                common | _ownership(action.claim.ownership) | {"CLAIM_TEXT": text},
+            )
+        case act.AwaitReady():
+            nodes = " ".join(f"node/{name}" for name in action.nodes)
+            variables = common | _node(site, action.server) | {"NODES": nodes}
+            return compose(("library", "await-ready"), variables)
+        case act.Prepare():
+            raise Bug("preparation is not a script: it is Ansible's")
+        case _:
+            guard, parts, variables = _guarded(action, site)
+            owned = common | _ownership(action.ownership) | {"GUARD": guard}
+            return compose(("library", "guard", *parts), owned | variables)
+
+
+def _guarded(
+    action: act.SetPhase
+    | act.Init
+    | act.AdmitJoiners
+    | act.Join
+    | act.RevokeJoiners
+    | act.ApplyNetwork
+    | act.ApplyMetalLB
+    | act.ConfigureMetalLB
+    | act.WriteRecord
+    | act.Drain
+    | act.Reset
+    | act.AppendJournal,
+    site: SiteConfig,
+) -> tuple[Guard, tuple[str, ...], Variables]:
+    """How the action is guarded, the files with its `act`, and what they need to know."""
+    node = _node(site, action.server)
+    match action:
+        case act.SetPhase():
+            return "briefly", ("phase",), {"PHASE": action.phase.value}
+        case act.AppendJournal():
+            return "briefly", ("journal",), {"LINES_TEXT": "\n".join(action.lines)}
+        case act.Init():
+            return "alone", ("traces", "membership", "init"), node | _init(action)
+        case act.Join():
+            return "alone", ("traces", "membership", "join"), node | _join(action)
+        case act.Reset():
+            return "alone", ("traces", "clean", "reset"), {"VIP": action.vip or ""}
+        case act.AdmitJoiners():
+            return "together", ("admit",), node | _admit(action, site)
+        case act.RevokeJoiners():
+            return "together", ("revoke",), node | _revoke(action)
+        case act.ApplyNetwork():
+            variables = node | _manifest(FLANNEL, site) | {"POD_CIDR": action.pod_cidr}
+            return "together", ("fetch", "network"), variables
+        case act.ApplyMetalLB():
+            return "together", ("fetch", "metallb"), node | _manifest(METALLB, site)
+        case act.ConfigureMetalLB():
+            pools = {
+                "POOLS": documents.metallb(action.pools),
+                "POOL_NAMES": " ".join(sorted(action.pools)),
+            }
+            return "together", ("metallb-pools",), node | pools
+        case act.WriteRecord():
+            return "together", ("record",), node | {"RECORD": documents.record(action.record)}
+        case act.Drain():
+            variables = {"NODES": " ".join(action.nodes)}
+            variables["DRAIN_SECONDS"] = str(action.timeout_seconds)
+            return "together", ("drain",), node | variables
+        case _:
+            assert_never(action)
+
+
+def _ownership(ownership: Ownership) -> Variables:
+    return {"CLAIM_UID": ownership.uid, "CLAIM_EPOCH": str(ownership.epoch)}
+
+
+def _node(site: SiteConfig, name: ServerName) -> Variables:
+    address = site.fleet.servers[name].address
+    return {"NODE_ADDRESS": address, "NODE_HOST": kubeadm.url_host(address)}
+
+
+def _vip(spec_vip: str | None) -> Variables:
+    return {"VIP": spec_vip or "", "VIP_POD": vip.pod(spec_vip) if spec_vip else ""}
+
+
+def _init(action: act.Init) -> Variables:
+    return {
+        "ROLE": Role.CONTROL_PLANE.value,
+        "KUBEADM_CONFIG": kubeadm.stream(kubeadm.init(action)),
+        **_vip(action.spec.control_plane.endpoint.vip),
+    }
+
+
+def _join(action: act.Join) -> Variables:
+    return {
+        "ROLE": (Role.CONTROL_PLANE if action.control_plane else Role.WORKER).value,
+        "KUBEADM_CONFIG": kubeadm.stream(kubeadm.join(action)),
+        **_vip(action.spec.control_plane.endpoint.vip),
+    }
+
+
+def _admit(action: act.AdmitJoiners, site: SiteConfig) -> Variables:
+    node = site.fleet.servers[action.server]
+    return {
+        "KUBEADM_CONFIG": kubeadm.stream(kubeadm.upload_certs(action, node)),
+        "TOKEN_SECRET": kubeadm.stream([kubeadm.token_secret(action.secrets)]),
+        "TOKEN_MINUTES": str(kubeadm.TOKEN_MINUTES),
+    }
+
+
+def _revoke(action: act.RevokeJoiners) -> Variables:
+    return {
+        "TOKEN_ID": kubeadm.token_id(action.secrets.token),
+        "TOKENS_PATH": documents.TOKENS_PATH,
+        "OUR_DESCRIPTION": _base64(kubeadm.DESCRIPTION),
+        "TIMER_DESCRIPTION": _base64(kubeadm.TIMER_DESCRIPTION),
+    }
+
+
+def _manifest(manifest: Manifest, site: SiteConfig) -> Variables:
+    return {"MANIFEST_URL": manifest.url(site.mirrors), "MANIFEST_SHA256": manifest.sha256}
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

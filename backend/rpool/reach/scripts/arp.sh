@@ -1,0 +1,30 @@
+# shellcheck shell=sh
+# Whether anything on this server's network answers for $ADDRESS; prints `answers` or `silent`.
+# The kernel itself is made to ask (ARP, or neighbour discovery for IPv6), so no tool is needed that
+# a bare server lacks.
+
+main() {
+    need ip
+    if [ -n "$(interface_of "$ADDRESS")" ]; then
+        echo answers
+        return 0
+    fi
+    interface=$(interface_of "$NODE_ADDRESS")
+    if [ -z "$interface" ]; then die 1 "no interface here has the address $NODE_ADDRESS"; fi
+    ip neigh del "$ADDRESS" dev "$interface" 2>/dev/null || true
+    ip neigh replace "$ADDRESS" dev "$interface" use
+    ask
+    ip neigh del "$ADDRESS" dev "$interface" 2>/dev/null || true
+}
+
+# Three questions, a second apart, are the kernel's way; then the entry turns FAILED.
+ask() {
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        case "$(ip neigh show "$ADDRESS" dev "$interface")" in
+            *lladdr*) echo answers && return 0 ;;
+            *FAILED*) echo silent && return 0 ;;
+        esac
+        sleep 0.25
+    done
+    echo silent
+}

@@ -1,0 +1,36 @@
+# shellcheck shell=sh
+# Publishes our claim: written and fsynced under another name first, then given its own by a hard
+# link, which fails when there is one. A claim of the same ownership is simply ours.
+
+main() {
+    if [ -e "$CLAIM" ]; then check_claim; fi # a foreign claim is refused without a wait
+    lock_server 30
+    lock_claim
+    if [ -e "$CLAIM" ]; then
+        check_claim
+    else
+        refuse_dirty
+        publish
+    fi
+}
+
+refuse_dirty() {
+    found=$(traces)
+    if [ -n "$found" ]; then
+        printf '%s\n' "$found"
+        die "$DIRTY" "nobody claims this server, but it has traces of Kubernetes"
+    fi
+}
+
+publish() {
+    mkdir -p "$RPOOL_DIR"
+    rm -f "$RPOOL_DIR"/.new.*
+    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
+    write_file "$new" "$CLAIM_TEXT"
+    sync "$new"
+    ln "$new" "$CLAIM"
+    rm -f "$new"
+    : >>"$JOURNAL"
+    sync "$RPOOL_DIR"
+    sync "${RPOOL_DIR%/*}"
+}

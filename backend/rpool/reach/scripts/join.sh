@@ -1,0 +1,17 @@
+# shellcheck shell=sh
+# Makes this server a node of its pool's cluster; kube-vip comes after the join, since before it
+# there is no admin.conf to speak with.
+
+act() {
+    need kubeadm ip
+    if finished; then return 0; fi
+    secret_dir
+    undo_unfinished
+    write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
+    quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
+    if [ "$ROLE" = control_plane ]; then
+        vip_speaks_with admin.conf
+        start_vip
+    fi
+    mark_finished
+}

@@ -1,0 +1,23 @@
+# shellcheck shell=sh
+# The session lock of a pool on this server: held by this very process as long as it is fed. Each
+# byte on standard input is answered by one; 30 seconds of silence, or the end of the connection,
+# end the process, and the kernel frees the lock. Nothing has to be cleaned up after a crash.
+#
+# Sent as an argument, since standard input is the heartbeat; there is no secret in it.
+
+main() {
+    need flock timeout
+    file=$RUN_DIR/session-$POOL_UID.lock
+    if ! take_lock "$file" 7 0; then
+        cat "$file"
+        die "$HELD" "another operation is working on this pool"
+    fi
+    : >"$file"
+    printf '%s\n' "$HOLDER" >"$file"
+    printf 'h'
+    # Neither child may keep the lock when this process is killed.
+    while beat=$(timeout "$SILENCE_SECONDS" dd bs=1 count=1 2>/dev/null 7>&-) && [ -n "$beat" ]; do
+        printf 'a' 7>&-
+    done
+    : >"$file"
+}

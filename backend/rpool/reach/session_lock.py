@@ -1,0 +1,129 @@
+"""A pool's session lock on a server: a process there that lives on our heartbeats.
+
+The server frees the lock after 30 s of silence, by its own clock. So the lock is ours for certain
+only until 30 s after the *sending* of the last heartbeat that was answered; `lost()` turns true a
+little earlier, for good. Time is counted through suspend: a laptop that slept has lost its locks.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from types import TracebackType
+
+import paramiko
+
+from rpool.errors import OutcomeUnknown, RpoolError, Unreachable
+from rpool.model.pool import PoolUid
+from rpool.reach.script import compose
+from rpool.reach.ssh import Completed, Session
+from rpool.reach.verdict import failure
+
+SILENCE_SECONDS = 30
+MARGIN_SECONDS = 5.0
+BEAT_SECONDS = 5.0
+
+
+def seconds_awake_or_not() -> float:
+    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class HeldLock:
+    """Holds the lock while it is entered. Raises Refused when another operation has it."""
+
+    def __init__(self, session: Session, uid: PoolUid, beat_seconds: float = BEAT_SECONDS) -> None:
+        self._session = session
+        self._uid = uid
+        self._beat_seconds = beat_seconds
+        self._stack = ExitStack()
+        self._over = threading.Event()
+        self._held_until = 0.0
+
+    def lost(self) -> bool:
+        return self._over.is_set() or seconds_awake_or_not() >= self._held_until
+
+    def __enter__(self) -> HeldLock:
+        channel = self._stack.enter_context(self._session.channel(self._script()))
+        try:
+            self._await_hold(channel)
+        except BaseException:
+            self._stack.close()
+            raise
+        beating = threading.Thread(target=self._beat_on, args=(channel,), daemon=True, name="lock")
+        beating.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._stack.close()
+
+    def _script(self) -> str:
+        """As an argument, since standard input is the heartbeat; it holds no secret."""
+        variables = {
+            "POOL_UID": self._uid,
+            "HOLDER": f"{_user()}@{socket.gethostname()}, process {os.getpid()}, "
+            f"since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}",
+            "SILENCE_SECONDS": str(SILENCE_SECONDS),
+        }
+        return compose(("library", "guard", "lock"), variables, stdin="heartbeat")
+
+    def _await_hold(self, channel: paramiko.Channel) -> None:
+        sent = seconds_awake_or_not()
+        channel.settimeout(SILENCE_SECONDS)
+        try:
+            answer = channel.recv(1)
+            if answer == b"h":
+                self._extend(sent)
+                return
+            rest = answer + _all_of(channel)
+        except (paramiko.SSHException, EOFError, OSError):
+            raise Unreachable(f"{self._session.server.name} gave no answer about a lock") from None
+        raise self._refusal(channel, rest)
+
+    def _refusal(self, channel: paramiko.Channel, printed: bytes) -> RpoolError:
+        server = self._session.server.name
+        channel.status_event.wait(5)
+        ended = Completed(channel.exit_status, printed, channel.recv_stderr(1 << 16))
+        error = failure("taking the pool's lock", server, ended)
+        return error or OutcomeUnknown(f"{server} ended the pool's lock at once")
+
+    def _extend(self, sent: float) -> None:
+        self._held_until = sent + SILENCE_SECONDS - MARGIN_SECONDS
+
+    def _beat_on(self, channel: paramiko.Channel) -> None:
+        """Until the lock is given up or lost; every answer extends it from when we asked."""
+        channel.settimeout(SILENCE_SECONDS - MARGIN_SECONDS)
+        try:
+            while not self._over.wait(self._beat_seconds):
+                sent = seconds_awake_or_not()
+                channel.sendall(b"b")
+                if channel.recv(1) != b"a" or self.lost():
+                    break
+                self._extend(sent)
+        except (paramiko.SSHException, EOFError, OSError):
+            pass
+        self._over.set()
+
+
+def _all_of(channel: paramiko.Channel) -> bytes:
+    parts = []
+    while part := channel.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no passwd entry, as in a container of some CI
+        return "unknown"

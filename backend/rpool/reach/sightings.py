@@ -1,0 +1,108 @@
+"""From what probe.sh and observe.sh print to what was seen."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rpool.errors import CommandFailed
+from rpool.model.claim import Claim
+from rpool.model.record import Record
+from rpool.model.seen import ClusterSeen, NodeSeen, Probed
+from rpool.model.server import Role, ServerName
+
+UNREADABLE_CLAIM = "a claim that cannot be read"
+
+
+def probed(server: ServerName, printed: bytes) -> Probed:
+    """A probe. A claim that is none counts as a trace: nobody may take such a server."""
+    try:
+        seen = json.loads(printed)
+        claim_text = "\n".join(seen["claim"])
+        claim = _claim(claim_text)
+        unreadable = (UNREADABLE_CLAIM,) if claim_text.strip() and claim is None else ()
+        role = _line(seen, "joined")
+        return Probed(
+            server=server,
+            hostname=_line(seen, "hostname"),
+            machine_id=_line(seen, "machine_id"),
+            product_uuid=_line(seen, "product_uuid"),
+            cores=int(_line(seen, "cores")),
+            memory_mib=int(_line(seen, "memory_mib")),
+            claim=claim,
+            traces=(*seen["traces"], *unreadable),
+            joined=bool(role),
+            joined_control_plane=role == Role.CONTROL_PLANE,
+            addresses=tuple(seen["addresses"]),
+            routes=tuple(seen["routes"]),
+            clock_seconds=float(seen["clock_seconds"]),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise CommandFailed(
+            f"the probe of {server} printed what cannot be read", repr(error)
+        ) from None
+
+
+def _line(seen: Mapping[str, Any], name: str) -> str:
+    """A fact that is one line, or empty where the server does not tell it."""
+    return str(seen[name][0]) if seen[name] else ""
+
+
+def _claim(text: str) -> Claim | None:
+    try:
+        return Claim.from_dict(json.loads(text))
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
+    """A cluster as a control plane showed it."""
+    nodes: dict[ServerName, NodeSeen] = {}
+    record: Record | None = None
+    certificate = ""
+    try:
+        for kind, rest in _facts(printed.decode()):
+            if kind == "node":
+                name, node = _node(rest)
+                nodes[name] = node
+            elif kind == "record" and rest:
+                record = Record.from_dict(json.loads(rest))
+            elif kind == "ca":
+                certificate = base64.b64decode(rest).decode()
+    except (KeyError, ValueError, TypeError) as error:
+        raise CommandFailed(
+            f"what {via} tells of its cluster cannot be read", repr(error)
+        ) from None
+    return ClusterSeen(nodes, record, certificate)
+
+
+def _facts(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        kind, _, rest = line.partition("\t")
+        yield kind, rest
+
+
+def _node(line: str) -> tuple[ServerName, NodeSeen]:
+    name, labels, unschedulable, ready, cores, memory = line.split("\t")
+    return name, NodeSeen(
+        ready=ready == "True",
+        schedulable=unschedulable != "true",
+        control_plane="node-role.kubernetes.io/control-plane" in json.loads(labels or "{}"),
+        allocatable_cores=quantity(cores),
+        allocatable_memory_gib=quantity(memory) / 2**30,
+    )
+
+
+_FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_FACTORS |= {f"{prefix}i": 1024.0 ** (n + 1) for n, prefix in enumerate("KMGT")}
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity (`3920m`, `16374680Ki`); empty is none yet."""
+    matched = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text or "0")
+    if matched is None or matched[2] not in _FACTORS:
+        raise ValueError(f"{text!r} is no quantity")
+    return float(matched[1]) * _FACTORS[matched[2]]

@@ -1,0 +1,193 @@
+"""Running commands on servers as root, over SSH: one narrow port, with outcomes as types.
+
+A command that ended is `Completed`, whatever its code. Everything else is an error that says what
+is known: `Unreachable` (it never started), `OutcomeUnknown` (contact was lost while it ran),
+`TimedOut` (it went on for longer than it may; contact is fine).
+"""
+
+from __future__ import annotations
+
+import select
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import paramiko
+
+from rpool.errors import Bug, OutcomeUnknown, Refused, TimedOut, Unreachable
+from rpool.model.server import Fleet, Server, ServerName
+from rpool.model.site import Ssh
+from rpool.reach.connection import connect
+from rpool.reach.keys import load_private_key
+
+CHANNELS = 8  # sshd's MaxSessions is 10 a connection
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a command ended."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Sessions:
+    """A session for each server of a fleet. Thread-safe; connects only when one is used."""
+
+    def __init__(self, fleet: Fleet, ssh: Ssh) -> None:
+        key = load_private_key(ssh.private_key)
+        self._sessions = {name: Session(server, ssh, key) for name, server in fleet.servers.items()}
+
+    def session(self, name: ServerName) -> Session:
+        if name not in self._sessions:
+            raise Bug(f"{name} is not in the fleet")
+        return self._sessions[name]
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+
+@dataclass(slots=True)
+class _Connection:
+    transport: paramiko.Transport
+    channels: int = 0
+
+
+@dataclass(slots=True)
+class Session:
+    """One server. Commands run at once share a connection, up to what sshd allows on one."""
+
+    server: Server
+    ssh: Ssh
+    key: paramiko.PKey
+    _connections: list[_Connection] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, command: str, stdin: bytes = b"", timeout_seconds: float = 60) -> Completed:
+        """Run a shell command as root and wait for its end."""
+        deadline = time.monotonic() + timeout_seconds
+        with self.channel(command) as channel:
+            if stdin:
+                threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
+            else:
+                channel.shutdown_write()
+            stdout, stderr = self._collect(channel, command, deadline)
+            if not channel.exit_status_ready() or channel.exit_status < 0:
+                raise self._lost()
+            return Completed(channel.exit_status, stdout, stderr)
+
+    @contextmanager
+    def channel(self, command: str) -> Iterator[paramiko.Channel]:
+        """A channel in which the command, as root, has been started."""
+        connection, channel = self._open()
+        try:
+            try:
+                channel.exec_command(self._as_root(command))
+            except (paramiko.SSHException, EOFError, OSError):
+                raise self._lost() from None
+            yield channel
+        finally:
+            channel.close()
+            with self._lock:
+                connection.channels -= 1
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._connections:
+                connection.transport.close()
+            self._connections.clear()
+
+    def _as_root(self, command: str) -> str:
+        shell = f"sh -c {shlex.quote(command)}"
+        return shell if self.ssh.user == "root" else f"sudo -n -- {shell}"
+
+    def _open(self) -> tuple[_Connection, paramiko.Channel]:
+        """A channel on a connection that is open already, if one of them still works."""
+        while True:
+            connection, fresh = self._connection()
+            try:
+                seconds = self.ssh.connect_timeout_seconds
+                return connection, connection.transport.open_session(timeout=seconds)
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                connection.transport.close()
+                with self._lock:
+                    connection.channels -= 1
+                if fresh:
+                    why = str(error) or "it closed the connection"
+                    raise Unreachable(f"{self.server.name} gives no session: {why}") from None
+
+    def _connection(self) -> tuple[_Connection, bool]:
+        """A connection with room for one more channel, counted in; and whether it is new."""
+        with self._lock:
+            self._connections = [c for c in self._connections if c.transport.is_active()]
+            for connection in self._connections:
+                if connection.channels < CHANNELS:
+                    connection.channels += 1
+                    return connection, False
+            connection = _Connection(connect(self.server, self.ssh, self.key), 1)
+            self._check_sudo(connection.transport)
+            self._connections.append(connection)
+            return connection, True
+
+    def _check_sudo(self, transport: paramiko.Transport) -> None:
+        if self.ssh.user == "root" or self._connections:
+            return
+        try:
+            channel = transport.open_session(timeout=self.ssh.connect_timeout_seconds)
+            channel.settimeout(self.ssh.connect_timeout_seconds)
+            channel.exec_command("sudo -n true")
+            channel.status_event.wait(self.ssh.connect_timeout_seconds)
+            allowed = channel.exit_status == 0
+            channel.close()
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise Unreachable(f"{self.server.name}: contact broke after login: {error}") from None
+        if not allowed:
+            transport.close()
+            raise Refused(
+                f"{self.ssh.user} may not become root on {self.server.name} without a password",
+                f"Allow it there: {self.ssh.user} ALL=(ALL) NOPASSWD: ALL in /etc/sudoers.d/.",
+            )
+
+    def _collect(
+        self, channel: paramiko.Channel, command: str, deadline: float
+    ) -> tuple[bytes, bytes]:
+        """What the command prints, until it has ended or contact is lost."""
+        stdout, stderr = bytearray(), bytearray()
+        poll = select.poll()
+        poll.register(channel.fileno(), select.POLLIN)
+        while True:
+            over = channel.closed or (channel.exit_status_ready() and channel.eof_received)
+            while channel.recv_ready():
+                stdout += channel.recv(CHUNK)
+            while channel.recv_stderr_ready():
+                stderr += channel.recv_stderr(CHUNK)
+            if over:
+                return bytes(stdout), bytes(stderr)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimedOut(f"{self.server.name}: a command did not end in time")
+            if channel.eof_received:  # the end of the output; that of the command may come later
+                channel.status_event.wait(min(left, 1.0))
+            else:
+                poll.poll(min(left, 1.0) * 1000)
+
+    def _lost(self) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"contact with {self.server.name} was lost while a command ran there",
+            "It may have been carried out or not.",
+        )
+
+
+def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
+    """A command need not read all that it is given; how it ends tells how it went."""
+    try:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+    except (paramiko.SSHException, EOFError, OSError):
+        pass

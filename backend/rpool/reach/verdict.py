@@ -1,0 +1,102 @@
+"""What a finished script means: success, or the error that says who, where and why.
+
+The exit codes are those of scripts/library.sh. Nothing secret passes: the values that went in are
+taken out of what is shown, and so is everything that looks like a token or a key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from enum import IntEnum
+
+from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.model.claim import Claim
+from rpool.model.secret import Secret
+from rpool.model.server import ServerName
+from rpool.reach.ssh import Completed
+
+SHOWN_LINES = 20
+
+
+class Exit(IntEnum):
+    """The exit codes that mean something, as in scripts/library.sh; 124, 137: `timeout`'s own."""
+
+    FOREIGN = 81
+    STALE = 82
+    UNCLAIMED = 83
+    DIRTY = 84
+    BUSY = 85
+    HELD = 86
+    UNCLEAN = 87
+    MISSING = 88
+    FETCH = 89
+    TIMED_OUT = 124
+    KILLED = 137
+
+
+def failure(
+    doing: str, server: ServerName, completed: Completed, secrets: Iterable[Secret] = ()
+) -> RpoolError | None:
+    """The error that the end of a script stands for, or None when it succeeded."""
+    if completed.code == 0:
+        return None
+    stdout = redact(completed.stdout.decode(errors="replace"), secrets)
+    said = _tail(redact(completed.stderr.decode(errors="replace"), secrets))
+    match completed.code:
+        case Exit.FOREIGN:
+            return Refused(f"{server} {_whose(stdout)}", f"{doing}: nothing was done there.")
+        case Exit.STALE:
+            summary = f"{server} has another life in its pool than this command was meant for"
+            return Refused(summary, f"{doing}: nothing was done there. It {_whose(stdout)}.")
+        case Exit.UNCLAIMED:
+            summary = f"{server} is not claimed, so nothing was done there"
+            return Refused(summary, f"{doing}: the claim was expected. Was it released?")
+        case Exit.DIRTY:
+            summary = f"{server} is not claimed, but dirty: it has traces of Kubernetes"
+            return Refused(summary, f"{stdout}\nClean the server before rpool may take it.")
+        case Exit.BUSY:
+            return Refused(f"{doing}: {server} is busy", said)
+        case Exit.HELD:
+            return Refused(f"another operation holds the pool's lock on {server}", stdout)
+        case Exit.UNCLEAN:
+            summary = f"{server} is not clean after its reset; its claim was kept"
+            return CommandFailed(summary, f"Left over:\n{stdout}\n{said}".rstrip())
+        case Exit.TIMED_OUT | Exit.KILLED:
+            return TimedOut(f"{doing} on {server} did not end in time", said)
+        case code:
+            shown = said or _tail(stdout)
+            return CommandFailed(f"{doing} failed on {server} (exit {code})", shown)
+
+
+def _whose(text: str) -> str:
+    """Of a claim's JSON: whose it is, as the end of a sentence about the server."""
+    try:
+        claim = Claim.from_dict(json.loads(text))
+    except (KeyError, ValueError, TypeError):
+        return "has a claim that cannot be read"
+    return (
+        f"belongs to pool {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
+        f"owner {claim.owner}) since {claim.since}"
+    )
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-SHOWN_LINES:])
+
+
+_SECRET_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])"  # a bootstrap token
+    r"|(?<!sha256:)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])",  # a certificate key, but no CA pin
+    re.DOTALL,
+)
+
+
+def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """`text` without the given secrets and without anything that looks like one of kubeadm's."""
+    for secret in secrets:
+        if secret.reveal():
+            text = text.replace(secret.reveal(), "****")
+    return _SECRET_SHAPES.sub("****", text)

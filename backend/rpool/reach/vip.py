@@ -1,0 +1,68 @@
+"""The API's virtual IP: kube-vip as a static pod, which the kubelet starts before there is an API.
+
+The settings are those that kube-vip's own generator makes for a control plane with ARP. The lease
+is short (5/3/1 s), since it bounds how long the API is gone when its holder dies.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+IMAGE = "ghcr.io/kube-vip/kube-vip:v1.0.0"
+
+
+def pod(vip: str) -> str:
+    """The manifest; the server fills in @INTERFACE@, the one that has the server's address.
+
+    The kubeconfig is a link on the server (see scripts/membership.sh): to super-admin.conf during
+    the first init, to admin.conf from then on.
+    """
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "kube-vip", "namespace": "kube-system"},
+            "spec": {
+                "hostNetwork": True,
+                "priorityClassName": "system-node-critical",
+                # kube-vip speaks to the API on its own server, not to the address it holds.
+                "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["kubernetes"]}],
+                "containers": [_container(vip)],
+                "volumes": [
+                    {"name": "kubeconfig", "hostPath": {"path": "/etc/kubernetes/kube-vip.conf"}}
+                ],
+            },
+        },
+        indent=1,
+    )
+
+
+def _container(vip: str) -> dict[str, Any]:
+    settings = {
+        "address": vip,
+        "port": "6443",
+        "cp_enable": "true",
+        "cp_namespace": "kube-system",
+        "vip_arp": "true",
+        "vip_interface": "@INTERFACE@",
+        "vip_subnet": "128" if ":" in vip else "32",
+        "vip_leaderelection": "true",
+        "vip_leasename": "plndr-cp-lock",
+        "vip_leaseduration": "5",
+        "vip_renewdeadline": "3",
+        "vip_retryperiod": "1",
+    }
+    node_name = {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    return {
+        "name": "kube-vip",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["manager"],
+        "env": [
+            *({"name": name, "value": value} for name, value in settings.items()),
+            {"name": "vip_nodename", **node_name},
+        ],
+        "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]}},
+        "volumeMounts": [{"name": "kubeconfig", "mountPath": "/etc/kubernetes/admin.conf"}],
+    }

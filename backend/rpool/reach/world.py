@@ -1,0 +1,142 @@
+"""Real servers behind the port `rpool.model.world.World`: actions become scripts, run over SSH."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import assert_never
+
+from rpool.errors import OutcomeUnknown, RpoolError, TimedOut, Unreachable
+from rpool.model import action as act
+from rpool.model.action import Action, Prepare
+from rpool.model.pool import PoolUid
+from rpool.model.secret import Secret
+from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.server import ServerName
+from rpool.model.site import SiteConfig
+from rpool.model.world import SessionLock
+from rpool.reach import sightings
+from rpool.reach.documents import NODES_PATH
+from rpool.reach.kubeadm import url_host
+from rpool.reach.render import render
+from rpool.reach.script import compose
+from rpool.reach.session_lock import HeldLock
+from rpool.reach.ssh import Completed, Sessions
+from rpool.reach.verdict import failure
+
+LOOK_SECONDS = 45.0
+GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say why
+
+
+class RealWorld:
+    """A site's servers over SSH. Connections are opened when needed and kept until `close`."""
+
+    def __init__(self, site: SiteConfig) -> None:
+        self._site = site
+        self._sessions = Sessions(site.fleet, site.ssh)
+
+    def probe(self, server: ServerName) -> Probed:
+        script = compose(("library", "traces", "probe"), {})
+        return sightings.probed(server, self._look("a probe", server, script))
+
+    def address_answers(self, via: ServerName, address: str) -> bool:
+        variables = {"ADDRESS": address, "NODE_ADDRESS": self._site.fleet.servers[via].address}
+        script = compose(("library", "arp"), variables)
+        return self._look(f"asking for {address}", via, script).strip() == b"answers"
+
+    def observe(self, via: ServerName) -> ClusterSeen:
+        host = url_host(self._site.fleet.servers[via].address)
+        script = compose(("library", "observe"), {"NODE_HOST": host, "NODES_PATH": NODES_PATH})
+        return sightings.cluster(via, self._look("looking at the cluster", via, script))
+
+    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        script = render(action, self._site, timeout_seconds)
+        completed = self._run(action.server, script, timeout_seconds)
+        error = failure(doing(action), action.server, completed, secrets_of(action))
+        if error is not None:
+            raise error
+
+    def prepare(
+        self,
+        actions: Sequence[Prepare],
+        timeout_seconds: float,
+        done: Callable[[ServerName, RpoolError | None], None],
+    ) -> None:
+        from rpool.reach.ansible import run_preparation
+
+        run_preparation(self._sessions, self._site, actions, timeout_seconds, done)
+
+    def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
+        return HeldLock(self._sessions.session(server), uid)
+
+    def close(self) -> None:
+        self._sessions.close()
+
+    def _run(self, server: ServerName, script: str, timeout_seconds: float) -> Completed:
+        """Run a script under a deadline that the server itself keeps: nothing outlives us there."""
+        command = f"timeout -k 10 {math.ceil(timeout_seconds)} sh -s"
+        session = self._sessions.session(server)
+        return session.run(command, script.encode(), timeout_seconds + GRACE_SECONDS)
+
+    def _look(self, doing: str, server: ServerName, script: str) -> bytes:
+        """Run a script that changes nothing; a server that does not answer it is out of reach."""
+        try:
+            completed = self._run(server, script, LOOK_SECONDS)
+        except (OutcomeUnknown, TimedOut) as why:
+            raise Unreachable(f"{server} did not answer {doing}", why.summary) from why
+        error = failure(doing, server, completed)
+        if isinstance(error, TimedOut):
+            raise Unreachable(error.summary, error.detail)
+        if error is not None:
+            raise error
+        return completed.stdout
+
+
+def secrets_of(action: Action) -> tuple[Secret, ...]:
+    """What must not show in anything that is said about the action."""
+    match action:
+        case act.Init() | act.Join() | act.AdmitJoiners() | act.RevokeJoiners():
+            token = action.secrets.token
+            halves = tuple(Secret(half) for half in token.reveal().split(".")[1:])
+            return (token, *halves, action.secrets.certificate_key)
+        case _:
+            return ()
+
+
+def doing(action: Action) -> str:
+    """The action in words, for an error's first line."""
+    match action:
+        case act.TakeClaim():
+            return f"claiming for pool {action.claim.pool}"
+        case act.SetPhase():
+            return f"moving the claim to phase {action.phase.value}"
+        case act.Prepare():
+            return "preparing the operating system"
+        case act.Init():
+            return "kubeadm init"
+        case act.AdmitJoiners():
+            return "letting servers join"
+        case act.Join():
+            role = "a control plane" if action.control_plane else "a worker"
+            return f"kubeadm join as {role}"
+        case act.RevokeJoiners():
+            return "deleting the join token"
+        case act.ApplyNetwork():
+            return "installing flannel"
+        case act.ApplyMetalLB():
+            return "installing MetalLB"
+        case act.ConfigureMetalLB():
+            return "setting MetalLB's address pools"
+        case act.WriteRecord():
+            return "writing the pool's record"
+        case act.AwaitReady():
+            return f"waiting until {', '.join(action.nodes)} are Ready"
+        case act.Drain():
+            return f"draining {', '.join(action.nodes)}"
+        case act.Reset():
+            return "resetting the server"
+        case act.AppendJournal():
+            return "writing the journal"
+        case _:
+            assert_never(action)
