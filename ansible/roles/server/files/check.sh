@@ -1,0 +1,37 @@
+# shellcheck shell=sh
+# Refuses a server that is not what the fleet says, before anything is changed on it.
+# Parameters: CORES and MEMORY_GIB as the fleet declares them.
+
+check_system() {
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    case " $ID ${ID_LIKE-} " in
+        *" debian "* | *" ubuntu "*) ;;
+        *) die "it runs $PRETTY_NAME, and only Debian and Ubuntu can be prepared" ;;
+    esac
+    if [ ! -d /run/systemd/system ]; then die "it is not run by systemd"; fi
+}
+
+# At least nine tenths: firmware and kernel keep some of the memory, and nobody else should.
+check_size() {
+    real_cores=$(grep -c '^processor' /proc/cpuinfo)
+    if [ $((real_cores * 10)) -lt $((CORES * 9)) ]; then
+        die "it has $real_cores cores, and the fleet says $CORES"
+    fi
+    memory_mib=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
+    if [ $((memory_mib * 10)) -lt $((MEMORY_GIB * 1024 * 9)) ]; then
+        die "it has $memory_mib MiB of memory, and the fleet says $MEMORY_GIB GiB"
+    fi
+}
+
+# etcd and certificates want clocks that agree. A container has its host's.
+check_clock() {
+    if systemd-detect-virt --quiet --container; then return 0; fi
+    if [ "$(timedatectl show --property=NTPSynchronized --value 2>/dev/null)" = no ]; then
+        warn "its clock is not synchronized: run chrony or systemd-timesyncd"
+    fi
+}
+
+check_system
+check_size
+check_clock

@@ -1,0 +1,140 @@
+# shellcheck shell=sh
+# containerd and runc from the distribution, Kubernetes in one exact version from its own
+# repository, and the programs that kubeadm and the network of pods call.
+# Parameters: VERSION (1.36.3), REPOSITORY (an address that ends in a slash), PROGRAMS (packages),
+# PATIENCE_SECONDS (how long to wait for others that use apt).
+# The last line that it prints is JSON: what was found here, for the tasks that follow.
+
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C
+
+SOURCE=/etc/apt/sources.list.d/rpool-kubernetes.sources
+KEY=/etc/apt/keyrings/rpool-kubernetes.asc
+HELD='kubeadm kubectl kubelet cri-tools kubernetes-cni'
+
+uptime_seconds() { cut -d . -f 1 /proc/uptime; }
+
+# patiently COMMAND...: apt's own waiting (DPkg::Lock::Timeout) does not cover all its locks, and
+# unattended-upgrades or a first boot may be at work. Its output is in $output.
+patiently() {
+    end=$(($(uptime_seconds) + PATIENCE_SECONDS))
+    until output=$("$@" 2>&1); do
+        case $output in
+            *'get lock'* | *'acquire the dpkg'* | *'lock the'* | *'is locked by another'*) ;;
+            *'dpkg was interrupted'*)
+                dpkg --configure -a >&2 || return 1
+                continue
+                ;;
+            *) return 1 ;;
+        esac
+        if [ "$(uptime_seconds)" -ge "$end" ]; then
+            printf '%s\n' "$output" >&2
+            die "something else has been using apt for $PATIENCE_SECONDS s"
+        fi
+        sleep 2
+    done
+}
+
+# state PACKAGE: `ii 1.36.3-1.1` when it is there, `hi ...` when it is held as well.
+state() {
+    # shellcheck disable=SC2016  # dpkg's own variables
+    dpkg-query --show --showformat '${db:Status-Abbrev} ${Version}\n' "$1" 2>/dev/null | tr -s ' '
+}
+
+# $missing: what must be installed. containerd may come from anywhere, as long as it is here.
+find_missing() {
+    missing=
+    for package in $PROGRAMS cri-tools kubernetes-cni; do
+        case $(state "$package") in ?i*) ;; *) missing="$missing $package" ;; esac
+    done
+    if ! command -v containerd >/dev/null; then missing="$missing containerd runc"; fi
+    wrong=
+    for package in kubeadm kubectl kubelet; do
+        case $(state "$package") in ?i" $VERSION-"*) ;; *) wrong="$wrong $package" ;; esac
+    done
+}
+
+add_repository() {
+    # Two files that name one repository with different keys stop apt altogether.
+    if grep -rqF "$REPOSITORY" /etc/apt/sources.list /etc/apt/sources.list.d \
+        --exclude="${SOURCE##*/}" 2>/dev/null; then
+        return 0
+    fi
+    fetched=$(mktemp)
+    if ! output=$(/usr/lib/apt/apt-helper download-file "${REPOSITORY}Release.key" "$fetched" 2>&1); then
+        printf '%s\n' "$output" >&2
+        rm -f "$fetched"
+        die "there is no Kubernetes package repository at $REPOSITORY (no Release.key)"
+    fi
+    put "$KEY" "$(cat "$fetched")"
+    rm -f "$fetched"
+    put "$SOURCE" "# $MARK
+Types: deb
+URIs: $REPOSITORY
+Suites: /
+Signed-By: $KEY"
+}
+
+# Another repository's trouble must not stop us: what counts is whether the packages are known.
+update() {
+    patiently apt-get -q update || true
+    update_output=$output
+}
+
+# exact PACKAGE: PACKAGE=VERSION-REVISION, or an error that says what there is instead.
+exact() {
+    known=$(apt-cache madison "$1" | awk '{ print $3 }')
+    found=$(printf '%s\n' "$known" | awk -v wanted="$VERSION-" 'index($0, wanted) == 1' | head -n 1)
+    if [ -z "$found" ]; then
+        printf '%s\n' "$update_output" | tail -n 20 >&2
+        die "$1 $VERSION is not to be had from $REPOSITORY;" \
+            "it has: $(printf '%s' "${known:-none}" | tr '\n' ' ')"
+    fi
+    printf '%s=%s\n' "$1" "$found"
+}
+
+install() {
+    add_repository
+    update
+    packages=$missing
+    for package in $wrong; do packages="$packages $(exact "$package")"; done
+    # shellcheck disable=SC2086  # packages, one a word
+    if ! patiently apt-get -qy install --no-install-recommends --allow-change-held-packages \
+        --allow-downgrades -o DPkg::Lock::Timeout="$PATIENCE_SECONDS" -o Dpkg::Use-Pty=0 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $packages; then
+        printf '%s\n' "$update_output" "$output" | tail -n 40 >&2
+        die "apt cannot install$packages"
+    fi
+    printf 'changed packages%s\n' "$missing$wrong"
+}
+
+# An upgrade of the system must not change the version of a cluster.
+hold() {
+    loose=
+    for package in $HELD; do
+        case $(state "$package") in h*) ;; *) loose="$loose $package" ;; esac
+    done
+    if [ -z "$loose" ]; then return 0; fi
+    mkdir -p "$PREPARED"
+    printf '%s\n' "$loose" >>"$PREPARED/held"
+    # shellcheck disable=SC2086
+    patiently apt-mark hold $loose || die "cannot hold$loose: $output"
+}
+
+# A server in a container may lack what an OOM score below its own takes (bit 24 of PID 1's set).
+lacks_sys_resource() {
+    bounding=$(awk '$1 == "CapBnd:" { print $2 }' /proc/1/status)
+    [ $((0x$bounding >> 24 & 1)) -eq 0 ]
+}
+
+tell_found() {
+    containerd=$(containerd --version | awk '{ print $3 }')
+    images=$(kubeadm config images list --kubernetes-version "v$VERSION" 2>/dev/null)
+    if lacks_sys_resource; then restricted=true; else restricted=false; fi
+    printf '{"containerd": "%s", "images": "%s", "restricted": %s}\n' \
+        "${containerd#v}" "$(printf '%s' "$images" | tr '\n' ' ')" "$restricted"
+}
+
+find_missing
+if [ -n "$missing$wrong" ]; then install; fi
+hold
+tell_found

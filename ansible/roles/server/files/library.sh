@@ -1,0 +1,59 @@
+# shellcheck shell=sh
+# What the role's scripts share: how they write a file, and how they say no.
+#
+# A task sends its script whole: assignments of its parameters, this file, then its own. Nothing
+# else is needed on a server, not even Python: one such task costs a tenth of what a module does.
+
+set -eu
+
+# The list of what preparation wrote, kept on the server itself: `files` has a path a line, noted
+# before it is written (a directory ends in a slash); `kept` has what was there before. A reset
+# undoes exactly this list, whichever version of the role has written it.
+PREPARED=/var/lib/rpool/prepared
+# In a file that has it, nothing of anybody else's can be lost.
+MARK='Written by rpool'
+
+warn() { printf 'warning: %s\n' "$*" >&2; }
+
+# The last line of what a task prints to its standard error becomes the error's summary.
+die() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# note PATH: on the list, for good, before anything happens to it.
+note() {
+    mkdir -p "$PREPARED/kept"
+    if ! grep -qxF "$1" "$PREPARED/files" 2>/dev/null; then
+        printf '%s\n' "$1" >>"$PREPARED/files"
+        sync "$PREPARED/files" "$PREPARED"
+    fi
+}
+
+make_directory() {
+    if [ -d "$1" ]; then return 0; fi
+    make_directory "${1%/*}"
+    note "$1/"
+    mkdir -m 755 "$1"
+}
+
+# keep PATH: a copy of what is there, unless there is one already or it is our own.
+keep() {
+    if [ ! -e "$1" ] || [ -e "$PREPARED/kept$1" ] || grep -q "$MARK" "$1"; then return 0; fi
+    mkdir -p "$PREPARED/kept${1%/*}"
+    cp -a "$1" "$PREPARED/kept$1.new"
+    sync "$PREPARED/kept$1.new"
+    mv "$PREPARED/kept$1.new" "$PREPARED/kept$1"
+}
+
+# put PATH TEXT: the file has this text, and others may read it. Says so when that is a change.
+put() {
+    if [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; then return 0; fi
+    keep "$1"
+    make_directory "${1%/*}"
+    note "$1"
+    printf '%s\n' "$2" >"$1.rpool-new"
+    chmod 644 "$1.rpool-new"
+    mv "$1.rpool-new" "$1"
+    printf 'changed %s\n' "$1"
+}

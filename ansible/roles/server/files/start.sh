@@ -1,0 +1,32 @@
+# shellcheck shell=sh
+# Starts what the files that were put before this configure, and fetches images ahead of kubeadm.
+# Parameters: CHANGED (what was put, if anything), IMAGES (all that a control plane needs).
+
+SOCKET=unix:///run/containerd/containerd.sock
+
+start_services() {
+    printf '%s\n' "$CHANGED"
+    if [ -n "$CHANGED" ] || ! systemctl --quiet is-active containerd; then
+        systemctl restart containerd || {
+            journalctl --no-pager --lines=20 --unit=containerd >&2 || true
+            die "containerd does not start"
+        }
+    fi
+    systemctl --quiet enable containerd kubelet
+}
+
+# Servers join one after the other; those that wait can have their images meanwhile. Whatever goes
+# wrong here, kubeadm tries again and tells.
+fetch_images() {
+    wanted=$IMAGES
+    if grep -q '"role": *"worker"' /var/lib/rpool/claim 2>/dev/null; then
+        wanted=$(printf '%s' "$IMAGES" | tr ' ' '\n' | grep -e /kube-proxy: -e /pause:)
+    fi
+    # shellcheck disable=SC2016,SC2086  # expanded by the shell that systemd starts
+    systemd-run --quiet --collect --no-block --unit=rpool-images \
+        sh -c 'for image; do crictl --runtime-endpoint="$0" --image-endpoint="$0" pull "$image"; done' \
+        "$SOCKET" $wanted || true
+}
+
+start_services
+fetch_images
