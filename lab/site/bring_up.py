@@ -16,6 +16,7 @@ from lab.packages import apt_repository, everything
 from lab.progress import say, step
 from lab.site import cgroups, layout, machines, mirrors, network
 from lab.site.layout import Lab
+from lab.site.servers import servers
 from lab.versions import release_of
 
 # a server's processes hold many inotify instances, and the machine's default is 128
@@ -31,29 +32,38 @@ APT_KEY = "usr/share/keyrings/rpool-lab.asc"
 
 def up(cache: Cache, name: str, server_count: int, kubernetes: str) -> Lab:
     """Make the lab and wait until each server answers SSH."""
-    if (layout.RUN / layout.checked_name(name) / "lab.json").exists():
-        raise LabError(f"lab {name} is up already (or half up); `python -m lab down` removes it")
+    servers(server_count, "10.88.0")  # raises before anything is built
     guest = everything.ensure(cache, release_of(kubernetes))
-    down(cache, name)
-    lab = Lab(
-        name=name,
-        kubernetes=kubernetes,
-        network=layout.free_network(),
-        server_count=server_count,
-        root_layers=(str(guest),),
-        disks=str(layout.disks_folder(cache, name)),
-    )
-    lab.fleet  # noqa: B018  # raises before anything is made if the number is wrong
-    lab.save()
-    _raise_limits()
-    with step(f"bringing up lab {name} with {server_count} servers at {lab.network}.0/24"):
-        network.build(lab)
-        mirrors.start_mirrors(cache, lab)
-        _install(cache, lab)
-        for server in lab.fleet:
-            machines.power_on(lab, server)
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            list(pool.map(lambda server: machines.wait_for_ssh(lab, server), lab.fleet))
+    with layout.alone(f"lab-{layout.checked_name(name)}"):
+        if layout.is_complete(name):
+            raise LabError(f"lab {name} is up; `python -m lab down --name {name}` removes it")
+        _remove(cache, name)
+        lab = _begin(cache, name, server_count, kubernetes, guest)
+        with step(f"bringing up lab {name}: {server_count} servers at {lab.network}.0/24"):
+            network.build(lab)
+            mirrors.start_mirrors(cache, lab)
+            _install(cache, lab)
+            for server in lab.fleet:
+                machines.power_on(lab, server)
+            with ThreadPoolExecutor(max_workers=8) as pool:
+                list(pool.map(lambda server: machines.wait_for_ssh(lab, server), lab.fleet))
+        lab.complete()
+    return lab
+
+
+def _begin(cache: Cache, name: str, server_count: int, kubernetes: str, guest: Path) -> Lab:
+    """Take a free network and put the lab on record, before anything of it is made."""
+    with layout.alone("all"):
+        lab = Lab(
+            name=name,
+            kubernetes=kubernetes,
+            network=layout.free_network(),
+            server_count=server_count,
+            root_layers=(str(guest),),
+            disks=str(layout.disks_folder(cache, name)),
+        )
+        lab.save()
+        _raise_limits()
     return lab
 
 
@@ -71,16 +81,27 @@ def _install(cache: Cache, lab: Lab) -> None:
 
 def down(cache: Cache, name: str) -> None:
     """Take away everything that a lab of this name may have made."""
-    cgroups.kill(layout.checked_name(name))
+    with layout.alone(f"lab-{layout.checked_name(name)}"):
+        _remove(cache, name)
+
+
+def _remove(cache: Cache, name: str) -> None:
+    cgroups.kill(name)
     cgroups.remove(name)
     network.remove(name)
     for folder in PROPAGATE.glob(f"rpl-{name}-*"):
         shutil.rmtree(folder)
-    shutil.rmtree(layout.disks_folder(cache, name), ignore_errors=True)
-    shutil.rmtree(layout.RUN / name, ignore_errors=True)
-    if not layout.all_labs():
-        _restore_limits()
-        cgroups.remove()
+    _remove_folder(layout.disks_folder(cache, name))
+    _remove_folder(layout.RUN / name)  # last: until then the lab counts as there
+    with layout.alone("all"):
+        if not layout.all_labs():
+            _restore_limits()
+            cgroups.remove()
+
+
+def _remove_folder(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _raise_limits() -> None:

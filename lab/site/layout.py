@@ -6,8 +6,11 @@ all of it again even if the process that made it has died.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from lab.site.servers import Server, servers
 RUN = Path("/run/rpool-lab")
 NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
 NETWORKS = 100
+COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ class Lab:
     def save(self) -> None:
         write(self.run / "lab.json", json.dumps(asdict(self), indent=2) + "\n")
 
+    def complete(self) -> None:
+        """Note that every part of the lab is up; without this note `up` starts over."""
+        write(self.run / COMPLETE, "")
+
 
 def checked_name(name: str) -> str:
     """A name that fits into those of namespaces and control groups."""
@@ -109,6 +117,20 @@ def find(name: str) -> Lab:
 
 def all_labs() -> list[Lab]:
     return [find(path.parent.name) for path in sorted(RUN.glob("*/lab.json"))]
+
+
+def is_complete(name: str) -> bool:
+    return (RUN / name / COMPLETE).exists()
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Hold a lock of that name, so that two processes don't change the same thing at once."""
+    locks = RUN / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / what).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_network() -> str:
