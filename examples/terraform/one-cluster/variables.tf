@@ -1,0 +1,62 @@
+variable "fleet_file" {
+  type        = string
+  description = "YAML with all servers of the site: name -> address, cores, memory, zone, host_key."
+}
+
+variable "ssh_key_file" {
+  type        = string
+  description = "Private key, without a passphrase, of ssh_user on the servers."
+}
+
+variable "ssh_user" {
+  type        = string
+  default     = "root"
+  description = "root, or a user with sudo and no password prompt."
+}
+
+variable "mirrors" {
+  type = object({
+    packages  = optional(string)
+    images    = optional(string)
+    manifests = optional(string)
+  })
+  default     = null
+  description = "Where packages, images and manifests come from at a site without internet access."
+}
+
+variable "kubernetes_version" {
+  type    = string
+  default = "1.36.3"
+}
+
+variable "cores" {
+  type        = number
+  default     = 16
+  description = "Cores of all workload servers together."
+}
+
+variable "memory" {
+  type        = number
+  default     = 32
+  description = "Memory of all workload servers together, in GiB."
+}
+
+variable "api_vip" {
+  type        = string
+  description = "A free address in the servers' network, for the Kubernetes API."
+}
+
+variable "service_addresses" {
+  type        = list(string)
+  description = "Free ranges in the servers' network, for Services of type LoadBalancer."
+}
+
+variable "kubeadm" {
+  type = object({
+    kubelet                 = optional(string)
+    kube_proxy              = optional(string)
+    ignore_preflight_errors = optional(list(string))
+  })
+  default     = null
+  description = "Only where a site must say more to kubeadm, such as yamlencode({ ... }) for kubelet."
+}
