@@ -1,8 +1,9 @@
 """The certificate that the plugin process shows to Terraform, made anew in memory at every start.
 
-Terraform learns it from the handshake and trusts it alone. It is written out in DER here because
-the X.509 part of `cryptography` takes longer to load than everything else in this process together
-may take; the key and the signature are `cryptography`'s.
+Terraform learns it from the handshake and trusts it and nothing else, so a signature on it would
+prove nothing and nobody checks one (Go: a certificate that is itself a root is not verified
+further). It is an unsigned certificate by RFC 9925. That, and writing it out in DER here, avoids
+the parts of `cryptography` that take longer to load than a whole handshake may take.
 """
 
 from __future__ import annotations
@@ -12,14 +13,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
 _DAY = 86_400
 _INTEGER, _BIT_STRING, _OCTET_STRING, _OID, _UTF8, _UTC_TIME = 0x02, 0x03, 0x04, 0x06, 0x0C, 0x17
@@ -28,7 +22,9 @@ _TRUE = b"\x01\x01\xff"
 _COMMON_NAME = b"\x55\x04\x03"
 _SUBJECT_ALT_NAME = b"\x55\x1d\x11"
 _BASIC_CONSTRAINTS = b"\x55\x1d\x13"
-_ECDSA_WITH_SHA256 = b"\x2a\x86\x48\xce\x3d\x04\x03\x02"
+_EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
+_PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
+_UNSIGNED = b"\x2b\x06\x01\x05\x05\x07\x06\x24"
 _HOST = b"localhost"
 """The name that go-plugin checks, whatever the address."""
 
@@ -42,23 +38,34 @@ class Identity:
 
     @property
     def certificate_pem(self) -> bytes:
-        body = base64.encodebytes(self.certificate)
-        return b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n"
+        return _pem(b"CERTIFICATE", self.certificate)
 
 
 def make() -> Identity:
     key = ec.generate_private_key(ec.SECP256R1())
-    body = _to_be_signed(
-        key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    )
-    signature = key.sign(body, ec.ECDSA(hashes.SHA256()))
-    return Identity(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        _der(_SEQUENCE, body, _algorithm(), _der(_BIT_STRING, b"\0", signature)),
+    numbers = key.private_numbers()
+    secret = numbers.private_value.to_bytes(32, "big")
+    x, y = numbers.public_numbers.x, numbers.public_numbers.y
+    point = b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
+    return Identity(_pem(b"EC PRIVATE KEY", _private_key(secret, point)), _certificate(point))
+
+
+def _private_key(secret: bytes, point: bytes) -> bytes:
+    """RFC 5915."""
+    return _der(
+        _SEQUENCE,
+        b"\x02\x01\x01",
+        _der(_OCTET_STRING, secret),
+        _der(0xA0, _der(_OID, _PRIME256V1)),
+        _der(0xA1, _der(_BIT_STRING, b"\0", point)),
     )
 
 
-def _to_be_signed(public_key: bytes) -> bytes:
+def _certificate(point: bytes) -> bytes:
+    return _der(_SEQUENCE, _content(point), _algorithm(), _der(_BIT_STRING, b"\0"))
+
+
+def _content(point: bytes) -> bytes:
     now = time.time()
     return _der(
         _SEQUENCE,
@@ -68,13 +75,18 @@ def _to_be_signed(public_key: bytes) -> bytes:
         _name(),
         _der(_SEQUENCE, _utc(now - _DAY), _utc(now + 7 * _DAY)),
         _name(),
-        public_key,
+        _public_key(point),
         _der(0xA3, _der(_SEQUENCE, _is_authority(), _alternative_name())),
     )
 
 
+def _public_key(point: bytes) -> bytes:
+    kind = _der(_SEQUENCE, _der(_OID, _EC_PUBLIC_KEY), _der(_OID, _PRIME256V1))
+    return _der(_SEQUENCE, kind, _der(_BIT_STRING, b"\0", point))
+
+
 def _algorithm() -> bytes:
-    return _der(_SEQUENCE, _der(_OID, _ECDSA_WITH_SHA256))
+    return _der(_SEQUENCE, _der(_OID, _UNSIGNED))
 
 
 def _name() -> bytes:
@@ -103,3 +115,8 @@ def _der(tag: int, *parts: bytes) -> bytes:
         return bytes([tag, len(body)]) + body
     length = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
     return bytes([tag, 0x80 | len(length)]) + length + body
+
+
+def _pem(label: bytes, der: bytes) -> bytes:
+    body = base64.encodebytes(der)
+    return b"-----BEGIN " + label + b"-----\n" + body + b"-----END " + label + b"-----\n"

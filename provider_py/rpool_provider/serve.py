@@ -20,9 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import grpc
-
 from rpool_provider import certificate
+from rpool_provider.grpc_alone import grpc
 
 if TYPE_CHECKING:
     from rpool_provider.provider import Provider

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import grpc
 from rpool.errors import Bug, Interrupted
 
 from rpool_provider import diagnostic
+from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
 from rpool_provider.resources.resource import Held, Reply, Resource
 from rpool_provider.schema import Object

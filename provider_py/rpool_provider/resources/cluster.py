@@ -170,7 +170,7 @@ def _refuse_changes(changed: Sequence[Changed]) -> None:
         Problem(
             change.path,
             f"{'.'.join(map(str, change.path))} cannot be changed in place by this version",
-            "Set it back to what it was. Or build the cluster anew: terraform apply -replace=ADDRESS "
+            "Set it back. Or build the cluster anew: terraform apply -replace=ADDRESS "
             "destroys it with all that runs in it, and creates it as configured.",
         )
         for change in changed
