@@ -36,7 +36,7 @@ test: setup check test-quick
 	$(BIN)/pytest -v tests/lab
 
 test-quick: setup
-	$(BIN)/pytest tests/unit tests/property tests/protocol
+	$(BIN)/pytest tests/unit tests/lab_itself tests/property tests/protocol
 
 check: setup
 	$(BIN)/ruff format --check $(SOURCES)

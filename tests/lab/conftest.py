@@ -1,0 +1,47 @@
+"""A lab of the tests' own, a desk at it, and the figures that the tests measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from desk import CHECKOUT, Desk
+
+from lab.cache import default_cache
+from lab.site import bring_up
+from lab.versions import DEFAULT_KUBERNETES
+
+NAME = "tests"
+SERVERS = 6
+FIGURES: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The operator's desk at a lab of six plain servers, with the example's configuration."""
+    cache = default_cache()
+    bring_up.down(cache, NAME)
+    lab = bring_up.up(cache, NAME, SERVERS, DEFAULT_KUBERNETES)
+    folder = tmp_path_factory.mktemp("configuration")
+    yield Desk.at(lab, folder)
+    bring_up.down(cache, NAME)
+
+
+@pytest.fixture
+def figure() -> Iterator[object]:
+    """Call it with a sentence: it is shown at the end of the run, and kept in build/."""
+    yield FIGURES.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not FIGURES:
+        return
+    terminalreporter.section("figures")
+    for line in FIGURES:
+        terminalreporter.write_line(line)
+    (CHECKOUT / "build" / "figures.txt").write_text("\n".join(FIGURES) + "\n")

@@ -1,0 +1,152 @@
+"""What an operator at the desk does: run terraform, look at servers, ask an address."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.cache import default_cache
+from lab.settings import site, write_variables
+from lab.site.layout import Lab
+from lab.terraform import terraform
+
+CHECKOUT = Path(__file__).parent.parent.parent
+EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
+KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Desk:
+    lab: Lab
+    folder: Path
+    binary: str
+    site: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def at(cls, lab: Lab, folder: Path) -> Desk:
+        for path in EXAMPLE.glob("*.tf"):
+            shutil.copy(path, folder)
+        write_variables(lab, folder)
+        return cls(lab, folder, terraform(default_cache()), site(lab))
+
+    @property
+    def vip(self) -> str:
+        return str(self.site["vips"][0])
+
+    def words(self, *command: str) -> list[str]:
+        return ["nsenter", f"--net=/run/netns/{self.lab.desk}", "--", *command]
+
+    def terraform(self, *words: str, log: Path | None = None) -> Done:
+        environment = {
+            **os.environ,
+            "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc"),
+            "TF_IN_AUTOMATION": "1",
+        }
+        if log is not None:
+            environment |= {"TF_LOG": "TRACE", "TF_LOG_PATH": str(log)}
+        command = self.words(self.binary, words[0], "-no-color", *words[1:])
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """The attributes of the one cluster in the state; empty when there is none."""
+        path = self.folder / "terraform.tfstate"
+        resources = json.loads(path.read_text())["resources"] if path.exists() else []
+        return dict(resources[0]["instances"][0]["attributes"]) if resources else {}
+
+    def with_role(self, role: str) -> list[str]:
+        servers = self.state()["servers"]
+        return sorted(name for name, server in servers.items() if server["role"] == role)
+
+    def ssh(self, server: str, script: str) -> str:
+        """Run a shell script on a server as root; its output, or an AssertionError with it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lab", "ssh", "--name", self.lab.name, server, "sh -s"],
+            input=script,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{server}: {script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def kubectl(self, server: str, words: str) -> str:
+        return self.ssh(server, f"{KUBECTL} {words}")
+
+    def power(self, verb: str, server: str) -> None:
+        words = [sys.executable, "-m", "lab", verb, "--name", self.lab.name, server]
+        subprocess.run(words, cwd=CHECKOUT, check=True, timeout=60)
+
+    def answers(self, url: str) -> str:
+        """What one request gets within half a second, or nothing."""
+        words = self.words("curl", "-sk", "-m", "0.5", url)
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+    @contextmanager
+    def asking(self, url: str, says: str) -> Iterator[Gaps]:
+        """Ask an address all the time; afterwards the longest gap between good answers is known."""
+        gaps, stop = Gaps(), threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                gaps.note(says in self.answers(url))
+                stop.wait(0.15)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield gaps
+        finally:
+            stop.set()
+            thread.join()
+            gaps.close()
+
+
+@dataclass
+class Gaps:
+    """Times of good answers, on the monotonic clock."""
+
+    longest_seconds: float = 0.0
+    asked: int = 0
+    failed: int = 0
+    last_good: float = field(default_factory=time.monotonic)
+
+    def note(self, good: bool) -> None:
+        self.asked += 1
+        if not good:
+            self.failed += 1
+            return
+        self.close()
+        self.last_good = time.monotonic()
+
+    def close(self) -> None:
+        self.longest_seconds = max(self.longest_seconds, time.monotonic() - self.last_good)
+
+
+def wait_for(what: str, seconds: float, holds: Callable[[], bool]) -> float:
+    """Poll until it holds; how long that took, or an AssertionError that says what did not come."""
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < seconds, f"{what} did not come within {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - start

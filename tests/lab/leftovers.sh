@@ -1,0 +1,25 @@
+#!/bin/sh
+# What a cluster left on a server, one thing a line. Run there as root; nothing is changed.
+
+exec 2>&1
+ls -A /var/lib/rpool /run/rpool 2>/dev/null
+[ ! -e /var/lib/rpool ] || echo "directory /var/lib/rpool"
+ctr --namespace k8s.io containers list --quiet 2>/dev/null | sed 's/^/container /'
+pgrep -a '^(kubelet|kube-|etcd|coredns|flanneld|speaker|controller|containerd-shim)' |
+    sed 's/^[0-9]*/process/'
+# The lab itself mounts /var/lib/kubelet, so that it does not lie on an overlay.
+awk '$2 ~ "kubelet/|/run/netns|k8s.io" { print "mount", $2 }' /proc/self/mounts
+ip -o link show | awk -F ': ' '$2 !~ /^(lo|host0|eth0)(@|$)/ { print "interface", $2 }'
+ip -o -4 addr show | awk '$4 ~ "/32$" { print "address", $4 }'
+ip route show | grep -E 'flannel|cni' | sed 's/^/route /'
+iptables-save 2>/dev/null | grep -E 'KUBE|FLANNEL|CNI-' | sed 's/^/rule /'
+nft list tables 2>/dev/null | grep -E 'kube|flannel|cni' | sed 's/^/nft /'
+find / -xdev \( -path /proc -o -path /sys -o -path /usr/share -o -path /var/lib/dpkg -o \
+    -path /var/lib/apt -o -path /var/cache -o -path /usr/lib/python3 \) -prune -o \
+    \( -iname '*kube*' -o -iname '*rpool*' -o -iname '*flannel*' -o -iname '*etcd*' -o \
+       -path '/etc/cni/*' -o -path '/var/log/pods/*' -o -path '/var/log/containers/*' \) -print |
+while read -r path; do
+    case $path in /usr/lib/rpool-lab*|/etc/systemd/system/*rpool-lab*) continue ;; esac
+    case $path in /usr/share/keyrings/rpool-lab*) continue ;; esac
+    dpkg-query -S "$path" >/dev/null 2>&1 || echo "path $path"
+done

@@ -1,0 +1,192 @@
+"""The main job, in the order in which an operator lives through it: the tests build on each other.
+
+apply, look, lose a control plane, get it back, destroy, apply again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from canary import Canary, ProcessWatch
+from desk import EXAMPLE, Desk, wait_for
+from leftovers import leftovers
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
+Figure = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def watch() -> Iterator[ProcessWatch]:
+    with ProcessWatch() as watch:
+        yield watch
+
+
+@pytest.fixture(scope="module")
+def traced(desk: Desk, watch: ProcessWatch) -> Path:
+    """The log at TRACE of a plan that was saved and then applied."""
+    log = desk.folder / "trace.log"
+    planned = desk.terraform("plan", "-out=saved.tfplan", log=log)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    started = time.monotonic()
+    applied = desk.terraform("apply", "saved.tfplan", log=log)
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    (desk.folder / "seconds").write_text(f"{time.monotonic() - started:.1f}")
+    return log
+
+
+def test_apply_ends_with_five_ready_nodes(desk: Desk, traced: Path, figure: Figure) -> None:
+    figure(f"terraform apply, 3 + 2: {(desk.folder / 'seconds').read_text()} s")
+    control_planes, workers = desk.with_role("control_plane"), desk.with_role("worker")
+    assert (len(control_planes), len(workers)) == (3, 2)
+    nodes = json.loads(desk.kubectl(control_planes[0], "get nodes -o json"))["items"]
+    ready = {
+        node["metadata"]["name"]: condition["status"]
+        for node in nodes
+        for condition in node["status"]["conditions"]
+        if condition["type"] == "Ready"
+    }
+    assert ready == dict.fromkeys(control_planes + workers, "True")
+
+
+def test_state_has_what_was_asked_for(desk: Desk, traced: Path) -> None:
+    state = desk.state()
+    assert (state["cores"], state["allocated_cores"]) == (16, 16)
+    assert (state["memory"], state["allocated_memory"]) == (32, 32)
+    assert state["condition"] == "settled"
+    assert {s["zone"] for s in state["servers"].values() if s["role"] == "control_plane"} == {
+        "rack1",
+        "rack2",
+        "rack3",
+    }
+    assert state["endpoint"] == f"{desk.vip}:6443"
+    assert state["ca_certificate"].startswith("-----BEGIN CERTIFICATE-----")
+
+
+def test_the_api_answers_at_the_virtual_ip(desk: Desk, traced: Path) -> None:
+    assert desk.answers(f"https://{desk.vip}:6443/livez") == "ok"
+
+
+def test_an_application_answers_at_its_load_balancer_address(desk: Desk, traced: Path) -> None:
+    through = desk.with_role("control_plane")[0]
+    manifest = (EXAMPLE / "web.yaml").read_text()
+    desk.kubectl(through, f"apply -f - <<'EOF'\n{manifest}\nEOF")
+    wait_for(
+        "an answer of the application", 120, lambda: "hello-" in desk.answers(_application(desk))
+    )
+    desk.kubectl(through, "rollout status deployment/hello --timeout=60s")
+
+
+def _application(desk: Desk) -> str:
+    path = "jsonpath='{.status.loadBalancer.ingress[0].ip}'"
+    through = desk.with_role("control_plane")[0]
+    return f"http://{desk.kubectl(through, f'get service hello -o {path}')}/"
+
+
+def test_a_plan_after_the_apply_is_empty(desk: Desk, traced: Path) -> None:
+    planned = desk.terraform("plan", "-detailed-exitcode")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "No changes." in planned.stdout
+
+
+def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatch) -> None:
+    canary = Canary.of(Path(desk.site["key_file"]).read_text())
+    control_planes = desk.with_role("control_plane")
+    texts = {
+        "state": (desk.folder / "terraform.tfstate").read_bytes(),
+        "plan file": _unpacked(desk.folder / "saved.tfplan"),
+        "log at TRACE": traced.read_bytes(),
+        **{
+            f"journal on {name}": desk.ssh(name, "cat /var/lib/rpool/journal.jsonl").encode()
+            for name in control_planes
+        },
+        "command lines and environments of all processes": watch.seen(),
+    }
+    assert all(texts.values()), "something that should have been looked at was empty"
+    assert b"kubeadm" in watch.seen(), "the watch was asleep while kubeadm ran"
+    found = {where: canary.in_(text) for where, text in texts.items()}
+    assert {where: what for where, what in found.items() if what} == {}
+
+
+def _unpacked(plan: Path) -> bytes:
+    with zipfile.ZipFile(plan) as archive:
+        return b"\n".join(archive.read(name) for name in archive.namelist())
+
+
+def test_no_token_and_no_uploaded_certificate_outlives_the_apply(desk: Desk, traced: Path) -> None:
+    through = desk.with_role("control_plane")[0]
+    names = desk.kubectl(through, "-n kube-system get secrets -o name")
+    assert "bootstrap-token" not in names
+    assert "kubeadm-certs" not in names
+
+
+def test_the_journal_shows_each_step_on_the_servers(desk: Desk, traced: Path) -> None:
+    kept = [
+        desk.ssh(name, "cat /var/lib/rpool/journal.jsonl").splitlines()
+        for name in desk.with_role("control_plane")
+    ]
+    done = {
+        event["step"]
+        for lines in kept
+        for event in map(json.loads, lines)
+        if event["outcome"] == "done"
+    }
+    joined = {f"join {name}" for name in desk.with_role("worker")}
+    assert joined | {"network", "metallb pools", "revoke joiners", "record settled"} <= done
+
+
+def test_the_api_and_the_application_outlive_a_control_plane(
+    desk: Desk, traced: Path, figure: Figure
+) -> None:
+    application = _application(desk)
+    holder = next(
+        name
+        for name in desk.with_role("control_plane")
+        if f"{desk.vip}/32" in desk.ssh(name, "ip -o addr show")
+    )
+    with (
+        desk.asking(f"https://{desk.vip}:6443/livez", "ok") as api,
+        desk.asking(application, "hello-") as web,
+    ):
+        wait_for("answers before the fault", 10, lambda: api.asked > 5 and web.asked > 5)
+        desk.power("kill", holder)
+        wait_for("the API after the fault", 60, lambda: api.longest_seconds > 1)
+        settled = time.monotonic() + 15
+        wait_for("quiet after the fault", 30, lambda: time.monotonic() > settled)
+    figure(f"control plane with the VIP killed: API gap {api.longest_seconds:.1f} s")
+    failed = f"{web.failed} of {web.asked} requests failed"
+    figure(f"the same, application: gap {web.longest_seconds:.1f} s, {failed}")
+    assert api.longest_seconds < 10
+    assert web.longest_seconds < 10
+    desk.power("power-on", holder)
+    through = next(name for name in desk.with_role("control_plane") if name != holder)
+    wait_for(
+        "the killed control plane to be Ready again",
+        180,
+        lambda: "NotReady" not in desk.kubectl(through, "get nodes --no-headers"),
+    )
+
+
+def test_destroy_leaves_all_servers_clean(desk: Desk, traced: Path, figure: Figure) -> None:
+    servers = sorted(desk.state()["servers"])
+    started = time.monotonic()
+    destroyed = desk.terraform("destroy", "-auto-approve")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    figure(f"terraform destroy, 3 + 2: {time.monotonic() - started:.1f} s")
+    assert {name: leftovers(desk, name) for name in servers} == dict.fromkeys(servers, "")
+
+
+def test_a_second_apply_on_the_same_servers_succeeds(
+    desk: Desk, traced: Path, figure: Figure
+) -> None:
+    started = time.monotonic()
+    applied = desk.terraform("apply", "-auto-approve")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    figure(f"second terraform apply, 3 + 2: {time.monotonic() - started:.1f} s")
+    assert desk.answers(f"https://{desk.vip}:6443/livez") == "ok"
+    destroyed = desk.terraform("destroy", "-auto-approve")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
