@@ -9,20 +9,6 @@ at work, so a `server` line is written then and not at the end of the play.
 
 from __future__ import annotations
 
-DOCUMENTATION = """
-name: rpool
-type: stdout
-short_description: lines of JSON on standard output
-description:
-  - 'For each result of a task: C({"event": "task", "server", "task", "outcome", "message",
-    "stdout", "stderr"}), where outcome is ok, changed, skipped, failed or unreachable.'
-  - 'For each server, once, as soon as it is through or has failed: C({"event": "server",
-    "server", "outcome", "task", "message", "stdout", "stderr"}), where outcome is ok, failed or
-    unreachable.'
-author: the rpool authors
-version_added: "0.1.0"
-"""
-
 import json
 import sys
 from typing import Any
@@ -32,7 +18,23 @@ from ansible.executor.task_result import CallbackTaskResult
 from ansible.playbook import Playbook
 from ansible.playbook.play import Play
 from ansible.playbook.task import Task
+
 from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: rpool
+type: stdout
+short_description: lines of JSON on standard output
+description:
+  - 'For each result of a task: C({"event": "task", "server", "task", "outcome", "message",
+    "stdout", "stderr", "code"}), where outcome is ok, changed, skipped, failed or unreachable, and
+    code the exit status, if there was one.'
+  - 'For each server, once, as soon as it is through or has failed: C({"event": "server",
+    "server", "outcome"}), where outcome is ok, failed or unreachable; when it is not ok, also what
+    the C(task) line has.'
+author: the rpool authors
+version_added: "0.1.0"
+"""
 
 
 class CallbackModule(CallbackBase):
@@ -77,12 +79,13 @@ class CallbackModule(CallbackBase):
 
     def _task(self, result: CallbackTaskResult, outcome: str) -> None:
         server = result.host.get_name()
-        told = {
+        told: dict[str, object] = {
             "task": result.task.get_name(),
             "outcome": outcome,
             "message": _text(result.result.get("msg")),
             "stdout": _text(result.result.get("stdout") or result.result.get("module_stdout")),
             "stderr": _text(result.result.get("stderr") or result.result.get("module_stderr")),
+            "code": result.result.get("rc"),
         }
         self._write({"event": "task", "server": server, **told})
         if outcome in ("failed", "unreachable"):
@@ -90,12 +93,12 @@ class CallbackModule(CallbackBase):
         elif result.task._uuid == self._last_task:
             self._server(server, {"outcome": "ok"})
 
-    def _server(self, server: str, told: dict[str, str]) -> None:
+    def _server(self, server: str, told: dict[str, object]) -> None:
         if server not in self._told:
             self._told.add(server)
             self._write({"event": "server", "server": server, **told})
 
-    def _write(self, line: dict[str, str]) -> None:
+    def _write(self, line: dict[str, object]) -> None:
         # Not through Display: it would wrap the line and log it.
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()

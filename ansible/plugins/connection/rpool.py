@@ -10,6 +10,16 @@ JSON and the command's two outputs.
 
 from __future__ import annotations
 
+import json
+import shlex
+import socket
+from pathlib import Path
+from typing import BinaryIO
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+from ansible.plugins.connection import ConnectionBase
+
 DOCUMENTATION = """
 name: rpool
 short_description: run tasks through the SSH sessions of rpool
@@ -36,15 +46,6 @@ options:
     vars:
       - name: ansible_rpool_socket
 """
-
-import json
-import shlex
-import socket
-from pathlib import Path
-from typing import BinaryIO
-
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.connection import ConnectionBase
 
 
 class Connection(ConnectionBase):

@@ -8,13 +8,15 @@ engine gives guarded ones. Nothing that passes through is logged.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from rpool.errors import RpoolError
 from rpool.model.server import ServerName
@@ -36,11 +38,12 @@ Run = Callable[[str, bytes], Completed]
 
 
 class Broker:
-    """Serves while it is entered. `failures` holds, for each server, the error that its last
-    command raised: Ansible reports it as text, and callers want the type.
+    """Serves while it is entered; leaving it hangs up on all clients. `failures` holds, for each
+    server, the error that a command raised: Ansible reports it as text, and callers want the type.
     """
 
     def __init__(self, path: Path, servers: Mapping[ServerName, Run]) -> None:
+        self.path = path
         self.failures: dict[ServerName, RpoolError] = {}
         self._servers = servers
         self._server = _Server(str(path), self._handle)
@@ -60,6 +63,7 @@ class Broker:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
         self._thread.join()
 
     def _handle(self, request: BinaryIO, answer: BinaryIO) -> None:
@@ -92,7 +96,22 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 
     def __init__(self, path: str, handle: Callable[[BinaryIO, BinaryIO], None]) -> None:
         self.handle = handle
+        self._clients: set[socket.socket] = set()
         super().__init__(path, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._clients.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._clients.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Ansible's workers outlive Ansible when it is killed; this ends their waiting."""
+        for client in list(self._clients):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away has nobody to be told."""

@@ -7,20 +7,20 @@ check_system() {
     . /etc/os-release
     case " $ID ${ID_LIKE-} " in
         *" debian "* | *" ubuntu "*) ;;
-        *) die "it runs $PRETTY_NAME, and only Debian and Ubuntu can be prepared" ;;
+        *) refuse "it runs $PRETTY_NAME, and only Debian and Ubuntu can be prepared" ;;
     esac
-    if [ ! -d /run/systemd/system ]; then die "it is not run by systemd"; fi
+    if [ ! -d /run/systemd/system ]; then refuse "it is not run by systemd"; fi
 }
 
 # At least nine tenths: firmware and kernel keep some of the memory, and nobody else should.
 check_size() {
     real_cores=$(grep -c '^processor' /proc/cpuinfo)
     if [ $((real_cores * 10)) -lt $((CORES * 9)) ]; then
-        die "it has $real_cores cores, and the fleet says $CORES"
+        refuse "it has $real_cores cores, and the fleet says $CORES"
     fi
     memory_mib=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
     if [ $((memory_mib * 10)) -lt $((MEMORY_GIB * 1024 * 9)) ]; then
-        die "it has $memory_mib MiB of memory, and the fleet says $MEMORY_GIB GiB"
+        refuse "it has $memory_mib MiB of memory, and the fleet says $MEMORY_GIB GiB"
     fi
 }
 

@@ -21,6 +21,12 @@ die() {
     exit 1
 }
 
+# The server is not what it should be: trying again won't help (rpool.reach.ansible knows the code).
+refuse() {
+    printf '%s\n' "$*" >&2
+    exit 3
+}
+
 # note PATH: on the list, for good, before anything happens to it.
 note() {
     mkdir -p "$PREPARED/kept"

@@ -1,0 +1,165 @@
+"""Preparing operating systems with Ansible: a child process that works through our SSH sessions.
+
+Ansible is a program of its own (and under its own licence), so it runs beside us: it gets a
+playbook, an inventory with public facts alone, and a socket (see `rpool.reach.ansible_broker`).
+Each command that it sends runs under the guard of its server's action, so Ansible cannot touch a
+server that belongs to another pool by now. What happens comes back as lines of JSON from our
+callback plugin, and a server is reported the moment it is through.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rpool.errors import Bug, CommandFailed, Refused, RpoolError, TimedOut, Unreachable
+from rpool.model.action import Prepare
+from rpool.model.server import ServerName
+from rpool.model.site import Mirrors, SiteConfig
+from rpool.reach.ansible_broker import Broker, Run
+from rpool.reach.ansible_play import Event, Play
+from rpool.reach.script import compose
+from rpool.reach.ssh import Completed, Sessions
+from rpool.reach.verdict import Exit, failure, redact
+
+DOING = "preparing the operating system"
+REFUSED = 3  # the role's own exit code: the server is not what the fleet says (library.sh)
+SHOWN_LINES = 20
+GRACE_SECONDS = 15.0  # for a command that is told to end to do so, and to say why
+SOCKET_PATH_LIMIT = 100  # a unix socket's address has 108 bytes
+
+log = logging.getLogger(__name__)
+
+Done = Callable[[ServerName, RpoolError | None], None]
+
+
+def run_preparation(
+    sessions: Sessions,
+    site: SiteConfig,
+    actions: Sequence[Prepare],
+    timeout_seconds: float,
+    done: Done,
+) -> None:
+    """Prepare servers together; calls `done` once for each as soon as it is ready or failed."""
+    if not actions:
+        return
+    deadline = time.monotonic() + timeout_seconds
+    servers = {action.server: guarded(sessions, action, deadline) for action in actions}
+    waiting = list(servers)
+    with (
+        private_folder() as name,
+        Broker(Path(name) / "socket", servers) as broker,
+        Play(Path(name), inventory(site.mirrors, actions), broker.path) as play,
+    ):
+        for event in play.events(deadline):
+            tell(event)
+            if event.is_end and event.server in waiting:
+                waiting.remove(event.server)
+                done(event.server, error_of(event, broker.failures.get(event.server)))
+        for server in waiting:
+            done(server, unfinished(server, play, time.monotonic() >= deadline))
+
+
+def private_folder() -> AbstractContextManager[str]:
+    """For one play: its socket, its inventory, and all that Ansible calls home."""
+    folder = TemporaryDirectory(prefix="rpool-", ignore_cleanup_errors=True)
+    if len(folder.name) < SOCKET_PATH_LIMIT - len("/socket"):
+        return folder
+    folder.cleanup()
+    return TemporaryDirectory(prefix="rpool-", dir="/tmp", ignore_cleanup_errors=True)
+
+
+def guarded(sessions: Sessions, action: Prepare, deadline: float) -> Run:
+    """What runs Ansible's commands on the action's server, as long as its claim is ours."""
+
+    def run(command: str, stdin: bytes) -> Completed:
+        seconds = max(1.0, deadline - time.monotonic())
+        script = guarded_script(action, command, stdin, seconds)
+        completed = sessions.session(action.server).run(
+            f"timeout -k 10 {math.ceil(seconds)} sh -s", script.encode(), seconds + GRACE_SECONDS
+        )
+        if completed.code in set(Exit):
+            error = failure(DOING, action.server, completed)
+            if error is not None:
+                raise error
+        return completed
+
+    return run
+
+
+def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) -> str:
+    return compose(
+        ("library", "guard", "ansible"),
+        {
+            "TIMEOUT_SECONDS": str(math.ceil(seconds)),
+            "CLAIM_UID": action.ownership.uid,
+            "CLAIM_EPOCH": str(action.ownership.epoch),
+            "GUARD": "alone",
+            "COMMAND": command,
+            "COMMAND_STDIN": base64.b64encode(stdin).decode(),
+        },
+    )
+
+
+def inventory(mirrors: Mirrors, actions: Sequence[Prepare]) -> dict[str, Any]:
+    """What the role `server` needs to know (see ansible/roles/server/defaults)."""
+    common: dict[str, Any] = {"ansible_connection": "rpool"}
+    if mirrors.packages is not None:
+        common["server_packages"] = mirrors.packages
+    if mirrors.images is not None:
+        common["server_images"] = mirrors.images
+    hosts = {action.server: _host(action) for action in actions}
+    return {"all": {"hosts": hosts, "vars": common}}
+
+
+def _host(action: Prepare) -> Mapping[str, Any]:
+    kubelet = action.kubeadm.kubelet
+    return {
+        "server_kubernetes_version": action.kubernetes_version,
+        "server_cores": action.minimum_cores,
+        "server_memory_gib": action.minimum_memory_gib,
+        "server_cgroup_driver": kubelet.get("cgroupDriver", "systemd"),
+        "server_swap": kubelet.get("failSwapOn") is False,
+    }
+
+
+def tell(event: Event) -> None:
+    """Warnings of the scripts are for the operator; the rest is for whoever looks closely."""
+    if event.is_end:
+        return
+    log.debug("%s: %s: %s", event.server, event.task, event.outcome)
+    for line in event.stderr.splitlines():
+        if line.startswith("warning: "):
+            log.warning("%s: %s", event.server, line.removeprefix("warning: "))
+
+
+def error_of(event: Event, contact: RpoolError | None) -> RpoolError | None:
+    """What the end of a server's way through the play means; `contact` is the error that its last
+    command raised, if it did: that one knows best.
+    """
+    if event.outcome == "ok":
+        return None
+    if contact is not None:
+        return contact
+    said = [line for line in event.stderr.splitlines() if line.strip()]
+    reason = said[-1] if said else event.message or "no reason was given"
+    output = [line for line in event.stdout.splitlines() if line.strip()] + said
+    shown = redact("\n".join([f"Task: {event.task}", *output[-SHOWN_LINES:]]))
+    summary = redact(f"{event.server} cannot be prepared: {reason}")
+    if event.outcome == "unreachable":
+        return Unreachable(summary, shown)
+    return Refused(summary) if event.code == REFUSED else CommandFailed(summary, shown)
+
+
+def unfinished(server: ServerName, play: Play, late: bool) -> RpoolError:
+    """Why the play has not told the end of this server."""
+    if late:
+        return TimedOut(f"{DOING} on {server} did not end in time")
+    return Bug(f"Ansible ended without a word about {server}", redact(play.complaint()))

@@ -1,0 +1,32 @@
+# shellcheck shell=sh
+# What a server that was reset must not have: all that `traces` finds (so that "clean" and "spare"
+# are one thing), and what only a pool's former server can have.
+# Parameter: VIP, the pool's virtual IP or nothing.
+
+PREPARED=$RPOOL_DIR/prepared # what Ansible wrote here; see ansible/roles/server/files/library.sh
+
+# leftovers: one line for each thing that is left.
+leftovers() {
+    traces
+    left_containers
+    left_address
+    any "$PREPARED"
+}
+
+# containerd_says ARGUMENT...: containerd answers at once or not at all, and may not be here.
+containerd_says() { timeout 10 ctr --namespace k8s.io "$@" 2>/dev/null || true; }
+
+left_containers() {
+    if command -v ctr >/dev/null 2>&1 && [ -S /run/containerd/containerd.sock ]; then
+        containerd_says containers list --quiet | sed 's/^/container /'
+    fi
+}
+
+# The virtual IP where it is, as arguments of `ip addr del`.
+vip_here() {
+    if [ -z "$VIP" ]; then return 0; fi
+    ip -o addr show |
+        awk -v vip="$VIP" '{ split($4, a, "/"); if (a[1] == vip) print $4, "dev", $2 }'
+}
+
+left_address() { vip_here | sed 's/^/address /'; }

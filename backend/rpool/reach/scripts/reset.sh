@@ -1,0 +1,182 @@
+# shellcheck shell=sh
+# Takes kubeadm's, the pod network's and our own things off this server, looks whether they are
+# gone, and only then gives up the claim. Works at any stage of a half-made server, any number of
+# times. What is not there because of the pool is not touched: when the claim was taken the server
+# had no trace of Kubernetes (claim.sh), so what `traces` names is the pool's.
+
+act() {
+    secret_dir
+    forget_kubeconfig
+    stop_kubelet
+    reset_kubeadm
+    remove_containers
+    unmount
+    remove_addresses
+    remove_firewall
+    remove_files
+    remove_cgroups
+    undo_preparation
+    verify
+    give_up_claim
+}
+
+# attempt COMMAND...: what fails here is seen by `verify`; its output is shown then.
+attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
+
+# An operator's copy of admin.conf, if it is of this cluster: it is worth nothing from now on.
+forget_kubeconfig() {
+    authority=$(sed -n 's/^ *certificate-authority-data: //p' "$KUBERNETES/admin.conf" 2>/dev/null)
+    if [ -n "$authority" ] && grep -qsF "$authority" /root/.kube/config; then rm -rf /root/.kube; fi
+}
+
+stop_kubelet() {
+    attempt systemctl stop rpool-images.service
+    attempt systemctl disable --now kubelet.service
+}
+
+# Not by the API, which may be gone with the other servers: kubeadm would wait for it. And no
+# member is taken out of etcd, which goes as a whole.
+reset_kubeadm() {
+    if command -v kubeadm >/dev/null 2>&1; then
+        attempt kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
+    fi
+}
+
+# kubeadm finds no containers where its own files are gone already.
+remove_containers() {
+    if [ -z "$(left_containers)" ]; then return 0; fi
+    attempt sh -c 'crictl --timeout 60s pods --quiet | xargs -r crictl --timeout 60s rmp --force'
+    for container in $(containerd_says containers list --quiet); do
+        attempt ctr --namespace k8s.io tasks kill --signal KILL --all "$container"
+        attempt ctr --namespace k8s.io tasks delete --force "$container"
+        attempt ctr --namespace k8s.io containers delete "$container"
+    done
+}
+
+# Deepest first. A volume that is still mounted is never deleted through (see remove_below).
+unmount() {
+    trace_mounts | sed 's/^mount //' | sort -r | while read -r point; do
+        point=$(printf '%b' "$point")
+        attempt umount "$point"
+        if mountpoint -q "$point"; then attempt umount --lazy "$point"; fi
+        case $point in /run/netns/*) attempt rm -f "$point" ;; esac
+    done
+}
+
+remove_addresses() {
+    vip_here | while read -r address dev interface; do
+        attempt ip addr del "$address" "$dev" "$interface"
+    done
+    trace_interfaces | while read -r _ interface; do attempt ip link del "$interface"; done
+}
+
+# Only chains with the names that Kubernetes, flannel and CNI plugins give, and the jumps to them.
+remove_firewall() {
+    trace_firewall | while read -r kind what family table; do
+        if [ "$kind $what" = 'nft table' ]; then attempt nft delete table "$family" "$table"; fi
+    done
+    remove_chains iptables
+    remove_chains ip6tables
+    for family in ip ip6; do # the old kind only where it is in use: asking would load it
+        if [ -s "/proc/net/${family}_tables_names" ]; then remove_chains "${family}tables-legacy"; fi
+    done
+}
+
+# remove_chains PROGRAM: in one transaction a table, first the jumps, then what is in the chains,
+# then the chains.
+remove_chains() {
+    if ! command -v "$1-save" >/dev/null 2>&1; then return 0; fi
+    "$1-save" 2>/dev/null | awk '
+        function ours(name) { return name ~ /^(KUBE|FLANNEL|CNI)-/ }
+        /^\*/ { table = $0; jumps = chains = removals = "" }
+        /^:/ && ours(substr($1, 2)) {
+            chains = chains $1 " - [0:0]\n"
+            removals = removals "-X " substr($1, 2) "\n"
+        }
+        $1 == "-A" && !ours($2) {
+            for (i = 3; i < NF; i++)
+                if (($i == "-j" || $i == "-g") && ours($(i + 1))) {
+                    sub(/^-A/, "-D")
+                    jumps = jumps $0 "\n"
+                    break
+                }
+        }
+        /^COMMIT/ && chains != "" { printf "%s\n%s%s%sCOMMIT\n", table, chains, jumps, removals }
+    ' >"$SECRETS/rules"
+    if [ -s "$SECRETS/rules" ]; then attempt "$1-restore" --noflush "$SECRETS/rules"; fi
+}
+
+# remove_below DIRECTORY...: what is in it; the directory may be a mount point of its own. With a
+# mount further down nothing is deleted, since that could be a user's data; verify will tell.
+remove_below() {
+    for directory; do
+        if [ ! -d "$directory" ] || mounted_below "$directory"; then continue; fi
+        attempt find "$directory" -xdev -mindepth 1 -delete
+        rmdir "$directory" 2>/dev/null || true
+    done
+}
+
+mounted_below() {
+    awk -v start="$1/" 'index($5, start) == 1 { found = 1 } END { exit !found }' /proc/self/mountinfo
+}
+
+remove_files() {
+    remove_below "$KUBERNETES" /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/run/kubernetes \
+        /run/flannel /var/log/pods /var/log/containers
+    trace_files | while read -r path; do attempt rm -rf --one-file-system "$path"; done
+}
+
+remove_cgroups() {
+    if [ -d /sys/fs/cgroup/kubepods.slice ] || [ -d /sys/fs/cgroup/systemd/kubepods.slice ]; then
+        attempt systemctl stop kubepods.slice
+    fi
+    attempt find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} +
+}
+
+# The list that preparation kept, backwards: what was there before comes back.
+undo_preparation() {
+    if [ ! -d "$PREPARED" ]; then return 0; fi
+    remove_images
+    if [ -e "$PREPARED/files" ]; then
+        sort -r "$PREPARED/files" | while read -r path; do undo "$path"; done
+    fi
+    if grep -qs '^#rpool# ' /etc/fstab; then sed -i 's/^#rpool# //' /etc/fstab; fi
+    if [ -e "$PREPARED/held" ]; then release_packages; fi
+    attempt systemctl try-restart containerd.service
+    rm -rf "$PREPARED"
+}
+
+# Something else may be using dpkg just now.
+release_packages() {
+    for pause in 2 4 8 0; do
+        # shellcheck disable=SC2046  # packages, one a word
+        if apt-mark unhold $(cat "$PREPARED/held") >>"$SECRETS/attempts" 2>&1; then return 0; fi
+        sleep "$pause"
+    done
+}
+
+undo() {
+    if [ -e "$PREPARED/kept$1" ]; then
+        cp -a "$PREPARED/kept$1" "$1.rpool-new"
+        mv -f "$1.rpool-new" "$1"
+    elif [ "${1%/}" = "$1" ]; then
+        rm -f "$1" "$1.rpool-new"
+    else
+        rmdir --ignore-fail-on-non-empty "$1" 2>/dev/null || true
+    fi
+}
+
+remove_images() {
+    if [ -S /run/containerd/containerd.sock ]; then
+        containerd_says images list --quiet >"$SECRETS/images"
+        attempt xargs -r -a "$SECRETS/images" ctr --namespace k8s.io images remove
+    fi
+}
+
+verify() {
+    found=$(leftovers | sort -u)
+    if [ -z "$found" ]; then return 0; fi
+    printf '%s\n' "$found"
+    tail -n 40 "$SECRETS/attempts" >&2
+    die "$UNCLEAN" "this server is not clean"
+}

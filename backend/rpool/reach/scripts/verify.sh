@@ -1,0 +1,10 @@
+# shellcheck shell=sh
+# Says what a former server of a pool still has, and changes nothing: the check at the end of a
+# reset, for operators and tests. Exit code UNCLEAN when there is something.
+
+main() {
+    found=$(leftovers | sort -u)
+    if [ -z "$found" ]; then return 0; fi
+    printf '%s\n' "$found"
+    die "$UNCLEAN" "this server is not clean"
+}
