@@ -29,6 +29,7 @@ drop_vip() {
 # (before kubeadm has given admin.conf its rights, kube-vip#684) needs no restart and no gap.
 vip_speaks_with() {
     if [ -z "$VIP" ]; then return 0; fi
+    mkdir -p "$KUBERNETES"
     ln -sfn "$1" "$VIP_KUBECONFIG.new"
     mv -fT "$VIP_KUBECONFIG.new" "$VIP_KUBECONFIG"
 }

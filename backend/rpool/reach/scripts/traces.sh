@@ -28,21 +28,19 @@ trace_interfaces() {
     done
 }
 
-kubelets() { grep -lx kubelet /proc/[0-9]*/comm 2>/dev/null || true; }
-
-# A kubelet that has no configuration is restarted for ever by systemd: only one that stays counts.
+# A kubelet that has no configuration is restarted for ever by systemd, and is no trace: only one
+# that serves counts, on its port 10250 (0x280A).
 trace_processes() {
-    seen=$(kubelets)
-    if [ -n "$seen" ]; then
-        sleep 0.5
-        for comm in $(kubelets); do
-            case $seen in *"$comm"*) printf 'process kubelet\n' && break ;; esac
-        done
+    if awk '$2 ~ /:280A$/ && $4 == "0A" { found = 1 } END { exit !found }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null; then
+        printf 'process kubelet, or another, on port 10250\n'
     fi
-    if grep -l 'k8s\.io' /proc/[0-9]*/cmdline 2>/dev/null |
-        sed 's/cmdline$/comm/' | xargs -r grep -lx 'containerd-shim' >/dev/null 2>&1; then
-        printf 'containers of Kubernetes\n'
-    fi
+    grep -lx containerd-shim /proc/[0-9]*/comm 2>/dev/null | while read -r comm; do
+        if grep -q 'k8s\.io' "${comm%comm}cmdline" 2>/dev/null; then
+            printf 'process containerd-shim of Kubernetes\n'
+            break
+        fi
+    done
 }
 
 trace_mounts() {

@@ -1,0 +1,95 @@
+"""One action of every kind, about one pool on one server, with values that are easy to recognise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rpool.model import action as act
+from rpool.model.action import Action, JoinSecrets
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.pool import ControlPlane, Endpoint, Kubeadm, Networking, PoolSpec
+from rpool.model.record import Member, Record, RecordPhase
+from rpool.model.secret import Secret
+from rpool.model.server import Fleet, Role, Server
+from rpool.model.site import Mirrors, SiteConfig, Ssh
+
+TOKEN = "abcdef.0123456789abcdef"
+CERTIFICATE_KEY = "5ec4e7" * 10 + "feed"
+SECRETS = JoinSecrets(Secret(TOKEN), Secret(CERTIFICATE_KEY), "sha256:" + "1234" * 16)
+OURS = Ownership("0badcafe", 3)
+NODE = Server("r1u04", "10.0.1.4", 16, 64, "rack1", "ssh-ed25519 AAAA")
+SPEC = PoolSpec(
+    name="batch",
+    kubernetes_version="1.36.3",
+    cores=48,
+    memory_gib=192,
+    control_plane=ControlPlane(3, Endpoint(vip="10.0.1.200")),
+    networking=Networking(pod_cidr="10.77.0.0/16"),
+    kubeadm=Kubeadm(
+        kubelet={"failCgroupV1": False, "cgroupDriver": "cgroupfs"},
+        kube_proxy={"mode": "nftables"},
+        ignore_preflight_errors=("SystemVerification",),
+    ),
+)
+CLAIM = Claim(
+    uid=OURS.uid,
+    pool="batch",
+    owner="ann's laptop",
+    role=Role.CONTROL_PLANE,
+    phase=Phase.BOOTSTRAPPING,
+    epoch=OURS.epoch,
+    since="2026-11-24T22:00:00+00:00",
+)
+FOREIGN = replace(CLAIM, uid="f0e1d2c3", pool="other", owner="bob@ci")
+RECORD = Record(
+    uid=OURS.uid,
+    name="batch",
+    kubernetes_version="1.36.3",
+    cores=48,
+    memory_gib=192,
+    generation=3,
+    phase=RecordPhase.APPLYING,
+    members={"r1u04": Member(Role.CONTROL_PLANE, "10.0.1.4", "rack1", 16, 64)},
+)
+
+ACTIONS: tuple[Action, ...] = (
+    act.TakeClaim("r1u04", CLAIM),
+    act.SetPhase("r1u04", OURS, Phase.MEMBER),
+    act.Prepare("r1u04", OURS, "1.36.3", SPEC.kubeadm, 16, 64),
+    act.Init("r1u04", OURS, NODE, SPEC, SECRETS),
+    act.AdmitJoiners("r1u04", OURS, SECRETS),
+    act.Join("r1u04", OURS, NODE, SPEC, SECRETS, control_plane=True, via="r1u05"),
+    act.Join("r1u04", OURS, NODE, SPEC, SECRETS, control_plane=False, via="r1u05"),
+    act.RevokeJoiners("r1u04", OURS, SECRETS),
+    act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16"),
+    act.ApplyMetalLB("r1u04", OURS),
+    act.ConfigureMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
+    act.WriteRecord("r1u04", OURS, RECORD),
+    act.AwaitReady("r1u04", ("r1u04", "r1u05")),
+    act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60),
+    act.Reset("r1u04", OURS, "10.0.1.200"),
+    act.AppendJournal("r1u04", OURS, ('{"step": "it\'s one"}', '{"step": "two"}')),
+)
+
+
+def site(
+    node: Server = NODE, key: str = "", user: str = "root", mirrors: Mirrors | None = None
+) -> SiteConfig:
+    """A site of one server."""
+    ssh = Ssh(Secret(key), user=user, connect_timeout_seconds=5)
+    return SiteConfig(Fleet({node.name: node}), ssh, mirrors or Mirrors())
+
+
+def scripted() -> tuple[Action, ...]:
+    """The actions that are a script."""
+    return tuple(action for action in ACTIONS if not isinstance(action, act.Prepare))
+
+
+def changing() -> tuple[Action, ...]:
+    """The actions that are a script and change something."""
+    return tuple(action for action in scripted() if not isinstance(action, act.AwaitReady))
+
+
+def named(action: Action) -> str:
+    """A test's id."""
+    return type(action).__name__

@@ -1,0 +1,215 @@
+"""From actions to scripts and documents, without a server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any, get_args
+
+import pytest
+from rpool.errors import Bug
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.pool import ControlPlane, Endpoint
+from rpool.model.site import Mirrors
+from rpool.reach import documents, kubeadm, vip
+from rpool.reach.manifests import FLANNEL, METALLB
+from rpool.reach.render import render
+from rpool.reach.script import compose
+from rpool.reach.world import doing, secrets_of
+from samples import (
+    ACTIONS,
+    CERTIFICATE_KEY,
+    NODE,
+    SECRETS,
+    SPEC,
+    TOKEN,
+    changing,
+    named,
+    scripted,
+    site,
+)
+
+
+def test_the_samples_have_every_kind_of_action() -> None:
+    assert {type(action) for action in ACTIONS} == set(get_args(Action))
+
+
+@pytest.mark.parametrize("action", changing(), ids=named)
+def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> None:
+    script = render(action, site(), 60)
+    assert "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\n" in script
+    assert "\ncheck_claim() {" in script
+    guard = re.search(r"^GUARD=(\w+)$", script, re.MULTILINE)
+    expected = {act.Init: "alone", act.Join: "alone", act.Reset: "alone"}
+    if not isinstance(action, act.TakeClaim):
+        assert guard is not None
+        assert guard[1] == expected.get(type(action), guard[1])
+        assert script.count("\nmain() {") == 1
+        assert script.count("\nact() {") == 1
+
+
+@pytest.mark.parametrize("action", scripted(), ids=named)
+def test_a_script_that_was_cut_runs_nothing(action: Action) -> None:
+    """Up to the call of main it only assigns and defines, whatever line the transfer ends at."""
+    lines = render(action, site(), 60).splitlines()
+    assert lines[-1] == "main </dev/null"
+    for cut in range(0, len(lines) - 1, 7):
+        text = "\n".join([*lines[:cut], "set +eu"])
+        traced = subprocess.run(
+            ["sh", "-x"], input=text, capture_output=True, text=True, check=False
+        )
+        ran = [line for line in traced.stderr.splitlines() if line.startswith("+ ")]
+        assert all(re.match(r"\+ (\w+=|set |umask )", line) for line in ran), ran
+
+
+@pytest.mark.parametrize("action", scripted(), ids=named)
+def test_a_script_is_valid_shell(action: Action) -> None:
+    script = render(action, site(), 60)
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+def test_the_script_files_pass_shellcheck() -> None:
+    folder = files("rpool.reach").joinpath("scripts")
+    names = [str(entry) for entry in folder.iterdir() if entry.name.endswith(".sh")]
+    subprocess.run(["shellcheck", *names], check=True)
+
+
+def test_values_are_quoted_for_the_shell() -> None:
+    script = compose(("library",), {"TEXT": "it's $(reboot) `x`\nline"})
+    script = script.replace("main </dev/null", 'printf %s "$TEXT"')
+    printed = subprocess.run(["sh", "-s"], input=script, text=True, capture_output=True, check=True)
+    assert printed.stdout == "it's $(reboot) `x`\nline"
+
+
+def test_preparation_is_no_script() -> None:
+    with pytest.raises(Bug):
+        render(ACTIONS[2], site(), 60)
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=named)
+def test_an_action_in_words_tells_no_secret(action: Action) -> None:
+    assert TOKEN not in doing(action)
+    has_secrets = isinstance(action, act.Init | act.Join | act.AdmitJoiners | act.RevokeJoiners)
+    assert bool(secrets_of(action)) == has_secrets
+
+
+def init(**changes: Any) -> list[Mapping[str, Any]]:
+    return kubeadm.init(act.Init("r1u04", CLAIM_OURS, NODE, replace(SPEC, **changes), SECRETS))
+
+
+CLAIM_OURS = changing()[1].ownership  # type: ignore[union-attr]
+
+
+def join(*, control_plane: bool) -> Mapping[str, Any]:
+    action = act.Join("r1u04", CLAIM_OURS, NODE, SPEC, SECRETS, control_plane, via="r1u05")
+    return kubeadm.join(action)[0]
+
+
+def test_init_names_the_node_by_the_fleet_and_uses_our_token_alone() -> None:
+    config = init()[0]
+    assert config["nodeRegistration"]["name"] == "r1u04"
+    assert config["nodeRegistration"]["kubeletExtraArgs"] == [
+        {"name": "node-ip", "value": "10.0.1.4"},
+        {"name": "node-labels", "value": "topology.kubernetes.io/zone=rack1"},
+    ]
+    assert config["nodeRegistration"]["ignorePreflightErrors"] == ["SystemVerification"]
+    assert [token["token"] for token in config["bootstrapTokens"]] == [TOKEN]
+    assert config["bootstrapTokens"][0]["ttl"] == "30m0s"
+    assert config["certificateKey"] == CERTIFICATE_KEY
+    assert config["localAPIEndpoint"]["advertiseAddress"] == "10.0.1.4"
+
+
+def test_the_cluster_is_found_at_its_vip() -> None:
+    cluster = init()[1]
+    assert cluster["controlPlaneEndpoint"] == "10.0.1.200:6443"
+    assert cluster["apiServer"]["certSANs"] == ["10.0.1.200"]
+    assert cluster["kubernetesVersion"] == "v1.36.3"
+    assert cluster["networking"] == {
+        "podSubnet": "10.77.0.0/16",
+        "serviceSubnet": "10.96.0.0/12",
+    }
+
+
+def test_an_endpoint_of_the_site_is_in_the_certificate_and_needs_no_kube_vip() -> None:
+    endpoint = Endpoint(address="api.example.org:6443")
+    spec = replace(SPEC, control_plane=ControlPlane(3, endpoint))
+    config = kubeadm.init(act.Init("r1u04", CLAIM_OURS, NODE, spec, SECRETS))
+    assert config[1]["controlPlaneEndpoint"] == "api.example.org:6443"
+    assert config[1]["apiServer"]["certSANs"] == ["api.example.org"]
+    script = render(act.Init("r1u04", CLAIM_OURS, NODE, spec, SECRETS), site(), 60)
+    assert "VIP=''\nVIP_POD=''\n" in script
+
+
+def test_what_the_user_says_about_kubelet_and_kube_proxy_wins() -> None:
+    kubelet, kube_proxy = init()[2:]
+    assert kubelet["cgroupDriver"] == "cgroupfs"
+    assert kubelet["failCgroupV1"] is False
+    assert kube_proxy["mode"] == "nftables"
+    plain = init(kubeadm=type(SPEC.kubeadm)())
+    assert plain[2]["cgroupDriver"] == "systemd"
+
+
+def test_a_worker_joins_by_a_pinned_ca_and_gets_no_certificate_key() -> None:
+    worker = join(control_plane=False)
+    assert worker["discovery"]["bootstrapToken"] == {
+        "apiServerEndpoint": "10.0.1.200:6443",
+        "token": TOKEN,
+        "caCertHashes": [SECRETS.ca_pin],
+    }
+    assert "controlPlane" not in worker
+
+
+def test_a_control_plane_joins_with_the_certificate_key() -> None:
+    assert join(control_plane=True)["controlPlane"]["certificateKey"] == CERTIFICATE_KEY
+
+
+def test_a_join_without_a_pin_is_a_bug() -> None:
+    action = act.Join("r1u04", CLAIM_OURS, NODE, SPEC, replace(SECRETS, ca_pin=""), False, "r1u05")
+    with pytest.raises(Bug):
+        kubeadm.join(action)
+
+
+def test_every_document_of_a_stream_is_json_and_so_yaml() -> None:
+    parts = kubeadm.stream(init()).split("\n---\n")
+    kinds = [json.loads(part)["kind"] for part in parts]
+    assert kinds == [
+        "InitConfiguration",
+        "ClusterConfiguration",
+        "KubeletConfiguration",
+        "KubeProxyConfiguration",
+    ]
+
+
+def test_kube_vip_holds_the_address_by_a_short_lease() -> None:
+    pod = json.loads(vip.pod("10.0.1.200"))
+    container = pod["spec"]["containers"][0]
+    settings = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert settings["address"] == "10.0.1.200"
+    lease = [settings[f"vip_{name}"] for name in ("leaseduration", "renewdeadline", "retryperiod")]
+    assert lease == ["5", "3", "1"]
+    assert container["image"] == "ghcr.io/kube-vip/kube-vip:v1.0.0"
+    assert container["securityContext"]["capabilities"]["add"] == ["NET_ADMIN", "NET_RAW"]
+
+
+def test_manifests_come_from_the_mirror_where_there_is_one() -> None:
+    assert FLANNEL.url(Mirrors()).startswith("https://raw.githubusercontent.com/flannel-io/")
+    mirrored = METALLB.url(Mirrors(manifests="http://10.0.0.1/manifests/"))
+    assert mirrored == "http://10.0.0.1/manifests/metallb/v0.15.2/metallb-native.yaml"
+
+
+def test_metallb_gets_a_pool_for_each_and_one_advertisement_of_them_all() -> None:
+    text = documents.metallb({"b": ("10.0.1.240/29",), "a": ("10.0.1.210-10.0.1.230",)})
+    objects = [json.loads(part) for part in text.split("\n---\n")]
+    assert [(o["kind"], o["metadata"]["name"]) for o in objects] == [
+        ("IPAddressPool", "a"),
+        ("IPAddressPool", "b"),
+        ("L2Advertisement", "rpool"),
+    ]
+    assert objects[2]["spec"] == {"ipAddressPools": ["a", "b"]}

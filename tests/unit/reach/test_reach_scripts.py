@@ -1,0 +1,386 @@
+"""The scripts for real, through RealWorld and a real sshd: claims, guards, journals, probes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from conftest import TestServer
+from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.site import Mirrors
+from rpool.reach.world import RealWorld
+from samples import CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing, named
+
+CLAIM_FILE = "/var/lib/rpool/claim"
+ZONE_RECORD = changing()
+
+
+@pytest.fixture
+def world(server: TestServer) -> Iterator[RealWorld]:
+    with closing(RealWorld(server.site())) as world:
+        yield world
+
+
+def claim(world: RealWorld, of: Claim = CLAIM) -> None:
+    world.carry_out(act.TakeClaim("r1u04", of), 60)
+
+
+def at_home(server: TestServer, action: Action) -> Action:
+    """The action, on the test's server instead of one at 10.0.1.4."""
+    if isinstance(action, act.Init | act.Join):
+        return replace(action, node=server.node)
+    return action
+
+
+def test_a_claim_is_seen_by_a_probe_and_taken_twice_by_the_same_owner(world: RealWorld) -> None:
+    claim(world)
+    claim(world, replace(CLAIM, since="later"))
+    assert world.probe("r1u04").claim == CLAIM
+
+
+def test_a_claim_is_refused_when_another_pool_has_it(world: RealWorld, server: TestServer) -> None:
+    claim(world, FOREIGN)
+    before = server.snapshot()
+    with pytest.raises(Refused, match="belongs to pool other .* owner bob@ci"):
+        claim(world)
+    assert server.snapshot() == before
+
+
+def test_of_many_that_claim_at_once_one_gets_it(world: RealWorld) -> None:
+    def attempt(n: int) -> bool:
+        try:
+            claim(world, replace(CLAIM, uid=f"0000000{n}"))
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(8))) == 1
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "/etc/kubernetes/kubelet.conf",
+        "/etc/kubernetes/manifests/etcd.yaml",
+        "/etc/kubernetes/pki/ca.key",
+        "/var/lib/etcd/member/x",
+        "/var/lib/kubelet/config.yaml",
+        "/etc/cni/net.d/10-flannel.conflist",
+        "/var/lib/cni/networks/cbr0",
+        "/run/flannel/subnet.env",
+        "/var/log/pods/a",
+        "/var/lib/rpool/joined",
+    ],
+)
+def test_an_unclaimed_server_with_a_trace_is_dirty(
+    world: RealWorld, server: TestServer, trace: str
+) -> None:
+    path = server.path(trace)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("left")
+    probed = world.probe("r1u04")
+    assert not probed.is_spare
+    assert any(trace.startswith(found) for found in probed.traces)
+    with pytest.raises(Refused, match="dirty") as caught:
+        claim(world)
+    assert probed.traces[0] in caught.value.detail
+    assert not server.path(CLAIM_FILE).exists()
+
+
+def test_chains_of_kube_proxy_make_a_server_dirty(world: RealWorld, server: TestServer) -> None:
+    chains = "table ip kube-proxy {\n chain services {\n}\n}\ntable ip nat {\n chain KUBE-MARK {\n}"
+    server.marker("nft", f"[ $1 = list ] && printf '%s' '{chains}'")
+    traces = world.probe("r1u04").traces
+    assert set(traces) >= {"nft table ip kube-proxy", "chain KUBE-MARK in ip nat"}
+
+
+def test_a_probe_of_a_bare_server_tells_what_it_is(world: RealWorld) -> None:
+    probed = world.probe("r1u04")
+    assert probed.is_spare
+    assert probed.cores > 0
+    assert probed.memory_mib > 500
+    assert not probed.joined
+    assert abs(probed.clock_seconds - time.time()) < 5
+    assert "127.0.0.1" not in probed.addresses
+
+
+@pytest.mark.parametrize("text", ["", "not json", '{"uid": "x"}', '"\\\t{'])
+def test_a_claim_that_cannot_be_read_is_nobodys_to_take(
+    world: RealWorld, server: TestServer, text: str
+) -> None:
+    server.path(CLAIM_FILE).parent.mkdir()
+    server.path(CLAIM_FILE).write_text(text)
+    if text:
+        assert not world.probe("r1u04").is_spare
+    with pytest.raises(Refused):
+        claim(world)
+
+
+@pytest.mark.parametrize("action", changing(), ids=named)
+def test_no_action_touches_a_server_of_another_pool(
+    server: TestServer, world: RealWorld, action: Action
+) -> None:
+    claim(world, FOREIGN)
+    before = server.snapshot()
+    with pytest.raises(Refused, match="belongs to pool other"):
+        world.carry_out(at_home(server, action), 60)
+    assert server.snapshot() == before
+    assert server.calls == ""
+
+
+@pytest.mark.parametrize("action", changing(), ids=named)
+def test_no_action_touches_a_later_life_of_a_server(
+    server: TestServer, world: RealWorld, action: Action
+) -> None:
+    claim(world, replace(CLAIM, epoch=OURS.epoch + 1))
+    before = server.snapshot()
+    with pytest.raises(Refused, match="another life"):
+        world.carry_out(at_home(server, action), 60)
+    assert server.snapshot() == before
+    assert server.calls == ""
+
+
+@pytest.mark.parametrize(
+    "action", [a for a in changing() if not isinstance(a, act.TakeClaim)], ids=named
+)
+def test_no_action_touches_an_unclaimed_server(
+    server: TestServer, world: RealWorld, action: Action
+) -> None:
+    before = server.snapshot()
+    with pytest.raises(Refused, match="not claimed"):
+        world.carry_out(at_home(server, action), 60)
+    assert server.snapshot() == before
+    assert server.calls == ""
+
+
+def test_a_phase_is_moved_and_nothing_else_of_the_claim(world: RealWorld) -> None:
+    claim(world)
+    world.carry_out(act.SetPhase("r1u04", OURS, Phase.LEAVING), 60)
+    assert world.probe("r1u04").claim == replace(CLAIM, phase=Phase.LEAVING)
+
+
+def test_a_journal_grows_line_by_line_also_while_an_action_works(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    server.marker("kubeadm", "sleep 3")
+    working = threading.Thread(target=init, args=(world, server))
+    working.start()
+    wait_for(lambda: "kubeadm init" in server.calls)
+    for n in range(3):
+        world.carry_out(act.AppendJournal("r1u04", OURS, (f'{{"n": {n}}}', "it's")), 60)
+    assert working.is_alive()
+    journal = server.path("/var/lib/rpool/journal.jsonl").read_text()
+    assert journal == "".join(f'{{"n": {n}}}\nit\'s\n' for n in range(3))
+    working.join()
+
+
+def init(world: RealWorld, server: TestServer, timeout_seconds: float = 60) -> None:
+    action = next(a for a in changing() if isinstance(a, act.Init))
+    world.carry_out(at_home(server, action), timeout_seconds)
+
+
+def join(world: RealWorld, server: TestServer, *, control_plane: bool) -> None:
+    wanted = [a for a in changing() if isinstance(a, act.Join)]
+    action = next(a for a in wanted if a.control_plane is control_plane)
+    world.carry_out(at_home(server, action), 60)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+KUBEADM_INIT = """
+for argument; do case $argument in --config=*) cat "${argument#--config=}" >ROOT/config ;; esac; done
+ps -ef >ROOT/processes
+stat -c '%a %n' /run/rpool/secret.* /run/rpool/secret.*/kubeadm.yaml >ROOT/modes
+readlink /etc/kubernetes/kube-vip.conf >ROOT/vip-during 2>/dev/null
+case $1 in init | join) mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf ;; esac
+"""
+
+
+def kubeadm_marker(server: TestServer, more: str = "") -> None:
+    server.marker("kubeadm", KUBEADM_INIT.replace("ROOT", str(server.root)) + more)
+
+
+def test_init_gives_kubeadm_its_secrets_by_a_private_file_that_is_gone_afterwards(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    kubeadm_marker(server)
+    init(world, server)
+    config = (server.root / "config").read_text()
+    assert TOKEN in config
+    assert CERTIFICATE_KEY in config
+    modes = (server.root / "modes").read_text().split()
+    assert modes[::2] == ["700", "600"]
+    assert not list(server.path("/run/rpool").glob("secret.*"))
+    for shown in (server.calls, (server.root / "processes").read_text()):
+        assert TOKEN not in shown
+        assert CERTIFICATE_KEY not in shown
+
+
+def test_init_starts_kube_vip_on_the_servers_interface_and_changes_its_rights_after(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    kubeadm_marker(server)
+    init(world, server)
+    assert (server.root / "vip-during").read_text() == "super-admin.conf\n"
+    assert server.path("/etc/kubernetes/kube-vip.conf").readlink().name == "admin.conf"
+    pod = json.loads(server.path("/etc/kubernetes/manifests/kube-vip.yaml").read_text())
+    settings = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
+    assert settings["vip_interface"] == "lo"
+
+
+def test_finished_work_is_left_alone(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    kubeadm_marker(server)
+    init(world, server)
+    init(world, server)
+    assert server.calls.count("kubeadm ") == 1
+    probed = world.probe("r1u04")
+    assert probed.joined
+    assert probed.joined_control_plane
+
+
+def test_a_worker_joins_without_kube_vip(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    kubeadm_marker(server)
+    join(world, server, control_plane=False)
+    probed = world.probe("r1u04")
+    assert probed.joined
+    assert not probed.joined_control_plane
+    assert not server.path("/etc/kubernetes/manifests/kube-vip.yaml").exists()
+
+
+def test_half_a_join_is_undone_before_the_next(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    kubeadm_marker(server, "[ $1 != join ]")
+    with pytest.raises(CommandFailed, match="kubeadm join as a control plane failed"):
+        join(world, server, control_plane=True)
+    assert not world.probe("r1u04").joined
+    kubeadm_marker(server, "[ $1 = reset ] && rm -rf /etc/kubernetes; true")
+    join(world, server, control_plane=True)
+    verbs = [line.split()[1] for line in server.calls.splitlines() if "kubeadm" in line]
+    assert verbs == ["join", "reset", "join"]
+    assert world.probe("r1u04").joined_control_plane
+
+
+def test_a_failure_shows_the_end_of_the_output_without_secrets(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    server.marker("kubeadm", f"echo 'with {TOKEN}'; echo 'the reason' >&2; exit 4")
+    with pytest.raises(CommandFailed, match=r"kubeadm init failed on r1u04 \(exit 4\)") as caught:
+        init(world, server)
+    assert "the reason" in caught.value.detail
+    assert TOKEN not in str(caught.value)
+
+
+def test_an_action_over_its_time_is_ended_on_the_server_too(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    server.marker("kubeadm", f"sleep 5; touch {server.root}/survived")
+    with pytest.raises(TimedOut, match="kubeadm init on r1u04"):
+        init(world, server, timeout_seconds=1.5)
+    assert not list(server.path("/run/rpool").glob("secret.*"))
+    time.sleep(4)
+    assert not (server.root / "survived").exists()
+
+
+def test_two_changes_of_a_server_do_not_run_at_once(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    root = server.root
+    body = f"[ -e {root}/inside ] && touch {root}/overlap; touch {root}/inside; sleep 1"
+    server.marker("kubeadm", f"{body}; rm {root}/inside")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: init(world, server), range(2)))
+    assert not (root / "overlap").exists()
+
+
+def test_changes_through_the_api_run_at_once_but_not_beside_an_init(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    server.marker("kubectl", "sleep 1")
+    actions = [a for a in changing() if isinstance(a, act.WriteRecord)] * 4
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda action: world.carry_out(action, 60), actions))
+    assert time.monotonic() - started < 3
+    server.marker("kubeadm", "sleep 2")
+    beside = threading.Thread(target=init, args=(world, server))
+    beside.start()
+    wait_for(lambda: "kubeadm init" in server.calls)
+    world.carry_out(actions[0], 60)
+    assert not beside.is_alive() or server.path("/var/lib/rpool/joined").exists()
+    beside.join()
+
+
+def test_a_manifest_with_another_digest_is_not_applied(
+    world: RealWorld, server: TestServer
+) -> None:
+    (server.root / "flannel" / "v0.28.4").mkdir(parents=True)
+    (server.root / "flannel" / "v0.28.4" / "kube-flannel.yml").write_text("kind: Evil\n")
+    site = replace(server.site(), mirrors=Mirrors(manifests=f"file://{server.root}"))
+    claim(world)
+    with closing(RealWorld(site)) as mirrored, pytest.raises(CommandFailed) as caught:
+        mirrored.carry_out(act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16"), 60)
+    assert "is not the file we know" in caught.value.detail
+    assert server.calls == ""
+
+
+def test_revoking_deletes_our_tokens_and_leaves_those_of_others(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    ours = "cnBvb2w6IGxldHMgc2VydmVycyBqb2luIGZvciBzb21lIG1pbnV0ZXM="
+    server.marker(
+        "kubectl",
+        f"case $* in *' get secrets '*) echo 'bootstrap-token-old {ours}'; "
+        "echo 'bootstrap-token-theirs eA=='; echo 'bootstrap-token-bare ' ;; esac",
+    )
+    world.carry_out(next(a for a in changing() if isinstance(a, act.RevokeJoiners)), 60)
+    deletion = server.calls.splitlines()[-1]
+    assert deletion.endswith("kubeadm-certs bootstrap-token-abcdef bootstrap-token-old")
+    assert TOKEN not in server.calls
+
+
+def test_waiting_for_nodes_tells_which_are_not_ready(world: RealWorld, server: TestServer) -> None:
+    server.marker("kubectl", "echo 'timed out waiting on nodes/r1u05' >&2; exit 1")
+    with pytest.raises(TimedOut, match="r1u04, r1u05") as caught:
+        world.carry_out(act.AwaitReady("r1u04", ("r1u04", "r1u05")), 7)
+    assert "r1u05" in caught.value.detail
+
+
+def test_a_server_gives_up_its_journal_with_its_claim_and_can_be_claimed_anew(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    world.carry_out(act.AppendJournal("r1u04", OURS, ("{}",)), 60)
+    try:
+        world.carry_out(act.Reset("r1u04", OURS, "10.0.1.200"), 120)
+    except RpoolError as error:
+        pytest.fail(str(error))
+    assert world.probe("r1u04").is_spare
+    assert not server.path("/var/lib/rpool").exists()
+    claim(world, FOREIGN)
+
+
+def test_an_ownership_is_uid_and_epoch_together() -> None:
+    assert CLAIM.ownership == Ownership("0badcafe", 3) == OURS

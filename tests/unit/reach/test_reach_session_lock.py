@@ -1,0 +1,114 @@
+"""The session lock against a real sshd: one holder, freed at release, crash and silence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from conftest import TestServer
+from rpool.errors import Refused, Unreachable
+from rpool.reach import session_lock
+from rpool.reach.session_lock import HeldLock
+from rpool.reach.ssh import Sessions
+from rpool.reach.world import RealWorld
+
+
+@pytest.fixture
+def world(server: TestServer) -> Iterator[RealWorld]:
+    with closing(RealWorld(server.site())) as world:
+        yield world
+
+
+def free(world: RealWorld) -> bool:
+    try:
+        with world.lock("r1u04", "0badcafe") as lock:
+            return not lock.lost()
+    except Refused:
+        return False
+
+
+def test_a_second_operation_is_refused_and_told_who_holds_the_lock(world: RealWorld) -> None:
+    with world.lock("r1u04", "0badcafe") as lock:
+        assert not lock.lost()
+        with pytest.raises(Refused, match="another operation") as caught:
+            world.lock("r1u04", "0badcafe").__enter__()
+        assert f"process {os.getpid()}" in caught.value.detail
+    assert free(world)
+
+
+def test_pools_do_not_lock_each_other(world: RealWorld) -> None:
+    with world.lock("r1u04", "0badcafe"), world.lock("r1u04", "f0e1d2c3") as other:
+        assert not other.lost()
+
+
+def test_a_holder_that_is_gone_frees_the_lock_at_once(server: TestServer, world: RealWorld) -> None:
+    other = RealWorld(server.site())
+    other.lock("r1u04", "0badcafe").__enter__()
+    assert not free(world)
+    other.close()
+    end = time.monotonic() + 5
+    while not free(world):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_holder_that_is_silent_loses_the_lock_and_knows_it_first(
+    server: TestServer, world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 3 s instead of 30: the holder's beats never come, as behind a cut cable."""
+    monkeypatch.setattr(session_lock, "SILENCE_SECONDS", 3)
+    monkeypatch.setattr(session_lock, "MARGIN_SECONDS", 1.0)
+    with closing(Sessions(server.site().fleet, server.site().ssh)) as sessions:
+        mute = HeldLock(sessions.session("r1u04"), "0badcafe", beat_seconds=60)
+        mute.__enter__()
+        taken = time.monotonic()
+        assert not free(world)
+        while not mute.lost():
+            time.sleep(0.05)
+        assert time.monotonic() - taken < 2.5
+        assert not free(world)
+        time.sleep(max(0.0, taken + 3.5 - time.monotonic()))
+        assert free(world)
+
+
+def test_a_lock_that_is_fed_outlives_the_silence_limit(
+    server: TestServer, world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_lock, "SILENCE_SECONDS", 3)
+    monkeypatch.setattr(session_lock, "MARGIN_SECONDS", 1.0)
+    with closing(Sessions(server.site().fleet, server.site().ssh)) as sessions:
+        with HeldLock(sessions.session("r1u04"), "0badcafe", beat_seconds=0.5) as lock:
+            time.sleep(5)
+            assert not lock.lost()
+            assert not free(world)
+        assert lock.lost()
+
+
+def test_a_killed_lock_process_frees_the_lock_and_the_holder_notices(
+    server: TestServer, world: RealWorld
+) -> None:
+    with closing(Sessions(server.site().fleet, server.site().ssh)) as sessions:
+        with HeldLock(sessions.session("r1u04"), "0badcafe", beat_seconds=0.2) as lock:
+            for pid in lock_processes():
+                os.kill(pid, signal.SIGKILL)
+            assert free(world)
+            time.sleep(1)
+            assert lock.lost()
+
+
+def lock_processes() -> list[int]:
+    found = subprocess.run(
+        ["pgrep", "-f", "^sh -c .*POOL_UID=0badcafe"], capture_output=True, text=True, check=True
+    )
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def test_a_server_without_contact_gives_no_lock(server: TestServer, world: RealWorld) -> None:
+    os.killpg(server.process.pid, signal.SIGKILL)
+    with pytest.raises(Unreachable):
+        world.lock("r1u04", "0badcafe").__enter__()

@@ -1,0 +1,88 @@
+"""What comes back from servers, and what people are told of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.model.secret import Secret
+from rpool.reach import sightings
+from rpool.reach.ssh import Completed
+from rpool.reach.verdict import Exit, failure, redact
+from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
+
+TABLE: list[tuple[int, type[RpoolError], str]] = [
+    (Exit.FOREIGN, Refused, "r1u04 belongs to pool other (uid f0e1d2c3"),
+    (Exit.STALE, Refused, "another life"),
+    (Exit.UNCLAIMED, Refused, "not claimed"),
+    (Exit.DIRTY, Refused, "dirty"),
+    (Exit.BUSY, Refused, "busy"),
+    (Exit.HELD, Refused, "another operation"),
+    (Exit.UNCLEAN, CommandFailed, "not clean"),
+    (Exit.TIMED_OUT, TimedOut, "did not end in time"),
+    (1, CommandFailed, "kubeadm init failed on r1u04 (exit 1)"),
+]
+
+
+@pytest.mark.parametrize(("code", "kind", "words"), TABLE)
+def test_an_exit_code_is_an_error_with_a_type_and_a_place(
+    code: int, kind: type[RpoolError], words: str
+) -> None:
+    claim = json.dumps(FOREIGN.as_dict(), indent=1).encode()
+    error = failure("kubeadm init", "r1u04", Completed(code, claim, b"why"))
+    assert type(error) is kind
+    assert words in error.summary
+    assert "r1u04" in error.summary
+
+
+def test_success_is_no_error() -> None:
+    assert failure("x", "r1u04", Completed(0, b"", b"warning")) is None
+
+
+def test_the_end_of_what_was_printed_is_shown_without_secrets() -> None:
+    said = "noise\n" * 50 + f"join with --token {TOKEN} --certificate-key {CERTIFICATE_KEY}\nwhy"
+    completed = Completed(1, b"", said.encode())
+    error = failure("kubeadm join", "r1u04", completed)
+    assert error is not None
+    assert error.detail.endswith("join with --token **** --certificate-key ****\nwhy")
+    assert len(error.detail.splitlines()) == 20
+
+
+def test_redaction_keeps_the_public_pin_and_takes_what_looks_secret() -> None:
+    text = f"{SECRETS.ca_pin} {CERTIFICATE_KEY} {TOKEN} r1u04.example.org sesame"
+    assert redact(text, [Secret("sesame")]) == f"{SECRETS.ca_pin} **** **** r1u04.example.org ****"
+    pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"
+    assert redact(f"a {pem} b") == "a **** b"
+
+
+def test_a_cluster_is_read_from_lines() -> None:
+    control_plane = json.dumps({"node-role.kubernetes.io/control-plane": ""})
+    record = json.dumps(RECORD.as_dict())
+    ca = base64.b64encode(b"PEM").decode()
+    printed = (
+        f"node\tr1u04\t{control_plane}\t\tTrue\t15800m\t16374680Ki\n"
+        f"node\tr1u05\t{{}}\ttrue\tUnknown\t\t\n"
+        f"record\t{record}\nca\t{ca}\n"
+    )
+    seen = sightings.cluster("r1u04", printed.encode())
+    assert seen.record == RECORD
+    assert seen.ca_certificate == "PEM"
+    assert seen.nodes["r1u04"].control_plane
+    assert seen.nodes["r1u04"].ready
+    assert seen.nodes["r1u04"].allocatable_cores == pytest.approx(15.8)
+    assert seen.nodes["r1u04"].allocatable_memory_gib == pytest.approx(15.616, abs=0.001)
+    assert not seen.nodes["r1u05"].ready
+    assert not seen.nodes["r1u05"].schedulable
+
+
+def test_a_cluster_without_a_record_has_none() -> None:
+    seen = sightings.cluster("r1u04", b"node\tr1u04\t{}\t\tTrue\t4\t8Gi\nrecord\t\nca\tUEVN\n")
+    assert seen.record is None
+
+
+@pytest.mark.parametrize("printed", [b"", b"[]", b'{"claim": []}'])
+def test_a_probe_that_cannot_be_read_is_an_error(printed: bytes) -> None:
+    with pytest.raises(CommandFailed, match="r1u04"):
+        sightings.probed("r1u04", printed)
