@@ -1,0 +1,145 @@
+"""Validate and plan: what is an error, what is replaced, what stays unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster_calls import UNKNOWN, Calls, errors, path, problems, values
+from plugin_process import PluginProcess, simulated
+from site_config import cluster, packed, site
+
+COMPUTED = {
+    "id",
+    "condition",
+    "allocated_cores",
+    "allocated_memory",
+    "allocatable",
+    "endpoint",
+    "ca_certificate",
+    "servers",
+}
+
+
+def test_rules_wait_for_what_is_unknown_in_the_site(calls: Calls) -> None:
+    unsure = site()
+    unsure["fleet"]["s2"]["address"] = UNKNOWN
+    unsure["ssh"]["private_key"] = UNKNOWN
+    config = packed(calls.site_schema, unsure)
+    assert errors(calls.plugin.call("ValidateProviderConfig", config=config)) == []
+    assert errors(calls.plugin.call("ConfigureProvider", config=config)) == []
+    assert errors(calls.plan(cluster())) == []
+
+
+def test_a_create_plans_computed_attributes_as_unknown_and_defaults_as_known(shared: Calls) -> None:
+    planned = values(shared.plan(cluster()).planned_state)
+    assert {name for name, value in planned.items() if value == UNKNOWN} == COMPUTED
+    assert planned["networking"]["cni"] == "flannel"
+    assert planned["selector"] is None
+
+
+def test_a_create_warns_once_with_the_likely_servers(shared: Calls) -> None:
+    reply = shared.plan(cluster())
+    assert [d.severity for d in reply.diagnostics] == [reply.diagnostics[0].WARNING]
+    assert "likely" in reply.diagnostics[0].summary
+
+
+def test_planning_twice_gives_the_same_bytes(shared: Calls) -> None:
+    first, second = shared.plan(cluster()), shared.plan(cluster())
+    assert first.planned_state == second.planned_state
+
+
+def test_what_does_not_fit_is_an_error_of_the_plan(shared: Calls) -> None:
+    reply = shared.plan(cluster(cores=1000))
+    assert problems(reply)[0][0] == ("cores",)
+    assert "does not fit" in errors(reply)[0]
+
+
+def test_rules_wait_for_what_is_unknown_in_the_cluster(shared: Calls) -> None:
+    unsure = cluster(cores=UNKNOWN, selector={"zones": [UNKNOWN]}, networking=UNKNOWN)
+    assert errors(shared.validate(unsure)) == []
+    reply = shared.plan(unsure)
+    assert errors(reply) == []
+    assert values(reply.planned_state)["cores"] == UNKNOWN
+
+
+def test_known_mistakes_are_told_beside_unknown_values(shared: Calls) -> None:
+    reply = shared.validate(cluster(cores=UNKNOWN, name="No_Label"))
+    assert [found for found, _ in problems(reply)] == [("name",)]
+
+
+def test_a_bad_timeout_is_told_with_its_path(shared: Calls) -> None:
+    reply = shared.validate(cluster(timeouts={"create": "soon", "delete": UNKNOWN}))
+    assert [found for found, _ in problems(reply)] == [("timeouts", "create")]
+
+
+def test_a_plan_without_a_change_is_the_prior_state(shared: Calls, created: Any) -> None:
+    reply = shared.plan(cluster(), created, b"ours")
+    assert values(reply.planned_state) == values(created)
+    assert list(reply.requires_replace) == []
+    assert reply.planned_private == b"ours"
+
+
+@pytest.mark.parametrize(
+    ("change", "replaced"),
+    [
+        ({"name": "other"}, ("name",)),
+        ({"networking": {"cni": "none"}}, ("networking", "cni")),
+        ({"networking": {"pod_cidr": "10.50.0.0/16"}}, ("networking", "pod_cidr")),
+        (
+            {"control_plane": {"servers": 3, "endpoint": {"vip": "10.0.0.201"}}},
+            ("control_plane", "endpoint", "vip"),
+        ),
+    ],
+)
+def test_what_a_cluster_is_built_on_needs_another_cluster(
+    shared: Calls, created: Any, change: dict[str, Any], replaced: tuple[str, ...]
+) -> None:
+    reply = shared.plan(cluster(**change), created)
+    assert errors(reply) == []
+    assert [path(p) for p in reply.requires_replace] == [replaced]
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"cores": 24}, ("cores",)),
+        ({"kubernetes_version": "1.36.4"}, ("kubernetes_version",)),
+        (
+            {"control_plane": {"servers": 1, "endpoint": {"vip": "10.0.0.200"}}},
+            ("control_plane", "servers"),
+        ),
+        ({"selector": {"zones": ["rack1"]}}, ("selector",)),
+        ({"metallb": {"pools": {"a": ["10.0.0.210-10.0.0.220"]}}}, ("metallb",)),
+    ],
+)
+def test_what_this_version_cannot_change_is_an_error_of_the_plan(
+    shared: Calls, created: Any, change: dict[str, Any], where: tuple[str, ...]
+) -> None:
+    reply = shared.plan(cluster(**change), created)
+    assert [found for found, _ in problems(reply)] == [where]
+    assert "cannot be changed in place" in errors(reply)[0]
+
+
+def test_a_replacement_may_change_anything_else_too(shared: Calls, created: Any) -> None:
+    reply = shared.plan(cluster(name="other", cores=24), created)
+    assert errors(reply) == []
+    assert [path(p) for p in reply.requires_replace] == [("name",)]
+
+
+def test_an_unknown_that_may_turn_out_to_be_the_same_is_no_error_yet(
+    shared: Calls, created: Any
+) -> None:
+    reply = shared.plan(cluster(cores=UNKNOWN), created)
+    assert errors(reply) == []
+
+
+def test_a_server_in_use_cannot_vanish_from_the_fleet(created: Any, world_file: Path) -> None:
+    gone = next(iter(values(created)["servers"]))
+    smaller = site()
+    del smaller["fleet"][gone]
+    with PluginProcess(simulated(world_file)) as plugin:
+        reply = Calls(plugin, smaller).plan(cluster(), created)
+    assert gone in errors(reply)[0]
+    assert "retire" in reply.diagnostics[0].detail
