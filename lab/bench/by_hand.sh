@@ -15,7 +15,9 @@ fi
 
 PAUSE=3.10.2
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+# shellcheck disable=SC2046 # one word for each process
+trap 'kill $(jobs -p) 2> /dev/null; rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 python=${PYTHON:-python3}
 
 # --- the site -------------------------------------------------------------------------------
@@ -47,15 +49,16 @@ on() { # SERVER COMMAND: standard input goes along
 # --- timing ---------------------------------------------------------------------------------
 now() { date +%s.%N; }
 start=$(now)
-timed() { # WHAT COMMAND...
+timed() { # WHAT COMMAND...   never in a condition: the shell would go on after a failure inside
     what=$1
     shift
     begin=$(now)
-    if ! "$@" > "$work/$what.log" 2>&1; then
+    ("$@") > "$work/$what.log" 2>&1 &
+    if ! wait $!; then
         echo "FAILED: $what" >&2
         tail -n 40 "$work/$what.log" >&2
         kill "$$"
-        return 1
+        exit 1
     fi
     now | awk -v what="$what" -v begin="$begin" -v start="$start" \
         '{ printf "%-28s %6.1f s   from %6.1f to %6.1f\n", what, $1 - begin, begin - start, $1 - start }'
@@ -156,7 +159,8 @@ init() {
 join() { # SERVER [control-plane]
     join_configuration "$@" | on "$1" 'umask 077; cat > /root/join.yaml; kubeadm join --config /root/join.yaml'
     [ "${2:-}" = control-plane ] || return 0
-    kube_vip /etc/kubernetes/admin.conf | on "$1" 'cat > /etc/kubernetes/manifests/kube-vip.yaml'
+    kube_vip /etc/kubernetes/admin.conf |
+        on "$1" 'cat > /etc/kubernetes/manifests/kube-vip.yaml'
 }
 
 kubectl() { on "$first" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
@@ -201,9 +205,18 @@ timed init init
 prepared() { # wait for a server's preparation, from whichever shell
     while kill -0 "$(cat "$work/preparing-$1")" 2> /dev/null; do sleep 0.1; done
 }
-joined_worker() { prepared "$1" && timed "join-$1" join "$1"; }
+joined_worker() {
+    prepared "$1"
+    timed "join-$1" join "$1"
+}
 
-(timed flannel flannel && timed metallb metallb && timed metallb-pool metallb_pool) &
+network() {
+    timed flannel flannel
+    timed metallb metallb
+    timed metallb-pool metallb_pool
+}
+
+network &
 network=$!
 joining=
 for server in $workers; do

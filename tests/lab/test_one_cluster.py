@@ -55,8 +55,8 @@ def test_apply_ends_with_five_ready_nodes(desk: Desk, traced: Path, figure: Figu
 
 def test_state_has_what_was_asked_for(desk: Desk, traced: Path) -> None:
     state = desk.state()
-    assert (state["cores"], state["allocated_cores"]) == (16, 16)
-    assert (state["memory"], state["allocated_memory"]) == (32, 32)
+    assert (state["cores"], state["allocated_cores"]) == (24, 24)
+    assert (state["memory"], state["allocated_memory"]) == (48, 48)
     assert state["condition"] == "settled"
     assert {s["zone"] for s in state["servers"].values() if s["role"] == "control_plane"} == {
         "rack1",

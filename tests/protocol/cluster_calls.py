@@ -9,6 +9,16 @@ from plugin_process import PluginProcess
 from site_config import packed, site
 
 UNKNOWN = msgpack.ExtType(0, b"\x00")
+COMPUTED = {
+    "id",
+    "condition",
+    "allocated_cores",
+    "allocated_memory",
+    "allocatable",
+    "endpoint",
+    "ca_certificate",
+    "servers",
+}
 
 
 class Calls:

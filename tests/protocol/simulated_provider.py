@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from rpool_provider.provider import Provider
 
 
+Faults = dict[tuple[type[object], str], "RpoolError"]
+
+
 @dataclass
 class Kept:
     """What is in the file. `broken`: what fails, by action and server; `seconds`: how long each
@@ -34,7 +37,7 @@ class Kept:
     """
 
     machines: dict[str, Machine] = field(default_factory=dict)
-    broken: dict[tuple[type[object], str], RpoolError] = field(default_factory=dict)
+    broken: Faults = field(default_factory=dict)
     seconds: float = 0.0
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cluster_calls import UNKNOWN, Calls, errors, values
+from cluster_calls import COMPUTED, UNKNOWN, Calls, errors, values
 from plugin_process import PluginProcess, simulated
 from rpool.errors import CommandFailed
 from rpool.model import action as act

@@ -6,20 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_calls import UNKNOWN, Calls, errors, path, problems, values
+from cluster_calls import COMPUTED, UNKNOWN, Calls, errors, path, problems, values
 from plugin_process import PluginProcess, simulated
 from site_config import cluster, packed, site
-
-COMPUTED = {
-    "id",
-    "condition",
-    "allocated_cores",
-    "allocated_memory",
-    "allocatable",
-    "endpoint",
-    "ca_certificate",
-    "servers",
-}
 
 
 def test_rules_wait_for_what_is_unknown_in_the_site(calls: Calls) -> None:

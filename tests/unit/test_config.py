@@ -209,6 +209,8 @@ def test_rules_about_unknown_values_wait_and_the_others_do_not() -> None:
     del pool["cores"], pool["control_plane"]["endpoint"]
     unknown = [("cores",), ("control_plane", "endpoint")]
     assert read_pool(pool, unknown) is None
+    empty = pool | {"metallb": {"pools": {}}}
+    assert read_pool(empty, [*unknown, ("metallb", "pools", "default")]) is None
     with pytest.raises(SpecError) as caught:
         read_pool(pool | {"memory": 0}, unknown)
     assert [problem.path for problem in caught.value.problems] == [("memory",)]

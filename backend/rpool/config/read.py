@@ -87,7 +87,8 @@ def _path(details: ErrorDetails) -> Path:
 
 
 def _touches_unknown(path: Path, unknown: Collection[Path]) -> bool:
-    return any(path[: len(hidden)] == hidden for hidden in unknown)
+    """Whether the value at `path` lies in an unknown one, or has one inside."""
+    return any(path[: len(hidden)] == hidden[: len(path)] for hidden in unknown)
 
 
 def _problem(details: ErrorDetails) -> Problem:

@@ -31,13 +31,13 @@ variable "kubernetes_version" {
 
 variable "cores" {
   type        = number
-  default     = 16
+  default     = 24
   description = "Cores of all workload servers together."
 }
 
 variable "memory" {
   type        = number
-  default     = 32
+  default     = 48
   description = "Memory of all workload servers together, in GiB."
 }
 

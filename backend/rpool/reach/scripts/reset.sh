@@ -25,7 +25,8 @@ attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
 
 # An operator's copy of admin.conf, if it is of this cluster: it is worth nothing from now on.
 forget_kubeconfig() {
-    authority=$(sed -n 's/^ *certificate-authority-data: //p' "$KUBERNETES/admin.conf" 2>/dev/null)
+    authority=$(sed -n 's/^ *certificate-authority-data: //p' "$KUBERNETES/admin.conf" 2>/dev/null) ||
+        return 0
     if [ -n "$authority" ] && grep -qsF "$authority" /root/.kube/config; then rm -rf /root/.kube; fi
 }
 
