@@ -1,0 +1,105 @@
+"""A folder with a Terraform configuration, and the real Terraform run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plugin_process import simulated
+from site_config import hcl, site
+
+CLUSTER = "rpool_cluster.batch"
+
+
+def terraform() -> str:
+    """The program to test with: RPOOL_TERRAFORM, or the first of terraform and tofu found."""
+    chosen = os.environ.get("RPOOL_TERRAFORM")
+    found = chosen or shutil.which("terraform") or shutil.which("tofu")
+    if not found:
+        pytest.fail("these tests need terraform or tofu on PATH, or its path in RPOOL_TERRAFORM")
+    return found
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    output: str
+
+    def __contains__(self, text: str) -> bool:
+        """Whether the output has `text`, wherever Terraform broke its lines."""
+        return text in " ".join(self.output.replace("│", " ").split())
+
+
+class Workspace:
+    """`world_file` holds the modelled servers (see simulated_provider)."""
+
+    def __init__(self, folder: Path, world_file: Path) -> None:
+        self.folder = folder
+        self.world_file = world_file
+        self._program = terraform()
+        self._environment = os.environ | {"TF_CLI_CONFIG_FILE": str(self._override())}
+
+    def _override(self) -> Path:
+        binary = self.folder / "bin/terraform-provider-rpool"
+        binary.parent.mkdir()
+        command = " ".join(f"'{part}'" for part in simulated(self.world_file))
+        binary.write_text(f"#!/bin/sh\nexec {command}\n")
+        binary.chmod(0o755)
+        settings = self.folder / "terraformrc"
+        override = f'dev_overrides {{ "resource-pool/rpool" = "{binary.parent}" }}'
+        settings.write_text(f"provider_installation {{\n {override}\n direct {{}}\n}}\n")
+        return settings
+
+    def write(self, *, more: str = "", site_values: Any = None, **clusters: Any) -> None:
+        text = hcl(site() if site_values is None else site_values, more, **clusters)
+        (self.folder / "main.tf").write_text(text)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [self._program, *arguments],
+            cwd=self.folder,
+            env=self._environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> Ran:
+        process = self.start(*arguments, **environment)
+        output, _ = process.communicate(timeout=200)
+        return Ran(process.returncode, output)
+
+    def errors(self) -> list[Any]:
+        """What `terraform validate` finds wrong."""
+        found = json.loads(self.run("validate", "-json").output)["diagnostics"]
+        return [diagnostic for diagnostic in found if diagnostic["severity"] == "error"]
+
+    def plan(self, *more: str) -> Ran:
+        return self.run("plan", "-no-color", "-input=false", "-detailed-exitcode", *more)
+
+    def apply(self, *more: str) -> Ran:
+        return self.run("apply", "-no-color", "-input=false", "-auto-approve", *more)
+
+    def destroy(self) -> Ran:
+        return self.run("destroy", "-no-color", "-input=false", "-auto-approve")
+
+    def actions(self, *more: str) -> dict[str, Sequence[str]]:
+        """What a plan would do, by address."""
+        assert self.run("plan", "-input=false", "-out=plan", *more).status == 0
+        shown = json.loads(self.run("show", "-json", "plan").output)
+        return {c["address"]: c["change"]["actions"] for c in shown["resource_changes"]}
+
+    def state(self) -> Any:
+        """The instance of the cluster in the state file; None when there is none."""
+        file = self.folder / "terraform.tfstate"
+        resources = json.loads(file.read_text())["resources"] if file.exists() else []
+        found = [r for r in resources if f"{r['type']}.{r['name']}" == CLUSTER]
+        return found[0]["instances"][0] if found else None
