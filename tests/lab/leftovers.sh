@@ -9,7 +9,7 @@ pgrep -a '^(kubelet|kube-|etcd|coredns|flanneld|speaker|controller|containerd-sh
     sed 's/^[0-9]*/process/'
 # The lab itself mounts /var/lib/kubelet, so that it does not lie on an overlay.
 awk '$2 ~ "kubelet/|/run/netns|k8s.io" { print "mount", $2 }' /proc/self/mounts
-ip -o link show | awk -F ': ' '$2 !~ /^(lo|host0|eth0)(@|$)/ { print "interface", $2 }'
+ip -o link show | awk -F ': ' '$2 !~ /^(lo|eno1)(@|$)/ { print "interface", $2 }'
 ip -o -4 addr show | awk '$4 ~ "/32$" { print "address", $4 }'
 ip route show | grep -E 'flannel|cni' | sed 's/^/route /'
 iptables-save 2>/dev/null | grep -E 'KUBE|FLANNEL|CNI-' | sed 's/^/rule /'
@@ -19,7 +19,9 @@ find / -xdev \( -path /proc -o -path /sys -o -path /usr/share -o -path /var/lib/
     \( -iname '*kube*' -o -iname '*rpool*' -o -iname '*flannel*' -o -iname '*etcd*' -o \
        -path '/etc/cni/*' -o -path '/var/log/pods/*' -o -path '/var/log/containers/*' \) -print |
 while read -r path; do
-    case $path in /usr/lib/rpool-lab*|/etc/systemd/system/*rpool-lab*) continue ;; esac
-    case $path in /usr/share/keyrings/rpool-lab*) continue ;; esac
+    case $path in
+        */rpool-lab* | *rpool-lab.*) continue ;; # what the lab made before there was a cluster
+        /var/lib/etcd) [ -n "$(ls -A "$path")" ] || continue ;; # a mount of the lab's, if empty
+    esac
     dpkg-query -S "$path" >/dev/null 2>&1 || echo "path $path"
 done

@@ -24,6 +24,15 @@ TIMER_DESCRIPTION = "Proxy for managing TTL for the kubeadm-certs secret"  # kub
 
 Document = Mapping[str, Any]
 
+PATIENCE: Document = {
+    "kubernetesAPICall": "5m0s",
+    "controlPlaneComponentHealthCheck": "8m0s",
+    "kubeletHealthCheck": "8m0s",
+    "tlsBootstrap": "8m0s",
+}
+"""kubeadm's own deadlines, of which some are a minute, fail a server that is merely slow; ours, of
+the whole action, ends what hangs."""
+
 
 def stream(documents: Sequence[Document]) -> str:
     """Documents as one YAML stream."""
@@ -40,6 +49,7 @@ def init(action: Init) -> list[Document]:
             "certificateKey": action.secrets.certificate_key.reveal(),
             "localAPIEndpoint": _local_endpoint(action.node),
             "nodeRegistration": _registration(action.node, action.spec),
+            "timeouts": PATIENCE,
         },
         _cluster(action.spec),
         _kubelet(action.spec),
@@ -63,6 +73,7 @@ def join(action: Join) -> list[Document]:
             }
         },
         "nodeRegistration": _registration(action.node, spec),
+        "timeouts": PATIENCE,
     }
     if action.control_plane:
         document["controlPlane"] = {
