@@ -68,7 +68,7 @@ remove_addresses() {
     vip_here | while read -r address dev interface; do
         attempt ip addr del "$address" "$dev" "$interface"
     done
-    trace_interfaces | while read -r _ interface; do attempt ip link del "$interface"; done
+    { trace_interfaces && left_interfaces; } | sort -u | while read -r _ interface; do attempt ip link del "$interface"; done
 }
 
 # Only chains with the names that Kubernetes, flannel and CNI plugins give, and the jumps to them.
@@ -89,19 +89,18 @@ remove_chains() {
     if ! command -v "$1-save" >/dev/null 2>&1; then return 0; fi
     "$1-save" 2>/dev/null | awk '
         function ours(name) { return name ~ /^(KUBE|FLANNEL|CNI)-/ }
+        # Where the rule goes; a comment, in quotes, may hold anything.
+        function target(rule, words, count, i) {
+            gsub(/"([^"\\]|\\.)*"/, "", rule)
+            count = split(rule, words)
+            for (i = 3; i < count; i++) if (words[i] == "-j" || words[i] == "-g") return words[i + 1]
+        }
         /^\*/ { table = $0; jumps = chains = removals = "" }
         /^:/ && ours(substr($1, 2)) {
             chains = chains $1 " - [0:0]\n"
             removals = removals "-X " substr($1, 2) "\n"
         }
-        $1 == "-A" && !ours($2) {
-            for (i = 3; i < NF; i++)
-                if (($i == "-j" || $i == "-g") && ours($(i + 1))) {
-                    sub(/^-A/, "-D")
-                    jumps = jumps $0 "\n"
-                    break
-                }
-        }
+        $1 == "-A" && !ours($2) && ours(target($0)) { sub(/^-A/, "-D"); jumps = jumps $0 "\n" }
         /^COMMIT/ && chains != "" { printf "%s\n%s%s%sCOMMIT\n", table, chains, jumps, removals }
     ' >"$SECRETS/rules"
     if [ -s "$SECRETS/rules" ]; then attempt "$1-restore" --noflush "$SECRETS/rules"; fi
@@ -124,6 +123,8 @@ mounted_below() {
 remove_files() {
     remove_below "$KUBERNETES" /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/run/kubernetes \
         /run/flannel /var/log/pods /var/log/containers
+    # Empty folders that a kubelet makes for volume plugins.
+    attempt find /usr/libexec/kubernetes -depth -type d -empty -delete
     trace_files | while read -r path; do attempt rm -rf --one-file-system "$path"; done
 }
 
