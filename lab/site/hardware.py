@@ -8,6 +8,7 @@ MemTotal is a little below the nominal size here, too.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -90,10 +91,21 @@ def _write_node_folder(server: Server, folder: Path, memory: str) -> None:
         "cpumap": f"{(1 << server.cores) - 1:x}",
     })  # fmt: skip
     _files(node / "hugepages" / "hugepages-2048kB", dict.fromkeys(HUGE_PAGE_FILES, "0"))
+    real = len(os.sched_getaffinity(0))
     for number in range(server.cores):
-        link = node / f"cpu{number}"
+        link = node / f"cpu{_cpu_number(number, real)}"
         if not link.is_symlink():
             link.symlink_to(f"../../cpu/cpu{number}")
+
+
+def _cpu_number(core: int, real: int) -> str:
+    """The number in a core's folder name, such that its value is one that the machine has.
+
+    A kubelet counts these folders, but puts their numbers into `cpuset.cpus`, where the kernel
+    refuses a core that isn't real. So on a machine of two, the third core is `00`, the fourth
+    `01`, the fifth `000`.
+    """
+    return "0" * (core // real) + str(core % real)
 
 
 def _files(folder: Path, texts: dict[str, str]) -> None:
