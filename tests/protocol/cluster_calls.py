@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgpack
-from plugin_process import PluginProcess
-from site_config import packed, site
+
+from protocol.plugin_process import PluginProcess
+from protocol.site_config import packed, site
 
 UNKNOWN = msgpack.ExtType(0, b"\x00")
 COMPUTED = {

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_calls import Calls, errors
-from plugin_process import PluginProcess, simulated
-from site_config import cluster
+
+from protocol.cluster_calls import Calls, errors
+from protocol.plugin_process import PluginProcess, simulated
+from protocol.site_config import cluster
 
 
 @pytest.fixture

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
-from cluster_calls import COMPUTED, UNKNOWN, Calls, errors, values
-from plugin_process import PluginProcess, simulated
 from rpool.errors import CommandFailed
 from rpool.model import action as act
-from simulated_provider import Kept, keep, recall
-from site_config import cluster, server, site
+
+from protocol.cluster_calls import COMPUTED, UNKNOWN, Calls, errors, values
+from protocol.plugin_process import PluginProcess, simulated
+from protocol.simulated_provider import Kept, keep, recall
+from protocol.site_config import cluster, server, site
 
 
 def test_nothing_is_applied_while_the_site_is_unknown(world_file: Path) -> None:
@@ -19,6 +21,13 @@ def test_nothing_is_applied_while_the_site_is_unknown(world_file: Path) -> None:
         reply = Calls(plugin, site() | {"fleet": UNKNOWN}).create(cluster())
     assert errors(reply) == ["the provider's configuration is not known yet"]
     assert values(reply.new_state) is None
+
+
+def test_what_cannot_be_looked_at_yet_stays_as_it_was(created: Any, world_file: Path) -> None:
+    with PluginProcess(simulated(world_file)) as plugin:
+        reply = Calls(plugin, site() | {"fleet": UNKNOWN}).read(created, b"ours")
+    assert errors(reply) == []
+    assert (values(reply.new_state), reply.private) == (values(created), b"ours")
 
 
 def test_a_created_cluster_is_wholly_known(created: Any) -> None:
@@ -119,6 +128,16 @@ def test_stop_ends_a_create_with_an_error_and_the_state_so_far(world_file: Path)
     assert set(values(reply.new_state)["servers"]) == claimed
     assert "asked to stop" in errors(after)[0]
     assert values(after.new_state) is None
+
+
+def test_terminated_it_still_answers_but_begins_nothing_new(calls: Calls, world_file: Path) -> None:
+    planned = calls.plan(cluster()).planned_state
+    calls.plugin.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    reply = calls.apply(planned)
+    assert "asked to stop" in errors(reply)[0]
+    assert values(reply.new_state) is None
+    assert not world_file.exists()
 
 
 def test_stop_is_heard_while_a_hundred_applies_run(world_file: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from plugin_process import HOST_ENVIRONMENT, LAUNCHER, PYTHON, PluginProcess
 from rpool_provider.wire.gen import plugin_host_pb2
+
+from protocol.plugin_process import HOST_ENVIRONMENT, LAUNCHER, PYTHON, PluginProcess
 
 
 def test_the_handshake_names_protocol_6_on_a_unix_socket_with_a_certificate() -> None:
@@ -97,15 +98,6 @@ def test_ctrl_c_on_the_process_group_does_not_end_it() -> None:
     with PluginProcess() as plugin:
         plugin.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
-        assert plugin.call("GetMetadata").resources
-
-
-def test_terminated_it_still_answers_but_begins_nothing_new() -> None:
-    with PluginProcess() as plugin:
-        plugin.call("GetMetadata")
-        plugin.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        assert plugin.process.poll() is None
         assert plugin.call("GetMetadata").resources
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_calls import COMPUTED, UNKNOWN, Calls, errors, path, problems, values
-from plugin_process import PluginProcess, simulated
-from site_config import cluster, packed, site
+
+from protocol.cluster_calls import COMPUTED, UNKNOWN, Calls, errors, path, problems, values
+from protocol.plugin_process import PluginProcess, simulated
+from protocol.site_config import cluster, packed, site
 
 
 def test_rules_wait_for_what_is_unknown_in_the_site(calls: Calls) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cluster_calls import Calls, errors, problems, values
-from site_config import PRIVATE_KEY, packed, server, site
+from protocol.cluster_calls import Calls, errors, problems, values
+from protocol.site_config import PRIVATE_KEY, packed, server, site
 
 
 def test_destruction_is_planned_by_the_provider(shared: Calls) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from rpool.errors import CommandFailed
 from rpool.model import action as act
-from simulated_provider import Faults, Kept, keep, recall
-from site_config import PRIVATE_KEY, Expression, cluster, host_key, server, site
-from workspace import CLUSTER, Workspace
+
+from protocol.simulated_provider import Faults, Kept, keep, recall
+from protocol.site_config import PRIVATE_KEY, Expression, cluster, host_key, server, site
+from protocol.workspace import CLUSTER, Workspace
 
 NO_CHANGES, CHANGES, FAILED = 0, 2, 1
 

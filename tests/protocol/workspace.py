@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugin_process import simulated
-from site_config import hcl, site
+
+from protocol.plugin_process import simulated
+from protocol.site_config import hcl, site
 
 CLUSTER = "rpool_cluster.batch"
 

@@ -1,0 +1,1 @@
+"""The plugin protocol, spoken to the real process: by a host in Python, and by Terraform."""
