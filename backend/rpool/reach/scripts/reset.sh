@@ -24,10 +24,15 @@ act() {
 attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
 
 # An operator's copy of admin.conf, if it is of this cluster: it is worth nothing from now on.
+# What kubectl has cached beside it harms nobody who loses it.
 forget_kubeconfig() {
     authority=$(sed -n 's/^ *certificate-authority-data: //p' "$KUBERNETES/admin.conf" 2>/dev/null) ||
-        return 0
-    if [ -n "$authority" ] && grep -qsF "$authority" /root/.kube/config; then rm -rf /root/.kube; fi
+        authority=
+    if [ -n "$authority" ] && grep -qsF "$authority" /root/.kube/config; then
+        rm -f /root/.kube/config
+    fi
+    rm -rf /root/.kube/cache
+    rmdir /root/.kube 2>/dev/null || true
 }
 
 stop_kubelet() {
