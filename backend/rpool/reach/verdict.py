@@ -83,7 +83,9 @@ def _whose(text: str) -> str:
 
 
 def _tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-SHOWN_LINES:])
+    """The last lines, without kubeadm's long coloured report on the kernel's settings."""
+    lines = [line for line in text.strip().splitlines() if "\x1b[" not in line]
+    return "\n".join(lines[-SHOWN_LINES:])
 
 
 _SECRET_SHAPES = re.compile(

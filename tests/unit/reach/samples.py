@@ -1,4 +1,4 @@
-"""One action of every kind, about one pool on one server, with values that are easy to recognise."""
+"""One action of every kind, about one pool on one server, with values easy to recognise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import Mirrors, SiteConfig, Ssh
 
-TOKEN = "abcdef.0123456789abcdef"
+TOKEN = "abcdef.0123456789abcdef"  # noqa: S105 nobody's
 CERTIFICATE_KEY = "5ec4e7" * 10 + "feed"
 SECRETS = JoinSecrets(Secret(TOKEN), Secret(CERTIFICATE_KEY), "sha256:" + "1234" * 16)
 OURS = Ownership("0badcafe", 3)

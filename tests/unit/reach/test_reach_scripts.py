@@ -18,10 +18,9 @@ from rpool.model.action import Action
 from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.site import Mirrors
 from rpool.reach.world import RealWorld
-from samples import CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing, named
+from samples import ACTIONS, CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing, named
 
 CLAIM_FILE = "/var/lib/rpool/claim"
-ZONE_RECORD = changing()
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def test_a_claim_is_seen_by_a_probe_and_taken_twice_by_the_same_owner(world: Rea
 def test_a_claim_is_refused_when_another_pool_has_it(world: RealWorld, server: TestServer) -> None:
     claim(world, FOREIGN)
     before = server.snapshot()
-    with pytest.raises(Refused, match="belongs to pool other .* owner bob@ci"):
+    with pytest.raises(Refused, match=r"belongs to pool other .* owner bob@ci"):
         claim(world)
     assert server.snapshot() == before
 
@@ -138,6 +137,21 @@ def test_no_action_touches_a_server_of_another_pool(
     assert server.calls == ""
 
 
+def test_no_preparation_touches_a_server_of_another_pool(
+    server: TestServer, world: RealWorld
+) -> None:
+    claim(world, FOREIGN)
+    before = server.snapshot()
+    results: dict[str, RpoolError | None] = {}
+    prepare = next(action for action in ACTIONS if isinstance(action, act.Prepare))
+    world.prepare([prepare], 120, results.__setitem__)
+    error = results["r1u04"]
+    assert isinstance(error, Refused)
+    assert "belongs to pool other" in error.summary
+    assert server.snapshot() == before
+    assert server.calls == ""
+
+
 @pytest.mark.parametrize("action", changing(), ids=named)
 def test_no_action_touches_a_later_life_of_a_server(
     server: TestServer, world: RealWorld, action: Action
@@ -204,7 +218,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 KUBEADM_INIT = """
-for argument; do case $argument in --config=*) cat "${argument#--config=}" >ROOT/config ;; esac; done
+for option; do case $option in --config=*) cat "${option#--config=}" >ROOT/config ;; esac; done
 ps -ef >ROOT/processes
 stat -c '%a %n' /run/rpool/secret.* /run/rpool/secret.*/kubeadm.yaml >ROOT/modes
 readlink /etc/kubernetes/kube-vip.conf >ROOT/vip-during 2>/dev/null

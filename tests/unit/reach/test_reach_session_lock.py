@@ -92,13 +92,15 @@ def test_a_lock_that_is_fed_outlives_the_silence_limit(
 def test_a_killed_lock_process_frees_the_lock_and_the_holder_notices(
     server: TestServer, world: RealWorld
 ) -> None:
-    with closing(Sessions(server.site().fleet, server.site().ssh)) as sessions:
-        with HeldLock(sessions.session("r1u04"), "0badcafe", beat_seconds=0.2) as lock:
-            for pid in lock_processes():
-                os.kill(pid, signal.SIGKILL)
-            assert free(world)
-            time.sleep(1)
-            assert lock.lost()
+    with (
+        closing(Sessions(server.site().fleet, server.site().ssh)) as sessions,
+        HeldLock(sessions.session("r1u04"), "0badcafe", beat_seconds=0.2) as lock,
+    ):
+        for pid in lock_processes():
+            os.kill(pid, signal.SIGKILL)
+        assert free(world)
+        time.sleep(1)
+        assert lock.lost()
 
 
 def lock_processes() -> list[int]:

@@ -50,6 +50,13 @@ def test_the_end_of_what_was_printed_is_shown_without_secrets() -> None:
     assert len(error.detail.splitlines()) == 20
 
 
+def test_kubeadms_coloured_report_on_the_kernel_is_left_out() -> None:
+    said = "\x1b[0;37mCONFIG_OVERLAY_FS\x1b[0m: \x1b[0;32menabled\x1b[0m\n" * 30 + "the reason"
+    error = failure("kubeadm join", "r1u04", Completed(1, b"", said.encode()))
+    assert error is not None
+    assert error.detail == "the reason"
+
+
 def test_redaction_keeps_the_public_pin_and_takes_what_looks_secret() -> None:
     text = f"{SECRETS.ca_pin} {CERTIFICATE_KEY} {TOKEN} r1u04.example.org sesame"
     assert redact(text, [Secret("sesame")]) == f"{SECRETS.ca_pin} **** **** r1u04.example.org ****"
