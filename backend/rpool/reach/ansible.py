@@ -17,16 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from rpool.errors import Bug, CommandFailed, Refused, RpoolError, TimedOut, Unreachable
 from rpool.model.action import Prepare
 from rpool.model.server import ServerName
 from rpool.model.site import Mirrors, SiteConfig
 from rpool.reach.ansible_broker import Broker, Run
-from rpool.reach.ansible_play import Event, Play
+from rpool.reach.ansible_play import Event, Play, ansible_folder
 from rpool.reach.script import compose
-from rpool.reach.ssh import Completed, Sessions
+from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
 
 DOING = "preparing the operating system"
@@ -40,8 +40,20 @@ log = logging.getLogger(__name__)
 Done = Callable[[ServerName, RpoolError | None], None]
 
 
+class Shell(Protocol):
+    """A server, to run commands on (see rpool.reach.ssh.Session)."""
+
+    def run(self, command: str, stdin: bytes, timeout_seconds: float) -> Completed: ...
+
+
+class Shells(Protocol):
+    """All servers, by name (see rpool.reach.ssh.Sessions)."""
+
+    def session(self, name: ServerName) -> Shell: ...
+
+
 def run_preparation(
-    sessions: Sessions,
+    sessions: Shells,
     site: SiteConfig,
     actions: Sequence[Prepare],
     timeout_seconds: float,
@@ -53,10 +65,11 @@ def run_preparation(
     deadline = time.monotonic() + timeout_seconds
     servers = {action.server: guarded(sessions, action, deadline) for action in actions}
     waiting = list(servers)
+    playbook = ansible_folder() / "prepare.yml"
     with (
         private_folder() as name,
         Broker(Path(name) / "socket", servers) as broker,
-        Play(Path(name), inventory(site.mirrors, actions), broker.path) as play,
+        Play(Path(name), playbook, inventory(site.mirrors, actions), broker.path) as play,
     ):
         for event in play.events(deadline):
             tell(event)
@@ -76,7 +89,7 @@ def private_folder() -> AbstractContextManager[str]:
     return TemporaryDirectory(prefix="rpool-", dir="/tmp", ignore_cleanup_errors=True)
 
 
-def guarded(sessions: Sessions, action: Prepare, deadline: float) -> Run:
+def guarded(sessions: Shells, action: Prepare, deadline: float) -> Run:
     """What runs Ansible's commands on the action's server, as long as its claim is ours."""
 
     def run(command: str, stdin: bytes) -> Completed:
@@ -95,6 +108,7 @@ def guarded(sessions: Sessions, action: Prepare, deadline: float) -> Run:
 
 
 def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) -> str:
+    """What runs `command` on the server, if its claim is still that of the action."""
     return compose(
         ("library", "guard", "ansible"),
         {

@@ -18,7 +18,7 @@ from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
-from rpool.errors import RpoolError
+from rpool.errors import Bug, RpoolError
 from rpool.model.server import ServerName
 
 
@@ -75,9 +75,10 @@ class Broker:
         stdin = request.read(int(head["stdin"]))
         try:
             completed = self._servers[server](command, stdin)
-        except RpoolError as error:
-            self.failures[server] = error
-            answer.write(json.dumps({"error": error.summary}).encode() + b"\n")
+        except Exception as error:
+            failure = as_failure(server, error)
+            self.failures[server] = failure
+            answer.write(json.dumps({"error": failure.summary}).encode() + b"\n")
             return
         sizes = {
             "code": completed.code,
@@ -85,6 +86,12 @@ class Broker:
             "stderr": len(completed.stderr),
         }
         answer.write(json.dumps(sizes).encode() + b"\n" + completed.stdout + completed.stderr)
+
+
+def as_failure(server: ServerName, error: Exception) -> RpoolError:
+    if isinstance(error, RpoolError):
+        return error
+    return Bug(f"running a command of Ansible's on {server} raised {type(error).__name__}")
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):

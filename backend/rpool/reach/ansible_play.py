@@ -58,16 +58,20 @@ class Event:
 
 
 class Play:
-    """Runs while it is entered; leaving it ends the child, however far it is."""
+    """Runs while it is entered; leaving it ends the child, however far it is.
 
-    def __init__(self, folder: Path, inventory: Mapping[str, Any], socket: Path) -> None:
+    `folder` is private to this run, `socket` is the broker's.
+    """
+
+    def __init__(
+        self, folder: Path, playbook: Path, inventory: Mapping[str, Any], socket: Path
+    ) -> None:
         self._errors = folder / "errors"
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         inventory_file = folder / "inventory.json"
         inventory_file.write_text(json.dumps(inventory), "utf-8")
         forks = min(MOST_AT_ONCE, len(inventory["all"]["hosts"]))
-        playbook = ansible_folder() / "prepare.yml"
         # -P: nothing is imported from the folder that Terraform happens to run in.
         self._command = [sys.executable, "-P", "-m", "ansible.cli.playbook"]
         self._command += [f"--forks={forks}", f"--inventory={inventory_file}", str(playbook)]
