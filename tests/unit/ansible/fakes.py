@@ -11,7 +11,7 @@ from rpool.model.action import Prepare
 from rpool.model.claim import Ownership
 from rpool.model.pool import Kubeadm
 from rpool.model.secret import Secret
-from rpool.model.server import Fleet, ServerName
+from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.site import Mirrors, SiteConfig, Ssh
 from rpool.reach.ssh import Completed
 
@@ -76,7 +76,8 @@ def prepare(name: ServerName, **kubelet: object) -> Prepare:
 
 
 def site(**mirrors: str) -> SiteConfig:
-    return SiteConfig(Fleet({}), Ssh(Secret("")), Mirrors(**mirrors))
+    server = Server("r1u04", "10.0.1.4", 16, 64, "rack1", "ssh-ed25519 AAAA")
+    return SiteConfig(Fleet({server.name: server}), Ssh(Secret("")), Mirrors(**mirrors))
 
 
 def playbook(folder: Path, tasks: str) -> Path:

@@ -2,8 +2,6 @@
 # Starts what the files that were put before this configure, and fetches images ahead of kubeadm.
 # Parameters: CHANGED (what was put, if anything), IMAGES (all that a control plane needs).
 
-SOCKET=unix:///run/containerd/containerd.sock
-
 start_services() {
     printf '%s\n' "$CHANGED"
     if [ -n "$CHANGED" ] || ! systemctl --quiet is-active containerd; then
@@ -24,8 +22,7 @@ fetch_images() {
     fi
     # shellcheck disable=SC2016,SC2086  # expanded by the shell that systemd starts
     systemd-run --quiet --collect --no-block --unit=rpool-images \
-        sh -c 'for image; do crictl --runtime-endpoint="$0" --image-endpoint="$0" pull "$image"; done' \
-        "$SOCKET" $wanted || true
+        sh -c 'for image; do crictl pull "$image"; done' images $wanted || true
 }
 
 start_services

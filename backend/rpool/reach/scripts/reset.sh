@@ -130,14 +130,18 @@ remove_files() {
         /run/flannel /var/log/pods /var/log/containers
     # Empty folders that a kubelet makes for volume plugins.
     attempt find /usr/libexec/kubernetes -depth -type d -empty -delete
-    trace_files | while read -r path; do attempt rm -rf --one-file-system "$path"; done
+    trace_files | while read -r path; do
+        if ! mountpoint -q "$path" && ! mounted_below "$path"; then attempt rm -rf "$path"; fi
+    done
 }
 
 remove_cgroups() {
     if [ -d /sys/fs/cgroup/kubepods.slice ] || [ -d /sys/fs/cgroup/systemd/kubepods.slice ]; then
         attempt systemctl stop kubepods.slice
     fi
-    attempt find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} +
+    for group in /sys/fs/cgroup/kubepods /sys/fs/cgroup/kubepods.slice /sys/fs/cgroup/*/kubepods; do
+        if [ -d "$group" ]; then attempt find "$group" -depth -type d -exec rmdir {} +; fi
+    done
 }
 
 # The list that preparation kept, backwards: what was there before comes back.
