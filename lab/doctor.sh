@@ -16,8 +16,16 @@ if command -v "$python" >/dev/null; then
 	"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 		need "Python 3.11" "$python is $("$python" -V 2>&1)"
 fi
-command -v shellcheck >/dev/null && command -v make >/dev/null || {
-	[ "$missing" -eq 1 ] || apt-get install -y -qq shellcheck make >/dev/null 2>&1 ||
-		{ apt-get update -qq && apt-get install -y -qq shellcheck make >/dev/null; }
+[ "$missing" -eq 0 ] || exit 1
+
+# What the checks and tests call beside Python.
+packages=
+command -v make >/dev/null || packages="$packages make"
+command -v shellcheck >/dev/null || packages="$packages shellcheck"
+[ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
+[ -n "$packages" ] || exit 0
+echo "setup: installing$packages by apt"
+# shellcheck disable=SC2086 # one word a package
+apt-get install -y -qq --no-install-recommends $packages >/dev/null 2>&1 || {
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages >/dev/null
 }
-exit "$missing"

@@ -32,6 +32,8 @@ def make_disk(lab: Lab, server: Server, owner_key: str) -> None:
     write(disk / "machine-id", uuid.uuid4().hex)
     write_hardware(server, upper / "usr/lib/rpool-lab/hardware")
     write(upper / "etc/hostname", f"{server.name}\n")
+    # Nobody answers there, as at a site without DNS; but CoreDNS wants a name server to be named.
+    write(upper / "etc/resolv.conf", f"nameserver {lab.gateway}\n")
     write(upper / "etc/hosts", f"127.0.0.1 localhost\n{server.address} {server.name}\n")
     write(
         upper / "etc/apt/sources.list",

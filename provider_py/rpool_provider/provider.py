@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rpool.errors import RpoolError, SpecError
-
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources.cluster import Cluster

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rpool.errors import Bug, Interrupted
-
 from rpool_provider import diagnostic
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider

@@ -11,7 +11,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from desk import CHECKOUT, Desk
-
 from lab.cache import default_cache
 from lab.site import bring_up
 from lab.versions import DEFAULT_KUBERNETES

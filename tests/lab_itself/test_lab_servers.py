@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
 from lab.command import LabError
 from lab.site.servers import as_yaml, servers
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rpool.decide.placement import (
     OVERHEAD_CORES,
     OVERHEAD_MEMORY_GIB,

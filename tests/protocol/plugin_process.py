@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+
 from rpool_provider.wire.gen import plugin_host_pb2
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 

@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rpool.errors import CommandFailed
-from rpool.model import action as act
-
 from protocol.cluster_calls import COMPUTED, UNKNOWN, Calls, errors, values
 from protocol.plugin_process import PluginProcess, simulated
 from protocol.simulated_provider import Kept, keep, recall
 from protocol.site_config import cluster, server, site
+from rpool.errors import CommandFailed
+from rpool.model import action as act
 
 
 def test_nothing_is_applied_while_the_site_is_unknown(world_file: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from rpool_provider.wire.gen import plugin_host_pb2
 
 from protocol.plugin_process import HOST_ENVIRONMENT, LAUNCHER, PYTHON, PluginProcess
+from rpool_provider.wire.gen import plugin_host_pb2
 
 
 def test_the_handshake_names_protocol_6_on_a_unix_socket_with_a_certificate() -> None:

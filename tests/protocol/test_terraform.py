@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rpool.errors import CommandFailed
-from rpool.model import action as act
 
 from protocol.simulated_provider import Faults, Kept, keep, recall
 from protocol.site_config import PRIVATE_KEY, Expression, cluster, host_key, server, site
 from protocol.workspace import CLUSTER, Workspace
+from rpool.errors import CommandFailed
+from rpool.model import action as act
 
 NO_CHANGES, CHANGES, FAILED = 0, 2, 1
 

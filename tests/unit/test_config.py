@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from rpool.config import read_pool, read_site
 from rpool.decide.rules import check, placed
 from rpool.errors import DoesNotFit, Path, Problem, SpecError

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from rpool.api import Attempt, PoolIncomplete, Site
 from rpool.errors import CommandFailed, DoesNotFit, Interrupted, Refused, RpoolError, Unreachable
 from rpool.model import action as act

@@ -62,7 +62,7 @@ class SimulatedWorld:
         self.versions = set(versions)
         self.acted: list[Action] = []
         self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
-        self._locks: dict[ServerName, PoolUid] = {}
+        self._locks: set[tuple[ServerName, PoolUid]] = set()
         self._guard = threading.RLock()
 
     # -- looking ---------------------------------------------------------------------------
@@ -279,14 +279,14 @@ class SimulatedWorld:
     def lock(self, server: ServerName, uid: PoolUid) -> Iterator[_Lock]:
         with self._guard:
             self._reach(server)
-            if server in self._locks:
-                raise Refused(f"pool {self._locks[server]} is locked on {server} (simulated)")
-            self._locks[server] = uid
+            if (server, uid) in self._locks:
+                raise Refused(f"pool {uid} is locked on {server} (simulated)")
+            self._locks.add((server, uid))
         try:
             yield _Lock()
         finally:
             with self._guard:
-                del self._locks[server]
+                self._locks.discard((server, uid))
 
     def close(self) -> None:
         pass

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from rpool.errors import Problem, RpoolError, SpecError
 from rpool.model.server import Role
-
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_state, durations, planning

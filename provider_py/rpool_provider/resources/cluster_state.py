@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView, ServerView
-
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.wire.unknown import split, unknown_as_null
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpool.errors import Path
-
 from rpool_provider.schema import Attribute, Object
 from rpool_provider.wire.unknown import UNKNOWN
 

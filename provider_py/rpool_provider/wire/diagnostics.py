@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rpool.errors import Path
-
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.schema import List, Map, Object, Type
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb

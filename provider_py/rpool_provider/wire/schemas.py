@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from rpool.errors import Bug
-
 from rpool_provider.schema import Attribute, List, Map, Object, Primitive, Schema, Set, Type
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 

@@ -18,8 +18,8 @@ import math
 from typing import Any
 
 import msgpack
-from rpool.errors import Bug, Path
 
+from rpool.errors import Bug, Path
 from rpool_provider.schema import List, Map, Object, Primitive, Set, Type
 from rpool_provider.wire.unknown import Unknown
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import playbook
+
 from rpool.errors import Unreachable
 from rpool.model.server import ServerName
 from rpool.reach.ansible_broker import Broker, Run

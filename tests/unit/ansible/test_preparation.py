@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 from fakes import FakeServer, FakeServers, prepare, site
+
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut, Unreachable
 from rpool.model.server import ServerName
 from rpool.reach.ansible import run_preparation

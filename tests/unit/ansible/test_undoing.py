@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fakes import prepare, site
 from machine import SCRIPTS, Machine
+
 from rpool.model import action as act
 from rpool.model.claim import Ownership
 from rpool.reach.ansible import guarded_script

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from rpool.errors import Problem
 from rpool_provider import certificate
 from rpool_provider.resources import durations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from rpool_provider.resources.planning import changes, planned
 from rpool_provider.schema import (
     NUMBER,

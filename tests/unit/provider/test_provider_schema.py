@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+
 from rpool.errors import Bug
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.schema import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rpool.errors import Bug, CommandFailed, Path, Problem, SpecError
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic, warning

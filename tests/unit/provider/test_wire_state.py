@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from rpool_provider.schema import NUMBER, STRING, List, Map, Object, Type, optional
 from rpool_provider.wire.state_json import conform, read
 from rpool_provider.wire.values import decode, encode

@@ -9,6 +9,7 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rpool_provider.schema import (
     BOOL,
     NUMBER,

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from samples import NODE, site
+
 from rpool.model.server import Server
 from rpool.model.site import SiteConfig
-from samples import NODE, site
 
 MARKERS = ("kubeadm", "kubectl", "systemctl", "crictl", "nft", "iptables", "ip6tables", "apt-get")
 DIRECTORIES = ("etc", "var/lib", "var/log", "run")

@@ -12,16 +12,6 @@ from importlib.resources import files
 from typing import Any, get_args
 
 import pytest
-from rpool.errors import Bug
-from rpool.model import action as act
-from rpool.model.action import Action
-from rpool.model.pool import ControlPlane, Endpoint
-from rpool.model.site import Mirrors
-from rpool.reach import documents, kubeadm, vip
-from rpool.reach.manifests import FLANNEL, METALLB
-from rpool.reach.render import render
-from rpool.reach.script import compose
-from rpool.reach.world import doing, secrets_of
 from samples import (
     ACTIONS,
     CERTIFICATE_KEY,
@@ -34,6 +24,17 @@ from samples import (
     scripted,
     site,
 )
+
+from rpool.errors import Bug
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.pool import ControlPlane, Endpoint
+from rpool.model.site import Mirrors
+from rpool.reach import documents, kubeadm, vip
+from rpool.reach.manifests import FLANNEL, METALLB
+from rpool.reach.render import render
+from rpool.reach.script import compose
+from rpool.reach.world import doing, secrets_of
 
 
 def test_the_samples_have_every_kind_of_action() -> None:

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 import pytest
 from conftest import TestServer
+from samples import ACTIONS, CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing, named
+
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.site import Mirrors
 from rpool.reach.world import RealWorld
-from samples import ACTIONS, CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing, named
 
 CLAIM_FILE = "/var/lib/rpool/claim"
 

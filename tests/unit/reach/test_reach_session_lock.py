@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 from conftest import TestServer
+
 from rpool.errors import Refused, Unreachable
 from rpool.reach import session_lock
 from rpool.reach.session_lock import HeldLock

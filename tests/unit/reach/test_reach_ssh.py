@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TestServer, free_port, new_key
+
 from rpool.errors import OutcomeUnknown, Refused, SpecError, TimedOut, Unreachable
 from rpool.model.secret import Secret
 from rpool.model.site import SiteConfig

@@ -6,12 +6,13 @@ import base64
 import json
 
 import pytest
+from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
+
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
 from rpool.model.secret import Secret
 from rpool.reach import sightings
 from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
-from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
 TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.FOREIGN, Refused, "r1u04 belongs to pool other (uid f0e1d2c3"),
