@@ -9,20 +9,18 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from lab import demo, settings
 from lab.cache import default_cache
 from lab.command import LabError
 from lab.host import require_root
 from lab.packages import everything
-from lab.site import bring_up, layout, machines, mirrors
+from lab.site import bring_up, layout, machines
 from lab.site.layout import Lab
-from lab.site.servers import as_yaml
 from lab.versions import DEFAULT_KUBERNETES, release_of
 
 DEFAULT_SERVERS = 6
 BAD_USE = 2
 FAILED = 1
-VIPS = range(200, 210)
-LOAD_BALANCER_RANGE = (220, 250)
 POWER = {
     "kill": (machines.kill, "cut a server's power, as a failed supply does"),
     "power-on": (machines.power_on, "switch a server on; it keeps its disk"),
@@ -73,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     verb("down", _down, "stop the servers and remove all that the lab made")
     verb("status", _status, "say what each server is doing")
     verb("fleet", _fleet, "print the fleet as YAML")
+    with_version(verb("demo", _demo, "a cluster by terraform apply, and an application on it"))
+    verb("demo-down", _demo_down, "take the demo away")
+    for name in ("demo", "demo-down"):
+        verbs.choices[name].set_defaults(name="demo")
     verb("site", _site, "print key, mirrors and free addresses as JSON")
     ssh = verb("ssh", _ssh, "log in to a server as root, or run a command there")
     ssh.add_argument("server")
@@ -111,24 +113,21 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _fleet(arguments: argparse.Namespace) -> int:
-    lab = _lab(arguments)
-    keys = {server.name: machines.host_key(lab, server) for server in lab.fleet}
-    print(as_yaml(lab.fleet, keys), end="")
+    print(settings.fleet(_lab(arguments)), end="")
     return 0
 
 
 def _site(arguments: argparse.Namespace) -> int:
-    lab = _lab(arguments)
-    first, last = LOAD_BALANCER_RANGE
-    site = {
-        "kubernetes": lab.kubernetes,
-        "key_file": str(lab.key),
-        "mirrors": mirrors.addresses(lab),
-        "vips": [f"{lab.network}.{host}" for host in VIPS],
-        "lb_range": f"{lab.network}.{first}-{lab.network}.{last}",
-    }
-    print(json.dumps(site, indent=2))
+    print(json.dumps(settings.site(_lab(arguments)), indent=2))
     return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    return demo.demo(default_cache(), arguments.name, arguments.kubernetes)
+
+
+def _demo_down(arguments: argparse.Namespace) -> int:
+    return demo.demo_down(default_cache(), arguments.name)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -22,22 +22,21 @@ from lab.terraform import terraform
 
 CHECKOUT = Path(__file__).parent.parent
 EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
-NAME = "demo"
 SERVERS = 6
 APPLICATION_SECONDS = 180.0
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
-def demo(cache: Cache, kubernetes: str) -> int:
+def demo(cache: Cache, name: str, kubernetes: str) -> int:
     """Bring up the demo's lab unless it is there, apply the example, show what came of it."""
     binary = terraform(cache)
-    if layout.is_complete(NAME):
-        lab = layout.find(NAME)
+    if layout.is_complete(name):
+        lab = layout.find(name)
     else:
         _headline(
             "A data centre on this machine", "six servers with a plain Debian, in three racks"
         )
-        lab = bring_up.up(cache, NAME, SERVERS, kubernetes)
+        lab = bring_up.up(cache, name, SERVERS, kubernetes)
     write_variables(lab, EXAMPLE)
     tool = Path(binary).name
     _headline(f"{tool} apply", f"in {EXAMPLE.relative_to(CHECKOUT)}")
@@ -53,9 +52,9 @@ def demo(cache: Cache, kubernetes: str) -> int:
     return 0
 
 
-def demo_down(cache: Cache) -> int:
+def demo_down(cache: Cache, name: str) -> int:
     """Take the demo away: its servers with all that is on them, and the state of the example."""
-    bring_up.down(cache, NAME)
+    bring_up.down(cache, name)
     for pattern in ("terraform.tfstate*", "lab.auto.tfvars.json", "fleet.yaml", ".terraform*"):
         for path in EXAMPLE.glob(pattern):
             if path.is_dir():
