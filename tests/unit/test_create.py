@@ -15,6 +15,7 @@ from rpool.model.claim import Claim, Phase
 from rpool.model.event import Event, Result
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
 from rpool.model.secret import Secret
+from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import Condition
@@ -158,11 +159,36 @@ def test_servers_that_fail_are_given_back_and_replaced(kind: type[object]) -> No
     assert stage.claimed() == set(view.servers)
 
 
+def test_a_version_that_is_not_offered_is_refused_before_any_claim() -> None:
+    stage = Stage()
+    with pytest.raises(Refused) as caught:
+        stage.site.create_pool(replace(SPEC, kubernetes_version="1.36.9"), stage.attempt())
+    assert "no package kubeadm 1.36.9" in caught.value.detail
+    assert "of 1.36 there is 1.36.3" in caught.value.detail
+    assert stage.claimed() == set()
+
+
+def test_a_key_that_no_server_accepts_is_one_error_about_the_key() -> None:
+    class NoEntry(Unreachable):
+        retryable = False
+
+    class Closed(SimulatedWorld):
+        def probe(self, server: str) -> Probed:
+            raise NoEntry(f"{server} does not let root in")
+
+    world = Closed(servers())
+    site = Site(SiteConfig(servers(), Ssh(Secret("key"))), connect=lambda _: world)
+    with pytest.raises(Refused) as caught:
+        site.create_pool(SPEC, Attempt(60))
+    assert "does not let root in" in caught.value.summary
+
+
 def test_a_cause_that_is_no_servers_fault_is_told_and_no_other_server_is_tried() -> None:
     stage = Stage()
+    stage.world.versions.clear()  # its index lies
     with pytest.raises(PoolIncomplete) as caught:
-        stage.site.create_pool(replace(SPEC, kubernetes_version="1.36.9"), stage.attempt())
-    assert "no package kubeadm 1.36.9" in caught.value.summary
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert "no package kubeadm 1.36.3" in caught.value.summary
     assert caught.value.view is not None
     assert set(caught.value.view.servers) == stage.claimed()
     assert len(stage.claimed()) == 5
@@ -170,8 +196,9 @@ def test_a_cause_that_is_no_servers_fault_is_told_and_no_other_server_is_tried()
 
 def test_what_an_incomplete_create_left_can_be_destroyed() -> None:
     stage = Stage()
+    stage.world.versions.clear()  # its index lies
     with pytest.raises(PoolIncomplete) as caught:
-        stage.site.create_pool(replace(SPEC, kubernetes_version="1.36.9"), stage.attempt())
+        stage.site.create_pool(SPEC, stage.attempt())
     assert caught.value.view is not None
     stage.site.destroy_pool(caught.value.view, stage.attempt())
     assert stage.claimed() == set()

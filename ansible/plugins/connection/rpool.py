@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
-
 from ansible.plugins.connection import ConnectionBase
 
 DOCUMENTATION = """

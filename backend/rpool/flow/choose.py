@@ -7,12 +7,13 @@ place of those that turn out to be taken, dirty, too small or out of reach.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rpool.decide.placement import candidates, place
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.decide.rules import does_not_fit
-from rpool.errors import Refused
+from rpool.errors import Refused, Unreachable
 from rpool.flow.observe import Sighting, probe_all
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.seen import Probed
@@ -48,6 +49,7 @@ def choose(
         if placement.shortfall is not None:
             raise does_not_fit(spec, fleet, placement.shortfall, reasons)
         found, lost = probe_all(world, [name for name in placement.roles if name not in seen])
+        _refuse_if_hopeless(found, lost)
         seen |= found
         new = {name: error.summary for name, error in lost.items()}
         new |= _unusable(fleet, {n: s.probed for n, s in found.items() if n not in kept})
@@ -57,6 +59,16 @@ def choose(
     picked = {name: seen[name] for name in placement.roles}
     _preflight(spec, world, picked, first=not kept)
     return Chosen(placement.roles, {name: sighting.probed for name, sighting in picked.items()})
+
+
+def _refuse_if_hopeless(
+    found: Mapping[ServerName, Sighting], lost: Mapping[ServerName, Unreachable]
+) -> None:
+    """When no server lets us in, the key is wrong, not the servers: others need not be tried."""
+    if found or not lost or any(error.retryable for error in lost.values()):
+        return
+    first = next(iter(lost.values()))
+    raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
 
 
 def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerName, str]:
@@ -71,15 +83,37 @@ def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerN
 def _preflight(
     spec: PoolSpec, world: World, picked: Mapping[ServerName, Sighting], *, first: bool
 ) -> None:
-    offsets = {name: sighting.clock_offset_seconds for name, sighting in picked.items()}
-    found = findings(spec, {n: s.probed for n, s in picked.items()}, offsets) if first else []
-    vip = spec.control_plane.endpoint.vip
+    if not first:
+        return
+    probed = {name: sighting.probed for name, sighting in picked.items()}
     via = next(iter(picked))
-    if first and vip is not None and world.address_answers(via, vip):
-        found.append(f"vip {vip} is in use: something answers ARP for it on the network of {via}")
+    offsets = {name: sighting.clock_offset_seconds for name, sighting in picked.items()}
+    with ThreadPoolExecutor(2, thread_name_prefix="preflight") as pool:
+        vip = pool.submit(_vip_in_use, spec, world, via)
+        version = pool.submit(_version_missing, spec, world, via)
+        found = [*findings(spec, probed, offsets), *vip.result(), *version.result()]
     if found:
         listed = "\n".join(f"  {finding}." for finding in found)
         raise Refused(
             f"pool {spec.name} cannot be made on the servers that were picked",
             f"Nothing was changed. What is in the way:\n{listed}",
         )
+
+
+def _vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
+    """A zombie that still holds the address would fight for it."""
+    vip = spec.control_plane.endpoint.vip
+    if vip is None or not world.address_answers(via, vip):
+        return []
+    return [f"vip {vip} is in use: something answers ARP for it on the network of {via}"]
+
+
+def _version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
+    wanted = spec.kubernetes_version
+    minor = wanted.rpartition(".")[0]
+    there = world.kubernetes_versions(via, minor)
+    if not there or wanted in there:
+        return []
+    return [
+        f"there is no package kubeadm {wanted} for {via}; of {minor} there is {', '.join(there)}"
+    ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet
 
+UPSTREAM_PACKAGES = "https://pkgs.k8s.io/core:/stable:"
+
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
@@ -30,6 +32,10 @@ class Mirrors:
     packages: str | None = None
     images: str | None = None
     manifests: str | None = None
+
+    def repository(self, minor: str) -> str:
+        """The apt repository of a Kubernetes minor version (1.36); ends in a slash."""
+        return f"{self.packages or UPSTREAM_PACKAGES}/v{minor}/deb/"
 
 
 @dataclass(frozen=True, slots=True)

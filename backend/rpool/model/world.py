@@ -28,6 +28,11 @@ class World(Protocol):
     def address_answers(self, via: ServerName, address: str) -> bool:
         """Whether anything answers ARP for `address` on the network of server `via`."""
 
+    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
+        """Versions of Kubernetes `minor` (1.36) that server `via` could install, such as 1.36.3;
+        empty when that cannot be told.
+        """
+
     def observe(self, via: ServerName) -> ClusterSeen:
         """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""
 

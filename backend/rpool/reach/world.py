@@ -45,6 +45,13 @@ class RealWorld:
         script = compose(("library", "arp"), variables)
         return self._look(f"asking for {address}", via, script).strip() == b"answers"
 
+    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
+        script = compose(
+            ("library", "versions"), {"REPOSITORY": self._site.mirrors.repository(minor)}
+        )
+        printed = self._look("asking for package versions", via, script).decode()
+        return tuple(sorted({line.partition("-")[0] for line in printed.split()}))
+
     def observe(self, via: ServerName) -> ClusterSeen:
         host = url_host(self._site.fleet.servers[via].address)
         script = compose(("library", "observe"), {"NODE_HOST": host, "NODES_PATH": NODES_PATH})

@@ -60,6 +60,7 @@ class SimulatedWorld:
     def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
         self.versions = set(versions)
+        self.offered = set(versions)  # what the repository's index says
         self.acted: list[Action] = []
         self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
         self._locks: set[tuple[ServerName, PoolUid]] = set()
@@ -92,6 +93,10 @@ class SimulatedWorld:
         with self._guard:
             self._reach(via)
             return any(m.powered and m.server.address == address for m in self.machines.values())
+
+    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
+        self._reach(via)
+        return tuple(sorted(v for v in self.offered if v.startswith(f"{minor}.")))
 
     def observe(self, via: ServerName) -> ClusterSeen:
         with self._guard:
