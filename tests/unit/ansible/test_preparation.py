@@ -55,14 +55,14 @@ def test_a_server_is_told_as_ready_while_another_is_still_at_work() -> None:
         if task == "install":
             assert first_is_told.wait(30)
 
-    told = []
-    run_preparation(
-        FakeServers({"r1u04": FakeServer("r1u04", answer=wait), "r2u04": FakeServer("r2u04")}),
-        site(),
-        [prepare("r1u04"), prepare("r2u04")],
-        60,
-        lambda name, error: (told.append((name, error)), first_is_told.set())[0],
-    )
+    told: list[tuple[ServerName, RpoolError | None]] = []
+
+    def done(name: ServerName, error: RpoolError | None) -> None:
+        told.append((name, error))
+        first_is_told.set()
+
+    servers = {"r1u04": FakeServer("r1u04", answer=wait), "r2u04": FakeServer("r2u04")}
+    run_preparation(FakeServers(servers), site(), [prepare("r1u04"), prepare("r2u04")], 60, done)
     assert told == [("r2u04", None), ("r1u04", None)]
 
 
