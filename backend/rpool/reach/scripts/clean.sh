@@ -8,7 +8,6 @@ PREPARED=$RPOOL_DIR/prepared # what Ansible wrote here; see ansible/roles/server
 # leftovers: one line for each thing that is left.
 leftovers() {
     traces
-    left_interfaces
     left_containers
     left_address
     any "$PREPARED"
@@ -21,11 +20,6 @@ left_containers() {
     if command -v ctr >/dev/null 2>&1 && [ -S /run/containerd/containerd.sock ]; then
         containerd_says containers list --quiet | sed 's/^/container /'
     fi
-}
-
-# Those of this network namespace, which /sys need not show when the server is a container.
-left_interfaces() {
-    sed -n 's/^ *\(flannel[.]1\|flannel-v6[.]1\|cni0\|kube-ipvs0\):.*/interface \1/p' /proc/net/dev
 }
 
 # The virtual IP where it is, as arguments of `ip addr del`.

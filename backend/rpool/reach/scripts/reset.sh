@@ -73,7 +73,7 @@ remove_addresses() {
     vip_here | while read -r address dev interface; do
         attempt ip addr del "$address" "$dev" "$interface"
     done
-    { trace_interfaces && left_interfaces; } | sort -u | while read -r _ interface; do attempt ip link del "$interface"; done
+    trace_interfaces | while read -r _ interface; do attempt ip link del "$interface"; done
 }
 
 # Only chains with the names that Kubernetes, flannel and CNI plugins give, and the jumps to them.

@@ -22,10 +22,13 @@ trace_files() {
     fi
 }
 
+# Not from /sys, which in a container may show the host's.
 trace_interfaces() {
-    for name in flannel.1 flannel-v6.1 cni0 kube-ipvs0 kube-bridge cilium_host vxlan.calico; do
-        if [ -e "/sys/class/net/$name" ]; then printf 'interface %s\n' "$name"; fi
-    done
+    awk -F : 'NR > 2 {
+        gsub(/ /, "", $1)
+        if ($1 ~ /^(flannel.*[.]1|cni0|kube-ipvs0|kube-bridge|cilium_host|vxlan[.]calico)$/)
+            print "interface " $1
+    }' /proc/net/dev
 }
 
 # A kubelet that has no configuration is restarted for ever by systemd, and is no trace: only one

@@ -1,0 +1,1 @@
+"""Speed, as ratios within one run: what is absolute on a shared machine says little."""

@@ -1,0 +1,149 @@
+"""`make bench`: the handshake, a plan and a create, each beside what it can be compared with.
+
+Prints ratios and where the time of a create goes, phase by phase. Nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from lab.cache import default_cache
+from lab.command import run
+from lab.progress import say
+from lab.settings import write_variables
+from lab.site import bring_up
+from lab.site.layout import Lab
+from lab.terraform import terraform
+from lab.versions import DEFAULT_KUBERNETES
+
+CHECKOUT = Path(__file__).parent.parent.parent
+EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
+NAME = "bench"
+PLANS = 7
+BASELINE = 'resource "terraform_data" "nothing" {}\n'
+PHASES = ("claim", "prepare", "init", "network", "metallb", "join", "ready", "record", "revoke")
+
+
+def main() -> int:
+    handshake()
+    cache = default_cache()
+    binary = terraform(cache)
+    with fresh_lab() as lab, folder_for(lab) as folder:
+        plans(lab, binary, folder)
+        ours = create(lab, binary, folder)
+    with fresh_lab() as lab:
+        theirs = by_hand(lab)
+    print(f"create 3 + 2: {ours:.1f} s, by hand {theirs:.1f} s, ratio {ours / theirs:.2f}")
+    return 0
+
+
+def handshake() -> None:
+    words = [sys.executable, "-m", "protocol.handshake_time"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}
+    subprocess.run(words, env=environment, cwd=CHECKOUT, check=True)
+
+
+@contextmanager
+def fresh_lab() -> Iterator[Lab]:
+    cache = default_cache()
+    bring_up.down(cache, NAME)
+    try:
+        yield bring_up.up(cache, NAME, 6, DEFAULT_KUBERNETES)
+    finally:
+        bring_up.down(cache, NAME)
+
+
+@contextmanager
+def folder_for(lab: Lab) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="rpool-bench-") as name:
+        folder = Path(name)
+        for path in EXAMPLE.glob("*.tf"):
+            (folder / path.name).write_text(path.read_text())
+        write_variables(lab, folder)
+        yield folder
+
+
+def _run(lab: Lab, binary: str, folder: Path, *words: str, log: Path | None = None) -> float:
+    """Seconds of one run of terraform at the desk."""
+    environment = {**os.environ, "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc")}
+    if log is not None:
+        environment |= {"TF_LOG_PROVIDER": "INFO", "TF_LOG_PATH": str(log)}
+    command = ["nsenter", f"--net=/run/netns/{lab.desk}", "--", binary, *words]
+    start = time.perf_counter()
+    done = subprocess.run(
+        command, env=environment, cwd=folder, check=False, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+    return seconds
+
+
+def plans(lab: Lab, binary: str, folder: Path) -> None:
+    """A plan of the example beside one of a configuration that needs no provider of ours."""
+    with tempfile.TemporaryDirectory(prefix="rpool-bench-") as name:
+        bare = Path(name)
+        (bare / "main.tf").write_text(BASELINE)
+        pairs = [
+            (_run(lab, binary, folder, "plan"), _run(lab, binary, bare, "plan"))
+            for _ in range(PLANS)
+        ]
+    ours, floor = (min(column) for column in zip(*pairs, strict=True))
+    print(f"plan {ours:.2f} s, of terraform_data alone {floor:.2f} s (least of {PLANS})")
+
+
+def create(lab: Lab, binary: str, folder: Path) -> float:
+    say("create 3 + 2 by terraform apply")
+    log = folder / "log"
+    seconds = _run(lab, binary, folder, "apply", "-auto-approve", log=log)
+    _print_phases(log)
+    return seconds
+
+
+def _print_phases(log: Path) -> None:
+    """When each kind of step began and ended, from the start of the first."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    origin: float | None = None
+    for line in log.read_text().splitlines():
+        match = re.search(r"step=\"?([a-z]+)", line)
+        stamp = re.match(r"(\d+-\d+-\d+T\d+:\d+:[\d.]+)", line)
+        took = re.search(r": done in ([\d.]+) s", line)
+        if not (match and stamp):
+            continue
+        at = _seconds(stamp[1])
+        origin = at if origin is None else origin
+        if took:
+            span = (at - origin - float(took[1]), at - origin)
+            spans.setdefault(match[1], []).append(span)
+    for phase in PHASES:
+        if phase in spans:
+            first, last = min(a for a, _ in spans[phase]), max(b for _, b in spans[phase])
+            print(f"  {phase:10} from {first:6.1f} to {last:6.1f} s")
+
+
+def _seconds(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def by_hand(lab: Lab) -> float:
+    say("the same by hand (lab/bench/by_hand.sh)")
+    start = time.perf_counter()
+    printed = run(
+        "sh", CHECKOUT / "lab" / "bench" / "by_hand.sh", lab.name, env={"PYTHON": sys.executable}
+    )
+    seconds = time.perf_counter() - start
+    print("\n".join(f"  {line}" for line in printed.splitlines()))
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
