@@ -16,7 +16,7 @@ fi
 PAUSE=3.10.2
 work=$(mktemp -d)
 # shellcheck disable=SC2046 # one word for each process
-trap 'kill $(jobs -p) 2> /dev/null; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2> /dev/null || :; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 python=${PYTHON:-python3}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rpool.decide.create import Creation
 from rpool.flow.observe import serving_control_plane
 from rpool.model.record import Member, RecordPhase
 from rpool.model.seen import ClusterSeen
 from rpool.model.server import Role, ServerName
-from rpool.model.view import Condition, PoolView, ServerView
+from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
@@ -17,7 +19,7 @@ def of_creation(creation: Creation, world: World | None) -> PoolView:
     found = serving_control_plane(world, creation.uid, control_planes) if world else None
     cluster = found[1] if found else None
     spec = creation.spec
-    servers = {name: _server(member) for name, member in creation.members().items()}
+    servers = creation.members()
     cores, memory = allocatable(cluster, servers)
     return PoolView(
         uid=creation.uid,
@@ -40,7 +42,7 @@ def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
     record = cluster.record
     if record is None:
         return prior
-    servers = {name: _server(member) for name, member in record.members.items()}
+    servers = record.members
     cores, memory = allocatable(cluster, servers)
     settled = record.phase is RecordPhase.SETTLED
     return PoolView(
@@ -60,7 +62,7 @@ def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
 
 
 def allocatable(
-    cluster: ClusterSeen | None, servers: dict[ServerName, ServerView]
+    cluster: ClusterSeen | None, servers: Mapping[ServerName, Member]
 ) -> tuple[float, float]:
     """What the kubelets of the workload servers offer to pods: cores, and GiB to two digits."""
     if cluster is None:
@@ -72,7 +74,3 @@ def allocatable(
     ]
     cores = round(sum(node.allocatable_cores for node in nodes), 2)
     return cores, round(sum(node.allocatable_memory_gib for node in nodes), 2)
-
-
-def _server(member: Member) -> ServerView:
-    return ServerView(member.role, member.address, member.zone, member.cores, member.memory_gib)

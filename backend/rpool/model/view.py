@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rpool.model.pool import PoolUid
+from rpool.model.record import Member
 from rpool.model.server import Role, ServerName
 
 
@@ -15,17 +16,6 @@ class Condition(StrEnum):
 
     SETTLED = "settled"
     INCOMPLETE = "incomplete"  # a change is under way or was cut off
-
-
-@dataclass(frozen=True, slots=True)
-class ServerView:
-    """A server of the pool; sizes are nominal, memory in GiB."""
-
-    role: Role
-    address: str
-    zone: str
-    cores: int
-    memory_gib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +34,7 @@ class PoolView:
     endpoint: str
     vip: str | None
     ca_certificate: str
-    servers: Mapping[ServerName, ServerView]
+    servers: Mapping[ServerName, Member]
     allocatable_cores: float = 0.0
     allocatable_memory_gib: float = 0.0
 

@@ -47,7 +47,8 @@ class Cluster:
             return Plan(None, prior.private)
         values = planning.planned(CLUSTER.root, config, prior.values)
         if prior.values is None:
-            return Plan(values, diagnostics=_likely(values, site))
+            known = values | {"endpoint": cluster_state.endpoint(values)}
+            return Plan(known, diagnostics=_likely(values, site))
         _refuse_lost_entries(prior.values, site)
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
         replaces = [change.path for change in changed if change.attribute.replaces]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rpool.model.pool import Endpoint
+from rpool.model.record import Member
 from rpool.model.server import Role
-from rpool.model.view import Condition, PoolView, ServerView
+from rpool.model.view import Condition, PoolView
 from rpool_provider.resources.cluster_schema import CLUSTER
-from rpool_provider.wire.unknown import split, unknown_as_null
+from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known, split, unknown_as_null
 
 if TYPE_CHECKING:
     from rpool.model.pool import PoolSpec
@@ -20,6 +22,15 @@ def spec(values: dict[str, Any]) -> PoolSpec | None:
     from rpool.api import read_pool
 
     return read_pool(*split({name: values[name] for name in _REQUEST}))
+
+
+def endpoint(values: dict[str, Any]) -> Any:
+    """Where the API will answer: known before there is a cluster, unless its address is not."""
+    configured = values["control_plane"]
+    where = configured["endpoint"] if isinstance(configured, dict) else UNKNOWN
+    if not isinstance(where, dict) or not is_wholly_known(where):
+        return UNKNOWN
+    return Endpoint(vip=where["vip"], address=where["address"]).host_and_port
 
 
 def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
@@ -41,7 +52,7 @@ def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
     }
 
 
-def _server(server: ServerView) -> dict[str, Any]:
+def _server(server: Member) -> dict[str, Any]:
     return {
         "role": server.role.value,
         "address": server.address,
@@ -63,14 +74,14 @@ def view(values: dict[str, Any]) -> PoolView:
         endpoint=values["endpoint"],
         vip=values["control_plane"]["endpoint"]["vip"],
         ca_certificate=values["ca_certificate"],
-        servers={name: _server_view(server) for name, server in values["servers"].items()},
+        servers={name: _member(server) for name, server in values["servers"].items()},
         allocatable_cores=float(values["allocatable"]["cores"]),
         allocatable_memory_gib=float(values["allocatable"]["memory"]),
     )
 
 
-def _server_view(server: dict[str, Any]) -> ServerView:
-    return ServerView(
+def _member(server: dict[str, Any]) -> Member:
+    return Member(
         role=Role(server["role"]),
         address=server["address"],
         zone=server["zone"],
