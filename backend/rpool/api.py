@@ -70,11 +70,13 @@ class Site:
 
         return read(prior, self.world())
 
-    def destroy_pool(self, prior: PoolView, attempt: Attempt) -> None:
-        """Give all servers back, clean. Raises PoolIncomplete with the servers that remain."""
+    def destroy_pool(self, prior: PoolView, attempt: Attempt) -> tuple[str, ...]:
+        """Give all servers back, clean; returns warnings. Raises PoolIncomplete with the servers
+        that remain.
+        """
         from rpool.flow.destroy import destroy
 
-        destroy(prior, self.world(), attempt)
+        return destroy(prior, self.config.fleet, self.world(), attempt)
 
     def world(self) -> World:
         with self._lock:

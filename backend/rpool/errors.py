@@ -68,6 +68,10 @@ class Refused(RpoolError):
     """A server or a rule said no on purpose: a foreign claim, a dirty server, a quorum at risk."""
 
 
+class NotClaimed(Refused):
+    """The server has no claim at all, so there was nothing to do there."""
+
+
 class StalePlan(RpoolError):
     """The world changed between plan and apply: a planned server is no longer to be had."""
 

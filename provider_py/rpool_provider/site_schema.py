@@ -18,8 +18,8 @@ _SERVER = Object(
         optional("port", NUMBER, "Port of its SSH server; 22 unless set."),
         optional("labels", Map(STRING), "Labels that selectors can ask for."),
         optional("reserved", BOOL, "Never picked by a cluster."),
-        optional("retire", BOOL, "Never picked again: the server is to leave."),
-        optional("lost", BOOL, "The hardware is gone: never picked, never waited for."),
+        optional("retire", BOOL, "Never picked again."),
+        optional("lost", BOOL, "The hardware is gone: never picked, and a destroy lets go of it."),
     )
 )
 

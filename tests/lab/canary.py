@@ -12,6 +12,9 @@ from types import TracebackType
 # A bootstrap token in the form that kubeadm gives it, and nothing longer that has one inside.
 TOKEN = re.compile(rb"(?<![A-Za-z0-9_.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![A-Za-z0-9_.-])")
 PRIVATE = b"PRIVATE KEY-----"
+KINDS = (b"", b"RSA ", b"EC ", b"OPENSSH ", b"ENCRYPTED ")
+# kubeadm's certificate key, told from the digests that stand behind a name (sha256:...).
+CERTIFICATE_KEY = re.compile(rb"(?<![0-9a-zA-Z:/@_.-])[0-9a-f]{64}(?![0-9a-zA-Z_.-])")
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,18 @@ class Canary:
         ]
         if PRIVATE in text:
             found.append("a private key in PEM form")
-        if any(part in text for part in _base64_forms(b"-----BEGIN RSA PRIVATE KEY")):
-            found.append("a private key in base64, as a kubeconfig has it")
+        for kind in KINDS:
+            if any(part in text for part in _base64_forms(b"-----BEGIN %bPRIVATE KEY" % kind)):
+                found.append("a private key in base64, as a kubeconfig has it")
+        found += [f"a certificate key: {hit[:6].decode()}..." for hit in self._keys(text)]
         found += [f"a bootstrap token: {hit[:3].decode()}..." for hit in TOKEN.findall(text)]
         return found
+
+    @staticmethod
+    def _keys(text: bytes) -> list[bytes]:
+        """Names of containers have the same form; these stand alone in command lines of shims."""
+        lines = [line for line in text.split(b"\n") if b"containerd-shim" not in line]
+        return CERTIFICATE_KEY.findall(b"\n".join(lines))
 
 
 def _base64_forms(text: bytes) -> list[bytes]:
@@ -71,7 +82,7 @@ class ProcessWatch:
         return b"\n".join(sorted(self._seen))
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.05):
+        while not self._stop.wait(0.1):
             for process in Path("/proc").glob("[0-9]*"):
                 for part in ("cmdline", "environ"):
                     try:

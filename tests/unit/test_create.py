@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rpool.api import Attempt, PoolIncomplete, Site
-from rpool.errors import CommandFailed, DoesNotFit, Interrupted, Refused, RpoolError, Unreachable
+from rpool.errors import (
+    CommandFailed,
+    DoesNotFit,
+    Interrupted,
+    OutcomeUnknown,
+    Refused,
+    RpoolError,
+    TimedOut,
+    Unreachable,
+)
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.event import Event, Result
@@ -19,6 +30,7 @@ from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import Condition
+from rpool.model.world import SessionLock
 from rpool.simulate.world import Machine, SimulatedWorld
 
 SPEC = PoolSpec(
@@ -249,6 +261,141 @@ def test_an_unreachable_pool_is_shown_as_before_with_a_warning() -> None:
     found = stage.site.read_pool(view)
     assert found.view == view
     assert "Out of reach by SSH" in found.warnings[0]
+
+
+def workers_of(stage: Stage) -> list[str]:
+    """The servers that can only be workers here: the control planes are the three small ones."""
+    return list(stage.world.machines)[3:]
+
+
+def test_a_claim_whose_outcome_is_unknown_is_no_orphan() -> None:
+    stage = Stage()
+    for name in workers_of(stage)[:2]:
+        stage.world.broken[(act.TakeClaim, name)] = OutcomeUnknown(f"contact with {name} was lost")
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert stage.claimed() == set(view.servers)
+
+
+def test_a_member_that_misses_a_probe_while_another_is_replaced_is_not_forgotten() -> None:
+    stage = Stage(8)
+    bad = workers_of(stage)[:2]  # four of the five workers are picked, so one of these is
+
+    def log(event: Event) -> None:
+        if event.outcome is Result.FAILED and event.server in bad:
+            members = [n for n in workers_of(stage) if stage.machine(n).claim and n not in bad]
+            stage.machine(members[0]).powered = False
+
+    for name in bad:
+        stage.world.broken[(act.Join, name)] = CommandFailed(f"{name}: disk on fire")
+    spec = replace(SPEC, cores=32, memory_gib=64)
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(spec, Attempt(60, log=log))
+    assert caught.value.view is not None
+    assert stage.claimed() <= set(caught.value.view.servers)
+
+
+def test_a_control_plane_that_fails_to_join_is_not_reset_behind_etcds_back() -> None:
+    stage = Stage()
+    last = sorted(list(stage.world.machines)[:3])
+    for name in last:
+        stage.world.broken[(act.Join, name)] = OutcomeUnknown(f"contact with {name} was lost")
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert not any(isinstance(action, act.Reset) for action in stage.world.acted)
+    assert caught.value.view is not None
+    assert set(caught.value.view.servers) == stage.claimed()
+
+
+def test_a_cause_that_fails_every_join_does_not_burn_through_the_fleet() -> None:
+    stage = Stage(12)
+    for name in stage.world.machines:
+        stage.world.broken[(act.Join, name)] = CommandFailed(f"{name}: no route to the endpoint")
+    with pytest.raises(PoolIncomplete):
+        stage.site.create_pool(SPEC, stage.attempt())
+    prepared = {a.server for a in stage.world.acted if isinstance(a, act.Prepare)}
+    assert len(prepared) == 5
+
+
+def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    more = replace(view.servers[next(iter(view.servers))])
+    incomplete = replace(
+        view, condition=Condition.INCOMPLETE, servers={**view.servers, "r9u99": more}
+    )
+    found = stage.site.read_pool(incomplete).view
+    assert found is not None
+    assert "r9u99" in found.servers
+    assert found.condition is Condition.INCOMPLETE
+
+
+def test_an_accident_while_letting_go_of_the_lock_orphans_nobody() -> None:
+    stage = Stage()
+
+    @contextmanager
+    def slippery(server: str, uid: str) -> Iterator[SessionLock]:
+        with SimulatedWorld.lock(stage.world, server, uid) as lock:
+            yield lock
+        raise EOFError
+
+    stage.world.lock = slippery  # type: ignore[method-assign,assignment]
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert caught.value.view is not None
+    assert set(caught.value.view.servers) == stage.claimed() != set()
+
+
+def test_an_accident_amid_the_claims_orphans_nobody() -> None:
+    stage = Stage()
+
+    def log(event: Event) -> None:
+        if event.outcome is Result.DONE:
+            raise ZeroDivisionError
+
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, Attempt(60, log=log))
+    assert caught.value.view is not None
+    assert stage.claimed() <= set(caught.value.view.servers)
+
+
+def test_a_drain_that_fails_is_a_warning_once_all_servers_are_back() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for name in view.servers:
+        stage.world.broken[(act.Drain, name)] = TimedOut("draining took too long")
+    assert stage.site.destroy_pool(view, stage.attempt()) == ("draining took too long",)
+    assert stage.claimed() == set()
+
+
+def test_a_server_marked_lost_is_let_go_by_a_destroy() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    dead = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
+    stage.machine(dead).powered = False
+    fleet = servers().servers
+    marked = Fleet({**fleet, dead: replace(fleet[dead], lost=True)})
+    site = Site(SiteConfig(marked, Ssh(Secret("key"))), connect=lambda _: stage.world)
+    (warning,) = site.destroy_pool(view, stage.attempt())
+    assert dead in warning
+    assert stage.claimed() == {dead}
+
+
+def test_a_member_that_refuses_us_does_not_keep_the_others_from_being_given_back() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    odd = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
+    probe = stage.world.probe
+
+    def probing(server: str) -> Probed:
+        if server == odd:
+            raise Refused(f"{server} does not have the host key that the fleet declares")
+        return probe(server)
+
+    stage.world.probe = probing  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.destroy_pool(view, stage.attempt())
+    assert "host key" in caught.value.detail
+    assert stage.claimed() == {odd}
 
 
 def test_every_step_is_in_the_journal_of_the_control_planes() -> None:

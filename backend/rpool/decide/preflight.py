@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
@@ -39,10 +39,16 @@ def why_too_small(server: Server, probed: Probed) -> str | None:
 
 
 def findings(
-    spec: PoolSpec, seen: Mapping[ServerName, Probed], clock_offsets: Mapping[ServerName, float]
+    spec: PoolSpec,
+    seen: Mapping[ServerName, Probed],
+    clock_offsets: Mapping[ServerName, float],
+    members: Container[ServerName] = (),
 ) -> list[str]:
-    """Sentences about what is wrong among the servers that were picked together."""
-    return [*_clocks(clock_offsets), *_twins(seen), *_routes(spec, seen), *_vip(spec, seen)]
+    """Sentences about what is wrong among the servers that were picked together; `members` of the
+    pool, which have its routes and perhaps its address, are only compared with the others.
+    """
+    fresh = {name: probed for name, probed in seen.items() if name not in members}
+    return [*_clocks(clock_offsets), *_twins(seen), *_routes(spec, fresh), *_vip(spec, fresh)]
 
 
 def _clocks(offsets: Mapping[ServerName, float]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rpool.decide.placement import candidates, place
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.decide.rules import does_not_fit
-from rpool.errors import Refused, Unreachable
+from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.observe import Sighting, probe_all
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.seen import Probed
@@ -49,23 +49,30 @@ def choose(
         if placement.shortfall is not None:
             raise does_not_fit(spec, fleet, placement.shortfall, reasons)
         found, lost = probe_all(world, [name for name in placement.roles if name not in seen])
-        _refuse_if_hopeless(found, lost)
         seen |= found
+        _refuse_if_hopeless(seen, lost)
+        if gone := [error for name, error in lost.items() if name in kept]:
+            raise gone[0]  # to forget a member would orphan it
         new = {name: error.summary for name, error in lost.items()}
         new |= _unusable(fleet, {n: s.probed for n, s in found.items() if n not in kept})
         if not new:
             break
         reasons |= new
     picked = {name: seen[name] for name in placement.roles}
-    _preflight(spec, world, picked, first=not kept)
+    _preflight(spec, world, picked, kept)
     return Chosen(placement.roles, {name: sighting.probed for name, sighting in picked.items()})
 
 
 def _refuse_if_hopeless(
-    found: Mapping[ServerName, Sighting], lost: Mapping[ServerName, Unreachable]
+    seen: Mapping[ServerName, Sighting], lost: Mapping[ServerName, RpoolError]
 ) -> None:
-    """When no server lets us in, the key is wrong, not the servers: others need not be tried."""
-    if found or not lost or any(error.retryable for error in lost.values()):
+    """A server that is not the declared one, or a key that none accepts, is not a matter of
+    choosing: somebody should know, and other servers need not be tried.
+    """
+    for error in lost.values():
+        if not isinstance(error, Unreachable):
+            raise error
+    if seen or not lost or any(error.retryable for error in lost.values()):
         return
     first = next(iter(lost.values()))
     raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
@@ -81,23 +88,32 @@ def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerN
 
 
 def _preflight(
-    spec: PoolSpec, world: World, picked: Mapping[ServerName, Sighting], *, first: bool
+    spec: PoolSpec,
+    world: World,
+    picked: Mapping[ServerName, Sighting],
+    kept: Mapping[ServerName, Role],
 ) -> None:
-    if not first:
-        return
+    """Raise Refused with all findings. With members kept, the pool's own address and routes are in
+    use already, and its version was found before.
+    """
     probed = {name: sighting.probed for name, sighting in picked.items()}
-    via = next(iter(picked))
     offsets = {name: sighting.clock_offset_seconds for name, sighting in picked.items()}
-    with ThreadPoolExecutor(2, thread_name_prefix="preflight") as pool:
-        vip = pool.submit(_vip_in_use, spec, world, via)
-        version = pool.submit(_version_missing, spec, world, via)
-        found = [*findings(spec, probed, offsets), *vip.result(), *version.result()]
+    found = findings(spec, probed, offsets, kept)
+    if not kept:
+        found += _ask_servers(spec, world, next(iter(picked)))
     if found:
         listed = "\n".join(f"  {finding}." for finding in found)
         raise Refused(
             f"pool {spec.name} cannot be made on the servers that were picked",
-            f"Nothing was changed. What is in the way:\n{listed}",
+            f"Nothing was changed on them. What is in the way:\n{listed}",
         )
+
+
+def _ask_servers(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
+    with ThreadPoolExecutor(2, thread_name_prefix="preflight") as pool:
+        vip = pool.submit(_vip_in_use, spec, world, via)
+        version = pool.submit(_version_missing, spec, world, via)
+        return [*vip.result(), *version.result()]
 
 
 def _vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:

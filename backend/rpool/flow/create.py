@@ -7,16 +7,16 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from rpool.certificates import ca_pin
 from rpool.decide.create import Creation, plan_create
-from rpool.errors import Bug, RpoolError, SpecError
+from rpool.errors import Bug, NotClaimed, Refused, RpoolError, SpecError
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.choose import Chosen, choose
-from rpool.flow.execute import Limits, Ran, carry_out
+from rpool.flow.execute import Limits, Ran, as_rpool_error, carry_out
 from rpool.flow.journal import Journal
 from rpool.flow.view import of_creation
 from rpool.model.action import Action, Init, Join, JoinSecrets, Prepare, Reset, TakeClaim
@@ -41,10 +41,15 @@ def create(spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> Pool
     chosen = choose(spec, fleet, world, uid)
     creation = _creation(spec, fleet, uid, chosen)
     first = creation.with_role(Role.CONTROL_PLANE)[0]
-    attempted = Journal(spec.name, world, attempt.log)
-    with world.lock(first, uid) as lock, attempted as journal:
-        limits = replace(limits, lock_lost=lock.lost)
-        return _Making(creation, fleet, world, journal, limits).to_the_end(chosen)
+    journal = Journal(spec.name, world, attempt.log)
+    making = _Making(creation, fleet, world, journal, limits)
+    try:
+        with world.lock(first, uid) as lock, journal:
+            return making.to_the_end(chosen, lock.lost)
+    except PoolIncomplete:
+        raise
+    except Exception as error:  # whatever it is, what was claimed must get into the state
+        raise making.incomplete(as_rpool_error(error, f"creating pool {spec.name}")) from error
 
 
 def _creation(spec: PoolSpec, fleet: Fleet, uid: str, chosen: Chosen) -> Creation:
@@ -107,12 +112,15 @@ class _Making:
         self._claimed: set[ServerName] = set()
         self._excluded: dict[ServerName, str] = {}
 
-    def to_the_end(self, chosen: Chosen) -> PoolView:
+    def to_the_end(self, chosen: Chosen, lock_lost: Callable[[], bool]) -> PoolView:
+        self._limits = replace(self._limits, lock_lost=lock_lost)
         error: RpoolError = Bug("a create that had no round")
         for _ in range(ROUNDS):
             steps = plan_create(self._creation, chosen.probed)
+            before = set(self._claimed)
+            self._claimed |= _claiming(steps)  # should carrying out break off, all may be ours
             ran = carry_out(steps, self._world, self._journal, self._limits, self._bind)
-            self._claimed |= {s.server for s in _claims(steps) if s.name in ran.done}
+            self._claimed = before | _possibly_claimed(steps, ran)
             if ran.error is None:
                 return of_creation(self._creation, self._world)
             error = ran.error
@@ -123,7 +131,7 @@ class _Making:
             except RpoolError as why:
                 error = _with_note(error, why)
                 break
-        raise self._incomplete(error)
+        raise self.incomplete(error)
 
     def _replace(self, culprits: Mapping[ServerName, RpoolError]) -> Chosen:
         """Give failed servers back and choose others in their place; the rest stay as they are."""
@@ -135,38 +143,59 @@ class _Making:
             if name in self._claimed
         ]
         ran = carry_out(back, self._world, self._journal, self._limits)
-        self._claimed -= {step.server for step in back if step.name in ran.done}
-        if ran.error is not None:
-            raise ran.error
+        stuck = {n: e for n, e in ran.failed.items() if not isinstance(e, NotClaimed)}
+        self._claimed -= {s.server for s in back if s.name in ran.done or s.name in ran.failed} - {
+            s.server for s in back if s.name in stuck
+        }
+        if ran.halted is not None or stuck:
+            raise ran.halted or next(iter(stuck.values()))
         kept = {n: role for n, role in creation.roles.items() if n in self._claimed}
         chosen = choose(creation.spec, self._fleet, self._world, creation.uid, kept, self._excluded)
         self._creation = replace(creation, roles=chosen.roles)
         return chosen
 
-    def _incomplete(self, cause: RpoolError) -> RpoolError:
+    def incomplete(self, cause: RpoolError) -> RpoolError:
+        """The error to raise: with a view of what is claimed, if anything is."""
         if not self._claimed:
             return cause
         roles = {n: role for n, role in self._creation.roles.items() if n in self._claimed}
         return PoolIncomplete(cause, of_creation(replace(self._creation, roles=roles), None))
 
 
-def _claims(steps: Sequence[Step]) -> list[Step]:
-    return [step for step in steps if isinstance(step.action, TakeClaim)]
+def _claiming(steps: Sequence[Step]) -> set[ServerName]:
+    return {step.server for step in steps if isinstance(step.action, TakeClaim)}
+
+
+def _possibly_claimed(steps: Sequence[Step], ran: Ran) -> set[ServerName]:
+    """Servers that were claimed, or may have been: only a refusal says for sure that one was not,
+    since contact can break just after the claim was published.
+    """
+    unsure = {n for n, error in ran.failed.items() if not isinstance(error, Refused)}
+    return _claiming([step for step in steps if step.name in ran.done | unsure])
 
 
 def _culprits(steps: Sequence[Step], ran: Ran, chosen: Chosen) -> dict[ServerName, RpoolError]:
     """Servers that failed where others did not: worth trying without them.
 
     When all fail at the same kind of step, the cause is not a server (a package that is not in the
-    repository, say), and other servers would only fail after them.
+    repository, say), and other servers would only fail after them. A control plane that fails to
+    join may be a member of etcd by then; to replace it is not this function's to decide.
     """
     some_joined = any(probed.joined for probed in chosen.probed.values())
+    ended = frozenset(ran.failed)
     culprits: dict[ServerName, RpoolError] = {}
     for kind in (TakeClaim, Prepare, Init, Join):
-        tried = [step for step in steps if isinstance(step.action, kind)]
-        failed = {s.server: ran.failed[s.name] for s in tried if s.name in ran.failed}
+        tried = [s for s in steps if isinstance(s.action, kind) and s.name in ran.done | ended]
+        failed = {s.server: ran.failed[s.name] for s in tried if s.name in ended}
         if kind is TakeClaim or some_joined or len(failed) < len(tried):
             culprits |= failed
+    voters = {
+        s.server
+        for s in steps
+        if isinstance(s.action, Join) and s.action.control_plane and s.name in ended
+    }
+    if voters:
+        return {}
     return culprits
 
 

@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
 from rpool.decide.destroy import Removal, belongs_to, plan_destroy
-from rpool.errors import RpoolError, Unreachable
+from rpool.errors import OutcomeUnknown, RpoolError, TimedOut, Unreachable
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
 from rpool.flow.journal import Journal
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.model.claim import Claim
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import Condition, PoolView
-from rpool.model.world import World
+from rpool.model.world import SessionLock, World
 
 DRAIN_SECONDS = 120
 
 
-def destroy(prior: PoolView, world: World, attempt: Attempt) -> None:
-    """Give the pool's servers back. Servers under another pool's claim, or none, are not touched.
+def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tuple[str, ...]:
+    """Give the pool's servers back; returns warnings. Servers under another pool's claim, or none,
+    are not touched. One that is out of reach and marked `lost` in the fleet is let go.
 
     Raises PoolIncomplete with the servers that are still the pool's.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
-    seen, lost = probe_all(world, prior.servers)
+    seen, unseen = probe_all(world, prior.servers)
+    marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
+    missing = {name: error for name, error in unseen.items() if name not in marked}
     ours = _ours(prior, seen)
-    remaining = dict.fromkeys(lost)
-    error: RpoolError | None = _out_of_reach(prior, lost) if lost else None
-    if ours:
-        ran = _give_back(prior, ours, world, attempt, limits)
-        error = ran.error or error
-        remaining |= {name: None for name in ours if f"reset {name}" not in ran.done}
-    if error is not None:
-        servers = {name: prior.servers[name] for name in prior.servers if name in remaining}
-        left = replace(prior, servers=servers, condition=Condition.INCOMPLETE)
-        raise PoolIncomplete(error, left)
+    ran = _give_back(prior, ours, world, attempt, limits) if ours else None
+    kept = [name for name in ours if ran is None or f"reset {name}" not in ran.done]
+    if kept or missing:
+        error = (ran.error if ran and kept else None) or _out_of_reach(prior, missing)
+        servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
+        raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
+    return (*_let_go(marked), *_said(ran))
+
+
+def _let_go(marked: Collection[ServerName]) -> list[str]:
+    if not marked:
+        return []
+    names = ", ".join(sorted(marked))
+    return [f"{names}: marked lost and out of reach, so let go with a claim on it; wipe it first."]
+
+
+def _said(ran: Ran | None) -> list[str]:
+    """What went wrong and did not matter in the end: a drain that took too long, say."""
+    return [error.summary for error in ran.failed.values()] if ran else []
 
 
 def _ours(prior: PoolView, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, Claim]:
@@ -59,8 +71,8 @@ def _give_back(
 ) -> Ran:
     control_planes = [name for name, claim in ours.items() if claim.role is Role.CONTROL_PLANE]
     with ExitStack() as stack:
-        for name in control_planes[:1]:
-            stack.enter_context(world.lock(name, prior.uid))
+        lock = _lock(stack, world, prior, control_planes)
+        limits = replace(limits, lock_lost=lock.lost) if lock else limits
         journal = stack.enter_context(Journal(prior.name, world, attempt.log))
         serving = serving_control_plane(world, prior.uid, control_planes)
         removal = Removal(
@@ -74,9 +86,22 @@ def _give_back(
         return carry_out(plan_destroy(removal), world, journal, limits)
 
 
-def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, Unreachable]) -> Unreachable:
+def _lock(
+    stack: ExitStack, world: World, prior: PoolView, control_planes: list[ServerName]
+) -> SessionLock | None:
+    """The pool's lock, on the first control plane that can still give it."""
+    for name in control_planes:
+        try:
+            return stack.enter_context(world.lock(name, prior.uid))
+        except (Unreachable, OutcomeUnknown, TimedOut):
+            continue  # it died between the probe and now; its reset will say so
+    return None
+
+
+def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:
     reasons = "\n".join(f"  {error.summary}" for error in lost.values())
     return Unreachable(
         f"pool {prior.name}: {len(lost)} of its servers cannot be reached",
-        f"{reasons}\nThey stay in the state, and claimed. Bring them back and destroy again.",
+        f"{reasons}\nThey stay in the state, and claimed. Bring them back and destroy again; "
+        "or mark them lost = true in the fleet if the hardware is gone.",
     )

@@ -120,7 +120,7 @@ class _Run:
                     break
                 self._take(*self._results.get())
         if self._waiting and not self._failed and self._halted is None:
-            raise Bug(f"steps wait for each other: {', '.join(self._waiting)}")
+            self._halted = Bug(f"steps wait for each other: {', '.join(self._waiting)}")
         return Ran(frozenset(self._done), dict(self._failed), self._halted)
 
     def _start_what_can(self, pool: ThreadPoolExecutor) -> None:

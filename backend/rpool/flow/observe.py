@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.errors import RpoolError, Unreachable
+from rpool.errors import RpoolError
 from rpool.model.pool import PoolUid
 from rpool.model.seen import ClusterSeen, Probed
 from rpool.model.server import ServerName
@@ -26,13 +26,13 @@ class Sighting:
 
 def probe_all(
     world: World, servers: Iterable[ServerName]
-) -> tuple[dict[ServerName, Sighting], dict[ServerName, Unreachable]]:
-    """Probe servers at once: those seen, and those out of reach. Raises what no server can mend,
-    such as a host key that is not the declared one.
+) -> tuple[dict[ServerName, Sighting], dict[ServerName, RpoolError]]:
+    """Probe servers at once: those seen, and why the others could not be (mostly Unreachable; but
+    also Refused, by a host key that is not the declared one or a user without sudo).
     """
     names = list(servers)
     seen: dict[ServerName, Sighting] = {}
-    lost: dict[ServerName, Unreachable] = {}
+    lost: dict[ServerName, RpoolError] = {}
     if not names:
         return seen, lost
     with ThreadPoolExecutor(min(AT_ONCE, len(names)), thread_name_prefix="probe") as pool:
@@ -44,11 +44,11 @@ def probe_all(
     return seen, lost
 
 
-def _probe(world: World, server: ServerName) -> Sighting | Unreachable:
+def _probe(world: World, server: ServerName) -> Sighting | RpoolError:
     before = time.time()
     try:
         probed = world.probe(server)
-    except Unreachable as error:
+    except RpoolError as error:
         return error
     middle = (before + time.time()) / 2
     return Sighting(probed, probed.clock_seconds - middle)

@@ -38,13 +38,16 @@ def of_creation(creation: Creation, world: World | None) -> PoolView:
 
 
 def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
-    """The pool by its own record; a cluster without one was cut off before it was written."""
+    """The pool by its own record. While a change was cut off, the record may be older than what is
+    known of the pool (a cluster without one is younger than it): no server may be forgotten then,
+    since it would stay claimed by nobody's pool.
+    """
     record = cluster.record
-    if record is None:
+    if record is None or prior.condition is Condition.INCOMPLETE:
         return prior
-    servers = record.members
-    cores, memory = allocatable(cluster, servers)
     settled = record.phase is RecordPhase.SETTLED
+    servers = record.members if settled else {**prior.servers, **record.members}
+    cores, memory = allocatable(cluster, servers)
     return PoolView(
         uid=record.uid,
         name=record.name,

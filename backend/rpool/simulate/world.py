@@ -15,7 +15,14 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from rpool.certificates import ca_pin, new_ca
-from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
+from rpool.errors import (
+    CommandFailed,
+    NotClaimed,
+    OutcomeUnknown,
+    Refused,
+    RpoolError,
+    Unreachable,
+)
 from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets, Prepare
 from rpool.model.claim import Claim, Ownership
@@ -127,10 +134,14 @@ class SimulatedWorld:
         cluster = self._reach(via).cluster
         if cluster is None or via not in cluster.members:
             raise CommandFailed(f"{via} serves no API (simulated)")
-        running = [name for name in cluster.members if self.machines[name].powered]
+        running = [n for n in cluster.members if self._runs(cluster, self.machines[n])]
         if len(running) <= len(cluster.members) // 2:
             raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
         return cluster
+
+    @staticmethod
+    def _runs(cluster: _Cluster, machine: Machine) -> bool:
+        return machine.powered and machine.cluster is cluster
 
     # -- acting ----------------------------------------------------------------------------
 
@@ -139,15 +150,20 @@ class SimulatedWorld:
             machine = self._reach(action.server)
             if not isinstance(action, act.TakeClaim | act.AwaitReady):
                 self._check_claim(machine, action.ownership)
-            if error := self.broken.get((type(action), action.server)):
+            error = self.broken.get((type(action), action.server))
+            if error is not None and not isinstance(error, OutcomeUnknown):
                 raise error
             self._effect(action, machine)
+            if error is not None:  # contact breaks once it has happened
+                raise error
             if not isinstance(action, act.AppendJournal | act.AwaitReady):
                 self.acted.append(action)
 
     @staticmethod
     def _check_claim(machine: Machine, ours: Ownership) -> None:
-        if machine.claim is None or machine.claim.ownership != ours:
+        if machine.claim is None:
+            raise NotClaimed(f"{machine.server.name} is not claimed (simulated)")
+        if machine.claim.ownership != ours:
             raise Refused(f"{machine.server.name} is not claimed by pool {ours.uid} (simulated)")
 
     def _effect(self, action: Action, machine: Machine) -> None:
@@ -257,8 +273,7 @@ class SimulatedWorld:
 
     @staticmethod
     def _reset(machine: Machine) -> None:
-        if machine.cluster is not None:
-            machine.cluster.members.discard(machine.server.name)
+        """As the real one: it tells nobody, so etcd goes on counting the member."""
         machine.cluster = None
         machine.traces = ()
         machine.journal.clear()

@@ -84,10 +84,10 @@ class Cluster:
         assert prior.values is not None  # noqa: S101
         view = cluster_state.view(prior.values)
         try:
-            site.destroy_pool(view, _attempt("delete", prior.values, stop))
+            said = site.destroy_pool(view, _attempt("delete", prior.values, stop))
         except PoolIncomplete as error:
             return Reply(_held(prior, error.view), diagnostic.of_error(error))
-        return Reply(Held(None))
+        return Reply(Held(None), [diagnostic.warning(text) for text in said])
 
     def import_(self, id_: str, site: Site) -> Reply:
         raise RpoolError(
@@ -160,8 +160,8 @@ def _refuse_lost_entries(prior: Values, site: Site | None) -> None:
         names = ", ".join(gone)
         raise RpoolError(
             f"pool {prior['name']} uses {names}, which the fleet no longer has",
-            "Put the entry back into the provider's fleet. To take a server out of service, set "
-            "retire = true in its entry first.",
+            "Put the entry back into the provider's fleet: without it nobody can reach the server, "
+            "not even to take it out of the pool.",
         )
 
 
