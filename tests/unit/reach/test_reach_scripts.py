@@ -74,7 +74,11 @@ def test_of_many_that_claim_at_once_one_gets_it(world: RealWorld) -> None:
         "/etc/kubernetes/manifests/etcd.yaml",
         "/etc/kubernetes/pki/ca.key",
         "/var/lib/etcd/member/x",
+        "/etc/kubernetes/audit.yaml",
+        "/etc/kubernetes/.hidden",
+        "/var/lib/etcd/default/member/snap/db",
         "/var/lib/kubelet/config.yaml",
+        "/var/lib/kubelet/config.json",
         "/etc/cni/net.d/10-flannel.conflist",
         "/var/lib/cni/networks/cbr0",
         "/run/flannel/subnet.env",
@@ -95,6 +99,18 @@ def test_an_unclaimed_server_with_a_trace_is_dirty(
         claim(world)
     assert probed.traces[0] in caught.value.detail
     assert not server.path(CLAIM_FILE).exists()
+
+
+def test_folders_with_nothing_in_them_are_no_traces(world: RealWorld, server: TestServer) -> None:
+    """The kubelet's package ships some, and a disk of etcd's own has lost+found."""
+    for folder in (
+        "/etc/kubernetes/manifests",
+        "/var/lib/kubelet/pods",
+        "/var/lib/etcd/lost+found",
+    ):
+        server.path(folder).mkdir(parents=True)
+    assert world.probe("r1u04").is_spare
+    claim(world)
 
 
 def test_chains_of_kube_proxy_make_a_server_dirty(world: RealWorld, server: TestServer) -> None:

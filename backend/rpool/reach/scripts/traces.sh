@@ -11,10 +11,23 @@ any() {
     done
 }
 
+# filled DIRECTORY...: prints what is in it, but for folders with nothing in them, which packages
+# ship and disks have (lost+found). The search of each ends at the first file.
+filled() {
+    for directory; do
+        for entry in "$directory"/* "$directory"/.[!.]* "$directory"/..?*; do
+            if [ -n "$(find "$entry" -xdev ! -type d -print -quit 2>/dev/null)" ]; then
+                printf '%s\n' "$entry"
+            fi
+        done
+    done
+}
+
+# Whatever a reset deletes, whoever put it there: so a server with an etcd of its own, or with an
+# operator's file among those of kubeadm, is never taken and cannot lose it.
 trace_files() {
-    any "$KUBERNETES"/*.conf "$KUBERNETES"/manifests/*.yaml "$KUBERNETES"/pki/* \
-        /var/lib/etcd/member /var/lib/kubelet/config.yaml /var/lib/kubelet/pki/* \
-        /var/lib/kubelet/pods/* /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
+    filled "$KUBERNETES" /var/lib/kubelet /var/lib/etcd
+    any /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
         /var/lib/cni/* /run/flannel /var/log/pods/* /var/log/containers/* "$JOINED"
     # An init container of flannel puts its plugin here; a package's own is none of our business.
     if [ -e /opt/cni/bin/flannel ] && ! dpkg -S /opt/cni/bin/flannel >/dev/null 2>&1; then
