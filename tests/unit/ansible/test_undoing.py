@@ -76,6 +76,38 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
     assert not machine.path("/var/lib/rpool").exists()
 
 
+def kubeconfig(*authorities: str) -> str:
+    """As kubectl writes it; a cluster with no authority is one that is not verified."""
+    clusters = "".join(
+        "- cluster:\n"
+        + (f"    certificate-authority-data: {authority}\n" if authority else "")
+        + f"    server: https://10.0.1.{n}:6443\n  name: c{n}\n"
+        for n, authority in enumerate(authorities)
+    )
+    return f"apiVersion: v1\nclusters:\n{clusters}kind: Config\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        (kubeconfig("T1VSUw=="), False),
+        (kubeconfig("VEhFSVJT"), True),
+        (kubeconfig("T1VSUw==", "VEhFSVJT"), True),
+        (kubeconfig("VEhFSVJT", "T1VSUw=="), True),
+        (kubeconfig("T1VSUw==", "T1VSUw=="), True),
+        (kubeconfig("T1VSUw==", ""), True),
+    ],
+)
+def test_a_kubeconfig_goes_only_if_it_is_of_this_cluster_alone(
+    machine: Machine, text: str, stays: bool
+) -> None:
+    machine.file("/etc/kubernetes/admin.conf", kubeconfig("T1VSUw=="))
+    machine.file("/etc/theirs", text)
+    put = "mkdir /root/.kube\ncp /etc/theirs /root/.kube/config\n"
+    done = machine.run(f"{put}sh -s <<'END'\n{reset()}END\ncat /root/.kube/config\n")
+    assert done.stdout == (text if stays else "")
+
+
 def test_a_server_of_another_pool_is_not_touched(machine: Machine) -> None:
     machine.role(WRITE)
     before = machine.snapshot()

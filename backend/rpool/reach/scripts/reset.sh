@@ -23,17 +23,20 @@ act() {
 # attempt COMMAND...: what fails here is seen by `verify`; its output is shown then.
 attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
 
-# An operator's copy of admin.conf, if it is of this cluster: it is worth nothing from now on.
-# What kubectl has cached beside it harms nobody who loses it.
+# An operator's copy of admin.conf, if it is of this cluster and of no other: it is worth nothing
+# from now on. What kubectl has cached beside it harms nobody who loses it.
 forget_kubeconfig() {
-    authority=$(sed -n 's/^ *certificate-authority-data: //p' "$KUBERNETES/admin.conf" 2>/dev/null) ||
-        authority=
-    if [ -n "$authority" ] && grep -qsF "$authority" /root/.kube/config; then
+    authority=$(authorities "$KUBERNETES/admin.conf")
+    if [ -n "$authority" ] && [ "$(authorities /root/.kube/config)" = "$authority" ] &&
+        [ "$(grep -c '^ *\(- \)\{0,1\}server:' /root/.kube/config)" = 1 ]; then
         rm -f /root/.kube/config
     fi
     rm -rf /root/.kube/cache
     rmdir /root/.kube 2>/dev/null || true
 }
+
+# authorities KUBECONFIG: of all clusters in it, one a line.
+authorities() { sed -n 's/^.*certificate-authority-data: *//p' "$1" 2>/dev/null || true; }
 
 stop_kubelet() {
     attempt systemctl stop rpool-images.service
