@@ -76,6 +76,37 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
     assert not machine.path("/var/lib/rpool").exists()
 
 
+START = "CHANGED=\nIMAGES='registry.k8s.io/pause:3.10'\n" + (SCRIPTS / "start.sh").read_text()
+LISTEN = (
+    'mkdir -p /run/containerd\npython3 -c "import socket; socket.socket(socket.AF_UNIX)'
+    ".bind('/run/containerd/containerd.sock')\"\n"
+)
+
+
+@pytest.mark.parametrize("theirs", ["", "registry.k8s.io/pause:3.1\n"])
+def test_a_reset_removes_the_images_that_came_after_the_claim_and_no_others(
+    machine: Machine, theirs: str
+) -> None:
+    machine.program("ctr", 'case "$*" in *"images list"*) cat /etc/images ;; esac')
+    machine.file("/etc/images", theirs)
+    assert machine.role(START).returncode == 0
+    machine.file("/etc/images", f"{theirs}registry.k8s.io/pause:3.10\n")
+    assert machine.role(START).returncode == 0
+    done = machine.run(LISTEN + reset())
+    assert done.returncode == 0, done.stderr
+    removals = [line for line in machine.calls.splitlines() if "images remove" in line]
+    assert removals == ["ctr --namespace k8s.io images remove registry.k8s.io/pause:3.10"]
+
+
+def test_images_stay_where_nobody_knows_whose_they_are(machine: Machine) -> None:
+    machine.program("ctr", 'case "$*" in *"images list"*) cat /etc/images ;; esac')
+    assert "will stay" in machine.role(START).stderr
+    machine.file("/etc/images", "registry.k8s.io/pause:3.1\n")
+    done = machine.run(LISTEN + reset())
+    assert done.returncode == 0, done.stderr
+    assert "images remove" not in machine.calls
+
+
 def kubeconfig(*authorities: str) -> str:
     """As kubectl writes it; a cluster with no authority is one that is not verified."""
     clusters = "".join(

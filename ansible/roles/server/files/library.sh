@@ -7,8 +7,9 @@
 set -eu
 
 # The list of what preparation wrote, kept on the server itself: `files` has a path a line, noted
-# before it is written (a directory ends in a slash); `kept` has what was there before. A reset
-# undoes exactly this list, whichever version of the role has written it.
+# before it is written (a directory ends in a slash); `kept` has what was there before, and
+# `images` the names of the container images that were. A reset undoes exactly this list, whichever
+# version of the role has written it.
 PREPARED=/var/lib/rpool/prepared
 # In a file that has it, nothing of anybody else's can be lost.
 MARK='Written by rpool'

@@ -13,6 +13,18 @@ start_services() {
     systemctl --quiet enable containerd kubelet
 }
 
+# The images that were here before the first of ours came: a reset leaves them.
+list_images() {
+    if [ -e "$PREPARED/images" ]; then return 0; fi
+    mkdir -p "$PREPARED"
+    if timeout 10 ctr --namespace k8s.io images list --quiet >"$PREPARED/images.new"; then
+        sync "$PREPARED/images.new"
+        mv "$PREPARED/images.new" "$PREPARED/images"
+    else
+        warn "containerd does not list its images: those of this pool will stay after a reset"
+    fi
+}
+
 # Servers join one after the other; those that wait can have their images meanwhile. Whatever goes
 # wrong here, kubeadm tries again and tells.
 fetch_images() {
@@ -26,4 +38,5 @@ fetch_images() {
 }
 
 start_services
+list_images
 fetch_images
