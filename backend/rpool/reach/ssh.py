@@ -12,7 +12,7 @@ import shlex
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import paramiko
@@ -25,6 +25,7 @@ from rpool.reach.keys import load_private_key
 
 CHANNELS = 8  # sshd's MaxSessions is 10 a connection
 CHUNK = 1 << 16
+BROKEN = (paramiko.SSHException, EOFError, OSError)  # what paramiko raises when contact is lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class Session:
         connection, channel = self._open()
         try:
             try:
-                channel.exec_command(self._as_root(command))
-            except (paramiko.SSHException, EOFError, OSError):
+                self._start(channel, self._as_root(command))
+            except BROKEN:
                 raise self._lost() from None
             yield channel
         finally:
@@ -103,6 +104,16 @@ class Session:
                 connection.transport.close()
             self._connections.clear()
 
+    def _start(self, channel: paramiko.Channel, command: str) -> None:
+        """paramiko waits for ever for the answer of an sshd that has frozen: this does not."""
+        limit = threading.Timer(self.ssh.connect_timeout_seconds, _close, (channel,))
+        limit.daemon = True
+        limit.start()
+        try:
+            channel.exec_command(command)
+        finally:
+            limit.cancel()
+
     def _as_root(self, command: str) -> str:
         shell = f"sh -c {shlex.quote(command)}"
         return shell if self.ssh.user == "root" else f"sudo -n -- {shell}"
@@ -114,7 +125,7 @@ class Session:
             try:
                 seconds = self.ssh.connect_timeout_seconds
                 return connection, connection.transport.open_session(timeout=seconds)
-            except (paramiko.SSHException, EOFError, OSError) as error:
+            except BROKEN as error:
                 connection.transport.close()
                 with self._lock:
                     connection.channels -= 1
@@ -140,14 +151,17 @@ class Session:
             return
         try:
             channel = transport.open_session(timeout=self.ssh.connect_timeout_seconds)
-            channel.settimeout(self.ssh.connect_timeout_seconds)
-            channel.exec_command("sudo -n true")
+            self._start(channel, "sudo -n true")
             channel.status_event.wait(self.ssh.connect_timeout_seconds)
-            allowed = channel.exit_status == 0
-            channel.close()
-        except (paramiko.SSHException, EOFError, OSError) as error:
+            code = channel.exit_status
+        except BROKEN as error:
+            transport.close()
             raise Unreachable(f"{self.server.name}: contact broke after login: {error}") from None
-        if not allowed:
+        _close(channel)
+        if code < 0:
+            transport.close()
+            raise Unreachable(f"{self.server.name} did not answer sudo after login")
+        if code != 0:
             transport.close()
             raise Refused(
                 f"{self.ssh.user} may not become root on {self.server.name} without a password",
@@ -184,10 +198,15 @@ class Session:
         )
 
 
+def _close(channel: paramiko.Channel) -> None:
+    with suppress(*BROKEN):
+        channel.close()
+
+
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
     """A command need not read all that it is given; how it ends tells how it went."""
     try:
         channel.sendall(stdin)
         channel.shutdown_write()
-    except (paramiko.SSHException, EOFError, OSError):
+    except BROKEN:
         pass

@@ -137,6 +137,35 @@ def test_a_command_over_its_time_is_timed_out_and_the_session_goes_on(server: Te
         assert ssh.run("echo on").stdout == b"on\n"
 
 
+def processes_below(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [found for child in map(int, children) for found in (child, *processes_below(child))]
+
+
+def test_a_server_that_freezes_before_it_starts_a_command_is_not_waited_for(
+    server: TestServer,
+) -> None:
+    class Freezing(Session):
+        def _open(self):  # type: ignore[no-untyped-def]
+            opened = Session._open(self)
+            for pid in processes_below(server.process.pid):
+                os.kill(pid, signal.SIGSTOP)
+            return opened
+
+    site = server.site()
+    with closing(Freezing(server.node, site.ssh, load_private_key(site.ssh.private_key))) as ssh:
+        started = time.monotonic()
+        with pytest.raises(OutcomeUnknown, match="r1u04"):
+            ssh.run("true")
+        assert time.monotonic() - started < site.ssh.connect_timeout_seconds + 5
+
+
+def test_a_sudo_that_does_not_answer_is_no_refusal(server: TestServer) -> None:
+    server.marker("sudo", "sleep 60")
+    with session(server.site(user="ops")) as ssh, pytest.raises(Unreachable, match="sudo"):
+        ssh.run("true")
+
+
 def test_a_broken_connection_is_replaced_at_the_next_command(server: TestServer) -> None:
     with session(server.site()) as ssh:
         ssh.run("true")
