@@ -74,11 +74,14 @@ class Session:
         """Run a shell command as root and wait for its end."""
         deadline = time.monotonic() + timeout_seconds
         with self.channel(command) as channel:
-            if stdin:
-                threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
-            else:
-                channel.shutdown_write()
-            stdout, stderr = self._collect(channel, command, deadline)
+            try:
+                if stdin:
+                    threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
+                else:
+                    channel.shutdown_write()
+                stdout, stderr = self._collect(channel, command, deadline)
+            except BROKEN:
+                raise self._lost() from None
             if not channel.exit_status_ready() or channel.exit_status < 0:
                 raise self._lost()
             return Completed(channel.exit_status, stdout, stderr)
@@ -94,9 +97,11 @@ class Session:
                 raise self._lost() from None
             yield channel
         finally:
-            channel.close()
-            with self._lock:
-                connection.channels -= 1
+            try:
+                _close(channel)
+            finally:
+                with self._lock:
+                    connection.channels -= 1
 
     def close(self) -> None:
         with self._lock:
@@ -199,6 +204,7 @@ class Session:
 
 
 def _close(channel: paramiko.Channel) -> None:
+    """How a command ended is known by then: a connection that breaks here changes nothing."""
     with suppress(*BROKEN):
         channel.close()
 

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
 from conftest import TestServer, free_port, new_key
 
@@ -19,6 +20,7 @@ from rpool.errors import OutcomeUnknown, Refused, SpecError, TimedOut, Unreachab
 from rpool.model.secret import Secret
 from rpool.model.site import SiteConfig
 from rpool.reach.keys import load_private_key
+from rpool.reach.session_lock import HeldLock
 from rpool.reach.ssh import Session, Sessions
 
 
@@ -158,6 +160,45 @@ def test_a_server_that_freezes_before_it_starts_a_command_is_not_waited_for(
         with pytest.raises(OutcomeUnknown, match="r1u04"):
             ssh.run("true")
         assert time.monotonic() - started < site.ssh.connect_timeout_seconds + 5
+
+
+class Breaking(paramiko.Channel):
+    """One whose connection breaks at the very end."""
+
+    def close(self) -> None:
+        super().close()
+        raise EOFError
+
+
+class BreakingSession(Session):
+    def _open(self):  # type: ignore[no-untyped-def]
+        connection, channel = Session._open(self)
+        channel.__class__ = Breaking
+        return connection, channel
+
+
+@contextmanager
+def breaking_session(server: TestServer) -> Iterator[Session]:
+    ssh = server.site().ssh
+    with closing(BreakingSession(server.node, ssh, load_private_key(ssh.private_key))) as session:
+        yield session
+
+
+def test_a_connection_that_breaks_at_the_end_changes_no_result(server: TestServer) -> None:
+    with breaking_session(server) as ssh:
+        assert [ssh.run("echo on").stdout for _ in range(9)] == [b"on\n"] * 9
+        assert (server.root / "sshd.log").read_text().count("Accepted publickey") == 1
+        with pytest.raises(TimedOut):
+            ssh.run("sleep 60", timeout_seconds=0.5)
+
+
+def test_a_lock_is_left_without_an_error_also_when_its_connection_breaks(
+    server: TestServer,
+) -> None:
+    with breaking_session(server) as ssh:
+        with HeldLock(ssh, "0badcafe") as lock:
+            assert not lock.lost()
+        assert lock.lost()
 
 
 def test_a_sudo_that_does_not_answer_is_no_refusal(server: TestServer) -> None:
