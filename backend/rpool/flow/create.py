@@ -143,10 +143,9 @@ class _Making:
             if name in self._claimed
         ]
         ran = carry_out(back, self._world, self._journal, self._limits)
-        stuck = {n: e for n, e in ran.failed.items() if not isinstance(e, NotClaimed)}
-        self._claimed -= {s.server for s in back if s.name in ran.done or s.name in ran.failed} - {
-            s.server for s in back if s.name in stuck
-        }
+        stuck = {n: error for n, error in ran.failed.items() if not isinstance(error, NotClaimed)}
+        over = ran.done | (ran.failed.keys() - stuck.keys())
+        self._claimed -= {step.server for step in back if step.name in over}
         if ran.halted is not None or stuck:
             raise ran.halted or next(iter(stuck.values()))
         kept = {n: role for n, role in creation.roles.items() if n in self._claimed}
