@@ -41,7 +41,7 @@ class RealWorld:
         return sightings.probed(server, self._look("a probe", server, script))
 
     def address_answers(self, via: ServerName, address: str) -> bool:
-        variables = {"ADDRESS": address, "NODE_ADDRESS": self._site.fleet.servers[via].address}
+        variables = {"ADDRESS": address, "NODE_ADDRESS": self._address(via)}
         script = compose(("library", "arp"), variables)
         return self._look(f"asking for {address}", via, script).strip() == b"answers"
 
@@ -53,11 +53,12 @@ class RealWorld:
         return tuple(sorted({line.partition("-")[0] for line in printed.split()}))
 
     def observe(self, via: ServerName) -> ClusterSeen:
-        host = url_host(self._site.fleet.servers[via].address)
+        host = url_host(self._address(via))
         script = compose(("library", "observe"), {"NODE_HOST": host, "NODES_PATH": NODES_PATH})
         return sightings.cluster(via, self._look("looking at the cluster", via, script))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        self._address(action.server)  # so that rendering finds it
         script = render(action, self._site, timeout_seconds)
         completed = self._run(action.server, script, timeout_seconds)
         error = failure(doing(action), action.server, completed, secrets_of(action))
@@ -79,6 +80,10 @@ class RealWorld:
 
     def close(self) -> None:
         self._sessions.close()
+
+    def _address(self, server: ServerName) -> str:
+        """Raises NotInFleet when the server's entry was removed."""
+        return self._sessions.session(server).server.address
 
     def _run(self, server: ServerName, script: str, timeout_seconds: float) -> Completed:
         """Run a script under a deadline that the server itself keeps: nothing outlives us there."""
