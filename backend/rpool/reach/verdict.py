@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model.claim import Claim
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
@@ -52,7 +52,7 @@ def failure(
             return Refused(summary, f"{doing}: nothing was done there. It {_whose(stdout)}.")
         case Exit.UNCLAIMED:
             summary = f"{server} is not claimed, so nothing was done there"
-            return Refused(summary, f"{doing}: the claim was expected. Was it released?")
+            return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")
         case Exit.DIRTY:
             summary = f"{server} is not claimed, but dirty: it has traces of Kubernetes"
             return Refused(summary, f"{stdout}\nClean the server before rpool may take it.")

@@ -14,7 +14,7 @@ import pytest
 from conftest import TestServer
 from samples import ACTIONS, CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing, named
 
-from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Claim, Ownership, Phase
@@ -188,7 +188,7 @@ def test_no_action_touches_an_unclaimed_server(
     server: TestServer, world: RealWorld, action: Action
 ) -> None:
     before = server.snapshot()
-    with pytest.raises(Refused, match="not claimed"):
+    with pytest.raises(NotClaimed, match="not claimed"):
         world.carry_out(at_home(server, action), 60)
     assert server.snapshot() == before
     assert server.calls == ""

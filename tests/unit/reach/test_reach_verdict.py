@@ -8,7 +8,7 @@ import json
 import pytest
 from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
-from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model.secret import Secret
 from rpool.reach import sightings
 from rpool.reach.ssh import Completed
@@ -17,7 +17,7 @@ from rpool.reach.verdict import Exit, failure, redact
 TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.FOREIGN, Refused, "r1u04 belongs to pool other (uid f0e1d2c3"),
     (Exit.STALE, Refused, "another life"),
-    (Exit.UNCLAIMED, Refused, "not claimed"),
+    (Exit.UNCLAIMED, NotClaimed, "not claimed"),
     (Exit.DIRTY, Refused, "dirty"),
     (Exit.BUSY, Refused, "busy"),
     (Exit.HELD, Refused, "another operation"),
