@@ -92,6 +92,12 @@ def host_and_port(value: str) -> str:
 
 
 def url(value: str) -> str:
+    """Of a mirror. What is said of a password does not show it."""
+    if re.match(r"[^/]*//[^/?#]*@", value):
+        raise ValueError(
+            "an address must not hold a user or a password (user:password@): "
+            "it would show in command lines and files of the servers"
+        )
     if not re.fullmatch(r"https?://[^\s'\"\\$`]+", value):
         raise ValueError(f'"{value}" is not an http or https address')
     return value.rstrip("/")

@@ -25,6 +25,7 @@ from samples import (
     site,
 )
 
+from rpool.config.values import url
 from rpool.errors import Bug
 from rpool.model import action as act
 from rpool.model.action import Action
@@ -214,3 +215,11 @@ def test_metallb_gets_a_pool_for_each_and_one_advertisement_of_them_all() -> Non
         ("L2Advertisement", "rpool"),
     ]
     assert objects[2]["spec"] == {"ipAddressPools": ["a", "b"]}
+
+
+@pytest.mark.parametrize("user", ["ann", "ann:sesame", "ann:se$ame", ":sesame"])
+def test_no_password_for_a_mirror_can_get_into_a_script(user: str) -> None:
+    with pytest.raises(ValueError, match="must not hold a user or a password") as caught:
+        url(f"https://{user}@mirror.example.org/k8s")
+    assert "ame" not in str(caught.value)
+    assert url("https://mirror.example.org/k8s/@v1/") == "https://mirror.example.org/k8s/@v1"
