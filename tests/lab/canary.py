@@ -15,6 +15,7 @@ PRIVATE = b"PRIVATE KEY-----"
 KINDS = (b"", b"RSA ", b"EC ", b"OPENSSH ", b"ENCRYPTED ")
 # kubeadm's certificate key, told from the digests that stand behind a name (sha256:...).
 CERTIFICATE_KEY = re.compile(rb"(?<![0-9a-zA-Z:/@_.-])[0-9a-f]{64}(?![0-9a-zA-Z_.-])")
+CERTIFICATE_KEY_OPTION = b"--certificate-key"
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,13 @@ class Canary:
         for kind in KINDS:
             if any(part in text for part in _base64_forms(b"-----BEGIN %bPRIVATE KEY" % kind)):
                 found.append("a private key in base64, as a kubeconfig has it")
-        found += [f"a certificate key: {hit[:6].decode()}..." for hit in self._keys(text)]
+        if CERTIFICATE_KEY_OPTION in text:
+            found.append("a certificate key in a command line")
+        found += [
+            f"a certificate key: {hit[:6].decode()}..." for hit in CERTIFICATE_KEY.findall(text)
+        ]
         found += [f"a bootstrap token: {hit[:3].decode()}..." for hit in TOKEN.findall(text)]
         return found
-
-    @staticmethod
-    def _keys(text: bytes) -> list[bytes]:
-        """Names of containers have the same form; these stand alone in command lines of shims."""
-        lines = [line for line in text.split(b"\n") if b"containerd-shim" not in line]
-        return CERTIFICATE_KEY.findall(b"\n".join(lines))
 
 
 def _base64_forms(text: bytes) -> list[bytes]:
@@ -79,7 +78,10 @@ class ProcessWatch:
         self._thread.join()
 
     def seen(self) -> bytes:
-        return b"\n".join(sorted(self._seen))
+        """All that was read, less the ids of containers and Terraform's cookie, which have the form
+        of a certificate key. A real one stands behind kubeadm's option, and the option stays.
+        """
+        return CERTIFICATE_KEY.sub(b"", b"\n".join(sorted(self._seen)).replace(b"\0", b" "))
 
     def _watch(self) -> None:
         while not self._stop.wait(0.1):
