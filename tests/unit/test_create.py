@@ -1,4 +1,4 @@
-"""Creating and destroying a pool, on modelled servers that keep the real rules."""
+"""Creating a pool, on modelled servers that keep the real rules."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from stage import FOREIGN, SPEC, Stage, servers, workers_of
 
 from rpool.api import Attempt, PoolIncomplete, Site
 from rpool.errors import (
@@ -18,65 +18,19 @@ from rpool.errors import (
     OutcomeUnknown,
     Refused,
     RpoolError,
-    TimedOut,
     Unreachable,
 )
 from rpool.model import action as act
-from rpool.model.claim import Claim, Phase
+from rpool.model.claim import Phase
 from rpool.model.event import Event, Result
-from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.pool import ControlPlane, Endpoint
 from rpool.model.secret import Secret
 from rpool.model.seen import Probed
-from rpool.model.server import Fleet, Role, Server
+from rpool.model.server import Role
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import Condition
 from rpool.model.world import SessionLock
-from rpool.simulate.world import Machine, SimulatedWorld
-
-SPEC = PoolSpec(
-    name="batch",
-    kubernetes_version="1.36.3",
-    cores=16,
-    memory_gib=32,
-    control_plane=ControlPlane(3, Endpoint(vip="10.0.1.200")),
-    metallb_pools={"default": ("10.0.1.210-10.0.1.230",)},
-)
-FOREIGN = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
-
-
-def servers(count: int = 7) -> Fleet:
-    return Fleet(
-        {
-            f"r{i % 3 + 1}u{i:02}": Server(
-                name=f"r{i % 3 + 1}u{i:02}",
-                address=f"10.0.1.{i + 10}",
-                cores=4 if i < 3 else 8,
-                memory_gib=8 if i < 3 else 16,
-                zone=f"rack{i % 3 + 1}",
-                host_key="ssh-ed25519 AAAA",
-            )
-            for i in range(count)
-        }
-    )
-
-
-class Stage:
-    """A site, its modelled world and what was logged."""
-
-    def __init__(self, count: int = 7) -> None:
-        self.world = SimulatedWorld(servers(count))
-        config = SiteConfig(servers(count), Ssh(Secret("key")))
-        self.site = Site(config, connect=lambda _: self.world)
-        self.events: list[Event] = []
-
-    def attempt(self, **more: Any) -> Attempt:
-        return Attempt(timeout_seconds=60, log=self.events.append, **more)
-
-    def machine(self, name: str) -> Machine:
-        return self.world.machines[name]
-
-    def claimed(self) -> set[str]:
-        return {name for name, machine in self.world.machines.items() if machine.claim}
+from rpool.simulate.world import SimulatedWorld
 
 
 def test_a_create_makes_a_settled_pool_of_the_size_that_was_asked_for() -> None:
@@ -100,20 +54,6 @@ def test_no_token_outlives_a_create() -> None:
     view = stage.site.create_pool(SPEC, stage.attempt())
     clusters = [stage.machine(name).cluster for name in view.servers]
     assert all(cluster is not None and not cluster.tokens for cluster in clusters)
-
-
-def test_a_read_after_a_create_shows_the_same_pool() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    assert stage.site.read_pool(view).view == view
-
-
-def test_a_destroyed_pool_leaves_all_servers_spare() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    stage.site.destroy_pool(view, stage.attempt())
-    assert all(stage.world.probe(name).is_spare for name in stage.world.machines)
-    assert stage.site.read_pool(view).view is None
 
 
 @pytest.mark.parametrize("spoil", ["foreign", "dirty", "dead", "small"])
@@ -206,16 +146,6 @@ def test_a_cause_that_is_no_servers_fault_is_told_and_no_other_server_is_tried()
     assert len(stage.claimed()) == 5
 
 
-def test_what_an_incomplete_create_left_can_be_destroyed() -> None:
-    stage = Stage()
-    stage.world.versions.clear()  # its index lies
-    with pytest.raises(PoolIncomplete) as caught:
-        stage.site.create_pool(SPEC, stage.attempt())
-    assert caught.value.view is not None
-    stage.site.destroy_pool(caught.value.view, stage.attempt())
-    assert stage.claimed() == set()
-
-
 def test_a_stopped_create_starts_nothing_more_and_names_what_it_has() -> None:
     stage, stop = Stage(), threading.Event()
 
@@ -229,43 +159,6 @@ def test_a_stopped_create_starts_nothing_more_and_names_what_it_has() -> None:
     assert caught.value.view is not None
     assert set(caught.value.view.servers) == stage.claimed()
     assert not any(isinstance(action, act.Join) for action in stage.world.acted)
-
-
-def test_a_destroy_without_one_server_keeps_just_that_one() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    dead = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
-    stage.machine(dead).powered = False
-    with pytest.raises(PoolIncomplete) as caught:
-        stage.site.destroy_pool(view, stage.attempt())
-    assert isinstance(caught.value.cause, Unreachable)
-    assert caught.value.view is not None
-    assert set(caught.value.view.servers) == {dead} == stage.claimed()
-
-
-def test_a_destroy_never_touches_a_server_that_another_pool_has_meanwhile() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    taken = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
-    stage.machine(taken).claim = FOREIGN
-    stage.site.destroy_pool(view, stage.attempt())
-    assert stage.machine(taken).claim == FOREIGN
-    assert stage.machine(taken).cluster is not None
-
-
-def test_an_unreachable_pool_is_shown_as_before_with_a_warning() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    for machine in stage.world.machines.values():
-        machine.powered = False
-    found = stage.site.read_pool(view)
-    assert found.view == view
-    assert "Out of reach by SSH" in found.warnings[0]
-
-
-def workers_of(stage: Stage) -> list[str]:
-    """The servers that can only be workers here: the control planes are the three small ones."""
-    return list(stage.world.machines)[3:]
 
 
 def test_a_claim_whose_outcome_is_unknown_is_no_orphan() -> None:
@@ -316,19 +209,6 @@ def test_a_cause_that_fails_every_join_does_not_burn_through_the_fleet() -> None
     assert len(prepared) == 5
 
 
-def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    more = replace(view.servers[next(iter(view.servers))])
-    incomplete = replace(
-        view, condition=Condition.INCOMPLETE, servers={**view.servers, "r9u99": more}
-    )
-    found = stage.site.read_pool(incomplete).view
-    assert found is not None
-    assert "r9u99" in found.servers
-    assert found.condition is Condition.INCOMPLETE
-
-
 def test_an_accident_while_letting_go_of_the_lock_orphans_nobody() -> None:
     stage = Stage()
 
@@ -356,46 +236,6 @@ def test_an_accident_amid_the_claims_orphans_nobody() -> None:
         stage.site.create_pool(SPEC, Attempt(60, log=log))
     assert caught.value.view is not None
     assert stage.claimed() <= set(caught.value.view.servers)
-
-
-def test_a_drain_that_fails_is_a_warning_once_all_servers_are_back() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    for name in view.servers:
-        stage.world.broken[(act.Drain, name)] = TimedOut("draining took too long")
-    assert stage.site.destroy_pool(view, stage.attempt()) == ("draining took too long",)
-    assert stage.claimed() == set()
-
-
-def test_a_server_marked_lost_is_let_go_by_a_destroy() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    dead = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
-    stage.machine(dead).powered = False
-    fleet = servers().servers
-    marked = Fleet({**fleet, dead: replace(fleet[dead], lost=True)})
-    site = Site(SiteConfig(marked, Ssh(Secret("key"))), connect=lambda _: stage.world)
-    (warning,) = site.destroy_pool(view, stage.attempt())
-    assert dead in warning
-    assert stage.claimed() == {dead}
-
-
-def test_a_member_that_refuses_us_does_not_keep_the_others_from_being_given_back() -> None:
-    stage = Stage()
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    odd = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
-    probe = stage.world.probe
-
-    def probing(server: str) -> Probed:
-        if server == odd:
-            raise Refused(f"{server} does not have the host key that the fleet declares")
-        return probe(server)
-
-    stage.world.probe = probing  # type: ignore[method-assign]
-    with pytest.raises(PoolIncomplete) as caught:
-        stage.site.destroy_pool(view, stage.attempt())
-    assert "host key" in caught.value.detail
-    assert stage.claimed() == {odd}
 
 
 def test_every_step_is_in_the_journal_of_the_control_planes() -> None:

@@ -1,0 +1,130 @@
+"""Reading and destroying a pool, on modelled servers that keep the real rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from stage import FOREIGN, SPEC, Stage, servers
+
+from rpool.api import PoolIncomplete, Site
+from rpool.errors import (
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from rpool.model import action as act
+from rpool.model.secret import Secret
+from rpool.model.seen import Probed
+from rpool.model.server import Fleet, Role
+from rpool.model.site import SiteConfig, Ssh
+from rpool.model.view import Condition
+
+
+def test_a_read_after_a_create_shows_the_same_pool() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert stage.site.read_pool(view).view == view
+
+
+def test_a_destroyed_pool_leaves_all_servers_spare() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage.site.destroy_pool(view, stage.attempt())
+    assert all(stage.world.probe(name).is_spare for name in stage.world.machines)
+    assert stage.site.read_pool(view).view is None
+
+
+def test_what_an_incomplete_create_left_can_be_destroyed() -> None:
+    stage = Stage()
+    stage.world.versions.clear()  # its index lies
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert caught.value.view is not None
+    stage.site.destroy_pool(caught.value.view, stage.attempt())
+    assert stage.claimed() == set()
+
+
+def test_a_destroy_without_one_server_keeps_just_that_one() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    dead = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
+    stage.machine(dead).powered = False
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.destroy_pool(view, stage.attempt())
+    assert isinstance(caught.value.cause, Unreachable)
+    assert caught.value.view is not None
+    assert set(caught.value.view.servers) == {dead} == stage.claimed()
+
+
+def test_a_destroy_never_touches_a_server_that_another_pool_has_meanwhile() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    taken = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
+    stage.machine(taken).claim = FOREIGN
+    stage.site.destroy_pool(view, stage.attempt())
+    assert stage.machine(taken).claim == FOREIGN
+    assert stage.machine(taken).cluster is not None
+
+
+def test_an_unreachable_pool_is_shown_as_before_with_a_warning() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for machine in stage.world.machines.values():
+        machine.powered = False
+    found = stage.site.read_pool(view)
+    assert found.view == view
+    assert "Out of reach by SSH" in found.warnings[0]
+
+
+def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    more = replace(view.servers[next(iter(view.servers))])
+    incomplete = replace(
+        view, condition=Condition.INCOMPLETE, servers={**view.servers, "r9u99": more}
+    )
+    found = stage.site.read_pool(incomplete).view
+    assert found is not None
+    assert "r9u99" in found.servers
+    assert found.condition is Condition.INCOMPLETE
+
+
+def test_a_drain_that_fails_is_a_warning_once_all_servers_are_back() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for name in view.servers:
+        stage.world.broken[(act.Drain, name)] = TimedOut("draining took too long")
+    assert stage.site.destroy_pool(view, stage.attempt()) == ("draining took too long",)
+    assert stage.claimed() == set()
+
+
+def test_a_server_marked_lost_is_let_go_by_a_destroy() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    dead = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
+    stage.machine(dead).powered = False
+    fleet = servers().servers
+    marked = Fleet({**fleet, dead: replace(fleet[dead], lost=True)})
+    site = Site(SiteConfig(marked, Ssh(Secret("key"))), connect=lambda _: stage.world)
+    (warning,) = site.destroy_pool(view, stage.attempt())
+    assert dead in warning
+    assert stage.claimed() == {dead}
+
+
+def test_a_member_that_refuses_us_does_not_keep_the_others_from_being_given_back() -> None:
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    odd = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
+    probe = stage.world.probe
+
+    def probing(server: str) -> Probed:
+        if server == odd:
+            raise Refused(f"{server} does not have the host key that the fleet declares")
+        return probe(server)
+
+    stage.world.probe = probing  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.destroy_pool(view, stage.attempt())
+    assert "host key" in caught.value.detail
+    assert stage.claimed() == {odd}
