@@ -186,10 +186,8 @@ spec: {ipAddressPools: [default]}
 EOF
 }
 
-all_ready() {
-    kubectl wait --for condition=Ready node --all --timeout 180s
-    kubectl -n metallb-system rollout status daemonset/speaker --timeout 180s
-}
+# What the provider waits for, too: nodes, not MetalLB's speakers on each of them.
+all_ready() { kubectl wait --for condition=Ready node --all --timeout 180s; }
 
 # --- the work -------------------------------------------------------------------------------
 token=$(od -An -N11 -tx1 /dev/urandom | tr -d ' \n' | sed -E 's/^(.{6})(.{16}).*/\1.\2/')
