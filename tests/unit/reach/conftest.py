@@ -14,14 +14,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from samples import NODE, site
+from samples import CLAIM, NODE, site
 
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.claim import Claim
 from rpool.model.server import Server
 from rpool.model.site import SiteConfig
+from rpool.reach.world import RealWorld
 
 MARKERS = ("kubeadm", "kubectl", "systemctl", "crictl", "nft", "iptables", "ip6tables", "apt-get")
 DIRECTORIES = ("etc", "var/lib", "var/log", "run")
@@ -172,3 +177,20 @@ def make_server(tmp_path: Path) -> Iterator[Callable[[], TestServer]]:
 @pytest.fixture
 def server(make_server: Callable[[], TestServer]) -> TestServer:
     return make_server()
+
+
+@pytest.fixture
+def world(server: TestServer) -> Iterator[RealWorld]:
+    with closing(RealWorld(server.site())) as world:
+        yield world
+
+
+def claim(world: RealWorld, of: Claim = CLAIM) -> None:
+    world.carry_out(act.TakeClaim("r1u04", of), 60)
+
+
+def at_home(server: TestServer, action: Action) -> Action:
+    """The action, on the test's server instead of one at 10.0.1.4."""
+    if isinstance(action, act.Init | act.Join):
+        return replace(action, node=server.node)
+    return action
