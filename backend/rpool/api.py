@@ -7,12 +7,13 @@ servers, so the modules that do that are imported only when they are called.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rpool.config import read_pool, read_site
 from rpool.decide import rules
+from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.flow.attempt import Attempt, Found, PoolIncomplete
 from rpool.model.pool import PoolSpec
 from rpool.model.server import Role, ServerName
@@ -20,9 +21,22 @@ from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
 
 if TYPE_CHECKING:
+    from rpool.flow.offers import Offers
     from rpool.model.world import World
 
-__all__ = ["Advice", "Attempt", "Found", "PoolIncomplete", "Site", "read_pool", "read_site"]
+__all__ = [
+    "Advice",
+    "Attempt",
+    "Found",
+    "Offer",
+    "PoolIncomplete",
+    "Site",
+    "Size",
+    "Standing",
+    "Target",
+    "read_pool",
+    "read_site",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ class Site:
         self.config = config
         self._connect = connect or _connect
         self._world: World | None = None
+        self._made: Offers | None = None
         self._lock = threading.Lock()
 
     def check_pool(self, spec: PoolSpec) -> None:
@@ -55,6 +70,13 @@ class Site:
         self.check_pool(spec)
         return Advice(rules.placed(spec, self.config.fleet, spec.name).roles)
 
+    def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
+        """Who stays, joins and leaves when the pool becomes `wanted`. Pure. Raises SpecError,
+        DoesNotFit.
+        """
+        self.check_pool(wanted)
+        return target(wanted, standing, self.config.fleet, offer)
+
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
         """Make the pool. Raises SpecError, Refused and the like before anything was changed, and
         PoolIncomplete, with the servers that are now claimed, after that.
@@ -64,11 +86,23 @@ class Site:
         self.check_pool(spec)
         return create(spec, self.config.fleet, self.world(), attempt)
 
-    def read_pool(self, prior: PoolView) -> Found:
-        """Look at the pool again. Unreachable is a warning with the prior view, not an error."""
+    def change_pool(
+        self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt
+    ) -> PoolView:
+        """Make the pool `wanted`, on exactly the servers in `roles`. Raises RpoolErrors before
+        anything was changed, and PoolIncomplete, with what there is then, after that.
+        """
+        from rpool.flow.change import change
+
+        return change(prior, wanted, roles, self.config.fleet, self.world(), attempt)
+
+    def read_pool(self, prior: PoolView, last_taken: Iterable[ServerName] = ()) -> Found:
+        """Look at the pool again, and for spares. Unreachable is a warning with the prior view, not
+        an error. `last_taken`: servers that the read before this one found taken.
+        """
         from rpool.flow.read import read
 
-        return read(prior, self.world())
+        return read(prior, self.world(), self._offers(), last_taken)
 
     def destroy_pool(self, prior: PoolView, attempt: Attempt) -> tuple[str, ...]:
         """Give all servers back, clean; returns warnings. Raises PoolIncomplete with the servers
@@ -83,6 +117,15 @@ class Site:
             if self._world is None:
                 self._world = self._connect(self.config)
             return self._world
+
+    def _offers(self) -> Offers:
+        from rpool.flow.offers import Offers
+
+        world = self.world()
+        with self._lock:
+            if self._made is None:
+                self._made = Offers(self.config.fleet, world)
+            return self._made
 
     def close(self) -> None:
         with self._lock:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rpool.config import values
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
+from rpool.model.duration import seconds
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
 
@@ -110,16 +110,30 @@ class _MetalLB(_Model):
 
 
 class _Kubeadm(_Model):
-    kubelet: Annotated[str, AfterValidator(values.configuration)] = "{}"
-    kube_proxy: Annotated[str, AfterValidator(values.configuration)] = "{}"
+    kubelet: Annotated[str, AfterValidator(values.configuration)] | None = None
+    kube_proxy: Annotated[str, AfterValidator(values.configuration)] | None = None
     ignore_preflight_errors: list[str] = []
 
     def build(self) -> pool.Kubeadm:
-        return pool.Kubeadm(
-            kubelet=yaml.safe_load(self.kubelet),
-            kube_proxy=yaml.safe_load(self.kube_proxy),
-            ignore_preflight_errors=tuple(self.ignore_preflight_errors),
-        )
+        return pool.Kubeadm(self.kubelet, self.kube_proxy, tuple(self.ignore_preflight_errors))
+
+
+class _Tolerate(_Model):
+    servers: Annotated[int, Field(ge=0, le=1000)] = 0
+    zones: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class _Drain(_Model):
+    timeout: Annotated[str, AfterValidator(values.duration)] = "10m"
+    on_timeout: Annotated[
+        str,
+        AfterValidator(
+            values.matching(re.compile("fail|evict_anyway"), 12, 'one of "fail" or "evict_anyway"')
+        ),
+    ] = "fail"
+
+    def build(self) -> pool.DrainPolicy:
+        return pool.DrainPolicy(seconds(self.timeout), pool.OnTimeout(self.on_timeout))
 
 
 class PoolModel(_Model):
@@ -132,6 +146,8 @@ class PoolModel(_Model):
     networking: _Networking = _Networking()
     metallb: _MetalLB | None = None
     kubeadm: _Kubeadm = _Kubeadm()
+    tolerate: _Tolerate = _Tolerate()
+    drain: _Drain = _Drain()
 
     def build(self) -> pool.PoolSpec:
         endpoint = self.control_plane.endpoint
@@ -150,4 +166,6 @@ class PoolModel(_Model):
                 for name, ranges in (self.metallb.pools if self.metallb else {}).items()
             },
             kubeadm=self.kubeadm.build(),
+            tolerate=pool.Tolerance(self.tolerate.servers, self.tolerate.zones),
+            drain=self.drain.build(),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -32,13 +32,24 @@ def read_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool
     model = _checked(PoolModel, config, unknown)
     if model is None:
         return None
+    _raise_if(list(_one_of_two(model)))
+    return model.build()
+
+
+def _one_of_two(model: PoolModel) -> Iterator[Problem]:
     endpoint = model.control_plane.endpoint
     if (endpoint.vip is None) == (endpoint.address is None):
-        path = ("control_plane", "endpoint")
-        summary = "endpoint needs exactly one of vip and address"
-        detail = "vip: rpool keeps the address on a control plane. address: your load balancer's."
-        raise SpecError([Problem(path, summary, detail)])
-    return model.build()
+        yield Problem(
+            ("control_plane", "endpoint"),
+            "endpoint needs exactly one of vip and address",
+            "vip: rpool keeps the address on a control plane. address: your load balancer's.",
+        )
+    if model.tolerate.servers and model.tolerate.zones:
+        yield Problem(
+            ("tolerate",),
+            "tolerate takes either servers or zones",
+            "servers: any so many of the workers. zones: all workers in any so many zones.",
+        )
 
 
 def _shared(model: SiteModel, attribute: str) -> list[Problem]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Annotated
 
-import yaml
 from pydantic import AfterValidator, Field
 
 from rpool.decide.rules import address_range
+from rpool.model.duration import seconds
 
 SUPPORTED_MINORS = range(34, 38)
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -105,12 +105,19 @@ def url(value: str) -> str:
 
 def configuration(value: str) -> str:
     """A YAML mapping; parsed again where it is used."""
+    import yaml  # slow to load, and few configurations have such a text
+
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ValueError(f"this is not YAML: {error}") from error
     if not isinstance(parsed, dict):
         raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
+    return value
+
+
+def duration(value: str) -> str:
+    seconds(value)
     return value
 
 

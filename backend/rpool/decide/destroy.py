@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rpool.model.action import Drain, Reset, SetPhase
+from rpool.model.action import Budgets, Drain, Reset, SetPhase
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import PoolUid
 from rpool.model.seen import Probed
@@ -56,5 +56,5 @@ def _drain(removal: Removal, after: frozenset[str]) -> list[Step]:
     if via is None or not removal.nodes:
         return []
     seconds = removal.drain_timeout_seconds
-    drain = Drain(via, removal.ours[via].ownership, removal.nodes, seconds)
+    drain = Drain(via, removal.ours[via].ownership, removal.nodes, seconds, Budgets.IGNORED)
     return [Step("drain", via, drain, after=after)]

@@ -21,7 +21,7 @@ from rpool.decide.placement import (
 )
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
-from rpool.model.server import Fleet, Server, ServerName
+from rpool.model.server import Fleet, Role, Server, ServerName
 
 AddressRange = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
 
@@ -187,24 +187,39 @@ def does_not_fit(
     fleet: Fleet,
     shortfall: Shortfall,
     excluded: Mapping[ServerName, str],
+    members: Mapping[ServerName, Role] | None = None,
 ) -> DoesNotFit:
-    """The error that counts: what is free, what is missing, what is left out and why."""
-    free = candidates(fleet, spec, excluded)
+    """The error that counts: what is free, what is missing, what is left out and why. `members` are
+    the servers that the pool has and keeps.
+    """
+    members = members or {}
+    free = candidates(fleet, spec, excluded.keys() | members.keys())
     summary = (
         f"pool {spec.name} does not fit: it needs {spec.control_plane.servers} control planes and "
-        f"{spec.cores} cores, {spec.memory_gib} GiB of workers"
+        f"{spec.cores} cores, {spec.memory_gib} GiB of workers{_tolerance(spec)}"
     )
-    lines = [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
+    lines = []
+    if members:
+        lines.append(f"It keeps: {_listed([fleet.servers[name] for name in members])}.")
+    lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
     matching = [s for s in fleet.servers.values() if selects(spec.selector, s)]
-    for word in ("reserved", "retire", "lost"):
+    for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
         names = sorted(s.name for s in matching if getattr(s, word))
         if names:
-            lines.append(f"Marked {word}: {', '.join(names)}.")
+            lines.append(f"{said}: {', '.join(names)}.")
     if excluded:
         lines.append("Not usable:")
         lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
     lines.append("Widen the selector, add servers to the fleet, or lower cores and memory.")
     return DoesNotFit([Problem(("cores",), summary, "\n".join(lines))])
+
+
+def _tolerance(spec: PoolSpec) -> str:
+    if spec.tolerate.servers:
+        return f", also after the loss of any {spec.tolerate.servers} of them"
+    if spec.tolerate.zones:
+        return f", also after the loss of any {spec.tolerate.zones} of their zones"
+    return ""
 
 
 def _listed(free: Sequence[Server]) -> str:

@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rpool.decide.target import Offer
 from rpool.errors import RpoolError
 from rpool.model.event import Event
+from rpool.model.pool import PoolSpec
+from rpool.model.server import ServerName
 from rpool.model.view import PoolView
 
 Log = Callable[[Event], None]
@@ -33,7 +36,13 @@ class PoolIncomplete(RpoolError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a read found: the pool (None: it is gone), and what the user should know."""
+    """What a read found: the pool (None: it is gone), what the user should know, and what the next
+    plan works from: members on their way out, and the offer. `spec` is the request as the pool's
+    record has it; None without contact.
+    """
 
     view: PoolView | None
     warnings: tuple[str, ...] = ()
+    leaving: frozenset[ServerName] = frozenset()
+    offer: Offer = field(default_factory=Offer)
+    spec: PoolSpec | None = None

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
-import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rpool.certificates import ca_pin
-from rpool.decide.create import Creation, plan_create
+from rpool.decide.create import plan_create
+from rpool.decide.joining import Joining
 from rpool.errors import Bug, NotClaimed, Refused, RpoolError, SpecError
+from rpool.flow.admission import CaPin, join_secrets, owner
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.choose import Chosen, choose
 from rpool.flow.execute import Limits, Ran, as_rpool_error, carry_out
 from rpool.flow.journal import Journal
-from rpool.flow.view import of_creation
-from rpool.model.action import Action, Init, Join, JoinSecrets, Prepare, Reset, TakeClaim
+from rpool.flow.view import of_joining
+from rpool.model.action import Action, Init, Join, Prepare, Reset, TakeClaim
+from rpool.model.claim import Ownership
 from rpool.model.pool import PoolSpec
-from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
 ROUNDS = 5
-TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105 an alphabet, not a password
 
 
 def create(spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> PoolView:
@@ -39,10 +36,10 @@ def create(spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> Pool
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
     uid = secrets.token_hex(4)
     chosen = choose(spec, fleet, world, uid)
-    creation = _creation(spec, fleet, uid, chosen)
-    first = creation.with_role(Role.CONTROL_PLANE)[0]
+    joining = _joining(spec, fleet, uid, chosen)
+    first = joining.with_role(Role.CONTROL_PLANE)[0]
     journal = Journal(spec.name, world, attempt.log)
-    making = _Making(creation, fleet, world, journal, limits)
+    making = _Making(joining, fleet, world, journal, limits)
     try:
         with world.lock(first, uid) as lock, journal:
             return making.to_the_end(chosen, lock.lost)
@@ -52,63 +49,30 @@ def create(spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> Pool
         raise making.incomplete(as_rpool_error(error, f"creating pool {spec.name}")) from error
 
 
-def _creation(spec: PoolSpec, fleet: Fleet, uid: str, chosen: Chosen) -> Creation:
-    return Creation(
+def _joining(spec: PoolSpec, fleet: Fleet, uid: str, chosen: Chosen) -> Joining:
+    return Joining(
         uid=uid,
         spec=spec,
         servers=fleet.servers,
         roles=chosen.roles,
-        owner=f"{_user()}@{socket.gethostname()}",
+        owner=owner(),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
-        secrets=_join_secrets(),
+        secrets=join_secrets(),
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no passwd entry, as in a container of some CI
-        return "unknown"
-
-
-def _join_secrets() -> JoinSecrets:
-    """A bootstrap token in kubeadm's form, and the AES-256 key of its uploaded certificates."""
-    token = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(22))
-    return JoinSecrets(Secret(f"{token[:6]}.{token[6:]}"), Secret(secrets.token_hex(32)))
-
-
-class _CaPin:
-    """Fills the CA's pin into joins: it exists only once the first control plane is up."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._lock = threading.Lock()
-        self._pin: str | None = None
-
-    def bind(self, action: Action) -> Action:
-        if not isinstance(action, Join):
-            return action
-        return replace(action, secrets=replace(action.secrets, ca_pin=self._of(action.via)))
-
-    def _of(self, via: ServerName) -> str:
-        with self._lock:
-            if self._pin is None:
-                self._pin = ca_pin(self._world.observe(via).ca_certificate)
-            return self._pin
 
 
 class _Making:
     """One create: rounds of plan and execution, and what is known between them."""
 
     def __init__(
-        self, creation: Creation, fleet: Fleet, world: World, journal: Journal, limits: Limits
+        self, joining: Joining, fleet: Fleet, world: World, journal: Journal, limits: Limits
     ) -> None:
-        self._creation = creation
+        self._joining = joining
         self._fleet = fleet
         self._world = world
         self._journal = journal
         self._limits = limits
-        self._bind = _CaPin(world).bind
+        self._pin = CaPin(world)
         self._claimed: set[ServerName] = set()
         self._excluded: dict[ServerName, str] = {}
 
@@ -116,13 +80,13 @@ class _Making:
         self._limits = replace(self._limits, lock_lost=lock_lost)
         error: RpoolError = Bug("a create that had no round")
         for _ in range(ROUNDS):
-            steps = plan_create(self._creation, chosen.probed)
+            steps = plan_create(self._joining, chosen.probed)
             before = set(self._claimed)
             self._claimed |= _claiming(steps)  # should carrying out break off, all may be ours
             ran = carry_out(steps, self._world, self._journal, self._limits, self._bind)
             self._claimed = before | _possibly_claimed(steps, ran)
             if ran.error is None:
-                return of_creation(self._creation, self._world)
+                return of_joining(self._joining, self._world)
             error = ran.error
             if ran.halted is not None or not (culprits := _culprits(steps, ran, chosen)):
                 break
@@ -133,12 +97,15 @@ class _Making:
                 break
         raise self.incomplete(error)
 
+    def _bind(self, action: Action) -> Action:
+        return self._pin.bind(action) if isinstance(action, Join) else action
+
     def _replace(self, culprits: Mapping[ServerName, RpoolError]) -> Chosen:
         """Give failed servers back and choose others in their place; the rest stay as they are."""
-        creation, vip = self._creation, self._creation.spec.control_plane.endpoint.vip
+        joining, vip = self._joining, self._joining.spec.control_plane.endpoint.vip
         self._excluded |= {name: error.summary for name, error in culprits.items()}
         back = [
-            Step(f"reset {name}", name, Reset(name, creation.ownership, vip))
+            Step(f"reset {name}", name, Reset(name, Ownership(joining.uid, joining.epoch), vip))
             for name in culprits
             if name in self._claimed
         ]
@@ -148,17 +115,17 @@ class _Making:
         self._claimed -= {step.server for step in back if step.name in over}
         if ran.halted is not None or stuck:
             raise ran.halted or next(iter(stuck.values()))
-        kept = {n: role for n, role in creation.roles.items() if n in self._claimed}
-        chosen = choose(creation.spec, self._fleet, self._world, creation.uid, kept, self._excluded)
-        self._creation = replace(creation, roles=chosen.roles)
+        kept = {n: role for n, role in joining.roles.items() if n in self._claimed}
+        chosen = choose(joining.spec, self._fleet, self._world, joining.uid, kept, self._excluded)
+        self._joining = replace(joining, roles=chosen.roles)
         return chosen
 
     def incomplete(self, cause: RpoolError) -> RpoolError:
         """The error to raise: with a view of what is claimed, if anything is."""
         if not self._claimed:
             return cause
-        roles = {n: role for n, role in self._creation.roles.items() if n in self._claimed}
-        return PoolIncomplete(cause, of_creation(replace(self._creation, roles=roles), None))
+        roles = {n: role for n, role in self._joining.roles.items() if n in self._claimed}
+        return PoolIncomplete(cause, of_joining(replace(self._joining, roles=roles), None))
 
 
 def _claiming(steps: Sequence[Step]) -> set[ServerName]:

@@ -68,21 +68,23 @@ def seconds_for(action: Action) -> float:
     match action:
         case act.TakeClaim() | act.SetPhase() | act.WriteRecord() | act.AppendJournal():
             return 90
+        case act.RemoveEtcdMember() | act.DeleteNode():
+            return 90
         case act.AdmitJoiners() | act.RevokeJoiners() | act.ApplyNetwork() | act.ApplyMetalLB():
             return 180
-        case act.Reset() | act.ConfigureMetalLB():
+        case act.Reset() | act.StepDown() | act.ConfigureMetalLB() | act.RemoveMetalLB():
             return 400
         case act.Init() | act.Join() | act.AwaitReady():
             return 600
         case act.Prepare():
             return 1200
         case act.Drain():
-            return action.timeout_seconds + 60
+            return action.timeout_seconds + 60 + 60  # for a second try, and to uncordon
         case _:
             assert_never(action)
 
 
-Bind = Callable[[Action], Action]
+Bind = Callable[[Action], Action | None]
 
 
 def carry_out(
@@ -92,7 +94,9 @@ def carry_out(
     limits: Limits,
     bind: Bind = lambda action: action,
 ) -> Ran:
-    """Run `steps`. `bind` fills in what is known only once earlier steps are done."""
+    """Run `steps`. `bind` fills in what is known only once earlier steps are done; it may raise, or
+    find that there is nothing left to do (None).
+    """
     return _Run(steps, world, journal, limits, bind).to_the_end()
 
 
@@ -168,7 +172,8 @@ class _Run:
     def _one(self, step: Step) -> None:
         try:
             action = self._bind(step.action)
-            self._world.carry_out(action, self._seconds(action))
+            if action is not None:
+                self._world.carry_out(action, self._seconds(action))
         except Exception as error:  # a thread must always answer, or the run would hang
             self._results.put((step, as_rpool_error(error, step.name)))
         else:

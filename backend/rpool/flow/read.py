@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rpool.decide.destroy import belongs_to
 from rpool.flow.attempt import Found
 from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.offers import Offers
 from rpool.flow.view import of_cluster
-from rpool.model.server import Role
+from rpool.model.record import Record
+from rpool.model.server import Role, ServerName
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
 
-def read(prior: PoolView, world: World) -> Found:
-    """The pool now. Without contact it is as before, with a warning; it is gone only when every
-    one of its servers was reached and none is claimed by it any more.
+def read(
+    prior: PoolView, world: World, offers: Offers, last_taken: Iterable[ServerName] = ()
+) -> Found:
+    """The pool now, and an offer for its next plan. Without contact it is as before, with a
+    warning; it is gone only when every one of its servers was reached and none is claimed by it.
     """
     control_planes = [n for n, s in prior.servers.items() if s.role is Role.CONTROL_PLANE]
     serving = serving_control_plane(world, prior.uid, control_planes)
     if serving is not None:
-        return Found(of_cluster(prior, serving[1]))
+        return _found(of_cluster(prior, serving[1]), serving[1].record, offers, last_taken)
     seen, lost = probe_all(world, prior.servers)
     ours = [name for name, sighting in seen.items() if belongs_to(prior.uid, sighting.probed)]
     if not ours and not lost:
         return Found(None)
     return Found(prior, (_silence(prior, sorted(seen), sorted(lost)),))
+
+
+def _found(
+    view: PoolView, record: Record | None, offers: Offers, last_taken: Iterable[ServerName]
+) -> Found:
+    if record is None:
+        return Found(view)
+    return Found(
+        view,
+        leaving=record.leaving,
+        offer=offers.make(record.uid, record.spec, view.servers, last_taken),
+        spec=record.spec,
+    )
 
 
 def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:

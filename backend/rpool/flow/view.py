@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from rpool.decide.create import Creation
+from rpool.decide.joining import Joining
 from rpool.flow.observe import serving_control_plane
-from rpool.model.record import Member, RecordPhase
+from rpool.model.record import Member, Record, RecordPhase
 from rpool.model.seen import ClusterSeen
 from rpool.model.server import Role, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
-def of_creation(creation: Creation, world: World | None) -> PoolView:
+def of_joining(joining: Joining, world: World | None) -> PoolView:
     """A pool as it was just made (`world` shows its nodes), or as far as that came (None)."""
-    control_planes = creation.with_role(Role.CONTROL_PLANE)
-    found = serving_control_plane(world, creation.uid, control_planes) if world else None
+    control_planes = joining.with_role(Role.CONTROL_PLANE)
+    found = serving_control_plane(world, joining.uid, control_planes) if world else None
     cluster = found[1] if found else None
-    spec = creation.spec
-    servers = creation.members()
+    spec = joining.spec
+    servers = joining.members()
     cores, memory = allocatable(cluster, servers)
     return PoolView(
-        uid=creation.uid,
+        uid=joining.uid,
         name=spec.name,
         kubernetes_version=spec.kubernetes_version,
         cores=spec.cores,
@@ -38,27 +39,34 @@ def of_creation(creation: Creation, world: World | None) -> PoolView:
 
 
 def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
-    """The pool by its own record. While a change was cut off, the record may be older than what is
-    known of the pool (a cluster without one is younger than it): no server may be forgotten then,
-    since it would stay claimed by nobody's pool.
+    """The pool by its own record; without one (a create that was cut off early), as before. While
+    what is known of the pool is cut off, too, the record may be older than that: no server may be
+    forgotten then, since it would stay claimed by nobody's pool.
     """
     record = cluster.record
-    if record is None or prior.condition is Condition.INCOMPLETE:
+    if record is None:
         return prior
+    if prior.condition is Condition.INCOMPLETE and record.phase is RecordPhase.APPLYING:
+        record = replace(record, members={**prior.servers, **record.members})
+    return of_record(prior, record, cluster)
+
+
+def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView:
+    """The pool by a record. While a change is under way its size is the one from before, so that
+    what is missing shows in the next plan; its servers are all that may be claimed by it.
+    """
     settled = record.phase is RecordPhase.SETTLED
-    servers = record.members if settled else {**prior.servers, **record.members}
-    cores, memory = allocatable(cluster, servers)
-    return PoolView(
+    cores, memory = allocatable(cluster, record.members)
+    return replace(
+        prior,
         uid=record.uid,
-        name=record.name,
-        kubernetes_version=record.kubernetes_version,
-        cores=record.cores,
-        memory_gib=record.memory_gib,
+        name=record.spec.name,
+        kubernetes_version=record.spec.kubernetes_version,
+        cores=record.spec.cores if settled else prior.cores,
+        memory_gib=record.spec.memory_gib if settled else prior.memory_gib,
         condition=Condition.SETTLED if settled else Condition.INCOMPLETE,
-        endpoint=prior.endpoint,
-        vip=prior.vip,
         ca_certificate=cluster.ca_certificate,
-        servers=servers,
+        servers=record.members,
         allocatable_cores=cores,
         allocatable_memory_gib=memory,
     )

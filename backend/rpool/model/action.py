@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.pool import Kubeadm, PoolSpec
@@ -148,16 +149,66 @@ class AwaitReady:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveMetalLB:
+    """Take MetalLB out of the cluster, with its address pools; what was not there is fine."""
+
+    server: ServerName
+    ownership: Ownership
+
+
+class Budgets(StrEnum):
+    """What pod disruption budgets mean to a drain."""
+
+    RESPECTED = "respected"  # on timeout the nodes are uncordoned, and the drain has failed
+    UNTIL_TIMEOUT = "until_timeout"  # then the pods that are left are deleted
+    IGNORED = "ignored"  # nothing can move: the pool goes as a whole
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Through control plane `server`: cordon `nodes` and stop their pods with their grace period.
 
-    For a pool that is destroyed as a whole: nothing can move, so disruption budgets don't apply.
+    A node that the cluster does not have is drained. `timeout_seconds` is for all nodes together.
     """
 
     server: ServerName
     ownership: Ownership
     nodes: tuple[ServerName, ...]
     timeout_seconds: int
+    budgets: Budgets
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """End the control plane on `server` but for etcd: first kube-vip, which hands the virtual IP
+    over, then the API server, which takes itself off the `kubernetes` endpoints, and the rest.
+    """
+
+    server: ServerName
+    ownership: Ownership
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveEtcdMember:
+    """Through control plane `server`: take `member` out of etcd; one that is not in it is out.
+
+    `member_id` (hexadecimal, as etcd prints it) is filled in once it was shown that the rest keeps
+    its quorum, so that what is removed is what was looked at.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    member: ServerName
+    member_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteNode:
+    """Through control plane `server`: delete the Node object of a server that has left."""
+
+    server: ServerName
+    ownership: Ownership
+    node: ServerName
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +244,11 @@ Action = (
     | ConfigureMetalLB
     | WriteRecord
     | AwaitReady
+    | RemoveMetalLB
     | Drain
+    | StepDown
+    | RemoveEtcdMember
+    | DeleteNode
     | Reset
     | AppendJournal
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 PoolUid = str
 """Eight hex digits, drawn when a pool is created; names may be reused, uids are not."""
@@ -53,13 +54,38 @@ class Networking:
 class Kubeadm:
     """What a site must say to kubeadm beyond what rpool says: merged into its configuration.
 
-    `kubelet` and `kube_proxy` are merged into KubeletConfiguration and KubeProxyConfiguration,
-    `ignore_preflight_errors` goes into nodeRegistration.
+    `kubelet` and `kube_proxy`, YAML as the user wrote it, are merged into KubeletConfiguration and
+    KubeProxyConfiguration, `ignore_preflight_errors` goes into nodeRegistration.
     """
 
-    kubelet: Mapping[str, object] = field(default_factory=dict)
-    kube_proxy: Mapping[str, object] = field(default_factory=dict)
+    kubelet: str | None = None
+    kube_proxy: str | None = None
     ignore_preflight_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Which loss the request must outlast: the worst `servers` workers, or the worst `zones`, with
+    all workers in them. At most one of the two is above zero.
+    """
+
+    servers: int = 0
+    zones: int = 0
+
+
+class OnTimeout(StrEnum):
+    """What becomes of a server whose pods did not leave in time."""
+
+    FAIL = "fail"  # it is uncordoned and stays in the pool
+    EVICT_ANYWAY = "evict_anyway"  # its pods are deleted, disruption budgets or not
+
+
+@dataclass(frozen=True, slots=True)
+class DrainPolicy:
+    """How a server is drained before it leaves a pool that lives on."""
+
+    timeout_seconds: int = 600
+    on_timeout: OnTimeout = OnTimeout.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +101,5 @@ class PoolSpec:
     networking: Networking = field(default_factory=Networking)
     metallb_pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kubeadm: Kubeadm = field(default_factory=Kubeadm)
+    tolerate: Tolerance = field(default_factory=Tolerance)
+    drain: DrainPolicy = field(default_factory=DrainPolicy)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from rpool.model.pool import PoolUid
+from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Role, ServerName
 
 
@@ -33,57 +32,18 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`cores` and `memory_gib` are what was asked for; `members` is what the pool has."""
+    """What was asked for last (`spec`), and the servers that the pool has.
+
+    `generation` counts the pool's changes. While one is under way (`applying`), `members` has those
+    that are joining and those that are leaving, too: whoever may be claimed is here. `leaving` are
+    the ones that do not come back; they stay so if the change is cut off. `retired` were let go
+    without a reset, since they were lost: should such a server return, it is not a member.
+    """
 
     uid: PoolUid
-    name: str
-    kubernetes_version: str
-    cores: int
-    memory_gib: int
+    spec: PoolSpec
     generation: int
     phase: RecordPhase
     members: Mapping[ServerName, Member]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "uid": self.uid,
-            "name": self.name,
-            "kubernetes_version": self.kubernetes_version,
-            "cores": self.cores,
-            "memory_gib": self.memory_gib,
-            "generation": self.generation,
-            "phase": self.phase.value,
-            "members": {
-                name: {
-                    "role": member.role.value,
-                    "address": member.address,
-                    "zone": member.zone,
-                    "cores": member.cores,
-                    "memory_gib": member.memory_gib,
-                }
-                for name, member in sorted(self.members.items())
-            },
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Record:
-        """The record in parsed JSON; raises KeyError or ValueError when it is none."""
-        return cls(
-            uid=data["uid"],
-            name=data["name"],
-            kubernetes_version=data["kubernetes_version"],
-            cores=int(data["cores"]),
-            memory_gib=int(data["memory_gib"]),
-            generation=int(data["generation"]),
-            phase=RecordPhase(data["phase"]),
-            members={
-                name: Member(
-                    role=Role(member["role"]),
-                    address=member["address"],
-                    zone=member["zone"],
-                    cores=int(member["cores"]),
-                    memory_gib=int(member["memory_gib"]),
-                )
-                for name, member in data["members"].items()
-            },
-        )
+    leaving: frozenset[ServerName] = frozenset()
+    retired: frozenset[ServerName] = frozenset()

@@ -51,6 +51,18 @@ class NodeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class EtcdMember:
+    """A member of a cluster's etcd. `id` is hexadecimal; a learner does not vote; `healthy` says
+    that it answered just now.
+    """
+
+    id: str
+    name: ServerName
+    votes: bool
+    healthy: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSeen:
     """A cluster through one of its control planes. `ca_certificate` is PEM."""
 

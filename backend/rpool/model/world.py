@@ -9,7 +9,7 @@ from typing import Protocol
 from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
 from rpool.model.pool import PoolUid
-from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, Probed
 from rpool.model.server import ServerName
 
 
@@ -35,6 +35,9 @@ class World(Protocol):
 
     def observe(self, via: ServerName) -> ClusterSeen:
         """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""
+
+    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
+        """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""
 
     def carry_out(self, action: Action, timeout_seconds: float) -> None:
         """Carry out one action (not Prepare). Raises the RpoolErrors of `rpool.errors`."""

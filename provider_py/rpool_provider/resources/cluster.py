@@ -7,27 +7,32 @@ doing are the engine's; here its words and Terraform's are brought together.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rpool.errors import Problem, RpoolError, SpecError
+from rpool.model.duration import seconds
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
-from rpool_provider.resources import cluster_state, durations, planning
+from rpool_provider.resources import (
+    cluster_plan,
+    cluster_private,
+    cluster_state,
+    durations,
+    planning,
+)
+from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.cluster_schema import CLUSTER
-from rpool_provider.resources.planning import Changed
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
 from rpool_provider.schema import Schema
 from rpool_provider.wire import hclog
-from rpool_provider.wire.unknown import Unknown, is_wholly_known
 
 if TYPE_CHECKING:
     from rpool.api import Advice, Attempt, Site
     from rpool.model.event import Event
     from rpool.model.view import PoolView
 
-_DEFAULT_TIMEOUTS = {"create": "60m", "delete": "30m"}
+_DEFAULT_TIMEOUTS = {"create": "60m", "update": "60m", "delete": "30m"}
 
 
 class Cluster:
@@ -44,23 +49,25 @@ class Cluster:
 
     def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
         if config is None:
+            _refuse_if_protected(prior.values)
             return Plan(None, prior.private)
         values = planning.planned(CLUSTER.root, config, prior.values)
         if prior.values is None:
             known = values | {"endpoint": cluster_state.endpoint(values)}
             return Plan(known, diagnostics=_likely(values, site))
-        _refuse_lost_entries(prior.values, site)
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
-        replaces = [change.path for change in changed if change.attribute.replaces]
-        if not replaces:
-            _refuse_changes(changed)
-        return Plan(values, prior.private, replaces)
+        if replaces := [change.path for change in changed if change.attribute.replaces]:
+            _refuse_if_protected(prior.values)
+            return Plan(values, prior.private, replaces)
+        return cluster_plan.change(prior, values, changed, site)
 
     def read(self, held: Held, site: Site) -> Reply:
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
-        found = site.read_pool(cluster_state.view(held.values))
+        known = cluster_private.decode(held.private)
+        found = site.read_pool(cluster_state.view(held.values), known.offer.taken)
         warnings = [diagnostic.warning(text) for text in found.warnings]
-        return Reply(_held(held, found.view), warnings)
+        private = cluster_private.encode(Known(found.offer, found.leaving))
+        return Reply(_held(Held(held.values, private), found.view), warnings)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
@@ -75,8 +82,23 @@ class Cluster:
         return Reply(_held(planned, view))
 
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
-        """Only `timeouts` gets this far (see `plan`), and no server knows of those."""
-        return Reply(planned)
+        """What fails before anything was changed leaves the prior state; after that, its size is
+        the prior one, so that the next plan shows again what is missing.
+        """
+        from rpool.api import PoolIncomplete
+
+        assert prior.values is not None  # noqa: S101
+        assert planned.values is not None  # noqa: S101
+        if not cluster_plan.reaches_servers(prior.values, planned.values):
+            return Reply(planned)
+        spec = cluster_state.spec(planned.values)
+        assert spec is not None  # noqa: S101 all that was planned is known by now
+        view, roles = cluster_state.view(prior.values), cluster_state.roles(planned.values)
+        try:
+            changed = site.change_pool(view, spec, roles, _attempt("update", planned.values, stop))
+        except PoolIncomplete as error:
+            return Reply(_held(Held(prior.values), error.view), diagnostic.of_error(error))
+        return Reply(_held(Held(planned.values), changed))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
@@ -114,7 +136,7 @@ def _attempt(verb: str, values: Values, stop: threading.Event) -> Attempt:
     from rpool.api import Attempt
 
     text = _timeouts(values).get(verb) or _DEFAULT_TIMEOUTS[verb]
-    return Attempt(timeout_seconds=durations.seconds(text), stop=stop, log=_log)
+    return Attempt(timeout_seconds=seconds(text), stop=stop, log=_log)
 
 
 def _log(event: Event) -> None:
@@ -131,13 +153,9 @@ def _log(event: Event) -> None:
 def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
     """What a create would pick by what is known now. Raises SpecError when nothing would do."""
     spec = cluster_state.spec(values)
-    if spec is None or site is None or not _request_is_known(values):
+    if spec is None or site is None or not cluster_plan.request_is_known(values):
         return []
     return [_advice(spec.name, site.advise(spec))]
-
-
-def _request_is_known(values: Values) -> bool:
-    return all(is_wholly_known(values[a.name]) for a in CLUSTER.root.attributes if a.configurable)
 
 
 def _advice(pool: str, advice: Advice) -> Diagnostic:
@@ -151,30 +169,15 @@ def _advice(pool: str, advice: Advice) -> Diagnostic:
     )
 
 
-def _refuse_lost_entries(prior: Values, site: Site | None) -> None:
-    """A server that is in use can't just vanish from the fleet: nobody could reach it again."""
-    if site is None or prior["servers"] is None:
-        return
-    gone = sorted(prior["servers"].keys() - site.config.fleet.servers.keys())
-    if gone:
-        names = ", ".join(gone)
-        raise RpoolError(
-            f"pool {prior['name']} uses {names}, which the fleet no longer has",
-            "Put the entry back into the provider's fleet: without it nobody can reach the server, "
-            "not even to take it out of the pool.",
+def _refuse_if_protected(prior: Values | None) -> None:
+    if prior is not None and prior["deletion_protection"]:
+        raise SpecError(
+            [
+                Problem(
+                    ("deletion_protection",),
+                    f"pool {prior['name']} is protected from deletion",
+                    "This plan would destroy it. If that is meant, set deletion_protection = false "
+                    "and apply that first.",
+                )
+            ]
         )
-
-
-def _refuse_changes(changed: Sequence[Changed]) -> None:
-    problems = [
-        Problem(
-            change.path,
-            f"{'.'.join(map(str, change.path))} cannot be changed in place by this version",
-            "Set it back. Or build the cluster anew: terraform apply -replace=ADDRESS "
-            "destroys it with all that runs in it, and creates it as configured.",
-        )
-        for change in changed
-        if change.path[0] != "timeouts" and not isinstance(change.planned, Unknown)
-    ]
-    if problems:
-        raise SpecError(problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rpool_provider.schema import (
+    BOOL,
     NUMBER,
     STRING,
     List,
@@ -89,14 +90,33 @@ _KUBEADM = Object(
     )
 )
 
-_TIMEOUTS = Object(
+_TOLERATE = Object(
     (
-        optional("create", STRING, "At most this long for a create, such as `45m`. Default 60m."),
-        optional("delete", STRING, "At most this long for a destroy. Default 30m."),
+        optional("servers", NUMBER, "Any so many workers may be lost. Either this or `zones`."),
+        optional("zones", NUMBER, "All workers in any so many zones may be lost."),
     )
 )
 
-_SIZE = Object((computed("cores", NUMBER, "Cores."), computed("memory", NUMBER, "GiB.")))
+_DRAIN = Object(
+    (
+        defaulted("timeout", STRING, "10m", "How long pods may take to leave. Default `10m`."),
+        defaulted(
+            "on_timeout",
+            STRING,
+            "fail",
+            "`fail`: the server stays in the pool. `evict_anyway`: what is left is deleted, "
+            "disruption budgets or not. Default `fail`.",
+        ),
+    )
+)
+
+_TIMEOUTS = Object(
+    (
+        optional("create", STRING, "At most this long for a create, such as `45m`. Default 60m."),
+        optional("update", STRING, "At most this long for a change. Default 60m."),
+        optional("delete", STRING, "At most this long for a destroy. Default 30m."),
+    )
+)
 
 _SERVER = Object(
     (
@@ -115,19 +135,26 @@ CLUSTER = Schema(
             required("kubernetes_version", STRING, "Version such as `1.36.3`."),
             required("cores", NUMBER, "Cores that the workers have together, as hardware."),
             required("memory", NUMBER, "GiB of memory that the workers have together."),
+            optional("tolerate", _TOLERATE, "Which loss `cores` and `memory` must outlast."),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
             optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),
             defaulted(
                 "networking", _NETWORKING, _NETWORKING_DEFAULTS, "Networks inside the cluster."
             ),
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
+            optional("drain", _DRAIN, "How servers are drained before they leave."),
+            defaulted(
+                "deletion_protection",
+                BOOL,
+                False,
+                "Refuses plans that destroy or replace the cluster. Default `false`.",
+            ),
             optional("kubeadm", _KUBEADM, "What this site must say to kubeadm besides."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),
             computed("id", STRING, "The pool's uid. Names may be used again, uids are not."),
             computed("condition", STRING, "`settled`, or `incomplete` when a change was cut off."),
             computed("allocated_cores", NUMBER, "Cores of the workers it has, as hardware."),
             computed("allocated_memory", NUMBER, "GiB of the workers it has, as hardware."),
-            computed("allocatable", _SIZE, "What is left for pods."),
             computed("endpoint", STRING, "`host:port` of the API."),
             computed("ca_certificate", STRING, "The cluster's CA certificate (PEM)."),
             computed("servers", Map(_SERVER), "The servers it has, by name."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpool.model.pool import Endpoint
 from rpool.model.record import Member
-from rpool.model.server import Role
+from rpool.model.server import Role, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known, split, unknown_as_null
@@ -14,7 +14,12 @@ from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known, split, unknown
 if TYPE_CHECKING:
     from rpool.model.pool import PoolSpec
 
-_REQUEST = tuple(a.name for a in CLUSTER.root.attributes if a.configurable and a.name != "timeouts")
+OURS_ALONE = frozenset({"timeouts", "deletion_protection"})
+"""What a user sets that no server knows of."""
+
+_REQUEST = tuple(
+    a.name for a in CLUSTER.root.attributes if a.configurable and a.name not in OURS_ALONE
+)
 
 
 def spec(values: dict[str, Any]) -> PoolSpec | None:
@@ -45,14 +50,13 @@ def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
         "condition": view.condition.value,
         "allocated_cores": view.allocated_cores,
         "allocated_memory": view.allocated_memory_gib,
-        "allocatable": {"cores": view.allocatable_cores, "memory": view.allocatable_memory_gib},
         "endpoint": view.endpoint,
         "ca_certificate": view.ca_certificate,
-        "servers": {name: _server(server) for name, server in sorted(view.servers.items())},
+        "servers": {name: server(its) for name, its in sorted(view.servers.items())},
     }
 
 
-def _server(server: Member) -> dict[str, Any]:
+def server(server: Member) -> dict[str, Any]:
     return {
         "role": server.role.value,
         "address": server.address,
@@ -75,9 +79,11 @@ def view(values: dict[str, Any]) -> PoolView:
         vip=values["control_plane"]["endpoint"]["vip"],
         ca_certificate=values["ca_certificate"],
         servers={name: _member(server) for name, server in values["servers"].items()},
-        allocatable_cores=float(values["allocatable"]["cores"]),
-        allocatable_memory_gib=float(values["allocatable"]["memory"]),
     )
+
+
+def roles(values: dict[str, Any]) -> dict[ServerName, Role]:
+    return {name: Role(its["role"]) for name, its in values["servers"].items()}
 
 
 def _member(server: dict[str, Any]) -> Member:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from rpool.errors import Problem
+from rpool.model import duration
 from rpool_provider import certificate
 from rpool_provider.resources import durations
 from rpool_provider.wire import hclog
@@ -53,13 +54,13 @@ def test_a_long_log_line_stays_below_what_the_host_would_cut(
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2h", 7200), ("1m1s", 61)]
 )
 def test_durations_are_read(text: str, seconds: int) -> None:
-    assert durations.seconds(text) == seconds
+    assert duration.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0s", "30", "m", "-5m", "5m1h", "1.5h", "30 m", "soon"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration"):
-        durations.seconds(text)
+        duration.seconds(text)
 
 
 def test_bad_durations_are_told_with_their_path_and_unset_ones_are_not_looked_at() -> None:

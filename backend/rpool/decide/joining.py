@@ -1,0 +1,196 @@
+"""Servers on their way into a pool: claimed, prepared, joined, from whatever stage they are at.
+
+The order is in `needs` alone: preparation of all servers runs as one, kubeadm starts on a server as
+soon as that server is prepared, control planes join one at a time (two at once race for etcd,
+kubeadm#2005), workers all together. Steps that were seen done are left out, so the plan of an
+interrupted change is what is left of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rpool.model.action import (
+    AdmitJoiners,
+    AwaitReady,
+    Init,
+    Join,
+    JoinSecrets,
+    Prepare,
+    SetPhase,
+    TakeClaim,
+)
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.record import Member
+from rpool.model.seen import Probed
+from rpool.model.server import Role, Server, ServerName
+from rpool.model.step import Step, StepName
+
+ADMIT = "admit joiners"
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A pool, the servers that are to be in it (`roles`), and what lets them in.
+
+    New claims have this `epoch`; a server that has a claim of the pool already keeps its own.
+    """
+
+    uid: PoolUid
+    spec: PoolSpec
+    servers: Mapping[ServerName, Server]
+    roles: Mapping[ServerName, Role]
+    owner: str
+    since: str
+    secrets: JoinSecrets
+    epoch: int = 1
+
+    def with_role(self, role: Role) -> list[ServerName]:
+        return [name for name, its in self.roles.items() if its is role]
+
+    def claim(self, server: ServerName) -> Claim:
+        return Claim(
+            uid=self.uid,
+            pool=self.spec.name,
+            owner=self.owner,
+            role=self.roles[server],
+            phase=Phase.BOOTSTRAPPING,
+            epoch=self.epoch,
+            since=self.since,
+        )
+
+    def ownership(self, server: ServerName, seen: Mapping[ServerName, Probed]) -> Ownership:
+        """What our claim on the server says, or will say."""
+        claim = seen[server].claim
+        return claim.ownership if claim else Ownership(self.uid, self.epoch)
+
+    def members(self) -> dict[ServerName, Member]:
+        return {name: member(self.servers[name], role) for name, role in self.roles.items()}
+
+
+def member(server: Server, role: Role) -> Member:
+    return Member(role, server.address, server.zone, server.cores, server.memory_gib)
+
+
+def claim_step(joining: Joining, name: ServerName) -> Step:
+    return Step(f"claim {name}", name, TakeClaim(name, joining.claim(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class ServersUp:
+    """The steps about single servers. `via` is the control plane that the others join through: one
+    that serves already, or the first to be. `all_or_none`: no server is changed before all have
+    been claimed.
+    """
+
+    joining: Joining
+    seen: Mapping[ServerName, Probed]
+    via: ServerName
+    all_or_none: bool = True
+
+    def steps(self) -> list[Step]:
+        """Claims, preparations, init or admission, joins; the first is missing where it is done."""
+        joins = self._joins()
+        opening = [] if self.via_serves and not joins else self._opening()
+        return [*self._claims(), *self._preparations(), *opening, *joins]
+
+    @property
+    def via_serves(self) -> bool:
+        return self.seen[self.via].joined
+
+    @property
+    def opening_name(self) -> StepName:
+        """The step from which on servers can join."""
+        return ADMIT if self.via_serves else f"init {self.via}"
+
+    def _claims(self) -> list[Step]:
+        return [
+            claim_step(self.joining, name)
+            for name in self.joining.roles
+            if not self.seen[name].claim
+        ]
+
+    def _unjoined(self, role: Role | None = None) -> list[ServerName]:
+        roles = self.joining.roles.items()
+        return [n for n, r in roles if role in (None, r) and not self.seen[n].joined]
+
+    def _preparations(self) -> list[Step]:
+        claims = {step.server: step.name for step in self._claims()}
+        everybody = frozenset(claims.values())
+        return [
+            Step(
+                f"prepare {name}",
+                name,
+                self._prepare(name),
+                everybody if self.all_or_none else everybody & {claims.get(name, "")},
+            )
+            for name in self._unjoined()
+        ]
+
+    def _prepare(self, name: ServerName) -> Prepare:
+        server, spec = self.joining.servers[name], self.joining.spec
+        return Prepare(
+            name,
+            self._ours(name),
+            spec.kubernetes_version,
+            spec.kubeadm,
+            server.cores,
+            server.memory_gib,
+        )
+
+    def _opening(self) -> list[Step]:
+        name, joining = self.via, self.joining
+        if self.via_serves:
+            return [Step(ADMIT, name, AdmitJoiners(name, self._ours(name), joining.secrets))]
+        init = Init(name, self._ours(name), joining.servers[name], joining.spec, joining.secrets)
+        prepared = frozenset({f"prepare {name}"})
+        return [Step(f"init {name}", name, init, prepared), self._member(name, f"init {name}")]
+
+    def _joins(self) -> list[Step]:
+        steps: list[Step] = []
+        before = self.opening_name
+        for name in self._unjoined(Role.CONTROL_PLANE):
+            if name != self.via:
+                steps += self._join(name, after={self.opening_name, before})
+                before = f"join {name}"
+        for name in self._unjoined(Role.WORKER):
+            steps += self._join(name, after={self.opening_name})
+        return steps
+
+    def _join(self, name: ServerName, after: set[StepName]) -> list[Step]:
+        joining = self.joining
+        join = Join(
+            name,
+            self._ours(name),
+            joining.servers[name],
+            joining.spec,
+            joining.secrets,
+            control_plane=joining.roles[name] is Role.CONTROL_PLANE,
+            via=self.via,
+        )
+        needs = frozenset(after | {f"prepare {name}"})
+        return [Step(f"join {name}", name, join, needs), self._member(name, f"join {name}")]
+
+    def _member(self, name: ServerName, after: StepName) -> Step:
+        action = SetPhase(name, self._ours(name), Phase.MEMBER)
+        return Step(f"member {name}", name, action, frozenset({after}))
+
+    def _ours(self, name: ServerName) -> Ownership:
+        return self.joining.ownership(name, self.seen)
+
+    def readiness(self, needs: frozenset[StepName]) -> list[Step]:
+        """Waits for the nodes of `roles`; without a CNI none turns Ready: the user's to bring."""
+        if self.joining.spec.networking.cni == "none":
+            return []
+        joins = {f"join {name}" for name in self._unjoined() if name != self.via}
+        return [
+            Step(
+                f"ready {name}",
+                self.via,
+                AwaitReady(self.via, (name,)),
+                needs | (joins & {f"join {name}"}),
+            )
+            for name in self.joining.roles
+        ]

@@ -1,0 +1,158 @@
+"""Which servers a pool has after a change: who stays, who joins, who leaves.
+
+A pure function of the request, the pool as it stands, what the last read found free (the offer) and
+the declared fleet: Terraform plans twice, in any order, and compares. A server leaves only when the
+request was lowered, the selector no longer takes it, or the fleet says `retire` or `lost`; whoever
+takes its place joins first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rpool.decide.placement import (
+    Placement,
+    candidates,
+    fewer_control_planes,
+    keepers,
+    place,
+    selects,
+)
+from rpool.decide.rules import does_not_fit
+from rpool.model.pool import PoolSpec, PoolUid, Tolerance
+from rpool.model.server import Fleet, Role, Server, ServerName
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a read found for a pool: `verified` spares, best first; servers known to be `taken` (or
+    unusable) and why; and what was offered to other pools `elsewhere`, which is asked for last.
+    """
+
+    verified: tuple[ServerName, ...] = ()
+    taken: Mapping[ServerName, str] = field(default_factory=dict)
+    elsewhere: frozenset[ServerName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The part of a request that shrinks a pool when it is lowered."""
+
+    cores: int
+    memory_gib: int
+    tolerate: Tolerance
+
+    @classmethod
+    def of(cls, spec: PoolSpec) -> Size:
+        return cls(spec.cores, spec.memory_gib, spec.tolerate)
+
+    def is_lower_than(self, other: Size) -> bool:
+        """In any respect: then servers may have become needless."""
+        return (
+            self.cores < other.cores
+            or self.memory_gib < other.memory_gib
+            or self.tolerate.servers < other.tolerate.servers
+            or self.tolerate.zones < other.tolerate.zones
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pool as it stands: the size that was carried out last, and its servers, of which those in
+    `leaving` are on their way out (a change was cut off) and do not come back.
+    """
+
+    uid: PoolUid
+    size: Size
+    roles: Mapping[ServerName, Role]
+    leaving: frozenset[ServerName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Role by server name after a change, and the difference from before."""
+
+    roles: Mapping[ServerName, Role]
+    joining: frozenset[ServerName]
+    leaving: frozenset[ServerName]
+
+
+def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
+    """The pool after the change to `wanted`. Raises DoesNotFit with the counts."""
+    staying = _staying(wanted, standing, fleet)
+    roles = _joined(wanted, standing, fleet, offer, staying)
+    if Size.of(wanted).is_lower_than(standing.size):
+        roles = _without_needless(wanted, standing, fleet, roles)
+    return Target(
+        roles,
+        joining=frozenset(roles.keys() - standing.roles.keys()),
+        leaving=frozenset(standing.roles.keys() - roles.keys()),
+    )
+
+
+def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerName, Role]:
+    """The members that nothing speaks against, less control planes beyond the wanted number."""
+    fit = {
+        name: role
+        for name, role in standing.roles.items()
+        if name not in standing.leaving and _may_stay(wanted, fleet.servers[name])
+    }
+    heads = [fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE]
+    if len(heads) > wanted.control_plane.servers:
+        count = wanted.control_plane.servers
+        kept = fewer_control_planes(wanted, heads, count, standing.uid)
+        for server in heads:
+            if server not in kept:
+                del fit[server.name]
+    return fit
+
+
+def _may_stay(wanted: PoolSpec, server: Server) -> bool:
+    return not _is_marked(server) and selects(wanted.selector, server)
+
+
+def _is_marked(server: Server) -> bool:
+    return server.retire or server.lost
+
+
+def _joined(
+    wanted: PoolSpec,
+    standing: Standing,
+    fleet: Fleet,
+    offer: Offer,
+    staying: Mapping[ServerName, Role],
+) -> Mapping[ServerName, Role]:
+    """Those that stay and those that must join. Verified spares first, then what may be spare."""
+    stay = [fleet.servers[name] for name in staying]
+    out = standing.roles.keys() | offer.taken.keys()
+    open_ = [server for server in candidates(fleet, wanted) if server.name not in out]
+    placement = Placement({})
+    for tier in _tiers(open_, offer):
+        placement = place(wanted, [*stay, *tier], staying, standing.uid)
+        if placement.shortfall is None:
+            return placement.roles
+    assert placement.shortfall is not None  # noqa: S101 the last tier has all there are
+    going = standing.roles.keys() - staying.keys()
+    reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
+    reasons |= {n: "leaves the pool" for n in going if not _is_marked(fleet.servers[n])}
+    raise does_not_fit(wanted, fleet, placement.shortfall, reasons, members=staying)
+
+
+def _tiers(open_: Sequence[Server], offer: Offer) -> Iterable[list[Server]]:
+    verified = frozenset(offer.verified)
+    yield [s for s in open_ if s.name in verified]
+    yield [s for s in open_ if s.name in verified or s.name not in offer.elsewhere]
+    yield list(open_)
+
+
+def _without_needless(
+    wanted: PoolSpec, standing: Standing, fleet: Fleet, roles: Mapping[ServerName, Role]
+) -> dict[ServerName, Role]:
+    """Less the workers that were there before and are not needed any more."""
+    workers = [name for name, role in roles.items() if role is Role.WORKER]
+    old = [fleet.servers[name] for name in workers if name in standing.roles]
+    new = [fleet.servers[name] for name in workers if name not in standing.roles]
+    kept = {server.name for server in keepers(wanted, old, new, standing.uid)}
+    dropped = {server.name for server in old} - kept
+    return {name: role for name, role in roles.items() if name not in dropped}

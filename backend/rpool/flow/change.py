@@ -1,0 +1,335 @@
+"""Changing a pool that serves: bigger, smaller, other, and finishing what was cut off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from rpool.decide import quorum
+from rpool.decide.change import BEGUN, Change, Leaver, forget_step, plan_change
+from rpool.decide.destroy import belongs_to
+from rpool.decide.joining import Joining
+from rpool.decide.preflight import findings, why_not_spare, why_too_small
+from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
+from rpool.flow.admission import CaPin, join_secrets, owner
+from rpool.flow.attempt import Attempt, PoolIncomplete
+from rpool.flow.execute import Limits, Ran, carry_out, seconds_for
+from rpool.flow.journal import Journal
+from rpool.flow.observe import Sighting, probe_all, serving_control_plane
+from rpool.flow.session import session
+from rpool.flow.view import of_record
+from rpool.model.action import Action, Join, RemoveEtcdMember, TakeClaim, WriteRecord
+from rpool.model.claim import Claim, Phase
+from rpool.model.pool import PoolSpec
+from rpool.model.record import Member, Record, RecordPhase
+from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.step import Step
+from rpool.model.view import PoolView
+from rpool.model.world import World
+
+
+def change(
+    prior: PoolView,
+    wanted: PoolSpec,
+    roles: Mapping[ServerName, Role],
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+) -> PoolView:
+    """Make the pool what `wanted` says, on exactly the servers in `roles`.
+
+    A server that cannot be had any more, or that cannot leave, does not keep the others from what
+    is planned for them. Raises PoolIncomplete, with the pool as it is then, once anything may have
+    been changed; what is raised before that (Unreachable, Refused, StalePlan) changed nothing.
+    """
+    limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
+    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
+    with session(world, prior.uid, heads) as lock:
+        limits = replace(limits, lock_lost=lock.lost)
+        looked = _look(prior, wanted, roles, fleet, world)
+        if looked.change.is_nothing and not looked.errors:
+            return of_record(prior, looked.change.record, looked.cluster)
+        with Journal(wanted.name, world, attempt.log) as journal:
+            for name in heads:
+                if name in looked.claims:
+                    journal.keep_on(name, looked.claims[name].ownership)
+            return _Changing(prior, looked, world, journal, limits).to_the_end()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was seen before anything is done: the change that is possible, and why not all is."""
+
+    change: Change
+    cluster: ClusterSeen
+    seen: Mapping[ServerName, Probed]
+    claims: Mapping[ServerName, Claim]
+    errors: list[RpoolError] = field(default_factory=list)
+
+
+def _look(
+    prior: PoolView,
+    wanted: PoolSpec,
+    roles: Mapping[ServerName, Role],
+    fleet: Fleet,
+    world: World,
+) -> _Looked:
+    via, cluster = _serving(prior, roles, world)
+    record = cluster.record or Record(prior.uid, wanted, 1, RecordPhase.APPLYING, prior.servers)
+    members = {**prior.servers, **record.members}
+    record = replace(record, members=members)
+    joiners = [name for name in roles if name not in members or name not in cluster.nodes]
+    leavers = [name for name in members if name not in roles]
+    heads = [name for name, its in members.items() if its.role is Role.CONTROL_PLANE]
+    seen, unseen = probe_all(world, dict.fromkeys([via, *heads, *joiners, *leavers]))
+    if via in unseen:
+        raise unseen[via]
+    claims = _claims(prior.uid, seen)
+    errors: list[RpoolError] = []
+    coming = _coming(joiners, fleet, seen, unseen, claims, errors)
+    _preflight(wanted, {name: seen[name] for name in (via, *coming)}, claims)
+    # Whoever is to replace a server joins before it leaves; without the one the other stays.
+    going = [] if errors else _going(leavers, members, fleet, unseen, claims, errors)
+    etcd = _etcd(world, via, going, members)
+    joining = Joining(
+        uid=prior.uid,
+        spec=wanted,
+        servers=fleet.servers,
+        roles={via: Role.CONTROL_PLANE, **{name: roles[name] for name in coming}},
+        owner=owner(),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        secrets=join_secrets(),
+        epoch=record.generation + 1,
+    )
+    change = Change(
+        record=record,
+        wanted=wanted,
+        joining=joining,
+        via=via,
+        leavers=tuple(
+            Leaver(
+                name=name,
+                role=members[name].role,
+                claim=claims.get(name),
+                has_node=name in cluster.nodes,
+                in_etcd=name in etcd,
+                lost=name in unseen,
+            )
+            for name in going
+        ),
+        partial=bool(errors),
+    )
+    probed = {name: sighting.probed for name, sighting in seen.items()}
+    return _Looked(change, cluster, probed, claims, errors)
+
+
+def _serving(
+    prior: PoolView, roles: Mapping[ServerName, Role], world: World
+) -> tuple[ServerName, ClusterSeen]:
+    """A control plane that serves and stays."""
+    heads = [n for n, its in prior.servers.items() if its.role is Role.CONTROL_PLANE and n in roles]
+    serving = serving_control_plane(world, prior.uid, heads)
+    if serving is None:
+        raise Unreachable(
+            f"no control plane of pool {prior.name} shows its API",
+            f"Asked: {', '.join(heads) or 'none that stays'}. Nothing was changed. "
+            "Bring one back, then apply again.",
+        )
+    return serving
+
+
+def _claims(uid: str, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, Claim]:
+    """The pool's own claims among what was seen."""
+    return {
+        name: sighting.probed.claim
+        for name, sighting in seen.items()
+        if sighting.probed.claim is not None and belongs_to(uid, sighting.probed)
+    }
+
+
+def _coming(
+    joiners: Iterable[ServerName],
+    fleet: Fleet,
+    seen: Mapping[ServerName, Sighting],
+    unseen: Mapping[ServerName, RpoolError],
+    claims: Mapping[ServerName, Claim],
+    errors: list[RpoolError],
+) -> list[ServerName]:
+    """Those that can join; why the others can't goes to `errors`."""
+    coming = []
+    for name in joiners:
+        error = unseen.get(name) or _why_not(name, fleet.servers[name], seen, claims.get(name))
+        if error is None:
+            coming.append(name)
+        else:
+            errors.append(error)
+    return coming
+
+
+def _why_not(
+    name: ServerName, server: Server, seen: Mapping[ServerName, Sighting], claim: Claim | None
+) -> RpoolError | None:
+    probed = seen[name].probed
+    if claim is not None:
+        reason = "it is on its way out of this pool" if claim.phase is Phase.LEAVING else None
+    else:
+        reason = why_not_spare(probed)
+    if reason is not None:
+        return StalePlan(
+            f"{name} was to join, but {reason}",
+            "Plan again: it will pick another server. What else was planned is done.",
+        )
+    if small := why_too_small(server, probed):
+        return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
+    return None
+
+
+def _preflight(
+    wanted: PoolSpec,
+    seen: Mapping[ServerName, Sighting],
+    claims: Mapping[ServerName, Claim],
+) -> None:
+    probed = {name: sighting.probed for name, sighting in seen.items()}
+    offsets = {name: sighting.clock_offset_seconds for name, sighting in seen.items()}
+    if found := findings(wanted, probed, offsets, members=claims):
+        listed = "\n".join(f"  {finding}." for finding in found)
+        raise Refused(
+            f"pool {wanted.name} cannot take the servers that were planned",
+            f"Nothing was changed. What is in the way:\n{listed}",
+        )
+
+
+def _going(
+    leavers: Iterable[ServerName],
+    members: Mapping[ServerName, Member],
+    fleet: Fleet,
+    unseen: Mapping[ServerName, RpoolError],
+    claims: Mapping[ServerName, Claim],
+    errors: list[RpoolError],
+) -> list[ServerName]:
+    """Those that can leave, workers first: they take the most time."""
+    going = []
+    for name in sorted(leavers, key=lambda n: members[n].role is Role.CONTROL_PLANE):
+        if name in unseen and not fleet.servers[name].lost:
+            errors.append(
+                Unreachable(
+                    f"{name} is to leave, but cannot be reached",
+                    f"{unseen[name].summary}. Bring it back and apply again; or mark it "
+                    "lost = true in the fleet if the hardware is gone.",
+                )
+            )
+        else:
+            going.append(name)
+    return going
+
+
+def _etcd(
+    world: World,
+    via: ServerName,
+    going: Iterable[ServerName],
+    members: Mapping[ServerName, Member],
+) -> frozenset[ServerName]:
+    """The names in etcd, if anybody asks."""
+    if all(members[name].role is Role.WORKER for name in going):
+        return frozenset()
+    return frozenset(its.name for its in world.etcd_members(via))
+
+
+class _Changing:
+    """One change: carried out, and accounted for if it does not go all the way."""
+
+    def __init__(
+        self, prior: PoolView, looked: _Looked, world: World, journal: Journal, limits: Limits
+    ) -> None:
+        self._prior = prior
+        self._looked = looked
+        self._change = looked.change
+        self._world = world
+        self._journal = journal
+        self._limits = limits
+        self._pin = CaPin(world)
+
+    def to_the_end(self) -> PoolView:
+        steps = plan_change(self._change, self._looked.seen)
+        ran = carry_out(steps, self._world, self._journal, self._limits, self._bind)
+        errors = [*self._looked.errors, *([ran.halted] if ran.halted else []), *ran.failed.values()]
+        if not errors:
+            return self._view(self._change.ended)
+        error = _together(errors)
+        if BEGUN not in ran.done | ran.failed.keys():
+            raise error  # nothing was begun
+        record = self._cut_off(steps, ran)
+        self._write(record)
+        raise PoolIncomplete(error, self._view(record))
+
+    def _bind(self, action: Action) -> Action | None:
+        match action:
+            case Join():
+                return self._pin.bind(action)
+            case RemoveEtcdMember():
+                return self._proven(action)
+            case _:
+                return action
+
+    def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
+        """The removal with the id of the member, once it is shown that the rest keeps quorum."""
+        members = self._world.etcd_members(action.server)
+        leaving = next((its for its in members if its.name == action.member), None)
+        if leaving is None:
+            return None
+        if why := quorum.why_not_remove(members, action.member):
+            raise Refused(
+                f"{action.member} was not taken out of etcd: {why}",
+                "Bring the other control planes back first.",
+            )
+        return replace(action, member_id=leaving.id)
+
+    def _cut_off(self, steps: Sequence[Step], ran: Ran) -> Record:
+        """The record by what was done. A claim that nobody denied may be there."""
+        unsure = {name for name, error in ran.failed.items() if not isinstance(error, Refused)}
+        claimed = {
+            step.server
+            for step in steps
+            if isinstance(step.action, TakeClaim) and step.name in ran.done | unsure
+        }
+        arriving = {n for n in self._change.joining.roles if n != self._change.via}
+        arrived = {n for n in arriving if self._looked.seen[n].joined or f"join {n}" in ran.done}
+        inside = claimed | (arriving & self._looked.claims.keys())
+        gone = {its.name for its in self._change.leavers if forget_step(its.name) in ran.done}
+        leaving = {
+            its.name
+            for its in self._change.leavers
+            if its.claim is None
+            or its.claim.phase is Phase.LEAVING
+            or f"leave {its.name}" in ran.done
+        }
+        members = {
+            name: its
+            for name, its in self._change.begun.members.items()
+            if name not in gone and (name in self._change.record.members or name in inside)
+        }
+        return self._change.cut_off(members, frozenset(leaving - gone), frozenset(inside - arrived))
+
+    def _write(self, record: Record) -> None:
+        """Whether it can be written or not: the record from before the change names them all."""
+        via = self._change.via
+        action = WriteRecord(via, self._looked.claims[via].ownership, record)
+        try:
+            self._world.carry_out(action, seconds_for(action))
+        except RpoolError:
+            return
+
+    def _view(self, record: Record) -> PoolView:
+        return of_record(self._prior, record, self._looked.cluster)
+
+
+def _together(errors: Sequence[RpoolError]) -> RpoolError:
+    """The first error, with the others in its detail."""
+    first, *others = errors
+    if not others:
+        return first
+    also = "\n".join(f"Also: {error.summary}" for error in others)
+    return type(first)(first.summary, f"{first.detail}\n{also}".strip())

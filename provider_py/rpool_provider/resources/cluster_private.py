@@ -1,0 +1,47 @@
+"""What a read of a cluster leaves for the plans after it, in Terraform's private data.
+
+Private data of a read reaches both plans of an apply unchanged, a saved plan's too; it is what lets
+planning be a pure function. It is not shown, but not encrypted either.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from rpool.decide.target import Offer
+from rpool.model.server import ServerName
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The offer, and the members that are on their way out of the pool."""
+
+    offer: Offer = field(default_factory=Offer)
+    leaving: frozenset[ServerName] = frozenset()
+
+
+def encode(known: Known) -> bytes:
+    return json.dumps(
+        {
+            "verified": list(known.offer.verified),
+            "taken": dict(known.offer.taken),
+            "elsewhere": sorted(known.offer.elsewhere),
+            "leaving": sorted(known.leaving),
+        },
+        sort_keys=True,
+    ).encode()
+
+
+def decode(private: bytes) -> Known:
+    """What `encode` made; nothing is known where there is no such data, as after a create."""
+    try:
+        data = json.loads(private or b"{}")
+    except ValueError:
+        return Known()
+    offer = Offer(
+        verified=tuple(data.get("verified", ())),
+        taken=data.get("taken", {}),
+        elsewhere=frozenset(data.get("elsewhere", ())),
+    )
+    return Known(offer, frozenset(data.get("leaving", ())))
