@@ -15,7 +15,6 @@ COMPUTED = {
     "condition",
     "allocated_cores",
     "allocated_memory",
-    "allocatable",
     "endpoint",
     "ca_certificate",
     "servers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -48,7 +49,8 @@ def test_what_was_planned_as_known_is_what_the_state_says(calls: Calls) -> None:
 def test_reading_it_again_changes_nothing(shared: Calls, created: Any) -> None:
     reply = shared.read(created, b"ours")
     assert values(reply.new_state) == values(created)
-    assert reply.private == b"ours"
+    assert json.loads(reply.private)["verified"]
+    assert shared.read(created, reply.private).private == reply.private
     assert errors(reply) == []
 
 
@@ -58,7 +60,7 @@ def test_timeouts_change_in_place_and_touch_no_server(calls: Calls, world_file: 
     planned = calls.plan(cluster(timeouts={"create": "5m"}), created)
     assert list(planned.requires_replace) == []
     state = values(calls.apply(planned.planned_state, created).new_state)
-    assert state["timeouts"] == {"create": "5m", "delete": None}
+    assert state["timeouts"] == {"create": "5m", "update": None, "delete": None}
     assert world_file.read_bytes() == before
 
 

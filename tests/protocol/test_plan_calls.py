@@ -96,14 +96,8 @@ def test_what_a_cluster_is_built_on_needs_another_cluster(
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        ({"cores": 24}, ("cores",)),
         ({"kubernetes_version": "1.36.4"}, ("kubernetes_version",)),
-        (
-            {"control_plane": {"servers": 1, "endpoint": {"vip": "10.0.0.200"}}},
-            ("control_plane", "servers"),
-        ),
-        ({"selector": {"zones": ["rack1"]}}, ("selector",)),
-        ({"metallb": {"pools": {"a": ["10.0.0.210-10.0.0.220"]}}}, ("metallb",)),
+        ({"kubeadm": {"kubelet": "maxPods: 200"}}, ("kubeadm",)),
     ],
 )
 def test_what_this_version_cannot_change_is_an_error_of_the_plan(

@@ -45,7 +45,6 @@ def test_a_mistake_in_the_site_is_told_with_its_path(shared: Calls) -> None:
 def test_a_state_of_many_megabytes_passes_both_ways(shared: Calls, created: Any) -> None:
     state = values(created) | {
         "ca_certificate": "x" * 6_000_000,
-        "allocatable": {"cores": 23, "memory": 94},
     }
     reply = shared.plugin.call(
         "UpgradeResourceState",

@@ -49,10 +49,10 @@ def test_edits_of_a_cluster_are_in_place_an_error_or_a_replacement(workspace: Wo
     assert workspace.apply().status == 0
     assert workspace.plan().status == NO_CHANGES
 
-    workspace.write(batch=cluster(cores=24))
+    workspace.write(batch=cluster(kubernetes_version="1.36.4"))
     refused = workspace.plan()
     assert refused.status == FAILED
-    assert "cores cannot be changed in place by this version" in refused
+    assert "kubernetes_version cannot be changed in place by this version" in refused
 
     workspace.write(batch=cluster(networking={"cni": "none"}))
     shown = workspace.plan()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from rpool.api import Attempt, Site
+from rpool.api import Attempt, Site, Size, Standing, Target
 from rpool.model.claim import Claim, Phase
 from rpool.model.event import Event
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
+from rpool.model.view import PoolView
 from rpool.simulate.world import Machine, SimulatedWorld
 
 SPEC = PoolSpec(
@@ -51,6 +53,31 @@ class Stage:
 
     def attempt(self, **more: Any) -> Attempt:
         return Attempt(timeout_seconds=60, log=self.events.append, **more)
+
+    def mark(self, name: str, **marks: bool) -> None:
+        """Change a server's entry in the fleet, as a user edits the configuration."""
+        fleet = self.site.config.fleet.servers
+        self.open(Fleet({**fleet, name: replace(fleet[name], **marks)}))  # type: ignore[arg-type]
+
+    def open(self, fleet: Fleet | None = None) -> None:
+        """As another process would see the site: it knows nothing of what was read before."""
+        config = self.site.config if fleet is None else replace(self.site.config, fleet=fleet)
+        self.site = Site(config, connect=lambda _: self.world)
+
+    def plan(self, view: PoolView, wanted: PoolSpec, was: PoolSpec) -> Target:
+        """What Terraform does first: read, then plan from what was read."""
+        self.open()
+        found = self.site.read_pool(view)
+        assert found.view is not None
+        roles = {name: its.role for name, its in found.view.servers.items()}
+        size = Size(found.view.cores, found.view.memory_gib, was.tolerate)
+        return self.site.plan_pool(
+            wanted, Standing(view.uid, size, roles, found.leaving), found.offer
+        )
+
+    def become(self, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
+        target = self.plan(view, wanted, was)
+        return self.site.change_pool(view, wanted, target.roles, self.attempt())
 
     def machine(self, name: str) -> Machine:
         return self.world.machines[name]

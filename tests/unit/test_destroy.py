@@ -14,6 +14,7 @@ from rpool.errors import (
     Unreachable,
 )
 from rpool.model import action as act
+from rpool.model.record import RecordPhase
 from rpool.model.secret import Secret
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role
@@ -84,6 +85,13 @@ def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
     incomplete = replace(
         view, condition=Condition.INCOMPLETE, servers={**view.servers, "r9u99": more}
     )
+    (head,) = [n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE][:1]
+    cluster = stage.machine(head).cluster
+    assert cluster is not None
+    assert cluster.record is not None
+    settled = stage.site.read_pool(incomplete).view
+    assert settled == view  # somebody else has finished it
+    cluster.record = replace(cluster.record, phase=RecordPhase.APPLYING)
     found = stage.site.read_pool(incomplete).view
     assert found is not None
     assert "r9u99" in found.servers

@@ -76,6 +76,7 @@ class Change:
             generation=self.joining.epoch,
             phase=RecordPhase.APPLYING,
             members={**self.record.members, **arriving},
+            joining=frozenset(arriving),
             leaving=frozenset(leaver.name for leaver in self.leavers),
         )
 
@@ -87,6 +88,7 @@ class Change:
             self.begun,
             phase=RecordPhase.SETTLED,
             members={n: m for n, m in self.begun.members.items() if n not in gone},
+            joining=frozenset(),
             leaving=frozenset(),
             retired=self.record.retired | {leaver.name for leaver in self.leavers if leaver.lost},
         )
@@ -106,19 +108,20 @@ class Change:
             spec=self.record.spec,
             phase=RecordPhase.APPLYING if leaving or halfway else RecordPhase.SETTLED,
             members=members,
+            joining=halfway,
             leaving=leaving,
             retired=self.record.retired | (lost - members.keys()),
         )
 
     @property
+    def moves_nobody(self) -> bool:
+        return self.joining.roles.keys() == {self.via} and not self.leavers
+
+    @property
     def is_nothing(self) -> bool:
         """Whether the pool is what was asked for already, down to its record."""
-        return (
-            self.record.phase is RecordPhase.SETTLED
-            and self.record.spec == self.wanted
-            and self.joining.roles.keys() == {self.via}
-            and not self.leavers
-        )
+        settled = self.record.phase is RecordPhase.SETTLED
+        return settled and self.record.spec == self.wanted and self.moves_nobody
 
 
 def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]:

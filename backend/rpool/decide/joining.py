@@ -94,7 +94,7 @@ class ServersUp:
         """Claims, preparations, init or admission, joins; the first is missing where it is done."""
         joins = self._joins()
         opening = [] if self.via_serves and not joins else self._opening()
-        return [*self._claims(), *self._preparations(), *opening, *joins]
+        return [*self._claims(), *self._preparations(), *opening, *joins, *self._unmarked()]
 
     @property
     def via_serves(self) -> bool:
@@ -159,6 +159,16 @@ class ServersUp:
             steps += self._join(name, after={self.opening_name})
         return steps
 
+    def _unmarked(self) -> list[Step]:
+        """Servers that joined before a change was cut off, and have yet to be called members."""
+        return [
+            self._member(name, None)
+            for name in self.joining.roles
+            if (claim := self.seen[name].claim)
+            and claim.phase is Phase.BOOTSTRAPPING
+            and self.seen[name].joined
+        ]
+
     def _join(self, name: ServerName, after: set[StepName]) -> list[Step]:
         joining = self.joining
         join = Join(
@@ -173,9 +183,9 @@ class ServersUp:
         needs = frozenset(after | {f"prepare {name}"})
         return [Step(f"join {name}", name, join, needs), self._member(name, f"join {name}")]
 
-    def _member(self, name: ServerName, after: StepName) -> Step:
+    def _member(self, name: ServerName, after: StepName | None) -> Step:
         action = SetPhase(name, self._ours(name), Phase.MEMBER)
-        return Step(f"member {name}", name, action, frozenset({after}))
+        return Step(f"member {name}", name, action, frozenset({after} if after else ()))
 
     def _ours(self, name: ServerName) -> Ownership:
         return self.joining.ownership(name, self.seen)

@@ -52,6 +52,8 @@ def change(
         looked = _look(prior, wanted, roles, fleet, world)
         if looked.change.is_nothing and not looked.errors:
             return of_record(prior, looked.change.record, looked.cluster)
+        if looked.errors and looked.change.moves_nobody:
+            raise _together(looked.errors)
         with Journal(wanted.name, world, attempt.log) as journal:
             for name in heads:
                 if name in looked.claims:
@@ -79,9 +81,14 @@ def _look(
 ) -> _Looked:
     via, cluster = _serving(prior, roles, world)
     record = cluster.record or Record(prior.uid, wanted, 1, RecordPhase.APPLYING, prior.servers)
-    members = {**prior.servers, **record.members}
-    record = replace(record, members=members)
-    joiners = [name for name in roles if name not in members or name not in cluster.nodes]
+    if record.phase is RecordPhase.APPLYING:  # it may be older than what is known of the pool
+        record = replace(record, members={**prior.servers, **record.members})
+    members = record.members
+    joiners = [
+        name
+        for name in roles
+        if name not in members or name not in cluster.nodes or name in record.joining
+    ]
     leavers = [name for name in members if name not in roles]
     heads = [name for name, its in members.items() if its.role is Role.CONTROL_PLANE]
     seen, unseen = probe_all(world, dict.fromkeys([via, *heads, *joiners, *leavers]))
@@ -296,7 +303,7 @@ class _Changing:
             if isinstance(step.action, TakeClaim) and step.name in ran.done | unsure
         }
         arriving = {n for n in self._change.joining.roles if n != self._change.via}
-        arrived = {n for n in arriving if self._looked.seen[n].joined or f"join {n}" in ran.done}
+        arrived = {n for n in arriving if f"member {n}" in ran.done}
         inside = claimed | (arriving & self._looked.claims.keys())
         gone = {its.name for its in self._change.leavers if forget_step(its.name) in ran.done}
         leaving = {

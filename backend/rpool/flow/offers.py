@@ -68,8 +68,10 @@ class Offers:
     def _give(self, uid: PoolUid, spares: Iterable[ServerName], allowed: int) -> list[ServerName]:
         """Those of the spares that no other pool was given in the meantime."""
         with self._lock:
-            room = allowed - sum(to == uid for to in self._given.values())
-            given = [name for name in spares if self._given.get(name, uid) == uid][: max(0, room)]
+            mine = [name for name in spares if self._given.get(name, uid) == uid]
+            given = [name for name in mine if name in self._given]
+            room = max(0, allowed - sum(to == uid for to in self._given.values()))
+            given += [name for name in mine if name not in self._given][:room]
             self._given |= dict.fromkeys(given, uid)
             return given
 

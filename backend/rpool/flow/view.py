@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from rpool.decide.joining import Joining
 from rpool.flow.observe import serving_control_plane
-from rpool.model.record import Member, Record, RecordPhase
+from rpool.model.record import Record, RecordPhase
 from rpool.model.seen import ClusterSeen
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
@@ -21,7 +20,6 @@ def of_joining(joining: Joining, world: World | None) -> PoolView:
     cluster = found[1] if found else None
     spec = joining.spec
     servers = joining.members()
-    cores, memory = allocatable(cluster, servers)
     return PoolView(
         uid=joining.uid,
         name=spec.name,
@@ -33,8 +31,6 @@ def of_joining(joining: Joining, world: World | None) -> PoolView:
         vip=spec.control_plane.endpoint.vip,
         ca_certificate=cluster.ca_certificate if cluster else "",
         servers=servers,
-        allocatable_cores=cores,
-        allocatable_memory_gib=memory,
     )
 
 
@@ -56,7 +52,6 @@ def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView
     what is missing shows in the next plan; its servers are all that may be claimed by it.
     """
     settled = record.phase is RecordPhase.SETTLED
-    cores, memory = allocatable(cluster, record.members)
     return replace(
         prior,
         uid=record.uid,
@@ -67,21 +62,4 @@ def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView
         condition=Condition.SETTLED if settled else Condition.INCOMPLETE,
         ca_certificate=cluster.ca_certificate,
         servers=record.members,
-        allocatable_cores=cores,
-        allocatable_memory_gib=memory,
     )
-
-
-def allocatable(
-    cluster: ClusterSeen | None, servers: Mapping[ServerName, Member]
-) -> tuple[float, float]:
-    """What the kubelets of the workload servers offer to pods: cores, and GiB to two digits."""
-    if cluster is None:
-        return 0.0, 0.0
-    nodes = [
-        node
-        for name, node in cluster.nodes.items()
-        if name in servers and servers[name].role is Role.WORKER
-    ]
-    cores = round(sum(node.allocatable_cores for node in nodes), 2)
-    return cores, round(sum(node.allocatable_memory_gib for node in nodes), 2)

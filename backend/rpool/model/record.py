@@ -35,9 +35,10 @@ class Record:
     """What was asked for last (`spec`), and the servers that the pool has.
 
     `generation` counts the pool's changes. While one is under way (`applying`), `members` has those
-    that are joining and those that are leaving, too: whoever may be claimed is here. `leaving` are
-    the ones that do not come back; they stay so if the change is cut off. `retired` were let go
-    without a reset, since they were lost: should such a server return, it is not a member.
+    that are `joining` and those that are `leaving`, too: whoever may be claimed is here. They stay
+    so if the change is cut off: the next one goes on with the former, and the latter do not come
+    back. `retired` were let go without a reset, since they were lost: should such a server return,
+    it is not a member.
     """
 
     uid: PoolUid
@@ -45,5 +46,6 @@ class Record:
     generation: int
     phase: RecordPhase
     members: Mapping[ServerName, Member]
+    joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
     retired: frozenset[ServerName] = frozenset()

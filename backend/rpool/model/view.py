@@ -21,8 +21,8 @@ class Condition(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PoolView:
     """`cores` and `memory_gib` are the request that was carried out last; `allocated_*` is what
-    the workload servers have as hardware; `allocatable_*` what the kubelets offer to pods. `vip` is
-    set where the cluster holds the endpoint's address itself.
+    the workload servers have as hardware. `vip` is set where the cluster itself holds the
+    endpoint's address.
     """
 
     uid: PoolUid
@@ -35,8 +35,6 @@ class PoolView:
     vip: str | None
     ca_certificate: str
     servers: Mapping[ServerName, Member]
-    allocatable_cores: float = 0.0
-    allocatable_memory_gib: float = 0.0
 
     @property
     def allocated_cores(self) -> int:
