@@ -76,18 +76,18 @@ def change(workspace: Workspace, **written: Any) -> None:
 
 
 def shown(workspace: Workspace, planned: Ran) -> str:
-    """The part of a plan that says what will happen; uids and picks by hash made stable."""
+    """The part of a plan that says what will happen, and its warning, on one line each."""
     assert planned.status == CHANGES, planned.output
-    found = re.search(r"^(  [#~+-].*?^Plan: [^\n]*)", planned.output, re.DOTALL | re.MULTILINE)
+    found = re.search(r"^  # rpool_cluster.*?^Plan: [^\n]*\n", planned.output, re.S | re.M)
     assert found is not None, planned.output
-    warned = re.search(r"^│ (Pool batch .*?)\n.*?│ (Leaving: .*?)\n╵", planned.output, re.DOTALL)
-    text = found[1] + ("\n" + _joined(*warned.groups()) if warned else "")
-    text = text.replace(workspace.state()["attributes"]["id"], "0863513a")
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-
-
-def _joined(*parts: str) -> str:
-    return "\n".join(" ".join(part.replace("│", " ").split()) for part in parts)
+    uid = workspace.state()["attributes"]["id"]
+    lines = [line.rstrip() for line in found[0].replace(uid, "0863513a").splitlines()]
+    text = "\n".join(lines) + "\n"
+    warned = re.search(r"Warning: (Pool .*?)\n.*?(Leaving: .*?)\n\W*\n", planned.output, re.S)
+    if warned is not None:
+        plain = [" ".join(part.replace("│", " ").split()) for part in warned.groups()]
+        text += f"\nWarning: {plain[0]}\n{plain[1]}\n"
+    return text
 
 
 def assert_golden(name: str, text: str) -> None:
