@@ -25,6 +25,7 @@ from rpool.model.server import ServerName
 from rpool.model.site import Mirrors, SiteConfig
 from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
+from rpool.reach.kubeadm import settings
 from rpool.reach.script import compose
 from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
@@ -134,7 +135,7 @@ def inventory(mirrors: Mirrors, actions: Sequence[Prepare]) -> dict[str, Any]:
 
 
 def _host(action: Prepare) -> Mapping[str, Any]:
-    kubelet = action.kubeadm.kubelet
+    kubelet = settings(action.kubeadm.kubelet)
     return {
         "server_kubernetes_version": action.kubernetes_version,
         "server_cores": action.minimum_cores,

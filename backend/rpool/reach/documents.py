@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from rpool.model.record import Record
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 OURS = {"app.kubernetes.io/managed-by": "rpool"}
 
@@ -27,9 +32,28 @@ def record(record: Record) -> str:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "rpool", "namespace": "kube-system", "labels": OURS},
-            "data": {"record": json.dumps(record.as_dict(), separators=(",", ":"))},
+            "data": {"record": _text(record)},
         }
     )
+
+
+def _text(record: Record) -> str:
+    """In one order whatever the order of sets and mappings, so that what is the same looks so."""
+    return json.dumps(asdict(record), default=sorted, sort_keys=True, separators=(",", ":"))
+
+
+def read_record(text: str) -> Record:
+    """The record in a ConfigMap's text; raises ValueError when it is none. What a newer rpool has
+    added to it is passed over.
+    """
+    return _records().validate_json(text)
+
+
+@cache
+def _records() -> TypeAdapter[Record]:
+    from pydantic import TypeAdapter  # slow to load, and not every command looks at a cluster
+
+    return TypeAdapter(Record)
 
 
 def metallb(pools: Mapping[str, tuple[str, ...]]) -> str:

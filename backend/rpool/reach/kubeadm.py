@@ -179,12 +179,22 @@ def _endpoint_host(spec: PoolSpec) -> str:
     return endpoint.host_and_port.rpartition(":")[0].strip("[]")
 
 
+def settings(text: str | None) -> Document:
+    """What the user wrote as YAML for the kubelet or kube-proxy; nothing is no settings."""
+    if text is None:
+        return {}
+    import yaml  # slow to load, and few pools have such a text
+
+    parsed: Document = yaml.safe_load(text)
+    return parsed
+
+
 def _kubelet(spec: PoolSpec) -> Document:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "systemd",
-        **spec.kubeadm.kubelet,
+        **settings(spec.kubeadm.kubelet),
     }
 
 
@@ -192,5 +202,5 @@ def _kube_proxy(spec: PoolSpec) -> Document:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        **spec.kubeadm.kube_proxy,
+        **settings(spec.kubeadm.kube_proxy),
     }

@@ -57,7 +57,11 @@ def _guarded(
     | act.ApplyMetalLB
     | act.ConfigureMetalLB
     | act.WriteRecord
+    | act.RemoveMetalLB
     | act.Drain
+    | act.StepDown
+    | act.RemoveEtcdMember
+    | act.DeleteNode
     | act.Reset
     | act.AppendJournal,
     site: SiteConfig,
@@ -92,10 +96,16 @@ def _guarded(
             return "together", ("metallb-pools",), node | pools
         case act.WriteRecord():
             return "together", ("record",), node | {"RECORD": documents.record(action.record)}
+        case act.RemoveMetalLB():
+            return "together", ("fetch", "metallb-remove"), node | _manifest(METALLB, site)
         case act.Drain():
-            variables = {"NODES": " ".join(action.nodes)}
-            variables["DRAIN_SECONDS"] = str(action.timeout_seconds)
-            return "together", ("drain",), node | variables
+            return "together", ("drain",), node | _drain(action)
+        case act.StepDown():
+            return "alone", ("membership", "step-down"), node
+        case act.RemoveEtcdMember():
+            return "together", ("etcd", "etcd-remove"), node | _etcd_member(action)
+        case act.DeleteNode():
+            return "together", ("delete-node",), node | {"LEFT": action.node}
         case _:
             assert_never(action)
 
@@ -106,7 +116,11 @@ def _ownership(ownership: Ownership) -> Variables:
 
 def _node(site: SiteConfig, name: ServerName) -> Variables:
     address = site.fleet.servers[name].address
-    return {"NODE_ADDRESS": address, "NODE_HOST": kubeadm.url_host(address)}
+    return {
+        "NODE_NAME": name,
+        "NODE_ADDRESS": address,
+        "NODE_HOST": kubeadm.url_host(address),
+    }
 
 
 def _vip(spec_vip: str | None) -> Variables:
@@ -145,6 +159,20 @@ def _revoke(action: act.RevokeJoiners) -> Variables:
         "OUR_DESCRIPTION": _base64(kubeadm.DESCRIPTION),
         "TIMER_DESCRIPTION": _base64(kubeadm.TIMER_DESCRIPTION),
     }
+
+
+def _drain(action: act.Drain) -> Variables:
+    return {
+        "NODES": " ".join(action.nodes),
+        "DRAIN_SECONDS": str(max(1, action.timeout_seconds)),  # 0 is for ever to kubectl
+        "BUDGETS": action.budgets.value,
+    }
+
+
+def _etcd_member(action: act.RemoveEtcdMember) -> Variables:
+    if not action.member_id:
+        raise Bug(f"{action.member} was to leave etcd before anybody looked at etcd's members")
+    return {"MEMBER": action.member, "MEMBER_ID": action.member_id}
 
 
 def _manifest(manifest: Manifest, site: SiteConfig) -> Variables:

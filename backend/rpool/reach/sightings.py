@@ -1,18 +1,19 @@
-"""From what probe.sh and observe.sh print to what was seen."""
+"""From what probe.sh, observe.sh and etcd-members.sh print to what was seen."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from rpool.errors import CommandFailed
 from rpool.model.claim import Claim
 from rpool.model.record import Record
-from rpool.model.seen import ClusterSeen, NodeSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
 from rpool.model.server import Role, ServerName
+from rpool.reach import documents
 
 UNREADABLE_CLAIM = "a claim that cannot be read"
 
@@ -69,7 +70,7 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
                 name, node = _node(rest)
                 nodes[name] = node
             elif kind == "record" and rest:
-                record = Record.from_dict(json.loads(rest))
+                record = documents.read_record(rest)
             elif kind == "ca":
                 certificate = base64.b64decode(rest).decode()
     except (KeyError, ValueError, TypeError) as error:
@@ -77,6 +78,30 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
             f"what {via} tells of its cluster cannot be read", repr(error)
         ) from None
     return ClusterSeen(nodes, record, certificate)
+
+
+def etcd_members(via: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
+    """Members as etcdctl printed them; one whose health was not told of has none."""
+    try:
+        facts = dict(_facts(printed.decode()))
+        health = json.loads(facts["health"])
+        answering = {each["endpoint"] for each in health if each["health"]}
+        members = json.loads(facts["members"])["members"]
+        return tuple(_etcd_member(member, answering) for member in members)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CommandFailed(f"what {via} tells of etcd cannot be read", repr(error)) from None
+
+
+def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
+    """What is not so is left out of etcdctl's JSON: a name and addresses before the member has
+    started, and that it is no learner. Ids are numbers there, and hexadecimal everywhere else.
+    """
+    return EtcdMember(
+        id=format(member["ID"], "x"),
+        name=member.get("name", ""),
+        votes=not member.get("isLearner", False),
+        healthy=not answering.isdisjoint(member.get("clientURLs", ())),
+    )
 
 
 def _facts(text: str) -> Iterator[tuple[str, str]]:

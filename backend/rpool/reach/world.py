@@ -12,7 +12,7 @@ from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, Probed
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.world import SessionLock
@@ -56,6 +56,11 @@ class RealWorld:
         host = url_host(self._address(via))
         script = compose(("library", "observe"), {"NODE_HOST": host, "NODES_PATH": NODES_PATH})
         return sightings.cluster(via, self._look("looking at the cluster", via, script))
+
+    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
+        self._address(via)
+        script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
+        return sightings.etcd_members(via, self._look("looking at etcd", via, script))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> None:
         self._address(action.server)  # so that rendering finds it
@@ -146,6 +151,14 @@ def doing(action: Action) -> str:
             return f"waiting until {', '.join(action.nodes)} are Ready"
         case act.Drain():
             return f"draining {', '.join(action.nodes)}"
+        case act.RemoveMetalLB():
+            return "removing MetalLB"
+        case act.StepDown():
+            return "ending the control plane"
+        case act.RemoveEtcdMember():
+            return f"taking {action.member} out of etcd"
+        case act.DeleteNode():
+            return f"deleting Node {action.node}"
         case act.Reset():
             return "resetting the server"
         case act.AppendJournal():

@@ -1,22 +1,50 @@
 # shellcheck shell=sh
-# Stops the pods of all the named nodes with their grace period, all nodes at once. The pool goes as
-# a whole and nothing can move, so disruption budgets would only block: hence --disable-eviction.
+# Stops the pods of all the named nodes with their grace period, all nodes at once. $BUDGETS says
+# what disruption budgets are to it: `ignored` where the pool goes as a whole and nothing can move,
+# so that they would only block; `respected`; or `until_timeout`.
+
+LAST_SECONDS=60 # after the timeout, for pods that are deleted whatever their budget says
 
 act() {
     need kubectl
     secret_dir
-    # shellcheck disable=SC2086,SC2153  # names, one a word
-    nodes=$(on_cluster get nodes --ignore-not-found -o name $NODES)
+    find_nodes
     if [ -z "$nodes" ]; then return 0; fi
-    # shellcheck disable=SC2086
+    if [ "$BUDGETS" != ignored ]; then trap 'give_back; rm -rf "$SECRETS"' EXIT; fi
+    # shellcheck disable=SC2086  # names, one a word
     quietly on_cluster cordon $nodes
-    drain_all
+    case $BUDGETS in
+        ignored) drain_all "$DRAIN_SECONDS" --disable-eviction ;;
+        respected) drain_all "$DRAIN_SECONDS" ;;
+        until_timeout)
+            drain_all "$DRAIN_SECONDS" || drain_all "$LAST_SECONDS" --disable-eviction
+            ;;
+    esac
+    ours=
 }
 
+# The nodes that the cluster has, and those of them that only we keep free of pods: one that an
+# operator has cordoned stays so. Columns, since a single node is no list to kubectl.
+find_nodes() {
+    # shellcheck disable=SC2086,SC2153
+    on_cluster get nodes --ignore-not-found --no-headers \
+        -o custom-columns=NAME:.metadata.name,CORDONED:.spec.unschedulable $NODES >"$SECRETS/nodes"
+    nodes=$(awk '{ print $1 }' "$SECRETS/nodes")
+    ours=$(awk '$2 != "true" { print $1 }' "$SECRETS/nodes")
+}
+
+# However this ends before the nodes are drained, also by its time limit.
+give_back() {
+    if [ -z "$ours" ]; then return 0; fi
+    # shellcheck disable=SC2086
+    quietly on_cluster uncordon $ours || say "these are still cordoned:" $ours
+}
+
+# drain_all SECONDS OPTION...
 drain_all() {
     drains=
     for node in $nodes; do
-        drain "${node##*/}" &
+        drain "$node" "$@" &
         drains="$drains $!"
     done
     failed=0
@@ -26,12 +54,17 @@ drain_all() {
     return $failed
 }
 
-# Not by `on_cluster`: its time limit for requests would cut off the watch for the pods' end.
+# drain NODE SECONDS OPTION...: bare pods go, too (--force), since nobody would ever move them. Not
+# by `on_cluster`: its time limit for requests would cut off the watch for the pods' end. kubectl's
+# own timeout does not end a request that the API has told to come back later: hence the other. Of
+# what is said again and again while a budget blocks, once is enough.
 drain() {
-    kubectl --kubeconfig="$KUBERNETES/admin.conf" --server="https://$NODE_HOST:6443" \
-        --cache-dir="$RUN_DIR/kubectl" drain "$1" --ignore-daemonsets --delete-emptydir-data \
-        --force --disable-eviction --timeout="${DRAIN_SECONDS}s" \
-        >"$SECRETS/drain-$1" 2>&1 && return 0
-    tail -n 10 "$SECRETS/drain-$1" >&2
+    node=$1 seconds=$2
+    shift 2
+    timeout --foreground "$((seconds + 10))" \
+        kubectl --kubeconfig="$KUBERNETES/admin.conf" --server="https://$NODE_HOST:6443" \
+        --cache-dir="$RUN_DIR/kubectl" drain "$node" --ignore-daemonsets --delete-emptydir-data \
+        --force --timeout="${seconds}s" "$@" >"$SECRETS/drain-$node" 2>&1 && return 0
+    awk '!said[$0]++' "$SECRETS/drain-$node" | tail -n 10 >&2
     return 1
 }

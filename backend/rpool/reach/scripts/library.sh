@@ -40,7 +40,8 @@ need() {
 run_dir() { mkdir -p "$RUN_DIR" && chmod 700 "$RUN_DIR"; }
 
 # Makes $SECRETS, a directory in memory that is gone when the script ends, however it ends: one
-# that a killed script left is removed by the next.
+# that a killed script left is removed by the next. `timeout` sends its signal twice, to us and to
+# our group, and the second must not cut short what the first made us do.
 secret_dir() {
     for old in "$RUN_DIR"/secret.*; do
         owner=${old#"$RUN_DIR/secret."}
@@ -48,7 +49,7 @@ secret_dir() {
     done
     SECRETS=$(mktemp -d "$RUN_DIR/secret.$$.XXXXXX")
     trap 'rm -rf "$SECRETS"' EXIT
-    trap 'exit 143' HUP INT TERM
+    trap 'trap "" HUP INT TERM; exit 143' HUP INT TERM
 }
 
 # write_file PATH TEXT: no argv, since printf is the shell's own.
@@ -82,6 +83,14 @@ keep_trying() {
 on_cluster() {
     kubectl --kubeconfig="$KUBERNETES/admin.conf" --server="https://$NODE_HOST:6443" \
         --cache-dir="$RUN_DIR/kubectl" --request-timeout=30s "$@"
+}
+
+# static_pod COMMAND NAME OPTION...: what crictl's `ps` or `pods` lists of this server's static pod.
+static_pod() {
+    listing=$1 pod=$2-$NODE_NAME
+    shift 2
+    crictl --timeout 30s "$listing" --quiet --label "io.kubernetes.pod.name=$pod" \
+        --label io.kubernetes.pod.namespace=kube-system "$@"
 }
 
 # interface_of ADDRESS: the interface that has it, or nothing.

@@ -24,7 +24,8 @@ act() {
 attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
 
 # An operator's copy of admin.conf, if it is of this cluster and of no other: it is worth nothing
-# from now on. What kubectl has cached beside it harms nobody who loses it.
+# from now on or, where the cluster lives on, a key to it that the next pool here must not find.
+# What kubectl has cached beside it harms nobody who loses it.
 forget_kubeconfig() {
     authority=$(authorities "$KUBERNETES/admin.conf")
     if [ -n "$authority" ] && [ "$(authorities /root/.kube/config)" = "$authority" ] &&
@@ -44,7 +45,8 @@ stop_kubelet() {
 }
 
 # Not by the API, which may be gone with the other servers: kubeadm would wait for it. And no
-# member is taken out of etcd, which goes as a whole.
+# member is taken out of etcd: it goes as a whole, or the server has left it already, by a step that
+# minded the others' quorum (etcd-remove.sh), as kubeadm would not.
 reset_kubeadm() {
     if command -v kubeadm >/dev/null 2>&1; then
         attempt kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member

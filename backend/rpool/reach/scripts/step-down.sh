@@ -1,0 +1,39 @@
+# shellcheck shell=sh
+# Ends the control plane on this server but for etcd, one part after the other: kube-vip gives lease
+# and address away while there is still an API server here to tell, and the API server takes itself
+# off the `kubernetes` endpoints. Nothing is kept: a reset is next.
+
+act() {
+    need crictl ip
+    end=$(($(uptime_seconds) + TIMEOUT_SECONDS - 5))
+    # shellcheck disable=SC2034  # drop_vip's, in membership.sh
+    VIP=$(held_vip)
+    stop kube-vip
+    drop_vip # a kube-vip that was killed has left it, and would have two servers answer for it
+    stop kube-apiserver
+    stop kube-controller-manager kube-scheduler
+}
+
+# The virtual IP as kube-vip's kubeconfig has it: that is still there when the manifest is gone.
+# Without kube-vip the endpoint is the site's, and may well be an address that this server keeps.
+held_vip() {
+    if [ ! -e "$VIP_KUBECONFIG" ]; then return 0; fi
+    sed -n 's|^ *server: https://\(.*\):[0-9]*$|\1|p' "$VIP_KUBECONFIG" | tr -d '[]'
+}
+
+# stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period.
+stop() {
+    for name; do rm -f "$KUBERNETES/manifests/$name.yaml"; done
+    for name; do await_stopped "$name"; done
+}
+
+# Not the container but its pod, which also counts while the kubelet is about to start it again.
+await_stopped() {
+    until found=$(static_pod pods "$1" --state ready) && [ -z "$found" ]; do
+        if [ "$(uptime_seconds)" -ge "$end" ]; then
+            say "$1 still runs, as far as can be told: does the kubelet, which is to stop it?"
+            exit 124
+        fi
+        sleep 0.5
+    done
+}
