@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from secrets import token_hex
 from typing import assert_never
 
 from rpool.certificates import ca_pin, new_ca
 from rpool.errors import (
+    Bug,
     CommandFailed,
     NotClaimed,
     OutcomeUnknown,
@@ -28,17 +30,17 @@ from rpool.model.action import Action, JoinSecrets, Prepare
 from rpool.model.claim import Claim, Ownership
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
-from rpool.model.seen import ClusterSeen, NodeSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, Server, ServerName
 
 
 @dataclass
 class _Cluster:
-    """What a cluster's etcd holds, and who its members are."""
+    """What a cluster's etcd holds, and who its members are, with their ids."""
 
     ca: str
     version: str
-    members: set[ServerName] = field(default_factory=set)
+    members: dict[ServerName, str] = field(default_factory=dict)
     nodes: dict[ServerName, Role] = field(default_factory=dict)
     cordoned: set[ServerName] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
@@ -47,10 +49,18 @@ class _Cluster:
     pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
     record: Record | None = None
 
+    def add(self, name: ServerName, role: Role) -> None:
+        """The Node, and for a control plane a member of etcd; ids are never used again."""
+        self.nodes[name] = role
+        if role is Role.CONTROL_PLANE:
+            self.members[name] = token_hex(8).lstrip("0")
+
 
 @dataclass
 class Machine:
-    """One modelled server: what is on its disk, and whether it has power."""
+    """One modelled server: what is on its disk, and whether it has power. `role` is the one that it
+    joined in; with `stepped_down` its control plane has ended, but for etcd.
+    """
 
     server: Server
     powered: bool = True
@@ -58,11 +68,15 @@ class Machine:
     prepared_for: str | None = None
     traces: tuple[str, ...] = ()
     cluster: _Cluster | None = None
+    role: Role | None = None
+    stepped_down: bool = False
     journal: list[str] = field(default_factory=list)
 
 
 class SimulatedWorld:
-    """See `rpool.model.world.World`. `machines` and `versions` are there for tests to change."""
+    """See `rpool.model.world.World`. `machines`, `versions`, `broken` and `lingering` are there for
+    tests to change.
+    """
 
     def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
@@ -70,6 +84,7 @@ class SimulatedWorld:
         self.offered = set(versions)  # what the repository's index says
         self.acted: list[Action] = []
         self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
+        self.lingering: set[ServerName] = set()  # their Nodes stay Ready for a while after a reset
         self._locks: set[tuple[ServerName, PoolUid]] = set()
         self._guard = threading.RLock()
 
@@ -89,8 +104,7 @@ class SimulatedWorld:
                 claim=machine.claim,
                 traces=machine.traces,
                 joined=machine.cluster is not None,
-                joined_control_plane=machine.cluster is not None
-                and server in machine.cluster.members,
+                joined_control_plane=machine.role is Role.CONTROL_PLANE,
                 addresses=(its.address,),
                 routes=(),
                 clock_seconds=time.time(),
@@ -117,7 +131,7 @@ class SimulatedWorld:
     def _node(self, cluster: _Cluster, name: ServerName) -> NodeSeen:
         machine = self.machines[name]
         return NodeSeen(
-            ready=cluster.network and machine.powered,
+            ready=cluster.network and (self._runs(cluster, name) or name in self.lingering),
             schedulable=name not in cluster.cordoned,
             control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
             allocatable_cores=float(machine.server.cores),
@@ -130,17 +144,35 @@ class SimulatedWorld:
             raise Unreachable(f"{server} cannot be reached (simulated)")
         return machine
 
+    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
+        with self._guard:
+            cluster = self._etcd(via)
+            return tuple(
+                EtcdMember(id_, name, votes=True, healthy=self._runs(cluster, name))
+                for name, id_ in cluster.members.items()
+            )
+
     def _serving(self, via: ServerName) -> _Cluster:
+        """The cluster whose API `via` serves."""
+        if self._reach(via).stepped_down:
+            raise CommandFailed(f"{via} serves no API (simulated)")
+        return self._etcd(via)
+
+    def _etcd(self, via: ServerName) -> _Cluster:
+        """The cluster with whose etcd one can work through `via`."""
         cluster = self._reach(via).cluster
         if cluster is None or via not in cluster.members:
             raise CommandFailed(f"{via} serves no API (simulated)")
-        running = [n for n in cluster.members if self._runs(cluster, self.machines[n])]
-        if len(running) <= len(cluster.members) // 2:
+        if len(self._running(cluster)) <= len(cluster.members) // 2:
             raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
         return cluster
 
-    @staticmethod
-    def _runs(cluster: _Cluster, machine: Machine) -> bool:
+    def _running(self, cluster: _Cluster) -> set[ServerName]:
+        """The members of etcd that run."""
+        return {name for name in cluster.members if self._runs(cluster, name)}
+
+    def _runs(self, cluster: _Cluster, name: ServerName) -> bool:
+        machine = self.machines[name]
         return machine.powered and machine.cluster is cluster
 
     # -- acting ----------------------------------------------------------------------------
@@ -192,8 +224,16 @@ class SimulatedWorld:
                 self._serving(action.server).record = action.record
             case act.AwaitReady():
                 self._await_ready(action)
+            case act.RemoveMetalLB():
+                self._remove_metallb(action)
             case act.Drain():
-                self._serving(action.server).cordoned.update(action.nodes)
+                self._drain(action)
+            case act.StepDown():
+                machine.stepped_down = machine.role is Role.CONTROL_PLANE
+            case act.RemoveEtcdMember():
+                self._remove_etcd_member(action)
+            case act.DeleteNode():
+                self._delete_node(action)
             case act.Reset():
                 self._reset(machine)
             case act.AppendJournal():
@@ -225,13 +265,9 @@ class SimulatedWorld:
         self._check_prepared(action.spec.kubernetes_version, machine)
         if machine.cluster is not None:
             return
-        name = machine.server.name
-        cluster = _Cluster(
-            new_ca(), action.spec.kubernetes_version, {name}, {name: Role.CONTROL_PLANE}
-        )
+        cluster = _Cluster(new_ca(), action.spec.kubernetes_version)
         cluster.tokens.add(action.secrets.token.reveal())
-        machine.cluster = cluster
-        machine.traces = ("/etc/kubernetes/kubelet.conf",)
+        self._become(machine, cluster, Role.CONTROL_PLANE)
 
     def _join(self, action: act.Join, machine: Machine) -> None:
         self._check_prepared(action.spec.kubernetes_version, machine)
@@ -239,11 +275,14 @@ class SimulatedWorld:
         if machine.cluster is cluster:
             return
         self._check_admission(cluster, action.secrets, machine.server.name)
-        if action.control_plane:
-            cluster.members.add(machine.server.name)
-        role = Role.CONTROL_PLANE if action.control_plane else Role.WORKER
-        cluster.nodes[machine.server.name] = role
+        self._check_namesake(cluster, machine.server.name, action.control_plane)
+        self._become(machine, cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
+
+    @staticmethod
+    def _become(machine: Machine, cluster: _Cluster, role: Role) -> None:
+        cluster.add(machine.server.name, role)
         machine.cluster = cluster
+        machine.role = role
         machine.traces = ("/etc/kubernetes/kubelet.conf",)
 
     @staticmethod
@@ -258,12 +297,53 @@ class SimulatedWorld:
         if secrets.ca_pin != ca_pin(cluster.ca):
             raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
 
+    def _check_namesake(self, cluster: _Cluster, name: ServerName, control_plane: bool) -> None:
+        """kubeadm refuses a name that is a Ready Node's; and it takes a member of etcd that has the
+        server's address for its own, which then never starts with an empty disk.
+        """
+        if name in cluster.nodes and self._node(cluster, name).ready:
+            raise CommandFailed(f"{name}: a Node of that name is Ready already (simulated)")
+        if control_plane and name in cluster.members:
+            raise CommandFailed(f"{name}: its former member is still in etcd (simulated)")
+
     def _configure_metallb(self, action: act.ConfigureMetalLB) -> None:
         cluster = self._serving(action.server)
         workers = [n for n, role in cluster.nodes.items() if role is Role.WORKER]
-        if not (cluster.metallb and any(self.machines[n].powered for n in workers)):
+        if not (cluster.metallb and any(self._runs(cluster, n) for n in workers)):
             raise CommandFailed(f"{action.server}: MetalLB's webhook does not answer (simulated)")
         cluster.pools = dict(action.pools)
+
+    def _remove_metallb(self, action: act.RemoveMetalLB) -> None:
+        cluster = self._serving(action.server)
+        cluster.metallb = False
+        cluster.pools.clear()
+
+    def _drain(self, action: act.Drain) -> None:
+        """One that is broken has given back what it cordoned, so it is as if nothing had been."""
+        cluster = self._serving(action.server)
+        cluster.cordoned.update(name for name in action.nodes if name in cluster.nodes)
+
+    def _remove_etcd_member(self, action: act.RemoveEtcdMember) -> None:
+        """By id and name together; etcd itself keeps a majority of those that are left running."""
+        if not action.member_id:
+            raise Bug(f"nobody looked up which member of etcd {action.member} is")
+        cluster = self._etcd(action.server)
+        looked_at = (action.member, action.member_id)
+        found = [m for m in cluster.members.items() if m[0] == looked_at[0] or m[1] == looked_at[1]]
+        if not found:
+            return
+        if found != [looked_at]:
+            raise CommandFailed(f"etcd has another member than {looked_at}: {found} (simulated)")
+        rest = cluster.members.keys() - {action.member}
+        running = self._running(cluster)
+        if action.member in running and len(running & rest) <= len(rest) // 2:
+            raise CommandFailed("etcdserver: unhealthy cluster (simulated)")
+        del cluster.members[action.member]
+
+    def _delete_node(self, action: act.DeleteNode) -> None:
+        cluster = self._serving(action.server)
+        cluster.nodes.pop(action.node, None)
+        cluster.cordoned.discard(action.node)
 
     def _await_ready(self, action: act.AwaitReady) -> None:
         seen = self.observe(action.server).nodes
@@ -275,6 +355,8 @@ class SimulatedWorld:
     def _reset(machine: Machine) -> None:
         """As the real one: it tells nobody, so etcd goes on counting the member."""
         machine.cluster = None
+        machine.role = None
+        machine.stepped_down = False
         machine.traces = ()
         machine.journal.clear()
         machine.claim = None
