@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,7 +73,8 @@ def _assigned(script: str, variable: str) -> str:
 
 
 def prepare(name: ServerName, **kubelet: object) -> Prepare:
-    return Prepare(name, Ownership("0badcafe", 3), "1.36.3", Kubeadm(kubelet), 16, 64)
+    kubeadm = Kubeadm(json.dumps(kubelet) if kubelet else None)  # JSON is YAML
+    return Prepare(name, Ownership("0badcafe", 3), "1.36.3", kubeadm, 16, 64)
 
 
 def site(**mirrors: str) -> SiteConfig:

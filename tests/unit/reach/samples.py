@@ -7,7 +7,7 @@ from dataclasses import replace
 from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets
 from rpool.model.claim import Claim, Ownership, Phase
-from rpool.model.pool import ControlPlane, Endpoint, Kubeadm, Networking, PoolSpec
+from rpool.model.pool import ControlPlane, Endpoint, Kubeadm, Networking, PoolSpec, Selector
 from rpool.model.record import Member, Record, RecordPhase
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
@@ -24,10 +24,12 @@ SPEC = PoolSpec(
     cores=48,
     memory_gib=192,
     control_plane=ControlPlane(3, Endpoint(vip="10.0.1.200")),
+    selector=Selector(frozenset({"rack1", "rack2", "rack3"}), {"disk": "ssd"}),
     networking=Networking(pod_cidr="10.77.0.0/16"),
+    metallb_pools={"default": ("10.0.1.210-10.0.1.230",)},
     kubeadm=Kubeadm(
-        kubelet={"failCgroupV1": False, "cgroupDriver": "cgroupfs"},
-        kube_proxy={"mode": "nftables"},
+        kubelet="failCgroupV1: false\ncgroupDriver: cgroupfs\n",
+        kube_proxy="mode: nftables",
         ignore_preflight_errors=("SystemVerification",),
     ),
 )
@@ -43,13 +45,12 @@ CLAIM = Claim(
 FOREIGN = replace(CLAIM, uid="f0e1d2c3", pool="other", owner="bob@ci")
 RECORD = Record(
     uid=OURS.uid,
-    name="batch",
-    kubernetes_version="1.36.3",
-    cores=48,
-    memory_gib=192,
+    spec=SPEC,
     generation=3,
     phase=RecordPhase.APPLYING,
     members={"r1u04": Member(Role.CONTROL_PLANE, "10.0.1.4", "rack1", 16, 64)},
+    leaving=frozenset({"r1u05", "r1u06", "r1u07"}),
+    retired=frozenset({"r1u08"}),
 )
 
 ACTIONS: tuple[Action, ...] = (
@@ -66,7 +67,11 @@ ACTIONS: tuple[Action, ...] = (
     act.ConfigureMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
     act.WriteRecord("r1u04", OURS, RECORD),
     act.AwaitReady("r1u04", ("r1u04", "r1u05")),
-    act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60),
+    act.RemoveMetalLB("r1u04", OURS),
+    act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60, act.Budgets.IGNORED),
+    act.StepDown("r1u04", OURS),
+    act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d"),
+    act.DeleteNode("r1u04", OURS, "r1u05"),
     act.Reset("r1u04", OURS, "10.0.1.200"),
     act.AppendJournal("r1u04", OURS, ('{"step": "it\'s one"}', '{"step": "two"}')),
 )

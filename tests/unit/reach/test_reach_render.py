@@ -48,10 +48,14 @@ def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> No
     assert "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\n" in script
     assert "\ncheck_claim() {" in script
     guard = re.search(r"^GUARD=(\w+)$", script, re.MULTILINE)
-    expected = {act.Init: "alone", act.Join: "alone", act.Reset: "alone"}
+    alone: set[type[Action]] = {act.Init, act.Join, act.StepDown, act.Reset}
+    briefly: set[type[Action]] = {act.SetPhase, act.AppendJournal}
     if not isinstance(action, act.TakeClaim):
         assert guard is not None
-        assert guard[1] == expected.get(type(action), guard[1])
+        kind = type(action)
+        assert guard[1] == (
+            "alone" if kind in alone else "briefly" if kind in briefly else "together"
+        )
         assert script.count("\nmain() {") == 1
         assert script.count("\nact() {") == 1
 
@@ -88,6 +92,17 @@ def test_values_are_quoted_for_the_shell() -> None:
     script = script.replace("main </dev/null", 'printf %s "$TEXT"')
     printed = subprocess.run(["sh", "-s"], input=script, text=True, capture_output=True, check=True)
     assert printed.stdout == "it's $(reboot) `x`\nline"
+
+
+def test_a_member_that_nobody_looked_up_is_not_taken_out_of_etcd() -> None:
+    with pytest.raises(Bug, match="r1u05 was to leave etcd before anybody looked"):
+        render(act.RemoveEtcdMember("r1u04", CLAIM_OURS, "r1u05"), site(), 60)
+
+
+def test_a_drain_without_any_time_is_no_drain_without_end() -> None:
+    """To kubectl a timeout of 0 is none."""
+    drain = act.Drain("r1u04", CLAIM_OURS, ("r1u05",), 0, act.Budgets.RESPECTED)
+    assert "DRAIN_SECONDS=1\n" in render(drain, site(), 60)
 
 
 def test_preparation_is_no_script() -> None:

@@ -9,8 +9,11 @@ import pytest
 from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
 from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.record import Record, RecordPhase
 from rpool.model.secret import Secret
-from rpool.reach import sightings
+from rpool.model.seen import EtcdMember
+from rpool.reach import documents, sightings
 from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
 
@@ -65,9 +68,82 @@ def test_redaction_keeps_the_public_pin_and_takes_what_looks_secret() -> None:
     assert redact(f"a {pem} b") == "a **** b"
 
 
+def recorded(record: Record) -> str:
+    """The record's text as its ConfigMap has it."""
+    text: str = json.loads(documents.record(record))["data"]["record"]
+    return text
+
+
+def test_a_record_is_read_as_it_was_written_with_all_that_was_asked_for() -> None:
+    assert documents.read_record(recorded(RECORD)) == RECORD
+    bare = PoolSpec("b", "1.36.3", 1, 1, ControlPlane(1, Endpoint(address="api.example.org:6443")))
+    plain = Record("0badcafe", bare, 1, RecordPhase.SETTLED, {})
+    assert documents.read_record(recorded(plain)) == plain
+
+
+def test_a_record_s_text_is_the_same_however_its_sets_and_mappings_came_to_be() -> None:
+    text = recorded(RECORD)
+    assert '"leaving":["r1u05","r1u06","r1u07"]' in text
+    assert '"zones":["rack1","rack2","rack3"]' in text
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_what_a_newer_rpool_adds_to_a_record_is_passed_over() -> None:
+    data = json.loads(recorded(RECORD))
+    for part in (data, data["spec"], data["spec"]["kubeadm"], data["members"]["r1u04"]):
+        part["some_day"] = {"more": True}
+    assert documents.read_record(json.dumps(data)) == RECORD
+
+
+BROKEN_RECORDS: dict[str, str] = {
+    "no JSON": "{",
+    "no record": "[]",
+    "nothing of it": "{}",
+    "an unknown phase": recorded(RECORD).replace("applying", "dancing"),
+    "a spec without cores": recorded(RECORD).replace('"cores":48,', ""),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN_RECORDS.values(), ids=BROKEN_RECORDS)
+def test_a_record_that_cannot_be_read_is_an_error(text: str) -> None:
+    with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
+        sightings.cluster("r1u04", f"record\t{text}\nca\tUEVN\n".encode())
+
+
+MEMBERS = {
+    "members": [
+        {"ID": 185828541645115251, "name": "r1u04", "clientURLs": ["https://10.0.1.4:2379"]},
+        {"ID": 13668033151171901709, "name": "r1u05", "clientURLs": ["https://10.0.1.5:2379"]},
+        {"ID": 17300438976491492131, "peerURLs": ["https://10.0.1.6:2380"], "isLearner": True},
+    ]
+}
+HEALTH = [
+    {"endpoint": "https://10.0.1.5:2379", "health": False, "error": "context deadline exceeded"},
+    {"endpoint": "https://10.0.1.4:2379", "health": True, "took": "7.4ms"},
+]
+
+
+def test_members_of_etcd_are_read_from_what_etcdctl_prints() -> None:
+    """As etcdctl 3.6 prints it: numbers for ids, and nothing for what is false or empty."""
+    printed = f"members\t{json.dumps(MEMBERS)}\nhealth\t{json.dumps(HEALTH)}\n"
+    assert sightings.etcd_members("r1u04", printed.encode()) == (
+        EtcdMember("2943212f5e2cf73", "r1u04", votes=True, healthy=True),
+        EtcdMember("bdae9bbc11dd390d", "r1u05", votes=True, healthy=False),
+        EtcdMember("f017819664191323", "", votes=False, healthy=False),
+    )
+
+
+@pytest.mark.parametrize(
+    "printed", ["", "members\t{}\nhealth\t[]\n", f"members\t{json.dumps(MEMBERS)}\nhealth\t\n"]
+)
+def test_what_etcdctl_left_out_is_an_error_and_no_health(printed: str) -> None:
+    with pytest.raises(CommandFailed, match="what r1u04 tells of etcd"):
+        sightings.etcd_members("r1u04", printed.encode())
+
+
 def test_a_cluster_is_read_from_lines() -> None:
     control_plane = json.dumps({"node-role.kubernetes.io/control-plane": ""})
-    record = json.dumps(RECORD.as_dict())
+    record = recorded(RECORD)
     ca = base64.b64encode(b"PEM").decode()
     printed = (
         f"node\tr1u04\t{control_plane}\t\tTrue\t15800m\t16374680Ki\n"
