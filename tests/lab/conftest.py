@@ -16,13 +16,13 @@ from lab.site import bring_up
 from lab.versions import DEFAULT_KUBERNETES
 
 NAME = "tests"
-SERVERS = 6
+SERVERS = 9
 FIGURES: list[str] = []
 
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """The operator's desk at a lab of six plain servers, with the example's configuration."""
+    """The operator's desk at a lab of nine plain servers, with the example's configuration."""
     cache = default_cache()
     bring_up.down(cache, NAME)
     lab = bring_up.up(cache, NAME, SERVERS, DEFAULT_KUBERNETES)

@@ -51,7 +51,7 @@ def refused(desk: Desk) -> str:
 
 
 def test_a_dirty_server_is_never_taken(desk: Desk, settings: Callable[[Settings], None]) -> None:
-    settings({"cores": 32, "memory": 64})  # every worker is needed
+    settings({"cores": 44, "memory": 88})  # every worker is needed
     path = "/etc/kubernetes/kubelet.conf"
     desk.ssh("r3u08", f"mkdir -p /etc/kubernetes && echo left over > {path}")
     try:
@@ -65,7 +65,7 @@ def test_a_dirty_server_is_never_taken(desk: Desk, settings: Callable[[Settings]
 def test_a_server_of_another_pool_is_passed_over_and_named(
     desk: Desk, settings: Callable[[Settings], None]
 ) -> None:
-    settings({"cores": 32, "memory": 64})
+    settings({"cores": 44, "memory": 88})
     desk.ssh(
         "r1u08", f"mkdir -p /var/lib/rpool && cat > /var/lib/rpool/claim <<'EOF'\n{CLAIM}\nEOF"
     )

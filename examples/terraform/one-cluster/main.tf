@@ -20,10 +20,11 @@ resource "rpool_cluster" "demo" {
   memory             = var.memory
 
   control_plane = {
-    servers  = 3
+    servers  = var.control_planes
     endpoint = { vip = var.api_vip }
   }
 
-  metallb = { pools = { default = var.service_addresses } }
-  kubeadm = var.kubeadm
+  selector = var.selector
+  metallb  = { pools = { default = var.service_addresses } }
+  kubeadm  = var.kubeadm
 }

@@ -41,6 +41,21 @@ variable "memory" {
   description = "Memory of all workload servers together, in GiB."
 }
 
+variable "control_planes" {
+  type        = number
+  default     = 3
+  description = "How many servers run Kubernetes itself: 1, 3, 5 or 7."
+}
+
+variable "selector" {
+  type = object({
+    zones  = optional(set(string))
+    labels = optional(map(string))
+  })
+  default     = null
+  description = "Which servers may be picked; all of the fleet unless set."
+}
+
 variable "api_vip" {
   type        = string
   description = "A free address in the servers' network, for the Kubernetes API."
