@@ -14,6 +14,7 @@ from lab.settings import write_variables
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 Settings = dict[str, Any]
+EVERY_SERVER = {"cores": 44, "memory": 88}
 CLAIM = json.dumps(
     {
         "uid": "ffffffff",
@@ -51,7 +52,7 @@ def refused(desk: Desk) -> str:
 
 
 def test_a_dirty_server_is_never_taken(desk: Desk, settings: Callable[[Settings], None]) -> None:
-    settings({"cores": 44, "memory": 88})  # every worker is needed
+    settings(EVERY_SERVER)
     path = "/etc/kubernetes/kubelet.conf"
     desk.ssh("r3u08", f"mkdir -p /etc/kubernetes && echo left over > {path}")
     try:
@@ -65,7 +66,7 @@ def test_a_dirty_server_is_never_taken(desk: Desk, settings: Callable[[Settings]
 def test_a_server_of_another_pool_is_passed_over_and_named(
     desk: Desk, settings: Callable[[Settings], None]
 ) -> None:
-    settings({"cores": 44, "memory": 88})
+    settings(EVERY_SERVER)
     desk.ssh(
         "r1u08", f"mkdir -p /var/lib/rpool && cat > /var/lib/rpool/claim <<'EOF'\n{CLAIM}\nEOF"
     )
@@ -96,7 +97,7 @@ def test_a_server_with_another_host_key_is_not_spoken_to(
     true = lines[0].split('"')[1]
     text = "\n".join([lines[0].replace(true, false), *lines[1:]])
     (desk.folder / "fleet.yaml").write_text(text)
-    settings({})
+    settings(EVERY_SERVER)
     said = refused(desk)
     assert lines[0].split(":")[0] in said
     assert "host key" in said
@@ -123,7 +124,7 @@ def test_a_pod_cidr_that_servers_route_elsewhere_is_refused(
 ) -> None:
     desk.ssh("r1u04", f"ip route add 10.244.7.0/24 via {desk.lab.gateway}")
     try:
-        settings({})
+        settings(EVERY_SERVER)
         assert "overlaps the route 10.244.7.0/24 of server r1u04" in refused(desk)
     finally:
         desk.ssh("r1u04", "ip route del 10.244.7.0/24")
