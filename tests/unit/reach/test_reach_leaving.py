@@ -1,0 +1,336 @@
+"""How a server leaves a pool that lives on, for real: through RealWorld and a real sshd."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from conftest import TestServer, claim
+from samples import OURS
+
+from rpool.errors import CommandFailed, TimedOut
+from rpool.model import action as act
+from rpool.model.action import Budgets
+from rpool.model.seen import EtcdMember
+from rpool.model.site import Mirrors
+from rpool.reach.manifests import METALLB
+from rpool.reach.world import RealWorld
+
+# -- draining ----------------------------------------------------------------------------------
+
+# An operator has cordoned r1u05, and r1u09 is no node of the cluster.
+NODES = ("r1u04", "r1u05", "r1u06", "r1u09")
+SEEN = "r1u04   <none>\nr1u05   true\nr1u06   <none>\n"
+BLOCKED = "Cannot evict pod web-0 as it would violate the disruption budget."
+EVICT = [f"drain {node} --timeout=7s" for node in NODES[:3]]
+DELETE = [f"drain {node} --timeout=7s --disable-eviction" for node in NODES[:3]]
+DELETE_AT_LAST = [f"drain {node} --timeout=60s --disable-eviction" for node in NODES[:3]]
+UNCORDON = ["uncordon r1u04 r1u06"]
+
+DRAINS: dict[str, tuple[Budgets, str, bool, Sequence[str]]] = {
+    # which drains fail, as a pattern of sh; whether the action does; what kubectl is told
+    "respected": (Budgets.RESPECTED, "none", True, EVICT),
+    "respected, blocked": (Budgets.RESPECTED, "*' drain r1u06 '*", False, [*EVICT, *UNCORDON]),
+    "until timeout": (Budgets.UNTIL_TIMEOUT, "none", True, EVICT),
+    "until timeout, blocked": (
+        Budgets.UNTIL_TIMEOUT,
+        "*' drain r1u06 '*--timeout=7s*",
+        True,
+        [*EVICT, *DELETE_AT_LAST],
+    ),
+    "until timeout, stuck": (
+        Budgets.UNTIL_TIMEOUT,
+        "*' drain r1u06 '*",
+        False,
+        [*EVICT, *DELETE_AT_LAST, *UNCORDON],
+    ),
+    "ignored": (Budgets.IGNORED, "none", True, DELETE),
+    "ignored, stuck": (Budgets.IGNORED, "*' drain r1u06 '*", False, DELETE),
+}
+
+
+def drain(world: RealWorld, budgets: Budgets, timeout_seconds: float = 60) -> None:
+    world.carry_out(act.Drain("r1u04", OURS, NODES, 7, budgets), timeout_seconds)
+
+
+def kubectl_marker(server: TestServer, failing: str, how: str) -> None:
+    server.marker(
+        "kubectl", f"case $* in *' get nodes '*) printf '{SEEN}' ;; {failing}) {how} ;; esac"
+    )
+
+
+def told(server: TestServer) -> list[str]:
+    """The changes that kubectl was told to make, without what is the same for all."""
+    always = (
+        "kubeconfig server cache-dir request-timeout ignore-daemonsets delete-emptydir-data force"
+    )
+    common = tuple(f"--{option}" for option in always.split())
+    calls = [line.split()[1:] for line in server.calls.splitlines() if " get nodes " not in line]
+    return [" ".join(word for word in words if not word.startswith(common)) for words in calls]
+
+
+@pytest.mark.parametrize(("budgets", "failing", "good", "expected"), DRAINS.values(), ids=DRAINS)
+def test_a_drain_minds_budgets_as_it_is_told_and_gives_back_what_it_cordoned(
+    world: RealWorld,
+    server: TestServer,
+    budgets: Budgets,
+    failing: str,
+    good: bool,
+    expected: Sequence[str],
+) -> None:
+    claim(world)
+    kubectl_marker(server, failing, f"for i in 1 2 3; do echo '{BLOCKED}'; done; exit 1")
+    if good:
+        drain(world, budgets)
+    else:
+        with pytest.raises(CommandFailed, match="draining r1u04, r1u05") as caught:
+            drain(world, budgets)
+        assert BLOCKED in caught.value.detail.splitlines()
+    first, *rest = told(server)
+    assert first == "cordon r1u04 r1u05 r1u06"
+    assert sorted(rest) == sorted(expected)
+    if not good and budgets is not Budgets.IGNORED:
+        assert rest[-1:] == UNCORDON
+
+
+def test_what_kubectl_says_again_and_again_of_a_budget_is_shown_once(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    noise = f"for i in $(seq 50); do echo '{BLOCKED}'; done; echo 'error: timeout reached'; exit 1"
+    kubectl_marker(server, "*' drain r1u06 '*", f"echo 'evicting pod web-0'; {noise}")
+    with pytest.raises(CommandFailed) as caught:
+        drain(world, Budgets.RESPECTED)
+    assert caught.value.detail == f"evicting pod web-0\n{BLOCKED}\nerror: timeout reached"
+
+
+def test_a_drain_that_is_ended_from_outside_gives_back_what_it_cordoned(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    kubectl_marker(server, "*' drain r1u06 '*", "sleep 30")
+    with pytest.raises(TimedOut):
+        drain(world, Budgets.RESPECTED, timeout_seconds=3)
+    assert told(server)[-1:] == UNCORDON
+    assert not list(server.path("/run/rpool").glob("secret.*"))
+
+
+def test_nodes_that_the_cluster_does_not_have_are_drained(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    drain(world, Budgets.RESPECTED)
+    assert told(server) == []
+
+
+# -- the control plane -------------------------------------------------------------------------
+
+PARTS = ("kube-vip", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+VIP = "10.0.1.200"
+
+
+def control_plane(server: TestServer, *, vip: bool = True) -> None:
+    """Manifests as init leaves them, and commands that write down which are left at each call."""
+    manifests = server.path("/etc/kubernetes/manifests")
+    manifests.mkdir(parents=True)
+    for part in (*PARTS[0 if vip else 1 :], "etcd"):
+        (manifests / f"{part}.yaml").write_text("{}")
+    admin = server.path("/etc/kubernetes/admin.conf")
+    admin.write_text(f"clusters:\n- cluster:\n    server: https://{VIP}:6443\n")
+    if vip:
+        server.path("/etc/kubernetes/kube-vip.conf").symlink_to("admin.conf")
+    seen = f"ls /etc/kubernetes/manifests | tr '\\n' ' ' >>{server.root}/seen"
+    server.marker("crictl", f'{seen}; echo "< $*" >>{server.root}/seen')
+    deleted = f"{seen}; echo '< {VIP} is dropped' >>{server.root}/seen"
+    shown = f"echo '2: eth0 inet {VIP}/32 scope global eth0'"
+    server.marker("ip", f"case $* in *' del '*) {deleted} ;; *) {shown} ;; esac")
+
+
+def step_down(world: RealWorld, timeout_seconds: float = 60) -> None:
+    world.carry_out(act.StepDown("r1u04", OURS), timeout_seconds)
+
+
+def seen(server: TestServer) -> list[tuple[set[str], str]]:
+    """The manifests that were left when something was looked for or done, and what that was."""
+    lines = (server.root / "seen").read_text().splitlines()
+    halves = [line.partition("< ") for line in lines]
+    return [
+        ({name.removesuffix(".yaml") for name in left.split()}, what) for left, _, what in halves
+    ]
+
+
+def test_a_control_plane_ends_part_by_part_and_gives_the_address_away_first(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    control_plane(server)
+    step_down(world)
+    manager, scheduler = PARTS[2:]
+    expected = [
+        ({"etcd", "kube-apiserver", manager, scheduler}, "kube-vip-r1u04"),
+        ({"etcd", "kube-apiserver", manager, scheduler}, f"{VIP} is dropped"),
+        ({"etcd", manager, scheduler}, "kube-apiserver-r1u04"),
+        ({"etcd"}, "kube-controller-manager-r1u04"),
+        ({"etcd"}, "kube-scheduler-r1u04"),
+    ]
+    found = seen(server)
+    assert [left for left, _ in found] == [left for left, _ in expected]
+    assert all(wanted in what for (_, wanted), (_, what) in zip(expected, found, strict=True))
+    step_down(world)
+    assert {path.name for path in server.path("/etc/kubernetes/manifests").iterdir()} == {
+        "etcd.yaml"
+    }
+
+
+def test_without_kube_vip_the_endpoint_is_the_site_s_and_no_address_is_dropped(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    control_plane(server, vip=False)
+    step_down(world)
+    assert "dropped" not in (server.root / "seen").read_text()
+
+
+@pytest.mark.parametrize("answer", ["echo sandbox", "exit 1"], ids=["it runs", "nobody knows"])
+def test_the_api_server_is_not_ended_while_kube_vip_may_run(
+    world: RealWorld, server: TestServer, answer: str
+) -> None:
+    claim(world)
+    control_plane(server)
+    server.marker("crictl", answer)
+    with pytest.raises(TimedOut, match="ending the control plane on r1u04") as caught:
+        step_down(world, timeout_seconds=7)
+    assert caught.value.detail.startswith("kube-vip still runs")
+    assert server.path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists()
+
+
+# -- etcd --------------------------------------------------------------------------------------
+
+ETCDCTL = "crictl --timeout 30s exec c1 etcdctl --command-timeout="
+REMOVAL = "member remove 8e9e05c52164694d"
+
+
+def etcd_marker(server: TestServer, members: str, health: str = "") -> None:
+    (server.root / "members").write_text(members)
+    (server.root / "health").write_text(health)
+    answers = {
+        "' ps '": "echo c1",
+        "'member list'": f"cat {server.root}/members",
+        "'endpoint health'": f"cat {server.root}/health; echo 'unhealthy cluster' >&2; exit 1",
+    }
+    cases = " ".join(f"*{pattern}*) {answer} ;;" for pattern, answer in answers.items())
+    server.marker("crictl", f"case $* in {cases} esac")
+
+
+def line(member_id: str, name: str) -> str:
+    return f"{member_id}, started, {name}, https://10.0.1.5:2380, https://10.0.1.5:2379, false\n"
+
+
+REMOVALS: dict[str, tuple[str, bool, bool]] = {
+    # the members; whether the action succeeds; whether one is removed
+    "it is there": (line("8e9e05c52164694d", "r1u05"), True, True),
+    "it is out": (line("1", "r1u04"), True, False),
+    "it has come back": (line("bdae9bbc11dd390d", "r1u05"), False, False),
+    "the id is another's": (line("8e9e05c52164694d", "r1u06"), False, False),
+    "there are two of the name": (
+        line("8e9e05c52164694d", "r1u05") + line("2", "r1u05"),
+        False,
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("others", "good", "removed"), REMOVALS.values(), ids=REMOVALS)
+def test_exactly_the_member_that_was_looked_at_leaves_etcd(
+    world: RealWorld, server: TestServer, others: str, good: bool, removed: bool
+) -> None:
+    claim(world)
+    etcd_marker(server, line("2943212f5e2cf73", "r1u07") + others)
+    action = act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d")
+    if good:
+        world.carry_out(action, 60)
+    else:
+        with pytest.raises(CommandFailed, match="taking r1u05 out of etcd failed"):
+            world.carry_out(action, 60)
+    assert server.calls.count("member remove") == server.calls.count(REMOVAL) == int(removed)
+
+
+def test_an_id_that_looks_like_a_number_is_none(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    etcd_marker(server, line("120e3", "r1u06"))
+    world.carry_out(act.RemoveEtcdMember("r1u04", OURS, "r1u05", "12e4"), 60)
+    assert "member remove" not in server.calls
+
+
+def test_members_are_seen_with_their_health_also_when_one_is_dead(
+    world: RealWorld, server: TestServer
+) -> None:
+    addresses = {"r1u04": "https://10.0.1.4:2379", "r1u05": "https://10.0.1.5:2379"}
+    members = [
+        {"ID": n + 10, "name": name, "clientURLs": [addresses[name]]}
+        for n, name in enumerate(addresses)
+    ]
+    health = [{"endpoint": url, "health": name == "r1u04"} for name, url in addresses.items()]
+    etcd_marker(server, json.dumps({"members": members}) + "\n", json.dumps(health) + "\n")
+    assert world.etcd_members("r1u04") == (
+        EtcdMember("a", "r1u04", votes=True, healthy=True),
+        EtcdMember("b", "r1u05", votes=True, healthy=False),
+    )
+    assert "--label io.kubernetes.pod.name=etcd-r1u04 " in server.calls
+    asked = [call for call in server.calls.splitlines() if call.startswith(ETCDCTL)]
+    assert all("--endpoints=https://127.0.0.1:2379 " in call for call in asked)
+    assert len(asked) == 2
+
+
+def test_a_server_without_etcd_tells_of_none(world: RealWorld, server: TestServer) -> None:
+    with pytest.raises(CommandFailed, match="looking at etcd") as caught:
+        world.etcd_members("r1u04")
+    assert caught.value.detail == "etcd does not run here"
+    assert " exec " not in server.calls
+
+
+# -- what is left in the cluster ---------------------------------------------------------------
+
+
+def test_the_node_of_a_server_that_has_left_is_deleted(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    world.carry_out(act.DeleteNode("r1u04", OURS, "r1u05"), 60)
+    assert told(server) == ["delete node --ignore-not-found r1u05"]
+
+
+def remove_metallb(server: TestServer, digest: str) -> None:
+    manifest = server.root / METALLB.mirrored
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("kind: List\n")
+    server.marker("sha256sum", f"echo '{digest}  file'")
+    site = replace(server.site(), mirrors=Mirrors(manifests=f"file://{server.root}"))
+    with closing(RealWorld(site)) as mirrored:
+        mirrored.carry_out(act.RemoveMetalLB("r1u04", OURS), 60)
+
+
+def test_metallb_goes_with_its_webhook_first_and_without_the_kinds_that_are_gone(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    kind = "customresourcedefinition.apiextensions.k8s.io/ipaddresspools.metallb.io"
+    server.marker("kubectl", f"case $* in *' get '*) echo {kind} ;; esac")
+    remove_metallb(server, METALLB.sha256)
+    webhook, _, pools, everything = told(server)[1:]
+    assert webhook.endswith("validatingwebhookconfiguration metallb-webhook-configuration")
+    assert pools.startswith("-n metallb-system delete ipaddresspools.metallb.io ")
+    assert pools.endswith("-l app.kubernetes.io/managed-by=rpool")
+    assert everything.startswith("delete --ignore-not-found --timeout=20s -f /run/rpool/secret.")
+
+
+def test_what_may_not_be_metallb_s_manifest_deletes_nothing(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    with pytest.raises(CommandFailed, match="removing MetalLB failed"):
+        remove_metallb(server, "beef")
+    assert "kubectl" not in server.calls
