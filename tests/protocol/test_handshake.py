@@ -147,9 +147,24 @@ def test_the_launcher_is_not_led_astray_by_the_folder_it_is_called_in(tmp_path: 
 
 
 def test_nothing_heavy_is_loaded_before_the_handshake() -> None:
-    heavy = ("pydantic", "paramiko", "kubernetes", "tenacity", "google.protobuf", "msgpack", "yaml")
+    heavy = ["pydantic", "paramiko", "kubernetes", "tenacity", "google.protobuf", "msgpack", "yaml"]
+    heavy += ["asyncio", "ssl", "subprocess"]
     code = f"import sys, rpool_provider.__main__; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [PYTHON, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_asyncio_is_there_for_whoever_touches_it() -> None:
+    code = """if True:
+        import sys
+        from rpool_provider.grpc_alone import grpc
+        from grpc._cython import cygrpc
+        assert "asyncio" not in sys.modules
+        seen_by_grpc = cygrpc.asyncio.Future
+        import asyncio
+        assert seen_by_grpc is asyncio.Future
+        asyncio.run(asyncio.sleep(0))
+    """
+    subprocess.run([PYTHON, "-I", "-c", code], timeout=60, check=True)
