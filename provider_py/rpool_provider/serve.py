@@ -11,6 +11,7 @@ signature, ECDSA with P-521, that gRPC's TLS library does not accept; so it is n
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import signal
 import sys
@@ -84,6 +85,8 @@ class Plugin(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         server = self._start(address)
         try:
             self.routes()
+            gc.freeze()  # what is loaded stays
+            gc.enable()
             grace = self._await_end()
             server.stop(grace).wait()
         finally:
