@@ -5,9 +5,13 @@ and daemons: 1 core, 2 GiB), cores and memory normalised by the totals of the ca
 prefer servers with fewer labels that nobody asked for (a plain pool must not eat the GPU boxes),
 then even zones, then a hash of pool and server, so that two pools rarely want the same server.
 
-Servers of one size and label count are alike, and a fleet has few sizes; so the search is over
-*how many of each kind*, exact by branch and bound, and cut off after a fixed number of branches
-(never a time, so that the same input always gives the same answer).
+A request holds when the workers have its cores and its memory after the worst loss that it is to
+tolerate; each of the two after the loss that is worst for it. One more worker never breaks that:
+a loss that takes it spares another one, or leaves what was left before. So a request can be met
+exactly when all candidates together meet it, and nothing that fits is ever refused.
+
+How many servers of each size that takes is searched for by `cover`, and with a loss to tolerate by
+`tolerance`; here it is decided what they cost and which of the like ones they are.
 """
 
 from __future__ import annotations
@@ -15,8 +19,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
+from rpool.decide.tolerance import Stock, left, outlast_servers, outlast_zones
 from rpool.model.pool import PoolSpec, Selector
 from rpool.model.server import Fleet, Role, Server, ServerName
 
@@ -24,12 +30,12 @@ CONTROL_PLANE_CORES = 2  # what kubeadm's preflight asks for (NumCPU)
 CONTROL_PLANE_MEMORY_GIB = 2  # kubeadm asks for 1700 MB
 OVERHEAD_CORES = 1
 OVERHEAD_MEMORY_GIB = 2
-BRANCHES = 50_000
+WASTE_BEFORE_LABELS = 1_000_000  # the least difference of waste outweighs any number of labels
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """What is missing for a request; zero where there is enough."""
+    """What is missing for a request, with what it is to tolerate; zero where there is enough."""
 
     cores: int = 0
     memory_gib: int = 0
@@ -62,6 +68,27 @@ def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()
     ]
 
 
+def holds(spec: PoolSpec, workers: Iterable[Server]) -> bool:
+    """Whether `workers` have the cores and memory of the request, also after what it tolerates."""
+    short = shortfall_of(spec, workers)
+    return not (short.cores or short.memory_gib)
+
+
+def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
+    """Cores and GiB that `workers` lack after the worst loss to tolerate; no control planes."""
+    lost = spec.tolerate.zones or spec.tolerate.servers
+    cores: Counter[str] = Counter()
+    memory: Counter[str] = Counter()
+    for server in workers:
+        unit = server.zone if spec.tolerate.zones else server.name
+        cores[unit] += server.cores
+        memory[unit] += server.memory_gib
+    return Shortfall(
+        max(0, spec.cores - left(cores.values(), lost)),
+        max(0, spec.memory_gib - left(memory.values(), lost)),
+    )
+
+
 def place(
     spec: PoolSpec, free: Sequence[Server], kept: Mapping[ServerName, Role], tie: str
 ) -> Placement:
@@ -70,11 +97,31 @@ def place(
     Control planes are the smallest sufficient servers in as many zones as there are; when that
     leaves too little for the workers, the smallest of all regardless of zones.
     """
-    by_zone = _placed(spec, free, kept, tie, spread=True)
+    by_zone = _placed(spec, free, kept, tie, evenly=spec.control_plane.servers)
     if by_zone.shortfall is None:
         return by_zone
-    smallest = _placed(spec, free, kept, tie, spread=False)
+    smallest = _placed(spec, free, kept, tie, evenly=0)
     return by_zone if smallest.shortfall is not None else smallest
+
+
+def keepers(
+    spec: PoolSpec, workers: Sequence[Server], certain: Sequence[Server], tie: str
+) -> list[Server]:
+    """Those of `workers` that stay when the rest may go: with `certain`, which stay anyhow, they
+    hold the request with the least waste. All of them, if not even that holds it.
+    """
+    if not holds(spec, [*certain, *workers]):
+        return list(workers)
+    return _least_waste(spec, certain, workers, tie)
+
+
+def fewer_control_planes(
+    spec: PoolSpec, current: Sequence[Server], count: int, tie: str
+) -> list[Server]:
+    """Which `count` of the `current` control planes stay: one a zone while that goes, then the
+    smallest.
+    """
+    return _pick(spec.selector, current, count, (), tie, evenly=1)
 
 
 def _placed(
@@ -83,181 +130,111 @@ def _placed(
     kept: Mapping[ServerName, Role],
     tie: str,
     *,
-    spread: bool,
+    evenly: int,
 ) -> Placement:
-    chosen = _control_planes(spec, free, kept, tie, spread=spread)
-    missing = max(0, spec.control_plane.servers - len(chosen))
-    workers, short = _workers(spec, [s for s in free if s not in chosen], kept, tie)
-    if missing or short.cores or short.memory_gib:
-        return Placement({}, replace(short, control_planes=missing))
-    roles = {s.name: Role.CONTROL_PLANE for s in chosen}
+    planes = [s for s in free if kept.get(s.name) is Role.CONTROL_PLANE]
+    workers = [s for s in free if kept.get(s.name) is Role.WORKER]
+    able = [s for s in free if s.name not in kept and _can_control(s)]
+    wanted = spec.control_plane.servers - len(planes)
+    planes += _pick(spec.selector, able, wanted, planes, tie, evenly=evenly)
+    missing = max(0, spec.control_plane.servers - len(planes))
+    taken = {s.name for s in planes}.union(kept)
+    spares = [s for s in free if s.name not in taken]
+    short = replace(shortfall_of(spec, [*workers, *spares]), control_planes=missing)
+    if short != Shortfall():
+        return Placement({}, short)
+    workers += _least_waste(spec, workers, spares, tie)
+    roles = {s.name: Role.CONTROL_PLANE for s in planes}
     return Placement(roles | {s.name: Role.WORKER for s in workers})
 
 
-def _hash(tie: str, server: Server) -> str:
-    return hashlib.sha256(f"{tie}/{server.name}".encode()).hexdigest()
-
-
-def _control_planes(
-    spec: PoolSpec,
-    free: Sequence[Server],
-    kept: Mapping[ServerName, Role],
-    tie: str,
-    *,
-    spread: bool,
-) -> list[Server]:
-    chosen = [s for s in free if kept.get(s.name) is Role.CONTROL_PLANE]
-    able = [
-        s
-        for s in free
-        if s.name not in kept
-        and s.cores >= CONTROL_PLANE_CORES
-        and s.memory_gib >= CONTROL_PLANE_MEMORY_GIB
-    ]
-    while able and len(chosen) < spec.control_plane.servers:
-        used = Counter(s.zone for s in chosen)
-        pick = min(
-            able,
-            key=lambda s: (
-                used[s.zone] if spread else 0,
-                s.cores * s.memory_gib,
-                _extra_labels(spec.selector, s),
-                used[s.zone],
-                _hash(tie, s),
-            ),
-        )
-        able.remove(pick)
-        chosen.append(pick)
-    return chosen
+def _can_control(server: Server) -> bool:
+    return server.cores >= CONTROL_PLANE_CORES and server.memory_gib >= CONTROL_PLANE_MEMORY_GIB
 
 
 def _extra_labels(selector: Selector, server: Server) -> int:
     return sum(1 for key in server.labels if key not in selector.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Servers that are alike for the search, best first for picking."""
-
-    cores: int
-    memory_gib: int
-    extra_labels: int
-    servers: tuple[Server, ...]
-
-
-def _workers(
-    spec: PoolSpec, free: Sequence[Server], kept: Mapping[ServerName, Role], tie: str
-) -> tuple[list[Server], Shortfall]:
-    held = [s for s in free if kept.get(s.name) is Role.WORKER]
-    open_ = [s for s in free if s.name not in kept]
-    need_cores = max(0, spec.cores - sum(s.cores for s in held))
-    need_memory = max(0, spec.memory_gib - sum(s.memory_gib for s in held))
-    short = Shortfall(
-        max(0, need_cores - sum(s.cores for s in open_)),
-        max(0, need_memory - sum(s.memory_gib for s in open_)),
-    )
-    if short.cores or short.memory_gib:
-        return held, short
-    kinds = _kinds(spec.selector, open_)
-    counts = _Search(kinds, sum(s.cores for s in free), sum(s.memory_gib for s in free)).best(
-        need_cores, need_memory
-    )
-    return _spread(held, kinds, counts, tie), short
-
-
-def _kinds(selector: Selector, servers: Sequence[Server]) -> list[_Kind]:
-    groups: dict[tuple[int, int, int], list[Server]] = {}
-    for server in servers:
-        key = (server.cores, server.memory_gib, _extra_labels(selector, server))
-        groups.setdefault(key, []).append(server)
-    return [_Kind(*key, tuple(group)) for key, group in sorted(groups.items(), reverse=True)]
-
-
-def _spread(
-    held: list[Server], kinds: Sequence[_Kind], counts: Sequence[int], tie: str
+def _pick(
+    selector: Selector,
+    servers: Sequence[Server],
+    count: int,
+    beside: Iterable[Server],
+    tie: str,
+    *,
+    evenly: int = 0,
 ) -> list[Server]:
-    chosen = list(held)
-    for kind, count in zip(kinds, counts, strict=True):
-        left = list(kind.servers)
-        for _ in range(count):
-            used = Counter(s.zone for s in chosen)
-            pick = min(left, key=lambda s: (used[s.zone], _hash(tie, s)))
-            left.remove(pick)
-            chosen.append(pick)
-    return chosen
+    """At most `count` of `servers`: smallest first, then fewest labels nobody asked for, then even
+    zones (counting those of `beside`), then the hash. Until every zone has `evenly` of them, the
+    zone with the fewest comes before all that.
+    """
+    queues: dict[str, list[tuple[int, int, str, Server]]] = {}
+    for s in servers:
+        entry = s.cores * s.memory_gib, _extra_labels(selector, s), _hash(tie, s), s
+        queues.setdefault(s.zone, []).append(entry)
+    for queue in queues.values():
+        queue.sort(key=lambda entry: entry[:3], reverse=True)
+    used = Counter(s.zone for s in beside)
+
+    def urgency(zone: str) -> tuple[int, int, int, int, str]:
+        size, labels, digest, _ = queues[zone][-1]
+        return min(used[zone], evenly), size, labels, used[zone], digest
+
+    picked: list[Server] = []
+    while queues and len(picked) < count:
+        zone = min(queues, key=urgency)
+        picked.append(queues[zone].pop()[-1])
+        used[zone] += 1
+        if not queues[zone]:
+            del queues[zone]
+    return picked
 
 
-Cost = tuple[int, int]
-"""(waste, labels nobody asked for), compared in that order; waste is cores and memory with
-either multiplied by the total of the other, which normalises both in whole numbers."""
+def _hash(tie: str, server: Server) -> str:
+    return hashlib.sha256(f"{tie}/{server.name}".encode()).hexdigest()
 
 
-@dataclass(slots=True)
-class _Search:
-    """How many servers of each kind: branch and bound over the kinds, largest first."""
-
-    kinds: Sequence[_Kind]
-    total_cores: int
-    total_memory: int
-    _branches: int = 0
-    _best: tuple[Cost, list[int]] | None = field(default=None)
-
-    def best(self, cores: int, memory: int) -> list[int]:
-        """Counts by kind that hold the need at the least cost; the need is known to be there."""
-        self._descend(0, cores, memory, (0, 0), [])
-        if self._best is None:  # cut off before the first leaf: everything certainly holds it
-            return [len(kind.servers) for kind in self.kinds]
-        return self._best[1]
-
-    def _weight(self, cores: int, memory: int) -> int:
-        return cores * self.total_memory + memory * self.total_cores
-
-    def _descend(self, at: int, cores: int, memory: int, cost: Cost, counts: list[int]) -> None:
-        if cores <= 0 and memory <= 0:
-            if self._best is None or cost < self._best[0]:
-                self._best = (cost, counts + [0] * (len(self.kinds) - at))
-            return
-        if (
-            at == len(self.kinds)
-            or self._branches >= BRANCHES
-            or not self._can_win(at, cores, memory, cost)
-        ):
-            return
-        kind = self.kinds[at]
-        each = self._weight(kind.cores + OVERHEAD_CORES, kind.memory_gib + OVERHEAD_MEMORY_GIB)
-        for count in range(self._most(kind, cores, memory), -1, -1):
-            self._branches += 1
-            self._descend(
-                at + 1,
-                cores - count * kind.cores,
-                memory - count * kind.memory_gib,
-                (cost[0] + count * each, cost[1] + count * kind.extra_labels),
-                [*counts, count],
-            )
-
-    @staticmethod
-    def _most(kind: _Kind, cores: int, memory: int) -> int:
-        """No more than are there, and no more than the need could use."""
-        useful = max(_ceil(cores, kind.cores), _ceil(memory, kind.memory_gib))
-        return min(len(kind.servers), useful)
-
-    def _can_win(self, at: int, cores: int, memory: int, cost: Cost) -> bool:
-        """Whether the kinds from `at` on can hold the need, and at less than the best so far."""
-        rest = self.kinds[at:]
-        if sum(k.cores * len(k.servers) for k in rest) < cores:
-            return False
-        if sum(k.memory_gib * len(k.servers) for k in rest) < memory:
-            return False
-        if self._best is None:
-            return True
-        fewest = max(
-            _ceil(cores, max(k.cores for k in rest)), _ceil(memory, max(k.memory_gib for k in rest))
-        )
-        bound = self._weight(
-            max(0, cores) + fewest * OVERHEAD_CORES, max(0, memory) + fewest * OVERHEAD_MEMORY_GIB
-        )
-        return (cost[0] + bound, cost[1]) < self._best[0]
+def _least_waste(
+    spec: PoolSpec, held: Sequence[Server], spares: Sequence[Server], tie: str
+) -> list[Server]:
+    """The `spares` to add to `held` for the least waste, when all together hold the request."""
+    groups: dict[tuple[str, int, int], list[Server]] = {}
+    for s in spares:
+        zone = s.zone if spec.tolerate.zones else ""
+        groups.setdefault((zone, s.cores, s.memory_gib), []).append(s)
+    cost = _Cost(
+        spec.selector,
+        sum(s.cores for s in [*held, *spares]),
+        sum(s.memory_gib for s in [*held, *spares]),
+    )
+    stocks = [Stock(*key, cost.rising(groups[key])) for key in sorted(groups, reverse=True)]
+    need = spec.cores, spec.memory_gib
+    if spec.tolerate.zones:
+        counts = outlast_zones(need, spec.tolerate.zones, held, stocks)
+    else:
+        counts = outlast_servers(need, spec.tolerate.servers, held, stocks)
+    picked: list[Server] = []
+    for stock, count in zip(stocks, counts, strict=True):
+        group = groups[stock.zone, stock.cores, stock.memory_gib]
+        picked += _pick(spec.selector, group, count, [*held, *picked], tie)
+    return picked
 
 
-def _ceil(need: int, size: int) -> int:
-    return max(0, -(-need // size))
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """Waste first, then labels nobody asked for, in one whole number.
+
+    Waste is normalised by the totals: either resource is multiplied by the total of the other.
+    """
+
+    selector: Selector
+    all_cores: int
+    all_memory_gib: int
+
+    def rising(self, alike: Sequence[Server]) -> tuple[int, ...]:
+        """What none, one, two, ... of servers of one size cost, the fewest labels first."""
+        cores, memory = alike[0].cores + OVERHEAD_CORES, alike[0].memory_gib + OVERHEAD_MEMORY_GIB
+        waste = (cores * self.all_memory_gib + memory * self.all_cores) * WASTE_BEFORE_LABELS
+        labels = sorted(_extra_labels(self.selector, s) for s in alike)
+        return tuple(accumulate((waste + extra for extra in labels), initial=0))
