@@ -26,8 +26,8 @@ def standing(spec: PoolSpec = SPEC, *more: str, leaving: tuple[str, ...] = ()) -
     return Standing("0badcafe", Size.of(spec), roles, frozenset(leaving))
 
 
-def marked(name: str, fleet: Fleet = FLEET, **marks: bool) -> Fleet:
-    return Fleet({**fleet.servers, name: replace(fleet.servers[name], **marks)})  # type: ignore[arg-type]
+def marked(name: str, mark: str, fleet: Fleet = FLEET) -> Fleet:
+    return Fleet({**fleet.servers, name: replace(fleet.servers[name], **{mark: True})})  # type: ignore[arg-type]
 
 
 def planned(wanted: PoolSpec, fleet: Fleet = FLEET, offer: Offer | None = None) -> Target:
@@ -88,7 +88,7 @@ def test_what_is_taken_is_never_picked_and_what_others_were_offered_last() -> No
 @pytest.mark.parametrize("mark", ["retire", "lost"])
 @pytest.mark.parametrize("name", ["r1u03", "r1u00"])
 def test_a_marked_server_leaves_and_another_takes_its_role(mark: str, name: str) -> None:
-    result = target(SPEC, standing(), marked(name, **{mark: True}), Offer())
+    result = target(SPEC, standing(), marked(name, mark), Offer())
     assert result.leaving == {name}
     (replacement,) = result.joining
     assert result.roles[replacement] is standing().roles[name]
@@ -126,12 +126,12 @@ def test_who_is_on_the_way_out_does_not_come_back() -> None:
 
 
 def test_a_member_that_is_reserved_now_stays() -> None:
-    result = target(SPEC, standing(), marked("r1u03", reserved=True), Offer())
+    result = target(SPEC, standing(), marked("r1u03", "reserved"), Offer())
     assert not result.leaving
 
 
 def test_what_does_not_fit_is_counted() -> None:
-    fleet = marked("r3u05", marked("r1u06", reserved=True), retire=True)
+    fleet = marked("r3u05", "retire", marked("r1u06", "reserved"))
     with pytest.raises(DoesNotFit) as caught:
         planned(replace(SPEC, cores=400), fleet)
     (problem,) = caught.value.problems
