@@ -1,0 +1,166 @@
+"""Finding a pool on the fleet: for an import, a data source, a node that joins it.
+
+Nothing but the fleet is known then. The claims on the servers say whose they are; a control plane
+of the pool shows its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rpool.errors import Problem, RpoolError, SpecError, Unreachable
+from rpool.flow.observe import serving_control_plane
+from rpool.flow.sweep import sweep
+from rpool.flow.view import of_record
+from rpool.model.claim import Claim
+from rpool.model.pool import PoolUid
+from rpool.model.record import Record
+from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.view import Condition, PoolView
+from rpool.model.world import World
+
+PATIENCE_SECONDS = 10.0
+"""Longer than for an offer: a pool that is missed is an error, not just a worse pick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A pool by what its own cluster says; `via` is the control plane that showed it."""
+
+    via: ServerName
+    cluster: ClusterSeen
+    record: Record
+
+    @property
+    def view(self) -> PoolView:
+        """With the size in the record, also while a change is under way: no other is known."""
+        spec, endpoint = self.record.spec, self.record.spec.control_plane.endpoint
+        blank = PoolView(
+            uid=self.record.uid,
+            name=spec.name,
+            kubernetes_version=spec.kubernetes_version,
+            cores=spec.cores,
+            memory_gib=spec.memory_gib,
+            condition=Condition.INCOMPLETE,
+            endpoint=endpoint.host_and_port,
+            vip=endpoint.vip,
+            ca_certificate="",
+            servers={},
+        )
+        return of_record(blank, self.record, self.cluster)
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What the servers that were asked so far said."""
+
+    claims: dict[ServerName, Claim] = field(default_factory=dict)
+    control_planes: dict[ServerName, PoolUid] = field(default_factory=dict)
+    answered: int = 0
+    unseen: dict[ServerName, RpoolError] = field(default_factory=dict)
+
+    def add(self, name: ServerName, answer: Probed | RpoolError) -> None:
+        if isinstance(answer, RpoolError):
+            self.unseen[name] = answer
+            return
+        self.answered += 1
+        if answer.claim is not None:
+            self.claims[name] = answer.claim
+            if answer.joined and answer.claim.role is Role.CONTROL_PLANE:
+                self.control_planes[name] = answer.claim.uid
+
+    def of(self, uid: PoolUid) -> list[ServerName]:
+        return sorted(name for name, claim in self.claims.items() if claim.uid == uid)
+
+    def control_planes_of(self, uid: PoolUid) -> list[ServerName]:
+        return sorted(name for name, its in self.control_planes.items() if its == uid)
+
+    def pools(self) -> dict[PoolUid, str]:
+        """The names of all pools that have a claim, by uid."""
+        return {claim.uid: claim.pool for claim in self.claims.values()}
+
+
+def find(world: World, fleet: Fleet, uid_or_name: str) -> Pool:
+    """The pool of that uid, or else of that name. A uid is looked for until a control plane of the
+    pool serves; a name on the whole fleet, since two pools may have it.
+
+    Raises SpecError when there is no such pool or the name is not clear, Unreachable when no server
+    answers, or none that shows the pool's API.
+    """
+    looked = _Looked()
+    for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS):
+        looked.add(name, answer)
+        if looked.control_planes.get(name) == uid_or_name:
+            pool = _through(world, uid_or_name, [name])
+            if pool is not None:
+                return pool
+    uid = _which(looked, uid_or_name)
+    pool = _through(world, uid, looked.control_planes_of(uid))
+    if pool is None:
+        raise _no_api(looked, uid)
+    return pool
+
+
+def _likely_first(fleet: Fleet) -> list[ServerName]:
+    return sorted(fleet.servers, key=lambda name: (fleet.servers[name].lost, name))
+
+
+def _through(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -> Pool | None:
+    serving = serving_control_plane(world, uid, control_planes)
+    if serving is None or serving[1].record is None:
+        return None
+    return Pool(serving[0], serving[1], serving[1].record)
+
+
+def _which(looked: _Looked, wanted: str) -> PoolUid:
+    pools = looked.pools()
+    if wanted in pools:
+        return wanted
+    uids = sorted(uid for uid, name in pools.items() if name == wanted)
+    if not uids:
+        raise _nowhere(looked, wanted, pools)
+    if len(uids) > 1:
+        which = "; ".join(f"{uid} on {', '.join(looked.of(uid))}" for uid in uids)
+        raise _asked_wrong(
+            f"{len(uids)} pools are called {wanted}", f"They are {which}. Ask for one by its uid."
+        )
+    return uids[0]
+
+
+def _nowhere(looked: _Looked, wanted: str, pools: Mapping[PoolUid, str]) -> RpoolError:
+    unseen = f" Not reached: {', '.join(sorted(looked.unseen))}." if looked.unseen else ""
+    if not looked.answered:
+        reasons = "\n".join(f"  {error.summary}" for error in looked.unseen.values())
+        return Unreachable(
+            f"pool {wanted} cannot be looked for: no server of the fleet answers", reasons
+        )
+    seen = ", ".join(
+        f"{name} ({uid})" for uid, name in sorted(pools.items(), key=lambda p: p[::-1])
+    )
+    found = f"Pools that were found, with their uids: {seen}." if pools else "No pool was found."
+    return _asked_wrong(
+        f"no server of the fleet belongs to a pool {wanted}",
+        f"{looked.answered} servers were asked. {found}{unseen}",
+    )
+
+
+def _asked_wrong(summary: str, detail: str) -> SpecError:
+    return SpecError([Problem((), summary, detail)])
+
+
+def _no_api(looked: _Looked, uid: PoolUid) -> Unreachable:
+    control_planes = looked.control_planes_of(uid)
+    asked = (
+        f"Asked its control planes {', '.join(control_planes)}: none showed the API and the "
+        "pool's record."
+        if control_planes
+        else "None of them is a control plane that has joined."
+    )
+    unseen = "".join(f"\n  {error.summary}" for _, error in sorted(looked.unseen.items()))
+    return Unreachable(
+        f"pool {looked.pools()[uid]} ({uid}) has servers, but none through which its API answers",
+        f"Servers with its claim: {', '.join(looked.of(uid))}. {asked} A create that was cut off "
+        "early leaves no record." + (f"\nNot reached:{unseen}" if unseen else ""),
+    )
