@@ -20,6 +20,9 @@ WORKERS = ("r1u03", "r2u04")
 SPARES = frozenset(FLEET.servers) - {*CONTROL_PLANES, *WORKERS}
 
 
+BIGGER = replace(SPEC, cores=24, memory_gib=48)
+
+
 def standing(spec: PoolSpec = SPEC, *more: str, leaving: tuple[str, ...] = ()) -> Standing:
     roles = dict.fromkeys(CONTROL_PLANES, Role.CONTROL_PLANE)
     roles |= dict.fromkeys([*WORKERS, *more], Role.WORKER)
@@ -59,24 +62,32 @@ def test_what_is_more_than_needed_stays_while_nothing_was_lowered() -> None:
 
 
 def test_a_mixed_change_adds_for_the_one_and_lets_go_for_the_other() -> None:
-    big = {"big": Server("big", "10.0.1.99", 8, 64, "rack1", "k")}
-    fleet = Fleet({**FLEET.servers, **big})
-    result = target(replace(SPEC, cores=8, memory_gib=64), standing(), fleet, Offer(("big",)))
+    servers = {name: FLEET.servers[name] for name in (*CONTROL_PLANES, *WORKERS)}
+    servers["big"] = Server("big", "10.0.1.99", 8, 64, "rack1", "k")
+    fleet = Fleet(servers)
+    result = target(replace(SPEC, cores=8, memory_gib=64), standing(), fleet, Offer())
     assert result.joining == {"big"}
     assert result.leaving == set(WORKERS)
 
 
-def test_verified_spares_come_before_others() -> None:
+def test_of_servers_that_are_alike_a_verified_one_comes_first_and_before_it_a_given_one() -> None:
     for name in sorted(SPARES):
-        result = planned(replace(SPEC, cores=24, memory_gib=48), offer=Offer((name,)))
-        assert result.joining == {name}
+        offer = Offer(frozenset({name}))
+        assert planned(BIGGER, offer=offer).joining == {name}
+        offer = Offer(SPARES, frozenset({name}))
+        assert planned(BIGGER, offer=offer).joining == {name}
+    # A wasteful server is not taken just because somebody looked at it.
+    big = Server("big", "10.0.1.99", 64, 256, "rack1", "k")
+    fleet = Fleet({**FLEET.servers, "big": big})
+    offer = Offer(frozenset({"big"}))
+    assert "big" not in target(BIGGER, standing(), fleet, offer).joining
 
 
 def test_what_is_taken_is_never_picked_and_what_others_were_offered_last() -> None:
     *taken, elsewhere, free = sorted(SPARES)
-    offer = Offer((), dict.fromkeys(taken, "claimed"), frozenset({elsewhere}))
-    one, two = replace(SPEC, cores=24, memory_gib=48), replace(SPEC, cores=32, memory_gib=64)
-    assert planned(one, offer=offer).joining == {free}
+    offer = Offer(taken=dict.fromkeys(taken, "claimed"), elsewhere=frozenset({elsewhere}))
+    two = replace(SPEC, cores=32, memory_gib=64)
+    assert planned(BIGGER, offer=offer).joining == {free}
     assert planned(two, offer=offer).joining == {free, elsewhere}
     with pytest.raises(DoesNotFit) as caught:
         planned(replace(SPEC, cores=40, memory_gib=64), offer=offer)

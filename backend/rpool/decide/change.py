@@ -23,12 +23,13 @@ from rpool.model.action import (
     RemoveMetalLB,
     Reset,
     RevokeJoiners,
+    SetNode,
     SetPhase,
     StepDown,
     WriteRecord,
 )
-from rpool.model.claim import Claim, Phase
-from rpool.model.pool import OnTimeout, PoolSpec
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.pool import NodeSpec, OnTimeout, PoolSpec
 from rpool.model.record import Member, Record, RecordPhase
 from rpool.model.seen import Probed
 from rpool.model.server import Role, ServerName
@@ -64,6 +65,7 @@ class Change:
     joining: Joining
     via: ServerName
     leavers: tuple[Leaver, ...]
+    pinned: Mapping[ServerName, NodeSpec]
     partial: bool = False
 
     @property
@@ -78,6 +80,7 @@ class Change:
             members={**self.record.members, **arriving},
             joining=frozenset(arriving),
             leaving=frozenset(leaver.name for leaver in self.leavers),
+            pinned={**self.record.pinned, **self.pinned},
         )
 
     @property
@@ -91,6 +94,7 @@ class Change:
             joining=frozenset(),
             leaving=frozenset(),
             retired=self.record.retired | {leaver.name for leaver in self.leavers if leaver.lost},
+            pinned=self.pinned,
         )
 
     def cut_off(
@@ -111,6 +115,7 @@ class Change:
             joining=halfway,
             leaving=leaving,
             retired=self.record.retired | (lost - members.keys()),
+            pinned={n: its for n, its in self.begun.pinned.items() if n in members},
         )
 
     @property
@@ -121,7 +126,8 @@ class Change:
     def is_nothing(self) -> bool:
         """Whether the pool is what was asked for already, down to its record."""
         settled = self.record.phase is RecordPhase.SETTLED
-        return settled and self.record.spec == self.wanted and self.moves_nobody
+        same = self.record.spec == self.wanted and self.record.pinned == self.pinned
+        return settled and same and self.moves_nobody
 
 
 def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]:
@@ -141,7 +147,11 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
         opened = frozenset({up.opening_name})
         steps.append(Step("revoke joiners", change.via, revoke, opened, after=joins))
     arrived = frozenset(s.name for s in [*arrivals, *ready])
-    steps += [*_departures(change, seen, arrived), *_metallb(change, seen, arrived)]
+    steps += [
+        *_nodes(change, ours, frozenset(s.name for s in arrivals)),
+        *_departures(change, seen, arrived),
+        *_metallb(change, seen, arrived),
+    ]
     begun = [steps[0], *(replace(s, needs=s.needs | {BEGUN}) for s in steps[1:])]
     if change.partial:
         return begun
@@ -150,6 +160,20 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
 
 
 _NOTHING: frozenset[StepName] = frozenset()
+
+
+def _nodes(change: Change, ours: Ownership, arrivals: frozenset[StepName]) -> list[Step]:
+    """Labels and taints of pinned members that are new or asked for otherwise than before."""
+    return [
+        Step(
+            f"label {name}",
+            change.via,
+            SetNode(change.via, ours, name, change.record.pinned.get(name, NodeSpec()), wanted),
+            arrivals & {f"join {name}"},
+        )
+        for name, wanted in change.pinned.items()
+        if change.record.pinned.get(name) != wanted or name in change.joining.roles
+    ]
 
 
 def _departures(

@@ -9,7 +9,7 @@ interrupted change is what is left of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rpool.model.action import (
     AdmitJoiners,
@@ -22,7 +22,7 @@ from rpool.model.action import (
     TakeClaim,
 )
 from rpool.model.claim import Claim, Ownership, Phase
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import PoolSpec, PoolUid, Taint
 from rpool.model.record import Member
 from rpool.model.seen import Probed
 from rpool.model.server import Role, Server, ServerName
@@ -46,6 +46,7 @@ class Joining:
     since: str
     secrets: JoinSecrets
     epoch: int = 1
+    taints: Mapping[ServerName, tuple[Taint, ...]] = field(default_factory=dict)
 
     def with_role(self, role: Role) -> list[ServerName]:
         return [name for name, its in self.roles.items() if its is role]
@@ -179,6 +180,7 @@ class ServersUp:
             joining.secrets,
             control_plane=joining.roles[name] is Role.CONTROL_PLANE,
             via=self.via,
+            taints=joining.taints.get(name, ()),
         )
         needs = frozenset(after | {f"prepare {name}"})
         return [Step(f"join {name}", name, join, needs), self._member(name, f"join {name}")]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from rpool.decide.tolerance import Stock, left, outlast_servers, outlast_zones
@@ -90,17 +90,23 @@ def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
 
 
 def place(
-    spec: PoolSpec, free: Sequence[Server], kept: Mapping[ServerName, Role], tie: str
+    spec: PoolSpec,
+    free: Sequence[Server],
+    kept: Mapping[ServerName, Role],
+    tie: str,
+    ranks: Mapping[ServerName, int] | None = None,
 ) -> Placement:
     """Roles for the request out of `free`, where `kept` (a subset of `free`) stay what they are.
+    Of servers that are alike those with a low rank (0 unless given) are taken first.
 
     Control planes are the smallest sufficient servers in as many zones as there are; when that
     leaves too little for the workers, the smallest of all regardless of zones.
     """
-    by_zone = _placed(spec, free, kept, tie, evenly=spec.control_plane.servers)
+    order = _Order(tie, ranks or {})
+    by_zone = _placed(spec, free, kept, order, evenly=spec.control_plane.servers)
     if by_zone.shortfall is None:
         return by_zone
-    smallest = _placed(spec, free, kept, tie, evenly=0)
+    smallest = _placed(spec, free, kept, order, evenly=0)
     return by_zone if smallest.shortfall is not None else smallest
 
 
@@ -112,7 +118,7 @@ def keepers(
     """
     if not holds(spec, [*certain, *workers]):
         return list(workers)
-    return _least_waste(spec, certain, workers, tie)
+    return _least_waste(spec, certain, workers, _Order(tie))
 
 
 def fewer_control_planes(
@@ -121,14 +127,14 @@ def fewer_control_planes(
     """Which `count` of the `current` control planes stay: one a zone while that goes, then the
     smallest.
     """
-    return _pick(spec.selector, current, count, (), tie, evenly=1)
+    return _pick(spec.selector, current, count, (), _Order(tie), evenly=1)
 
 
 def _placed(
     spec: PoolSpec,
     free: Sequence[Server],
     kept: Mapping[ServerName, Role],
-    tie: str,
+    order: _Order,
     *,
     evenly: int,
 ) -> Placement:
@@ -136,14 +142,14 @@ def _placed(
     workers = [s for s in free if kept.get(s.name) is Role.WORKER]
     able = [s for s in free if s.name not in kept and _can_control(s)]
     wanted = spec.control_plane.servers - len(planes)
-    planes += _pick(spec.selector, able, wanted, planes, tie, evenly=evenly)
+    planes += _pick(spec.selector, able, wanted, planes, order, evenly=evenly)
     missing = max(0, spec.control_plane.servers - len(planes))
     taken = {s.name for s in planes}.union(kept)
     spares = [s for s in free if s.name not in taken]
     short = replace(shortfall_of(spec, [*workers, *spares]), control_planes=missing)
     if short != Shortfall():
         return Placement({}, short)
-    workers += _least_waste(spec, workers, spares, tie)
+    workers += _least_waste(spec, workers, spares, order)
     roles = {s.name: Role.CONTROL_PLANE for s in planes}
     return Placement(roles | {s.name: Role.WORKER for s in workers})
 
@@ -161,25 +167,26 @@ def _pick(
     servers: Sequence[Server],
     count: int,
     beside: Iterable[Server],
-    tie: str,
+    order: _Order,
     *,
     evenly: int = 0,
 ) -> list[Server]:
-    """At most `count` of `servers`: smallest first, then fewest labels nobody asked for, then even
-    zones (counting those of `beside`), then the hash. Until every zone has `evenly` of them, the
-    zone with the fewest comes before all that.
+    """At most `count` of `servers`: smallest first, then fewest labels nobody asked for, then the
+    rank, then even zones (counting those of `beside`), then the hash. Until every zone has `evenly`
+    of them, the zone with the fewest comes before all that.
     """
-    queues: dict[str, list[tuple[int, int, str, Server]]] = {}
+    queues: dict[str, list[tuple[int, int, int, str, Server]]] = {}
     for s in servers:
-        entry = s.cores * s.memory_gib, _extra_labels(selector, s), _hash(tie, s), s
+        labels = _extra_labels(selector, s)
+        entry = s.cores * s.memory_gib, labels, order.rank(s), order.hash(s), s
         queues.setdefault(s.zone, []).append(entry)
     for queue in queues.values():
-        queue.sort(key=lambda entry: entry[:3], reverse=True)
+        queue.sort(key=lambda entry: entry[:4], reverse=True)
     used = Counter(s.zone for s in beside)
 
-    def urgency(zone: str) -> tuple[int, int, int, int, str]:
-        size, labels, digest, _ = queues[zone][-1]
-        return min(used[zone], evenly), size, labels, used[zone], digest
+    def urgency(zone: str) -> tuple[int, int, int, int, int, str]:
+        size, labels, rank, digest, _ = queues[zone][-1]
+        return min(used[zone], evenly), size, labels, rank, used[zone], digest
 
     picked: list[Server] = []
     while queues and len(picked) < count:
@@ -191,12 +198,22 @@ def _pick(
     return picked
 
 
-def _hash(tie: str, server: Server) -> str:
-    return hashlib.sha256(f"{tie}/{server.name}".encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What decides among servers that are alike."""
+
+    tie: str
+    ranks: Mapping[ServerName, int] = field(default_factory=dict)
+
+    def rank(self, server: Server) -> int:
+        return self.ranks.get(server.name, 0)
+
+    def hash(self, server: Server) -> str:
+        return hashlib.sha256(f"{self.tie}/{server.name}".encode()).hexdigest()
 
 
 def _least_waste(
-    spec: PoolSpec, held: Sequence[Server], spares: Sequence[Server], tie: str
+    spec: PoolSpec, held: Sequence[Server], spares: Sequence[Server], order: _Order
 ) -> list[Server]:
     """The `spares` to add to `held` for the least waste, when all together hold the request."""
     groups: dict[tuple[str, int, int], list[Server]] = {}
@@ -217,7 +234,7 @@ def _least_waste(
     picked: list[Server] = []
     for stock, count in zip(stocks, counts, strict=True):
         group = groups[stock.zone, stock.cores, stock.memory_gib]
-        picked += _pick(spec.selector, group, count, [*held, *picked], tie)
+        picked += _pick(spec.selector, group, count, [*held, *picked], order)
     return picked
 
 

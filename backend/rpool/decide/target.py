@@ -8,7 +8,7 @@ takes its place joins first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rpool.decide.placement import (
@@ -26,11 +26,13 @@ from rpool.model.server import Fleet, Role, Server, ServerName
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a read found for a pool: `verified` spares, best first; servers known to be `taken` (or
-    unusable) and why; and what was offered to other pools `elsewhere`, which is asked for last.
+    """What a read found for a pool: `verified` spares, of which some were `given` to this pool and
+    to no other; servers known to be `taken` (or unusable) and why; and what was given to other
+    pools `elsewhere`, which is asked for last.
     """
 
-    verified: tuple[ServerName, ...] = ()
+    verified: frozenset[ServerName] = frozenset()
+    given: frozenset[ServerName] = frozenset()
     taken: Mapping[ServerName, str] = field(default_factory=dict)
     elsewhere: frozenset[ServerName] = frozenset()
 
@@ -123,13 +125,16 @@ def _joined(
     offer: Offer,
     staying: Mapping[ServerName, Role],
 ) -> Mapping[ServerName, Role]:
-    """Those that stay and those that must join. Verified spares first, then what may be spare."""
+    """Those that stay and those that must join. Waste decides first; of servers that are alike, a
+    verified spare comes before one that may be spare.
+    """
     stay = [fleet.servers[name] for name in staying]
     out = standing.roles.keys() | offer.taken.keys()
     open_ = [server for server in candidates(fleet, wanted) if server.name not in out]
+    ranks = {s.name: 2 - (s.name in offer.verified) - (s.name in offer.given) for s in open_}
     placement = Placement({})
-    for tier in _tiers(open_, offer):
-        placement = place(wanted, [*stay, *tier], staying, standing.uid)
+    for free in ([s for s in open_ if s.name not in offer.elsewhere], open_):
+        placement = place(wanted, [*stay, *free], staying, standing.uid, ranks)
         if placement.shortfall is None:
             return placement.roles
     assert placement.shortfall is not None  # noqa: S101 the last tier has all there are
@@ -137,13 +142,6 @@ def _joined(
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
     reasons |= {n: "leaves the pool" for n in going if not _is_marked(fleet.servers[n])}
     raise does_not_fit(wanted, fleet, placement.shortfall, reasons, members=staying)
-
-
-def _tiers(open_: Sequence[Server], offer: Offer) -> Iterable[list[Server]]:
-    verified = frozenset(offer.verified)
-    yield [s for s in open_ if s.name in verified]
-    yield [s for s in open_ if s.name in verified or s.name not in offer.elsewhere]
-    yield list(open_)
 
 
 def _without_needless(

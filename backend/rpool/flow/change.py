@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from rpool.decide import quorum
 from rpool.decide.change import BEGUN, Change, Leaver, forget_step, plan_change
 from rpool.decide.destroy import belongs_to
-from rpool.decide.joining import Joining
+from rpool.decide.joining import Joining, member
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
 from rpool.flow.admission import CaPin, join_secrets, owner
@@ -22,13 +22,22 @@ from rpool.flow.session import session
 from rpool.flow.view import of_record
 from rpool.model.action import Action, Join, RemoveEtcdMember, TakeClaim, WriteRecord
 from rpool.model.claim import Claim, Phase
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.record import Member, Record, RecordPhase
 from rpool.model.seen import ClusterSeen, Probed
 from rpool.model.server import Fleet, Role, Server, ServerName
 from rpool.model.step import Step
 from rpool.model.view import PoolView
 from rpool.model.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a pool is to be: its request, its servers' roles, and which of those are pinned."""
+
+    spec: PoolSpec
+    roles: Mapping[ServerName, Role]
+    pinned: Mapping[ServerName, NodeSpec]
 
 
 def change(
@@ -39,22 +48,41 @@ def change(
     world: World,
     attempt: Attempt,
 ) -> PoolView:
-    """Make the pool what `wanted` says, on exactly the servers in `roles`.
+    """Make the pool what `wanted` says, its own servers exactly those in `roles`.
 
     A server that cannot be had any more, or that cannot leave, does not keep the others from what
     is planned for them. Raises PoolIncomplete, with the pool as it is then, once anything may have
     been changed; what is raised before that (Unreachable, Refused, StalePlan) changed nothing.
     """
+
+    def wish(record: Record) -> Wish:
+        others = {name: record.members[name].role for name in record.pinned}
+        return Wish(wanted, {**others, **roles}, record.pinned)
+
+    return carry_through(prior, wish, fleet, world, attempt, spec=wanted)
+
+
+def carry_through(
+    prior: PoolView,
+    wish: Callable[[Record], Wish],
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+    spec: PoolSpec | None = None,
+) -> PoolView:
+    """Bring about what is wished for a pool, under its session lock; see `change`. `spec` is its
+    request should it have no record yet.
+    """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
     heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
     with session(world, prior.uid, heads) as lock:
         limits = replace(limits, lock_lost=lock.lost)
-        looked = _look(prior, wanted, roles, fleet, world)
-        if looked.change.is_nothing and not looked.errors:
+        looked = _look(prior, wish, spec, fleet, world)
+        if looked.is_nothing:
             return of_record(prior, looked.change.record, looked.cluster)
         if looked.errors and looked.change.moves_nobody:
             raise _together(looked.errors)
-        with Journal(wanted.name, world, attempt.log) as journal:
+        with Journal(prior.name, world, attempt.log) as journal:
             for name in heads:
                 if name in looked.claims:
                     journal.keep_on(name, looked.claims[name].ownership)
@@ -71,19 +99,29 @@ class _Looked:
     claims: Mapping[ServerName, Claim]
     errors: list[RpoolError] = field(default_factory=list)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether all is as wished already, down to the record in the cluster."""
+        same = self.cluster.record == self.change.record
+        return same and self.change.is_nothing and not self.errors
+
 
 def _look(
     prior: PoolView,
-    wanted: PoolSpec,
-    roles: Mapping[ServerName, Role],
+    wish: Callable[[Record], Wish],
+    spec: PoolSpec | None,
     fleet: Fleet,
     world: World,
 ) -> _Looked:
-    via, cluster = _serving(prior, roles, world)
-    record = cluster.record or Record(prior.uid, wanted, 1, RecordPhase.APPLYING, prior.servers)
-    if record.phase is RecordPhase.APPLYING:  # it may be older than what is known of the pool
-        record = replace(record, members={**prior.servers, **record.members})
-    members = record.members
+    via, cluster, record = _serving(prior, wish, spec, world)
+    wished = wish(record)
+    wanted, roles = wished.spec, wished.roles
+    declared = {name: member(its, Role.WORKER) for name, its in fleet.servers.items()}
+    members = {
+        name: replace(declared.get(name, its), role=its.role)
+        for name, its in record.members.items()
+    }
+    record = replace(record, members=members)  # sizes and zones are as the fleet has them now
     joiners = [
         name
         for name in roles
@@ -110,6 +148,7 @@ def _look(
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         secrets=join_secrets(),
         epoch=record.generation + 1,
+        taints={name: its.taints for name, its in wished.pinned.items()},
     )
     change = Change(
         record=record,
@@ -127,6 +166,7 @@ def _look(
             )
             for name in going
         ),
+        pinned=wished.pinned,
         partial=bool(errors),
     )
     probed = {name: sighting.probed for name, sighting in seen.items()}
@@ -134,18 +174,33 @@ def _look(
 
 
 def _serving(
-    prior: PoolView, roles: Mapping[ServerName, Role], world: World
-) -> tuple[ServerName, ClusterSeen]:
-    """A control plane that serves and stays."""
-    heads = [n for n, its in prior.servers.items() if its.role is Role.CONTROL_PLANE and n in roles]
-    serving = serving_control_plane(world, prior.uid, heads)
-    if serving is None:
-        raise Unreachable(
-            f"no control plane of pool {prior.name} shows its API",
-            f"Asked: {', '.join(heads) or 'none that stays'}. Nothing was changed. "
-            "Bring one back, then apply again.",
+    prior: PoolView, wish: Callable[[Record], Wish], spec: PoolSpec | None, world: World
+) -> tuple[ServerName, ClusterSeen, Record]:
+    """A control plane that serves and stays, and the pool's record as it is seen there."""
+    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
+    while serving := serving_control_plane(world, prior.uid, heads):
+        via, cluster = serving
+        record = cluster.record or _unrecorded(prior, spec)
+        if record.phase is RecordPhase.APPLYING:  # it may be older than what is known of the pool
+            record = replace(record, members={**prior.servers, **record.members})
+        if via in wish(record).roles:
+            return via, cluster, record
+        heads = [name for name in heads if name != via and name in wish(record).roles]
+    raise Unreachable(
+        f"no control plane of pool {prior.name} shows its API",
+        f"Asked: {', '.join(heads) or 'none that stays'}. Nothing was changed. "
+        "Bring one back, then apply again.",
+    )
+
+
+def _unrecorded(prior: PoolView, spec: PoolSpec | None) -> Record:
+    """Of a pool whose create was cut off before it was written: `spec` is what it was to be."""
+    if spec is None:
+        raise Refused(
+            f"pool {prior.name} is not complete: it has no record yet",
+            "Apply its rpool_cluster first.",
         )
-    return serving
+    return Record(prior.uid, spec, 1, RecordPhase.APPLYING, prior.servers)
 
 
 def _claims(uid: str, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, Claim]:

@@ -68,7 +68,7 @@ def seconds_for(action: Action) -> float:
     match action:
         case act.TakeClaim() | act.SetPhase() | act.WriteRecord() | act.AppendJournal():
             return 90
-        case act.RemoveEtcdMember() | act.DeleteNode():
+        case act.RemoveEtcdMember() | act.SetNode() | act.DeleteNode():
             return 90
         case act.AdmitJoiners() | act.RevokeJoiners() | act.ApplyNetwork() | act.ApplyMetalLB():
             return 180

@@ -46,34 +46,38 @@ class Offers:
         members: Iterable[ServerName],
         last_taken: Iterable[ServerName] = (),
     ) -> Offer:
-        """The offer for a pool whose last request was `spec`. One pool gets at most half of what is
-        free, so that the next one finds something, too. What was taken at the read before this one
-        (`last_taken`) is looked at last, so that on a full fleet every read learns something.
+        """The offer for a pool whose last request was `spec`. Half of the spares of a size are
+        given to it, so that the next pool finds something that no other would take first. What was
+        taken at the read before this one (`last_taken`) is looked at last, so that on a full fleet
+        every read learns something.
         """
-        with self._lock:
-            others = frozenset(name for name, to in self._given.items() if to != uid)
-        open_ = candidates(self._fleet, spec, [*members, *others])
         late = frozenset(last_taken)
-        order = sorted(varied(open_, uid), key=lambda server: server.name in late)
-        allowed = -(-len(open_) // 2)
-        verified: list[ServerName] = []
+        open_ = varied(candidates(self._fleet, spec, members), uid)
+        order = sorted(open_, key=lambda server: server.name in late)
+        verified: list[Server] = []
         for start in range(0, MOST, AT_ONCE):
-            if len(verified) >= min(ENOUGH, allowed):
+            if len(verified) >= ENOUGH:
                 break
-            found = self._look(order[start : start + AT_ONCE])
-            verified += self._give(uid, [n for n, why in found.items() if why is None], allowed)
-        taken = {name: why for name, why in self._known.items() if why is not None}
-        return Offer(tuple(verified), taken, others)
-
-    def _give(self, uid: PoolUid, spares: Iterable[ServerName], allowed: int) -> list[ServerName]:
-        """Those of the spares that no other pool was given in the meantime."""
+            batch = order[start : start + AT_ONCE]
+            found = self._look(batch)
+            verified += [server for server in batch if found[server.name] is None]
         with self._lock:
-            mine = [name for name in spares if self._given.get(name, uid) == uid]
-            given = [name for name in mine if name in self._given]
-            room = max(0, allowed - sum(to == uid for to in self._given.values()))
-            given += [name for name in mine if name not in self._given][:room]
-            self._given |= dict.fromkeys(given, uid)
-            return given
+            mine = self._give(uid, verified)
+            return Offer(
+                verified=frozenset(server.name for server in verified),
+                given=mine,
+                taken={name: why for name, why in self._known.items() if why is not None},
+                elsewhere=frozenset(n for n, to in self._given.items() if to != uid),
+            )
+
+    def _give(self, uid: PoolUid, verified: Iterable[Server]) -> frozenset[ServerName]:
+        sizes: dict[tuple[int, int], list[ServerName]] = {}
+        for server in verified:
+            if self._given.get(server.name, uid) == uid:
+                sizes.setdefault((server.cores, server.memory_gib), []).append(server.name)
+        mine = {n for names in sizes.values() for n in names[: -(-len(names) // 2)]}
+        self._given |= dict.fromkeys(mine, uid)
+        return frozenset(mine)
 
     def _look(self, servers: Iterable[Server]) -> dict[ServerName, str | None]:
         """Why each can't be had, or None for a spare. Whoever is slow to answer is not waited for,

@@ -61,5 +61,5 @@ def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView
         memory_gib=record.spec.memory_gib if settled else prior.memory_gib,
         condition=Condition.SETTLED if settled else Condition.INCOMPLETE,
         ca_certificate=cluster.ca_certificate,
-        servers=record.members,
+        servers=record.own,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rpool.model.claim import Claim, Ownership, Phase
-from rpool.model.pool import Kubeadm, PoolSpec
+from rpool.model.pool import Kubeadm, NodeSpec, PoolSpec, Taint
 from rpool.model.record import Record
 from rpool.model.secret import Secret
 from rpool.model.server import Server, ServerName
@@ -84,7 +84,8 @@ class AdmitJoiners:
 class Join:
     """kubeadm join, as a control plane or as a worker (`control_plane`).
 
-    `via` is a control plane that serves already; the CA that joiners must see is read there.
+    `via` is a control plane that serves already; the CA that joiners must see is read there. The
+    node has `taints` from its first moment on, so that nothing is scheduled there meanwhile.
     """
 
     server: ServerName
@@ -94,6 +95,7 @@ class Join:
     secrets: JoinSecrets
     control_plane: bool
     via: ServerName
+    taints: tuple[Taint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,19 @@ class RemoveEtcdMember:
 
 
 @dataclass(frozen=True, slots=True)
+class SetNode:
+    """Through control plane `server`: give node `node` labels and taints, and take away those it
+    was given before (`was`) and should not have any more. Others' stay.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    node: ServerName
+    was: NodeSpec
+    wanted: NodeSpec
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteNode:
     """Through control plane `server`: delete the Node object of a server that has left."""
 
@@ -248,6 +263,7 @@ Action = (
     | Drain
     | StepDown
     | RemoveEtcdMember
+    | SetNode
     | DeleteNode
     | Reset
     | AppendJournal

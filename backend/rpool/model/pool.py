@@ -89,6 +89,23 @@ class DrainPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Taint:
+    """`effect` is NoSchedule, PreferNoSchedule or NoExecute."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """What is asked of one particular server in a pool: its node's labels and taints."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
     """The request: cores and memory (GiB) that the workload servers have together, as hardware."""
 

@@ -7,10 +7,10 @@ be finished by whoever comes next. It holds public facts alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
 from rpool.model.server import Role, ServerName
 
 
@@ -37,8 +37,9 @@ class Record:
     `generation` counts the pool's changes. While one is under way (`applying`), `members` has those
     that are `joining` and those that are `leaving`, too: whoever may be claimed is here. They stay
     so if the change is cut off: the next one goes on with the former, and the latter do not come
-    back. `retired` were let go without a reset, since they were lost: should such a server return,
-    it is not a member.
+    back. `pinned` are members that were put here one by one, each with what is asked of it; they
+    are outside of the pool's own sizing. `retired` were let go without a reset, since they were
+    lost: should such a server return, it is not a member.
     """
 
     uid: PoolUid
@@ -49,3 +50,9 @@ class Record:
     joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
     retired: frozenset[ServerName] = frozenset()
+    pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
+
+    @property
+    def own(self) -> dict[ServerName, Member]:
+        """The members of the pool's own sizing."""
+        return {name: its for name, its in self.members.items() if name not in self.pinned}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rpool.model.claim import Claim
+from rpool.model.pool import Taint
 from rpool.model.record import Record
 from rpool.model.server import ServerName
 
@@ -48,6 +49,8 @@ class NodeSeen:
     control_plane: bool
     allocatable_cores: float
     allocatable_memory_gib: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ class Mirrors:
 
 @dataclass(frozen=True, slots=True)
 class SiteConfig:
+    """With `simulated` the fleet is modelled: nothing is reached, so `ssh` and `mirrors` are not
+    used.
+    """
+
     fleet: Fleet
     ssh: Ssh
     mirrors: Mirrors = field(default_factory=Mirrors)
+    simulated: bool = False

@@ -18,9 +18,11 @@ OURS = {"app.kubernetes.io/managed-by": "rpool"}
 NODES_PATH = (
     "{range .items[*]}{.metadata.name}{'\\t'}{.metadata.labels}{'\\t'}{.spec.unschedulable}{'\\t'}"
     "{.status.conditions[?(@.type=='Ready')].status}{'\\t'}"
-    "{.status.allocatable.cpu}{'\\t'}{.status.allocatable.memory}{'\\n'}{end}"
+    "{.status.allocatable.cpu}{'\\t'}{.status.allocatable.memory}{'\\t'}"
+    "{.spec.taints}{'\\n'}{end}"
 )
-"""A node a line: name, labels (JSON), unschedulable, Ready, allocatable cores and memory."""
+"""A node a line: name, labels (JSON), unschedulable, Ready, allocatable cores and memory, taints
+(JSON)."""
 
 TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
 

@@ -72,7 +72,7 @@ def join(action: Join) -> list[Document]:
                 "caCertHashes": [secrets.ca_pin],
             }
         },
-        "nodeRegistration": _registration(action.node, spec),
+        "nodeRegistration": {**_registration(action.node, spec), **_taints(action)},
         "timeouts": PATIENCE,
     }
     if action.control_plane:
@@ -154,6 +154,14 @@ def _registration(node: Server, spec: PoolSpec) -> Document:
         "kubeletExtraArgs": arguments,
         "ignorePreflightErrors": list(spec.kubeadm.ignore_preflight_errors),
     }
+
+
+def _taints(action: Join) -> Document:
+    """kubeadm's own where none are asked for: those that keep workloads off a control plane."""
+    if not action.taints:
+        return {}
+    taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in action.taints]
+    return {"taints": taints}
 
 
 def _cluster(spec: PoolSpec) -> Document:

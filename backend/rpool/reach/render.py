@@ -61,6 +61,7 @@ def _guarded(
     | act.Drain
     | act.StepDown
     | act.RemoveEtcdMember
+    | act.SetNode
     | act.DeleteNode
     | act.Reset
     | act.AppendJournal,
@@ -104,6 +105,8 @@ def _guarded(
             return "alone", ("membership", "step-down"), node
         case act.RemoveEtcdMember():
             return "together", ("etcd", "etcd-remove"), node | _etcd_member(action)
+        case act.SetNode():
+            return "together", ("set-node",), node | _set_node(action)
         case act.DeleteNode():
             return "together", ("delete-node",), node | {"LEFT": action.node}
         case _:
@@ -177,6 +180,22 @@ def _etcd_member(action: act.RemoveEtcdMember) -> Variables:
 
 def _manifest(manifest: Manifest, site: SiteConfig) -> Variables:
     return {"MANIFEST_URL": manifest.url(site.mirrors), "MANIFEST_SHA256": manifest.sha256}
+
+
+def _set_node(action: act.SetNode) -> Variables:
+    was, wanted = action.was, action.wanted
+    gone = sorted(was.labels.keys() - wanted.labels.keys())
+    kept = {(taint.key, taint.effect) for taint in wanted.taints}
+    return {
+        "NODE": action.node,
+        "LABELS": " ".join(
+            [*(f"{k}={v}" for k, v in sorted(wanted.labels.items())), *(f"{k}-" for k in gone)]
+        ),
+        "TAINTS": " ".join(f"{t.key}={t.value}:{t.effect}" for t in wanted.taints),
+        "GONE_TAINTS": " ".join(
+            f"{t.key}:{t.effect}" for t in was.taints if (t.key, t.effect) not in kept
+        ),
+    }
 
 
 def _base64(text: str) -> str:

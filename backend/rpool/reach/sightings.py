@@ -10,6 +10,7 @@ from typing import Any
 
 from rpool.errors import CommandFailed
 from rpool.model.claim import Claim
+from rpool.model.pool import Taint
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
 from rpool.model.server import Role, ServerName
@@ -111,13 +112,19 @@ def _facts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _node(line: str) -> tuple[ServerName, NodeSeen]:
-    name, labels, unschedulable, ready, cores, memory = line.split("\t")
+    name, labels_text, unschedulable, ready, cores, memory, taints = line.split("\t")
+    labels = json.loads(labels_text or "{}")
     return name, NodeSeen(
         ready=ready == "True",
         schedulable=unschedulable != "true",
-        control_plane="node-role.kubernetes.io/control-plane" in json.loads(labels or "{}"),
+        control_plane="node-role.kubernetes.io/control-plane" in labels,
         allocatable_cores=quantity(cores),
         allocatable_memory_gib=quantity(memory) / 2**30,
+        labels=labels,
+        taints=tuple(
+            Taint(its["key"], its.get("value", ""), its["effect"])
+            for its in json.loads(taints or "[]")
+        ),
     )
 
 

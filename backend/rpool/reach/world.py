@@ -157,6 +157,8 @@ def doing(action: Action) -> str:
             return "ending the control plane"
         case act.RemoveEtcdMember():
             return f"taking {action.member} out of etcd"
+        case act.SetNode():
+            return f"setting labels and taints of {action.node}"
         case act.DeleteNode():
             return f"deleting Node {action.node}"
         case act.Reset():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import assert_never
@@ -28,10 +28,11 @@ from rpool.errors import (
 from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets, Prepare
 from rpool.model.claim import Claim, Ownership
-from rpool.model.pool import PoolUid
+from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.world import SessionLock
 
 
 @dataclass
@@ -40,8 +41,10 @@ class _Cluster:
 
     ca: str
     version: str
+    key: str = field(default_factory=lambda: token_hex(4))
     members: dict[ServerName, str] = field(default_factory=dict)
     nodes: dict[ServerName, Role] = field(default_factory=dict)
+    dressed: dict[ServerName, NodeSpec] = field(default_factory=dict)
     cordoned: set[ServerName] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
     network: bool = False
@@ -54,6 +57,11 @@ class _Cluster:
         self.nodes[name] = role
         if role is Role.CONTROL_PLANE:
             self.members[name] = token_hex(8).lstrip("0")
+
+    def dress(self, action: act.SetNode) -> None:
+        if action.node not in self.nodes:
+            raise CommandFailed(f"there is no node {action.node} (simulated)")
+        self.dressed[action.node] = action.wanted
 
 
 @dataclass
@@ -86,7 +94,7 @@ class SimulatedWorld:
         self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
         self.lingering: set[ServerName] = set()  # their Nodes stay Ready for a while after a reset
         self._locks: set[tuple[ServerName, PoolUid]] = set()
-        self._guard = threading.RLock()
+        self._guard: AbstractContextManager[object] = threading.RLock()
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -116,8 +124,9 @@ class SimulatedWorld:
             return any(m.powered and m.server.address == address for m in self.machines.values())
 
     def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
-        self._reach(via)
-        return tuple(sorted(v for v in self.offered if v.startswith(f"{minor}.")))
+        with self._guard:
+            self._reach(via)
+            return tuple(sorted(v for v in self.offered if v.startswith(f"{minor}.")))
 
     def observe(self, via: ServerName) -> ClusterSeen:
         with self._guard:
@@ -134,6 +143,8 @@ class SimulatedWorld:
             ready=cluster.network and (self._runs(cluster, name) or name in self.lingering),
             schedulable=name not in cluster.cordoned,
             control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
+            labels=cluster.dressed.get(name, NodeSpec()).labels,
+            taints=cluster.dressed.get(name, NodeSpec()).taints,
             allocatable_cores=float(machine.server.cores),
             allocatable_memory_gib=machine.server.memory_gib * 0.98,
         )
@@ -232,6 +243,8 @@ class SimulatedWorld:
                 machine.stepped_down = machine.role is Role.CONTROL_PLANE
             case act.RemoveEtcdMember():
                 self._remove_etcd_member(action)
+            case act.SetNode():
+                self._serving(action.server).dress(action)
             case act.DeleteNode():
                 self._delete_node(action)
             case act.Reset():
@@ -256,10 +269,13 @@ class SimulatedWorld:
             machine.claim = replace(machine.claim, phase=action.phase)
 
     def _prepare(self, action: Prepare, machine: Machine) -> None:
-        if action.kubernetes_version not in self.versions:
+        if not self._has_package(action.kubernetes_version):
             name, version = machine.server.name, action.kubernetes_version
             raise CommandFailed(f"{name}: no package kubeadm {version} (simulated)")
         machine.prepared_for = action.kubernetes_version
+
+    def _has_package(self, version: str) -> bool:
+        return version in self.versions
 
     def _init(self, action: act.Init, machine: Machine) -> None:
         self._check_prepared(action.spec.kubernetes_version, machine)
@@ -343,6 +359,7 @@ class SimulatedWorld:
     def _delete_node(self, action: act.DeleteNode) -> None:
         cluster = self._serving(action.server)
         cluster.nodes.pop(action.node, None)
+        cluster.dressed.pop(action.node, None)
         cluster.cordoned.discard(action.node)
 
     def _await_ready(self, action: act.AwaitReady) -> None:
@@ -378,7 +395,7 @@ class SimulatedWorld:
     # -- locking ---------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self, server: ServerName, uid: PoolUid) -> Iterator[_Lock]:
+    def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         with self._guard:
             self._reach(server)
             if (server, uid) in self._locks:

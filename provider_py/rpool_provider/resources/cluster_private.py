@@ -24,7 +24,8 @@ class Known:
 def encode(known: Known) -> bytes:
     return json.dumps(
         {
-            "verified": list(known.offer.verified),
+            "verified": sorted(known.offer.verified),
+            "given": sorted(known.offer.given),
             "taken": dict(known.offer.taken),
             "elsewhere": sorted(known.offer.elsewhere),
             "leaving": sorted(known.leaving),
@@ -40,7 +41,8 @@ def decode(private: bytes) -> Known:
     except ValueError:
         return Known()
     offer = Offer(
-        verified=tuple(data.get("verified", ())),
+        verified=frozenset(data.get("verified", ())),
+        given=frozenset(data.get("given", ())),
         taken=data.get("taken", {}),
         elsewhere=frozenset(data.get("elsewhere", ())),
     )

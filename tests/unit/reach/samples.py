@@ -7,7 +7,16 @@ from dataclasses import replace
 from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets
 from rpool.model.claim import Claim, Ownership, Phase
-from rpool.model.pool import ControlPlane, Endpoint, Kubeadm, Networking, PoolSpec, Selector
+from rpool.model.pool import (
+    ControlPlane,
+    Endpoint,
+    Kubeadm,
+    Networking,
+    NodeSpec,
+    PoolSpec,
+    Selector,
+    Taint,
+)
 from rpool.model.record import Member, Record, RecordPhase
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
@@ -71,6 +80,13 @@ ACTIONS: tuple[Action, ...] = (
     act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60, act.Budgets.IGNORED),
     act.StepDown("r1u04", OURS),
     act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d"),
+    act.SetNode(
+        "r1u04",
+        OURS,
+        "r1u09",
+        NodeSpec({"old": "x"}, (Taint("gone", "", "NoExecute"),)),
+        NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),)),
+    ),
     act.DeleteNode("r1u04", OURS, "r1u05"),
     act.Reset("r1u04", OURS, "10.0.1.200"),
     act.AppendJournal("r1u04", OURS, ('{"step": "it\'s one"}', '{"step": "two"}')),

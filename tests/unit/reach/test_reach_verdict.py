@@ -9,7 +9,7 @@ import pytest
 from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
 from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
-from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Taint
 from rpool.model.record import Record, RecordPhase
 from rpool.model.secret import Secret
 from rpool.model.seen import EtcdMember
@@ -143,11 +143,12 @@ def test_what_etcdctl_left_out_is_an_error_and_no_health(printed: str) -> None:
 
 def test_a_cluster_is_read_from_lines() -> None:
     control_plane = json.dumps({"node-role.kubernetes.io/control-plane": ""})
+    taints = json.dumps([{"key": "gpu", "value": "true", "effect": "NoSchedule"}])
     record = recorded(RECORD)
     ca = base64.b64encode(b"PEM").decode()
     printed = (
-        f"node\tr1u04\t{control_plane}\t\tTrue\t15800m\t16374680Ki\n"
-        f"node\tr1u05\t{{}}\ttrue\tUnknown\t\t\n"
+        f"node\tr1u04\t{control_plane}\t\tTrue\t15800m\t16374680Ki\t{taints}\n"
+        f"node\tr1u05\t{{}}\ttrue\tUnknown\t\t\t\n"
         f"record\t{record}\nca\t{ca}\n"
     )
     seen = sightings.cluster("r1u04", printed.encode())
@@ -157,12 +158,14 @@ def test_a_cluster_is_read_from_lines() -> None:
     assert seen.nodes["r1u04"].ready
     assert seen.nodes["r1u04"].allocatable_cores == pytest.approx(15.8)
     assert seen.nodes["r1u04"].allocatable_memory_gib == pytest.approx(15.616, abs=0.001)
+    assert seen.nodes["r1u04"].taints == (Taint("gpu", "true", "NoSchedule"),)
     assert not seen.nodes["r1u05"].ready
+    assert seen.nodes["r1u05"].taints == ()
     assert not seen.nodes["r1u05"].schedulable
 
 
 def test_a_cluster_without_a_record_has_none() -> None:
-    seen = sightings.cluster("r1u04", b"node\tr1u04\t{}\t\tTrue\t4\t8Gi\nrecord\t\nca\tUEVN\n")
+    seen = sightings.cluster("r1u04", b"node\tr1u04\t{}\t\tTrue\t4\t8Gi\t\nrecord\t\nca\tUEVN\n")
     assert seen.record is None
 
 
