@@ -21,7 +21,9 @@ from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
 
 if TYPE_CHECKING:
+    from rpool.flow.find import Pool
     from rpool.flow.offers import Offers
+    from rpool.flow.survey import Surveyed
     from rpool.model.world import World
 
 __all__ = [
@@ -111,6 +113,20 @@ class Site:
         from rpool.flow.destroy import destroy
 
         return destroy(prior, self.config.fleet, self.world(), attempt)
+
+    def find_pool(self, uid_or_name: str) -> Pool:
+        """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,
+        Unreachable.
+        """
+        from rpool.flow.find import find
+
+        return find(self.world(), self.config.fleet, uid_or_name)
+
+    def survey(self) -> Mapping[ServerName, Surveyed]:
+        """Every server of the fleet as it is now. Unreachable is data, not an error."""
+        from rpool.flow.survey import survey
+
+        return survey(self.world(), self.config.fleet)
 
     def world(self) -> World:
         with self._lock:

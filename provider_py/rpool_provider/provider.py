@@ -10,6 +10,9 @@ from rpool.errors import RpoolError, SpecError
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources.cluster import Cluster
+from rpool_provider.resources.cluster_data import ClusterData
+from rpool_provider.resources.data_source import DataSource
+from rpool_provider.resources.fleet_data import FleetData
 from rpool_provider.resources.resource import Resource
 from rpool_provider.schema import Schema
 from rpool_provider.site_schema import SITE
@@ -36,6 +39,7 @@ class Provider:
     def __init__(self, open_site: Callable[[SiteConfig], Site] = open_site) -> None:
         self.stop = threading.Event()
         self.resources: dict[str, Resource] = {r.name: r for r in (Cluster(),)}
+        self.data_sources: dict[str, DataSource] = {d.name: d for d in (ClusterData(), FleetData())}
         self._open_site = open_site
         self._site: Site | None = None
 
@@ -49,7 +53,8 @@ class Provider:
             raise RpoolError(
                 "the provider's configuration is not known yet",
                 'Part of provider "rpool" comes from something that is not applied yet. '
-                "Apply that first (terraform apply -target=...), then this.",
+                "Apply that first (terraform apply -target=...), then this. A data source with "
+                "depends_on on it is read after it, in the same apply.",
             )
         return self._site
 

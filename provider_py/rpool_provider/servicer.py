@@ -5,13 +5,14 @@ protobuf ends here: resources see Python values. Whatever a call raises becomes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rpool.errors import Bug, Interrupted
 from rpool_provider import diagnostic
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
+from rpool_provider.resources.data_source import DataSource
 from rpool_provider.resources.resource import Held, Reply, Resource
 from rpool_provider.schema import Object
 from rpool_provider.wire import diagnostics, hclog, schemas, state_json, values
@@ -30,7 +31,10 @@ _PROVIDER_CALLS = (
     "PlanResourceChange",
     "ApplyResourceChange",
     "ImportResourceState",
+    "ValidateDataResourceConfig",
+    "ReadDataSource",
 )
+_DATA_CALLS = frozenset({"ValidateDataResourceConfig", "ReadDataSource"})
 
 
 def routes(provider: Provider, shutdown: Callable[[], None]) -> dict[str, Any]:
@@ -86,7 +90,7 @@ class Servicer:
             except Exception as error:
                 _log(name, error)
                 response.diagnostics.extend(
-                    diagnostics.encode(diagnostic.of_error(error), self._root(request))
+                    diagnostics.encode(diagnostic.of_error(error), self._root(name, request))
                 )
             return response
 
@@ -97,15 +101,25 @@ class Servicer:
         self._provider.stop.set()
         return pb.StopProvider.Response()
 
-    def _root(self, request: Any) -> Object:
-        """Where the paths of a call's diagnostics begin."""
-        resource = self._provider.resources.get(getattr(request, "type_name", ""))
-        return (resource or self._provider).schema.root
+    def _root(self, call: str, request: Any) -> Object:
+        """Where the paths of a call's diagnostics begin. A resource and a data source may have the
+        same name.
+        """
+        known: Mapping[str, Resource | DataSource] = (
+            self._provider.data_sources if call in _DATA_CALLS else self._provider.resources
+        )
+        found = known.get(getattr(request, "type_name", ""))
+        return (found or self._provider).schema.root
 
     def _resource(self, name: str) -> Resource:
         if name not in self._provider.resources:
             raise Bug(f"Terraform asked for {name}, which this provider does not have")
         return self._provider.resources[name]
+
+    def _data_source(self, name: str) -> DataSource:
+        if name not in self._provider.data_sources:
+            raise Bug(f"Terraform asked for data source {name}, which this provider does not have")
+        return self._provider.data_sources[name]
 
     # What there is
 
@@ -115,6 +129,8 @@ class Servicer:
         response.server_capabilities.CopyFrom(_CAPABILITIES)
         for name in self._provider.resources:
             response.resources.add(type_name=name)
+        for name in self._provider.data_sources:
+            response.data_sources.add(type_name=name)
 
     def GetProviderSchema(
         self, request: pb.GetProviderSchema.Request, response: pb.GetProviderSchema.Response
@@ -123,6 +139,8 @@ class Servicer:
         response.provider.CopyFrom(schemas.encode(self._provider.schema))
         for name, resource in self._provider.resources.items():
             response.resource_schemas[name].CopyFrom(schemas.encode(resource.schema))
+        for name, data_source in self._provider.data_sources.items():
+            response.data_source_schemas[name].CopyFrom(schemas.encode(data_source.schema))
 
     def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
         """No resource has an identity yet."""
@@ -223,6 +241,29 @@ class Servicer:
         imported = response.imported_resources.add(type_name=request.type_name)
         imported.state.msgpack = values.encode(root, reply.held.values)
         imported.private = reply.held.private
+
+    # Data sources
+
+    def ValidateDataResourceConfig(
+        self,
+        request: pb.ValidateDataResourceConfig.Request,
+        response: pb.ValidateDataResourceConfig.Response,
+    ) -> None:
+        source = self._data_source(request.type_name)
+        root = source.schema.root
+        found = source.validate(values.decode(root, request.config.msgpack))
+        response.diagnostics.extend(diagnostics.encode(found, root))
+
+    def ReadDataSource(
+        self, request: pb.ReadDataSource.Request, response: pb.ReadDataSource.Response
+    ) -> None:
+        """What is not known yet can't be answered with: without a site, this is an error."""
+        source = self._data_source(request.type_name)
+        root = source.schema.root
+        config = values.decode(root, request.config.msgpack)
+        response.state.msgpack = values.encode(
+            root, source.read(config, self._provider.configured_site())
+        )
 
 
 _CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)

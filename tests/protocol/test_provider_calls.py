@@ -69,12 +69,6 @@ def test_an_unexpected_failure_says_where_and_quotes_no_value(shared: Calls) -> 
     assert PRIVATE_KEY[40:60] not in detail
 
 
-def test_import_says_that_it_cannot_yet(shared: Calls) -> None:
-    reply = shared.plugin.call("ImportResourceState", type_name="rpool_cluster", id="0863513a")
-    assert errors(reply) == ["rpool_cluster cannot be imported yet"]
-    assert not reply.imported_resources
-
-
 def test_a_server_with_every_attribute_is_accepted(shared: Calls) -> None:
     full = server(9, port=2222, labels={"disk": "nvme"}, reserved=True, retire=False, lost=False)
     mirrors = {"packages": "http://m/p", "images": "http://m/i", "manifests": "http://m/m"}

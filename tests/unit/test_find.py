@@ -127,6 +127,7 @@ def test_a_pool_in_the_midst_of_a_change_is_found_with_what_it_is_to_be() -> Non
     assert pool.view.condition is Condition.INCOMPLETE
     assert pool.view.cores == 32
     assert pool.view.servers == view.servers
+    assert stage.become(pool.view, wanted, wanted).condition is Condition.SETTLED
 
 
 def test_looking_for_a_uid_stops_at_the_first_control_plane_that_serves() -> None:

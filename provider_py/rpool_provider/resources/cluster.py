@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from rpool.errors import Problem, RpoolError, SpecError
+from rpool.errors import Problem, SpecError
 from rpool.model.duration import seconds
 from rpool.model.server import Role
 from rpool_provider import diagnostic
@@ -112,9 +112,10 @@ class Cluster:
         return Reply(Held(None), [diagnostic.warning(text) for text in said])
 
     def import_(self, id_: str, site: Site) -> Reply:
-        raise RpoolError(
-            "rpool_cluster cannot be imported yet", "This version can only manage what it created."
-        )
+        """`id_` is a uid or a name. Raises SpecError, Unreachable."""
+        pool = site.find_pool(id_)
+        configured = cluster_state.configuration(pool.record.spec)
+        return Reply(Held(cluster_state.with_view(configured, pool.view)))
 
     def upgrade(self, version: int, state: Values) -> Values:
         return state

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from rpool.errors import Bug
+from rpool_provider.resources.cluster_data_schema import CLUSTER_DATA
 from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.resources.fleet_data_schema import FLEET_DATA
 from rpool_provider.schema import (
     STRING,
     Attribute,
@@ -39,7 +41,12 @@ def attributes(type_: Type, at: str = "") -> Iterator[tuple[str, Attribute]]:
 
 ALL = [
     pytest.param(attribute, id=f"{where}:{name}")
-    for where, schema in (("provider", SITE), ("rpool_cluster", CLUSTER))
+    for where, schema in (
+        ("provider", SITE),
+        ("rpool_cluster", CLUSTER),
+        ("data.rpool_cluster", CLUSTER_DATA),
+        ("data.rpool_fleet", FLEET_DATA),
+    )
     for name, attribute in attributes(schema.root)
 ]
 

@@ -1,0 +1,58 @@
+"""Data source `rpool_fleet`: every server of the site as it is now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rpool_provider.diagnostic import Diagnostic
+from rpool_provider.resources.fleet_data_schema import FLEET_DATA
+from rpool_provider.resources.resource import Values
+from rpool_provider.schema import Schema
+
+if TYPE_CHECKING:
+    from rpool.api import Site
+    from rpool.flow.survey import Surveyed
+    from rpool.model.server import Server
+
+
+class FleetData:
+    name = "rpool_fleet"
+    schema: Schema = FLEET_DATA
+
+    def validate(self, config: Values) -> list[Diagnostic]:
+        return []
+
+    def read(self, config: Values, site: Site) -> Values:
+        fleet, surveyed = site.config.fleet.servers, site.survey()
+        free = [
+            server
+            for name, server in fleet.items()
+            if surveyed[name].why_no_spare is None
+            and not (server.reserved or server.retire or server.lost)
+        ]
+        return {
+            "servers": {n: _server(its, surveyed[n]) for n, its in sorted(fleet.items())},
+            "free_cores": sum(server.cores for server in free),
+            "free_memory": sum(server.memory_gib for server in free),
+        }
+
+
+def _server(server: Server, its: Surveyed) -> dict[str, Any]:
+    claim = its.probed.claim if its.probed else None
+    return {
+        "address": server.address,
+        "zone": server.zone,
+        "cores": server.cores,
+        "memory": server.memory_gib,
+        "labels": dict(server.labels),
+        "reserved": server.reserved,
+        "retire": server.retire,
+        "lost": server.lost,
+        "reachable": its.probed is not None,
+        "pool": claim.pool if claim else None,
+        "pool_id": claim.uid if claim else None,
+        "role": claim.role.value if claim else None,
+        "phase": claim.phase.value if claim else None,
+        "spare": its.why_no_spare is None,
+        "why": its.why_no_spare,
+    }

@@ -1,0 +1,42 @@
+"""The schema of data source `rpool_fleet`."""
+
+from __future__ import annotations
+
+from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, computed
+
+_SERVER = Object(
+    (
+        computed("address", STRING, "Address that SSH reaches it at."),
+        computed("zone", STRING, "Its zone."),
+        computed("cores", NUMBER, "Its cores, as declared."),
+        computed("memory", NUMBER, "Its memory in GiB, as declared."),
+        computed("labels", Map(STRING), "Its labels in the fleet."),
+        computed("reserved", BOOL, "Whether clusters do not pick it."),
+        computed("retire", BOOL, "Whether it is to leave."),
+        computed("lost", BOOL, "Whether its hardware is declared gone."),
+        computed("reachable", BOOL, "Whether it answered just now. If not, whose it is is null."),
+        computed("pool", STRING, "Name of the pool that claims it, or null."),
+        computed("pool_id", STRING, "Uid of that pool, or null."),
+        computed("role", STRING, "`control_plane` or `worker` in that pool, or null."),
+        computed("phase", STRING, "`bootstrapping`, `member` or `leaving` in it, or null."),
+        computed(
+            "spare", BOOL, "Whether nobody claims it and it is clean, and as big as declared."
+        ),
+        computed("why", STRING, "Why it is no spare, or null."),
+    )
+)
+
+FLEET_DATA = Schema(
+    Object(
+        (
+            computed("servers", Map(_SERVER), "All servers of the fleet, by name."),
+            computed(
+                "free_cores",
+                NUMBER,
+                "Cores of the spares that clusters may pick: not reserved, retiring or lost.",
+            ),
+            computed("free_memory", NUMBER, "GiB of memory of these spares."),
+        )
+    ),
+    "Every server of the site as it is now: whose, how big, and whether it can be had.",
+)
