@@ -2,16 +2,17 @@
 
     python simulated_provider.py WORLD_FILE
 
-The servers' state is in WORLD_FILE, since Terraform starts several processes for one command. Tests
-prepare the file with `keep` (faults, slowness) and look into it with `recall`.
+It is the simulated site of `rpool.simulate.stored`, whatever the provider block says, with faults
+and slowness on top. The servers' state is in WORLD_FILE, what goes wrong in a file beside it. Tests
+prepare both with `keep` and look into them with `recall`.
 """
 
 from __future__ import annotations
 
-import pickle
+import json
 import sys
-import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rpool.model.action import Action
     from rpool.model.site import SiteConfig
     from rpool.model.world import World
-    from rpool.simulate.world import Machine
+    from rpool.simulate.store import Machines
     from rpool_provider.provider import Provider
 
 
@@ -32,23 +33,48 @@ Faults = dict[tuple[type[object], str], "RpoolError"]
 
 @dataclass
 class Kept:
-    """What is in the file. `broken`: what fails, by action and server; `seconds`: how long each
+    """What is in the files. `broken`: what fails, by action and server; `seconds`: how long each
     action takes.
     """
 
-    machines: dict[str, Machine] = field(default_factory=dict)
+    machines: Machines = field(default_factory=dict)
     broken: Faults = field(default_factory=dict)
     seconds: float = 0.0
 
 
 def keep(path: Path, kept: Kept) -> None:
-    part = path.with_suffix(f".{threading.get_ident()}")
-    part.write_bytes(pickle.dumps((kept.machines, kept.broken, kept.seconds)))
-    part.replace(path)
+    from rpool.simulate.store import Store
+
+    faults = [
+        (action.__name__, server, type(error).__name__, error.summary)
+        for (action, server), error in kept.broken.items()
+    ]
+    _faults_of(path).write_text(json.dumps({"broken": faults, "seconds": kept.seconds}))
+    if kept.machines:
+        with closing(Store(path)) as store, store.alone():
+            store.save(kept.machines)
 
 
 def recall(path: Path) -> Kept:
-    return Kept(*pickle.loads(path.read_bytes())) if path.exists() else Kept()  # noqa: S301 ours
+    from rpool import errors
+    from rpool.model import action
+    from rpool.simulate.store import Store
+
+    with closing(Store(path)) as store:
+        machines = store.load() or {}
+    file = _faults_of(path)
+    if not file.exists():
+        return Kept(machines)
+    faults = json.loads(file.read_text())
+    broken = {
+        (getattr(action, kind), server): getattr(errors, error)(summary)
+        for kind, server, error, summary in faults["broken"]
+    }
+    return Kept(machines, broken, faults["seconds"])
+
+
+def _faults_of(path: Path) -> Path:
+    return path.with_suffix(".faults")
 
 
 def provider(path: Path) -> Provider:
@@ -59,25 +85,21 @@ def provider(path: Path) -> Provider:
 
 
 def _world(config: SiteConfig, path: Path) -> World:
-    from rpool.simulate.world import SimulatedWorld
+    from rpool.simulate.store import Store
+    from rpool.simulate.stored import StoredWorld
 
-    class KeptWorld(SimulatedWorld):
+    class FaultyWorld(StoredWorld):
         def __init__(self) -> None:
-            super().__init__(config.fleet)
+            super().__init__(config.fleet, Store(path))
             kept = recall(path)
-            self.machines |= {n: m for n, m in kept.machines.items() if n in self.machines}
             self.broken = kept.broken
             self._seconds = kept.seconds
 
         def carry_out(self, action: Action, timeout_seconds: float) -> None:
             time.sleep(self._seconds)
-            try:
-                super().carry_out(action, timeout_seconds)
-            finally:
-                with self._guard:
-                    keep(path, Kept(self.machines, self.broken, self._seconds))
+            super().carry_out(action, timeout_seconds)
 
-    return KeptWorld()
+    return FaultyWorld()
 
 
 if __name__ == "__main__":

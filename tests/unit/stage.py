@@ -13,7 +13,8 @@ from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import PoolView
-from rpool.simulate.world import Machine, SimulatedWorld
+from rpool.simulate.machine import Machine
+from rpool.simulate.world import SimulatedWorld
 
 SPEC = PoolSpec(
     name="batch",

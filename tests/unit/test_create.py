@@ -218,7 +218,7 @@ def test_an_accident_while_letting_go_of_the_lock_orphans_nobody() -> None:
             yield lock
         raise EOFError
 
-    stage.world.lock = slippery  # type: ignore[method-assign,assignment]
+    stage.world.lock = slippery  # type: ignore[method-assign]
     with pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert caught.value.view is not None

@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from secrets import token_hex
+from dataclasses import replace
 from typing import assert_never
 
 from rpool.certificates import ca_pin, new_ca
@@ -27,58 +26,12 @@ from rpool.errors import (
 )
 from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets, Prepare
-from rpool.model.claim import Claim, Ownership
+from rpool.model.claim import Ownership
 from rpool.model.pool import NodeSpec, PoolUid
-from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
-from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import SessionLock
-
-
-@dataclass
-class _Cluster:
-    """What a cluster's etcd holds, and who its members are, with their ids."""
-
-    ca: str
-    version: str
-    key: str = field(default_factory=lambda: token_hex(4))
-    members: dict[ServerName, str] = field(default_factory=dict)
-    nodes: dict[ServerName, Role] = field(default_factory=dict)
-    dressed: dict[ServerName, NodeSpec] = field(default_factory=dict)
-    cordoned: set[ServerName] = field(default_factory=set)
-    tokens: set[str] = field(default_factory=set)
-    network: bool = False
-    metallb: bool = False
-    pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    record: Record | None = None
-
-    def add(self, name: ServerName, role: Role) -> None:
-        """The Node, and for a control plane a member of etcd; ids are never used again."""
-        self.nodes[name] = role
-        if role is Role.CONTROL_PLANE:
-            self.members[name] = token_hex(8).lstrip("0")
-
-    def dress(self, action: act.SetNode) -> None:
-        if action.node not in self.nodes:
-            raise CommandFailed(f"there is no node {action.node} (simulated)")
-        self.dressed[action.node] = action.wanted
-
-
-@dataclass
-class Machine:
-    """One modelled server: what is on its disk, and whether it has power. `role` is the one that it
-    joined in; with `stepped_down` its control plane has ended, but for etcd.
-    """
-
-    server: Server
-    powered: bool = True
-    claim: Claim | None = None
-    prepared_for: str | None = None
-    traces: tuple[str, ...] = ()
-    cluster: _Cluster | None = None
-    role: Role | None = None
-    stepped_down: bool = False
-    journal: list[str] = field(default_factory=list)
+from rpool.simulate.machine import Cluster, Machine
 
 
 class SimulatedWorld:
@@ -137,7 +90,7 @@ class SimulatedWorld:
                 ca_certificate=cluster.ca,
             )
 
-    def _node(self, cluster: _Cluster, name: ServerName) -> NodeSeen:
+    def _node(self, cluster: Cluster, name: ServerName) -> NodeSeen:
         machine = self.machines[name]
         return NodeSeen(
             ready=cluster.network and (self._runs(cluster, name) or name in self.lingering),
@@ -163,13 +116,13 @@ class SimulatedWorld:
                 for name, id_ in cluster.members.items()
             )
 
-    def _serving(self, via: ServerName) -> _Cluster:
+    def _serving(self, via: ServerName) -> Cluster:
         """The cluster whose API `via` serves."""
         if self._reach(via).stepped_down:
             raise CommandFailed(f"{via} serves no API (simulated)")
         return self._etcd(via)
 
-    def _etcd(self, via: ServerName) -> _Cluster:
+    def _etcd(self, via: ServerName) -> Cluster:
         """The cluster with whose etcd one can work through `via`."""
         cluster = self._reach(via).cluster
         if cluster is None or via not in cluster.members:
@@ -178,11 +131,11 @@ class SimulatedWorld:
             raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
         return cluster
 
-    def _running(self, cluster: _Cluster) -> set[ServerName]:
+    def _running(self, cluster: Cluster) -> set[ServerName]:
         """The members of etcd that run."""
         return {name for name in cluster.members if self._runs(cluster, name)}
 
-    def _runs(self, cluster: _Cluster, name: ServerName) -> bool:
+    def _runs(self, cluster: Cluster, name: ServerName) -> bool:
         machine = self.machines[name]
         return machine.powered and machine.cluster is cluster
 
@@ -281,7 +234,7 @@ class SimulatedWorld:
         self._check_prepared(action.spec.kubernetes_version, machine)
         if machine.cluster is not None:
             return
-        cluster = _Cluster(new_ca(), action.spec.kubernetes_version)
+        cluster = Cluster(new_ca(), action.spec.kubernetes_version)
         cluster.tokens.add(action.secrets.token.reveal())
         self._become(machine, cluster, Role.CONTROL_PLANE)
 
@@ -295,7 +248,7 @@ class SimulatedWorld:
         self._become(machine, cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
 
     @staticmethod
-    def _become(machine: Machine, cluster: _Cluster, role: Role) -> None:
+    def _become(machine: Machine, cluster: Cluster, role: Role) -> None:
         cluster.add(machine.server.name, role)
         machine.cluster = cluster
         machine.role = role
@@ -307,13 +260,13 @@ class SimulatedWorld:
             raise CommandFailed(f"{machine.server.name}: kubeadm: not found (simulated)")
 
     @staticmethod
-    def _check_admission(cluster: _Cluster, secrets: JoinSecrets, name: ServerName) -> None:
+    def _check_admission(cluster: Cluster, secrets: JoinSecrets, name: ServerName) -> None:
         if secrets.token.reveal() not in cluster.tokens:
             raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
         if secrets.ca_pin != ca_pin(cluster.ca):
             raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
 
-    def _check_namesake(self, cluster: _Cluster, name: ServerName, control_plane: bool) -> None:
+    def _check_namesake(self, cluster: Cluster, name: ServerName, control_plane: bool) -> None:
         """kubeadm refuses a name that is a Ready Node's; and it takes a member of etcd that has the
         server's address for its own, which then never starts with an empty disk.
         """

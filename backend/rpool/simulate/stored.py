@@ -1,0 +1,106 @@
+"""The modelled site of a provider block: its servers are in a file between commands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from rpool.model.action import Action
+from rpool.model.pool import PoolUid
+from rpool.model.server import Fleet, ServerName
+from rpool.model.world import SessionLock
+from rpool.simulate.machine import Machine
+from rpool.simulate.store import Store
+from rpool.simulate.world import SimulatedWorld
+
+_JOURNAL_LINES = 100
+"""A server keeps the last ones only: each action writes the file."""
+
+
+class StoredWorld(SimulatedWorld):
+    """What is declared is the hardware, what is in the file its state. A server that is no longer
+    declared stays as long as it is not as new. Any version of Kubernetes can be installed.
+    """
+
+    def __init__(self, fleet: Fleet, store: Store) -> None:
+        super().__init__(fleet)
+        self._fleet = fleet
+        self._store = store
+        self._guard = _Guard(store, self._load)
+        with self._guard:
+            pass  # a file that cannot be used is an error now, not a server out of reach later
+
+    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
+        return ()
+
+    def _has_package(self, version: str) -> bool:
+        return True
+
+    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        with self._guard:
+            try:
+                super().carry_out(action, timeout_seconds)
+            finally:
+                del self.machines[action.server].journal[:-_JOURNAL_LINES]
+                self._store.save(self.machines)
+
+    @contextmanager
+    def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
+        with super().lock(server, uid) as lock, ExitStack() as stack:
+            with self._guard:
+                stack.enter_context(self._store.session(server, uid))
+            try:
+                yield lock
+            finally:
+                with self._guard:
+                    stack.close()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _load(self) -> None:
+        if self._store.is_current():
+            return
+        kept = self._store.load() or {}
+        self.machines = {name: Machine(server) for name, server in self._fleet.servers.items()}
+        for name, machine in kept.items():
+            if name in self.machines:
+                machine.server = self.machines[name].server
+                self.machines[name] = machine
+            elif machine != Machine(machine.server):
+                self.machines[name] = machine
+
+
+class _Guard:
+    """While it is held no other thread or process is at the servers, and what we have of them is
+    what the file has. A thread may take it again.
+    """
+
+    def __init__(self, store: Store, load: Callable[[], None]) -> None:
+        self._store = store
+        self._load = load
+        self._threads = threading.RLock()
+        self._depth = 0
+        self._alone = ExitStack()
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._depth == 0:
+                with ExitStack() as stack:
+                    stack.enter_context(self._store.alone())
+                    self._load()
+                    self._alone = stack.pop_all()
+            self._depth += 1
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        try:
+            if self._depth == 0:
+                self._alone.close()
+        finally:
+            self._threads.release()
