@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rpool.config import read_pool, read_site
@@ -151,6 +152,11 @@ class Site:
 
 
 def _connect(config: SiteConfig) -> World:
+    if config.simulated:
+        from rpool.simulate.store import FILE_NAME, Store
+        from rpool.simulate.stored import StoredWorld
+
+        return StoredWorld(config.fleet, Store(Path.cwd() / FILE_NAME))
     from rpool.reach.world import RealWorld
 
     return RealWorld(config)

@@ -10,10 +10,11 @@ _SERVER = Object(
         required("cores", NUMBER, "Cores of the server."),
         required("memory", NUMBER, "Memory of the server in GiB, as hardware."),
         required("zone", STRING, "What fails together with it: a rack, a room."),
-        required(
+        optional(
             "host_key",
             STRING,
-            "Its SSH host key, `ssh-ed25519 AAAA...`. No other key is accepted.",
+            "Its SSH host key, `ssh-ed25519 AAAA...`. No other key is accepted. Required unless "
+            "the site is simulated.",
         ),
         optional("port", NUMBER, "Port of its SSH server; 22 unless set."),
         optional("labels", Map(STRING), "Labels that selectors can ask for."),
@@ -43,11 +44,36 @@ _MIRRORS = Object(
     )
 )
 
+_SIMULATE = Object(
+    (
+        optional(
+            "servers",
+            NUMBER,
+            "How many there are, 1 to 5000, in three racks. Unless set, those in `fleet`.",
+        ),
+    )
+)
+
 SITE = Schema(
     Object(
         (
-            required("fleet", Map(_SERVER), "All servers of the site, by name."),
-            required("ssh", _SSH, "How the servers are reached. Host keys are always checked."),
+            optional(
+                "fleet",
+                Map(_SERVER),
+                "All servers of the site, by name. Required unless `simulate.servers` is set.",
+            ),
+            optional(
+                "ssh",
+                _SSH,
+                "How the servers are reached. Host keys are always checked. Required unless "
+                "`simulate` is set.",
+            ),
+            optional(
+                "simulate",
+                _SIMULATE,
+                "Models the servers instead of reaching any: to learn, and to test modules. Their "
+                "state is in `.rpool-simulated.json` beside the configuration.",
+            ),
             optional("mirrors", _MIRRORS, "Where software comes from, instead of upstream."),
         )
     ),

@@ -13,18 +13,19 @@ from rpool.model import pool, site
 from rpool.model.duration import seconds
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
+from rpool.simulate.fleet import MOST_SERVERS, generated
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
-class _Server(_Model):
+class _Server(Model):
     address: values.Address
     cores: values.Cores
     memory: values.MemoryGib
     zone: Annotated[str, AfterValidator(values.dns_label(63))]
-    host_key: Annotated[str, AfterValidator(check_host_key)]
+    host_key: Annotated[str, AfterValidator(check_host_key)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     labels: dict[values.LabelKey, values.LabelValue] = {}
     reserved: bool = False
@@ -38,7 +39,7 @@ class _Server(_Model):
             cores=self.cores,
             memory_gib=self.memory,
             zone=self.zone,
-            host_key=self.host_key,
+            host_key=self.host_key or "",
             port=self.port,
             labels=self.labels,
             reserved=self.reserved,
@@ -47,48 +48,64 @@ class _Server(_Model):
         )
 
 
-class _Ssh(_Model):
+class _Ssh(Model):
     private_key: Annotated[str, AfterValidator(check_private_key)]
     user: Annotated[
         str, AfterValidator(values.matching(re.compile(r"[a-z_][-a-z0-9_]*"), 32, "a user name"))
     ] = "root"
 
 
-class _Mirrors(_Model):
+class _Mirrors(Model):
     packages: values.Url | None = None
     images: values.Url | None = None
     manifests: values.Url | None = None
 
 
-class SiteModel(_Model):
-    fleet: dict[values.Name63, _Server] = Field(min_length=1)
-    ssh: _Ssh
+class _Simulate(Model):
+    servers: Annotated[int, Field(ge=1, le=MOST_SERVERS)] | None = None
+
+
+class SiteModel(Model):
+    """Which of its parts go together is for `rpool.config.read` to check."""
+
+    fleet: Annotated[dict[values.Name63, _Server], Field(min_length=1)] | None = None
+    ssh: _Ssh | None = None
+    simulate: _Simulate | None = None
     mirrors: _Mirrors = _Mirrors()
 
     def build(self) -> site.SiteConfig:
         return site.SiteConfig(
-            fleet=Fleet({name: server.build(name) for name, server in self.fleet.items()}),
-            ssh=site.Ssh(private_key=Secret(self.ssh.private_key), user=self.ssh.user),
+            fleet=self._fleet(),
+            ssh=site.Ssh(Secret(self.ssh.private_key), self.ssh.user) if self.ssh else _NO_SSH,
             mirrors=site.Mirrors(**self.mirrors.model_dump()),
+            simulated=self.simulate is not None,
         )
 
+    def _fleet(self) -> Fleet:
+        if self.simulate is not None and self.simulate.servers is not None:
+            return generated(self.simulate.servers)
+        return Fleet({name: server.build(name) for name, server in (self.fleet or {}).items()})
 
-class _Endpoint(_Model):
+
+_NO_SSH = site.Ssh(Secret(""))
+
+
+class _Endpoint(Model):
     vip: Annotated[str, AfterValidator(values.ipv4)] | None = None
     address: Annotated[str, AfterValidator(values.host_and_port)] | None = None
 
 
-class _ControlPlane(_Model):
+class _ControlPlane(Model):
     servers: Annotated[int, AfterValidator(values.odd)] = 1
     endpoint: _Endpoint
 
 
-class _Selector(_Model):
+class _Selector(Model):
     zones: list[str] = []
     labels: dict[str, str] = {}
 
 
-class _Networking(_Model):
+class _Networking(Model):
     pod_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.244.0.0/16"
     service_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.96.0.0/12"
     cni: Annotated[
@@ -99,7 +116,7 @@ class _Networking(_Model):
     ] = "flannel"
 
 
-class _MetalLB(_Model):
+class _MetalLB(Model):
     pools: Annotated[
         dict[
             values.Name63,
@@ -109,7 +126,7 @@ class _MetalLB(_Model):
     ]
 
 
-class _Kubeadm(_Model):
+class _Kubeadm(Model):
     kubelet: Annotated[str, AfterValidator(values.configuration)] | None = None
     kube_proxy: Annotated[str, AfterValidator(values.configuration)] | None = None
     ignore_preflight_errors: list[str] = []
@@ -118,12 +135,12 @@ class _Kubeadm(_Model):
         return pool.Kubeadm(self.kubelet, self.kube_proxy, tuple(self.ignore_preflight_errors))
 
 
-class _Tolerate(_Model):
+class _Tolerate(Model):
     servers: Annotated[int, Field(ge=0, le=1000)] = 0
     zones: Annotated[int, Field(ge=0, le=100)] = 0
 
 
-class _Drain(_Model):
+class _Drain(Model):
     timeout: Annotated[str, AfterValidator(values.duration)] = "10m"
     on_timeout: Annotated[
         str,
@@ -136,7 +153,7 @@ class _Drain(_Model):
         return pool.DrainPolicy(seconds(self.timeout), pool.OnTimeout(self.on_timeout))
 
 
-class PoolModel(_Model):
+class PoolModel(Model):
     name: values.Name40
     kubernetes_version: Annotated[str, AfterValidator(values.version)]
     cores: values.Cores

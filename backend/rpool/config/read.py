@@ -17,11 +17,55 @@ M = TypeVar("M", bound=BaseModel)
 
 def read_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> site.SiteConfig | None:
     """The site in a provider block, or None while too much of it is unknown. Raises SpecError."""
-    model = _checked(SiteModel, config, unknown)
-    if model is None:
+    model = checked(SiteModel, config, unknown)
+    if model is None or any(path[0] in _SERVERS for path in unknown):
         return None
-    _raise_if(list(_shared(model, "address")) + list(_shared(model, "host_key")))
+    _raise_if(list(_which_servers(model)))
+    _raise_if([*_shared(model, "address"), *_shared(model, "host_key"), *_keyless(model)])
     return model.build()
+
+
+_SERVERS = frozenset({"fleet", "ssh", "simulate"})
+"""What says which servers a site has, and how real they are."""
+
+
+def _which_servers(model: SiteModel) -> Iterator[Problem]:
+    """Real servers need fleet and ssh, modelled ones a number or a fleet."""
+    simulate = model.simulate
+    if simulate is None and model.fleet is None:
+        yield Problem(
+            ("fleet",),
+            "fleet is required" if model.ssh else "this provider block has no servers",
+            "Your own servers: set fleet and ssh. Modelled ones, to learn and to test: set "
+            "simulate = { servers = 12 } instead.",
+        )
+    elif simulate is None and model.ssh is None:
+        yield Problem(
+            ("ssh",),
+            "ssh is required",
+            "It says how the servers in fleet are reached. To model them instead: simulate = {}.",
+        )
+    elif simulate is not None and simulate.servers is None and model.fleet is None:
+        yield Problem(
+            ("simulate",),
+            "simulate has no servers to model",
+            "Say how many, as in simulate = { servers = 12 }, or declare them in fleet.",
+        )
+    elif simulate is not None and simulate.servers is not None and model.fleet is not None:
+        yield Problem(
+            ("simulate", "servers"),
+            "simulate.servers and fleet exclude each other",
+            "simulate = {} models the servers in fleet; without fleet, simulate.servers says how "
+            "many there are.",
+        )
+
+
+def _keyless(model: SiteModel) -> Iterator[Problem]:
+    if model.simulate is None:
+        for name, server in sorted((model.fleet or {}).items()):
+            if server.host_key is None:
+                path = ("fleet", name, "host_key")
+                yield Problem(path, f"{'.'.join(path)} is required", "No other key is accepted.")
 
 
 def read_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
@@ -29,7 +73,7 @@ def read_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool
 
     Raises SpecError. Contradictions between attributes are `rpool.decide.rules`' to find.
     """
-    model = _checked(PoolModel, config, unknown)
+    model = checked(PoolModel, config, unknown)
     if model is None:
         return None
     _raise_if(list(_one_of_two(model)))
@@ -56,9 +100,11 @@ def _shared(model: SiteModel, attribute: str) -> list[Problem]:
     """Two entries with one address or host key are one server under two names."""
     first: dict[tuple[str, int], str] = {}
     problems = []
-    for name, server in sorted(model.fleet.items()):
-        key = (getattr(server, attribute), server.port if attribute == "address" else 0)
-        other = first.setdefault(key, name)
+    for name, server in sorted((model.fleet or {}).items()):
+        value = getattr(server, attribute)
+        if value is None:
+            continue
+        other = first.setdefault((value, server.port if attribute == "address" else 0), name)
         if other != name:
             summary = f"servers {other} and {name} have the same {attribute}"
             problems.append(Problem(("fleet", name, attribute), summary, "Each is one machine."))
@@ -70,7 +116,7 @@ def _raise_if(problems: list[Problem]) -> None:
         raise SpecError(problems)
 
 
-def _checked(model: type[M], config: Mapping[str, Any], unknown: Collection[Path]) -> M | None:
+def checked(model: type[M], config: Mapping[str, Any], unknown: Collection[Path]) -> M | None:
     try:
         return model.model_validate(_without_null(config))
     except ValidationError as error:

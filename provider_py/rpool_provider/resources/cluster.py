@@ -20,6 +20,7 @@ from rpool_provider.resources import (
     cluster_state,
     durations,
     planning,
+    simulated,
 )
 from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.cluster_schema import CLUSTER
@@ -48,6 +49,9 @@ class Cluster:
         return diagnostic.of_error(SpecError(problems)) if problems else []
 
     def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
+        return simulated.told(self._plan(prior, config, site), config or prior.values, site)
+
+    def _plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
         if config is None:
             _refuse_if_protected(prior.values)
             return Plan(None, prior.private)
