@@ -1,0 +1,1 @@
+"""The `rpool` command: what an operator asks at a shell."""

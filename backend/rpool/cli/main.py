@@ -1,0 +1,31 @@
+"""The command line. Each command is a module beside this one, loaded when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rpool.cli import simulate
+from rpool.errors import RpoolError
+
+_FAILED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
+    arguments = _parser().parse_args(argv)
+    try:
+        for line in arguments.act(arguments):
+            print(line)
+    except RpoolError as error:
+        print(f"rpool: {error}", file=sys.stderr)
+        return _FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "Kubernetes clusters out of the servers you own."
+    parser = argparse.ArgumentParser(prog="rpool", description=about)
+    simulate.add_to(parser.add_subparsers(required=True, metavar="COMMAND"))
+    return parser

@@ -1,0 +1,124 @@
+"""`rpool simulate`: what happens to the servers of a simulated site, and how they are."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rpool.errors import Refused
+from rpool.model.claim import Phase
+from rpool.model.server import ServerName
+from rpool.simulate.machine import Machine
+from rpool.simulate.store import FILE_NAME, Machines, Store
+
+_HEADINGS = ("SERVER", "POWER", "POOL", "ROLE", "ZONE")
+_NAMES_SHOWN = 12
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's `commands`; each verb yields the lines to print."""
+    about = 'The servers of a simulated site (provider "rpool" { simulate = ... }).'
+    parser = commands.add_parser("simulate", help=about, description=about)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    lose = verbs.add_parser("lose", help="take a server's power, as when its hardware dies")
+    lose.set_defaults(act=lambda arguments: _switch(arguments, powered=False))
+    restore = verbs.add_parser("restore", help="give it back; what was on its disk still is")
+    restore.set_defaults(act=lambda arguments: _switch(arguments, powered=True))
+    show = verbs.add_parser("show", help="list the servers: power, pool, role and zone")
+    show.set_defaults(act=_show)
+    for verb in (lose, restore):
+        verb.add_argument("server", metavar="SERVER", help="its name in the fleet")
+    for verb in (lose, restore, show):
+        verb.add_argument(
+            "--file",
+            type=Path,
+            default=Path(FILE_NAME),
+            help="the state of the servers (default: %(default)s)",
+        )
+
+
+def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
+    name: ServerName = arguments.server
+    with closing(Store(arguments.file)) as store:
+        _require(store)
+        with store.alone():
+            machines = _load(store)
+            machine = _machine(machines, name)
+            before, machine.powered = machine.powered, powered
+            store.save(machines)
+    if powered:
+        yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
+    elif before:
+        yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
+        if machine.claim:
+            yield "To have it replaced, mark it lost = true in the provider's fleet."
+        yield f"To undo this: rpool simulate restore {name}"
+    else:
+        yield f"{name} is lost already{_holder(machine)}."
+
+
+def _holder(machine: Machine) -> str:
+    return f"; pool {machine.claim.pool} has a claim on it" if machine.claim else ""
+
+
+def _show(arguments: argparse.Namespace) -> Iterator[str]:
+    with closing(Store(arguments.file)) as store:
+        _require(store)
+        with store.alone():
+            machines = _load(store)
+    rows = [_HEADINGS, *(_row(name, machines[name]) for name in sorted(machines))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        yield _line(row, widths)
+
+
+def _row(name: ServerName, machine: Machine) -> tuple[str, ...]:
+    power = "on" if machine.powered else "LOST"
+    claim = machine.claim
+    if claim is None:
+        return (name, power, "-", "-", machine.server.zone)
+    role = claim.role.value
+    if claim.phase is not Phase.MEMBER:
+        role = f"{role} ({claim.phase.value})"
+    return (name, power, claim.pool, role, machine.server.zone)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _require(store: Store) -> None:
+    """Before anything of ours is put into a folder where there is no simulated site."""
+    if not store.path.is_file():
+        raise _nothing_here(store)
+
+
+def _load(store: Store) -> Machines:
+    machines = store.load()
+    if machines is None:
+        raise _nothing_here(store)
+    return machines
+
+
+def _nothing_here(store: Store) -> Refused:
+    return Refused(
+        f"there is no simulated site in {store.path}",
+        "The first terraform apply with simulate set in the provider block makes the file, in "
+        "Terraform's working directory. Call rpool there, or say --file.",
+    )
+
+
+def _machine(machines: Machines, name: ServerName) -> Machine:
+    if name in machines:
+        return machines[name]
+    close = difflib.get_close_matches(name, machines, n=1)
+    known = sorted(machines)
+    more = f" and {len(known) - _NAMES_SHOWN} more" if len(known) > _NAMES_SHOWN else ""
+    raise Refused(
+        f"there is no server {name}{f'; did you mean {close[0]}?' if close else ''}",
+        f"The servers are {', '.join(known[:_NAMES_SHOWN])}{more} (rpool simulate show).",
+    )

@@ -1,0 +1,92 @@
+"""`rpool simulate`: servers lose their power and get it back; who does not know how is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from stage import FOREIGN
+
+from rpool.cli.main import main
+from rpool.errors import Unreachable
+from rpool.model import action as act
+from rpool.simulate.fleet import generated
+from rpool.simulate.store import FILE_NAME, Store
+from rpool.simulate.stored import StoredWorld
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    with closing(world(tmp_path / FILE_NAME)) as made:
+        made.carry_out(act.TakeClaim("r1u02", FOREIGN), 1)
+    return tmp_path / FILE_NAME
+
+
+def world(file: Path) -> StoredWorld:
+    return StoredWorld(generated(12), Store(file))
+
+
+def simulate(file: Path, *words: str) -> int:
+    return main(["simulate", *words, "--file", str(file)])
+
+
+def test_show_says_of_every_server_whose_it_is(file: Path, capsys: Output) -> None:
+    assert simulate(file, "lose", "r2u01") == 0
+    capsys.readouterr()
+    assert simulate(file, "show") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["SERVER", "POWER", "POOL", "ROLE", "ZONE"]
+    assert len(lines) == 13
+    assert ["r1u02", "on", "other", "worker", "rack1"] in lines
+    assert ["r2u01", "LOST", "-", "-", "rack2"] in lines
+
+
+def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
+    file: Path, capsys: Output
+) -> None:
+    before = file.read_bytes()
+    assert simulate(file, "lose", "r1u02") == 0
+    assert "r1u02 is lost" in capsys.readouterr().out
+    with closing(world(file)) as seen, pytest.raises(Unreachable):
+        seen.probe("r1u02")
+    assert simulate(file, "restore", "r1u02") == 0
+    assert "pool other has a claim on it" in capsys.readouterr().out
+    with closing(world(file)) as seen:
+        assert seen.probe("r1u02").claim == FOREIGN
+    assert file.read_bytes() == before
+
+
+def test_what_is_so_already_is_said(file: Path, capsys: Output) -> None:
+    assert simulate(file, "restore", "r1u01") == 0
+    assert "already" in capsys.readouterr().out
+    assert simulate(file, "lose", "r1u01") == simulate(file, "lose", "r1u01") == 0
+    assert "already" in capsys.readouterr().out
+
+
+def test_an_unknown_server_names_the_known_ones(file: Path, capsys: Output) -> None:
+    assert simulate(file, "lose", "r1u99") == 1
+    said = capsys.readouterr().err
+    assert "there is no server r1u99" in said
+    assert "r1u01, r1u02" in said
+
+
+@pytest.mark.parametrize("words", [("show",), ("lose", "r1u01"), ("restore", "r1u01")])
+def test_without_a_simulated_site_it_says_what_to_do(
+    tmp_path: Path, capsys: Output, words: tuple[str, ...]
+) -> None:
+    assert simulate(tmp_path / "none.json", *words) == 1
+    said = capsys.readouterr().err
+    assert "there is no simulated site in" in said
+    assert "terraform apply" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_runs_from_a_checkout_on_the_file_of_the_folder_it_is_called_in(file: Path) -> None:
+    command = [sys.executable, "-m", "rpool", "simulate", "show"]
+    ran = subprocess.run(command, cwd=file.parent, capture_output=True, text=True, check=True)
+    assert "r1u02" in ran.stdout
