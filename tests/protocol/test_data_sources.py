@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protocol.cluster_calls import UNKNOWN, Calls, errors, values
+from protocol.cluster_calls import UNKNOWN, Calls, errors, problems, values
 from protocol.plugin_process import PluginProcess, simulated
 from protocol.simulated_provider import Kept, keep, recall
 from protocol.site_config import Expression, cluster, packed, site
@@ -72,6 +72,11 @@ def test_a_key_that_is_not_known_yet_is_no_mistake(shared: Calls) -> None:
 def test_a_cluster_that_is_not_there_is_an_error(shared: Calls, created: Any) -> None:
     reply = Data(shared.plugin, "rpool_cluster").read(name="bacth")
     assert errors(reply) == ["no server of the fleet belongs to a pool bacth"]
+
+
+def test_a_name_is_not_taken_for_an_id(shared: Calls, created: Any) -> None:
+    reply = Data(shared.plugin, "rpool_cluster").read(id="batch")
+    assert problems(reply) == [(("id",), "no cluster of this site has the id batch")]
 
 
 def test_the_fleet_shows_whose_each_server_is(calls: Calls, world_file: Path) -> None:

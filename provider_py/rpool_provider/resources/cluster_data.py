@@ -34,9 +34,15 @@ class ClusterData:
         return diagnostic.of_error(SpecError([problem]))
 
     def read(self, config: Values, site: Site) -> Values:
-        pool = site.find_pool(config["id"] or config["name"])
+        key = "name" if config["id"] is None else "id"
+        pool = site.find_pool(config[key])
+        facts = cluster_state.with_view({}, pool.view)
+        if facts[key] != config[key]:
+            summary = f"no cluster of this site has the {key} {config[key]}"
+            detail = f"But there is {facts['name']}, whose id is {facts['id']}."
+            raise SpecError([Problem((key,), summary, detail)])
         nodes = pool.cluster.nodes
-        return cluster_state.with_view({}, pool.view) | {
+        return facts | {
             "allocatable": _allocatable(nodes.values()),
             "nodes": {name: _node(node) for name, node in sorted(nodes.items())},
         }
