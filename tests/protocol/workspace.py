@@ -39,18 +39,21 @@ class Ran:
 
 
 class Workspace:
-    """`world_file` holds the modelled servers (see simulated_provider)."""
+    """`world_file` holds the modelled servers (see simulated_provider). `provider` is the command
+    of another provider than that one.
+    """
 
-    def __init__(self, folder: Path, world_file: Path) -> None:
+    def __init__(self, folder: Path, world_file: Path, provider: Sequence[str] = ()) -> None:
         self.folder = folder
         self.world_file = world_file
+        self._provider = provider or simulated(world_file)
         self._program = terraform()
         self._environment = os.environ | {"TF_CLI_CONFIG_FILE": str(self._override())}
 
     def _override(self) -> Path:
         binary = self.folder / "bin/terraform-provider-rpool"
         binary.parent.mkdir()
-        command = " ".join(f"'{part}'" for part in simulated(self.world_file))
+        command = " ".join(f"'{part}'" for part in self._provider)
         binary.write_text(f"#!/bin/sh\nexec {command}\n")
         binary.chmod(0o755)
         settings = self.folder / "terraformrc"

@@ -1,0 +1,120 @@
+"""A simulated site as users have it: the real Terraform and provider, no server, no ssh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.plugin_process import LAUNCHER
+from protocol.simulated_provider import recall
+from protocol.site_config import cluster
+from protocol.workspace import Ran, Workspace
+from rpool.cli.main import main
+from rpool.model.server import Role
+from rpool.simulate.fleet import generated
+from rpool.simulate.store import FILE_NAME
+
+NO_CHANGES, CHANGES = 0, 2
+SITE = {"simulate": {"servers": 12}}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, tmp_path / FILE_NAME, provider=[str(LAUNCHER)])
+
+
+def fleet(**marked: dict[str, Any]) -> dict[str, Any]:
+    """The twelve servers written down, some of them with marks."""
+    servers = {
+        its.name: {
+            "address": its.address,
+            "cores": its.cores,
+            "memory": its.memory_gib,
+            "zone": its.zone,
+            **marked.get(its.name, {}),
+        }
+        for its in generated(12).servers.values()
+    }
+    return {"simulate": {}, "fleet": servers}
+
+
+def assert_says_simulated_once(planned: Ran) -> None:
+    assert planned.output.count("SIMULATED: ") == 1, planned.output
+    assert "nothing real is touched" in planned
+
+
+def apply(workspace: Workspace, **written: Any) -> None:
+    """Apply, and find that nothing is left to do; the plan that finds it says SIMULATED, too."""
+    workspace.write(**written)
+    applied = workspace.apply()
+    assert applied.status == 0, applied.output
+    again = workspace.plan()
+    assert again.status == NO_CHANGES, again.output
+    assert_says_simulated_once(again)
+
+
+def test_a_cluster_is_made_grown_and_destroyed_without_a_server(workspace: Workspace) -> None:
+    workspace.write(site_values=SITE, batch=cluster())
+    planned = workspace.plan()
+    assert planned.status == CHANGES, planned.output
+    assert_says_simulated_once(planned)
+    assert "SIMULATED: Pool batch will likely take" in planned
+    assert not workspace.world_file.exists()
+    apply(workspace, site_values=SITE, batch=cluster())
+
+    workspace.write(site_values=SITE, batch=cluster(cores=64, memory=256))
+    assert_says_simulated_once(workspace.plan())
+    apply(workspace, site_values=SITE, batch=cluster(cores=64, memory=256))
+    assert workspace.state()["attributes"]["allocated_cores"] >= 64
+
+    going = workspace.plan("-destroy")
+    assert going.status == CHANGES, going.output
+    assert_says_simulated_once(going)
+    assert workspace.destroy().status == 0
+    assert all(machine.claim is None for machine in recall(workspace.world_file).machines.values())
+
+
+def test_a_lost_server_that_is_marked_is_replaced(workspace: Workspace) -> None:
+    apply(workspace, site_values=fleet(), batch=cluster())
+    servers = workspace.state()["attributes"]["servers"]
+    gone = next(name for name, its in servers.items() if its["role"] == Role.WORKER)
+    file = ["--file", str(workspace.world_file)]
+    assert main(["simulate", "lose", gone, *file]) == 0
+
+    marked = fleet(**{gone: {"lost": True}})
+    workspace.write(site_values=marked, batch=cluster())
+    planned = workspace.plan()
+    assert_says_simulated_once(planned)
+    assert f"{gone} (lost)" in planned
+    apply(workspace, site_values=marked, batch=cluster())
+    assert gone not in workspace.state()["attributes"]["servers"]
+
+    assert main(["simulate", "restore", gone, *file]) == 0
+    claim = recall(workspace.world_file).machines[gone].claim
+    assert claim is not None and claim.pool == "batch"  # nobody could take it off
+
+
+@pytest.mark.parametrize(
+    ("site", "error"),
+    [
+        ({"mirrors": {}}, "this provider block has no servers"),
+        ({"fleet": fleet()["fleet"]}, "ssh is required"),
+        (fleet() | {"simulate": {"servers": 3}}, "simulate.servers and fleet exclude each other"),
+        ({"simulate": {"servers": 0}}, "simulate.servers must be at least 1"),
+    ],
+)
+def test_a_wrong_provider_block_is_one_clear_error_of_validate(
+    workspace: Workspace, site: dict[str, Any], error: str
+) -> None:
+    workspace.write(site_values=site, batch=cluster())
+    (found,) = workspace.errors()
+    assert error in found["summary"]
+    assert found["range"]["start"]["line"] > 5  # it points into the block
+
+
+def test_an_empty_provider_block_is_an_error_of_the_plan(workspace: Workspace) -> None:
+    """Terraform itself does not validate it."""
+    workspace.write(site_values={}, batch=cluster())
+    assert "this provider block has no servers" in workspace.plan()
