@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpool.config import read_pool, read_site
+from rpool.config import NodeRequest, read_node, read_pool, read_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.flow.attempt import Attempt, Found, PoolIncomplete
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
 
 if TYPE_CHECKING:
     from rpool.flow.find import Pool
+    from rpool.flow.node import NodeFound
     from rpool.flow.offers import Offers
     from rpool.flow.survey import Surveyed
     from rpool.model.world import World
@@ -31,12 +32,14 @@ __all__ = [
     "Advice",
     "Attempt",
     "Found",
+    "NodeRequest",
     "Offer",
     "PoolIncomplete",
     "Site",
     "Size",
     "Standing",
     "Target",
+    "read_node",
     "read_pool",
     "read_site",
 ]
@@ -62,6 +65,8 @@ class Site:
         self._connect = connect or _connect
         self._world: World | None = None
         self._made: Offers | None = None
+        self._seen: dict[PoolUid, PoolView] = {}
+        self._busy: dict[PoolUid, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def check_pool(self, spec: PoolSpec) -> None:
@@ -87,7 +92,7 @@ class Site:
         from rpool.flow.create import create
 
         self.check_pool(spec)
-        return create(spec, self.config.fleet, self.world(), attempt)
+        return self._see(create(spec, self.config.fleet, self.world(), attempt))
 
     def change_pool(
         self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt
@@ -97,7 +102,9 @@ class Site:
         """
         from rpool.flow.change import change
 
-        return change(prior, wanted, roles, self.config.fleet, self.world(), attempt)
+        with self._alone(prior.uid):
+            fleet = self.config.fleet
+            return self._see(change(prior, wanted, roles, fleet, self.world(), attempt))
 
     def read_pool(self, prior: PoolView, last_taken: Iterable[ServerName] = ()) -> Found:
         """Look at the pool again, and for spares. Unreachable is a warning with the prior view, not
@@ -105,7 +112,10 @@ class Site:
         """
         from rpool.flow.read import read
 
-        return read(prior, self.world(), self._offers(), last_taken)
+        found = read(prior, self.world(), self._offers(), last_taken)
+        if found.view is not None:
+            self._see(found.view)
+        return found
 
     def destroy_pool(self, prior: PoolView, attempt: Attempt) -> tuple[str, ...]:
         """Give all servers back, clean; returns warnings. Raises PoolIncomplete with the servers
@@ -143,6 +153,44 @@ class Site:
             if self._made is None:
                 self._made = Offers(self.config.fleet, world)
             return self._made
+
+    def pin_node(self, request: NodeRequest, attempt: Attempt) -> None:
+        """Put a server into a pool, or change what is asked of it there. Raises as change_pool."""
+        from rpool.flow.node import pin
+
+        pool = self._pool(request.pool)
+        with self._alone(pool.uid):
+            pin(pool, request.server, request.spec, self.config.fleet, self.world(), attempt)
+
+    def unpin_node(self, uid: PoolUid, server: ServerName, attempt: Attempt) -> None:
+        """Take one server out of a pool again. Raises as change_pool."""
+        from rpool.flow.node import unpin
+
+        pool = self._pool(uid)
+        with self._alone(pool.uid):
+            unpin(pool, server, self.config.fleet, self.world(), attempt)
+
+    def read_node(self, uid: PoolUid, server: ServerName) -> NodeFound:
+        """What one server of a pool is like now."""
+        from rpool.flow.node import read_node
+
+        return read_node(self._pool(uid), server, self.world())
+
+    def _pool(self, uid: PoolUid) -> PoolView:
+        """A pool that this process has seen already, or else looks for on the whole fleet."""
+        with self._lock:
+            known = self._seen.get(uid)
+        return known or self.find_pool(uid).view
+
+    def _see(self, view: PoolView) -> PoolView:
+        with self._lock:
+            self._seen[view.uid] = view
+        return view
+
+    def _alone(self, uid: PoolUid) -> threading.Lock:
+        """Operations of this process on one pool wait for each other: its session lock is one."""
+        with self._lock:
+            return self._busy.setdefault(uid, threading.Lock())
 
     def close(self) -> None:
         with self._lock:

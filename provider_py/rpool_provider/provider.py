@@ -13,6 +13,7 @@ from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.cluster_data import ClusterData
 from rpool_provider.resources.data_source import DataSource
 from rpool_provider.resources.fleet_data import FleetData
+from rpool_provider.resources.node import Node
 from rpool_provider.resources.resource import Resource
 from rpool_provider.schema import Schema
 from rpool_provider.site_schema import SITE
@@ -38,7 +39,7 @@ class Provider:
 
     def __init__(self, open_site: Callable[[SiteConfig], Site] = open_site) -> None:
         self.stop = threading.Event()
-        self.resources: dict[str, Resource] = {r.name: r for r in (Cluster(),)}
+        self.resources: dict[str, Resource] = {r.name: r for r in (Cluster(), Node())}
         self.data_sources: dict[str, DataSource] = {d.name: d for d in (ClusterData(), FleetData())}
         self._open_site = open_site
         self._site: Site | None = None

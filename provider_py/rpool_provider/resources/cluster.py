@@ -10,7 +10,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from rpool.errors import Problem, SpecError
-from rpool.model.duration import seconds
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
@@ -22,18 +21,15 @@ from rpool_provider.resources import (
     planning,
     simulated,
 )
+from rpool_provider.resources.attempts import attempt, timeouts
 from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
 from rpool_provider.schema import Schema
-from rpool_provider.wire import hclog
 
 if TYPE_CHECKING:
-    from rpool.api import Advice, Attempt, Site
-    from rpool.model.event import Event
+    from rpool.api import Advice, Site
     from rpool.model.view import PoolView
-
-_DEFAULT_TIMEOUTS = {"create": "60m", "update": "60m", "delete": "30m"}
 
 
 class Cluster:
@@ -41,7 +37,7 @@ class Cluster:
     schema: Schema = CLUSTER
 
     def validate(self, config: Values) -> list[Diagnostic]:
-        problems = durations.problems(_timeouts(config), ("timeouts",))
+        problems = durations.problems(timeouts(config), ("timeouts",))
         try:
             cluster_state.spec(config)
         except SpecError as error:
@@ -80,7 +76,7 @@ class Cluster:
         spec = cluster_state.spec(planned.values)
         assert spec is not None  # noqa: S101 all that was planned is known by now
         try:
-            view = site.create_pool(spec, _attempt("create", planned.values, stop))
+            view = site.create_pool(spec, attempt("create", "60m", planned.values, stop))
         except PoolIncomplete as error:
             return Reply(_held(planned, error.view), diagnostic.of_error(error))
         return Reply(_held(planned, view))
@@ -99,7 +95,9 @@ class Cluster:
         assert spec is not None  # noqa: S101 all that was planned is known by now
         view, roles = cluster_state.view(prior.values), cluster_state.roles(planned.values)
         try:
-            changed = site.change_pool(view, spec, roles, _attempt("update", planned.values, stop))
+            changed = site.change_pool(
+                view, spec, roles, attempt("update", "60m", planned.values, stop)
+            )
         except PoolIncomplete as error:
             return Reply(_held(Held(prior.values), error.view), diagnostic.of_error(error))
         return Reply(_held(Held(planned.values), changed))
@@ -110,7 +108,7 @@ class Cluster:
         assert prior.values is not None  # noqa: S101
         view = cluster_state.view(prior.values)
         try:
-            said = site.destroy_pool(view, _attempt("delete", prior.values, stop))
+            said = site.destroy_pool(view, attempt("delete", "30m", prior.values, stop))
         except PoolIncomplete as error:
             return Reply(_held(prior, error.view), diagnostic.of_error(error))
         return Reply(Held(None), [diagnostic.warning(text) for text in said])
@@ -130,29 +128,6 @@ def _held(held: Held, view: PoolView | None) -> Held:
     if view is None or held.values is None:
         return Held(None)
     return Held(cluster_state.with_view(held.values, view), held.private)
-
-
-def _timeouts(values: Values) -> Values:
-    timeouts = values["timeouts"]
-    return timeouts if isinstance(timeouts, dict) else {}
-
-
-def _attempt(verb: str, values: Values, stop: threading.Event) -> Attempt:
-    from rpool.api import Attempt
-
-    text = _timeouts(values).get(verb) or _DEFAULT_TIMEOUTS[verb]
-    return Attempt(timeout_seconds=seconds(text), stop=stop, log=_log)
-
-
-def _log(event: Event) -> None:
-    hclog.log(
-        "info",
-        str(event),
-        pool=event.pool,
-        server=event.server,
-        step=event.step,
-        outcome=event.outcome.value,
-    )
 
 
 def _likely(values: Values, site: Site | None) -> list[Diagnostic]:

@@ -1,0 +1,64 @@
+"""The shape of an `rpool_node`, and what it becomes inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from rpool.config import values
+from rpool.config.models import Model
+from rpool.config.read import checked
+from rpool.errors import Path, Problem, SpecError
+from rpool.model.pool import NodeSpec, PoolUid, Taint
+from rpool.model.server import ServerName
+
+EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRequest:
+    """One particular server for one particular pool (its uid), and what is asked of it there."""
+
+    pool: PoolUid
+    server: ServerName
+    spec: NodeSpec
+
+
+class _Taint(Model):
+    key: values.LabelKey
+    value: values.LabelValue = ""
+    effect: Annotated[
+        str,
+        AfterValidator(
+            values.matching(EFFECTS, 16, "one of NoSchedule, PreferNoSchedule or NoExecute")
+        ),
+    ]
+
+
+class _Node(Model):
+    cluster: str
+    server: values.Name63
+    labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)
+    taints: list[_Taint] = Field(default_factory=list)
+
+    def build(self) -> NodeRequest:
+        taints = tuple(Taint(t.key, t.value, t.effect) for t in self.taints)
+        return NodeRequest(self.cluster, self.server, NodeSpec(self.labels, taints))
+
+
+def read_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:
+    """The request in an `rpool_node`, or None while too much is unknown. Raises SpecError."""
+    model = checked(_Node, config, unknown)
+    if model is None:
+        return None
+    seen: set[tuple[str, str]] = set()
+    for taint in model.taints:
+        if (taint.key, taint.effect) in seen:
+            summary = f"two taints have the key {taint.key} and the effect {taint.effect}"
+            raise SpecError([Problem(("taints",), summary, "A node has one of these at most.")])
+        seen.add((taint.key, taint.effect))
+    return model.build()

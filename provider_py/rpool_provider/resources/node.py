@@ -1,0 +1,166 @@
+"""`rpool_node`: one particular, reserved server put into a cluster."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from rpool.errors import Problem, SpecError
+from rpool_provider import diagnostic
+from rpool_provider.diagnostic import Diagnostic
+from rpool_provider.resources import durations, planning
+from rpool_provider.resources.attempts import attempt, timeouts
+from rpool_provider.resources.node_schema import NODE
+from rpool_provider.resources.resource import Held, Plan, Reply, Values
+from rpool_provider.schema import Schema
+from rpool_provider.wire.unknown import UNKNOWN, Unknown, split
+
+if TYPE_CHECKING:
+    from rpool.api import NodeRequest, Site
+    from rpool.model.pool import NodeSpec
+
+_REQUEST = ("cluster", "server", "labels", "taints")
+_PLACE = ("address", "zone", "cores", "memory")
+
+
+class Node:
+    name = "rpool_node"
+    schema: Schema = NODE
+
+    def validate(self, config: Values) -> list[Diagnostic]:
+        problems = durations.problems(timeouts(config), ("timeouts",))
+        try:
+            _request(config)
+        except SpecError as error:
+            problems += error.problems
+        return diagnostic.of_error(SpecError(problems)) if problems else []
+
+    def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
+        if config is None:
+            return Plan(None, prior.private)
+        values = planning.planned(NODE.root, config, prior.values)
+        cluster, server = values["cluster"], values["server"]
+        if not isinstance(cluster, Unknown) and not isinstance(server, Unknown):
+            values |= {"id": f"{cluster}/{server}"}
+        else:
+            values |= {"id": UNKNOWN}
+        values |= dict.fromkeys(_PLACE, UNKNOWN)
+        if site is not None and not isinstance(server, Unknown):
+            values |= _place(site, server)
+        if prior.values is None:
+            return Plan(values)
+        changed = planning.changes(NODE.root, prior.values, values)
+        replaces = [change.path for change in changed if change.attribute.replaces]
+        return Plan(values, prior.private, replaces)
+
+    def read(self, held: Held, site: Site) -> Reply:
+        assert held.values is not None  # noqa: S101 Terraform reads only what it has
+        request = _known(held.values)
+        found = site.read_node(request.pool, request.server)
+        if found.unreachable:
+            said = f"Nothing could be found out about {held.values['id']}; it is shown as before."
+            return Reply(held, [diagnostic.warning(said)])
+        if found.spec is None:
+            return Reply(Held(None))
+        return Reply(Held(held.values | _worn(held.values, found.spec), held.private))
+
+    def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
+        return self._pin("create", planned, site, stop)
+
+    def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
+        assert prior.values is not None  # noqa: S101
+        assert planned.values is not None  # noqa: S101
+        if _known(prior.values) == _known(planned.values):
+            return Reply(planned)
+        reply = self._pin("update", planned, site, stop)
+        return Reply(prior, reply.diagnostics) if reply.diagnostics else reply
+
+    def _pin(self, verb: str, planned: Held, site: Site, stop: threading.Event) -> Reply:
+        """Once anything may have been changed the node is in the state, so that it is let go."""
+        from rpool.api import PoolIncomplete
+
+        assert planned.values is not None  # noqa: S101
+        request = _known(planned.values)
+        try:
+            site.pin_node(request, attempt(verb, "30m", planned.values, stop))
+        except PoolIncomplete as error:
+            return Reply(planned, diagnostic.of_error(error))
+        return Reply(planned)
+
+    def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
+        assert prior.values is not None  # noqa: S101
+        request = _known(prior.values)
+        site.unpin_node(request.pool, request.server, attempt("delete", "30m", prior.values, stop))
+        return Reply(Held(None))
+
+    def import_(self, id_: str, site: Site) -> Reply:
+        cluster, _, server = id_.partition("/")
+        if not cluster or not server:
+            summary = f'"{id_}" is not the id of an rpool_node'
+            raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a/r2u11.")])
+        pool = site.find_pool(cluster)
+        found = site.read_node(pool.record.uid, server)
+        if found.spec is None:
+            summary = f"{server} is not pinned in pool {cluster}"
+            raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])
+        blank: Values = {attribute.name: None for attribute in NODE.root.attributes}
+        names = {
+            "cluster": pool.record.uid,
+            "server": server,
+            "id": f"{pool.record.uid}/{server}",
+        }
+        values = blank | names | _place(site, server)
+        return Reply(Held(values | _worn(values, found.spec)))
+
+    def upgrade(self, version: int, state: Values) -> Values:
+        return state
+
+
+def _request(values: Values) -> NodeRequest | None:
+    from rpool.api import read_node
+
+    return read_node(*split({name: values[name] for name in _REQUEST}))
+
+
+def _known(values: Values) -> NodeRequest:
+    request = _request(values)
+    assert request is not None  # noqa: S101 what is planned or saved is known
+    return request
+
+
+def _place(site: Site, name: str) -> Values:
+    """Where the server is, by the fleet. Raises SpecError unless it is one to be put somewhere."""
+    server = site.config.fleet.servers.get(name)
+    if server is None:
+        summary = f"the fleet has no server {name}"
+        raise SpecError([Problem(("server",), summary, "Add it to the provider's fleet.")])
+    if not server.reserved:
+        raise SpecError(
+            [
+                Problem(
+                    ("server",),
+                    f"{name} is not reserved",
+                    "Set reserved = true in its entry in the fleet, so that no cluster picks it.",
+                )
+            ]
+        )
+    return {
+        "address": server.address,
+        "zone": server.zone,
+        "cores": server.cores,
+        "memory": server.memory_gib,
+    }
+
+
+def _worn(values: Values, spec: NodeSpec) -> Values:
+    """Labels and taints in Terraform's words; what is not set, or as it was written, stays so."""
+    labels = dict(spec.labels) or (None if values["labels"] is None else {})
+    written = {(t["key"], t["value"] or "", t["effect"]): t for t in values["taints"] or ()}
+    taints = [
+        written.get(
+            (its.key, its.value, its.effect),
+            {"key": its.key, "value": its.value or None, "effect": its.effect},
+        )
+        for its in spec.taints
+    ]
+    return {"labels": labels, "taints": taints or (None if values["taints"] is None else [])}

@@ -1,0 +1,114 @@
+"""`rpool_node` with the real Terraform: put in, changed in place, taken out, with its cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.simulated_provider import recall
+from protocol.site_config import cluster, server, site
+from protocol.workspace import CLUSTER, Workspace
+
+NO_CHANGES, CHANGES, FAILED = 0, 2, 1
+GPU = "rpool_node.gpu"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, world_file: Path) -> Workspace:
+    return Workspace(tmp_path, world_file)
+
+
+def node(more: str = "", name: str = "g1") -> str:
+    return f"""
+resource "rpool_node" "gpu" {{
+  cluster = rpool_cluster.batch.id
+  server  = "{name}"
+  {more}
+}}
+"""
+
+
+LABELS = 'labels = { accelerator = "h100" }'
+TAINTS = 'taints = [{ key = "gpu", effect = "NoSchedule" }]'
+
+
+def write(workspace: Workspace, more: str, **changes: Any) -> None:
+    fleet = site()["fleet"] | {"g1": server(20, reserved=True)}
+    workspace.write(site_values=site() | {"fleet": fleet}, more=more, batch=cluster(**changes))
+
+
+def apply(workspace: Workspace) -> None:
+    applied = workspace.apply()
+    assert applied.status == 0, applied.output
+    again = workspace.plan()
+    assert again.status == NO_CHANGES, again.output
+
+
+def claim_of(workspace: Workspace) -> Any:
+    return recall(workspace.world_file).machines["g1"].claim
+
+
+def test_a_node_is_put_in_changed_in_place_and_taken_out(workspace: Workspace) -> None:
+    write(workspace, node(LABELS))
+    assert workspace.plan().status == CHANGES
+    apply(workspace)
+    assert claim_of(workspace).pool == "batch"
+    assert "g1" not in workspace.state()["attributes"]["servers"]
+
+    write(workspace, node(f"{LABELS}\n{TAINTS}"))
+    assert workspace.actions() == {CLUSTER: ["no-op"], GPU: ["update"]}
+    apply(workspace)
+
+    write(workspace, node(f"{LABELS}\n{TAINTS}"), cores=24, memory=96)
+    assert workspace.actions() == {CLUSTER: ["update"], GPU: ["no-op"]}
+    apply(workspace)
+
+    write(workspace, "", cores=24, memory=96)
+    apply(workspace)
+    assert claim_of(workspace) is None
+
+
+def test_a_node_goes_with_its_cluster(workspace: Workspace) -> None:
+    write(workspace, node())
+    apply(workspace)
+    before = claim_of(workspace).uid
+    write(workspace, node(), networking={"cni": "none"})
+    assert workspace.actions() == {CLUSTER: ["delete", "create"], GPU: ["delete", "create"]}
+    apply(workspace)
+    assert claim_of(workspace).uid != before
+    destroyed = workspace.destroy()
+    assert destroyed.status == 0, destroyed.output
+    assert all(m.claim is None for m in recall(workspace.world_file).machines.values())
+
+
+def test_a_node_is_imported_by_cluster_and_server(workspace: Workspace) -> None:
+    write(workspace, node(f"{LABELS}\n{TAINTS}"))
+    apply(workspace)
+    uid = workspace.state()["attributes"]["id"]
+    assert workspace.run("state", "rm", GPU).status == 0
+    imported = workspace.run("import", "-no-color", "-input=false", GPU, f"{uid}/g1")
+    assert imported.status == 0, imported.output
+    again = workspace.plan()
+    assert again.status == NO_CHANGES, again.output
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (node(name="g9"), "the fleet has no server g9"),
+        (node(name="s1"), "s1 is not reserved"),
+        (node('labels = { "a b" = "c" }'), '"a b" is not a Kubernetes label key'),
+        (node('taints = [{ key = "gpu", effect = "Never" }]'), '"Never" is not one of NoSchedule'),
+        (node('timeouts = { create = "soon" }'), '"soon" is not a duration'),
+    ],
+)
+def test_a_bad_node_is_one_clear_error_of_the_plan(
+    workspace: Workspace, text: str, error: str
+) -> None:
+    write(workspace, text)
+    planned = workspace.plan()
+    assert planned.status == FAILED
+    assert error in planned
+    assert planned.output.count("Error: ") == 1
