@@ -14,7 +14,7 @@ import pytest
 from stage import FOREIGN, SPEC
 
 from rpool.api import Attempt, Site
-from rpool.errors import Refused
+from rpool.errors import Refused, Unreachable
 from rpool.model import action as act
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role
@@ -162,6 +162,9 @@ def test_the_declared_hardware_counts_and_the_state_stays(path: Path) -> None:
         probed = world.probe("r1u01")
         assert (probed.cores, probed.claim) == (128, FOREIGN)
         assert set(world.machines) == {"r1u01", "r2u01"}  # still claimed, declared or not
+        for undeclared in ("r2u01", "r3u01"):
+            with pytest.raises(Unreachable, match="not in the fleet any more"):
+                world.probe(undeclared)
 
 
 @pytest.mark.parametrize(

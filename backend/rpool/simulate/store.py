@@ -55,7 +55,7 @@ class Store:
         """Wait for other processes, and keep them waiting. Raises Refused in a read-only folder."""
         file = self._open_lock(self.path.with_suffix(".lock"))
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            self._lock(file, fcntl.LOCK_EX)
             yield
         finally:
             os.close(file)
@@ -99,7 +99,7 @@ class Store:
         file = self._open_lock(path)
         try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Refused(
                     f"pool {uid} is locked on {server} (simulated)",
@@ -119,6 +119,14 @@ class Store:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
+            raise _no_use(self.path, error) from error
+
+    def _lock(self, file: int, how: int) -> None:
+        try:
+            fcntl.flock(file, how)
+        except BlockingIOError:
+            raise
+        except OSError as error:  # a network file system without locks
             raise _no_use(self.path, error) from error
 
     def _remember(self, content: bytes) -> None:

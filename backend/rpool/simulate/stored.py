@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from rpool.model.action import Action
+from rpool.model.action import Action, AppendJournal
 from rpool.model.pool import PoolUid
 from rpool.model.server import Fleet, ServerName
 from rpool.model.world import SessionLock
@@ -20,12 +20,12 @@ _JOURNAL_LINES = 100
 
 class StoredWorld(SimulatedWorld):
     """What is declared is the hardware, what is in the file its state. A server that is no longer
-    declared stays as long as it is not as new. Any version of Kubernetes can be installed.
+    declared stays as long as it is not as new, but nobody reaches it. Any version of Kubernetes
+    can be installed.
     """
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
         super().__init__(fleet)
-        self._fleet = fleet
         self._store = store
         self._guard = _Guard(store, self._load)
         with self._guard:
@@ -41,8 +41,9 @@ class StoredWorld(SimulatedWorld):
         with self._guard:
             try:
                 super().carry_out(action, timeout_seconds)
+                if isinstance(action, AppendJournal):
+                    del self.machines[action.server].journal[:-_JOURNAL_LINES]
             finally:
-                del self.machines[action.server].journal[:-_JOURNAL_LINES]
                 self._store.save(self.machines)
 
     @contextmanager

@@ -40,6 +40,7 @@ class SimulatedWorld:
     """
 
     def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
+        self._fleet = fleet
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
         self.versions = set(versions)
         self.offered = set(versions)  # what the repository's index says
@@ -103,6 +104,12 @@ class SimulatedWorld:
         )
 
     def _reach(self, server: ServerName) -> Machine:
+        if server not in self._fleet.servers:
+            raise Unreachable(
+                f"{server} is not in the fleet any more (simulated)",
+                "Put its entry back into the provider's fleet, or raise simulate.servers again: a "
+                "server that a pool has can leave the fleet only after it has left its pool.",
+            )
         machine = self.machines[server]
         if not machine.powered:
             raise Unreachable(f"{server} cannot be reached (simulated)")
