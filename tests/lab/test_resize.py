@@ -133,8 +133,16 @@ def ready(desk: Desk, servers: set[str]) -> None:
     heads = desk.with_role("control_plane")
     nodes = desk.kubectl(heads[0], "get nodes --no-headers").splitlines()
     assert {line.split()[0]: line.split()[1] for line in nodes} == dict.fromkeys(servers, "Ready")
-    etcd = desk.kubectl(heads[0], "-n kube-system get pods -l component=etcd -o name")
-    assert len(etcd.splitlines()) == len(heads)
+    assert etcd_members(desk, heads[0]) == dict.fromkeys(heads, "started")
+
+
+def etcd_members(desk: Desk, head: str) -> dict[str, str]:
+    """Each member's state by its name, as etcd itself tells."""
+    pki = "/etc/kubernetes/pki/etcd"
+    files = f"--cacert={pki}/ca.crt --cert={pki}/server.crt --key={pki}/server.key"
+    words = f"-n kube-system exec etcd-{head} -- etcdctl {files} member list"
+    lines = [line.split(", ") for line in desk.kubectl(head, words).splitlines()]
+    return {fields[2]: fields[1] for fields in lines}
 
 
 def test_growing_by_one_worker(pool: Pool, figure: Figure) -> None:
@@ -191,6 +199,47 @@ def test_another_selector(pool: Pool, figure: Figure) -> None:
     assert left
     ssd = {name for name in pool.members() if int(name[3:]) % 8 == 4}
     assert ssd == pool.members()
+
+
+NODE = """
+resource "rpool_node" "extra" {
+  cluster = rpool_cluster.demo.id
+  server  = "%s"
+  labels  = { "example.org/kind" = "extra" }
+  taints  = [{ key = "extra", effect = "NoSchedule" }]
+}
+"""
+
+
+def test_a_node_is_put_in_and_taken_out(pool: Pool, figure: Figure) -> None:
+    desk = pool.desk
+    server = next(s.name for s in desk.lab.fleet if s.name not in pool.members())
+    pool.mark(server, "reserved")
+    (desk.folder / "node.tf").write_text(NODE % server)
+    members = pool.members()
+    try:
+        seconds = apply_quietly(pool)
+        assert pool.members() == members
+        head = desk.with_role("control_plane")[0]
+        path = "{.metadata.labels.example\\.org/kind} {.spec.taints[*].key}"
+        assert desk.kubectl(head, f"get node {server} -o jsonpath='{path}'") == "extra extra"
+        desk.kubectl(head, f"wait --for=condition=Ready node/{server} --timeout=60s")
+    finally:
+        (desk.folder / "node.tf").unlink()
+    figure(f"rpool_node: in {seconds:.1f} s, out {apply_quietly(pool):.1f} s")
+    assert leftovers(desk, server) == ""
+    ready(desk, members)
+
+
+def apply_quietly(pool: Pool) -> float:
+    """Apply, with an empty plan after it; how many seconds it took."""
+    started = time.monotonic()
+    applied = pool.desk.terraform("apply", "-auto-approve")
+    seconds = time.monotonic() - started
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    again = pool.desk.terraform("plan", "-detailed-exitcode")
+    assert again.returncode == 0, again.stdout + again.stderr
+    return seconds
 
 
 def test_other_addresses_for_services_touch_no_server(pool: Pool, figure: Figure) -> None:
