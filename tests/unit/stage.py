@@ -32,7 +32,7 @@ def servers(count: int = 7) -> Fleet:
         {
             f"r{i % 3 + 1}u{i:02}": Server(
                 name=f"r{i % 3 + 1}u{i:02}",
-                address=f"10.0.1.{i + 10}",
+                address=f"10.0.{1 + i // 180}.{i % 180 + 10}",
                 cores=4 if i < 3 else 8,
                 memory_gib=8 if i < 3 else 16,
                 zone=f"rack{i % 3 + 1}",

@@ -121,6 +121,17 @@ def test_a_retiring_server_is_replaced_first(role: Role) -> None:
     settled(stage, after, SPEC)
 
 
+def test_the_only_control_plane_retires_once_another_serves() -> None:
+    stage = Stage(12)
+    single = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
+    view = stage.site.create_pool(single, stage.attempt())
+    old = next(name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE)
+    stage.mark(old, retire=True)
+    after = stage.become(view, single, single)
+    assert old not in after.servers
+    settled(stage, after, single)
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_a_lost_server_is_replaced_without_being_reached(role: Role) -> None:
     stage, view = made(12)

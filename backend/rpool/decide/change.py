@@ -29,7 +29,7 @@ from rpool.model.action import (
     WriteRecord,
 )
 from rpool.model.claim import Claim, Ownership, Phase
-from rpool.model.pool import NodeSpec, OnTimeout, PoolSpec
+from rpool.model.pool import DrainPolicy, NodeSpec, OnTimeout, PoolSpec
 from rpool.model.record import Member, Record, RecordPhase
 from rpool.model.seen import Probed
 from rpool.model.server import Role, ServerName
@@ -55,8 +55,9 @@ class Leaver:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of a pool that serves. `joining` has control plane `via`, which stays, and those
-    that join; `record` is what the cluster says of itself. A `partial` one does not fulfil the
+    """A change of a pool that serves. `joining` has control plane `via`, through which the others
+    join, and those that join; once they are in, all goes through `heir`: the same, unless it is to
+    leave itself; `record` is what the cluster says of itself. A `partial` one does not fulfil the
     request, since some servers could not be had, so it does not settle it either.
     """
 
@@ -64,6 +65,7 @@ class Change:
     wanted: PoolSpec
     joining: Joining
     via: ServerName
+    heir: ServerName
     leavers: tuple[Leaver, ...]
     pinned: Mapping[ServerName, NodeSpec]
     partial: bool = False
@@ -132,61 +134,31 @@ class Change:
 
 def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]:
     """All steps from what was seen to a settled pool; `seen` has `via` and those that join."""
-    up = ServersUp(change.joining, seen, change.via, all_or_none=False)
-    ours = change.joining.ownership(change.via, seen)
-
-    def step(name: StepName, action: Action, needs: frozenset[StepName] = _NOTHING) -> Step:
-        return Step(name, change.via, action, needs)
-
-    steps = [step(BEGUN, WriteRecord(change.via, ours, change.begun))]
-    arrivals = up.steps()
-    ready = up.readiness(_NOTHING)
-    steps += [*arrivals, *ready]
-    if joins := frozenset(s.name for s in arrivals if s.name.startswith("join ")):
-        revoke = RevokeJoiners(change.via, ours, change.joining.secrets)
+    via, ours = change.via, change.joining.ownership(change.via, seen)
+    up = ServersUp(change.joining, seen, via, all_or_none=False)
+    joins = up.steps()
+    arrivals = [*joins, *up.readiness(_NOTHING)]
+    if joined := frozenset(step.name for step in joins if step.name.startswith("join ")):
+        revoke = RevokeJoiners(via, ours, change.joining.secrets)
         opened = frozenset({up.opening_name})
-        steps.append(Step("revoke joiners", change.via, revoke, opened, after=joins))
-    arrived = frozenset(s.name for s in [*arrivals, *ready])
-    steps += [
-        *_nodes(change, ours, frozenset(s.name for s in arrivals)),
-        *_departures(change, seen, arrived),
-        *_metallb(change, seen, arrived),
-    ]
-    begun = [steps[0], *(replace(s, needs=s.needs | {BEGUN}) for s in steps[1:])]
+        arrivals.append(Step("revoke joiners", via, revoke, opened, after=joined))
+    then = _Then(
+        change, change.joining.ownership(change.heir, seen), frozenset(map(_name, arrivals))
+    )
+    steps = [*arrivals, *then.nodes(), *then.departures(), *then.metallb()]
+    begin = Step(BEGUN, via, WriteRecord(via, ours, change.begun))
+    begun = [begin, *(replace(step, needs=step.needs | {BEGUN}) for step in steps)]
     if change.partial:
         return begun
-    everything = frozenset(s.name for s in begun)
-    return [*begun, step(SETTLED, WriteRecord(change.via, ours, change.ended), everything)]
+    settle = WriteRecord(change.heir, then.ours, change.ended)
+    return [*begun, Step(SETTLED, change.heir, settle, frozenset(map(_name, begun)))]
 
 
 _NOTHING: frozenset[StepName] = frozenset()
 
 
-def _nodes(change: Change, ours: Ownership, arrivals: frozenset[StepName]) -> list[Step]:
-    """Labels and taints of pinned members that are new or asked for otherwise than before."""
-    return [
-        Step(
-            f"label {name}",
-            change.via,
-            SetNode(change.via, ours, name, change.record.pinned.get(name, NodeSpec()), wanted),
-            arrivals & {f"join {name}"},
-        )
-        for name, wanted in change.pinned.items()
-        if change.record.pinned.get(name) != wanted or name in change.joining.roles
-    ]
-
-
-def _departures(
-    change: Change, seen: Mapping[ServerName, Probed], arrived: frozenset[StepName]
-) -> list[Step]:
-    steps: list[Step] = []
-    before = arrived
-    for leaver in change.leavers:
-        its = _departure(change, seen, leaver, before)
-        steps += its
-        if leaver.role is Role.CONTROL_PLANE:
-            before = arrived | {its[-1].name}
-    return steps
+def _name(step: Step) -> StepName:
+    return step.name
 
 
 def forget_step(name: ServerName) -> StepName:
@@ -194,51 +166,77 @@ def forget_step(name: ServerName) -> StepName:
     return f"forget {name}"
 
 
-def _departure(
-    change: Change,
-    seen: Mapping[ServerName, Probed],
-    leaver: Leaver,
-    before: frozenset[StepName],
-) -> list[Step]:
-    """One server's way out, each step after the one before."""
-    name, via = leaver.name, change.via
-    ours = change.joining.ownership(via, seen)
-    policy, vip = change.wanted.drain, change.wanted.control_plane.endpoint.vip
-    chain: list[tuple[StepName, ServerName, Action]] = []
-    if leaver.has_node and leaver.claim is not None:
-        budgets = (
-            Budgets.RESPECTED if policy.on_timeout is OnTimeout.FAIL else Budgets.UNTIL_TIMEOUT
-        )
-        drain = Drain(via, ours, (name,), policy.timeout_seconds, budgets)
-        chain.append((f"drain {name}", name, drain))
-    if leaver.claim is not None:
-        its = leaver.claim.ownership
-        chain.append((f"leave {name}", name, SetPhase(name, its, Phase.LEAVING)))
-        if leaver.role is Role.CONTROL_PLANE:
-            chain.append((f"step down {name}", name, StepDown(name, its)))
-    if leaver.in_etcd:
-        chain.append((f"leave etcd {name}", name, RemoveEtcdMember(via, ours, name)))
-    if leaver.claim is not None:
-        chain.append((f"reset {name}", name, Reset(name, leaver.claim.ownership, vip)))
-    chain.append((forget_step(name), name, DeleteNode(via, ours, name)))
-    steps: list[Step] = []
-    for title, server, action in chain:
-        steps.append(Step(title, server, action, before))
-        before = before | {title}
-    return steps
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """What is done through the heir (`ours` is its claim) once all have `arrived`."""
+
+    change: Change
+    ours: Ownership
+    arrived: frozenset[StepName]
+
+    def _step(self, name: StepName, action: Action, *needs: StepName) -> Step:
+        return Step(name, self.change.heir, action, self.arrived.union(needs))
+
+    def nodes(self) -> list[Step]:
+        """Labels and taints of pinned members that are new or asked for otherwise than before."""
+        was, heir = self.change.record.pinned, self.change.heir
+        return [
+            self._step(
+                f"label {name}", SetNode(heir, self.ours, name, was.get(name, NodeSpec()), wanted)
+            )
+            for name, wanted in self.change.pinned.items()
+            if was.get(name) != wanted or name in self.change.joining.roles
+        ]
+
+    def departures(self) -> list[Step]:
+        steps: list[Step] = []
+        before = self.arrived
+        for leaver in self.change.leavers:
+            its = self._departure(leaver, before)
+            steps += its
+            if leaver.role is Role.CONTROL_PLANE:
+                before = self.arrived | {its[-1].name}
+        return steps
+
+    def _departure(self, leaver: Leaver, before: frozenset[StepName]) -> list[Step]:
+        """One server's way out, each step after the one before."""
+        name, heir, ours, wanted = leaver.name, self.change.heir, self.ours, self.change.wanted
+        chain: list[tuple[StepName, Action]] = []
+        if leaver.has_node and leaver.claim is not None:
+            seconds, budgets = wanted.drain.timeout_seconds, _budgets(wanted.drain)
+            chain.append((f"drain {name}", Drain(heir, ours, (name,), seconds, budgets)))
+        if leaver.claim is not None:
+            its = leaver.claim.ownership
+            chain.append((f"leave {name}", SetPhase(name, its, Phase.LEAVING)))
+            if leaver.role is Role.CONTROL_PLANE:
+                chain.append((f"step down {name}", StepDown(name, its)))
+        if leaver.in_etcd:
+            chain.append((f"leave etcd {name}", RemoveEtcdMember(heir, ours, name)))
+        if leaver.claim is not None:
+            vip = wanted.control_plane.endpoint.vip
+            chain.append((f"reset {name}", Reset(name, leaver.claim.ownership, vip)))
+        chain.append((forget_step(name), DeleteNode(heir, ours, name)))
+        steps: list[Step] = []
+        for title, action in chain:
+            steps.append(Step(title, name, action, before))
+            before = before | {title}
+        return steps
+
+    def metallb(self) -> list[Step]:
+        """Its pools as they should be; all of it anew where an earlier change was cut off."""
+        was, wanted = self.change.record.spec.metallb_pools, self.change.wanted.metallb_pools
+        settled = self.change.record.phase is RecordPhase.SETTLED
+        heir, ours = self.change.heir, self.ours
+        if was == wanted and settled:
+            return []
+        if not wanted:
+            return [self._step("remove metallb", RemoveMetalLB(heir, ours))] if was else []
+        configure = ConfigureMetalLB(heir, ours, wanted)
+        if was and settled:
+            return [self._step("metallb pools", configure)]
+        install = self._step("metallb", ApplyMetalLB(heir, ours))
+        return [install, self._step("metallb pools", configure, install.name)]
 
 
-def _metallb(
-    change: Change, seen: Mapping[ServerName, Probed], arrived: frozenset[StepName]
-) -> list[Step]:
-    was, wanted, via = change.record.spec.metallb_pools, change.wanted.metallb_pools, change.via
-    if was == wanted and change.record.phase is RecordPhase.SETTLED:
-        return []
-    ours = change.joining.ownership(via, seen)
-    if not wanted:
-        return [Step("remove metallb", via, RemoveMetalLB(via, ours))] if was else []
-    configure = Step("metallb pools", via, ConfigureMetalLB(via, ours, wanted), arrived)
-    if was and change.record.phase is RecordPhase.SETTLED:
-        return [configure]
-    install = Step("metallb", via, ApplyMetalLB(via, ours))
-    return [install, replace(configure, needs=configure.needs | {install.name})]
+def _budgets(policy: DrainPolicy) -> Budgets:
+    return Budgets.RESPECTED if policy.on_timeout is OnTimeout.FAIL else Budgets.UNTIL_TIMEOUT

@@ -138,6 +138,12 @@ def _look(
     _preflight(wanted, {name: seen[name] for name in (via, *coming)}, claims)
     # Whoever is to replace a server joins before it leaves; without the one the other stays.
     going = [] if errors else _going(leavers, members, fleet, unseen, claims, errors)
+    heir = _heir(via, roles, coming)
+    if heir not in roles:
+        raise Unreachable(
+            f"all control planes of pool {prior.name} are to leave, and none can take their place",
+            "Nothing was changed. " + " ".join(f"{error.summary}." for error in errors),
+        )
     etcd = _etcd(world, via, going, members)
     joining = Joining(
         uid=prior.uid,
@@ -155,6 +161,7 @@ def _look(
         wanted=wanted,
         joining=joining,
         via=via,
+        heir=heir,
         leavers=tuple(
             Leaver(
                 name=name,
@@ -176,21 +183,30 @@ def _look(
 def _serving(
     prior: PoolView, wish: Callable[[Record], Wish], spec: PoolSpec | None, world: World
 ) -> tuple[ServerName, ClusterSeen, Record]:
-    """A control plane that serves and stays, and the pool's record as it is seen there."""
+    """A control plane that serves, one that stays if there is any, and the pool's record there."""
     heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
-    while serving := serving_control_plane(world, prior.uid, heads):
-        via, cluster = serving
-        record = cluster.record or _unrecorded(prior, spec)
-        if record.phase is RecordPhase.APPLYING:  # it may be older than what is known of the pool
-            record = replace(record, members={**prior.servers, **record.members})
-        if via in wish(record).roles:
-            return via, cluster, record
-        heads = [name for name in heads if name != via and name in wish(record).roles]
-    raise Unreachable(
-        f"no control plane of pool {prior.name} shows its API",
-        f"Asked: {', '.join(heads) or 'none that stays'}. Nothing was changed. "
-        "Bring one back, then apply again.",
-    )
+    serving = serving_control_plane(world, prior.uid, heads)
+    if serving is None:
+        raise Unreachable(
+            f"no control plane of pool {prior.name} shows its API",
+            f"Asked: {', '.join(heads)}. Nothing was changed. Bring one back, then apply again.",
+        )
+    via, cluster = serving
+    record = cluster.record or _unrecorded(prior, spec)
+    if record.phase is RecordPhase.APPLYING:  # it may be older than what is known of the pool
+        record = replace(record, members={**prior.servers, **record.members})
+    staying = [name for name in heads if name in wish(record).roles]
+    if via not in staying and (better := serving_control_plane(world, prior.uid, staying)):
+        via, cluster = better
+    return via, cluster, record
+
+
+def _heir(via: ServerName, roles: Mapping[ServerName, Role], coming: Sequence[ServerName]) -> str:
+    """Through whom the change is brought to its end: `via`, or a new one if that is to leave."""
+    heads = [name for name in coming if roles[name] is Role.CONTROL_PLANE]
+    if via in roles or not heads:
+        return via
+    return heads[0]
 
 
 def _unrecorded(prior: PoolView, spec: PoolSpec | None) -> Record:
@@ -377,11 +393,14 @@ class _Changing:
 
     def _write(self, record: Record) -> None:
         """Whether it can be written or not: the record from before the change names them all."""
-        via = self._change.via
-        action = WriteRecord(via, self._looked.claims[via].ownership, record)
-        try:
-            self._world.carry_out(action, seconds_for(action))
-        except RpoolError:
+        change = self._change
+        for via in dict.fromkeys((change.heir, change.via)):
+            ours = change.joining.ownership(via, self._looked.seen)
+            action = WriteRecord(via, ours, record)
+            try:
+                self._world.carry_out(action, seconds_for(action))
+            except RpoolError:
+                continue
             return
 
     def _view(self, record: Record) -> PoolView:

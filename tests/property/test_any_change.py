@@ -1,0 +1,153 @@
+"""Changes of pools: what holds for any of them, and wherever one is cut off."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
+
+from stage import SPEC, Stage
+
+from rpool.api import PoolIncomplete
+from rpool.decide.target import Offer, Size, Standing, target
+from rpool.errors import DoesNotFit, RpoolError, Unreachable
+from rpool.model.action import Action
+from rpool.model.pool import PoolSpec, Selector, Tolerance
+from rpool.model.server import Role
+from rpool.model.view import Condition, PoolView
+
+SIZES = st.integers(min_value=1, max_value=5).map(lambda n: (8 * n, 16 * n))
+ZONES = st.sets(st.sampled_from(["rack1", "rack2", "rack3"]), min_size=2).map(frozenset)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> PoolSpec:
+    """Requests that fifteen servers mostly hold."""
+    cores, memory = draw(SIZES)
+    return replace(
+        SPEC,
+        cores=cores,
+        memory_gib=memory,
+        control_plane=replace(SPEC.control_plane, servers=draw(st.sampled_from([1, 3, 5]))),
+        selector=Selector(draw(ZONES)) if draw(st.booleans()) else Selector(),
+        tolerate=draw(st.sampled_from([Tolerance(), Tolerance(servers=1)])),
+    )
+
+
+class Cut(Stage):
+    """A site that the operator's machine loses contact with after so many actions, for good."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.left: int | None = None
+        self._whole = self.world.carry_out
+        self.world.carry_out = self._carry_out  # type: ignore[method-assign]
+
+    def _carry_out(self, action: Action, timeout_seconds: float) -> None:
+        if self.left is not None:
+            if self.left <= 0:
+                raise Unreachable("contact was lost (simulated)")
+            self.left -= 1
+        self._whole(action, timeout_seconds)
+
+
+def created(stage: Stage, spec: PoolSpec) -> PoolView | None:
+    try:
+        return stage.site.create_pool(spec, stage.attempt())
+    except DoesNotFit:
+        return None
+
+
+def read(stage: Stage, view: PoolView) -> PoolView:
+    stage.open()
+    found = stage.site.read_pool(view).view
+    assert found is not None
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(was=specs(), wanted=specs(), cut=st.integers(min_value=0, max_value=60))
+def test_a_change_cut_off_anywhere_is_finished_by_the_next_one(
+    was: PoolSpec, wanted: PoolSpec, cut: int
+) -> None:
+    stage = Cut(15)
+    view = created(stage, was)
+    if view is None:
+        return
+    try:
+        planned = stage.plan(view, wanted, was)
+    except DoesNotFit:
+        return
+    stage.left = cut
+    state = view
+    try:
+        state = stage.site.change_pool(view, wanted, planned.roles, stage.attempt())
+    except PoolIncomplete as error:
+        assert error.view is not None
+        state = error.view
+    except RpoolError:
+        pass
+    stage.left = None
+    state = read(stage, state)
+    assert stage.claimed() <= set(state.servers), "a server is claimed by no pool's state"
+    # What was carried out is `wanted` in the state only once all of it is done.
+    standing = (
+        wanted if state.condition is Condition.SETTLED and state.cores == wanted.cores else was
+    )
+    after = stage.become(state, wanted, standing)
+    assert after.condition is Condition.SETTLED
+    assert (after.cores, after.memory_gib) == (wanted.cores, wanted.memory_gib)
+    assert stage.claimed() == set(after.servers)
+    again = stage.plan(after, wanted, wanted)
+    assert (again.joining, again.leaving) == (frozenset(), frozenset())
+
+
+@settings(max_examples=150, deadline=None)
+@given(was=specs(), wanted=specs())
+def test_what_holds_for_any_plan(was: PoolSpec, wanted: PoolSpec) -> None:
+    stage = Stage(15)
+    fleet = stage.site.config.fleet
+    try:
+        before = stage.site.advise(was).likely
+        standing = Standing("0badcafe", Size.of(was), before)
+        planned = target(wanted, standing, fleet, Offer())
+    except DoesNotFit:
+        return
+    assert planned == target(wanted, standing, fleet, Offer())
+    assert planned.joining.isdisjoint(before)
+    assert planned.leaving <= set(before)
+    assert set(planned.roles) == (set(before) | planned.joining) - planned.leaving
+    heads = [name for name, role in planned.roles.items() if role is Role.CONTROL_PLANE]
+    assert len(heads) == wanted.control_plane.servers
+    workers = [fleet.servers[n] for n, role in planned.roles.items() if role is Role.WORKER]
+    for lost in workers if wanted.tolerate.servers else [None]:
+        rest = [server for server in workers if server is not lost]
+        assert sum(server.cores for server in rest) >= wanted.cores
+        assert sum(server.memory_gib for server in rest) >= wanted.memory_gib
+    after = Standing("0badcafe", Size.of(wanted), planned.roles)
+    again = target(wanted, after, fleet, Offer())
+    assert (again.joining, again.leaving) == (frozenset(), frozenset())
+    same_place = wanted.selector == was.selector
+    fewer = wanted.control_plane.servers < was.control_plane.servers
+    if same_place and not fewer and not Size.of(wanted).is_lower_than(Size.of(was)):
+        assert not planned.leaving, "growing moved a server out"
+
+
+def test_growing_by_one_takes_the_same_actions_whatever_the_size() -> None:
+    assert grown_by_one(497) == grown_by_one(2)
+
+
+def grown_by_one(workers: int) -> list[str]:
+    stage = Stage(workers + 6)
+    was = replace(SPEC, cores=8 * workers, memory_gib=16 * workers)
+    view = stage.site.create_pool(was, stage.attempt())
+    assert len(view.servers) == workers + 3
+    stage.world.acted.clear()
+    wanted = replace(was, cores=was.cores + 8, memory_gib=was.memory_gib + 16)
+    stage.become(view, wanted, was)
+    return sorted(type(action).__name__ for action in stage.world.acted)
