@@ -62,7 +62,11 @@ def test_the_stream_of_output_ends_at_once() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/tfplugin6.Provider/ReadStateBytes", "/tfplugin6.Provider/MoveResourceState", "/no.Such/Thing"],
+    [
+        "/tfplugin6.Provider/ReadStateBytes",
+        "/tfplugin6.Provider/MoveResourceState",
+        "/no.Such/Thing",
+    ],
 )
 def test_calls_for_what_is_not_announced_are_unimplemented(path: str) -> None:
     with PluginProcess() as plugin:
