@@ -1,4 +1,4 @@
-"""`make bench`: the handshake, a plan and a create, each beside what it can be compared with.
+"""`make bench`: handshake, plan, create and growth, each beside what it can be compared with.
 
 Prints ratios and where the time of a create goes, phase by phase. Nothing is asserted.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -40,9 +40,16 @@ def main() -> int:
     with fresh_lab() as lab, folder_for(lab) as folder:
         plans(lab, binary, folder)
         ours = create(lab, binary, folder)
+        grown, prepared = grow(lab, binary, folder)
     with fresh_lab() as lab:
-        theirs = by_hand(lab)
+        theirs, joined = by_hand(lab)
     print(f"create 3 + 2: {ours:.1f} s, by hand {theirs:.1f} s, ratio {ours / theirs:.2f}")
+    rest = grown - prepared
+    print(
+        f"+1 worker: {grown:.1f} s with terraform, of which {prepared:.1f} s is preparation; the "
+        f"rest to a bare kubeadm join ({joined:.1f} s until Ready): ratio {rest / joined:.2f}"
+    )
+    fleet_sizes(binary)
     return 0
 
 
@@ -74,10 +81,18 @@ def folder_for(lab: Lab) -> Iterator[Path]:
 
 def _run(lab: Lab, binary: str, folder: Path, *words: str, log: Path | None = None) -> float:
     """Seconds of one run of terraform at the desk."""
+    at_desk = ["nsenter", f"--net=/run/netns/{lab.desk}", "--"]
+    return _terraform(binary, folder, *words, log=log, before=at_desk)
+
+
+def _terraform(
+    binary: str, folder: Path, *words: str, log: Path | None = None, before: Sequence[str] = ()
+) -> float:
+    """Seconds of one run of terraform with the checkout's provider."""
     environment = {**os.environ, "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc")}
     if log is not None:
         environment |= {"TF_LOG_PROVIDER": "INFO", "TF_LOG_PATH": str(log)}
-    command = ["nsenter", f"--net=/run/netns/{lab.desk}", "--", binary, *words]
+    command = [*before, binary, *words]
     start = time.perf_counter()
     done = subprocess.run(
         command, env=environment, cwd=folder, check=False, capture_output=True, text=True
@@ -109,8 +124,27 @@ def create(lab: Lab, binary: str, folder: Path) -> float:
     return seconds
 
 
+def grow(lab: Lab, binary: str, folder: Path) -> tuple[float, float]:
+    """Seconds of a growth by one worker, and of the preparation in it."""
+    say("+1 worker by terraform apply")
+    log = folder / "grow.log"
+    bigger = ["-var=cores=32", "-var=memory=64"]
+    seconds = _run(lab, binary, folder, "apply", "-auto-approve", *bigger, log=log)
+    _print_phases(log)
+    return seconds, sum(end - begin for begin, end in _spans(log)["prepare"])
+
+
 def _print_phases(log: Path) -> None:
     """When each kind of step began and ended, from the start of the first."""
+    spans = _spans(log)
+    for phase in PHASES:
+        if phase in spans:
+            first, last = min(a for a, _ in spans[phase]), max(b for _, b in spans[phase])
+            print(f"  {phase:10} from {first:6.1f} to {last:6.1f} s")
+
+
+def _spans(log: Path) -> dict[str, list[tuple[float, float]]]:
+    """Begin and end of each step by its kind."""
     spans: dict[str, list[tuple[float, float]]] = {}
     origin: float | None = None
     for line in log.read_text().splitlines():
@@ -124,25 +158,60 @@ def _print_phases(log: Path) -> None:
         if took:
             span = (at - origin - float(took[1]), at - origin)
             spans.setdefault(match[1], []).append(span)
-    for phase in PHASES:
-        if phase in spans:
-            first, last = min(a for a, _ in spans[phase]), max(b for _, b in spans[phase])
-            print(f"  {phase:10} from {first:6.1f} to {last:6.1f} s")
+    return spans
 
 
 def _seconds(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
 
 
-def by_hand(lab: Lab) -> float:
+def by_hand(lab: Lab) -> tuple[float, float]:
+    """Seconds of the create, and of one more worker that was prepared before."""
     say("the same by hand (lab/bench/by_hand.sh)")
-    start = time.perf_counter()
     printed = run(
         "sh", CHECKOUT / "lab" / "bench" / "by_hand.sh", lab.name, env={"PYTHON": sys.executable}
     )
-    seconds = time.perf_counter() - start
     print("\n".join(f"  {line}" for line in printed.splitlines()))
-    return seconds
+    took = dict(re.findall(r"^(\S+) +([\d.]+) s\b", printed, re.MULTILINE))
+    return float(took["cluster"]), float(took["one-more"])
+
+
+SIMULATED = """
+terraform {
+  required_providers {
+    rpool = { source = "resource-pool/rpool" }
+  }
+}
+provider "rpool" {
+  simulate = { servers = %d }
+}
+resource "rpool_cluster" "bench" {
+  name               = "bench"
+  kubernetes_version = "1.36.3"
+  cores              = 16
+  memory             = 32
+  control_plane      = { servers = 3, endpoint = { vip = "10.0.0.250" } }
+}
+"""
+
+
+def fleet_sizes(binary: str) -> None:
+    """Refresh and plan of one pool on a small and on a large fleet of modelled servers."""
+    with tempfile.TemporaryDirectory(prefix="rpool-bench-") as name:
+        folders = {servers: Path(name) / str(servers) for servers in (10, 1000)}
+        for servers, folder in folders.items():
+            folder.mkdir()
+            (folder / "main.tf").write_text(SIMULATED % servers)
+            _terraform(binary, folder, "apply", "-auto-approve")
+        rounds = [
+            [_terraform(binary, folder, "plan") for folder in folders.values()]
+            for _ in range(PLANS)
+        ]
+    small, large = (min(column) for column in zip(*rounds, strict=True))
+    print(
+        f"refresh and plan: {large:.2f} s on a fleet of 1,000, {small:.2f} s on one of 10, "
+        f"ratio {large / small:.2f} (least of {PLANS})"
+    )
 
 
 if __name__ == "__main__":

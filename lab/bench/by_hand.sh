@@ -228,3 +228,12 @@ done
 for process in $joining $network; do wait "$process"; done
 timed all-ready all_ready
 now | awk -v start="$start" '{ printf "%-28s %6.1f s\n", "cluster", $1 - start }'
+
+# --- one more worker, prepared beforehand ----------------------------------------------------
+sixth=$(sed -n 6p "$work/fleet" | cut -d' ' -f1)
+one_more() {
+    join "$sixth"
+    kubectl wait --for condition=Ready "node/$sixth" --timeout 180s
+}
+timed "prepare-$sixth" prepare "$sixth"
+timed one-more one_more

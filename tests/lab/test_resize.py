@@ -49,13 +49,13 @@ class Pool:
     def members(self) -> set[str]:
         return set(self.desk.state()["servers"])
 
-    def journal(self) -> list[dict[str, Any]]:
-        """What the pool's control planes keep, each event once."""
-        lines: dict[str, None] = {}
-        for name in self.desk.with_role("control_plane"):
-            kept = self.desk.ssh(name, "cat /var/lib/rpool/journal.jsonl")
-            lines |= dict.fromkeys(kept.splitlines())
-        return [json.loads(line) for line in lines]
+    def journal(self) -> set[str]:
+        """The lines that the pool's control planes keep."""
+        kept = (
+            self.desk.ssh(name, "cat /var/lib/rpool/journal.jsonl").splitlines()
+            for name in self.desk.with_role("control_plane")
+        )
+        return {line for lines in kept for line in lines}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def change(pool: Pool, figure: Figure, what: str) -> tuple[set[str], set[str]]:
     planned = desk.terraform("plan", "-out=resize.tfplan")
     assert planned.returncode == 0, planned.stdout + planned.stderr
     named = named_in(desk)
-    known = len(pool.journal())
+    known = pool.journal()
     started = time.monotonic()
     with desk.asking(pool.application, "hello-") as web:
         applied = desk.terraform("apply", "resize.tfplan")
@@ -105,7 +105,7 @@ def change(pool: Pool, figure: Figure, what: str) -> tuple[set[str], set[str]]:
         f"{what}: +{len(joined)} -{len(left)} in {seconds:.1f} s; application: longest gap "
         f"{web.longest_seconds:.1f} s, {web.failed} of {web.asked} requests failed"
     )
-    assert changed_by(pool.journal()[known:]) <= named
+    assert changed_by(pool.journal() - known) <= named
     assert {name: leftovers(desk, name) for name in left} == dict.fromkeys(left, "")
     again = desk.terraform("plan", "-detailed-exitcode")
     assert again.returncode == 0, again.stdout + again.stderr
@@ -122,9 +122,10 @@ def named_in(desk: Desk) -> set[str]:
     return before ^ after
 
 
-def changed_by(events: list[dict[str, Any]]) -> set[str]:
+def changed_by(lines: set[str]) -> set[str]:
     """The servers that steps of these kinds changed something on."""
     kinds = ("claim ", "prepare ", "join ", "member ", "leave ", "step down ", "reset ")
+    events = [json.loads(line) for line in lines]
     return {event["server"] for event in events if event["step"].startswith(kinds)}
 
 
