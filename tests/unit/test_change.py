@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pytest
 from stage import FOREIGN, SPEC, Stage
@@ -24,6 +25,7 @@ from rpool.model.pool import PoolSpec, Selector
 from rpool.model.record import RecordPhase
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
+from rpool.model.world import SessionLock
 
 BIGGER = replace(SPEC, cores=24, memory_gib=48)
 SMALLER = replace(SPEC, cores=8, memory_gib=16)
@@ -290,3 +292,46 @@ def test_without_a_majority_of_the_locks_nothing_is_changed() -> None:
     with pytest.raises(Unreachable, match="1 of 3 control planes; 2 are needed"):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert stage.world.acted == []
+
+
+def test_a_plan_that_somebody_overtook_changes_nothing() -> None:
+    stage, view = made(12)
+    shrink = stage.plan(view, SMALLER, SPEC)
+    bigger = stage.become(view, BIGGER)
+    (came,) = set(bigger.servers) - set(view.servers)
+    stage.world.acted.clear()
+    with pytest.raises(StalePlan, match=f"somebody else since the plan: {came} came"):
+        stage.site.change_pool(view, SMALLER, shrink.roles, stage.attempt())
+    stage.become(bigger, SPEC, BIGGER)
+    stage.world.acted.clear()
+    stale = {name: its.role for name, its in bigger.servers.items()}
+    with pytest.raises(StalePlan, match="left"):
+        stage.site.change_pool(bigger, BIGGER, stale, stage.attempt())
+    assert stage.world.acted == []
+
+
+def test_an_operation_that_lost_its_lock_writes_no_record() -> None:
+    stage, view = made()
+    target = stage.plan(view, BIGGER, SPEC)
+    (joining,) = target.joining
+    stage.world.broken[act.Join, joining] = CommandFailed("no")
+    held = stage.world.lock
+
+    @contextmanager
+    def losing(server: str, uid: str) -> Iterator[SessionLock]:
+        with held(server, uid):
+            yield Losing(lambda: any(isinstance(a, act.Prepare) for a in stage.world.acted))
+
+    stage.world.lock = losing  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+    assert caught.value.view is not None
+    assert joining in caught.value.view.servers
+    assert len(kinds(stage.world.acted, act.WriteRecord)) == 1
+
+
+@dataclass
+class Losing:
+    """A lock that is lost from some moment on."""
+
+    lost: Callable[[], bool]

@@ -136,3 +136,12 @@ def test_a_member_that_refuses_us_does_not_keep_the_others_from_being_given_back
         stage.site.destroy_pool(view, stage.attempt())
     assert "host key" in caught.value.detail
     assert stage.claimed() == {odd}
+
+
+def test_a_destroy_gives_back_what_joined_behind_its_back() -> None:
+    stage = Stage(9)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    bigger = replace(SPEC, cores=24, memory_gib=48)
+    stage.become(view, bigger)
+    stage.site.destroy_pool(view, stage.attempt())  # by the state from before
+    assert stage.claimed() == set()

@@ -107,3 +107,13 @@ def test_a_pool_amid_a_change_takes_no_server() -> None:
         stage.site.change_pool(view, bigger, target.roles, stage.attempt())
     with pytest.raises(Refused, match="in the middle of a change"):
         stage.site.pin_node(request, stage.attempt())
+
+
+def test_a_pool_with_a_pinned_server_is_not_destroyed_around_it() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    with pytest.raises(Refused, match=f"still has {SERVER}, put there by rpool_node"):
+        stage.site.destroy_pool(view, stage.attempt())
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    stage.site.destroy_pool(view, stage.attempt())
+    assert stage.claimed() == set()

@@ -19,6 +19,7 @@ from rpool.model.action import (
     ConfigureMetalLB,
     DeleteNode,
     Drain,
+    Join,
     RemoveEtcdMember,
     RemoveMetalLB,
     Reset,
@@ -142,10 +143,18 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
         revoke = RevokeJoiners(via, ours, change.joining.secrets)
         opened = frozenset({up.opening_name})
         arrivals.append(Step("revoke joiners", via, revoke, opened, after=joined))
+    dead = _dead(change, ours)
+    forgotten = frozenset(map(_name, dead))
+    arrivals = [
+        replace(step, needs=step.needs | forgotten)
+        if isinstance(step.action, Join) and step.action.control_plane
+        else step
+        for step in arrivals
+    ]
     then = _Then(
         change, change.joining.ownership(change.heir, seen), frozenset(map(_name, arrivals))
     )
-    steps = [*arrivals, *then.nodes(), *then.departures(), *then.metallb()]
+    steps = [*dead, *arrivals, *then.nodes(), *then.departures(), *then.metallb()]
     begin = Step(BEGUN, via, WriteRecord(via, ours, change.begun))
     begun = [begin, *(replace(step, needs=step.needs | {BEGUN}) for step in steps)]
     if change.partial:
@@ -159,6 +168,27 @@ _NOTHING: frozenset[StepName] = frozenset()
 
 def _name(step: Step) -> StepName:
     return step.name
+
+
+def _dead(change: Change, ours: Ownership) -> list[Step]:
+    """Lost control planes go first: kubeadm joins no other while a member of etcd is dead (its
+    phase check-etcd), and nothing is lost by it. One after the other, each with its proof.
+    """
+    steps: list[Step] = []
+    before: frozenset[StepName] = _NOTHING
+    for leaver in filter(_is_dead, change.leavers):
+        name, via = leaver.name, change.via
+        if leaver.in_etcd:
+            action = RemoveEtcdMember(via, ours, name)
+            steps.append(Step(f"leave etcd {name}", name, action, before))
+            before = before | {f"leave etcd {name}"}
+        steps.append(Step(forget_step(name), name, DeleteNode(via, ours, name), before))
+        before = before | {forget_step(name)}
+    return steps
+
+
+def _is_dead(leaver: Leaver) -> bool:
+    return leaver.lost and leaver.role is Role.CONTROL_PLANE
 
 
 def forget_step(name: ServerName) -> StepName:
@@ -192,6 +222,8 @@ class _Then:
         steps: list[Step] = []
         before = self.arrived
         for leaver in self.change.leavers:
+            if _is_dead(leaver):
+                continue
             its = self._departure(leaver, before)
             steps += its
             if leaver.role is Role.CONTROL_PLANE:

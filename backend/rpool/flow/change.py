@@ -56,10 +56,26 @@ def change(
     """
 
     def wish(record: Record) -> Wish:
+        _refuse_if_others_changed(record, prior, roles)
         others = {name: record.members[name].role for name in record.pinned}
         return Wish(wanted, {**others, **roles}, record.pinned)
 
     return carry_through(prior, wish, fleet, world, attempt, spec=wanted)
+
+
+def _refuse_if_others_changed(
+    record: Record, prior: PoolView, roles: Mapping[ServerName, Role]
+) -> None:
+    """Nobody leaves, and nobody comes back, whom the plan did not know of."""
+    came = sorted(record.own.keys() - prior.servers.keys() - roles.keys())
+    left = sorted((prior.servers.keys() & roles.keys()) - record.own.keys())
+    if came or left:
+        said = [f"{', '.join(names)} {what}" for names, what in ((came, "came"), (left, "left"))]
+        changed = "; ".join(text for names, text in zip((came, left), said, strict=True) if names)
+        raise StalePlan(
+            f"pool {prior.name} was changed by somebody else since the plan: {changed}",
+            "Nothing was changed. Plan again.",
+        )
 
 
 def carry_through(
@@ -394,6 +410,8 @@ class _Changing:
     def _write(self, record: Record) -> None:
         """Whether it can be written or not: the record from before the change names them all."""
         change = self._change
+        if self._limits.lock_lost():
+            return  # somebody else may be at work by now, with a record of their own
         for via in dict.fromkeys((change.heir, change.via)):
             ours = change.joining.ownership(via, self._looked.seen)
             action = WriteRecord(via, ours, record)

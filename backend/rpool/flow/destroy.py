@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from rpool.decide.destroy import Removal, belongs_to, plan_destroy
-from rpool.errors import OutcomeUnknown, RpoolError, TimedOut, Unreachable
+from rpool.errors import OutcomeUnknown, Refused, RpoolError, TimedOut, Unreachable
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
 from rpool.flow.journal import Journal
@@ -28,6 +28,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     Raises PoolIncomplete with the servers that are still the pool's.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
+    prior = _with_unplanned(prior, world)
     seen, unseen = probe_all(world, prior.servers)
     marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
     missing = {name: error for name, error in unseen.items() if name not in marked}
@@ -39,6 +40,26 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
     return (*_let_go(marked), *_said(ran))
+
+
+def _with_unplanned(prior: PoolView, world: World) -> PoolView:
+    """With servers that joined by a change the state has not heard of: they are the pool's, too.
+
+    Raises Refused while the pool has servers that an rpool_node put there: its own to take out.
+    """
+    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
+    serving = serving_control_plane(world, prior.uid, heads)
+    record = serving[1].record if serving else None
+    if record is None:
+        return prior
+    if record.pinned:
+        names = ", ".join(sorted(record.pinned))
+        raise Refused(
+            f"pool {prior.name} still has {names}, put there by rpool_node",
+            "Destroy that first: without its cluster nobody could take it out in order. "
+            "Nothing was changed.",
+        )
+    return replace(prior, servers={**record.own, **prior.servers})
 
 
 def _let_go(marked: Collection[ServerName]) -> list[str]:

@@ -252,6 +252,8 @@ class SimulatedWorld:
             return
         self._check_admission(cluster, action.secrets, machine.server.name)
         self._check_namesake(cluster, machine.server.name, action.control_plane)
+        if action.control_plane and not all(m.healthy for m in self.etcd_members(action.via)):
+            raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
         self._become(machine, cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
 
     @staticmethod

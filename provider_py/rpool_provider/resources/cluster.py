@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rpool.errors import Problem, SpecError
 from rpool.model.server import Role
+from rpool.model.view import Condition
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import (
@@ -107,6 +108,8 @@ class Cluster:
 
         assert prior.values is not None  # noqa: S101
         view = cluster_state.view(prior.values)
+        if prior.values["condition"] == Condition.SETTLED:  # -replace asks for no plan of it
+            _refuse_if_protected(prior.values)
         try:
             said = site.destroy_pool(view, attempt("delete", "30m", prior.values, stop))
         except PoolIncomplete as error:
