@@ -249,3 +249,18 @@ def test_other_addresses_for_services_touch_no_server(pool: Pool, figure: Figure
     network, last = addresses[0].rpartition("-")[2].rsplit(".", 1)
     pool.write(service_addresses=[*addresses, f"{network}.{int(last) + 1}/32"])
     assert change(pool, figure, "other MetalLB addresses") == (set(), set())
+
+
+def test_a_lost_control_plane_is_replaced(pool: Pool, figure: Figure) -> None:
+    """The last test: the lost server keeps its claim, as lost hardware does."""
+    desk = pool.desk
+    lost = desk.with_role("control_plane")[-1]
+    desk.power("kill", lost)
+    pool.unmark()
+    pool.mark(lost, "lost")
+    pool.write(selector=None)
+    seconds = apply_quietly(pool)
+    figure(f"lost control plane replaced in {seconds:.1f} s")
+    assert lost not in pool.members()
+    assert len(desk.with_role("control_plane")) == 3
+    ready(desk, pool.members())
