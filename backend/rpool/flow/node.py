@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from rpool.errors import Refused
 from rpool.flow.attempt import Attempt
-from rpool.flow.change import Wish, carry_through
+from rpool.flow.change import carry_through
+from rpool.flow.look import Wish
 from rpool.flow.observe import serving_control_plane
 from rpool.model.pool import NodeSpec
 from rpool.model.record import Record
