@@ -7,7 +7,9 @@ servers, so the modules that do that are imported only when they are called.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 from rpool.config import NodeRequest, read_node, read_pool, read_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
+from rpool.errors import Interrupted, TimedOut, Unreachable
 from rpool.flow.attempt import Attempt, Found, PoolIncomplete
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Role, ServerName
@@ -102,7 +105,7 @@ class Site:
         """
         from rpool.flow.change import change
 
-        with self._alone(prior.uid):
+        with self._alone(prior.uid, attempt):
             fleet = self.config.fleet
             return self._see(change(prior, wanted, roles, fleet, self.world(), attempt))
 
@@ -123,7 +126,8 @@ class Site:
         """
         from rpool.flow.destroy import destroy
 
-        return destroy(prior, self.config.fleet, self.world(), attempt)
+        with self._alone(prior.uid, attempt):
+            return destroy(prior, self.config.fleet, self.world(), attempt)
 
     def find_pool(self, uid_or_name: str) -> Pool:
         """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,
@@ -159,22 +163,37 @@ class Site:
         from rpool.flow.node import pin
 
         pool = self._pool(request.pool)
-        with self._alone(pool.uid):
+        with self._alone(pool.uid, attempt):
             pin(pool, request.server, request.spec, self.config.fleet, self.world(), attempt)
 
     def unpin_node(self, uid: PoolUid, server: ServerName, attempt: Attempt) -> None:
-        """Take one server out of a pool again. Raises as change_pool."""
+        """Take one server out of a pool again; one that is gone has taken it along. Raises as
+        change_pool.
+        """
+        from rpool.flow.find import NoSuchPool
         from rpool.flow.node import unpin
 
-        pool = self._pool(uid)
-        with self._alone(pool.uid):
+        try:
+            pool = self._pool(uid)
+        except NoSuchPool as nowhere:
+            if nowhere.certain:
+                return
+            raise
+        with self._alone(pool.uid, attempt):
             unpin(pool, server, self.config.fleet, self.world(), attempt)
 
     def read_node(self, uid: PoolUid, server: ServerName) -> NodeFound:
-        """What one server of a pool is like now."""
-        from rpool.flow.node import read_node
+        """What one server of a pool is like now. Unreachable is data, not an error."""
+        from rpool.flow.find import NoSuchPool
+        from rpool.flow.node import NodeFound, read_node
 
-        return read_node(self._pool(uid), server, self.world())
+        try:
+            pool = self._pool(uid)
+        except NoSuchPool as nowhere:
+            return NodeFound(None, unreachable=not nowhere.certain)
+        except Unreachable:
+            return NodeFound(None, unreachable=True)
+        return read_node(pool, server, self.world())
 
     def _pool(self, uid: PoolUid) -> PoolView:
         """A pool that this process has seen already, or else looks for on the whole fleet."""
@@ -187,10 +206,24 @@ class Site:
             self._seen[view.uid] = view
         return view
 
-    def _alone(self, uid: PoolUid) -> threading.Lock:
-        """Operations of this process on one pool wait for each other: its session lock is one."""
+    @contextmanager
+    def _alone(self, uid: PoolUid, attempt: Attempt) -> Iterator[None]:
+        """Operations of this process on one pool wait for each other, since its session lock is
+        one; not longer than they may take, and not when they are asked to stop.
+        """
         with self._lock:
-            return self._busy.setdefault(uid, threading.Lock())
+            busy = self._busy.setdefault(uid, threading.Lock())
+        deadline = time.monotonic() + attempt.timeout_seconds
+        while not busy.acquire(timeout=0.2):
+            if attempt.stop.is_set():
+                raise Interrupted("stopped on request", "It was waiting for its turn.")
+            if time.monotonic() >= deadline:
+                summary = "the time for this operation is up"
+                raise TimedOut(summary, "Another one on the same pool took it all.")
+        try:
+            yield
+        finally:
+            busy.release()
 
     def close(self) -> None:
         with self._lock:

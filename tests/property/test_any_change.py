@@ -17,6 +17,7 @@ from rpool.api import PoolIncomplete
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.errors import DoesNotFit, RpoolError, Unreachable
 from rpool.model.action import Action
+from rpool.model.claim import Phase
 from rpool.model.pool import PoolSpec, Selector, Tolerance
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
@@ -70,10 +71,16 @@ def read(stage: Stage, view: PoolView) -> PoolView:
     return found
 
 
-@settings(max_examples=60, deadline=None)
-@given(was=specs(), wanted=specs(), cut=st.integers(min_value=0, max_value=60))
-def test_a_change_cut_off_anywhere_is_finished_by_the_next_one(
-    was: PoolSpec, wanted: PoolSpec, cut: int
+@settings(max_examples=150, deadline=None)
+@given(
+    was=specs(),
+    wanted=specs(),
+    other=specs(),
+    cut=st.integers(min_value=0, max_value=60),
+    next_wish=st.sampled_from(["the same", "as before", "another"]),
+)
+def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
+    was: PoolSpec, wanted: PoolSpec, other: PoolSpec, cut: int, next_wish: str
 ) -> None:
     stage = Cut(15)
     view = created(stage, was)
@@ -96,14 +103,32 @@ def test_a_change_cut_off_anywhere_is_finished_by_the_next_one(
     state = read(stage, state)
     assert stage.claimed() <= set(state.servers), "a server is claimed by no pool's state"
     # What was carried out is `wanted` in the state only once all of it is done.
-    standing = (
-        wanted if state.condition is Condition.SETTLED and state.cores == wanted.cores else was
-    )
-    after = stage.become(state, wanted, standing)
+    done = state.condition is Condition.SETTLED and state.cores == wanted.cores
+    standing = wanted if done else was
+    then = {"the same": wanted, "as before": was, "another": other}[next_wish]
+    try:
+        after = stage.become(state, then, standing)
+    except DoesNotFit:
+        return
     assert after.condition is Condition.SETTLED
-    assert (after.cores, after.memory_gib) == (wanted.cores, wanted.memory_gib)
-    assert stage.claimed() == set(after.servers)
-    again = stage.plan(after, wanted, wanted)
+    assert (after.cores, after.memory_gib) == (then.cores, then.memory_gib)
+    settle(stage, after, then)
+
+
+def settle(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
+    """The cluster and the servers are what the state says, and a plan has nothing left to do."""
+    assert stage.claimed() == set(view.servers)
+    (head, *_) = [name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
+    cluster = stage.machine(head).cluster
+    assert cluster is not None
+    assert set(cluster.nodes) == set(view.servers)
+    assert not cluster.cordoned
+    assert cluster.pools == spec.metallb_pools
+    for name in view.servers:
+        claim = stage.machine(name).claim
+        assert claim is not None
+        assert claim.phase is Phase.MEMBER
+    again = stage.plan(view, spec, spec)
     assert (again.joining, again.leaving) == (frozenset(), frozenset())
 
 

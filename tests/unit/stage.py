@@ -73,7 +73,7 @@ class Stage:
         roles = {name: its.role for name, its in found.view.servers.items()}
         size = Size(found.view.cores, found.view.memory_gib, was.tolerate)
         return self.site.plan_pool(
-            wanted, Standing(view.uid, size, roles, found.leaving), found.offer
+            wanted, Standing(view.uid, size, roles, found.joining, found.leaving), found.offer
         )
 
     def become(self, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
@@ -85,6 +85,10 @@ class Stage:
 
     def claimed(self) -> set[str]:
         return {name for name, machine in self.world.machines.items() if machine.claim}
+
+
+def with_role(view: PoolView, role: Role) -> list[str]:
+    return [name for name, its in view.servers.items() if its.role is role]
 
 
 def workers_of(stage: Stage) -> list[str]:

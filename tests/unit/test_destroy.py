@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage, servers
+from stage import FOREIGN, SPEC, Stage, servers, with_role
 
-from rpool.api import PoolIncomplete, Site
+from rpool.api import NodeRequest, PoolIncomplete, Site
 from rpool.errors import (
     Refused,
     TimedOut,
     Unreachable,
 )
 from rpool.model import action as act
+from rpool.model.pool import NodeSpec
 from rpool.model.record import RecordPhase
 from rpool.model.secret import Secret
 from rpool.model.seen import Probed
@@ -145,3 +146,28 @@ def test_a_destroy_gives_back_what_joined_behind_its_back() -> None:
     stage.become(view, bigger)
     stage.site.destroy_pool(view, stage.attempt())  # by the state from before
     assert stage.claimed() == set()
+
+
+def test_a_destroy_without_an_api_looks_for_the_pools_claims_itself() -> None:
+    stage = Stage(12)
+    stage.mark("r3u08", reserved=True)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage.become(view, replace(SPEC, cores=24, memory_gib=48))
+    stage.site.pin_node(NodeRequest(view.uid, "r3u08", NodeSpec()), stage.attempt())
+    for name in with_role(view, Role.CONTROL_PLANE):
+        stage.machine(name).stepped_down = True
+    stage.site.destroy_pool(view, stage.attempt())  # by the state from before
+    assert stage.claimed() == set()
+
+
+def test_a_destroy_waits_for_no_lock_that_another_operation_holds() -> None:
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    _, second, third = with_role(view, Role.CONTROL_PLANE)
+    with (
+        stage.world.lock(second, view.uid),
+        stage.world.lock(third, view.uid),
+        pytest.raises(Refused, match="locked"),
+    ):
+        stage.site.destroy_pool(view, stage.attempt())
+    assert stage.claimed() == set(view.servers)

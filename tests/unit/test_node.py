@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
-from stage import SPEC, Stage
+from stage import SPEC, Stage, with_role
 from test_change import settled, touched
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, Refused
+from rpool.errors import CommandFailed, Interrupted, Refused, Unreachable
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
-from rpool.model.server import Role
-from rpool.model.view import PoolView
+from rpool.model.server import Fleet, Role
+from rpool.model.view import Condition, PoolView
+from rpool.simulate.machine import Cluster
 
 GPU = NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),))
 SERVER = "r3u08"
@@ -97,16 +99,22 @@ def test_a_server_of_the_pool_itself_is_not_pinned() -> None:
         stage.site.pin_node(replace(request, server=own), stage.attempt())
 
 
-def test_a_pool_amid_a_change_takes_no_server() -> None:
+def test_a_pin_and_an_unpin_amid_a_change_leave_it_as_it_is() -> None:
     stage, view, request = made()
     bigger = replace(SPEC, cores=24, memory_gib=48)
     target = stage.plan(view, bigger, SPEC)
     (joining,) = target.joining
     stage.world.broken[act.Join, joining] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete):
+    with pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, bigger, target.roles, stage.attempt())
-    with pytest.raises(Refused, match="in the middle of a change"):
-        stage.site.pin_node(request, stage.attempt())
+    assert caught.value.view is not None
+    stage.site.pin_node(request, stage.attempt())
+    halfway = stage.site.read_pool(caught.value.view)
+    assert halfway.view == caught.value.view
+    assert halfway.joining == {joining}
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    stage.world.broken.clear()
+    settled(stage, stage.become(halfway.view, bigger), bigger)
 
 
 def test_a_pool_with_a_pinned_server_is_not_destroyed_around_it() -> None:
@@ -117,3 +125,105 @@ def test_a_pool_with_a_pinned_server_is_not_destroyed_around_it() -> None:
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     stage.site.destroy_pool(view, stage.attempt())
     assert stage.claimed() == set()
+
+
+def test_a_pools_own_servers_are_not_taken_out_as_nodes() -> None:
+    stage, view, _ = made()
+    for own in view.servers:
+        with pytest.raises(Refused, match=f"{own} is one of pool batch's own servers"):
+            stage.site.unpin_node(view.uid, own, stage.attempt())
+    assert stage.world.acted == []
+
+
+def test_labels_that_somebody_took_away_are_put_back() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    cluster_of(stage, view).dressed[SERVER] = NodeSpec()
+    assert stage.site.read_node(view.uid, SERVER).spec == NodeSpec()
+    stage.site.pin_node(request, stage.attempt())
+    assert stage.site.read_node(view.uid, SERVER).spec == GPU
+
+
+def test_labels_that_could_not_be_set_are_tried_again() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    other = replace(request, spec=NodeSpec({"accelerator": "b200"}, (Taint("x", "", "NoExecute"),)))
+    for name in view.servers:
+        stage.world.broken[act.SetNode, name] = CommandFailed("no")
+    with pytest.raises(PoolIncomplete):
+        stage.site.pin_node(other, stage.attempt())
+    stage.world.broken.clear()
+    stage.site.pin_node(other, stage.attempt())
+    assert cluster_of(stage, view).dressed[SERVER] == other.spec
+
+
+def test_a_read_says_whether_a_node_is_gone_or_just_out_of_sight() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    stage.open()
+    for name in view.servers:
+        stage.machine(name).powered = False
+    assert stage.site.read_node(view.uid, SERVER).unreachable
+    stage.open()
+    for machine in stage.world.machines.values():
+        machine.powered = True
+        stage.world._reset(machine)
+    found = stage.site.read_node(view.uid, SERVER)
+    assert (found.spec, found.unreachable) == (None, False)
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())  # there is nothing to do
+
+
+def test_a_node_whose_fleet_entry_is_gone_is_an_error_with_what_to_do() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    fleet = {n: s for n, s in stage.site.config.fleet.servers.items() if n != SERVER}
+    stage.open(Fleet(fleet))
+    stage.machine(SERVER).powered = False
+    with pytest.raises(Unreachable, match=f"{SERVER} is to leave, but cannot be reached"):
+        stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+
+
+def test_a_dead_half_pinned_server_does_not_hold_up_the_cluster() -> None:
+    stage, view, request = made()
+    stage.world.broken[act.Join, SERVER] = CommandFailed("no")
+    with pytest.raises(PoolIncomplete):
+        stage.site.pin_node(request, stage.attempt())
+    stage.world.broken.clear()
+    stage.machine(SERVER).powered = False
+    bigger = replace(SPEC, cores=24, memory_gib=48)
+    assert stage.become(view, bigger).condition is Condition.SETTLED
+
+
+def test_a_server_that_was_lost_and_is_used_again_is_not_retired_any_more() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    stage.machine(SERVER).powered = False
+    stage.mark(SERVER, lost=True)
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    record = cluster_of(stage, view).record
+    assert record is not None
+    assert record.retired == {SERVER}
+    stage.machine(SERVER).powered = True
+    stage.world._reset(stage.machine(SERVER))
+    stage.mark(SERVER, lost=False)
+    stage.site.pin_node(request, stage.attempt())
+    record = cluster_of(stage, view).record
+    assert record is not None
+    assert record.retired == frozenset()
+
+
+def test_waiting_for_another_operation_of_this_process_ends_when_asked_to_stop() -> None:
+    stage, view, request = made()
+    stop = threading.Event()
+    stop.set()
+    with (
+        stage.site._alone(view.uid, stage.attempt()),
+        pytest.raises(Interrupted, match="stopped on request"),
+    ):
+        stage.site.pin_node(request, stage.attempt(stop=stop))
+
+
+def cluster_of(stage: Stage, view: PoolView) -> Cluster:
+    cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    return cluster

@@ -26,7 +26,7 @@ BIGGER = replace(SPEC, cores=24, memory_gib=48)
 def standing(spec: PoolSpec = SPEC, *more: str, leaving: tuple[str, ...] = ()) -> Standing:
     roles = dict.fromkeys(CONTROL_PLANES, Role.CONTROL_PLANE)
     roles |= dict.fromkeys([*WORKERS, *more], Role.WORKER)
-    return Standing("0badcafe", Size.of(spec), roles, frozenset(leaving))
+    return Standing("0badcafe", Size.of(spec), roles, leaving=frozenset(leaving))
 
 
 def marked(name: str, mark: str, fleet: Fleet = FLEET) -> Fleet:

@@ -27,6 +27,7 @@ from rpool.model.action import (
     SetNode,
     SetPhase,
     StepDown,
+    Uncordon,
     WriteRecord,
 )
 from rpool.model.claim import Claim, Ownership, Phase
@@ -43,15 +44,19 @@ SETTLED = "record settled"
 @dataclass(frozen=True, slots=True)
 class Leaver:
     """A member on its way out. `claim` is ours that was seen on it; without one there is nothing
-    left to do on the server itself: it was reset before, or it is lost.
+    to do on the server itself: it is silent, was reset before, or is somebody else's by now.
+    `lost` ones are not drained. `dead` says that etcd counts it and gets no answer from it.
     """
 
     name: ServerName
     role: Role
     claim: Claim | None
     has_node: bool
+    joined: bool
     in_etcd: bool
     lost: bool
+    silent: bool
+    dead: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class Change:
     join, and those that join; once they are in, all goes through `heir`: the same, unless it is to
     leave itself; `record` is what the cluster says of itself. A `partial` one does not fulfil the
     request, since some servers could not be had, so it does not settle it either.
+
+    `nodeless`, `cordoned` and `undressed` are members whose Node is to come back, be uncordoned, or
+    get the labels and taints it lacks. With `one` the change is about that pinned server alone:
+    whatever else is half in or half out stays so, and so does the phase, which is the pool's own.
     """
 
     record: Record
@@ -69,56 +78,81 @@ class Change:
     heir: ServerName
     leavers: tuple[Leaver, ...]
     pinned: Mapping[ServerName, NodeSpec]
+    nodeless: frozenset[ServerName] = frozenset()
+    cordoned: frozenset[ServerName] = frozenset()
+    undressed: frozenset[ServerName] = frozenset()
+    one: ServerName | None = None
     partial: bool = False
+
+    def concerns(self, server: ServerName) -> bool:
+        return server == self.one if self.one else server not in self.record.pinned
+
+    @property
+    def _arriving(self) -> dict[ServerName, Member]:
+        return {n: m for n, m in self.joining.members().items() if n != self.via}
+
+    @property
+    def _others_joining(self) -> frozenset[ServerName]:
+        return frozenset(name for name in self.record.joining if not self.concerns(name))
+
+    @property
+    def _others_leaving(self) -> frozenset[ServerName]:
+        return frozenset(name for name in self.record.leaving if not self.concerns(name))
 
     @property
     def begun(self) -> Record:
         """The record while the change is under way."""
-        arriving = {n: m for n, m in self.joining.members().items() if n != self.via}
+        arriving = self._arriving
         return replace(
             self.record,
             spec=self.wanted,
             generation=self.joining.epoch,
-            phase=RecordPhase.APPLYING,
+            phase=self.record.phase if self.one else RecordPhase.APPLYING,
             members={**self.record.members, **arriving},
-            joining=frozenset(arriving),
-            leaving=frozenset(leaver.name for leaver in self.leavers),
-            pinned={**self.record.pinned, **self.pinned},
+            joining=self._others_joining | arriving.keys(),
+            leaving=self._others_leaving | {leaver.name for leaver in self.leavers},
+            pinned={**self.pinned, **self.record.pinned},
         )
 
     @property
     def ended(self) -> Record:
         """The record once all of it is done."""
         gone = frozenset(leaver.name for leaver in self.leavers)
+        silent = frozenset(leaver.name for leaver in self.leavers if leaver.silent)
         return replace(
             self.begun,
-            phase=RecordPhase.SETTLED,
+            phase=self.record.phase if self.one else RecordPhase.SETTLED,
             members={n: m for n, m in self.begun.members.items() if n not in gone},
-            joining=frozenset(),
-            leaving=frozenset(),
-            retired=self.record.retired | {leaver.name for leaver in self.leavers if leaver.lost},
+            joining=self._others_joining,
+            leaving=self._others_leaving,
+            retired=(self.record.retired | silent) - self._arriving.keys(),
             pinned=self.pinned,
         )
 
-    def cut_off(
-        self,
-        members: Mapping[ServerName, Member],
-        leaving: frozenset[ServerName],
-        halfway: frozenset[ServerName],
-    ) -> Record:
+    def cut_off(self, outcome: Outcome) -> Record:
         """The record when the change ends early: as big as was asked for before, with what it has
-        now. It is settled unless a server is half out (`leaving`) or half in (`halfway`).
+        now. It is settled unless a server is half out or half in, or MetalLB may be other than
+        before.
         """
-        lost = {leaver.name for leaver in self.leavers if leaver.lost}
+        silent = {leaver.name for leaver in self.leavers if leaver.silent}
+        half_done = bool(outcome.leaving or outcome.joining or outcome.metallb is not None)
+        pinned = {**self.pinned, **self.record.pinned}
+        pinned |= {name: self.pinned[name] for name in outcome.dressed if name in self.pinned}
+        spec = self.record.spec
+        if outcome.metallb is not None:
+            spec = replace(spec, metallb_pools=outcome.metallb)
         return replace(
             self.begun,
-            spec=self.record.spec,
-            phase=RecordPhase.APPLYING if leaving or halfway else RecordPhase.SETTLED,
-            members=members,
-            joining=halfway,
-            leaving=leaving,
-            retired=self.record.retired | (lost - members.keys()),
-            pinned={n: its for n, its in self.begun.pinned.items() if n in members},
+            spec=spec,
+            phase=self.record.phase
+            if self.one
+            else (RecordPhase.APPLYING if half_done else RecordPhase.SETTLED),
+            members=outcome.members,
+            joining=self._others_joining | outcome.joining,
+            leaving=self._others_leaving | outcome.leaving,
+            retired=(self.record.retired | (silent - outcome.members.keys()))
+            - self._arriving.keys(),
+            pinned={n: its for n, its in pinned.items() if n in outcome.members},
         )
 
     @property
@@ -128,17 +162,31 @@ class Change:
     @property
     def is_nothing(self) -> bool:
         """Whether the pool is what was asked for already, down to its record."""
-        settled = self.record.phase is RecordPhase.SETTLED
+        settled = self.record.phase is RecordPhase.SETTLED or self.one is not None
         same = self.record.spec == self.wanted and self.record.pinned == self.pinned
-        return settled and same and self.moves_nobody
+        return settled and same and self.moves_nobody and not (self.cordoned | self.undressed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a change that ended early: the members, those of them that are half in and half
+    out, those that have their labels and taints, and MetalLB's pools, if they may have changed.
+    """
+
+    members: Mapping[ServerName, Member]
+    joining: frozenset[ServerName] = frozenset()
+    leaving: frozenset[ServerName] = frozenset()
+    dressed: frozenset[ServerName] = frozenset()
+    metallb: Mapping[str, tuple[str, ...]] | None = None
 
 
 def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]:
     """All steps from what was seen to a settled pool; `seen` has `via` and those that join."""
     via, ours = change.via, change.joining.ownership(change.via, seen)
-    up = ServersUp(change.joining, seen, via, all_or_none=False)
+    up = ServersUp(change.joining, seen, via, all_or_none=False, nodeless=change.nodeless)
     joins = up.steps()
-    arrivals = [*joins, *up.readiness(_NOTHING)]
+    ready = [step for step in up.readiness(_NOTHING) if step.name != f"ready {via}"]
+    arrivals = [*joins, *ready, *_uncordons(change, ours)]
     if joined := frozenset(step.name for step in joins if step.name.startswith("join ")):
         revoke = RevokeJoiners(via, ours, change.joining.secrets)
         opened = frozenset({up.opening_name})
@@ -171,24 +219,23 @@ def _name(step: Step) -> StepName:
 
 
 def _dead(change: Change, ours: Ownership) -> list[Step]:
-    """Lost control planes go first: kubeadm joins no other while a member of etcd is dead (its
-    phase check-etcd), and nothing is lost by it. One after the other, each with its proof.
+    """Control planes that are dead in etcd go first: kubeadm joins no other while a member does not
+    answer (its phase check-etcd), and nothing is lost by it. One after the other, with its proof.
     """
     steps: list[Step] = []
-    before: frozenset[StepName] = _NOTHING
-    for leaver in filter(_is_dead, change.leavers):
-        name, via = leaver.name, change.via
-        if leaver.in_etcd:
-            action = RemoveEtcdMember(via, ours, name)
-            steps.append(Step(f"leave etcd {name}", name, action, before))
-            before = before | {f"leave etcd {name}"}
-        steps.append(Step(forget_step(name), name, DeleteNode(via, ours, name), before))
-        before = before | {forget_step(name)}
+    for leaver in change.leavers:
+        if leaver.dead:
+            before = frozenset({steps[-1].name}) if steps else _NOTHING
+            steps += _departure(change, leaver, before, change.via, ours)
     return steps
 
 
-def _is_dead(leaver: Leaver) -> bool:
-    return leaver.lost and leaver.role is Role.CONTROL_PLANE
+def _uncordons(change: Change, ours: Ownership) -> list[Step]:
+    """Members that an earlier change had begun to drain, and that stay after all."""
+    via = change.via
+    return [
+        Step(f"uncordon {name}", via, Uncordon(via, ours, name)) for name in sorted(change.cordoned)
+    ]
 
 
 def forget_step(name: ServerName) -> StepName:
@@ -210,48 +257,25 @@ class _Then:
     def nodes(self) -> list[Step]:
         """Labels and taints of pinned members that are new or asked for otherwise than before."""
         was, heir = self.change.record.pinned, self.change.heir
+        joining = self.change.joining.roles
         return [
             self._step(
                 f"label {name}", SetNode(heir, self.ours, name, was.get(name, NodeSpec()), wanted)
             )
             for name, wanted in self.change.pinned.items()
-            if was.get(name) != wanted or name in self.change.joining.roles
+            if was.get(name) != wanted or name in self.change.undressed | joining.keys()
         ]
 
     def departures(self) -> list[Step]:
         steps: list[Step] = []
         before = self.arrived
         for leaver in self.change.leavers:
-            if _is_dead(leaver):
-                continue
-            its = self._departure(leaver, before)
+            if leaver.dead:
+                continue  # it went first
+            its = _departure(self.change, leaver, before, self.change.heir, self.ours)
             steps += its
             if leaver.role is Role.CONTROL_PLANE:
                 before = self.arrived | {its[-1].name}
-        return steps
-
-    def _departure(self, leaver: Leaver, before: frozenset[StepName]) -> list[Step]:
-        """One server's way out, each step after the one before."""
-        name, heir, ours, wanted = leaver.name, self.change.heir, self.ours, self.change.wanted
-        chain: list[tuple[StepName, Action]] = []
-        if leaver.has_node and leaver.claim is not None:
-            seconds, budgets = wanted.drain.timeout_seconds, _budgets(wanted.drain)
-            chain.append((f"drain {name}", Drain(heir, ours, (name,), seconds, budgets)))
-        if leaver.claim is not None:
-            its = leaver.claim.ownership
-            chain.append((f"leave {name}", SetPhase(name, its, Phase.LEAVING)))
-            if leaver.role is Role.CONTROL_PLANE:
-                chain.append((f"step down {name}", StepDown(name, its)))
-        if leaver.in_etcd:
-            chain.append((f"leave etcd {name}", RemoveEtcdMember(heir, ours, name)))
-        if leaver.claim is not None:
-            vip = wanted.control_plane.endpoint.vip
-            chain.append((f"reset {name}", Reset(name, leaver.claim.ownership, vip)))
-        chain.append((forget_step(name), DeleteNode(heir, ours, name)))
-        steps: list[Step] = []
-        for title, action in chain:
-            steps.append(Step(title, name, action, before))
-            before = before | {title}
         return steps
 
     def metallb(self) -> list[Step]:
@@ -259,7 +283,7 @@ class _Then:
         was, wanted = self.change.record.spec.metallb_pools, self.change.wanted.metallb_pools
         settled = self.change.record.phase is RecordPhase.SETTLED
         heir, ours = self.change.heir, self.ours
-        if was == wanted and settled:
+        if self.change.one or (was == wanted and settled):
             return []
         if not wanted:
             return [self._step("remove metallb", RemoveMetalLB(heir, ours))] if was else []
@@ -268,6 +292,39 @@ class _Then:
             return [self._step("metallb pools", configure)]
         install = self._step("metallb", ApplyMetalLB(heir, ours))
         return [install, self._step("metallb pools", configure, install.name)]
+
+
+def _departure(
+    change: Change,
+    leaver: Leaver,
+    before: frozenset[StepName],
+    through: ServerName,
+    ours: Ownership,
+) -> list[Step]:
+    """One server's way out, each step after the one before, the API reached `through` a control
+    plane where our claim is `ours`.
+    """
+    name, policy = leaver.name, change.wanted.drain
+    chain: list[tuple[StepName, Action]] = []
+    if leaver.claim is not None and leaver.has_node and not leaver.lost:
+        drain = Drain(through, ours, (name,), policy.timeout_seconds, _budgets(policy))
+        chain.append((f"drain {name}", drain))
+    if leaver.claim is not None:
+        its = leaver.claim.ownership
+        chain.append((f"leave {name}", SetPhase(name, its, Phase.LEAVING)))
+        if leaver.role is Role.CONTROL_PLANE and leaver.joined and not leaver.lost:
+            chain.append((f"step down {name}", StepDown(name, its)))
+    if leaver.in_etcd:
+        chain.append((f"leave etcd {name}", RemoveEtcdMember(through, ours, name)))
+    if leaver.claim is not None:
+        vip = change.wanted.control_plane.endpoint.vip
+        chain.append((f"reset {name}", Reset(name, leaver.claim.ownership, vip)))
+    chain.append((forget_step(name), DeleteNode(through, ours, name)))
+    steps: list[Step] = []
+    for title, action in chain:
+        steps.append(Step(title, name, action, before))
+        before = before | {title}
+    return steps
 
 
 def _budgets(policy: DrainPolicy) -> Budgets:

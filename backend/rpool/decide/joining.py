@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rpool.errors import Refused
 from rpool.model.action import (
     AdmitJoiners,
     AwaitReady,
@@ -18,6 +19,7 @@ from rpool.model.action import (
     Join,
     JoinSecrets,
     Prepare,
+    RestartKubelet,
     SetPhase,
     TakeClaim,
 )
@@ -63,8 +65,15 @@ class Joining:
         )
 
     def ownership(self, server: ServerName, seen: Mapping[ServerName, Probed]) -> Ownership:
-        """What our claim on the server says, or will say."""
+        """What our claim on the server says, or will say. Raises Refused when it has another's: a
+        guard that was given a foreign claim's uid would find nothing amiss.
+        """
         claim = seen[server].claim
+        if claim is not None and claim.uid != self.uid:
+            raise Refused(
+                f"{server} is claimed by pool {claim.pool} (uid {claim.uid}), not by {self.uid}",
+                "Nothing was done there.",
+            )
         return claim.ownership if claim else Ownership(self.uid, self.epoch)
 
     def members(self) -> dict[ServerName, Member]:
@@ -83,19 +92,27 @@ def claim_step(joining: Joining, name: ServerName) -> Step:
 class ServersUp:
     """The steps about single servers. `via` is the control plane that the others join through: one
     that serves already, or the first to be. `all_or_none`: no server is changed before all have
-    been claimed.
+    been claimed. `nodeless` ones have joined, but their Node was deleted.
     """
 
     joining: Joining
     seen: Mapping[ServerName, Probed]
     via: ServerName
     all_or_none: bool = True
+    nodeless: frozenset[ServerName] = frozenset()
 
     def steps(self) -> list[Step]:
         """Claims, preparations, init or admission, joins; the first is missing where it is done."""
         joins = self._joins()
         opening = [] if self.via_serves and not joins else self._opening()
-        return [*self._claims(), *self._preparations(), *opening, *joins, *self._unmarked()]
+        return [
+            *self._claims(),
+            *self._preparations(),
+            *opening,
+            *joins,
+            *self._unmarked(),
+            *self._restarts(),
+        ]
 
     @property
     def via_serves(self) -> bool:
@@ -160,6 +177,13 @@ class ServersUp:
             steps += self._join(name, after={self.opening_name})
         return steps
 
+    def _restarts(self) -> list[Step]:
+        return [
+            Step(f"restart kubelet {name}", name, RestartKubelet(name, self._ours(name)))
+            for name in self.joining.roles
+            if name in self.nodeless
+        ]
+
     def _unmarked(self) -> list[Step]:
         """Servers that joined before a change was cut off, and have yet to be called members."""
         return [
@@ -196,13 +220,14 @@ class ServersUp:
         """Waits for the nodes of `roles`; without a CNI none turns Ready: the user's to bring."""
         if self.joining.spec.networking.cni == "none":
             return []
-        joins = {f"join {name}" for name in self._unjoined() if name != self.via}
+        before = {f"join {name}" for name in self._unjoined() if name != self.via}
+        before |= {step.name for step in self._restarts()}
         return [
             Step(
                 f"ready {name}",
                 self.via,
                 AwaitReady(self.via, (name,)),
-                needs | (joins & {f"join {name}"}),
+                needs | (before & {f"join {name}", f"restart kubelet {name}"}),
             )
             for name in self.joining.roles
         ]

@@ -61,13 +61,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A pool as it stands: the size that was carried out last, and its servers, of which those in
-    `leaving` are on their way out (a change was cut off) and do not come back.
+    """A pool as it stands: the size that was carried out last, and its servers. Where a change was
+    cut off, those in `leaving` are half out and do not come back, and those in `joining` are half
+    in: the first to go should they not be needed after all.
     """
 
     uid: PoolUid
     size: Size
     roles: Mapping[ServerName, Role]
+    joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
 
 
@@ -84,8 +86,7 @@ def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> 
     """The pool after the change to `wanted`. Raises DoesNotFit with the counts."""
     staying = _staying(wanted, standing, fleet)
     roles = _joined(wanted, standing, fleet, offer, staying)
-    if Size.of(wanted).is_lower_than(standing.size):
-        roles = _without_needless(wanted, standing, fleet, roles)
+    roles = _without_needless(wanted, standing, fleet, roles)
     return Target(
         roles,
         joining=frozenset(roles.keys() - standing.roles.keys()),
@@ -101,13 +102,19 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
         if name not in standing.leaving and _may_stay(wanted, fleet.servers[name])
     }
     heads = [fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE]
-    if len(heads) > wanted.control_plane.servers:
-        count = wanted.control_plane.servers
-        kept = fewer_control_planes(wanted, heads, count, standing.uid)
-        for server in heads:
-            if server not in kept:
-                del fit[server.name]
+    for server in _surplus(wanted, standing, heads):
+        del fit[server.name]
     return fit
+
+
+def _surplus(wanted: PoolSpec, standing: Standing, heads: list[Server]) -> list[Server]:
+    """Control planes beyond the wanted number, the half-joined ones first."""
+    count = wanted.control_plane.servers
+    whole = [server for server in heads if server.name not in standing.joining]
+    half = [server for server in heads if server.name in standing.joining]
+    kept = fewer_control_planes(wanted, whole, count, standing.uid)
+    kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), standing.uid)
+    return [server for server in heads if server not in kept]
 
 
 def _may_stay(wanted: PoolSpec, server: Server) -> bool:
@@ -147,10 +154,14 @@ def _joined(
 def _without_needless(
     wanted: PoolSpec, standing: Standing, fleet: Fleet, roles: Mapping[ServerName, Role]
 ) -> dict[ServerName, Role]:
-    """Less the workers that were there before and are not needed any more."""
+    """Less the workers that are not needed any more: of all that were there before if the request
+    was lowered, else of those that are only half in.
+    """
+    lowered = Size.of(wanted).is_lower_than(standing.size)
+    may_go = standing.roles.keys() if lowered else standing.joining
     workers = [name for name, role in roles.items() if role is Role.WORKER]
-    old = [fleet.servers[name] for name in workers if name in standing.roles]
-    new = [fleet.servers[name] for name in workers if name not in standing.roles]
+    old = [fleet.servers[name] for name in workers if name in may_go]
+    new = [fleet.servers[name] for name in workers if name not in may_go]
     kept = {server.name for server in keepers(wanted, old, new, standing.uid)}
     dropped = {server.name for server in old} - kept
     return {name: role for name, role in roles.items() if name not in dropped}

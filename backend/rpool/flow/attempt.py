@@ -37,12 +37,13 @@ class PoolIncomplete(RpoolError):
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a read found: the pool (None: it is gone), what the user should know, and what the next
-    plan works from: members on their way out, and the offer. `spec` is the request as the pool's
-    record has it; None without contact.
+    plan works from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is
+    the request as the pool's record has it; None without contact.
     """
 
     view: PoolView | None
     warnings: tuple[str, ...] = ()
+    joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
     offer: Offer = field(default_factory=Offer)
     spec: PoolSpec | None = None

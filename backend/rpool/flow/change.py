@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rpool.decide import quorum
-from rpool.decide.change import BEGUN, forget_step, plan_change
-from rpool.errors import Refused, RpoolError, StalePlan
+from rpool.decide.change import BEGUN, Outcome, forget_step, plan_change
+from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan
 from rpool.flow.admission import CaPin
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out, seconds_for
@@ -43,8 +43,7 @@ def change(
 
     def wish(record: Record) -> Wish:
         _refuse_if_others_changed(record, prior, roles)
-        others = {name: record.members[name].role for name in record.pinned}
-        return Wish(wanted, {**others, **roles}, record.pinned)
+        return Wish(wanted, roles, record.pinned)
 
     return carry_through(prior, wish, fleet, world, attempt, spec=wanted)
 
@@ -82,7 +81,7 @@ def carry_through(
         looked = look(prior, wish, spec, fleet, world)
         if looked.is_nothing:
             return of_record(prior, looked.change.record, looked.cluster)
-        if looked.errors and looked.change.moves_nobody:
+        if looked.errors and looked.change.moves_nobody and not looked.dropped:
             raise _together(looked.errors)
         with Journal(prior.name, world, attempt.log) as journal:
             for name in heads:
@@ -142,29 +141,57 @@ class _Changing:
 
     def _cut_off(self, steps: Sequence[Step], ran: Ran) -> Record:
         """The record by what was done. A claim that nobody denied may be there."""
+        change, claims = self._change, self._looked.claims
         unsure = {name for name, error in ran.failed.items() if not isinstance(error, Refused)}
         claimed = {
             step.server
             for step in steps
             if isinstance(step.action, TakeClaim) and step.name in ran.done | unsure
         }
-        arriving = {n for n in self._change.joining.roles if n != self._change.via}
-        arrived = {n for n in arriving if f"member {n}" in ran.done}
-        inside = claimed | (arriving & self._looked.claims.keys())
-        gone = {its.name for its in self._change.leavers if forget_step(its.name) in ran.done}
-        leaving = {
-            its.name
-            for its in self._change.leavers
-            if its.claim is None
-            or its.claim.phase is Phase.LEAVING
-            or f"leave {its.name}" in ran.done
-        }
+        arriving = change.joining.roles.keys() - {change.via}
+        arrived = {n for n in arriving if f"member {n}" in ran.done or self._was_member(n)}
+        inside = claimed | (arriving & claims.keys())
+        gone = {its.name for its in change.leavers if forget_step(its.name) in ran.done}
         members = {
             name: its
-            for name, its in self._change.begun.members.items()
-            if name not in gone and (name in self._change.record.members or name in inside)
+            for name, its in change.begun.members.items()
+            if name not in gone and (name in change.record.members or name in inside)
         }
-        return self._change.cut_off(members, frozenset(leaving - gone), frozenset(inside - arrived))
+        return change.cut_off(
+            Outcome(
+                members=members,
+                joining=frozenset(inside - arrived),
+                leaving=frozenset(self._half_out(ran) - gone),
+                dressed=frozenset(n for n in change.pinned if f"label {n}" in ran.done),
+                metallb=self._metallb(ran),
+            )
+        )
+
+    def _was_member(self, name: ServerName) -> bool:
+        claim = self._looked.claims.get(name)
+        return claim is not None and claim.phase is Phase.MEMBER
+
+    def _half_out(self, ran: Ran) -> set[ServerName]:
+        """Leavers that are not what they were: a drain that failed for sure has undone itself, but
+        one that went well, or of which nothing is known, leaves a node that takes no pods.
+        """
+        undone = {n for n, e in ran.failed.items() if isinstance(e, CommandFailed | Refused)}
+        begun = ran.done | (ran.failed.keys() - undone)
+        half_out = set()
+        for its in self._change.leavers:
+            touched = {f"drain {its.name}", f"leave {its.name}"} & begun
+            if touched or its.claim is None or its.claim.phase is Phase.LEAVING:
+                half_out.add(its.name)
+        stayed = {n for n in self._change.cordoned if f"uncordon {n}" not in ran.done}
+        return half_out | stayed
+
+    def _metallb(self, ran: Ran) -> Mapping[str, tuple[str, ...]] | None:
+        """The pools that MetalLB has now, or may have; None if nobody touched them."""
+        was, wanted = self._change.record.spec.metallb_pools, self._change.wanted.metallb_pools
+        steps = {"metallb", "metallb pools", "remove metallb"}
+        if steps & ran.failed.keys():
+            return wanted or was
+        return wanted if steps & ran.done and wanted != was else None
 
     def _write(self, record: Record) -> None:
         """Whether it can be written or not: the record from before the change names them all."""

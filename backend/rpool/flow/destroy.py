@@ -4,54 +4,66 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 
 from rpool.decide.destroy import Removal, belongs_to, plan_destroy
-from rpool.errors import OutcomeUnknown, Refused, RpoolError, TimedOut, Unreachable
+from rpool.decide.joining import member
+from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
 from rpool.flow.journal import Journal
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
+from rpool.flow.session import session
+from rpool.flow.sweep import sweep
 from rpool.model.claim import Claim
+from rpool.model.record import Member
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import Condition, PoolView
-from rpool.model.world import SessionLock, World
+from rpool.model.world import World
 
 DRAIN_SECONDS = 120
+PATIENCE_SECONDS = 10.0
 
 
 def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tuple[str, ...]:
     """Give the pool's servers back; returns warnings. Servers under another pool's claim, or none,
     are not touched. One that is out of reach and marked `lost` in the fleet is let go.
 
-    Raises PoolIncomplete with the servers that are still the pool's.
+    Raises Refused when another operation works on the pool, or an rpool_node still has a server in
+    it, and PoolIncomplete with the servers that are still the pool's.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
-    prior = _with_unplanned(prior, world)
-    seen, unseen = probe_all(world, prior.servers)
-    marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
-    missing = {name: error for name, error in unseen.items() if name not in marked}
-    ours = _ours(prior, seen)
-    ran = _give_back(prior, ours, world, attempt, limits) if ours else None
+    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
+    with session(world, prior.uid, heads, needed=0) as lock:
+        if heads:
+            limits = replace(limits, lock_lost=lock.lost)
+        prior, unasked = _with_unplanned(prior, heads, fleet, world)
+        seen, unseen = probe_all(world, prior.servers)
+        marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
+        missing = {name: error for name, error in unseen.items() if name not in marked}
+        ours = _ours(prior, seen)
+        ran = _give_back(prior, ours, world, attempt, limits) if ours else None
     kept = [name for name in ours if ran is None or f"reset {name}" not in ran.done]
     if kept or missing:
         error = (ran.error if ran and kept else None) or _out_of_reach(prior, missing)
         servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
-    return (*_let_go(marked), *_said(ran))
+    return (*_let_go(marked), *unasked, *_said(ran))
 
 
-def _with_unplanned(prior: PoolView, world: World) -> PoolView:
+def _with_unplanned(
+    prior: PoolView, heads: Collection[ServerName], fleet: Fleet, world: World
+) -> tuple[PoolView, tuple[str, ...]]:
     """With servers that joined by a change the state has not heard of: they are the pool's, too.
+    The record names them, or else, where no API shows one, the claims on the fleet's servers; what
+    could not be asked then is a warning.
 
-    Raises Refused while the pool has servers that an rpool_node put there: its own to take out.
+    Raises Refused while the record has servers that an rpool_node put there: its own to take out.
     """
-    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
     serving = serving_control_plane(world, prior.uid, heads)
     record = serving[1].record if serving else None
     if record is None:
-        return prior
+        return _with_claimed(prior, fleet, world)
     if record.pinned:
         names = ", ".join(sorted(record.pinned))
         raise Refused(
@@ -59,7 +71,26 @@ def _with_unplanned(prior: PoolView, world: World) -> PoolView:
             "Destroy that first: without its cluster nobody could take it out in order. "
             "Nothing was changed.",
         )
-    return replace(prior, servers={**record.own, **prior.servers})
+    return replace(prior, servers={**record.own, **prior.servers}), ()
+
+
+def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView, tuple[str, ...]]:
+    """A pool whose API never served has no servers but those in the state."""
+    if not prior.ca_certificate:
+        return prior, ()
+    found: dict[ServerName, Member] = {}
+    silent = []
+    for name, answer in sweep(world, fleet.servers.keys() - prior.servers.keys(), PATIENCE_SECONDS):
+        if isinstance(answer, RpoolError):
+            silent.append(name)
+        elif answer.claim is not None and belongs_to(prior.uid, answer):
+            found[name] = member(fleet.servers[name], answer.claim.role)
+    servers = replace(prior, servers={**found, **prior.servers})
+    if not silent:
+        return servers, ()
+    names = ", ".join(sorted(silent))
+    said = f"{names}: not reached, and no API of pool {prior.name} says whether any is the pool's."
+    return servers, (said,)
 
 
 def _let_go(marked: Collection[ServerName]) -> list[str]:
@@ -91,10 +122,7 @@ def _give_back(
     limits: Limits,
 ) -> Ran:
     control_planes = [name for name, claim in ours.items() if claim.role is Role.CONTROL_PLANE]
-    with ExitStack() as stack:
-        lock = _lock(stack, world, prior, control_planes)
-        limits = replace(limits, lock_lost=lock.lost) if lock else limits
-        journal = stack.enter_context(Journal(prior.name, world, attempt.log))
+    with Journal(prior.name, world, attempt.log) as journal:
         serving = serving_control_plane(world, prior.uid, control_planes)
         removal = Removal(
             uid=prior.uid,
@@ -105,18 +133,6 @@ def _give_back(
             drain_timeout_seconds=DRAIN_SECONDS,
         )
         return carry_out(plan_destroy(removal), world, journal, limits)
-
-
-def _lock(
-    stack: ExitStack, world: World, prior: PoolView, control_planes: list[ServerName]
-) -> SessionLock | None:
-    """The pool's lock, on the first control plane that can still give it."""
-    for name in control_planes:
-        try:
-            return stack.enter_context(world.lock(name, prior.uid))
-        except (Unreachable, OutcomeUnknown, TimedOut):
-            continue  # it died between the probe and now; its reset will say so
-    return None
 
 
 def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:

@@ -68,7 +68,9 @@ def seconds_for(action: Action) -> float:
     match action:
         case act.TakeClaim() | act.SetPhase() | act.WriteRecord() | act.AppendJournal():
             return 90
-        case act.RemoveEtcdMember() | act.SetNode() | act.DeleteNode():
+        case act.RemoveEtcdMember() | act.SetNode() | act.DeleteNode() | act.Uncordon():
+            return 90
+        case act.RestartKubelet():
             return 90
         case act.AdmitJoiners() | act.RevokeJoiners() | act.ApplyNetwork() | act.ApplyMetalLB():
             return 180
@@ -79,7 +81,8 @@ def seconds_for(action: Action) -> float:
         case act.Prepare():
             return 1200
         case act.Drain():
-            return action.timeout_seconds + 60 + 60  # for a second try, and to uncordon
+            # kubectl overruns its own time limit by 90 s, twice, and a second try has 60 s.
+            return action.timeout_seconds + 300
         case _:
             assert_never(action)
 

@@ -82,6 +82,14 @@ class _Looked:
         return {claim.uid: claim.pool for claim in self.claims.values()}
 
 
+class NoSuchPool(SpecError):
+    """No server that answered has a claim of the pool. `certain`: all of the fleet answered."""
+
+    def __init__(self, problem: Problem, certain: bool) -> None:
+        super().__init__([problem])
+        self.certain = certain
+
+
 def find(world: World, fleet: Fleet, uid_or_name: str) -> Pool:
     """The pool of that uid, or else of that name. A uid is looked for until a control plane of the
     pool serves; a name on the whole fleet, since two pools may have it.
@@ -140,10 +148,9 @@ def _nowhere(looked: _Looked, wanted: str, pools: Mapping[PoolUid, str]) -> Rpoo
         f"{name} ({uid})" for uid, name in sorted(pools.items(), key=lambda p: p[::-1])
     )
     found = f"Pools that were found, with their uids: {seen}." if pools else "No pool was found."
-    return _asked_wrong(
-        f"no server of the fleet belongs to a pool {wanted}",
-        f"{looked.answered} servers were asked. {found}{unseen}",
-    )
+    summary = f"no server of the fleet belongs to a pool {wanted}"
+    detail = f"{looked.answered} servers were asked. {found}{unseen}"
+    return NoSuchPool(Problem((), summary, detail), certain=not looked.unseen)
 
 
 def _asked_wrong(summary: str, detail: str) -> SpecError:

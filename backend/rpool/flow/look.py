@@ -17,32 +17,38 @@ from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
 from rpool.flow.admission import join_secrets, owner
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.model.claim import Claim, Phase
-from rpool.model.pool import NodeSpec, PoolSpec
-from rpool.model.record import Member, Record, RecordPhase
-from rpool.model.seen import ClusterSeen, Probed
-from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
+from rpool.model.record import Record, RecordPhase
+from rpool.model.seen import ClusterSeen, NodeSeen, Probed
+from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a pool is to be: its request, its servers' roles, and which of those are pinned."""
+    """What a pool is to be: its request, its servers' roles, and which of those are pinned. With
+    `one` it is about that pinned server alone.
+    """
 
     spec: PoolSpec
     roles: Mapping[ServerName, Role]
     pinned: Mapping[ServerName, NodeSpec]
+    one: ServerName | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was seen before anything is done: the change that is possible, and why not all is."""
+    """What was seen before anything is done: the change that is possible, and why not all is.
+    `dropped` were on their way into the pool, but have become another's meanwhile.
+    """
 
     change: Change
     cluster: ClusterSeen
     seen: Mapping[ServerName, Probed]
     claims: Mapping[ServerName, Claim]
     errors: list[RpoolError] = field(default_factory=list)
+    dropped: frozenset[ServerName] = frozenset()
 
     @property
     def is_nothing(self) -> bool:
@@ -58,71 +64,238 @@ def look(
     fleet: Fleet,
     world: World,
 ) -> Looked:
+    """Raises Unreachable, Refused and StalePlan where nothing at all can be done."""
     via, cluster, record = _serving(prior, wish, spec, world)
     wished = wish(record)
-    wanted, roles = wished.spec, wished.roles
     declared = {name: member(its, Role.WORKER) for name, its in fleet.servers.items()}
-    members = {
+    members = {  # sizes and zones are as the fleet has them now
         name: replace(declared.get(name, its), role=its.role)
         for name, its in record.members.items()
     }
-    record = replace(record, members=members)  # sizes and zones are as the fleet has them now
-    joiners = [
-        name
-        for name in roles
-        if name not in members or name not in cluster.nodes or name in record.joining
-    ]
-    leavers = [name for name in members if name not in roles]
-    heads = [name for name, its in members.items() if its.role is Role.CONTROL_PLANE]
-    seen, unseen = probe_all(world, dict.fromkeys([via, *heads, *joiners, *leavers]))
-    if via in unseen:
-        raise unseen[via]
-    claims = _claims(prior.uid, seen)
-    errors: list[RpoolError] = []
-    coming = _coming(joiners, fleet, seen, unseen, claims, errors)
-    _preflight(wanted, {name: seen[name] for name in (via, *coming)}, claims)
-    # Whoever is to replace a server joins before it leaves; without the one the other stays.
-    going = [] if errors else _going(leavers, members, fleet, unseen, claims, errors)
-    heir = _heir(via, roles, coming)
-    if heir not in roles:
-        raise Unreachable(
-            f"all control planes of pool {prior.name} are to leave, and none can take their place",
-            "Nothing was changed. " + " ".join(f"{error.summary}." for error in errors),
-        )
-    etcd = _etcd(world, via, going, members)
-    joining = Joining(
-        uid=prior.uid,
-        spec=wanted,
-        servers=fleet.servers,
-        roles={via: Role.CONTROL_PLANE, **{name: roles[name] for name in coming}},
-        owner=owner(),
-        since=datetime.now(UTC).isoformat(timespec="seconds"),
-        secrets=join_secrets(),
-        epoch=record.generation + 1,
-        taints={name: its.taints for name, its in wished.pinned.items()},
-    )
-    change = Change(
-        record=record,
-        wanted=wanted,
-        joining=joining,
-        via=via,
-        heir=heir,
-        leavers=tuple(
-            Leaver(
-                name=name,
-                role=members[name].role,
-                claim=claims.get(name),
-                has_node=name in cluster.nodes,
-                in_etcd=name in etcd,
-                lost=name in unseen,
+    record = replace(record, members=members)
+    return _Looking(prior.uid, wished, record, via, cluster, fleet, world).result()
+
+
+class _Looking:
+    """Who comes and who goes, and what stands against it."""
+
+    def __init__(
+        self,
+        uid: PoolUid,
+        wished: Wish,
+        record: Record,
+        via: ServerName,
+        cluster: ClusterSeen,
+        fleet: Fleet,
+        world: World,
+    ) -> None:
+        self._uid = uid
+        self._wished = wished
+        self._record = record
+        self._via = via
+        self._cluster = cluster
+        self._fleet = fleet
+        self._world = world
+        self._errors: list[RpoolError] = []
+        self._joiners = [
+            name for name in wished.roles if self._concerns(name) and self._comes(name)
+        ]
+        self._leavers = [
+            name for name in record.members if name not in wished.roles and self._concerns(name)
+        ]
+        heads = [name for name, its in record.members.items() if its.role is Role.CONTROL_PLANE]
+        stayers = record.leaving & wished.roles.keys()
+        names = dict.fromkeys([via, *heads, *self._joiners, *self._leavers, *stayers])
+        self._seen, self._unseen = probe_all(world, names)
+        if via in self._unseen:
+            raise self._unseen[via]
+        self._claims = _claims(uid, self._seen)
+        if via not in self._claims:
+            raise Refused(
+                f"{via} serves an API, but is not claimed by pool {record.spec.name} any more",
+                "Nothing was changed. Plan again.",
             )
-            for name in going
-        ),
-        pinned=wished.pinned,
-        partial=bool(errors),
-    )
-    probed = {name: sighting.probed for name, sighting in seen.items()}
-    return Looked(change, cluster, probed, claims, errors)
+        self._refuse_half_out(stayers)
+
+    def _concerns(self, name: ServerName) -> bool:
+        if self._wished.one is not None:
+            return name == self._wished.one
+        return name not in self._record.pinned
+
+    def _comes(self, name: ServerName) -> bool:
+        known = name in self._record.members and name not in self._record.joining
+        return not known or name not in self._cluster.nodes
+
+    def _refuse_half_out(self, stayers: Iterable[ServerName]) -> None:
+        """Who was reset, or is about to be, is no member, whatever a plan thinks."""
+        for name in sorted(stayers):
+            claim = self._claims.get(name)
+            if self._concerns(name) and (claim is None or claim.phase is not Phase.MEMBER):
+                raise StalePlan(
+                    f"{name} is on its way out of pool {self._record.spec.name}",
+                    "Nothing was changed. Plan again, with a refresh.",
+                )
+
+    def result(self) -> Looked:
+        wished, via = self._wished, self._via
+        roles, wanted = wished.roles, wished.spec
+        coming = [name for name in self._joiners if self._can_come(name)]
+        self._preflight({name: self._seen[name] for name in (via, *coming)})
+        dropped = frozenset(
+            name
+            for name in self._record.joining - frozenset(coming)
+            if name in self._seen and name not in self._claims and self._concerns(name)
+        )
+        record = self._without(dropped)
+        health = self._etcd()
+        leavers = [self._leaver(name, health) for name in self._in_order()]
+        if self._errors:  # without those that replace them nobody leaves but the dead
+            leavers = [leaver for leaver in leavers if leaver.dead]
+        else:
+            leavers = [leaver for leaver in leavers if self._can_go(leaver)]
+        heir = _heir(via, roles, coming)
+        if heir not in roles:
+            reasons = " ".join(f"{error.summary}." for error in self._errors)
+            raise Unreachable(
+                f"all control planes of pool {wanted.name} are to leave, and none can take their "
+                "place",
+                f"Nothing was changed. {reasons}",
+            )
+        nodes = self._cluster.nodes
+        change = Change(
+            record=record,
+            wanted=wanted,
+            joining=self._joining(coming),
+            via=via,
+            heir=heir,
+            leavers=tuple(leavers),
+            pinned=wished.pinned,
+            nodeless=frozenset(n for n in coming if self._has_joined(n) and n not in nodes),
+            cordoned=frozenset(
+                name
+                for name in record.leaving & roles.keys()
+                if self._concerns(name) and name in nodes and not nodes[name].schedulable
+            ),
+            undressed=frozenset(
+                name
+                for name, spec in wished.pinned.items()
+                if self._concerns_node(name) and name in nodes and not _wears(nodes[name], spec)
+            ),
+            one=wished.one,
+            partial=bool(self._errors),
+        )
+        probed = {name: sighting.probed for name, sighting in self._seen.items()}
+        return Looked(change, self._cluster, probed, self._claims, self._errors, dropped)
+
+    def _concerns_node(self, name: ServerName) -> bool:
+        return name == self._wished.one
+
+    def _has_joined(self, name: ServerName) -> bool:
+        return self._seen[name].probed.joined
+
+    def _without(self, dropped: frozenset[ServerName]) -> Record:
+        members = {n: its for n, its in self._record.members.items() if n not in dropped}
+        return replace(self._record, members=members, joining=self._record.joining - dropped)
+
+    def _joining(self, coming: Sequence[ServerName]) -> Joining:
+        roles = {name: self._wished.roles[name] for name in coming}
+        return Joining(
+            uid=self._uid,
+            spec=self._wished.spec,
+            servers=self._fleet.servers,
+            roles={self._via: Role.CONTROL_PLANE, **roles},
+            owner=owner(),
+            since=datetime.now(UTC).isoformat(timespec="seconds"),
+            secrets=join_secrets(),
+            epoch=self._record.generation + 1,
+            taints={name: its.taints for name, its in self._wished.pinned.items()},
+        )
+
+    def _can_come(self, name: ServerName) -> bool:
+        error = self._why_not(name)
+        if error is not None:
+            self._errors.append(error)
+        return error is None
+
+    def _why_not(self, name: ServerName) -> RpoolError | None:
+        if name in self._unseen:
+            return Unreachable(
+                f"{name} is to join, but cannot be reached",
+                f"{self._unseen[name].summary}. Bring it back and apply again; or mark it "
+                "lost = true in the fleet if the hardware is gone, and another one is picked.",
+            )
+        probed, claim = self._seen[name].probed, self._claims.get(name)
+        reason = why_not_spare(probed) if claim is None else self._why_not_again(name, claim)
+        if reason is not None:
+            return StalePlan(
+                f"{name} was to join, but {reason}",
+                "Plan again: it will pick another server. What else was planned is done.",
+            )
+        if small := why_too_small(self._fleet.servers[name], probed):
+            return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
+        return None
+
+    def _why_not_again(self, name: ServerName, claim: Claim) -> str | None:
+        """Why a server that is claimed by this pool already cannot be taken as it is."""
+        if claim.phase is Phase.LEAVING:
+            return "it is on its way out of this pool"
+        if name not in self._record.members:
+            return "it was a member of this pool before it was lost; wipe it first"
+        return None
+
+    def _preflight(self, seen: Mapping[ServerName, Sighting]) -> None:
+        probed = {name: sighting.probed for name, sighting in seen.items()}
+        offsets = {name: sighting.clock_offset_seconds for name, sighting in seen.items()}
+        if found := findings(self._wished.spec, probed, offsets, members=self._claims):
+            listed = "\n".join(f"  {finding}." for finding in found)
+            raise Refused(
+                f"pool {self._wished.spec.name} cannot take the servers that were planned",
+                f"Nothing was changed. What is in the way:\n{listed}",
+            )
+
+    def _in_order(self) -> list[ServerName]:
+        """Workers first: they take the most time."""
+        members = self._record.members
+        return sorted(self._leavers, key=lambda n: members[n].role is Role.CONTROL_PLANE)
+
+    def _etcd(self) -> dict[ServerName, bool]:
+        """Who is in etcd, and whether it answers; asked only if a control plane is to leave."""
+        members = self._record.members
+        if all(members[name].role is Role.WORKER for name in self._leavers):
+            return {}
+        return {its.name: its.healthy for its in self._world.etcd_members(self._via)}
+
+    def _leaver(self, name: ServerName, health: Mapping[ServerName, bool]) -> Leaver:
+        claim, role = self._claims.get(name), self._record.members[name].role
+        lost = self._is_lost(name)
+        return Leaver(
+            name=name,
+            role=role,
+            claim=claim,
+            has_node=name in self._cluster.nodes,
+            joined=name in self._seen and self._has_joined(name),
+            in_etcd=name in health,
+            lost=lost,
+            silent=name in self._unseen,
+            dead=not health.get(name, True) and (lost or (name in self._seen and claim is None)),
+        )
+
+    def _is_lost(self, name: ServerName) -> bool:
+        server = self._fleet.servers.get(name)
+        return server is not None and server.lost
+
+    def _can_go(self, leaver: Leaver) -> bool:
+        if not leaver.silent or leaver.lost:
+            return True
+        name = leaver.name
+        self._errors.append(
+            Unreachable(
+                f"{name} is to leave, but cannot be reached",
+                f"{self._unseen[name].summary}. Bring it back and apply again; or mark it "
+                "lost = true in the fleet if the hardware is gone.",
+            )
+        )
+        return False
 
 
 def _serving(
@@ -138,7 +311,8 @@ def _serving(
         )
     via, cluster = serving
     record = cluster.record or _unrecorded(prior, spec)
-    if record.phase is RecordPhase.APPLYING:  # it may be older than what is known of the pool
+    if record.phase is RecordPhase.APPLYING and spec is not None:
+        # It may be older than what is known of the pool.
         record = replace(record, members={**prior.servers, **record.members})
     staying = [name for name in heads if name in wish(record).roles]
     if via not in staying and (better := serving_control_plane(world, prior.uid, staying)):
@@ -173,89 +347,7 @@ def _claims(uid: str, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, C
     }
 
 
-def _coming(
-    joiners: Iterable[ServerName],
-    fleet: Fleet,
-    seen: Mapping[ServerName, Sighting],
-    unseen: Mapping[ServerName, RpoolError],
-    claims: Mapping[ServerName, Claim],
-    errors: list[RpoolError],
-) -> list[ServerName]:
-    """Those that can join; why the others can't goes to `errors`."""
-    coming = []
-    for name in joiners:
-        error = unseen.get(name) or _why_not(name, fleet.servers[name], seen, claims.get(name))
-        if error is None:
-            coming.append(name)
-        else:
-            errors.append(error)
-    return coming
-
-
-def _why_not(
-    name: ServerName, server: Server, seen: Mapping[ServerName, Sighting], claim: Claim | None
-) -> RpoolError | None:
-    probed = seen[name].probed
-    if claim is not None:
-        reason = "it is on its way out of this pool" if claim.phase is Phase.LEAVING else None
-    else:
-        reason = why_not_spare(probed)
-    if reason is not None:
-        return StalePlan(
-            f"{name} was to join, but {reason}",
-            "Plan again: it will pick another server. What else was planned is done.",
-        )
-    if small := why_too_small(server, probed):
-        return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
-    return None
-
-
-def _preflight(
-    wanted: PoolSpec,
-    seen: Mapping[ServerName, Sighting],
-    claims: Mapping[ServerName, Claim],
-) -> None:
-    probed = {name: sighting.probed for name, sighting in seen.items()}
-    offsets = {name: sighting.clock_offset_seconds for name, sighting in seen.items()}
-    if found := findings(wanted, probed, offsets, members=claims):
-        listed = "\n".join(f"  {finding}." for finding in found)
-        raise Refused(
-            f"pool {wanted.name} cannot take the servers that were planned",
-            f"Nothing was changed. What is in the way:\n{listed}",
-        )
-
-
-def _going(
-    leavers: Iterable[ServerName],
-    members: Mapping[ServerName, Member],
-    fleet: Fleet,
-    unseen: Mapping[ServerName, RpoolError],
-    claims: Mapping[ServerName, Claim],
-    errors: list[RpoolError],
-) -> list[ServerName]:
-    """Those that can leave, workers first: they take the most time."""
-    going = []
-    for name in sorted(leavers, key=lambda n: members[n].role is Role.CONTROL_PLANE):
-        if name in unseen and not fleet.servers[name].lost:
-            errors.append(
-                Unreachable(
-                    f"{name} is to leave, but cannot be reached",
-                    f"{unseen[name].summary}. Bring it back and apply again; or mark it "
-                    "lost = true in the fleet if the hardware is gone.",
-                )
-            )
-        else:
-            going.append(name)
-    return going
-
-
-def _etcd(
-    world: World,
-    via: ServerName,
-    going: Iterable[ServerName],
-    members: Mapping[ServerName, Member],
-) -> frozenset[ServerName]:
-    """The names in etcd, if anybody asks."""
-    if all(members[name].role is Role.WORKER for name in going):
-        return frozenset()
-    return frozenset(its.name for its in world.etcd_members(via))
+def _wears(node: NodeSeen, spec: NodeSpec) -> bool:
+    """Whether a node has all the labels and taints that it was given."""
+    labels = all(node.labels.get(key) == value for key, value in spec.labels.items())
+    return labels and all(taint in node.taints for taint in spec.taints)

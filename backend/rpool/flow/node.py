@@ -45,7 +45,6 @@ def pin(
     """Put the server into the pool, or change what is asked of it there. Raises as `change`."""
 
     def wish(record: Record) -> Wish:
-        _refuse_amid_a_change(record, server)
         if server in record.own:
             raise Refused(
                 f"{server} is one of pool {record.spec.name}'s own servers",
@@ -53,7 +52,7 @@ def pin(
             )
         roles = {name: its.role for name, its in record.members.items()}
         pinned = {**record.pinned, server: wanted}
-        return Wish(record.spec, {**roles, server: Role.WORKER}, pinned)
+        return Wish(record.spec, {**roles, server: Role.WORKER}, pinned, one=server)
 
     carry_through(pool, wish, fleet, world, attempt)
 
@@ -62,24 +61,20 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
     """Take the server out of the pool: drained, reset, verified clean. Raises as `change`."""
 
     def wish(record: Record) -> Wish:
-        _refuse_amid_a_change(record, server)
+        if server in record.own:
+            raise Refused(
+                f"{server} is one of pool {record.spec.name}'s own servers",
+                "Only what an rpool_node put there is taken out as one. Nothing was changed.",
+            )
         roles = {name: its.role for name, its in record.members.items()}
-        return Wish(record.spec, _without(roles, server), _without(record.pinned, server))
+        pinned = _without(record.pinned, server)
+        return Wish(record.spec, _without(roles, server), pinned, one=server)
 
     carry_through(pool, wish, fleet, world, attempt)
 
 
 def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName, V]:
     return {key: value for key, value in items.items() if key != name}
-
-
-def _refuse_amid_a_change(record: Record, server: ServerName) -> None:
-    halfway = (record.joining | record.leaving) - {server}
-    if halfway:
-        raise Refused(
-            f"pool {record.spec.name} is in the middle of a change",
-            f"{', '.join(sorted(halfway))} is half in or half out. Apply its rpool_cluster first.",
-        )
 
 
 def read_node(pool: PoolView, server: ServerName, world: World) -> NodeFound:

@@ -59,16 +59,18 @@ def serving_control_plane(
 ) -> tuple[ServerName, ClusterSeen] | None:
     """A control plane through which the pool's API answers, and what it showed; None if none does.
 
-    All are asked at once, so that a dead one costs nothing.
+    All are asked at once, so that a dead one costs nothing. One whose cluster has no record yet is
+    taken only if no other shows the pool's: it may be somebody else's by now.
     """
     names = list(control_planes)
     if not names:
         return None
     with ThreadPoolExecutor(len(names), thread_name_prefix="observe") as pool:
-        for name, cluster in zip(names, pool.map(lambda n: _observe(world, n), names), strict=True):
-            if cluster is not None and (cluster.record is None or cluster.record.uid == uid):
-                return name, cluster
-    return None
+        answers = zip(names, pool.map(lambda n: _observe(world, n), names), strict=True)
+        serving = [(name, cluster) for name, cluster in answers if cluster is not None]
+    recorded = [its for its in serving if its[1].record is not None and its[1].record.uid == uid]
+    unrecorded = [its for its in serving if its[1].record is None]
+    return next(iter([*recorded, *unrecorded]), None)
 
 
 def _observe(world: World, via: ServerName) -> ClusterSeen | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rpool.decide.quorum import majority
 from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.flow.execute import as_rpool_error
 from rpool.model.pool import PoolUid
 from rpool.model.server import ServerName
 from rpool.model.world import SessionLock, World
@@ -31,7 +32,8 @@ class Held:
 def session(
     world: World, uid: PoolUid, control_planes: Sequence[ServerName], needed: int | None = None
 ) -> Iterator[Held]:
-    """Hold the lock on every control plane that can give it, and on `needed` (a majority) at least.
+    """Hold the lock on every control plane that can give it, and on `needed` (a majority) at least;
+    fewer is for taking down a pool that may be half dead already.
 
     Raises Refused when another operation has it anywhere, Unreachable when too few can be reached.
     """
@@ -49,7 +51,7 @@ def session(
                 f"control planes; {needed} are needed",
                 f"Nothing was changed.\n{reasons}",
             )
-        yield Held(tuple(locks), needed)
+        yield Held(tuple(locks), max(needed, min(1, len(locks))))
 
 
 def _take(
@@ -63,8 +65,8 @@ def _take(
         manager = world.lock(server, uid)
         try:
             entered[server] = manager.__enter__()
-        except RpoolError as error:
-            return error
+        except Exception as error:  # whatever it is, the locks that others took are given back
+            return as_rpool_error(error, f"taking the lock of pool {uid}")
         return manager
 
     entered: dict[ServerName, SessionLock] = {}

@@ -181,6 +181,23 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncordon:
+    """Through control plane `server`: let pods onto `node` again, which was to leave and stays."""
+
+    server: ServerName
+    ownership: Ownership
+    node: ServerName
+
+
+@dataclass(frozen=True, slots=True)
+class RestartKubelet:
+    """Start the kubelet of `server` anew: it registers its Node if somebody has deleted it."""
+
+    server: ServerName
+    ownership: Ownership
+
+
+@dataclass(frozen=True, slots=True)
 class StepDown:
     """End the control plane on `server` but for etcd: first kube-vip, which hands the virtual IP
     over, then the API server, which takes itself off the `kubernetes` endpoints, and the rest.
@@ -261,6 +278,8 @@ Action = (
     | AwaitReady
     | RemoveMetalLB
     | Drain
+    | Uncordon
+    | RestartKubelet
     | StepDown
     | RemoveEtcdMember
     | SetNode

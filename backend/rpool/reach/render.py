@@ -59,6 +59,8 @@ def _guarded(
     | act.WriteRecord
     | act.RemoveMetalLB
     | act.Drain
+    | act.Uncordon
+    | act.RestartKubelet
     | act.StepDown
     | act.RemoveEtcdMember
     | act.SetNode
@@ -101,6 +103,10 @@ def _guarded(
             return "together", ("fetch", "metallb-remove"), node | _manifest(METALLB, site)
         case act.Drain():
             return "together", ("drain",), node | _drain(action)
+        case act.Uncordon():
+            return "together", ("uncordon",), node | {"NODE": action.node}
+        case act.RestartKubelet():
+            return "alone", ("restart-kubelet",), {}
         case act.StepDown():
             return "alone", ("membership", "step-down"), node
         case act.RemoveEtcdMember():

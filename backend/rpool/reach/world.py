@@ -153,6 +153,10 @@ def doing(action: Action) -> str:
             return f"draining {', '.join(action.nodes)}"
         case act.RemoveMetalLB():
             return "removing MetalLB"
+        case act.Uncordon():
+            return f"letting pods onto {action.node} again"
+        case act.RestartKubelet():
+            return "restarting the kubelet"
         case act.StepDown():
             return "ending the control plane"
         case act.RemoveEtcdMember():

@@ -199,8 +199,12 @@ class SimulatedWorld:
                 self._remove_metallb(action)
             case act.Drain():
                 self._drain(action)
+            case act.Uncordon():
+                self._serving(action.server).cordoned.discard(action.node)
+            case act.RestartKubelet():
+                self._restart_kubelet(machine)
             case act.StepDown():
-                machine.stepped_down = machine.role is Role.CONTROL_PLANE
+                self._step_down(machine)
             case act.RemoveEtcdMember():
                 self._remove_etcd_member(action)
             case act.SetNode():
@@ -255,6 +259,18 @@ class SimulatedWorld:
         if action.control_plane and not all(m.healthy for m in self.etcd_members(action.via)):
             raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
         self._become(machine, cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
+
+    @staticmethod
+    def _step_down(machine: Machine) -> None:
+        if machine.prepared_for is None:
+            raise CommandFailed(f"{machine.server.name}: crictl: not found (simulated)")
+        machine.stepped_down = machine.role is Role.CONTROL_PLANE
+
+    def _restart_kubelet(self, machine: Machine) -> None:
+        """It registers its Node, if it is a member of anything."""
+        cluster, role = machine.cluster, machine.role
+        if cluster is not None and role is not None:
+            cluster.nodes.setdefault(machine.server.name, role)
 
     @staticmethod
     def _become(machine: Machine, cluster: Cluster, role: Role) -> None:

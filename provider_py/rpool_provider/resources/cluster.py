@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from rpool.errors import Problem, SpecError
 from rpool.model.server import Role
-from rpool.model.view import Condition
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import (
@@ -67,7 +66,9 @@ class Cluster:
         known = cluster_private.decode(held.private)
         found = site.read_pool(cluster_state.view(held.values), known.offer.taken)
         warnings = [diagnostic.warning(text) for text in found.warnings]
-        private = cluster_private.encode(Known(found.offer, found.leaving))
+        if found.spec is None:  # without contact, what was known stays known
+            return Reply(_held(held, found.view), warnings)
+        private = cluster_private.encode(Known(found.offer, found.joining, found.leaving))
         return Reply(_held(Held(held.values, private), found.view), warnings)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
@@ -108,8 +109,8 @@ class Cluster:
 
         assert prior.values is not None  # noqa: S101
         view = cluster_state.view(prior.values)
-        if prior.values["condition"] == Condition.SETTLED:  # -replace asks for no plan of it
-            _refuse_if_protected(prior.values)
+        if prior.values["ca_certificate"]:  # else it never came to be, and is to be made anew
+            _refuse_if_protected(prior.values)  # -replace asks for no plan of this half
         try:
             said = site.destroy_pool(view, attempt("delete", "30m", prior.values, stop))
         except PoolIncomplete as error:
@@ -160,7 +161,8 @@ def _refuse_if_protected(prior: Values | None) -> None:
                     ("deletion_protection",),
                     f"pool {prior['name']} is protected from deletion",
                     "This plan would destroy it. If that is meant, set deletion_protection = false "
-                    "and apply that first.",
+                    "and apply that first. If it is tainted, terraform untaint lets an apply mend "
+                    "it instead.",
                 )
             ]
         )

@@ -12,6 +12,7 @@ from rpool.model.view import Condition
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_private, cluster_state
+from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.planning import Changed
 from rpool_provider.resources.resource import Held, Plan, Values
@@ -19,7 +20,7 @@ from rpool_provider.wire.unknown import UNKNOWN, Unknown, is_wholly_known
 
 if TYPE_CHECKING:
     from rpool.api import Site, Standing, Target
-    from rpool.model.server import Fleet, ServerName
+    from rpool.model.server import Fleet
 
 _FIXED = frozenset({"kubernetes_version", "kubeadm"})
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
@@ -37,7 +38,7 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     spec = cluster_state.spec(values)
     assert spec is not None  # noqa: S101 it is wholly known
     known = cluster_private.decode(prior.private)
-    standing = _standing(prior.values, known.leaving)
+    standing = _standing(prior.values, known)
     target = site.plan_pool(spec, standing, known.offer)
     servers = {n: member(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
@@ -61,7 +62,7 @@ def reaches_servers(prior: Values, planned: Values) -> bool:
     )
 
 
-def _standing(prior: Values, leaving: frozenset[ServerName]) -> Standing:
+def _standing(prior: Values, known: Known) -> Standing:
     from rpool.api import Size, Standing
     from rpool.model.pool import Tolerance
 
@@ -71,7 +72,8 @@ def _standing(prior: Values, leaving: frozenset[ServerName]) -> Standing:
         prior["memory"],
         Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0),
     )
-    return Standing(prior["id"], size, cluster_state.roles(prior), leaving)
+    roles = cluster_state.roles(prior)
+    return Standing(prior["id"], size, roles, known.joining, known.leaving)
 
 
 def _explained(pool: str, target: Target, standing: Standing, fleet: Fleet) -> list[Diagnostic]:
@@ -80,6 +82,7 @@ def _explained(pool: str, target: Target, standing: Standing, fleet: Fleet) -> l
         "retiring": [n for n in target.leaving if fleet.servers[n].retire],
         "lost": [n for n in target.leaving if fleet.servers[n].lost],
         "half out already": [n for n in target.leaving if n in standing.leaving],
+        "half in, and not needed": [n for n in target.leaving if n in standing.joining],
     }
     said = [f"{', '.join(sorted(names))} ({why})" for why, names in reasons.items() if names]
     if not said:

@@ -15,9 +15,10 @@ from rpool.model.server import ServerName
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The offer, and the members that are on their way out of the pool."""
+    """The offer, and the members that are half in and half out of the pool."""
 
     offer: Offer = field(default_factory=Offer)
+    joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
 
 
@@ -28,6 +29,7 @@ def encode(known: Known) -> bytes:
             "given": sorted(known.offer.given),
             "taken": dict(known.offer.taken),
             "elsewhere": sorted(known.offer.elsewhere),
+            "joining": sorted(known.joining),
             "leaving": sorted(known.leaving),
         },
         sort_keys=True,
@@ -46,4 +48,4 @@ def decode(private: bytes) -> Known:
         taken=data.get("taken", {}),
         elsewhere=frozenset(data.get("elsewhere", ())),
     )
-    return Known(offer, frozenset(data.get("leaving", ())))
+    return Known(offer, frozenset(data.get("joining", ())), frozenset(data.get("leaving", ())))

@@ -80,6 +80,8 @@ ACTIONS: tuple[Action, ...] = (
     act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60, act.Budgets.IGNORED),
     act.StepDown("r1u04", OURS),
     act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d"),
+    act.Uncordon("r1u04", OURS, "r1u09"),
+    act.RestartKubelet("r1u04", OURS),
     act.SetNode(
         "r1u04",
         OURS,

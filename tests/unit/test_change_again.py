@@ -1,0 +1,243 @@
+"""Changes after a change that was cut off, overtaken or reverted, and pools that others have hurt:
+nobody is lost, nobody is taken who should not be, and the next apply gets there.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from stage import FOREIGN, SPEC, Stage, with_role
+from test_change import BIGGER, FIVE, SMALLER, made, settled
+
+from rpool.api import Offer, PoolIncomplete, Size, Standing
+from rpool.certificates import new_ca
+from rpool.errors import (
+    CommandFailed,
+    OutcomeUnknown,
+    Refused,
+    RpoolError,
+    StalePlan,
+    Unreachable,
+)
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.pool import PoolSpec
+from rpool.model.server import Role, ServerName
+from rpool.model.view import PoolView
+from rpool.simulate.machine import Cluster
+
+
+def cut_off(stage: Stage, view: PoolView, wanted: PoolSpec) -> PoolView:
+    """A change that fails by what is broken; the pool as a read shows it afterwards."""
+    target = stage.plan(view, wanted, SPEC)
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.change_pool(view, wanted, target.roles, stage.attempt())
+    stage.world.broken.clear()
+    assert caught.value.view is not None
+    return read(stage, caught.value.view)
+
+
+def read(stage: Stage, view: PoolView) -> PoolView:
+    stage.open()
+    found = stage.site.read_pool(view).view
+    assert found is not None
+    return found
+
+
+def without_knowledge(stage: Stage, view: PoolView) -> dict[ServerName, Role]:
+    """The roles that a plan without a refresh would want, for the size from before."""
+    stage.open()
+    roles = {name: its.role for name, its in view.servers.items()}
+    standing = Standing(view.uid, Size.of(SPEC), roles)
+    return dict(stage.site.plan_pool(SPEC, standing, Offer()).roles)
+
+
+@pytest.mark.parametrize("kind", [act.Reset, act.DeleteNode])
+def test_who_is_half_out_is_not_taken_back_by_a_plan_that_does_not_know(
+    kind: type[Action],
+) -> None:
+    stage, view = made(12)
+    for name in stage.world.machines:
+        stage.world.broken[kind, name] = CommandFailed("busy")
+    left = cut_off(stage, view, SMALLER)
+    roles = without_knowledge(stage, left)
+    with pytest.raises(StalePlan, match="is on its way out of pool batch"):
+        stage.site.change_pool(left, SPEC, roles, stage.attempt())
+    settled(stage, stage.become(left, SMALLER), SMALLER)
+
+
+def test_a_drained_server_that_may_stay_after_all_is_uncordoned() -> None:
+    stage, view = made(12)
+    target = stage.plan(view, SMALLER, SPEC)
+    stop = threading.Event()
+    whole = stage.world.carry_out
+
+    def stopping(action: Action, timeout_seconds: float) -> None:
+        whole(action, timeout_seconds)
+        if isinstance(action, act.Drain):
+            stop.set()
+
+    stage.world.carry_out = stopping  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.change_pool(view, SMALLER, target.roles, stage.attempt(stop=stop))
+    stage.world.carry_out = whole  # type: ignore[method-assign]
+    assert caught.value.view is not None
+    after = stage.become(read(stage, caught.value.view), SPEC)
+    assert target.leaving <= set(after.servers)
+    settled(stage, after, SPEC)
+
+
+def test_who_may_be_on_the_way_out_is_looked_at_before_it_may_stay() -> None:
+    stage, view = made(12)
+    (leaving,) = stage.plan(view, SMALLER, SPEC).leaving
+    stage.world.broken[act.SetPhase, leaving] = OutcomeUnknown("contact broke")
+    after = stage.become(cut_off(stage, view, SMALLER), SPEC)
+    assert leaving not in after.servers
+    settled(stage, after, SPEC)
+
+
+def test_a_reverted_growth_gives_the_half_joined_server_back() -> None:
+    stage, view = made(12)
+    (joining,) = stage.plan(view, BIGGER, SPEC).joining
+    stage.world.broken[act.Join, joining] = CommandFailed("no")
+    after = stage.become(cut_off(stage, view, BIGGER), SPEC)
+    assert set(after.servers) == set(view.servers)
+    settled(stage, after, SPEC)
+
+
+def test_a_reverted_growth_of_the_control_plane_lets_unprepared_servers_go() -> None:
+    stage, view = made(12)
+    for name in stage.plan(view, FIVE, SPEC).joining:
+        stage.world.broken[act.Prepare, name] = CommandFailed("no package")
+    after = stage.become(cut_off(stage, view, FIVE), SPEC)
+    assert set(after.servers) == set(view.servers)
+    settled(stage, after, SPEC)
+
+
+def test_reverted_address_pools_come_back() -> None:
+    stage, view = made(12)
+    for name in stage.world.machines:
+        stage.world.broken[act.Drain, name] = CommandFailed("a budget")
+    left = cut_off(stage, view, replace(SMALLER, metallb_pools={}))
+    after = stage.become(left, SPEC)
+    cluster = stage.machine(with_role(after, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    assert cluster.pools == SPEC.metallb_pools
+    settled(stage, after, SPEC)
+
+
+def test_a_server_on_its_way_in_that_another_pool_took_is_forgotten() -> None:
+    stage, view = made(12)
+    (joining,) = stage.plan(view, BIGGER, SPEC).joining
+    stage.world.broken[act.Join, joining] = CommandFailed("no")
+    left = cut_off(stage, view, BIGGER)
+    stage.world._reset(stage.machine(joining))
+    stage.machine(joining).claim = FOREIGN
+    with pytest.raises(PoolIncomplete, match="claimed by pool other") as caught:
+        stage.become(left, BIGGER)
+    assert caught.value.view is not None
+    after = stage.become(read(stage, caught.value.view), BIGGER)
+    assert joining not in after.servers
+    assert stage.machine(joining).claim == FOREIGN
+    stage.machine(joining).claim = None
+    settled(stage, after, BIGGER)
+
+
+def test_a_server_on_its_way_in_that_died_is_an_error_with_what_to_do() -> None:
+    stage, view = made(12)
+    (joining,) = stage.plan(view, BIGGER, SPEC).joining
+    stage.world.broken[act.Join, joining] = CommandFailed("no")
+    left = cut_off(stage, view, BIGGER)
+    stage.machine(joining).powered = False
+    with pytest.raises(Unreachable) as caught:
+        stage.become(left, BIGGER)
+    assert "lost = true" in caught.value.detail
+    stage.mark(joining, lost=True)
+    after = stage.become(left, BIGGER)
+    stage.machine(joining).claim = None
+    settled(stage, after, BIGGER)
+
+
+def test_a_deleted_node_registers_again() -> None:
+    stage, view = made(12)
+    cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    del cluster.nodes[with_role(view, Role.WORKER)[0]]
+    settled(stage, stage.become(view, BIGGER), BIGGER)
+
+
+@pytest.mark.parametrize("mark", ["retire", "lost"])
+def test_a_control_plane_that_was_reinstalled_is_replaced(mark: str) -> None:
+    stage, view = made(12)
+    head = with_role(view, Role.CONTROL_PLANE)[0]
+    stage.world._reset(stage.machine(head))
+    stage.mark(head, **{mark: True})
+    after = stage.become(view, SPEC)
+    assert head not in after.servers
+    settled(stage, after, SPEC)
+
+
+def test_a_dead_control_plane_goes_even_if_another_server_cannot_be_had() -> None:
+    stage, view = made(14)
+    head = with_role(view, Role.CONTROL_PLANE)[0]
+    stage.machine(head).powered = False
+    stage.mark(head, lost=True)
+    target = stage.plan(view, BIGGER, SPEC)
+    taken = next(name for name in target.joining if target.roles[name] is Role.WORKER)
+    stage.machine(taken).claim = FOREIGN
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+    assert isinstance(caught.value.cause, StalePlan)
+    assert caught.value.view is not None
+    assert head not in caught.value.view.servers
+    assert len(with_role(caught.value.view, Role.CONTROL_PLANE)) == 3
+
+
+def test_a_lost_server_that_can_be_reached_is_reset_without_a_drain() -> None:
+    stage, view = made(12)
+    worker = with_role(view, Role.WORKER)[0]
+    stage.mark(worker, lost=True)
+    for name in stage.world.machines:
+        stage.world.broken[act.Drain, name] = CommandFailed("its kubelet is dead")
+    after = stage.become(view, SPEC)
+    assert worker not in after.servers
+    assert stage.world.probe(worker).is_spare
+    settled(stage, after, SPEC)
+
+
+def test_a_lost_server_that_came_back_is_not_let_in_as_it_is() -> None:
+    stage, view = made(12)
+    head = with_role(view, Role.CONTROL_PLANE)[0]
+    stage.machine(head).powered = False
+    stage.mark(head, lost=True)
+    after = stage.become(view, SPEC)
+    stage.machine(head).powered = True
+    stage.mark(head, lost=False)
+    roles = {name: its.role for name, its in after.servers.items()} | {head: Role.WORKER}
+    with pytest.raises(StalePlan, match="before it was lost; wipe it first"):
+        stage.site.change_pool(after, SPEC, roles, stage.attempt())
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_the_cluster_of_another_pool_is_never_worked_in(others: int) -> None:
+    """A control plane that left has become the first of a pool that has no record yet."""
+    stage, view = made(12)
+    heads = with_role(view, Role.CONTROL_PLANE)
+    foreign = Cluster(new_ca(), "1.36.3")
+    foreign.add(heads[0], Role.CONTROL_PLANE)
+    machine = stage.machine(heads[0])
+    machine.claim = replace(FOREIGN, role=Role.CONTROL_PLANE)
+    machine.cluster = foreign
+    for name in heads[others + 1 :]:
+        stage.machine(name).stepped_down = True  # no API there to compare with
+    roles = dict(stage.plan(view, BIGGER, SPEC).roles)
+    try:
+        stage.site.change_pool(view, BIGGER, roles, stage.attempt())
+    except RpoolError as error:
+        assert others or isinstance(error, Refused)
+    assert foreign.record is None
+    assert set(foreign.nodes) == {heads[0]}
+    assert machine.claim == replace(FOREIGN, role=Role.CONTROL_PLANE)
+    assert not [action for action in stage.world.acted if action.server == heads[0]]

@@ -1,0 +1,71 @@
+"""What the resource adds to the engine: protection, and what stays known without contact."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from stage import SPEC, Stage, with_role
+
+from rpool.api import PoolIncomplete
+from rpool.errors import CommandFailed, SpecError
+from rpool.model import action as act
+from rpool.model.server import Role
+from rpool.model.view import PoolView
+from rpool_provider.resources import cluster_private, cluster_state
+from rpool_provider.resources.cluster import Cluster
+from rpool_provider.resources.resource import Held
+
+SMALLER = replace(SPEC, cores=8, memory_gib=16)
+
+
+def half_out() -> tuple[Stage, PoolView, str]:
+    """A pool whose shrinking was cut off, and the server that is half out."""
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    target = stage.plan(view, SMALLER, SPEC)
+    (leaving,) = target.leaving
+    stage.world.broken[act.Reset, leaving] = CommandFailed("busy")
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.change_pool(view, SMALLER, target.roles, stage.attempt())
+    stage.world.broken.clear()
+    assert caught.value.view is not None
+    return stage, caught.value.view, leaving
+
+
+def held(view: PoolView, **more: object) -> Held:
+    return Held(cluster_state.with_view(cluster_state.configuration(SPEC), view) | more)
+
+
+def test_a_protected_cluster_is_not_deleted_by_a_replacement_either() -> None:
+    stage, view, _ = half_out()
+    before = stage.claimed()
+    with pytest.raises(SpecError, match="protected from deletion"):
+        Cluster().delete(held(view, deletion_protection=True), stage.site, threading.Event())
+    assert stage.claimed() == before
+
+
+def test_a_cluster_that_never_came_to_be_is_deleted_in_spite_of_protection() -> None:
+    stage = Stage(12)
+    for name in stage.world.machines:
+        stage.world.broken[act.Init, name] = CommandFailed("no")
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert caught.value.view is not None
+    prior = held(caught.value.view, deletion_protection=True)
+    assert Cluster().delete(prior, stage.site, threading.Event()).held.values is None
+    assert stage.claimed() == set()
+
+
+def test_who_is_half_out_stays_known_when_a_read_has_no_contact() -> None:
+    stage, view, leaving = half_out()
+    stage.open()
+    good = Cluster().read(held(view), stage.site)
+    assert cluster_private.decode(good.held.private).leaving == {leaving}
+    for name in with_role(view, Role.CONTROL_PLANE):
+        stage.machine(name).powered = False
+    stage.open()
+    silent = Cluster().read(good.held, stage.site)
+    assert silent.diagnostics
+    assert silent.held == good.held
