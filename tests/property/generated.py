@@ -13,6 +13,8 @@ from rpool.model.server import Role, Server
 
 SIZES = st.sampled_from([(1, 2), (4, 8), (8, 16), (8, 64), (16, 32), (64, 512)])
 NONE = Tolerance()
+SERVERS = [Tolerance(servers=1), Tolerance(servers=2)]
+ZONES = [Tolerance(zones=1)]
 
 
 @st.composite

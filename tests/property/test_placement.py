@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from random import Random
 
-from generated import fleets, labels, least, request, requests, waste, workers
-from hypothesis import given
+from generated import NONE, SERVERS, ZONES, fleets, labels, least, request, requests, waste, workers
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpool.decide.placement import fewer_control_planes, place
@@ -54,7 +54,8 @@ def test_nothing_is_refused_that_fits_with_the_smallest_control_planes(
         assert place(spec, fleet, {}, "tie").shortfall is None
 
 
-@given(fleets(), requests(), st.randoms(use_true_random=False))
+@settings(max_examples=200)
+@given(fleets(), requests(tolerate=[NONE, *SERVERS, *ZONES]), st.randoms(use_true_random=False))
 def test_the_order_of_the_fleet_does_not_matter(
     fleet: list[Server], spec: PoolSpec, random: Random
 ) -> None:

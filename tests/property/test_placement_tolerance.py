@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from generated import fleets, labels, least, outlasts, request, requests, waste, workers
+from generated import (
+    SERVERS,
+    ZONES,
+    fleets,
+    labels,
+    least,
+    outlasts,
+    request,
+    requests,
+    waste,
+    workers,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +21,6 @@ from rpool.decide.placement import Shortfall, holds, place, shortfall_of
 from rpool.model.pool import PoolSpec, Tolerance
 from rpool.model.server import Role, Server
 
-SERVERS = [Tolerance(servers=1), Tolerance(servers=2)]
-ZONES = [Tolerance(zones=1)]
 MOST = 2.0
 
 
@@ -74,20 +81,6 @@ def test_growing_never_moves_a_server(fleet: list[Server], spec: PoolSpec, more:
     larger = request(spec.cores + more, spec.memory_gib, spec.control_plane.servers, spec.tolerate)
     grown = place(larger, fleet, first.roles, "tie")
     assert grown.shortfall is not None or first.roles.items() <= grown.roles.items()
-
-
-@given(
-    fleets(),
-    requests(tolerate=SERVERS + ZONES),
-    st.randoms(use_true_random=False),
-)
-def test_the_order_of_the_fleet_does_not_matter(
-    fleet: list[Server], spec: PoolSpec, random: Random
-) -> None:
-    shuffled = list(fleet)
-    random.shuffle(shuffled)
-    one, other = place(spec, fleet, {}, "tie"), place(spec, shuffled, {}, "tie")
-    assert dict(one.roles) == dict(other.roles)
 
 
 def test_the_shortfall_counts_what_is_to_be_tolerated() -> None:

@@ -48,7 +48,13 @@ def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> No
     assert "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\n" in script
     assert "\ncheck_claim() {" in script
     guard = re.search(r"^GUARD=(\w+)$", script, re.MULTILINE)
-    alone: set[type[Action]] = {act.Init, act.Join, act.StepDown, act.Reset}
+    alone: set[type[Action]] = {
+        act.Init,
+        act.Join,
+        act.RestartKubelet,
+        act.StepDown,
+        act.Reset,
+    }
     briefly: set[type[Action]] = {act.SetPhase, act.AppendJournal}
     if not isinstance(action, act.TakeClaim):
         assert guard is not None
