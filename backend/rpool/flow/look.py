@@ -179,16 +179,13 @@ class _Looking:
             undressed=frozenset(
                 name
                 for name, spec in wished.pinned.items()
-                if self._concerns_node(name) and name in nodes and not _wears(nodes[name], spec)
+                if name == wished.one and name in nodes and not _wears(nodes[name], spec)
             ),
             one=wished.one,
             partial=bool(self._errors),
         )
         probed = {name: sighting.probed for name, sighting in self._seen.items()}
         return Looked(change, self._cluster, probed, self._claims, self._errors, dropped)
-
-    def _concerns_node(self, name: ServerName) -> bool:
-        return name == self._wished.one
 
     def _has_joined(self, name: ServerName) -> bool:
         return self._seen[name].probed.joined
