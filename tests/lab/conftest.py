@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from desk import CHECKOUT, Desk
 from lab.cache import default_cache
+from lab.settings import write_variables
 from lab.site import bring_up
 from lab.versions import DEFAULT_KUBERNETES
 
@@ -29,6 +30,20 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("configuration")
     yield Desk.at(lab, folder)
     bring_up.down(cache, NAME)
+
+
+@pytest.fixture(scope="module")
+def plain_start(desk: Desk) -> None:
+    """Each file of tests starts with servers that run and belong to nobody, whatever the one
+    before it left when it failed.
+    """
+    for server in desk.lab.fleet:
+        desk.power("power-on", server.name)
+    if not desk.state():
+        return
+    write_variables(desk.lab, desk.folder)
+    destroyed = desk.terraform("destroy", "-auto-approve")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
 
 
 @pytest.fixture

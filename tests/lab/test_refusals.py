@@ -12,7 +12,11 @@ from desk import Desk
 from lab.command import run
 from lab.settings import write_variables
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("plain_start"),
+]
 Settings = dict[str, Any]
 EVERY_SERVER = {"cores": 44, "memory": 88}
 CLAIM = json.dumps(

@@ -17,7 +17,11 @@ import pytest
 from desk import EXAMPLE, Desk, wait_for
 from leftovers import leftovers
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timeout(1200),
+    pytest.mark.usefixtures("plain_start"),
+]
 Figure = Callable[[str], None]
 
 START = {"cores": 8, "memory": 16}
@@ -77,10 +81,10 @@ def pool(desk: Desk) -> Iterator[Pool]:
     pool.application = f"http://{desk.kubectl(through, f'get service hello -o {path}')}/"
     wait_for("the application", 120, lambda: "hello-" in desk.answers(pool.application))
     yield pool
+    pool.unmark()
+    (desk.folder / "resize.auto.tfvars.json").unlink()
     destroyed = desk.terraform("destroy", "-auto-approve")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    (desk.folder / "resize.auto.tfvars.json").unlink()
-    pool.unmark()
 
 
 def change(pool: Pool, figure: Figure, what: str) -> tuple[set[str], set[str]]:

@@ -102,9 +102,9 @@ def _guarded(
         case act.RemoveMetalLB():
             return "together", ("fetch", "metallb-remove"), node | _manifest(METALLB, site)
         case act.Drain():
-            return "together", ("drain",), node | _drain(action)
+            return "together", ("leaving", "drain"), node | _drain(action)
         case act.Uncordon():
-            return "together", ("uncordon",), node | {"NODE": action.node}
+            return "together", ("leaving", "uncordon"), node | {"NODE": action.node}
         case act.RestartKubelet():
             return "alone", ("restart-kubelet",), {}
         case act.StepDown():

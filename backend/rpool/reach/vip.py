@@ -1,7 +1,10 @@
 """The API's virtual IP: kube-vip as a static pod, which the kubelet starts before there is an API.
 
-The settings are those that kube-vip's own generator makes for a control plane with ARP. The lease
-is short (5/3/1 s), since it bounds how long the API is gone when its holder dies.
+The settings are those that kube-vip's own generator makes for a control plane with ARP, but for how
+long the API is gone when the address's holder dies. That is the lease, up to two retries of those
+that watch it (each 1 to 2.2 s, with client-go's jitter), and a period of the loop that announces
+the address; so all three are as short as they may be. While etcd cannot write for longer than a
+lease the address may move; there is no API to reach then anyway.
 """
 
 from __future__ import annotations
@@ -49,9 +52,10 @@ def _container(vip: str) -> dict[str, Any]:
         "vip_subnet": "128" if ":" in vip else "32",
         "vip_leaderelection": "true",
         "vip_leasename": "plndr-cp-lock",
-        "vip_leaseduration": "5",
-        "vip_renewdeadline": "3",
+        "vip_leaseduration": "3",
+        "vip_renewdeadline": "2",
         "vip_retryperiod": "1",
+        "vip_arpRate": "500",  # ms: also how long a new holder may wait to announce itself
     }
     node_name = {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     return {

@@ -216,7 +216,8 @@ def test_kube_vip_holds_the_address_by_a_short_lease() -> None:
     settings = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert settings["address"] == "10.0.1.200"
     lease = [settings[f"vip_{name}"] for name in ("leaseduration", "renewdeadline", "retryperiod")]
-    assert lease == ["5", "3", "1"]
+    assert lease == ["3", "2", "1"]
+    assert int(str(settings["vip_arpRate"])) == 500  # less is 3000 to kube-vip
     assert container["image"] == "ghcr.io/kube-vip/kube-vip:v1.0.0"
     assert container["securityContext"]["capabilities"]["add"] == ["NET_ADMIN", "NET_RAW"]
 

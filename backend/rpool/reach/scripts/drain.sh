@@ -8,36 +8,24 @@ LAST_SECONDS=60 # after the timeout, for pods that are deleted whatever their bu
 act() {
     need kubectl
     secret_dir
-    find_nodes
+    # shellcheck disable=SC2086,SC2153  # names, one a word
+    look_at $NODES
     if [ -z "$nodes" ]; then return 0; fi
-    if [ "$BUDGETS" != ignored ]; then trap 'give_back; rm -rf "$SECRETS"' EXIT; fi
-    # shellcheck disable=SC2086  # names, one a word
-    quietly on_cluster cordon $nodes
-    case $BUDGETS in
-        ignored) drain_all "$DRAIN_SECONDS" --disable-eviction ;;
-        respected) drain_all "$DRAIN_SECONDS" ;;
-        until_timeout)
-            drain_all "$DRAIN_SECONDS" || drain_all "$LAST_SECONDS" --disable-eviction
-            ;;
-    esac
-    ours=
-}
-
-# The nodes that the cluster has, and those of them that only we keep free of pods: one that an
-# operator has cordoned stays so. Columns, since a single node is no list to kubectl.
-find_nodes() {
-    # shellcheck disable=SC2086,SC2153
-    on_cluster get nodes --ignore-not-found --no-headers \
-        -o custom-columns=NAME:.metadata.name,CORDONED:.spec.unschedulable $NODES >"$SECRETS/nodes"
-    nodes=$(awk '{ print $1 }' "$SECRETS/nodes")
-    ours=$(awk '$2 != "true" { print $1 }' "$SECRETS/nodes")
-}
-
-# However this ends before the nodes are drained, also by its time limit.
-give_back() {
-    if [ -z "$ours" ]; then return 0; fi
-    # shellcheck disable=SC2086
-    quietly on_cluster uncordon $ours || say "these are still cordoned:" $ours
+    if [ "$BUDGETS" = ignored ]; then
+        # shellcheck disable=SC2086
+        quietly on_cluster cordon $nodes
+        drain_all "$DRAIN_SECONDS" --disable-eviction
+        return
+    fi
+    # However this ends before the nodes are drained, also by its time limit.
+    trap 'give_back || say "these are still cordoned:" $marked; rm -rf "$SECRETS"' EXIT
+    let_go
+    if ! drain_all "$DRAIN_SECONDS"; then
+        if [ "$BUDGETS" != until_timeout ]; then return 1; fi
+        drain_all "$LAST_SECONDS" --disable-eviction
+    fi
+    # shellcheck disable=SC2034  # give_back's, in leaving.sh
+    marked='' hidden=''
 }
 
 # drain_all SECONDS OPTION...

@@ -1,8 +1,9 @@
 # shellcheck shell=sh
-# Lets pods onto a node again that was cordoned to leave, and stays.
+# Lets pods onto a node again that we cordoned to leave, and that stays.
 
 act() {
     need kubectl
     secret_dir
-    quietly on_cluster uncordon "$NODE"
+    look_at "$NODE"
+    give_back
 }
