@@ -37,13 +37,13 @@ test: setup check test-quick
 	$(BIN)/pytest -v tests/lab
 
 test-quick: setup
-	$(BIN)/pytest tests/unit tests/lab_itself tests/property tests/protocol
+	$(BIN)/pytest tests/unit tests/lab_itself tests/property tests/protocol tests/scenarios
 
 check: setup
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy backend provider_py lab $(filter-out tests/lab,$(wildcard tests/*))
-	$(BIN)/mypy tests/lab
+	$(BIN)/mypy backend provider_py lab $(filter-out tests/lab tests/scenarios,$(wildcard tests/*))
+	$(BIN)/mypy tests/lab tests/scenarios
 	$(BIN)/lint-imports
 	git ls-files '*.sh' provider_py/terraform-provider-rpool | xargs shellcheck
 	cd ansible && ../$(BIN)/ansible-lint --offline --strict

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from desk import CHECKOUT, Desk
 from lab.cache import default_cache
 from lab.settings import write_variables
@@ -41,12 +36,14 @@ def plain_start(desk: Desk) -> None:
         desk.power("power-on", server.name)
     if not desk.state():
         return
+    for path in desk.folder.glob("*.auto.tfvars.json"):
+        path.unlink()
     write_variables(desk.lab, desk.folder)
     destroyed = desk.terraform("destroy", "-auto-approve")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def figure() -> Iterator[object]:
     """Call it with a sentence: it is shown at the end of the run, and kept in build/."""
     yield FIGURES.append

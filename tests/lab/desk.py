@@ -19,11 +19,11 @@ from lab.cache import default_cache
 from lab.settings import site, write_variables
 from lab.site.layout import Lab
 from lab.terraform import terraform
+from scenarios.pool import Done, Gaps
 
 CHECKOUT = Path(__file__).parent.parent.parent
 EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
-Done = subprocess.CompletedProcess[str]
 
 
 @dataclass(frozen=True)
@@ -120,27 +120,6 @@ class Desk:
             stop.set()
             thread.join()
             gaps.close()
-
-
-@dataclass
-class Gaps:
-    """Times of good answers, on the monotonic clock."""
-
-    longest_seconds: float = 0.0
-    asked: int = 0
-    failed: int = 0
-    last_good: float = field(default_factory=time.monotonic)
-
-    def note(self, good: bool) -> None:
-        self.asked += 1
-        if not good:
-            self.failed += 1
-            return
-        self.close()
-        self.last_good = time.monotonic()
-
-    def close(self) -> None:
-        self.longest_seconds = max(self.longest_seconds, time.monotonic() - self.last_good)
 
 
 def wait_for(what: str, seconds: float, holds: Callable[[], bool]) -> float:

@@ -13,7 +13,7 @@ from rpool.flow.admission import CaPin
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out, seconds_for
 from rpool.flow.journal import Journal
-from rpool.flow.look import Looked, Wish, look
+from rpool.flow.look import Looked, Wish, look, not_to_be_had
 from rpool.flow.session import session
 from rpool.flow.view import of_record
 from rpool.model.action import Action, Join, RemoveEtcdMember, TakeClaim, WriteRecord
@@ -107,7 +107,11 @@ class _Changing:
     def to_the_end(self) -> PoolView:
         steps = plan_change(self._change, self._looked.seen)
         ran = carry_out(steps, self._world, self._journal, self._limits, self._bind)
-        errors = [*self._looked.errors, *([ran.halted] if ran.halted else []), *ran.failed.values()]
+        errors = [
+            *self._looked.errors,
+            *([ran.halted] if ran.halted else []),
+            *self._told(steps, ran),
+        ]
         if not errors:
             return self._view(self._change.ended)
         error = _together(errors)
@@ -116,6 +120,16 @@ class _Changing:
         record = self._cut_off(steps, ran)
         self._write(record)
         raise PoolIncomplete(error, self._view(record))
+
+    def _told(self, steps: Sequence[Step], ran: Ran) -> list[RpoolError]:
+        """What failed; a claim that was refused is a plan that somebody else was faster than."""
+        claims = {step.name: step.server for step in steps if isinstance(step.action, TakeClaim)}
+        return [
+            not_to_be_had(claims[name], error.summary.removeprefix(f"{claims[name]} "))
+            if name in claims and isinstance(error, Refused)
+            else error
+            for name, error in ran.failed.items()
+        ]
 
     def _bind(self, action: Action) -> Action | None:
         match action:

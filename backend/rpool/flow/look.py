@@ -224,10 +224,7 @@ class _Looking:
         probed, claim = self._seen[name].probed, self._claims.get(name)
         reason = why_not_spare(probed) if claim is None else self._why_not_again(name, claim)
         if reason is not None:
-            return StalePlan(
-                f"{name} was to join, but {reason}",
-                "Plan again: it will pick another server. What else was planned is done.",
-            )
+            return not_to_be_had(name, reason)
         if small := why_too_small(self._fleet.servers[name], probed):
             return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
         return None
@@ -293,6 +290,14 @@ class _Looking:
             )
         )
         return False
+
+
+def not_to_be_had(name: ServerName, reason: str) -> StalePlan:
+    """A planned server, and why it is not a spare any more; `reason` ends a sentence about it."""
+    return StalePlan(
+        f"{name} was to join, but {reason}",
+        "Plan again: it will pick another server. What else was planned is done.",
+    )
 
 
 def _serving(

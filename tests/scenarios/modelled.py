@@ -1,0 +1,124 @@
+"""The pool on modelled servers: the example with `simulate = {}`, the lab's fleet, and no lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.settings import LOAD_BALANCER_RANGE, VIPS
+from lab.site.servers import as_yaml, servers
+from protocol.site_config import PRIVATE_KEY, host_key
+from protocol.workspace import terraform
+
+from rpool.cli.main import main
+from rpool.model.claim import Claim
+from rpool.simulate.machine import Cluster, Machine
+from rpool.simulate.store import FILE_NAME, Machines, Store
+from scenarios.pool import Done, Gaps, Pool
+
+CHECKOUT = Path(__file__).parent.parent.parent
+EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
+NETWORK = "10.88.0"  # the lab's, too
+
+
+class ModelledPool(Pool):
+    def __init__(self, folder: Path, count: int, variables: dict[str, Any]) -> None:
+        for path in EXAMPLE.glob("*.tf"):
+            shutil.copy(path, folder)
+        main_file = folder / "main.tf"
+        text = main_file.read_text()
+        main_file.write_text(
+            text.replace('provider "rpool" {', 'provider "rpool" {\n  simulate = {}')
+        )
+        (folder / "key").write_text(PRIVATE_KEY)
+        fleet = servers(count, NETWORK)
+        keys = {server.name: host_key(n) for n, server in enumerate(fleet, 1)}
+        (folder / "fleet.yaml").write_text(as_yaml(fleet, keys))
+        first, last = LOAD_BALANCER_RANGE
+        site = {
+            "fleet_file": "fleet.yaml",
+            "ssh_key_file": "key",
+            "api_vip": f"{NETWORK}.{VIPS[0]}",
+            "service_addresses": [f"{NETWORK}.{first}-{NETWORK}.{last}"],
+        }
+        (folder / "lab.auto.tfvars.json").write_text(json.dumps(site))
+        super().__init__(folder, variables)
+
+    def terraform(self, *words: str) -> Done:
+        return subprocess.run(
+            [terraform(), words[0], "-no-color", *words[1:]],
+            cwd=self.folder,
+            env=os.environ | {"TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+
+    def nodes(self) -> dict[str, str]:
+        machines, cluster = self._machines(), self._cluster()
+        ready = {name: "Ready" if machines[name].powered else "NotReady" for name in cluster.nodes}
+        return {
+            name: f"{its},SchedulingDisabled" if name in cluster.cordoned else its
+            for name, its in ready.items()
+        }
+
+    def dress(self, node: str) -> tuple[dict[str, str], set[str]]:
+        spec = self._cluster().dressed[node]
+        return dict(spec.labels), {taint.key for taint in spec.taints}
+
+    def etcd_members(self) -> set[str]:
+        return set(self._cluster().members)
+
+    def leftovers(self, server: str) -> str:
+        machine = self._machines()[server]
+        return " ".join([*machine.traces, *([str(machine.claim)] if machine.claim else [])])
+
+    def journal_on(self, server: str) -> list[str]:
+        return self._machines()[server].journal
+
+    def lose(self, server: str) -> None:
+        assert main(["simulate", "lose", server, "--file", str(self.folder / FILE_NAME)]) == 0
+
+    @contextmanager
+    def asking(self) -> Iterator[Gaps]:
+        yield Gaps()  # there are no applications in the model
+
+    def announces(self) -> bool:
+        return self._cluster().metallb
+
+    def await_application(self) -> None:
+        assert self._cluster().pools
+
+    @contextmanager
+    def taken(self, server: str, claim: Claim) -> Iterator[None]:
+        self._set_claim(server, claim)
+        yield
+        self._set_claim(server, None)
+
+    def _set_claim(self, server: str, claim: Claim | None) -> None:
+        with closing(Store(self.folder / FILE_NAME)) as store, store.alone():
+            machines = store.load() or {}
+            machines[server].claim = claim
+            store.save(machines)
+
+    def figure(self, sentence: str) -> None:
+        """What a model takes says nothing of servers."""
+
+    def _machines(self) -> Machines:
+        with closing(Store(self.folder / FILE_NAME)) as store:
+            return store.load() or {}
+
+    def _cluster(self) -> Cluster:
+        cluster = self._a_head().cluster
+        assert cluster is not None
+        return cluster
+
+    def _a_head(self) -> Machine:
+        return self._machines()[self.with_role("control_plane")[0]]

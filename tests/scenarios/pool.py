@@ -1,0 +1,261 @@
+"""A pool that somebody resizes with Terraform, on real servers or on modelled ones.
+
+What the operator does is the same for both and stands here; how the site is looked at differs, and
+stands with each: `modelled.py`, and the lab's in tests/lab.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rpool.model.claim import Claim
+
+NO_CHANGES, FAILED = 0, 1
+LONGEST_GAP_SECONDS = 10.0
+OWN_STEPS = ("claim ", "prepare ", "join ", "member ", "leave ", "step down ", "reset ")
+"""Steps that change something on their own server; the others go through the cluster's API."""
+
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Gaps:
+    """When an address answered, on the monotonic clock."""
+
+    longest_seconds: float = 0.0
+    asked: int = 0
+    failed: int = 0
+    last_good: float = field(default_factory=time.monotonic)
+
+    def note(self, good: bool) -> None:
+        self.asked += 1
+        if not good:
+            self.failed += 1
+            return
+        self.close()
+        self.last_good = time.monotonic()
+
+    def close(self) -> None:
+        self.longest_seconds = max(self.longest_seconds, time.monotonic() - self.last_good)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What an apply did: who joined and left, by which steps."""
+
+    joined: set[str]
+    left: set[str]
+    steps: set[str]
+
+
+class Pool(ABC):
+    """The pool `demo` of the example, in `folder` with its fleet.yaml."""
+
+    def __init__(self, folder: Path, variables: dict[str, Any]) -> None:
+        self.folder = folder
+        self._variables = variables
+        self.write()
+
+    # -- what is different on each site ---------------------------------------------------------
+
+    @abstractmethod
+    def terraform(self, *words: str) -> Done:
+        """Run it in the folder."""
+
+    @abstractmethod
+    def nodes(self) -> dict[str, str]:
+        """The cluster's nodes and their state, in kubectl's words."""
+
+    @abstractmethod
+    def dress(self, node: str) -> tuple[dict[str, str], set[str]]:
+        """A node's labels, and the keys of its taints."""
+
+    @abstractmethod
+    def etcd_members(self) -> set[str]:
+        """By etcd's own account."""
+
+    @abstractmethod
+    def leftovers(self, server: str) -> str:
+        """What a cluster left on a server; empty for a clean one."""
+
+    @abstractmethod
+    def journal_on(self, server: str) -> list[str]:
+        """The lines of the journal that a server keeps."""
+
+    @abstractmethod
+    def lose(self, server: str) -> None:
+        """Cut its power."""
+
+    @abstractmethod
+    def asking(self) -> AbstractContextManager[Gaps]:
+        """Ask the application all the time, where there is one."""
+
+    @abstractmethod
+    def announces(self) -> bool:
+        """Whether the cluster gives addresses to services."""
+
+    @abstractmethod
+    def await_application(self) -> None:
+        """Wait until the application answers, where there is one."""
+
+    @abstractmethod
+    def taken(self, server: str, claim: Claim) -> AbstractContextManager[None]:
+        """The server has this claim meanwhile."""
+
+    @abstractmethod
+    def figure(self, sentence: str) -> None:
+        """Show a measurement at the end of the run, where it means something."""
+
+    # -- what the operator writes ---------------------------------------------------------------
+
+    def write(self, **variables: Any) -> None:
+        self._variables |= variables
+        (self.folder / "pool.auto.tfvars.json").write_text(json.dumps(self._variables))
+
+    def mark(self, server: str, mark: str) -> None:
+        """Say something about a server in the fleet."""
+        path = self.folder / "fleet.yaml"
+        text = re.sub(rf"^({server}: {{)", rf"\1{mark}: true, ", path.read_text(), flags=re.M)
+        path.write_text(text)
+
+    def unmark(self) -> None:
+        path = self.folder / "fleet.yaml"
+        path.write_text(re.sub(r"(retire|lost|reserved): true, ", "", path.read_text()))
+
+    def forget(self, variable: str) -> None:
+        del self._variables[variable]
+        self.write()
+
+    @contextmanager
+    def also(self, name: str, text: str) -> Iterator[None]:
+        """More configuration in a file of its own."""
+        path = self.folder / f"{name}.tf"
+        path.write_text(text)
+        try:
+            yield
+        finally:
+            path.unlink()
+
+    # -- what the operator sees -----------------------------------------------------------------
+
+    def state(self, name: str = "demo") -> dict[str, Any]:
+        """The attributes of a cluster in the state; empty when it is not there."""
+        return dict(self.instance(name).get("attributes", {}))
+
+    def instance(self, name: str = "demo") -> dict[str, Any]:
+        path = self.folder / "terraform.tfstate"
+        resources = json.loads(path.read_text())["resources"] if path.exists() else []
+        for resource in resources:
+            if (resource["type"], resource["name"]) == ("rpool_cluster", name):
+                return dict(resource["instances"][0])
+        return {}
+
+    def members(self, name: str = "demo") -> set[str]:
+        return set(self.state(name)["servers"])
+
+    def with_role(self, role: str, name: str = "demo") -> list[str]:
+        servers = self.state(name)["servers"]
+        return sorted(its for its, server in servers.items() if server["role"] == role)
+
+    def sizes(self, servers: set[str]) -> list[tuple[int, int]]:
+        """Cores and GiB of servers, by the fleet."""
+        fleet = yaml.safe_load((self.folder / "fleet.yaml").read_text())
+        return sorted((fleet[name]["cores"], fleet[name]["memory"]) for name in servers)
+
+    def cores(self, servers: set[str]) -> int:
+        return sum(cores for cores, _ in self.sizes(servers))
+
+    def spares(self, *names: str) -> set[str]:
+        """The servers of the fleet that the clusters of these names, and demo, do not have."""
+        fleet = yaml.safe_load((self.folder / "fleet.yaml").read_text())
+        return set(fleet) - self.members().union(*(self.members(name) for name in names))
+
+    def journal(self, lost: str = "") -> set[str]:
+        """The lines that the pool's control planes keep, but for a lost one's."""
+        heads = [name for name in self.with_role("control_plane") if name != lost]
+        return {line for name in heads for line in self.journal_on(name)}
+
+    # -- what the operator does -----------------------------------------------------------------
+
+    def change(self, what: str, lost: str = "") -> Changed:
+        """Plan and apply. What the plan named is what was done, no other server was changed, those
+        that left are clean (a lost one is not looked at), the application was there all the time,
+        and a plan after it is empty.
+        """
+        before, known = self.members(), self.journal(lost)
+        named = self.planned("saved.tfplan")
+        started = time.monotonic()
+        with self.asking() as web:
+            applied = self.terraform("apply", "saved.tfplan")
+            seconds = time.monotonic() - started
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+        after = self.members()
+        joined, left = after - before, before - after
+        assert joined | left == named
+        self.figure(
+            f"{what}: +{len(joined)} -{len(left)} in {seconds:.1f} s; application: longest gap "
+            f"{web.longest_seconds:.1f} s, {web.failed} of {web.asked} requests failed"
+        )
+        events = [json.loads(line) for line in self.journal() - known]
+        changed = {its["server"] for its in events if its["step"].startswith(OWN_STEPS)}
+        assert changed <= named
+        clean = left - {lost}
+        assert {name: self.leftovers(name) for name in clean} == dict.fromkeys(clean, "")
+        self.assert_settled()
+        assert web.longest_seconds < LONGEST_GAP_SECONDS
+        done = {its["step"] for its in events if its["outcome"] == "done"}
+        return Changed(joined, left, done)
+
+    def apply(self) -> float:
+        """Apply, with an empty plan after it; how many seconds it took."""
+        started = time.monotonic()
+        applied = self.terraform("apply", "-auto-approve")
+        seconds = time.monotonic() - started
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+        self.assert_planned()
+        return seconds
+
+    def refused(self, *words: str) -> str:
+        """Run Terraform, which must fail; what it said, without line breaks."""
+        done = self.terraform(*words)
+        assert done.returncode == FAILED, done.stdout
+        return " ".join(done.stderr.replace("│", " ").split())
+
+    def assert_planned(self) -> None:
+        """A plan is empty."""
+        again = self.terraform("plan", "-detailed-exitcode")
+        assert again.returncode == NO_CHANGES, again.stdout + again.stderr
+
+    def assert_settled(self) -> None:
+        self.assert_planned()
+        self.assert_members_are_settled()
+
+    def assert_members_are_settled(self) -> None:
+        """The cluster's nodes are the pool's servers, all Ready and taking pods, and etcd has the
+        control planes.
+        """
+        assert self.nodes() == dict.fromkeys(self.members(), "Ready")
+        assert self.etcd_members() == set(self.with_role("control_plane"))
+
+    def planned(self, plan: str) -> set[str]:
+        """Plan, and save it; the servers that it says will come or go."""
+        planned = self.terraform("plan", f"-out={plan}")
+        assert planned.returncode == 0, planned.stdout + planned.stderr
+        shown = json.loads(self.terraform("show", "-json", plan).stdout)
+        named: set[str] = set()
+        for resource in shown["resource_changes"]:
+            sides = (resource["change"][side] or {} for side in ("before", "after"))
+            before, after = (set(values.get("servers") or ()) for values in sides)
+            named |= before ^ after
+        return named
