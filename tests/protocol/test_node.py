@@ -94,6 +94,19 @@ def test_a_node_is_imported_by_cluster_and_server(workspace: Workspace) -> None:
     assert again.status == NO_CHANGES, again.output
 
 
+def test_an_import_block_writes_a_configuration_that_needs_no_change(workspace: Workspace) -> None:
+    write(workspace, node(f"{LABELS}\n{TAINTS}"))
+    apply(workspace)
+    uid = workspace.state()["attributes"]["id"]
+    assert workspace.run("state", "rm", GPU).status == 0
+    write(workspace, f'import {{\n  to = {GPU}\n  id = "{uid}/g1"\n}}\n')
+    planned = workspace.run(
+        "plan", "-no-color", "-input=false", "-generate-config-out=generated.tf"
+    )
+    assert "Plan: 1 to import, 0 to add, 0 to change, 0 to destroy." in planned
+    apply(workspace)
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

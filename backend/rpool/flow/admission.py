@@ -33,12 +33,14 @@ def join_secrets() -> JoinSecrets:
 
 
 class CaPin:
-    """Fills the CA's pin into joins: it exists only once the first control plane is up."""
+    """Fills the CA's pin into joins. Where the CA is not `known`, it exists only once the first
+    control plane is up.
+    """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, known: str | None = None) -> None:
         self._world = world
         self._lock = threading.Lock()
-        self._pin: str | None = None
+        self._pin = None if known is None else ca_pin(known)
 
     def bind(self, join: Join) -> Join:
         return replace(join, secrets=replace(join.secrets, ca_pin=self._of(join.via)))

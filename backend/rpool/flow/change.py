@@ -102,7 +102,7 @@ class _Changing:
         self._world = world
         self._journal = journal
         self._limits = limits
-        self._pin = CaPin(world)
+        self._pin = CaPin(world, looked.cluster.ca_certificate)
 
     def to_the_end(self) -> PoolView:
         steps = plan_change(self._change, self._looked.seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 
 from rpool.errors import RpoolError
@@ -14,6 +14,8 @@ from rpool.model.server import ServerName
 from rpool.model.world import World
 
 AT_ONCE = 32
+PATIENCE_SECONDS = 1.0
+"""With one control plane, before the others are asked, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,33 @@ def serving_control_plane(
 ) -> tuple[ServerName, ClusterSeen] | None:
     """A control plane through which the pool's API answers, and what it showed; None if none does.
 
-    All are asked at once, so that a dead one costs nothing. One whose cluster has no record yet is
-    taken only if no other shows the pool's: it may be somebody else's by now.
+    The first is asked, and the others once it shows no record or takes its time: what a look costs
+    does not grow with the control plane, and a dead server costs a second. One whose cluster has no
+    record yet is taken only if no other shows the pool's: it may be somebody else's by now.
     """
     names = list(control_planes)
     if not names:
         return None
-    with ThreadPoolExecutor(len(names), thread_name_prefix="observe") as pool:
-        answers = zip(names, pool.map(lambda n: _observe(world, n), names), strict=True)
-        serving = [(name, cluster) for name, cluster in answers if cluster is not None]
-    recorded = [its for its in serving if its[1].record is not None and its[1].record.uid == uid]
-    unrecorded = [its for its in serving if its[1].record is None]
-    return next(iter([*recorded, *unrecorded]), None)
+    pool = ThreadPoolExecutor(len(names), thread_name_prefix="observe")
+    try:
+        asked = {pool.submit(_observe, world, names[0]): names[0]}
+        (answered, _) = wait(asked, PATIENCE_SECONDS)
+        if not any(_shows(uid, future.result()) for future in answered):
+            asked |= {pool.submit(_observe, world, name): name for name in names[1:]}
+        unrecorded: dict[ServerName, ClusterSeen] = {}
+        for future in as_completed(asked):
+            name, cluster = asked[future], future.result()
+            if cluster is not None and _shows(uid, cluster):
+                return name, cluster
+            if cluster is not None and cluster.record is None:
+                unrecorded[name] = cluster
+        return next(((name, unrecorded[name]) for name in names if name in unrecorded), None)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _shows(uid: PoolUid, cluster: ClusterSeen | None) -> bool:
+    return cluster is not None and cluster.record is not None and cluster.record.uid == uid
 
 
 def _observe(world: World, via: ServerName) -> ClusterSeen | None:

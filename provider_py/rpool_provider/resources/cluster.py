@@ -45,7 +45,9 @@ class Cluster:
         return diagnostic.of_error(SpecError(problems)) if problems else []
 
     def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
-        return simulated.told(self._plan(prior, config, site), config or prior.values, site)
+        name = (config or prior.values or {}).get("name")
+        subject = f"pool {name}" if isinstance(name, str) else "this pool"
+        return simulated.told(self._plan(prior, config, site), subject, site)
 
     def _plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
         if config is None:

@@ -1,7 +1,7 @@
 """What a plan says on a site whose servers are modelled, so that nobody takes it for a real one.
 
 Every plan says so, one without changes too: "No changes" would otherwise be read as "the cluster
-is there". It is one warning for a pool, so a plan that has a warning already gets a longer one.
+is there". It is one warning for a resource, so a plan that has a warning already gets a longer one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpool_provider import diagnostic
-from rpool_provider.resources.resource import Plan, Values
+from rpool_provider.resources.resource import Plan
 
 if TYPE_CHECKING:
     from rpool.api import Site
@@ -22,14 +22,12 @@ _DETAIL = (
 )
 
 
-def told(plan: Plan, values: Values | None, site: Site | None) -> Plan:
-    """`plan` with the word SIMULATED, on a site that is; `values` have the pool's name."""
+def told(plan: Plan, subject: str, site: Site | None) -> Plan:
+    """`plan` with the word SIMULATED, on a site that is; `subject` is what the plan is about."""
     if site is None or not site.config.simulated:
         return plan
     if not plan.diagnostics:
-        name = values["name"] if values else None
-        pool = f"pool {name}" if isinstance(name, str) else "this pool"
-        said = diagnostic.warning(f"{_PREFIX}{pool} is on modelled servers", _DETAIL)
+        said = diagnostic.warning(f"{_PREFIX}{subject} is on modelled servers", _DETAIL)
         return replace(plan, diagnostics=[said])
     first, *others = plan.diagnostics
     longer = replace(

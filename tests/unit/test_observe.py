@@ -1,0 +1,78 @@
+"""Which control plane a pool is looked at through, and how many are asked for that."""
+
+from __future__ import annotations
+
+import threading
+from typing import cast
+
+import pytest
+from stage import SPEC
+
+from rpool.errors import RpoolError, Unreachable
+from rpool.flow import observe
+from rpool.model.record import Record, RecordPhase
+from rpool.model.seen import ClusterSeen
+from rpool.model.world import World
+
+OURS, OTHERS = "0863513a", "ffffffff"
+DEAD = Unreachable("no answer")
+
+
+def cluster(uid: str | None) -> ClusterSeen:
+    record = Record(uid, SPEC, 1, RecordPhase.SETTLED, {}) if uid else None
+    return ClusterSeen({}, record, "a certificate")
+
+
+class Heads:
+    """Control planes a, b, c, ... and what each answers; one that is silent does so in the end."""
+
+    def __init__(self, *answers: ClusterSeen | RpoolError | None) -> None:
+        self._answers = dict(zip("abcde", answers, strict=False))
+        self.asked: list[str] = []
+        self.over = threading.Event()
+
+    def observe(self, via: str) -> ClusterSeen:
+        self.asked.append(via)
+        answer = self._answers[via]
+        if answer is None:
+            self.over.wait(20)
+            raise DEAD
+        if isinstance(answer, RpoolError):
+            raise answer
+        return answer
+
+    def serving(self) -> str | None:
+        try:
+            found = observe.serving_control_plane(cast("World", self), OURS, self._answers)
+        finally:
+            self.over.set()
+        return found[0] if found else None
+
+
+def test_of_a_healthy_pool_one_control_plane_is_asked() -> None:
+    heads = Heads(*[cluster(OURS)] * 3)
+    assert (heads.serving(), heads.asked) == ("a", ["a"])
+
+
+@pytest.mark.parametrize("first", [DEAD, cluster(OTHERS), cluster(None)])
+def test_the_others_are_asked_when_the_first_does_not_show_the_pool(
+    first: ClusterSeen | RpoolError,
+) -> None:
+    heads = Heads(first, cluster(OURS))
+    assert heads.serving() == "b"
+
+
+def test_a_silent_one_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "PATIENCE_SECONDS", 0.01)
+    heads = Heads(None, None, cluster(OURS))
+    assert heads.serving() == "c"
+
+
+def test_one_without_a_record_will_do_when_no_other_shows_the_pool() -> None:
+    heads = Heads(DEAD, cluster(OTHERS), cluster(None), cluster(None))
+    assert (heads.serving(), sorted(heads.asked)) == ("c", ["a", "b", "c", "d"])
+
+
+def test_there_may_be_none() -> None:
+    assert Heads(DEAD, cluster(OTHERS)).serving() is None
+    assert Heads().serving() is None
