@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from lab.bench import placement
 from lab.cache import default_cache
 from lab.command import run
 from lab.progress import say
@@ -40,16 +41,18 @@ def main() -> int:
     with fresh_lab() as lab, folder_for(lab) as folder:
         plans(lab, binary, folder)
         ours = create(lab, binary, folder)
-        grown, prepared = grow(lab, binary, folder)
+        planned, grown, prepared = grow(lab, binary, folder)
     with fresh_lab() as lab:
         theirs, joined = by_hand(lab)
     print(f"create 3 + 2: {ours:.1f} s, by hand {theirs:.1f} s, ratio {ours / theirs:.2f}")
     rest = grown - prepared
     print(
-        f"+1 worker: {grown:.1f} s with terraform, of which {prepared:.1f} s is preparation; the "
-        f"rest to a bare kubeadm join ({joined:.1f} s until Ready): ratio {rest / joined:.2f}"
+        f"+1 worker: plan {planned:.1f} s, apply {grown:.1f} s, of which {prepared:.1f} s is "
+        f"preparation; the rest to a bare kubeadm join ({joined:.1f} s until Ready): ratio "
+        f"{rest / joined:.2f}, with the plan {(planned + rest) / joined:.2f}"
     )
     fleet_sizes(binary)
+    placement.main()
     return 0
 
 
@@ -124,14 +127,15 @@ def create(lab: Lab, binary: str, folder: Path) -> float:
     return seconds
 
 
-def grow(lab: Lab, binary: str, folder: Path) -> tuple[float, float]:
-    """Seconds of a growth by one worker, and of the preparation in it."""
-    say("+1 worker by terraform apply")
+def grow(lab: Lab, binary: str, folder: Path) -> tuple[float, float, float]:
+    """Seconds of the plan of one more worker, of its apply, and of the preparation in that."""
+    say("+1 worker by terraform plan and apply")
     log = folder / "grow.log"
     bigger = ["-var=cores=32", "-var=memory=64"]
-    seconds = _run(lab, binary, folder, "apply", "-auto-approve", *bigger, log=log)
+    planned = _run(lab, binary, folder, "plan", "-out=bigger.tfplan", *bigger)
+    seconds = _run(lab, binary, folder, "apply", "bigger.tfplan", log=log)
     _print_phases(log)
-    return seconds, sum(end - begin for begin, end in _spans(log)["prepare"])
+    return planned, seconds, sum(end - begin for begin, end in _spans(log)["prepare"])
 
 
 def _print_phases(log: Path) -> None:

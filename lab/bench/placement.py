@@ -1,4 +1,4 @@
-"""`python -m lab.bench.placement`: how far the workers that placement picks are from the optimum.
+"""How far the workers that placement picks are from the optimum.
 
 The optimum is that of a mixed integer program, solved by HiGHS, on generated fleets. Prints the
 ratio of our waste to the least waste (capacity beyond the request, and overhead). Nothing is
@@ -8,7 +8,6 @@ asserted.
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class Case:
         return cost - self.cost(self.spec.cores, self.spec.memory_gib, 0)
 
 
-def main() -> int:
+def main() -> None:
     for tolerance in TOLERANCES:
         ratios, seconds, unproven = [], [], 0
         for case in cases(tolerance):
@@ -77,7 +76,6 @@ def main() -> int:
             f"{statistics.median(seconds) * 1000:.0f} ms (worst {max(seconds) * 1000:.0f})",
             flush=True,
         )
-    return 0
 
 
 def cases(tolerance: Tolerance) -> Iterator[Case]:
@@ -184,6 +182,3 @@ def _row(case: Case, resource: int) -> tuple[Numbers, int, slice]:
     level = count + resource * (1 + count)
     return np.zeros(count + 2 * (1 + count)), level, slice(level + 1, level + 1 + count)
 
-
-if __name__ == "__main__":
-    sys.exit(main())
