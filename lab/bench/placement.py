@@ -181,4 +181,3 @@ def _row(case: Case, resource: int) -> tuple[Numbers, int, slice]:
     count = len(case.free)
     level = count + resource * (1 + count)
     return np.zeros(count + 2 * (1 + count)), level, slice(level + 1, level + 1 + count)
-
