@@ -203,6 +203,7 @@ def control_plane(server: TestServer, *, vip: bool = True) -> None:
     deleted = f"{seen}; echo '< {VIP} is dropped' >>{server.root}/seen"
     shown = f"echo '2: eth0 inet {VIP}/32 scope global eth0'"
     server.marker("ip", f"case $* in *' del '*) {deleted} ;; *) {shown} ;; esac")
+    server.marker("systemctl", "exit 0")
 
 
 def step_down(world: RealWorld, timeout_seconds: float = 60) -> None:
@@ -261,6 +262,23 @@ def test_the_api_server_is_not_ended_while_kube_vip_may_run(
         step_down(world, timeout_seconds=7)
     assert caught.value.detail.startswith("kube-vip still runs")
     assert server.path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists()
+
+
+def test_what_a_dead_kubelet_does_not_stop_is_stopped_without_it(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    control_plane(server)
+    server.marker("systemctl", "exit 3")
+    stopped = server.root / "stopped"
+    stopped.write_text("")
+    listed = (
+        f'pod=$(echo "$*" | sed "s/.*pod.name=//; s/ .*//"); grep -q "$pod" {stopped} || echo $pod'
+    )
+    server.marker("crictl", f'case $* in *" stopp "*) echo "$*" >>{stopped} ;; *) {listed} ;; esac')
+    step_down(world)
+    ended = [line.split()[-1] for line in stopped.read_text().splitlines()]
+    assert ended == [f"{part}-r1u04" for part in PARTS]
 
 
 # -- etcd --------------------------------------------------------------------------------------

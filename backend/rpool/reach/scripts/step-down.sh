@@ -4,7 +4,8 @@
 # off the `kubernetes` endpoints. Nothing is kept: a reset is next.
 
 act() {
-    need crictl ip
+    need crictl ip systemctl
+    secret_dir
     end=$(($(uptime_seconds) + TIMEOUT_SECONDS - 5))
     # shellcheck disable=SC2034  # drop_vip's, in membership.sh
     VIP=$(held_vip)
@@ -21,7 +22,8 @@ held_vip() {
     sed -n 's|^ *server: https://\(.*\):[0-9]*$|\1|p' "$VIP_KUBECONFIG" | tr -d '[]'
 }
 
-# stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period.
+# stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period. One
+# that is dead ends nothing, and is a reason to take the server out of the pool; then we do it.
 stop() {
     for name; do rm -f "$KUBERNETES/manifests/$name.yaml"; done
     for name; do await_stopped "$name"; done
@@ -31,8 +33,12 @@ stop() {
 await_stopped() {
     until found=$(static_pod pods "$1" --state ready) && [ -z "$found" ]; do
         if [ "$(uptime_seconds)" -ge "$end" ]; then
-            say "$1 still runs, as far as can be told: does the kubelet, which is to stop it?"
+            say "$1 still runs, as far as can be told: see why the kubelet does not stop it"
             exit 124
+        fi
+        if [ -n "$found" ] && ! systemctl is-active --quiet kubelet.service; then
+            # shellcheck disable=SC2086  # ids, one a word
+            quietly crictl --timeout 60s stopp $found
         fi
         sleep 0.5
     done
