@@ -45,7 +45,7 @@ class Cluster:
 
     def prepare(self, name: ServerName) -> None:
         self.do(act.TakeClaim(name, CLAIM))
-        self.do(act.Prepare(name, OURS, "1.36.3", SPEC.kubeadm, 1, 1))
+        self.do(act.Prepare(name, OURS, "1.36.3", SPEC.kubeadm, "flannel", 1, 1))
 
     def join(self, name: ServerName, *, control_plane: bool = False) -> None:
         node = self.node(name)

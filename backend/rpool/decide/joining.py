@@ -154,6 +154,7 @@ class ServersUp:
             self._ours(name),
             spec.kubernetes_version,
             spec.kubeadm,
+            spec.networking.cni,
             server.cores,
             server.memory_gib,
         )

@@ -56,6 +56,7 @@ class Prepare:
     ownership: Ownership
     kubernetes_version: str
     kubeadm: Kubeadm
+    cni: str
     minimum_cores: int
     minimum_memory_gib: int
 

@@ -26,6 +26,7 @@ from rpool.model.site import Mirrors, SiteConfig
 from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
 from rpool.reach.kubeadm import settings
+from rpool.reach.manifests import FLANNEL
 from rpool.reach.script import compose
 from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
@@ -138,6 +139,7 @@ def _host(action: Prepare) -> Mapping[str, Any]:
     kubelet = settings(action.kubeadm.kubelet)
     return {
         "server_kubernetes_version": action.kubernetes_version,
+        "server_more_images": list(FLANNEL.images) if action.cni == "flannel" else [],
         "server_cores": action.minimum_cores,
         "server_memory_gib": action.minimum_memory_gib,
         "server_cgroup_driver": kubelet.get("cgroupDriver", "systemd"),

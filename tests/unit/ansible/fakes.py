@@ -74,7 +74,7 @@ def _assigned(script: str, variable: str) -> str:
 
 def prepare(name: ServerName, **kubelet: object) -> Prepare:
     kubeadm = Kubeadm(json.dumps(kubelet) if kubelet else None)  # JSON is YAML
-    return Prepare(name, Ownership("0badcafe", 3), "1.36.3", kubeadm, 16, 64)
+    return Prepare(name, Ownership("0badcafe", 3), "1.36.3", kubeadm, "flannel", 16, 64)
 
 
 def site(**mirrors: str) -> SiteConfig:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from fakes import FakeServer, FakeServers, prepare, site
@@ -13,6 +15,7 @@ from fakes import FakeServer, FakeServers, prepare, site
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut, Unreachable
 from rpool.model.server import ServerName
 from rpool.reach.ansible import run_preparation
+from rpool.reach.manifests import FLANNEL
 from rpool.reach.ssh import Completed
 
 
@@ -20,6 +23,7 @@ def prepared(
     *servers: FakeServer,
     timeout_seconds: float = 60,
     kubelet: Mapping[str, object] | None = None,
+    cni: str = "flannel",
     **mirrors: str,
 ) -> dict[ServerName, RpoolError | None]:
     """How it went, in the order in which it was told; each server is told once."""
@@ -32,7 +36,7 @@ def prepared(
     run_preparation(
         FakeServers({server.name: server for server in servers}),
         site(**mirrors),
-        [prepare(server.name, **(kubelet or {})) for server in servers],
+        [replace(prepare(server.name, **(kubelet or {})), cni=cni) for server in servers],
         timeout_seconds,
         done,
     )
@@ -173,6 +177,15 @@ def test_the_site_s_and_the_kubelet_s_settings_reach_the_scripts() -> None:
         "restrict_oom_score_adj = true",
     ):
         assert line in server.scripts["start"]
+
+
+@pytest.mark.parametrize(("cni", "fetched"), [("flannel", FLANNEL.images), ("none", ())])
+def test_what_a_node_must_have_to_be_ready_is_fetched_ahead(
+    cni: str, fetched: tuple[str, ...]
+) -> None:
+    server = FakeServer("r1u04")
+    prepared(server, cni=cni)
+    assert f"MORE_IMAGES={shlex.quote(' '.join(fetched))}\n" in server.scripts["start"]
 
 
 def test_a_mirror_below_a_path_is_asked_there() -> None:

@@ -76,7 +76,10 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
     assert not machine.path("/var/lib/rpool").exists()
 
 
-START = "CHANGED=\nIMAGES='registry.k8s.io/pause:3.10'\n" + (SCRIPTS / "start.sh").read_text()
+START = (
+    "CHANGED=\nMORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n"
+    + (SCRIPTS / "start.sh").read_text()
+)
 LISTEN = (
     'mkdir -p /run/containerd\npython3 -c "import socket; socket.socket(socket.AF_UNIX)'
     ".bind('/run/containerd/containerd.sock')\"\n"

@@ -65,7 +65,7 @@ RECORD = Record(
 ACTIONS: tuple[Action, ...] = (
     act.TakeClaim("r1u04", CLAIM),
     act.SetPhase("r1u04", OURS, Phase.MEMBER),
-    act.Prepare("r1u04", OURS, "1.36.3", SPEC.kubeadm, 16, 64),
+    act.Prepare("r1u04", OURS, "1.36.3", SPEC.kubeadm, "flannel", 16, 64),
     act.Init("r1u04", OURS, NODE, SPEC, SECRETS),
     act.AdmitJoiners("r1u04", OURS, SECRETS),
     act.Join("r1u04", OURS, NODE, SPEC, SECRETS, control_plane=True, via="r1u05"),

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Starts what the files that were put before this configure, and fetches images ahead of kubeadm.
-# Parameters: CHANGED (what was put, if anything), IMAGES (all that a control plane needs).
+# Parameters: CHANGED (what was put, if anything), IMAGES (all that a control plane needs),
+# MORE_IMAGES (that every server needs).
 
 start_services() {
     printf '%s\n' "$CHANGED"
@@ -34,7 +35,7 @@ fetch_images() {
     fi
     # shellcheck disable=SC2016,SC2086  # expanded by the shell that systemd starts
     systemd-run --quiet --collect --no-block --unit=rpool-images \
-        sh -c 'for image; do crictl pull "$image"; done' images $wanted || true
+        sh -c 'for image; do crictl pull "$image"; done' images $wanted $MORE_IMAGES || true
 }
 
 start_services
