@@ -37,7 +37,8 @@ test: setup check test-quick
 	$(BIN)/pytest -v tests/lab
 
 test-quick: setup
-	$(BIN)/pytest tests/unit tests/lab_itself tests/property tests/protocol tests/scenarios
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile \
+	  tests/unit tests/lab_itself tests/property tests/protocol tests/scenarios
 
 check: setup
 	$(BIN)/ruff format --check $(SOURCES)

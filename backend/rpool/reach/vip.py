@@ -1,10 +1,7 @@
 """The API's virtual IP: kube-vip as a static pod, which the kubelet starts before there is an API.
 
 The settings are those that kube-vip's own generator makes for a control plane with ARP, but for how
-long the API is gone when the address's holder dies. That is the lease, up to two retries of those
-that watch it (each 1 to 2.2 s, with client-go's jitter), and a period of the loop that announces
-the address; so all three are as short as they may be. While etcd cannot write for longer than a
-lease the address may move; there is no API to reach then anyway.
+long the API is gone when the address's holder dies: docs/decisions/011.
 """
 
 from __future__ import annotations
