@@ -77,7 +77,7 @@ def _whose(text: str) -> str:
     except (KeyError, ValueError, TypeError):
         return "has a claim that cannot be read"
     return (
-        f"belongs to pool {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
+        f"is claimed by pool {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
         f"owner {claim.owner}) since {claim.since}"
     )
 

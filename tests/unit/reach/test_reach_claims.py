@@ -27,7 +27,7 @@ def test_a_claim_is_seen_by_a_probe_and_taken_twice_by_the_same_owner(world: Rea
 def test_a_claim_is_refused_when_another_pool_has_it(world: RealWorld, server: TestServer) -> None:
     claim(world, FOREIGN)
     before = server.snapshot()
-    with pytest.raises(Refused, match=r"belongs to pool other .* owner bob@ci"):
+    with pytest.raises(Refused, match=r"is claimed by pool other .* owner bob@ci"):
         claim(world)
     assert server.snapshot() == before
 
@@ -125,7 +125,7 @@ def test_no_action_touches_a_server_of_another_pool(
 ) -> None:
     claim(world, FOREIGN)
     before = server.snapshot()
-    with pytest.raises(Refused, match="belongs to pool other"):
+    with pytest.raises(Refused, match="is claimed by pool other"):
         world.carry_out(at_home(server, action), 60)
     assert server.snapshot() == before
     assert server.calls == ""
@@ -141,7 +141,7 @@ def test_no_preparation_touches_a_server_of_another_pool(
     world.prepare([prepare], 120, results.__setitem__)
     error = results["r1u04"]
     assert isinstance(error, Refused)
-    assert "belongs to pool other" in error.summary
+    assert "is claimed by pool other" in error.summary
     assert server.snapshot() == before
     assert server.calls == ""
 
