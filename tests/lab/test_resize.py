@@ -16,6 +16,7 @@ from scenarios.pool import Done, Gaps, Pool
 from scenarios.resizing import START, Resizing
 
 from rpool.model.claim import Claim
+from rpool.model.seen import LEAVING_MARK
 
 pytestmark = [
     pytest.mark.lab,
@@ -118,7 +119,6 @@ def drain(policy: str) -> str:
 class TestResizing(Resizing):
     def test_a_budget_that_blocks_a_drain_keeps_the_server(self, pool: RealPool) -> None:
         workers = pool.with_role("worker")
-        pool.kubectl("scale deployment hello --replicas=6")
         pool.kubectl("rollout status deployment/hello --timeout=60s")
         pool.kubectl("create poddisruptionbudget all --selector=app=hello --max-unavailable=0")
         pool.write(cores=4, memory=8)
@@ -135,6 +135,18 @@ class TestResizing(Resizing):
             assert set(pool.with_role("worker")) < set(workers)
             pool.assert_settled()
         pool.kubectl("delete poddisruptionbudget all")
+        pool.apply()
+
+    def test_what_a_killed_drain_left_is_given_back_by_the_next_change(
+        self, pool: RealPool
+    ) -> None:
+        (worker,) = pool.with_role("worker")
+        pool.kubectl(f"label node {worker} {LEAVING_MARK}=true {EXCLUDED}=rpool-leaving")
+        pool.kubectl(f"cordon {worker}")
+        with pool.also("demo_override", drain('timeout = "7s"')):
+            pool.apply()
+            pool.assert_settled()
+            assert not {LEAVING_MARK, EXCLUDED} & pool.dress(worker)[0].keys()
         pool.apply()
 
     def test_a_pool_whose_api_is_gone_is_destroyed(self, pool: RealPool) -> None:

@@ -173,8 +173,8 @@ class _Looking:
             nodeless=frozenset(n for n in coming if self._has_joined(n) and n not in nodes),
             cordoned=frozenset(
                 name
-                for name in record.leaving & roles.keys()
-                if self._concerns(name) and name in nodes and not nodes[name].schedulable
+                for name in roles
+                if self._concerns(name) and name in nodes and nodes[name].let_go
             ),
             undressed=frozenset(
                 name

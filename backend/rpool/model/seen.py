@@ -40,6 +40,10 @@ class Probed:
         return self.claim is None and not self.traces
 
 
+LEAVING_MARK = "rpool/leaving"
+"""A label of nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh)."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
     """A Kubernetes Node object; sizes are what the kubelet offers to pods, in cores and GiB."""
@@ -51,6 +55,11 @@ class NodeSeen:
     allocatable_memory_gib: float
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+
+    @property
+    def let_go(self) -> bool:
+        """Whether it is cordoned by us; an operator's cordon is none of our business."""
+        return LEAVING_MARK in self.labels
 
 
 @dataclass(frozen=True, slots=True)

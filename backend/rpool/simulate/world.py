@@ -28,7 +28,7 @@ from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets, Prepare
 from rpool.model.claim import Ownership
 from rpool.model.pool import NodeSpec, PoolUid
-from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
+from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Cluster, Machine
@@ -97,7 +97,10 @@ class SimulatedWorld:
             ready=cluster.network and (self._runs(cluster, name) or name in self.lingering),
             schedulable=name not in cluster.cordoned,
             control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
-            labels=cluster.dressed.get(name, NodeSpec()).labels,
+            labels={
+                **cluster.dressed.get(name, NodeSpec()).labels,
+                **({LEAVING_MARK: "true"} if name in cluster.cordoned else {}),
+            },
             taints=cluster.dressed.get(name, NodeSpec()).taints,
             allocatable_cores=float(machine.server.cores),
             allocatable_memory_gib=machine.server.memory_gib * 0.98,

@@ -30,7 +30,7 @@ r1u05   true    <none>  <none>
 r1u06   <none>  <none>  \n"""
 LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 LET_GO = [
-    "annotate node r1u04 r1u06 rpool/leaving=true",
+    "label node r1u04 r1u06 rpool/leaving=true",
     f"label node r1u04 r1u05 {LABEL}=rpool-leaving",
     "cordon r1u04 r1u05 r1u06",
 ]
@@ -41,7 +41,7 @@ DELETE_AT_LAST = [f"drain {node} --timeout=60s --disable-eviction" for node in N
 GIVE_BACK = [
     f"label node r1u04 r1u05 {LABEL}-",
     "uncordon r1u04 r1u06",
-    "annotate node r1u04 r1u06 rpool/leaving-",
+    "label node r1u04 r1u06 rpool/leaving-",
 ]
 
 DRAINS: dict[str, tuple[Budgets, str, bool, Sequence[str]]] = {
@@ -154,7 +154,7 @@ def test_a_node_that_stays_gets_back_what_we_took_and_keeps_what_others_did(
     undo = [
         f"label node r1u05 {LABEL}-",
         "uncordon r1u05",
-        "annotate node r1u05 rpool/leaving-",
+        "label node r1u05 rpool/leaving-",
     ]
     assert told(server) == [undo[n] for n in done]
 
@@ -170,7 +170,7 @@ def test_a_drain_that_breaks_gives_back_what_one_that_was_killed_had_left(
     assert told(server)[-3:] == [
         f"label node r1u04 {LABEL}-",
         "uncordon r1u04",
-        "annotate node r1u04 rpool/leaving-",
+        "label node r1u04 rpool/leaving-",
     ]
 
 

@@ -1,8 +1,7 @@
 # shellcheck shell=sh
-# Nodes that are about to leave: marked, so that what was changed to let them go can be given back
-# whenever they stay after all, and so that a cordon of an operator's is told from ours.
+# Nodes that are about to leave: labelled with $LEAVING, so that what was changed to let them go can
+# be given back whenever they stay after all, and a cordon of an operator's is told from ours.
 
-LEAVING=rpool/leaving # an annotation
 # MetalLB and cloud controllers announce no address from a node with this label. Control planes have
 # it from kubeadm, with no value: only ours is taken away again.
 UNANNOUNCED=node.kubernetes.io/exclude-from-external-load-balancers
@@ -13,10 +12,10 @@ OUR_VALUE=rpool-leaving
 # ($hidden). Columns, since a single node is no list to kubectl; the label's is the last, since an
 # empty value leaves nothing there.
 look_at() {
-    label=$(escaped $UNANNOUNCED) mark=$(escaped $LEAVING)
+    label=$(escaped $UNANNOUNCED) mark=$(escaped "$LEAVING")
     on_cluster get nodes --ignore-not-found --no-headers -o custom-columns="$(
         printf 'NAME:.metadata.name,CORDONED:.spec.unschedulable,'
-        printf 'MARK:.metadata.annotations.%s,LABEL:.metadata.labels.%s' "$mark" "$label"
+        printf 'MARK:.metadata.labels.%s,LABEL:.metadata.labels.%s' "$mark" "$label"
     )" "$@" >"$SECRETS/nodes"
     # shellcheck disable=SC2034  # for those that call this
     nodes=$(awk '{ print $1 }' "$SECRETS/nodes")
@@ -34,7 +33,7 @@ escaped() { printf '%s' "$1" | sed 's/\./\\./g'; }
 # shellcheck disable=SC2086  # names, one a word
 let_go() {
     if [ -n "$free" ]; then
-        quietly on_cluster annotate node --overwrite $free $LEAVING=true
+        quietly on_cluster label node --overwrite $free "$LEAVING=true"
         marked="$marked $free"
     fi
     if [ -n "$announcing" ]; then
@@ -50,5 +49,5 @@ give_back() {
     if [ -n "${hidden# }" ]; then quietly on_cluster label node $hidden $UNANNOUNCED-; fi
     if [ -z "${marked# }" ]; then return 0; fi
     quietly on_cluster uncordon $marked
-    quietly on_cluster annotate node $marked $LEAVING-
+    quietly on_cluster label node $marked "$LEAVING-"
 }
