@@ -233,6 +233,7 @@ now | awk -v start="$start" '{ printf "%-28s %6.1f s\n", "cluster", $1 - start }
 sixth=$(sed -n 6p "$work/fleet" | cut -d' ' -f1)
 one_more() {
     join "$sixth"
+    kubectl wait --for create "node/$sixth" --timeout 60s # kubeadm may end before it is there
     kubectl wait --for condition=Ready "node/$sixth" --timeout 180s
 }
 timed "prepare-$sixth" prepare "$sixth"
