@@ -10,6 +10,7 @@ from lab.cache import default_cache
 from lab.settings import write_variables
 from lab.site import bring_up
 from lab.versions import DEFAULT_KUBERNETES
+from scenarios.state import resources
 
 NAME = "tests"
 SERVERS = 9
@@ -34,7 +35,7 @@ def plain_start(desk: Desk) -> None:
     """
     for server in desk.lab.fleet:
         desk.power("power-on", server.name)
-    if not desk.state():
+    if not resources(desk.folder):
         return
     for path in desk.folder.glob("*.auto.tfvars.json"):
         path.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from lab.cache import default_cache
 from lab.settings import site, write_variables
 from lab.site.layout import Lab
 from lab.terraform import terraform
+from scenarios import state
 from scenarios.pool import Done, Gaps
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -67,14 +67,11 @@ class Desk:
         )
 
     def state(self) -> dict[str, Any]:
-        """The attributes of the one cluster in the state; empty when there is none."""
-        path = self.folder / "terraform.tfstate"
-        resources = json.loads(path.read_text())["resources"] if path.exists() else []
-        return dict(resources[0]["instances"][0]["attributes"]) if resources else {}
+        """The attributes of the cluster `demo`; empty when it is not in the state."""
+        return state.attributes(self.folder)
 
     def with_role(self, role: str) -> list[str]:
-        servers = self.state()["servers"]
-        return sorted(name for name, server in servers.items() if server["role"] == role)
+        return state.with_role(self.folder, role)
 
     def ssh(self, server: str, script: str) -> str:
         """Run a shell script on a server as root; its output, or an AssertionError with it."""

@@ -38,7 +38,7 @@ class RealPool(Pool):
         self.desk = desk
         self.application = ""
         self._figure = figure
-        super().__init__(desk.folder, variables)
+        super().__init__(desk.folder, desk.lab.network, variables)
 
     def terraform(self, *words: str) -> Done:
         return self.desk.terraform(*words)
@@ -127,7 +127,7 @@ class TestResizing(Resizing):
             assert "violate the pod's disruption budget" in said
             assert pool.with_role("worker") == workers
             assert pool.state()["cores"] == 12
-            assert pool.instance().get("status") != "tainted"
+            assert not pool.tainted()
             pool.assert_members_are_settled()
             assert not [name for name in workers if EXCLUDED in pool.dress(name)[0]]
         with pool.also("demo_override", drain('timeout = "5s", on_timeout = "evict_anyway"')):

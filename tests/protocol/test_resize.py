@@ -191,7 +191,7 @@ def test_a_saved_plan_whose_server_was_taken_meanwhile_is_stale(workspace: Works
     keep(workspace.world_file, kept)
     stale = workspace.run("apply", "-no-color", "-input=false", "saved")
     assert stale.status == FAILED
-    assert "r2u04 was to join, but claimed by pool other (uid ffffffff" in stale
+    assert "r2u04 was to join, but is claimed by pool other (uid ffffffff" in stale
     instance = workspace.state()
     assert instance.get("status") != "tainted"
     assert instance["attributes"]["cores"] == 32

@@ -24,7 +24,7 @@ from scenarios.pool import Done, Gaps, Pool
 
 CHECKOUT = Path(__file__).parent.parent.parent
 EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
-NETWORK = "10.88.0"  # the lab's, too
+NETWORK = "10.77.0"
 
 
 class ModelledPool(Pool):
@@ -48,7 +48,7 @@ class ModelledPool(Pool):
             "service_addresses": [f"{NETWORK}.{first}-{NETWORK}.{last}"],
         }
         (folder / "lab.auto.tfvars.json").write_text(json.dumps(site))
-        super().__init__(folder, variables)
+        super().__init__(folder, NETWORK, variables)
 
     def terraform(self, *words: str) -> Done:
         return subprocess.run(
@@ -99,8 +99,10 @@ class ModelledPool(Pool):
     @contextmanager
     def taken(self, server: str, claim: Claim) -> Iterator[None]:
         self._set_claim(server, claim)
-        yield
-        self._set_claim(server, None)
+        try:
+            yield
+        finally:
+            self._set_claim(server, None)
 
     def _set_claim(self, server: str, claim: Claim | None) -> None:
         with closing(Store(self.folder / FILE_NAME)) as store, store.alone():

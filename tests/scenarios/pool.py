@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from rpool.model.claim import Claim
+from scenarios import state
 
 NO_CHANGES, FAILED = 0, 1
 LONGEST_GAP_SECONDS = 10.0
@@ -60,10 +61,14 @@ class Changed:
 
 
 class Pool(ABC):
-    """The pool `demo` of the example, in `folder` with its fleet.yaml."""
+    """The pool `demo` of the example, in `folder` with its fleet.yaml. `network` is the first three
+    numbers of all addresses; `given_back` are the servers that have left it.
+    """
 
-    def __init__(self, folder: Path, variables: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, network: str, variables: dict[str, Any]) -> None:
         self.folder = folder
+        self.network = network
+        self.given_back: set[str] = set()
         self._variables = variables
         self.write()
 
@@ -151,22 +156,16 @@ class Pool(ABC):
 
     def state(self, name: str = "demo") -> dict[str, Any]:
         """The attributes of a cluster in the state; empty when it is not there."""
-        return dict(self.instance(name).get("attributes", {}))
+        return state.attributes(self.folder, name)
 
-    def instance(self, name: str = "demo") -> dict[str, Any]:
-        path = self.folder / "terraform.tfstate"
-        resources = json.loads(path.read_text())["resources"] if path.exists() else []
-        for resource in resources:
-            if (resource["type"], resource["name"]) == ("rpool_cluster", name):
-                return dict(resource["instances"][0])
-        return {}
+    def tainted(self, name: str = "demo") -> bool:
+        return state.instance(self.folder, name).get("status") == "tainted"
 
     def members(self, name: str = "demo") -> set[str]:
         return set(self.state(name)["servers"])
 
     def with_role(self, role: str, name: str = "demo") -> list[str]:
-        servers = self.state(name)["servers"]
-        return sorted(its for its, server in servers.items() if server["role"] == role)
+        return state.with_role(self.folder, role, name)
 
     def sizes(self, servers: set[str]) -> list[tuple[int, int]]:
         """Cores and GiB of servers, by the fleet."""
@@ -203,6 +202,7 @@ class Pool(ABC):
         after = self.members()
         joined, left = after - before, before - after
         assert joined | left == named
+        self.given_back |= left
         self.figure(
             f"{what}: +{len(joined)} -{len(left)} in {seconds:.1f} s; application: longest gap "
             f"{web.longest_seconds:.1f} s, {web.failed} of {web.asked} requests failed"

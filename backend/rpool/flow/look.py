@@ -222,9 +222,9 @@ class _Looking:
                 "lost = true in the fleet if the hardware is gone, and another one is picked.",
             )
         probed, claim = self._seen[name].probed, self._claims.get(name)
-        reason = why_not_spare(probed) if claim is None else self._why_not_again(name, claim)
+        reason = self._why_not_again(name, claim) if claim else why_not_spare(probed)
         if reason is not None:
-            return not_to_be_had(name, reason)
+            return not_to_be_had(name, reason if claim else f"is {reason}")
         if small := why_too_small(self._fleet.servers[name], probed):
             return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
         return None

@@ -43,6 +43,12 @@ class Probed:
 LEAVING_MARK = "rpool/leaving"
 """A label of nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh)."""
 
+UNANNOUNCED = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""Kubernetes' own label: MetalLB and cloud controllers announce no address from such a node."""
+
+UNANNOUNCED_BY_US = "rpool-leaving"
+"""The label's value when we have set it; control planes have it from kubeadm, with none."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
@@ -58,8 +64,8 @@ class NodeSeen:
 
     @property
     def let_go(self) -> bool:
-        """Whether it is cordoned by us; an operator's cordon is none of our business."""
-        return LEAVING_MARK in self.labels
+        """Whether something of it is ours to give back; an operator's cordon is not."""
+        return LEAVING_MARK in self.labels or self.labels.get(UNANNOUNCED) == UNANNOUNCED_BY_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from rpool.errors import Bug
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Ownership
-from rpool.model.seen import LEAVING_MARK
+from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
 from rpool.reach import documents, kubeadm, vip
@@ -24,6 +24,12 @@ from rpool.reach.script import compose
 
 Guard = Literal["alone", "together", "briefly"]
 Variables = dict[str, str]
+
+LEAVING = {
+    "LEAVING": LEAVING_MARK,
+    "UNANNOUNCED": UNANNOUNCED,
+    "UNANNOUNCED_BY_US": UNANNOUNCED_BY_US,
+}
 
 
 def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
@@ -105,11 +111,7 @@ def _guarded(
         case act.Drain():
             return "together", ("leaving", "drain"), node | _drain(action)
         case act.Uncordon():
-            return (
-                "together",
-                ("leaving", "uncordon"),
-                node | {"NODE": action.node, "LEAVING": LEAVING_MARK},
-            )
+            return "together", ("leaving", "uncordon"), node | {"NODE": action.node, **LEAVING}
         case act.RestartKubelet():
             return "alone", ("restart-kubelet",), {}
         case act.StepDown():
@@ -180,7 +182,7 @@ def _drain(action: act.Drain) -> Variables:
         "NODES": " ".join(action.nodes),
         "DRAIN_SECONDS": str(max(1, action.timeout_seconds)),  # 0 is for ever to kubectl
         "BUDGETS": action.budgets.value,
-        "LEAVING": LEAVING_MARK,
+        **LEAVING,
     }
 
 

@@ -194,3 +194,14 @@ def at_home(server: TestServer, action: Action) -> Action:
     if isinstance(action, act.Init | act.Join):
         return replace(action, node=server.node)
     return action
+
+
+def told(server: TestServer) -> list[str]:
+    """The changes that a marker of kubectl was told to make, without what is the same for all."""
+    always = (
+        "kubeconfig server cache-dir request-timeout ignore-daemonsets delete-emptydir-data force "
+        "overwrite"
+    )
+    common = tuple(f"--{option}" for option in always.split())
+    calls = [line.split()[1:] for line in server.calls.splitlines() if " get nodes " not in line]
+    return [" ".join(word for word in words if not word.startswith(common)) for words in calls]

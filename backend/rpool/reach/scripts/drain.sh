@@ -18,7 +18,7 @@ act() {
         return
     fi
     # However this ends before the nodes are drained, also by its time limit.
-    trap 'give_back || say "these are still cordoned:" $marked; rm -rf "$SECRETS"' EXIT
+    trap 'give_back || say "not all of this was given back, the next apply will:" $marked $hidden; rm -rf "$SECRETS"' EXIT
     let_go
     if ! drain_all "$DRAIN_SECONDS"; then
         if [ "$BUDGETS" != until_timeout ]; then return 1; fi

@@ -38,7 +38,7 @@ await_stopped() {
         fi
         if [ -n "$found" ] && ! systemctl is-active --quiet kubelet.service; then
             # shellcheck disable=SC2086  # ids, one a word
-            quietly crictl --timeout 60s stopp $found
+            quietly crictl --timeout 60s stopp $found || true # looked at, and tried, again
         fi
         sleep 0.5
     done
