@@ -140,8 +140,12 @@ def test_a_lost_server_is_replaced_without_being_reached(role: Role) -> None:
     old = next(name for name, its in view.servers.items() if its.role is role)
     stage.machine(old).powered = False
     stage.mark(old, lost=True)
+    stage.events.clear()
     after = stage.become(view, SPEC)
     assert old not in after.servers
+    done = [event.step for event in stage.events if event.outcome == "done"]
+    joined = next(name for name in done if name.startswith("join "))
+    assert done.index(f"forget {old}") < done.index(joined)  # requests go to its pods until then
     stage.machine(old).claim = None  # so that `settled` can count the claims
     settled(stage, after, SPEC)
     cluster = stage.machine(next(iter(after.servers))).cluster

@@ -3,12 +3,12 @@
 The record comes first, so that whoever finds this change cut off can finish it. Then servers join,
 and only when all of them are ready do others leave: drained, out of etcd, reset, verified clean,
 forgotten. Workers leave side by side; control planes one at a time, each with its proof that etcd
-keeps its quorum.
+keeps its quorum. Only the dead leave before others join.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rpool.decide.joining import Joining, ServersUp
@@ -45,7 +45,8 @@ SETTLED = "record settled"
 class Leaver:
     """A member on its way out. `claim` is ours that was seen on it; without one there is nothing
     to do on the server itself: it is silent, was reset before, or is somebody else's by now.
-    `lost` ones are not drained. `dead` says that etcd counts it and gets no answer from it.
+    `lost` ones are not drained. `dead` says that nothing of the cluster runs there: a control plane
+    that etcd counts and gets no answer from, or a worker that is lost and silent.
     """
 
     name: ServerName
@@ -191,9 +192,9 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
         revoke = RevokeJoiners(via, ours, change.joining.secrets)
         opened = frozenset({up.opening_name})
         arrivals.append(Step("revoke joiners", via, revoke, opened, after=joined))
-    dead = _dead(change, ours)
+    dead = _departures(change, [its for its in change.leavers if its.dead], _NOTHING, via, ours)
     forgotten = frozenset(map(_name, dead))
-    arrivals = [
+    arrivals = [  # kubeadm lets no control plane in while a member of etcd does not answer
         replace(step, needs=step.needs | forgotten)
         if isinstance(step.action, Join) and step.action.control_plane
         else step
@@ -216,18 +217,6 @@ _NOTHING: frozenset[StepName] = frozenset()
 
 def _name(step: Step) -> StepName:
     return step.name
-
-
-def _dead(change: Change, ours: Ownership) -> list[Step]:
-    """Control planes that are dead in etcd go first: kubeadm joins no other while a member does not
-    answer (its phase check-etcd), and nothing is lost by it. One after the other, with its proof.
-    """
-    steps: list[Step] = []
-    for leaver in change.leavers:
-        if leaver.dead:
-            before = frozenset({steps[-1].name}) if steps else _NOTHING
-            steps += _departure(change, leaver, before, change.via, ours)
-    return steps
 
 
 def _uncordons(change: Change, ours: Ownership) -> list[Step]:
@@ -267,16 +256,8 @@ class _Then:
         ]
 
     def departures(self) -> list[Step]:
-        steps: list[Step] = []
-        before = self.arrived
-        for leaver in self.change.leavers:
-            if leaver.dead:
-                continue  # it went first
-            its = _departure(self.change, leaver, before, self.change.heir, self.ours)
-            steps += its
-            if leaver.role is Role.CONTROL_PLANE:
-                before = self.arrived | {its[-1].name}
-        return steps
+        alive = [leaver for leaver in self.change.leavers if not leaver.dead]
+        return _departures(self.change, alive, self.arrived, self.change.heir, self.ours)
 
     def metallb(self) -> list[Step]:
         """Its pools as they should be; all of it anew where an earlier change was cut off."""
@@ -292,6 +273,25 @@ class _Then:
             return [self._step("metallb pools", configure)]
         install = self._step("metallb", ApplyMetalLB(heir, ours))
         return [install, self._step("metallb pools", configure, install.name)]
+
+
+def _departures(
+    change: Change,
+    leavers: Iterable[Leaver],
+    before: frozenset[StepName],
+    through: ServerName,
+    ours: Ownership,
+) -> list[Step]:
+    """Ways out, workers' side by side and control planes' one after the other."""
+    steps: list[Step] = []
+    turn = before
+    for leaver in leavers:
+        is_worker = leaver.role is Role.WORKER
+        its = _departure(change, leaver, before if is_worker else turn, through, ours)
+        steps += its
+        if not is_worker:
+            turn = before | {its[-1].name}
+    return steps
 
 
 def _departure(

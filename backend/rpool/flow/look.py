@@ -261,7 +261,11 @@ class _Looking:
 
     def _leaver(self, name: ServerName, health: Mapping[ServerName, bool]) -> Leaver:
         claim, role = self._claims.get(name), self._record.members[name].role
-        lost = self._is_lost(name)
+        lost, silent = self._is_lost(name), name in self._unseen
+        if role is Role.WORKER:
+            dead = lost and silent
+        else:
+            dead = not health.get(name, True) and (lost or not (silent or claim))
         return Leaver(
             name=name,
             role=role,
@@ -270,8 +274,8 @@ class _Looking:
             joined=name in self._seen and self._has_joined(name),
             in_etcd=name in health,
             lost=lost,
-            silent=name in self._unseen,
-            dead=not health.get(name, True) and (lost or (name in self._seen and claim is None)),
+            silent=silent,
+            dead=dead,
         )
 
     def _is_lost(self, name: ServerName) -> bool:
