@@ -112,6 +112,12 @@ def pool(desk: Desk, figure: Callable[[str], None]) -> Iterator[RealPool]:
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
 
 
+def budget(copies: int) -> str:
+    """The application lets as many of its copies be moved at once."""
+    patch = json.dumps({"spec": {"maxUnavailable": copies}})
+    return f"patch poddisruptionbudget hello --type=merge --patch='{patch}'"
+
+
 def drain(policy: str) -> str:
     return f'resource "rpool_cluster" "demo" {{\n  drain = {{ {policy} }}\n}}\n'
 
@@ -120,7 +126,7 @@ class TestResizing(Resizing):
     def test_a_budget_that_blocks_a_drain_keeps_the_server(self, pool: RealPool) -> None:
         workers = pool.with_role("worker")
         pool.kubectl("rollout status deployment/hello --timeout=60s")
-        pool.kubectl("create poddisruptionbudget all --selector=app=hello --max-unavailable=0")
+        pool.kubectl(budget(0))
         pool.write(cores=4, memory=8)
         with pool.also("demo_override", drain('timeout = "5s"')):
             said = pool.refused("apply", "-auto-approve")
@@ -134,7 +140,7 @@ class TestResizing(Resizing):
             pool.figure(f"shrink against a budget: {pool.apply():.1f} s")
             assert set(pool.with_role("worker")) < set(workers)
             pool.assert_settled()
-        pool.kubectl("delete poddisruptionbudget all")
+        pool.kubectl(budget(1))
         pool.apply()
 
     def test_what_a_killed_drain_left_is_given_back_by_the_next_change(
