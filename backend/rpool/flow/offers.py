@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from rpool.decide.placement import candidates
 from rpool.decide.preflight import why_not_spare, why_too_small
@@ -27,6 +27,7 @@ MOST = 24
 SSH connection, about 50 ms of one core."""
 
 PATIENCE_SECONDS = 3.0
+"""Since the last answer: a busy machine makes all of them slow, a dead server only itself."""
 
 
 class Offers:
@@ -37,7 +38,7 @@ class Offers:
         self._world = world
         self._lock = threading.Lock()
         self._given: dict[ServerName, PoolUid] = {}
-        self._known: dict[ServerName, str | None] = {}
+        self._asked: dict[ServerName, Future[str | None]] = {}
 
     def make(
         self,
@@ -54,19 +55,21 @@ class Offers:
         late = frozenset(last_taken)
         open_ = varied(candidates(self._fleet, spec, members), uid)
         order = sorted(open_, key=lambda server: server.name in late)
+        found: dict[ServerName, str | None] = {}
         verified: list[Server] = []
         for start in range(0, MOST, AT_ONCE):
             if len(verified) >= ENOUGH:
                 break
             batch = order[start : start + AT_ONCE]
-            found = self._look(batch)
+            found |= self._look(batch)
             verified += [server for server in batch if found[server.name] is None]
         with self._lock:
+            found = {n: f.result() for n, f in self._asked.items() if f.done()} | found
             mine = self._give(uid, verified)
             return Offer(
                 verified=frozenset(server.name for server in verified),
                 given=mine,
-                taken={name: why for name, why in self._known.items() if why is not None},
+                taken={name: why for name, why in found.items() if why is not None},
                 elsewhere=frozenset(n for n, to in self._given.items() if to != uid),
             )
 
@@ -80,20 +83,27 @@ class Offers:
         return frozenset(mine)
 
     def _look(self, servers: Iterable[Server]) -> dict[ServerName, str | None]:
-        """Why each can't be had, or None for a spare. Whoever is slow to answer is not waited for,
-        and not found out about.
+        """Why each can't be had, or None for a spare. Each is asked once, whichever pool is read.
+        Whoever is slow to answer is not waited for, and not to be had this time.
         """
-        unknown = [server for server in servers if server.name not in self._known]
-        if unknown:
-            pool = ThreadPoolExecutor(len(unknown), thread_name_prefix="offer")
-            futures = {pool.submit(self._why_not, server): server.name for server in unknown}
-            answered, silent = wait(futures, timeout=PATIENCE_SECONDS)
-            pool.shutdown(wait=False, cancel_futures=True)
-            with self._lock:
-                self._known |= {futures[future]: future.result() for future in answered}
-                late = f"no answer within {PATIENCE_SECONDS:.0f} s"
-                self._known |= {futures[future]: late for future in silent}
-        return {server.name: self._known[server.name] for server in servers}
+        with self._lock:
+            asked = {server.name: self._ask(server) for server in servers}
+        answered: set[Future[str | None]] = set()
+        silent = set(asked.values())
+        while silent:
+            done, silent = wait(silent, PATIENCE_SECONDS, FIRST_COMPLETED)
+            if not done:
+                break
+            answered |= done
+        late = f"no answer within {PATIENCE_SECONDS:.0f} s"
+        return {name: its.result() if its in answered else late for name, its in asked.items()}
+
+    def _ask(self, server: Server) -> Future[str | None]:
+        if server.name not in self._asked:
+            pool = ThreadPoolExecutor(1, thread_name_prefix="offer")
+            self._asked[server.name] = pool.submit(self._why_not, server)
+            pool.shutdown(wait=False)
+        return self._asked[server.name]
 
     def _why_not(self, server: Server) -> str | None:
         try:
