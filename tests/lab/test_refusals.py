@@ -51,7 +51,7 @@ def refused(desk: Desk) -> str:
     assert applied.returncode != 0, applied.stdout
     assert applied.stderr.count("Error: ") == 1, applied.stderr
     claims = {s.name: desk.ssh(s.name, "ls -A /var/lib/rpool 2>&1 || :") for s in desk.lab.fleet}
-    assert all("claim" not in found for found in claims.values()), claims
+    assert all("claim" not in found for found in claims.values()), f"{claims}\n{applied.stderr}"
     return " ".join(applied.stderr.split())
 
 

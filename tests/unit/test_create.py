@@ -120,6 +120,22 @@ def test_a_version_that_is_not_offered_is_refused_before_any_claim() -> None:
     assert stage.claimed() == set()
 
 
+def test_a_repository_that_servers_cannot_read_is_refused_before_any_claim() -> None:
+    stage = Stage()
+    stage.world.offered.clear()
+    stage.world.unread = "Could not connect to 10.0.0.9:80: no route to host"
+    with pytest.raises(Refused) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert "cannot read the package repository of 1.36: Could not connect" in caught.value.detail
+    assert stage.claimed() == set()
+
+
+def test_what_is_installed_already_needs_no_repository() -> None:
+    stage = Stage()
+    stage.world.unread = "Could not connect to 10.0.0.9:80: no route to host"
+    assert stage.site.create_pool(SPEC, stage.attempt()).condition is Condition.SETTLED
+
+
 def test_a_key_that_no_server_accepts_is_one_error_about_the_key() -> None:
     class NoEntry(Unreachable):
         retryable = False

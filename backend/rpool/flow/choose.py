@@ -127,9 +127,11 @@ def _vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
 def _version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
     wanted = spec.kubernetes_version
     minor = wanted.rpartition(".")[0]
-    there = world.kubernetes_versions(via, minor)
-    if not there or wanted in there:
+    packages = world.kubernetes_packages(via, minor)
+    if wanted in packages.versions:
         return []
-    return [
-        f"there is no package kubeadm {wanted} for {via}; of {minor} there is {', '.join(there)}"
-    ]
+    if packages.unread:
+        return [f"{via} cannot read the package repository of {minor}: {packages.unread}"]
+    there = ", ".join(sorted(packages.versions))
+    said = f"there is no package kubeadm {wanted} for {via}; of {minor} there is {there}"
+    return [said] if there else []

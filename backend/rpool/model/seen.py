@@ -40,6 +40,16 @@ class Probed:
         return self.claim is None and not self.traces
 
 
+@dataclass(frozen=True, slots=True)
+class PackagesSeen:
+    """Versions of Kubernetes that a server could install, such as 1.36.3; `unread` says why its
+    package repository cannot be read from there. Neither: that cannot be told.
+    """
+
+    versions: frozenset[str] = frozenset()
+    unread: str = ""
+
+
 LEAVING_MARK = "rpool/leaving"
 """A label of nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh)."""
 

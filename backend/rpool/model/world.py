@@ -9,7 +9,7 @@ from typing import Protocol
 from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
 from rpool.model.pool import PoolUid
-from rpool.model.seen import ClusterSeen, EtcdMember, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 
 
@@ -28,10 +28,8 @@ class World(Protocol):
     def address_answers(self, via: ServerName, address: str) -> bool:
         """Whether anything answers ARP for `address` on the network of server `via`."""
 
-    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
-        """Versions of Kubernetes `minor` (1.36) that server `via` could install, such as 1.36.3;
-        empty when that cannot be told.
-        """
+    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+        """What server `via` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
 
     def observe(self, via: ServerName) -> ClusterSeen:
         """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""

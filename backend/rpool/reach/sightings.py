@@ -1,4 +1,4 @@
-"""From what probe.sh, observe.sh and etcd-members.sh print to what was seen."""
+"""From what probe.sh, versions.sh, observe.sh and etcd-members.sh print to what was seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpool.errors import CommandFailed
 from rpool.model.claim import Claim
 from rpool.model.pool import Taint
 from rpool.model.record import Record
-from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
 from rpool.reach import documents
 
@@ -79,6 +79,15 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
             f"what {via} tells of its cluster cannot be read", repr(error)
         ) from None
     return ClusterSeen(nodes, record, certificate)
+
+
+def packages(printed: bytes) -> PackagesSeen:
+    """Packages as versions.sh printed them, without the revision of the package."""
+    facts = list(_facts(printed.decode()))
+    return PackagesSeen(
+        frozenset(rest.partition("-")[0] for kind, rest in facts if kind == "version"),
+        next((rest for kind, rest in facts if kind == "unread"), ""),
+    )
 
 
 def etcd_members(via: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:

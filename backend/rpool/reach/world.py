@@ -12,7 +12,7 @@ from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.world import SessionLock
@@ -45,12 +45,10 @@ class RealWorld:
         script = compose(("library", "arp"), variables)
         return self._look(f"asking for {address}", via, script).strip() == b"answers"
 
-    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
-        script = compose(
-            ("library", "versions"), {"REPOSITORY": self._site.mirrors.repository(minor)}
-        )
-        printed = self._look("asking for package versions", via, script).decode()
-        return tuple(sorted({line.partition("-")[0] for line in printed.split()}))
+    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+        repository = self._site.mirrors.repository(minor)
+        script = compose(("library", "versions"), {"REPOSITORY": repository})
+        return sightings.packages(self._look("asking for package versions", via, script))
 
     def observe(self, via: ServerName) -> ClusterSeen:
         host = url_host(self._address(via))

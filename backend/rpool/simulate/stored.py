@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from rpool.model.action import Action, AppendJournal
 from rpool.model.pool import PoolUid
+from rpool.model.seen import PackagesSeen
 from rpool.model.server import Fleet, ServerName
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Machine
@@ -31,8 +32,8 @@ class StoredWorld(SimulatedWorld):
         with self._guard:
             pass  # a file that cannot be used is an error now, not a server out of reach later
 
-    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
-        return ()
+    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+        return PackagesSeen()
 
     def _has_package(self, version: str) -> bool:
         return True

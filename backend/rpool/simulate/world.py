@@ -28,7 +28,7 @@ from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets, Prepare
 from rpool.model.claim import Ownership
 from rpool.model.pool import NodeSpec, PoolUid
-from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, Probed
+from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Cluster, Machine
@@ -44,6 +44,7 @@ class SimulatedWorld:
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
         self.versions = set(versions)
         self.offered = set(versions)  # what the repository's index says
+        self.unread = ""  # why no server can read it
         self.acted: list[Action] = []
         self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
         self.lingering: set[ServerName] = set()  # their Nodes stay Ready for a while after a reset
@@ -77,10 +78,11 @@ class SimulatedWorld:
             self._reach(via)
             return any(m.powered and m.server.address == address for m in self.machines.values())
 
-    def kubernetes_versions(self, via: ServerName, minor: str) -> tuple[str, ...]:
+    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         with self._guard:
             self._reach(via)
-            return tuple(sorted(v for v in self.offered if v.startswith(f"{minor}.")))
+            offered = frozenset(v for v in self.offered if v.startswith(f"{minor}."))
+            return PackagesSeen(offered, self.unread)
 
     def observe(self, via: ServerName) -> ClusterSeen:
         with self._guard:

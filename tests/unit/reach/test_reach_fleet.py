@@ -22,7 +22,7 @@ CALLS: dict[str, Callable[[RealWorld], object]] = {
     "etcd_members": lambda world: world.etcd_members("gone"),
     "lock": lambda world: world.lock("gone", "0badcafe").__enter__(),
     "address_answers": lambda world: world.address_answers("gone", "10.0.1.200"),
-    "kubernetes_versions": lambda world: world.kubernetes_versions("gone", "1.36"),
+    "kubernetes_packages": lambda world: world.kubernetes_packages("gone", "1.36"),
 }
 
 
