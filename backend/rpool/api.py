@@ -115,7 +115,7 @@ class Site:
         """
         from rpool.flow.read import read
 
-        found = read(prior, self.world(), self._offers(), last_taken)
+        found = read(prior, self.config.fleet, self.world(), self._offers(), last_taken)
         if found.view is not None:
             self._see(found.view)
         return found

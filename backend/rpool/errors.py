@@ -68,6 +68,10 @@ class Refused(RpoolError):
     """A server or a rule said no on purpose: a foreign claim, a dirty server, a quorum at risk."""
 
 
+class ForeignClaim(Refused):
+    """The server has another pool's claim: nothing was done there."""
+
+
 class NotClaimed(Refused):
     """The server has no claim at all, so there was nothing to do there."""
 

@@ -15,6 +15,8 @@ from rpool.decide.joining import Joining, ServersUp
 from rpool.model.action import (
     Action,
     ApplyMetalLB,
+    ApplyNetwork,
+    AwaitReady,
     Budgets,
     ConfigureMetalLB,
     DeleteNode,
@@ -39,6 +41,7 @@ from rpool.model.step import Step, StepName
 
 BEGUN = "record applying"
 SETTLED = "record settled"
+REVOKE = "revoke joiners"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Change:
     request, since some servers could not be had, so it does not settle it either.
 
     `nodeless`, `cordoned` and `undressed` are members whose Node is to come back, be uncordoned, or
-    get the labels and taints it lacks. With `one` the change is about that pinned server alone:
+    get the labels and taints it lacks; those that are `staying` were to leave, by a change that was
+    cut off. With `one` the change is about that pinned server alone:
     whatever else is half in or half out stays so, and so does the phase, which is the pool's own.
     """
 
@@ -82,8 +86,14 @@ class Change:
     nodeless: frozenset[ServerName] = frozenset()
     cordoned: frozenset[ServerName] = frozenset()
     undressed: frozenset[ServerName] = frozenset()
+    staying: frozenset[ServerName] = frozenset()
     one: ServerName | None = None
     partial: bool = False
+
+    @property
+    def follows_another(self) -> bool:
+        """Whether a change was cut off before this one, which is to leave nothing of it behind."""
+        return self.record.phase is RecordPhase.APPLYING and self.one is None
 
     def concerns(self, server: ServerName) -> bool:
         return server == self.one if self.one else server not in self.record.pinned
@@ -93,68 +103,84 @@ class Change:
         return {n: m for n, m in self.joining.members().items() if n != self.via}
 
     @property
-    def _others_joining(self) -> frozenset[ServerName]:
-        return frozenset(name for name in self.record.joining if not self.concerns(name))
-
-    @property
-    def _others_leaving(self) -> frozenset[ServerName]:
-        return frozenset(name for name in self.record.leaving if not self.concerns(name))
+    def going(self) -> frozenset[ServerName]:
+        return frozenset(leaver.name for leaver in self.leavers)
 
     @property
     def begun(self) -> Record:
-        """The record while the change is under way."""
-        arriving = self._arriving
-        return replace(
-            self.record,
-            spec=self.wanted,
+        """The record while the change is under way. Who is half in or half out stays so, unless
+        something is done about it.
+        """
+        record, arriving = self.record, self._arriving
+        begun = replace(
+            record,
             generation=self.joining.epoch,
-            phase=self.record.phase if self.one else RecordPhase.APPLYING,
-            members={**self.record.members, **arriving},
-            joining=self._others_joining | arriving.keys(),
-            leaving=self._others_leaving | {leaver.name for leaver in self.leavers},
-            pinned={**self.pinned, **self.record.pinned},
+            members={**record.members, **arriving},
+            joining=(record.joining | arriving.keys()) - self.going,
+            leaving=(record.leaving - self.staying) | self.going,
+            pinned={**self.pinned, **record.pinned},
+        )
+        if self.one:
+            return begun
+        return replace(
+            begun,
+            phase=RecordPhase.APPLYING,
+            wanted=self.wanted,
+            metallb=record.metallb or bool(self.wanted.metallb_pools),
         )
 
     @property
     def ended(self) -> Record:
         """The record once all of it is done."""
-        gone = frozenset(leaver.name for leaver in self.leavers)
+        begun, going = self.begun, self.going
         silent = frozenset(leaver.name for leaver in self.leavers if leaver.silent)
-        return replace(
-            self.begun,
-            phase=self.record.phase if self.one else RecordPhase.SETTLED,
-            members={n: m for n, m in self.begun.members.items() if n not in gone},
-            joining=self._others_joining,
-            leaving=self._others_leaving,
+        ended = replace(
+            begun,
+            members={n: m for n, m in begun.members.items() if n not in going},
+            joining=begun.joining - self.joining.roles.keys(),
+            leaving=begun.leaving - going,
             retired=(self.record.retired | silent) - self._arriving.keys(),
             pinned=self.pinned,
+        )
+        if self.one:
+            return ended
+        return replace(
+            ended,
+            spec=self.wanted,
+            phase=RecordPhase.SETTLED,
+            wanted=None,
+            created=True,
+            metallb=False,
         )
 
     def cut_off(self, outcome: Outcome) -> Record:
         """The record when the change ends early: as big as was asked for before, with what it has
-        now. It is settled unless a server is half out or half in, or MetalLB may be other than
-        before.
+        now. It is settled if it was before and nothing is half done: no server is half in or out,
+        and the cluster itself is as it was.
         """
-        silent = {leaver.name for leaver in self.leavers if leaver.silent}
-        half_done = bool(outcome.leaving or outcome.joining or outcome.metallb is not None)
+        begun, arriving = self.begun, self._arriving
+        silent = frozenset(leaver.name for leaver in self.leavers if leaver.silent)
+        members = {
+            name: its
+            for name, its in begun.members.items()
+            if name not in outcome.gone and (name in self.record.members or name in outcome.claimed)
+        }
+        joining = (self.record.joining | arriving.keys()) - outcome.arrived
+        leaving = (self.record.leaving - self.staying) | outcome.half_out
         pinned = {**self.pinned, **self.record.pinned}
         pinned |= {name: self.pinned[name] for name in outcome.dressed if name in self.pinned}
-        spec = self.record.spec
-        if outcome.metallb is not None:
-            spec = replace(spec, metallb_pools=outcome.metallb)
-        return replace(
-            self.begun,
-            spec=spec,
-            phase=self.record.phase
-            if self.one
-            else (RecordPhase.APPLYING if half_done else RecordPhase.SETTLED),
-            members=outcome.members,
-            joining=self._others_joining | outcome.joining,
-            leaving=self._others_leaving | outcome.leaving,
-            retired=(self.record.retired | (silent - outcome.members.keys()))
-            - self._arriving.keys(),
-            pinned={n: its for n, its in pinned.items() if n in outcome.members},
+        record = replace(
+            begun,
+            members=members,
+            joining=joining & members.keys(),
+            leaving=leaving & members.keys(),
+            retired=(self.record.retired | (silent - members.keys())) - arriving.keys(),
+            pinned={n: its for n, its in pinned.items() if n in members},
         )
+        half_done = any(map(self.concerns, record.joining | record.leaving)) or outcome.cluster
+        if self.one or half_done or self.record.phase is RecordPhase.APPLYING:
+            return record
+        return replace(record, phase=RecordPhase.SETTLED, wanted=None, metallb=self.record.metallb)
 
     @property
     def moves_nobody(self) -> bool:
@@ -170,15 +196,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a change that ended early: the members, those of them that are half in and half
-    out, those that have their labels and taints, and MetalLB's pools, if they may have changed.
+    """What came of a change that ended early: who joined for good (`arrived`) or has been
+    `claimed` at least, who is `gone`, or on the way out (`half_out`), who got labels and taints
+    (`dressed`); and whether the cluster itself may be other than before: its MetalLB, or a token
+    that is still good.
     """
 
-    members: Mapping[ServerName, Member]
-    joining: frozenset[ServerName] = frozenset()
-    leaving: frozenset[ServerName] = frozenset()
+    arrived: frozenset[ServerName] = frozenset()
+    claimed: frozenset[ServerName] = frozenset()
+    gone: frozenset[ServerName] = frozenset()
+    half_out: frozenset[ServerName] = frozenset()
     dressed: frozenset[ServerName] = frozenset()
-    metallb: Mapping[str, tuple[str, ...]] | None = None
+    cluster: bool = False
 
 
 def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]:
@@ -186,12 +215,12 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
     via, ours = change.via, change.joining.ownership(change.via, seen)
     up = ServersUp(change.joining, seen, via, all_or_none=False, nodeless=change.nodeless)
     joins = up.steps()
-    ready = [step for step in up.readiness(_NOTHING) if step.name != f"ready {via}"]
-    arrivals = [*joins, *ready, *_uncordons(change, ours)]
-    if joined := frozenset(step.name for step in joins if step.name.startswith("join ")):
+    arrivals = [*joins, *_readiness(change, up, ours), *_uncordons(change, ours)]
+    joined = frozenset(step.name for step in joins if step.name.startswith("join "))
+    if joined or change.follows_another:
         revoke = RevokeJoiners(via, ours, change.joining.secrets)
-        opened = frozenset({up.opening_name})
-        arrivals.append(Step("revoke joiners", via, revoke, opened, after=joined))
+        opened = frozenset({up.opening_name} if joined else ())
+        arrivals.append(Step(REVOKE, via, revoke, opened, after=joined))
     dead = _departures(change, [its for its in change.leavers if its.dead], _NOTHING, via, ours)
     forgotten = frozenset(map(_name, dead))
     arrivals = [  # kubeadm lets no control plane in while a member of etcd does not answer
@@ -217,6 +246,23 @@ _NOTHING: frozenset[StepName] = frozenset()
 
 def _name(step: Step) -> StepName:
     return step.name
+
+
+def _readiness(change: Change, up: ServersUp, ours: Ownership) -> list[Step]:
+    """Those that join are waited for. Of a pool that was never complete it is not known that it has
+    a network of pods, so all nodes are.
+    """
+    via, networking = change.via, change.joining.spec.networking
+    if change.record.created or change.one or networking.cni == "none":
+        return [step for step in up.readiness(_NOTHING) if step.name != f"ready {via}"]
+    network = Step("network", via, ApplyNetwork(via, ours, networking.pod_cidr))
+    needs = frozenset({network.name})
+    there = change.record.members.keys() - change.joining.roles.keys() - change.going
+    return [
+        network,
+        *up.readiness(needs),
+        *(Step(f"ready {n}", via, AwaitReady(via, (n,)), needs) for n in sorted(there)),
+    ]
 
 
 def _uncordons(change: Change, ours: Ownership) -> list[Step]:
@@ -267,7 +313,8 @@ class _Then:
         if self.change.one or (was == wanted and settled):
             return []
         if not wanted:
-            return [self._step("remove metallb", RemoveMetalLB(heir, ours))] if was else []
+            there = self.change.record.may_have_metallb
+            return [self._step("remove metallb", RemoveMetalLB(heir, ours))] if there else []
         configure = ConfigureMetalLB(heir, ours, wanted)
         if was and settled:
             return [self._step("metallb pools", configure)]

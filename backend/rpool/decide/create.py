@@ -57,6 +57,7 @@ def _record(joining: Joining, settled: bool) -> Record:
         generation=joining.epoch,
         phase=RecordPhase.SETTLED if settled else RecordPhase.APPLYING,
         members=joining.members(),
+        created=settled,
     )
 
 

@@ -7,16 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rpool.decide import quorum
-from rpool.decide.change import BEGUN, Outcome, forget_step, plan_change
+from rpool.decide.change import BEGUN, REVOKE, Outcome, forget_step, plan_change
+from rpool.decide.joining import ADMIT
 from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan
 from rpool.flow.admission import CaPin
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out, seconds_for
 from rpool.flow.journal import Journal
 from rpool.flow.look import Looked, Wish, look, not_to_be_had
-from rpool.flow.session import session
+from rpool.flow.session import Held, session
 from rpool.flow.view import of_record
-from rpool.model.action import Action, Join, RemoveEtcdMember, TakeClaim, WriteRecord
+from rpool.model.action import (
+    Action,
+    DeleteNode,
+    Join,
+    RemoveEtcdMember,
+    SetPhase,
+    TakeClaim,
+    WriteRecord,
+)
 from rpool.model.claim import Phase
 from rpool.model.pool import PoolSpec
 from rpool.model.record import Record
@@ -51,14 +60,16 @@ def change(
 def _refuse_if_others_changed(
     record: Record, prior: PoolView, roles: Mapping[ServerName, Role]
 ) -> None:
-    """Nobody leaves, and nobody comes back, whom the plan did not know of."""
-    came = sorted(record.own.keys() - prior.servers.keys() - roles.keys())
-    left = sorted((prior.servers.keys() & roles.keys()) - record.own.keys())
-    if came or left:
-        said = [f"{', '.join(names)} {what}" for names, what in ((came, "came"), (left, "left"))]
-        changed = "; ".join(text for names, text in zip((came, left), said, strict=True) if names)
+    """Nobody leaves, and nobody comes back, whom the plan did not know of, or not as what it is."""
+    changes = {
+        "came": record.own.keys() - prior.servers.keys() - roles.keys(),
+        "left": (prior.servers.keys() & roles.keys()) - record.own.keys(),
+        "got another role": {n for n, m in record.own.items() if roles.get(n, m.role) != m.role},
+    }
+    said = [f"{', '.join(sorted(names))} {what}" for what, names in changes.items() if names]
+    if said:
         raise StalePlan(
-            f"pool {prior.name} was changed by somebody else since the plan: {changed}",
+            f"pool {prior.name} was changed by somebody else since the plan: {'; '.join(said)}",
             "Nothing was changed. Plan again.",
         )
 
@@ -75,26 +86,33 @@ def carry_through(
     request should it have no record yet.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
-    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
-    with session(world, prior.uid, heads) as lock:
+    with session(world, prior.uid, prior.control_planes) as lock:
         limits = replace(limits, lock_lost=lock.lost)
         looked = look(prior, wish, spec, fleet, world)
+        while lock.cover(looked.control_planes):
+            looked = look(prior, wish, spec, fleet, world)
         if looked.is_nothing:
             return of_record(prior, looked.change.record, looked.cluster)
         if looked.errors and looked.change.moves_nobody and not looked.dropped:
             raise _together(looked.errors)
         with Journal(prior.name, world, attempt.log) as journal:
-            for name in heads:
+            for name in looked.control_planes:
                 if name in looked.claims:
                     journal.keep_on(name, looked.claims[name].ownership)
-            return _Changing(prior, looked, world, journal, limits).to_the_end()
+            return _Changing(prior, looked, world, journal, limits, lock).to_the_end()
 
 
 class _Changing:
     """One change: carried out, and accounted for if it does not go all the way."""
 
     def __init__(
-        self, prior: PoolView, looked: Looked, world: World, journal: Journal, limits: Limits
+        self,
+        prior: PoolView,
+        looked: Looked,
+        world: World,
+        journal: Journal,
+        limits: Limits,
+        lock: Held,
     ) -> None:
         self._prior = prior
         self._looked = looked
@@ -102,6 +120,7 @@ class _Changing:
         self._world = world
         self._journal = journal
         self._limits = limits
+        self._lock = lock
         self._pin = CaPin(world, looked.cluster.ca_certificate)
 
     def to_the_end(self) -> PoolView:
@@ -137,8 +156,17 @@ class _Changing:
                 return self._pin.bind(action)
             case RemoveEtcdMember():
                 return self._proven(action)
+            case SetPhase() if action.phase is Phase.MEMBER and self._is_control_plane(action):
+                self._lock.add(action.server)  # others may ask it for the lock from now on
+                return action
+            case DeleteNode():
+                self._lock.drop(action.node)
+                return action
             case _:
                 return action
+
+    def _is_control_plane(self, action: SetPhase) -> bool:
+        return self._change.joining.roles.get(action.server) is Role.CONTROL_PLANE
 
     def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
         """The removal with the id of the member, once it is shown that the rest keeps quorum."""
@@ -155,29 +183,26 @@ class _Changing:
 
     def _cut_off(self, steps: Sequence[Step], ran: Ran) -> Record:
         """The record by what was done. A claim that nobody denied may be there."""
-        change, claims = self._change, self._looked.claims
+        change = self._change
         unsure = {name for name, error in ran.failed.items() if not isinstance(error, Refused)}
         claimed = {
             step.server
             for step in steps
             if isinstance(step.action, TakeClaim) and step.name in ran.done | unsure
         }
-        arriving = change.joining.roles.keys() - {change.via}
-        arrived = {n for n in arriving if f"member {n}" in ran.done or self._was_member(n)}
-        inside = claimed | (arriving & claims.keys())
-        gone = {its.name for its in change.leavers if forget_step(its.name) in ran.done}
-        members = {
-            name: its
-            for name, its in change.begun.members.items()
-            if name not in gone and (name in change.record.members or name in inside)
+        arrived = {
+            name
+            for name in change.joining.roles
+            if f"member {name}" in ran.done or self._was_member(name)
         }
         return change.cut_off(
             Outcome(
-                members=members,
-                joining=frozenset(inside - arrived),
-                leaving=frozenset(self._half_out(ran) - gone),
+                arrived=frozenset(arrived),
+                claimed=frozenset(claimed | self._looked.claims.keys()),
+                gone=frozenset(n for n in change.going if forget_step(n) in ran.done),
+                half_out=frozenset(self._half_out(ran)),
                 dressed=frozenset(n for n in change.pinned if f"label {n}" in ran.done),
-                metallb=self._metallb(ran),
+                cluster=self._touched_cluster(ran),
             )
         )
 
@@ -199,13 +224,11 @@ class _Changing:
         stayed = {n for n in self._change.cordoned if f"uncordon {n}" not in ran.done}
         return half_out | stayed
 
-    def _metallb(self, ran: Ran) -> Mapping[str, tuple[str, ...]] | None:
-        """The pools that MetalLB has now, or may have; None if nobody touched them."""
-        was, wanted = self._change.record.spec.metallb_pools, self._change.wanted.metallb_pools
-        steps = {"metallb", "metallb pools", "remove metallb"}
-        if steps & ran.failed.keys():
-            return wanted or was
-        return wanted if steps & ran.done and wanted != was else None
+    @staticmethod
+    def _touched_cluster(ran: Ran) -> bool:
+        tried = ran.done | ran.failed.keys()
+        open_ = ADMIT in tried and REVOKE not in ran.done
+        return open_ or not tried.isdisjoint({"metallb", "metallb pools", "remove metallb"})
 
     def _write(self, record: Record) -> None:
         """Whether it can be written or not: the record from before the change names them all."""

@@ -33,7 +33,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     it, and PoolIncomplete with the servers that are still the pool's.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
-    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
+    heads = prior.control_planes
     with session(world, prior.uid, heads, needed=0) as lock:
         if heads:
             limits = replace(limits, lock_lost=lock.lost)

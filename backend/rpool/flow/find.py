@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rpool.decide.destroy import belongs_to
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
-from rpool.flow.observe import serving_control_plane
+from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.sweep import sweep
 from rpool.flow.view import of_record
 from rpool.model.claim import Claim
@@ -83,7 +84,9 @@ class _Looked:
 
 
 class NoSuchPool(SpecError):
-    """No server that answered has a claim of the pool. `certain`: all of the fleet answered."""
+    """No server that answered has a claim of the pool. `certain`: all of the fleet answered, but
+    for servers that are marked lost.
+    """
 
     def __init__(self, problem: Problem, certain: bool) -> None:
         super().__init__([problem])
@@ -104,11 +107,31 @@ def find(world: World, fleet: Fleet, uid_or_name: str) -> Pool:
             pool = _through(world, uid_or_name, [name])
             if pool is not None:
                 return pool
-    uid = _which(looked, uid_or_name)
+    uid = _which(looked, uid_or_name, fleet)
     pool = _through(world, uid, looked.control_planes_of(uid))
     if pool is None:
         raise _no_api(looked, uid)
     return pool
+
+
+def serving(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, ClusterSeen] | None:
+    """A control plane through which the API of a known pool answers, and what it showed.
+
+    Where none does of those that were known, and one of the servers that were is the pool's no
+    more, a change that nobody was told of has moved the pool: it is looked for on the whole fleet.
+    Raises NoSuchPool when no server that answers has a claim of it.
+    """
+    known = serving_control_plane(world, prior.uid, prior.control_planes)
+    if known is not None:
+        return known
+    seen, _ = probe_all(world, prior.servers)
+    if prior.servers and all(belongs_to(prior.uid, its.probed) for its in seen.values()):
+        return None
+    try:
+        pool = find(world, fleet, prior.uid)
+    except Unreachable:
+        return None
+    return pool.via, pool.cluster
 
 
 def _likely_first(fleet: Fleet) -> list[ServerName]:
@@ -122,13 +145,13 @@ def _through(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -
     return Pool(serving[0], serving[1], serving[1].record)
 
 
-def _which(looked: _Looked, wanted: str) -> PoolUid:
+def _which(looked: _Looked, wanted: str, fleet: Fleet) -> PoolUid:
     pools = looked.pools()
     if wanted in pools:
         return wanted
     uids = sorted(uid for uid, name in pools.items() if name == wanted)
     if not uids:
-        raise _nowhere(looked, wanted, pools)
+        raise _nowhere(looked, wanted, pools, fleet)
     if len(uids) > 1:
         which = "; ".join(f"{uid} on {', '.join(looked.of(uid))}" for uid in uids)
         raise _asked_wrong(
@@ -137,7 +160,9 @@ def _which(looked: _Looked, wanted: str) -> PoolUid:
     return uids[0]
 
 
-def _nowhere(looked: _Looked, wanted: str, pools: Mapping[PoolUid, str]) -> RpoolError:
+def _nowhere(
+    looked: _Looked, wanted: str, pools: Mapping[PoolUid, str], fleet: Fleet
+) -> RpoolError:
     unseen = f" Not reached: {', '.join(sorted(looked.unseen))}." if looked.unseen else ""
     if not looked.answered:
         reasons = "\n".join(f"  {error.summary}" for error in looked.unseen.values())
@@ -150,7 +175,8 @@ def _nowhere(looked: _Looked, wanted: str, pools: Mapping[PoolUid, str]) -> Rpoo
     found = f"Pools that were found, with their uids: {seen}." if pools else "No pool was found."
     summary = f"no server of the fleet belongs to a pool {wanted}"
     detail = f"{looked.answered} servers were asked. {found}{unseen}"
-    return NoSuchPool(Problem((), summary, detail), certain=not looked.unseen)
+    missed = [name for name in looked.unseen if not fleet.servers[name].lost]
+    return NoSuchPool(Problem((), summary, detail), certain=not missed)
 
 
 def _asked_wrong(summary: str, detail: str) -> SpecError:

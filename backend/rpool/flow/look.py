@@ -15,10 +15,12 @@ from rpool.decide.joining import Joining, member
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
 from rpool.flow.admission import join_secrets, owner
+from rpool.flow.find import serving
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
+from rpool.flow.unrecorded import unrecorded
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
-from rpool.model.record import Record, RecordPhase
+from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import PoolView
@@ -40,7 +42,7 @@ class Wish:
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What was seen before anything is done: the change that is possible, and why not all is.
-    `dropped` were on their way into the pool, but have become another's meanwhile.
+    `dropped` were members, or on their way in, but are the pool's no more: wiped, or another's.
     """
 
     change: Change
@@ -49,6 +51,16 @@ class Looked:
     claims: Mapping[ServerName, Claim]
     errors: list[RpoolError] = field(default_factory=list)
     dropped: frozenset[ServerName] = frozenset()
+
+    @property
+    def control_planes(self) -> list[ServerName]:
+        """Those that others would ask for the pool's lock: all but those seen to be its no more."""
+        members = self.change.record.members
+        return [
+            name
+            for name, its in members.items()
+            if its.role is Role.CONTROL_PLANE and (name in self.claims or name not in self.seen)
+        ]
 
     @property
     def is_nothing(self) -> bool:
@@ -65,7 +77,7 @@ def look(
     world: World,
 ) -> Looked:
     """Raises Unreachable, Refused and StalePlan where nothing at all can be done."""
-    via, cluster, record = _serving(prior, wish, spec, world)
+    via, cluster, record = _serving(prior, wish, spec, fleet, world)
     wished = wish(record)
     declared = {name: member(its, Role.WORKER) for name, its in fleet.servers.items()}
     members = {  # sizes and zones are as the fleet has them now
@@ -143,7 +155,7 @@ class _Looking:
         self._preflight({name: self._seen[name] for name in (via, *coming)})
         dropped = frozenset(
             name
-            for name in self._record.joining - frozenset(coming)
+            for name in (self._record.joining | self._wiped()) - frozenset(coming)
             if name in self._seen and name not in self._claims and self._concerns(name)
         )
         record = self._without(dropped)
@@ -181,11 +193,21 @@ class _Looking:
                 for name, spec in wished.pinned.items()
                 if name == wished.one and name in nodes and not _wears(nodes[name], spec)
             ),
+            staying=frozenset(filter(self._concerns, self._record.leaving & roles.keys())),
             one=wished.one,
             partial=bool(self._errors),
         )
         probed = {name: sighting.probed for name, sighting in self._seen.items()}
         return Looked(change, self._cluster, probed, self._claims, self._errors, dropped)
+
+    def _wiped(self) -> set[ServerName]:
+        """Workers whose Node is gone. A control plane is still in etcd: only who marks it lost says
+        that it may be taken out there.
+        """
+        members = self._record.members
+        return {
+            name for name in self._joiners if name in members and members[name].role is Role.WORKER
+        }
 
     def _has_joined(self, name: ServerName) -> bool:
         return self._seen[name].probed.joined
@@ -305,22 +327,31 @@ def not_to_be_had(name: ServerName, reason: str) -> StalePlan:
 
 
 def _serving(
-    prior: PoolView, wish: Callable[[Record], Wish], spec: PoolSpec | None, world: World
+    prior: PoolView,
+    wish: Callable[[Record], Wish],
+    spec: PoolSpec | None,
+    fleet: Fleet,
+    world: World,
 ) -> tuple[ServerName, ClusterSeen, Record]:
     """A control plane that serves, one that stays if there is any, and the pool's record there."""
-    heads = [name for name, its in prior.servers.items() if its.role is Role.CONTROL_PLANE]
-    serving = serving_control_plane(world, prior.uid, heads)
-    if serving is None:
+    found = serving(prior, fleet, world)
+    if found is None:
         raise Unreachable(
             f"no control plane of pool {prior.name} shows its API",
-            f"Asked: {', '.join(heads)}. Nothing was changed. Bring one back, then apply again.",
+            f"Asked: {', '.join(prior.control_planes)}. Nothing was changed. Bring one back, then "
+            "apply again.",
         )
-    via, cluster = serving
-    record = cluster.record or _unrecorded(prior, spec)
-    if record.phase is RecordPhase.APPLYING and spec is not None:
+    via, cluster = found
+    record = cluster.record or unrecorded(prior, cluster, spec, fleet, world)
+    if not record.created and spec is not None:
         # It may be older than what is known of the pool.
         record = replace(record, members={**prior.servers, **record.members})
-    staying = [name for name in heads if name in wish(record).roles]
+    roles = wish(record).roles
+    staying = [
+        name
+        for name, its in record.members.items()
+        if its.role is Role.CONTROL_PLANE and name in roles and name not in record.joining
+    ]
     if via not in staying and (better := serving_control_plane(world, prior.uid, staying)):
         via, cluster = better
     return via, cluster, record
@@ -332,16 +363,6 @@ def _heir(via: ServerName, roles: Mapping[ServerName, Role], coming: Sequence[Se
     if via in roles or not heads:
         return via
     return heads[0]
-
-
-def _unrecorded(prior: PoolView, spec: PoolSpec | None) -> Record:
-    """Of a pool whose create was cut off before it was written: `spec` is what it was to be."""
-    if spec is None:
-        raise Refused(
-            f"pool {prior.name} is not complete: it has no record yet",
-            "Apply its rpool_cluster first.",
-        )
-    return Record(prior.uid, spec, 1, RecordPhase.APPLYING, prior.servers)
 
 
 def _claims(uid: str, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, Claim]:

@@ -79,8 +79,7 @@ def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName
 
 def read_node(pool: PoolView, server: ServerName, world: World) -> NodeFound:
     """The labels and taints that the node has, of those that it was given."""
-    heads = [name for name, its in pool.servers.items() if its.role is Role.CONTROL_PLANE]
-    serving = serving_control_plane(world, pool.uid, heads)
+    serving = serving_control_plane(world, pool.uid, pool.control_planes)
     if serving is None or serving[1].record is None:
         return NodeFound(None, unreachable=True)
     given = serving[1].record.pinned.get(server)

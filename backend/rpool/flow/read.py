@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rpool.decide.destroy import belongs_to
 from rpool.flow.attempt import Found
-from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.find import NoSuchPool, serving
+from rpool.flow.observe import probe_all
 from rpool.flow.offers import Offers
 from rpool.flow.view import of_cluster
 from rpool.model.claim import Phase
 from rpool.model.record import Record
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Fleet, ServerName
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
 
 def read(
-    prior: PoolView, world: World, offers: Offers, last_taken: Iterable[ServerName] = ()
+    prior: PoolView,
+    fleet: Fleet,
+    world: World,
+    offers: Offers,
+    last_taken: Iterable[ServerName] = (),
 ) -> Found:
     """The pool now, and an offer for its next plan. Without contact it is as before, with a
-    warning; it is gone only when every one of its servers was reached and none is claimed by it.
+    warning; it is gone only when all of the fleet was asked and no server is claimed by it.
     """
-    control_planes = [n for n, s in prior.servers.items() if s.role is Role.CONTROL_PLANE]
-    serving = serving_control_plane(world, prior.uid, control_planes)
-    if serving is not None:
-        return _found(of_cluster(prior, serving[1]), serving[1].record, world, offers, last_taken)
+    try:
+        shown = serving(prior, fleet, world)
+    except NoSuchPool as nowhere:
+        if nowhere.certain:
+            return Found(None)
+        return Found(prior, (_vanished(prior, nowhere),))
+    if shown is not None:
+        return _found(of_cluster(prior, shown[1]), shown[1].record, world, offers, last_taken)
     seen, lost = probe_all(world, prior.servers)
-    ours = [name for name, sighting in seen.items() if belongs_to(prior.uid, sighting.probed)]
-    if not ours and not lost:
-        return Found(None)
     return Found(prior, (_silence(prior, sorted(seen), sorted(lost)),))
 
 
@@ -65,6 +70,15 @@ def _half_out(record: Record, world: World) -> frozenset[ServerName]:
         and claim.phase is Phase.MEMBER
     }
     return frozenset(asked - members)
+
+
+def _vanished(prior: PoolView, nowhere: NoSuchPool) -> str:
+    (problem,) = nowhere.problems
+    return (
+        f"Pool {prior.name} is shown from before: {problem.summary} that answered. "
+        f"{problem.detail} Bring them back, or mark them lost = true in the fleet if the hardware "
+        "is gone."
+    )
 
 
 def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:

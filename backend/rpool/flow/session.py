@@ -4,28 +4,81 @@ exclude each other as long as each holds a majority.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 
 from rpool.decide.quorum import majority
-from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.errors import ForeignClaim, Refused, RpoolError, Unreachable
 from rpool.flow.execute import as_rpool_error
 from rpool.model.pool import PoolUid
 from rpool.model.server import ServerName
 from rpool.model.world import SessionLock, World
 
 
-@dataclass(frozen=True, slots=True)
 class Held:
-    """Locks on single servers; lost when fewer than `needed` are left."""
+    """Locks on single control planes; lost when fewer are left than a majority of the pool's. Which
+    those are may change meanwhile. Safe to use from several threads.
+    """
 
-    locks: tuple[SessionLock, ...]
-    needed: int
+    def __init__(self, world: World, uid: PoolUid, stack: ExitStack, needed: int | None) -> None:
+        self._world = world
+        self._uid = uid
+        self._stack = stack
+        self._least = needed
+        self._guard = threading.Lock()
+        self._asked: set[ServerName] = set()
+        self._heads: frozenset[ServerName] = frozenset()
+        self._locks: dict[ServerName, SessionLock] = {}
 
     def lost(self) -> bool:
-        return sum(not lock.lost() for lock in self.locks) < self.needed
+        with self._guard:
+            return self._alive() < self._needed()
+
+    def cover(self, control_planes: Iterable[ServerName]) -> bool:
+        """Hold it on these from now on, of which each is asked once; whether it was got anywhere
+        that it was not before. Raises as `session`.
+        """
+        heads = frozenset(control_planes)
+        with self._guard:
+            new = sorted(heads - self._asked)
+            self._asked |= heads
+        locks, errors = _take(self._stack, self._world, self._uid, new)
+        for error in errors:
+            if isinstance(error, Refused) and not isinstance(error, ForeignClaim):
+                raise error
+        with self._guard:
+            self._heads = heads
+            self._locks |= locks
+            if self._alive() < self._needed():
+                raise self._too_few(errors)
+        return bool(locks)
+
+    def add(self, control_plane: ServerName) -> None:
+        """Hold it on one more. Raises as `session`."""
+        self.cover({*self._heads, control_plane})
+
+    def drop(self, server: ServerName) -> None:
+        """A server that is let go does not count any more."""
+        with self._guard:
+            self._heads -= {server}
+
+    def _alive(self) -> int:
+        return sum(1 for n in self._heads if n in self._locks and not self._locks[n].lost())
+
+    def _needed(self) -> int:
+        if self._least is None:
+            return majority(len(self._heads))
+        return max(self._least, min(1, len(self._locks)))
+
+    def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
+        reasons = "\n".join(f"  {error.summary}" for error in errors)
+        return Unreachable(
+            f"the session lock of pool {self._uid} was had on {self._alive()} of "
+            f"{len(self._heads)} control planes; {self._needed()} are needed",
+            f"Nothing was changed.\n{reasons}",
+        )
 
 
 @contextmanager
@@ -37,29 +90,18 @@ def session(
 
     Raises Refused when another operation has it anywhere, Unreachable when too few can be reached.
     """
-    if needed is None:
-        needed = majority(len(control_planes))
     with ExitStack() as stack:
-        locks, errors = _take(stack, world, uid, control_planes)
-        for error in errors:
-            if isinstance(error, Refused):
-                raise error
-        if len(locks) < needed:
-            reasons = "\n".join(f"  {error.summary}" for error in errors)
-            raise Unreachable(
-                f"the session lock of pool {uid} was had on {len(locks)} of {len(control_planes)} "
-                f"control planes; {needed} are needed",
-                f"Nothing was changed.\n{reasons}",
-            )
-        yield Held(tuple(locks), max(needed, min(1, len(locks))))
+        held = Held(world, uid, stack, needed)
+        held.cover(control_planes)
+        yield held
 
 
 def _take(
     stack: ExitStack, world: World, uid: PoolUid, servers: Sequence[ServerName]
-) -> tuple[list[SessionLock], list[RpoolError]]:
+) -> tuple[dict[ServerName, SessionLock], list[RpoolError]]:
     """All at once, so that a dead control plane costs nothing but its own time."""
     if not servers:
-        return [], []
+        return {}, []
 
     def enter(server: ServerName) -> AbstractContextManager[SessionLock] | RpoolError:
         manager = world.lock(server, uid)
@@ -77,4 +119,4 @@ def _take(
                 errors.append(result)
             else:
                 stack.push(result.__exit__)
-    return list(entered.values()), errors
+    return entered, errors

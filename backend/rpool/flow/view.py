@@ -35,21 +35,21 @@ def of_joining(joining: Joining, world: World | None) -> PoolView:
 
 
 def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
-    """The pool by its own record; without one (a create that was cut off early), as before. While
-    what is known of the pool is cut off, too, the record may be older than that: no server may be
+    """The pool by its own record; without one (a create that was cut off early), as before. The
+    record that a create begins with may be older than what is known of it: no server may be
     forgotten then, since it would stay claimed by nobody's pool.
     """
     record = cluster.record
     if record is None:
         return prior
-    if prior.condition is Condition.INCOMPLETE and record.phase is RecordPhase.APPLYING:
+    if prior.condition is Condition.INCOMPLETE and not record.created:
         record = replace(record, members={**prior.servers, **record.members})
     return of_record(prior, record, cluster)
 
 
 def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView:
-    """The pool by a record. While a change is under way its size is the one from before, so that
-    what is missing shows in the next plan; its servers are all that may be claimed by it.
+    """The pool by a record. Its size is the one that was carried out last, so that what is
+    missing shows in the next plan; its servers are all that may be claimed by it.
     """
     settled = record.phase is RecordPhase.SETTLED
     return replace(
@@ -57,8 +57,8 @@ def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView
         uid=record.uid,
         name=record.spec.name,
         kubernetes_version=record.spec.kubernetes_version,
-        cores=record.spec.cores if settled else prior.cores,
-        memory_gib=record.spec.memory_gib if settled else prior.memory_gib,
+        cores=record.spec.cores,
+        memory_gib=record.spec.memory_gib,
         condition=Condition.SETTLED if settled else Condition.INCOMPLETE,
         ca_certificate=cluster.ca_certificate,
         servers=record.own,

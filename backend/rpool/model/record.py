@@ -32,14 +32,18 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was asked for last (`spec`), and the servers that the pool has.
+    """What was carried out last (`spec`), and the servers that the pool has.
 
-    `generation` counts the pool's changes. While one is under way (`applying`), `members` has those
-    that are `joining` and those that are `leaving`, too: whoever may be claimed is here. They stay
-    so if the change is cut off: the next one goes on with the former, and the latter do not come
-    back. `pinned` are members that were put here one by one, each with what is asked of it; they
-    are outside of the pool's own sizing. `retired` were let go without a reset, since they were
-    lost: should such a server return, it is not a member.
+    `generation` counts the pool's changes. While one is under way (`applying`), it is for what is
+    `wanted`, and `members` has those that are `joining` and those that are `leaving`, too: whoever
+    may be claimed is here. They stay so if the change is cut off: the next one goes on with the
+    former, and the latter do not come back. A pool whose create was cut off is not `created` until
+    a change comes to its end; `spec` is what it was to be. `metallb` may be there although `spec`
+    has no addresses for it: a change that was to install it, or to remove it, was cut off.
+
+    `pinned` are members that were put here one by one, each with what is asked of it; they are
+    outside of the pool's own sizing. `retired` were let go without a reset, since they were lost:
+    should such a server return, it is not a member.
     """
 
     uid: PoolUid
@@ -51,6 +55,13 @@ class Record:
     leaving: frozenset[ServerName] = frozenset()
     retired: frozenset[ServerName] = frozenset()
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
+    wanted: PoolSpec | None = None
+    created: bool = True
+    metallb: bool = False
+
+    @property
+    def may_have_metallb(self) -> bool:
+        return self.metallb or bool(self.spec.metallb_pools)
 
     @property
     def own(self) -> dict[ServerName, Member]:

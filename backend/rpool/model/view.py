@@ -37,6 +37,10 @@ class PoolView:
     servers: Mapping[ServerName, Member]
 
     @property
+    def control_planes(self) -> list[ServerName]:
+        return [name for name, its in self.servers.items() if its.role is Role.CONTROL_PLANE]
+
+    @property
     def allocated_cores(self) -> int:
         return sum(s.cores for s in self.servers.values() if s.role is Role.WORKER)
 

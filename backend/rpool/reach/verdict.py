@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
+from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model.claim import Claim
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
@@ -46,7 +46,7 @@ def failure(
     said = _tail(redact(completed.stderr.decode(errors="replace"), secrets))
     match completed.code:
         case Exit.FOREIGN:
-            return Refused(f"{server} {_whose(stdout)}", f"{doing}: nothing was done there.")
+            return ForeignClaim(f"{server} {_whose(stdout)}", f"{doing}: nothing was done there.")
         case Exit.STALE:
             summary = f"{server} has another life in its pool than this command was meant for"
             return Refused(summary, f"{doing}: nothing was done there. It {_whose(stdout)}.")

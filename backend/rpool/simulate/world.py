@@ -18,6 +18,7 @@ from rpool.certificates import ca_pin, new_ca
 from rpool.errors import (
     Bug,
     CommandFailed,
+    ForeignClaim,
     NotClaimed,
     OutcomeUnknown,
     Refused,
@@ -383,6 +384,9 @@ class SimulatedWorld:
             self._reach(server)
             if (server, uid) in self._locks:
                 raise Refused(f"pool {uid} is locked on {server} (simulated)")
+            claim = self.machines[server].claim
+            if claim is not None and claim.uid != uid:
+                raise ForeignClaim(f"{server} is claimed by pool {claim.pool} (uid {claim.uid})")
             self._locks.add((server, uid))
         try:
             yield _Lock()

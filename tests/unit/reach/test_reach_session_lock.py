@@ -11,8 +11,10 @@ from contextlib import closing
 
 import pytest
 from conftest import TestServer
+from samples import CLAIM
 
-from rpool.errors import Refused, Unreachable
+from rpool.errors import ForeignClaim, Refused, Unreachable
+from rpool.model import action as act
 from rpool.reach import session_lock
 from rpool.reach.session_lock import HeldLock
 from rpool.reach.ssh import Sessions
@@ -40,6 +42,31 @@ def test_a_second_operation_is_refused_and_told_who_holds_the_lock(world: RealWo
             world.lock("r1u04", "0badcafe").__enter__()
         assert f"process {os.getpid()}" in caught.value.detail
     assert free(world)
+
+
+def test_a_lock_outlives_the_reset_of_its_server_and_is_all_that_is_left(
+    server: TestServer, world: RealWorld
+) -> None:
+    """Who replaces a control plane holds the lock there until all of the change is done."""
+    world.carry_out(act.TakeClaim("r1u04", CLAIM), 60)
+    with world.lock("r1u04", CLAIM.uid) as lock:
+        world.carry_out(act.Reset("r1u04", CLAIM.ownership, None), 100)
+        assert not lock.lost()
+        with pytest.raises(Refused, match="another operation"):
+            world.lock("r1u04", CLAIM.uid).__enter__()
+        left = [path.name for path in server.path("/run/rpool").iterdir()]
+        assert left == [f"session-{CLAIM.uid}.lock"]
+    end = time.monotonic() + 5
+    while server.path("/run/rpool").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_server_of_another_pool_gives_no_lock(server: TestServer, world: RealWorld) -> None:
+    world.carry_out(act.TakeClaim("r1u04", CLAIM), 60)
+    with pytest.raises(ForeignClaim, match=f"claimed by pool {CLAIM.pool}"):
+        world.lock("r1u04", "f0e1d2c3").__enter__()
+    assert not list(server.path("/run/rpool").glob("session-*"))
 
 
 def test_pools_do_not_lock_each_other(world: RealWorld) -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
-from rpool.errors import CommandFailed, NotClaimed, Refused, RpoolError, TimedOut
+from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Taint
 from rpool.model.record import Record, RecordPhase
 from rpool.model.secret import Secret
@@ -18,7 +18,7 @@ from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
 
 TABLE: list[tuple[int, type[RpoolError], str]] = [
-    (Exit.FOREIGN, Refused, "r1u04 is claimed by pool other (uid f0e1d2c3"),
+    (Exit.FOREIGN, ForeignClaim, "r1u04 is claimed by pool other (uid f0e1d2c3"),
     (Exit.STALE, Refused, "another life"),
     (Exit.UNCLAIMED, NotClaimed, "not claimed"),
     (Exit.DIRTY, Refused, "dirty"),

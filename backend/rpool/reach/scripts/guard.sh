@@ -60,6 +60,7 @@ replace_durably() {
 }
 
 # The last thing that a reset does (it holds the server's lock): all of ours goes, the claim last.
+# But the lock of a session that goes on: the operation that does this may hold it.
 give_up_claim() {
     lock_claim
     rm -f "$JOURNAL" "$JOINED" "$RPOOL_DIR"/.new.*
@@ -67,7 +68,8 @@ give_up_claim() {
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"
     rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"
-    rm -rf "$RUN_DIR"
+    find "$RUN_DIR" -mindepth 1 -maxdepth 1 ! -name 'session-*.lock' -exec rm -rf {} +
+    rmdir --ignore-fail-on-non-empty "$RUN_DIR"
 }
 
 main() {

@@ -7,6 +7,10 @@
 
 main() {
     need flock timeout
+    if [ -e "$CLAIM" ] && [ "$(claim_value uid)" != "$POOL_UID" ]; then
+        cat "$CLAIM"
+        die "$FOREIGN" "another pool's claim is here"
+    fi
     file=$RUN_DIR/session-$POOL_UID.lock
     if ! take_lock "$file" 7 0; then
         cat "$file"
@@ -20,4 +24,8 @@ main() {
         printf 'a' 7>&-
     done
     : >"$file"
+    if [ ! -e "$CLAIM" ]; then # the operation has let this server go, and has left only this
+        rm -f "$file"
+        rmdir --ignore-fail-on-non-empty "$RUN_DIR"
+    fi
 }

@@ -1,0 +1,327 @@
+"""A plugin that is killed tells Terraform nothing: the state stays as it was before the change, and
+so does the record of what was carried out. Whoever comes next finds the pool, and finishes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from stage import FOREIGN, SPEC, Stage, with_role
+from test_change import BIGGER, SMALLER, made, settled
+
+from rpool.api import PoolIncomplete, Site, Size, Standing
+from rpool.config.node import NodeRequest
+from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan, Unreachable
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.pool import NodeSpec, PoolSpec, Selector
+from rpool.model.record import Record, RecordPhase
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.view import Condition, PoolView
+
+ONE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
+
+
+def kill(
+    stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec, when: Callable[[Action], bool]
+) -> bool:
+    """Nothing reaches a server any more after the action for which `when` is true; whether there
+    was one. What the plugin would have answered is lost.
+    """
+    target = stage.plan(view, wanted, was)
+    whole = stage.world.carry_out
+    dead = threading.Event()
+
+    def carry_out(action: Action, timeout_seconds: float) -> None:
+        if dead.is_set():
+            raise Unreachable("killed")
+        whole(action, timeout_seconds)
+        if not isinstance(action, act.AppendJournal) and when(action):
+            dead.set()
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    try:
+        stage.site.change_pool(view, wanted, target.roles, stage.attempt())
+    except RpoolError:
+        pass
+    finally:
+        stage.world.carry_out = whole  # type: ignore[method-assign]
+    return dead.is_set()
+
+
+def begins(action: Action) -> bool:
+    return isinstance(action, act.WriteRecord)
+
+
+def read(stage: Stage, view: PoolView) -> PoolView:
+    stage.open()
+    found = stage.site.read_pool(view)
+    assert found.view is not None
+    assert found.warnings == ()
+    return found.view
+
+
+def record_of(stage: Stage, view: PoolView) -> Record:
+    record = stage.site.find_pool(view.uid).record
+    assert record is not None
+    return record
+
+
+def wipe(stage: Stage, name: ServerName) -> None:
+    machine = stage.machine(name)
+    machine.cluster, machine.role, machine.traces, machine.claim = None, None, (), None
+
+
+def fail(stage: Stage, kind: type[Action]) -> None:
+    for name in stage.world.machines:
+        stage.world.broken[kind, name] = CommandFailed("broken")
+
+
+def failed(stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
+    """An apply that fails by what is broken, and the read after it."""
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.become(view, wanted, was)
+    stage.world.broken.clear()
+    assert caught.value.view is not None
+    return read(stage, caught.value.view)
+
+
+@pytest.mark.parametrize("control_planes", [1, 3])
+def test_a_pool_that_moves_from_rack_to_rack_is_found_wherever_it_was_killed(
+    control_planes: int,
+) -> None:
+    def on(rack: str) -> PoolSpec:
+        planes = replace(SPEC.control_plane, servers=control_planes)
+        selector = Selector(frozenset({rack}))
+        return replace(SMALLER, control_plane=planes, selector=selector)
+
+    cut = 0
+    while True:
+        stage = Stage(12)
+        view = stage.site.create_pool(on("rack1"), stage.attempt())
+        left = iter(range(cut, -1, -1))
+        killed = kill(stage, view, on("rack2"), on("rack1"), lambda _: next(left, 1) == 0)  # noqa: B023
+        state = read(stage, view)
+        assert stage.claimed() <= set(state.servers)
+        settled(stage, stage.become(state, on("rack2"), on("rack1")), on("rack2"))
+        if not killed:
+            break
+        cut += 1
+    assert cut > 20
+
+
+def test_a_pool_is_gone_only_when_nobody_on_the_fleet_has_its_claim() -> None:
+    stage, view = made(9)
+    for name in view.servers:
+        wipe(stage, name)
+    other = next(name for name in stage.world.machines if name not in view.servers)
+    stage.machine(other).powered = False
+    stage.open()
+    found = stage.site.read_pool(view)
+    assert found.view == view
+    assert f"Not reached: {other}" in found.warnings[0]
+    stage.mark(other, lost=True)
+    assert stage.site.read_pool(view).view is None
+
+
+def test_a_shrink_is_not_forgotten_when_the_next_attempt_fails() -> None:
+    stage, view = made(12)
+    assert kill(stage, view, SMALLER, SPEC, begins)
+    fail(stage, act.Drain)
+    state = failed(stage, read(stage, view), SMALLER)
+    assert (state.condition, state.cores) == (Condition.INCOMPLETE, SPEC.cores)
+    assert stage.plan(state, SMALLER, SPEC).leaving
+    settled(stage, stage.become(state, SMALLER), SMALLER)
+
+
+def test_what_was_carried_out_last_is_what_an_import_shows() -> None:
+    stage, view = made(12)
+    assert kill(stage, view, SMALLER, SPEC, begins)
+    imported = stage.site.find_pool("batch").view
+    assert (imported.condition, imported.cores) == (Condition.INCOMPLETE, SPEC.cores)
+    wanted = record_of(stage, view).wanted
+    assert wanted is not None
+    assert wanted.cores == SMALLER.cores
+
+
+@pytest.mark.parametrize("was", [SPEC, replace(SPEC, metallb_pools={})])
+@pytest.mark.parametrize("pools", [{"default": ("10.0.1.220-10.0.1.250",)}, {}])
+@pytest.mark.parametrize("then", ["the same", "as before"])
+def test_metallb_is_as_asked_for_after_a_kill_and_a_stop(
+    was: PoolSpec, pools: dict[str, tuple[str, ...]], then: str
+) -> None:
+    stage = Stage(9)
+    view = stage.site.create_pool(was, stage.attempt())
+    wanted = replace(was, metallb_pools=pools)
+    if wanted == was:
+        return
+    touched = (act.ApplyMetalLB, act.ConfigureMetalLB, act.RemoveMetalLB)
+    assert kill(stage, view, wanted, was, lambda action: isinstance(action, touched))
+    stop = threading.Event()
+    stop.set()
+    state = read(stage, view)
+    target = stage.plan(state, wanted, was)
+    with pytest.raises(RpoolError, match="stopped on request"):
+        stage.site.change_pool(state, wanted, target.roles, stage.attempt(stop=stop))
+    asked = wanted if then == "the same" else was
+    after = stage.become(read(stage, state), asked, was)
+    settled(stage, after, asked)
+    cluster = stage.machine(with_role(after, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    assert cluster.metallb == bool(asked.metallb_pools)
+    assert cluster.pools == asked.metallb_pools
+
+
+def test_who_was_reset_stays_half_out_while_it_is_out_of_reach() -> None:
+    stage = Stage(14)
+    big = replace(SPEC, cores=32, memory_gib=64)
+    view = stage.site.create_pool(big, stage.attempt())
+    gone, _ = sorted(stage.plan(view, SPEC, big).leaving)
+    fail(stage, act.DeleteNode)
+    state = failed(stage, view, SPEC, big)
+    stage.machine(gone).powered = False
+    state = failed(stage, state, SPEC, big)
+    stage.machine(gone).powered = True
+    stage.machine(gone).claim = FOREIGN
+    target = stage.plan(read(stage, state), big, big)
+    assert gone in target.leaving
+    assert gone not in target.roles
+
+
+def test_who_has_not_joined_yet_stays_half_in_while_it_is_out_of_reach() -> None:
+    stage, view = made(14)
+    (half_in,) = stage.plan(view, BIGGER, SPEC).joining
+    fail(stage, act.Join)
+    state = failed(stage, view, BIGGER)
+    stage.machine(half_in).powered = False
+    state = failed(stage, state, replace(SPEC, cores=32, memory_gib=64))
+    stage.machine(half_in).powered = True
+    assert half_in in stage.plan(read(stage, state), SPEC, SPEC).leaving
+
+
+@pytest.mark.parametrize("kind", [act.ApplyNetwork, act.ConfigureMetalLB])
+def test_a_create_that_was_cut_off_is_made_whole_by_the_next_change(kind: type[Action]) -> None:
+    stage = Stage(12)
+    fail(stage, kind)
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert caught.value.view is not None
+    stage.world.broken.clear()
+    state = read(stage, caught.value.view)
+    kill(stage, state, BIGGER, SPEC, begins)
+    after = stage.become(read(stage, state), BIGGER)
+    settled(stage, after, BIGGER)
+    nodes = stage.world.observe(with_role(after, Role.CONTROL_PLANE)[0]).nodes
+    assert all(node.ready for node in nodes.values())
+
+
+def test_a_plan_that_took_a_server_for_another_role_is_stale() -> None:
+    stage = Stage(9)
+    view = stage.site.create_pool(ONE, stage.attempt())
+    more = stage.become(view, SPEC, ONE)
+    new = (set(with_role(more, Role.CONTROL_PLANE)) - set(view.servers)).pop()
+    roles = {name: its.role for name, its in view.servers.items()} | {new: Role.WORKER}
+    roles |= {name: its.role for name, its in more.servers.items() if name != new}
+    with pytest.raises(StalePlan, match=f"{new} got another role"):
+        stage.site.change_pool(view, BIGGER, roles, stage.attempt())
+
+
+def test_a_member_that_another_pool_took_is_replaced_by_the_next_plan() -> None:
+    stage, view = made(12)
+    lost = with_role(view, Role.WORKER)[0]
+    cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    wipe(stage, lost)
+    del cluster.nodes[lost]
+    stage.machine(lost).claim = FOREIGN
+    state = failed(stage, view, SPEC)
+    assert lost not in state.servers
+    after = stage.become(state, SPEC)
+    assert stage.machine(lost).claim == FOREIGN
+    stage.machine(lost).claim = None
+    settled(stage, after, SPEC)
+
+
+def pinned(stage: Stage, view: PoolView) -> ServerName:
+    spare = next(name for name in stage.world.machines if name not in view.servers)
+    stage.mark(spare, reserved=True)
+    request = NodeRequest(view.uid, spare, NodeSpec({"a": "b"}))
+    stage.site.pin_node(request, stage.attempt())
+    return spare
+
+
+def test_a_record_that_somebody_deleted_is_made_anew_from_the_claims() -> None:
+    stage, view = made(12)
+    extra = pinned(stage, view)
+    cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    generation = record_of(stage, view).generation
+    cluster.record = None
+    stage.open()
+    after = stage.become(view, SPEC)
+    assert set(after.servers) == set(view.servers)
+    record = record_of(stage, view)
+    assert (record.phase, set(record.pinned)) == (RecordPhase.SETTLED, {extra})
+    assert record.generation > generation
+    found = stage.site.read_node(view.uid, extra)
+    assert (found.spec, found.unreachable) == (NodeSpec(), False)
+
+
+def test_a_record_is_not_made_anew_while_a_node_could_be_forgotten() -> None:
+    stage, view = made(12)
+    extra = pinned(stage, view)
+    cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
+    assert cluster is not None
+    cluster.record = None
+    stage.machine(extra).powered = False
+    stage.open()
+    with pytest.raises(Refused, match=f"nobody can say whose {extra} is"):
+        stage.become(view, SPEC)
+    assert cluster.record is None
+
+
+def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None:
+    """The only control plane is replaced; a worker's drain goes on for long after that."""
+    stage = Stage(12)
+    view = stage.site.create_pool(ONE, stage.attempt())
+    (head,) = with_role(view, Role.CONTROL_PLANE)
+    small = replace(ONE, cores=8, memory_gib=16)
+    extra = next(name for name in sorted(stage.world.machines) if name not in view.servers)
+    fleet = stage.site.config.fleet.servers
+    marked = {head: replace(fleet[head], retire=True), extra: replace(fleet[extra], reserved=True)}
+    stage.open(Fleet({**fleet, **marked}))
+    roles = {name: its.role for name, its in view.servers.items()}
+    target = stage.site.plan_pool(
+        small, Standing(view.uid, Size.of(ONE), roles), stage.site.read_pool(view).offer
+    )
+    moved, asked = threading.Event(), threading.Event()
+    whole = stage.world.carry_out
+
+    def carry_out(action: Action, timeout_seconds: float) -> None:
+        if isinstance(action, act.Drain) and action.nodes != (head,):
+            assert asked.wait(60)
+        whole(action, timeout_seconds)
+        if isinstance(action, act.DeleteNode) and action.node == head:
+            moved.set()
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    done: list[PoolView] = []
+    changing = threading.Thread(
+        target=lambda: done.append(
+            stage.site.change_pool(view, small, target.roles, stage.attempt())
+        )
+    )
+    changing.start()
+    try:
+        assert moved.wait(60)
+        other = Site(stage.site.config, connect=lambda _: stage.world)
+        with pytest.raises(Refused, match="is locked on"):
+            other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
+    finally:
+        asked.set()
+        changing.join()
+    assert done[0].condition is Condition.SETTLED
+    other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
