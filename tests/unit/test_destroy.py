@@ -92,7 +92,7 @@ def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
     assert cluster.record is not None
     settled = stage.site.read_pool(incomplete).view
     assert settled == view  # somebody else has finished it
-    cluster.record = replace(cluster.record, phase=RecordPhase.APPLYING)
+    cluster.record = replace(cluster.record, phase=RecordPhase.APPLYING, created=False)
     found = stage.site.read_pool(incomplete).view
     assert found is not None
     assert "r9u99" in found.servers
