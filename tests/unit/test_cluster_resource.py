@@ -11,6 +11,7 @@ from stage import SPEC, Stage, with_role
 from rpool.api import PoolIncomplete
 from rpool.errors import CommandFailed, SpecError
 from rpool.model import action as act
+from rpool.model.pool import Tolerance
 from rpool.model.server import Role
 from rpool.model.view import PoolView
 from rpool_provider.resources import cluster_private, cluster_state
@@ -69,3 +70,31 @@ def test_who_is_half_out_stays_known_when_a_read_has_no_contact() -> None:
     silent = Cluster().read(good.held, stage.site)
     assert silent.diagnostics
     assert silent.held == good.held
+
+
+def test_a_change_that_the_state_was_never_told_of_shows_in_a_read() -> None:
+    """As when the plugin is killed, or the state cannot be saved, after all was done."""
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    state = held(view, timeouts={"create": "50m", "update": None, "delete": None})
+    other = replace(
+        SMALLER, metallb_pools={"default": ("10.0.1.240/29",)}, tolerate=Tolerance(servers=1)
+    )
+    stage.become(view, other)
+    stage.open()
+    shown = Cluster().read(state, stage.site).held.values
+    assert shown is not None
+    assert state.values is not None
+    assert cluster_state.spec(shown) == other
+    same = shown.keys() - {"cores", "memory", "metallb", "tolerate", "servers"}
+    same -= {"allocated_cores", "allocated_memory"}
+    assert {n: shown[n] for n in same} == {n: state.values[n] for n in same}
+
+
+def test_what_is_the_same_stays_as_it_was_written() -> None:
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    written = {"timeout": "600s", "on_timeout": "fail"}  # what is the default, too
+    state = held(view, drain=written, selector={"zones": [], "labels": None})
+    stage.open()
+    assert Cluster().read(state, stage.site).held.values == state.values

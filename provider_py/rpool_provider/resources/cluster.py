@@ -71,7 +71,8 @@ class Cluster:
         if found.spec is None:  # without contact, what was known stays known
             return Reply(_held(held, found.view), warnings)
         private = cluster_private.encode(Known(found.offer, found.joining, found.leaving))
-        return Reply(_held(Held(held.values, private), found.view), warnings)
+        values = cluster_state.with_spec(held.values, found.spec)
+        return Reply(_held(Held(values, private), found.view), warnings)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 OURS_ALONE = frozenset({"timeouts", "deletion_protection"})
 """What a user sets that no server knows of."""
 
+_FIELDS = {
+    "tolerate": "tolerate",
+    "control_plane": "control_plane",
+    "selector": "selector",
+    "networking": "networking",
+    "metallb_pools": "metallb",
+    "drain": "drain",
+    "kubeadm": "kubeadm",
+}
+"""Of a request: the attribute that each field comes from, less what a view tells, too."""
+
 _REQUEST = tuple(
     a.name for a in CLUSTER.root.attributes if a.configurable and a.name not in OURS_ALONE
 )
@@ -61,6 +72,22 @@ def configuration(spec: PoolSpec) -> dict[str, Any]:
         ),
         "timeouts": None,
     }
+
+
+def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:
+    """`values` with what the pool's record has otherwise: a change that this state was never told
+    of. What is the same stays as it was written.
+    """
+    known = spec(values)
+    if known is None or known == carried_out:
+        return values
+    anew = configuration(carried_out)
+    other = {
+        name
+        for field, name in _FIELDS.items()
+        if getattr(known, field) != getattr(carried_out, field)
+    }
+    return values | {name: anew[name] for name in other}
 
 
 def _set(values: dict[str, Any]) -> dict[str, Any] | None:
