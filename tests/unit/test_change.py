@@ -290,12 +290,39 @@ def test_nothing_is_changed_while_another_operation_holds_the_pool() -> None:
 def test_without_a_majority_of_the_locks_nothing_is_changed() -> None:
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
-    heads = [n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE]
-    for head in heads[:2]:
-        stage.machine(head).powered = False
+    lock = stage.world.lock
+
+    @contextmanager
+    def frozen(server: str, uid: str) -> Iterator[SessionLock]:
+        if server in view.control_planes[:2]:
+            raise Unreachable(f"{server} gave no answer about a lock")
+        with lock(server, uid) as held:
+            yield held
+
+    stage.world.lock = frozen  # type: ignore[method-assign]
     with pytest.raises(Unreachable, match="1 of 3 control planes; 2 are needed"):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert stage.world.acted == []
+
+
+def test_two_that_never_got_in_and_died_do_not_keep_the_lock_from_anybody() -> None:
+    """One control plane was to become three; both of the new ones are gone for good."""
+    stage = Stage(9)
+    one = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
+    view = stage.site.create_pool(one, stage.attempt())
+    new = stage.plan(view, SPEC, one).joining
+    for name in new:
+        stage.world.broken[act.Prepare, name] = CommandFailed("no")
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.become(view, SPEC, one)
+    assert caught.value.view is not None
+    for name in new:
+        stage.machine(name).powered = False
+        stage.mark(name, lost=True)
+    after = stage.become(caught.value.view, SPEC, one)
+    assert after.condition is Condition.SETTLED
+    assert len(after.control_planes) == 3
+    assert new.isdisjoint(after.servers)
 
 
 def test_a_plan_that_somebody_overtook_changes_nothing() -> None:

@@ -11,6 +11,7 @@ from rpool.decide.joining import member
 from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
+from rpool.flow.find import NoSuchPool, serving
 from rpool.flow.journal import Journal
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.flow.session import session
@@ -33,11 +34,10 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     it, and PoolIncomplete with the servers that are still the pool's.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
-    heads = prior.control_planes
-    with session(world, prior.uid, heads, needed=0) as lock:
-        if heads:
-            limits = replace(limits, lock_lost=lock.lost)
-        prior, unasked = _with_unplanned(prior, heads, fleet, world)
+    with session(world, prior.uid, prior.control_planes) as lock:
+        limits = replace(limits, lock_lost=lock.lost)
+        prior, unasked = _with_unplanned(prior, fleet, world)
+        lock.cover(prior.control_planes, one_will_do=True)
         seen, unseen = probe_all(world, prior.servers)
         marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
         missing = {name: error for name, error in unseen.items() if name not in marked}
@@ -52,7 +52,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
 
 
 def _with_unplanned(
-    prior: PoolView, heads: Collection[ServerName], fleet: Fleet, world: World
+    prior: PoolView, fleet: Fleet, world: World
 ) -> tuple[PoolView, tuple[str, ...]]:
     """With servers that joined by a change the state has not heard of: they are the pool's, too.
     The record names them, or else, where no API shows one, the claims on the fleet's servers; what
@@ -60,8 +60,11 @@ def _with_unplanned(
 
     Raises Refused while the record has servers that an rpool_node put there: its own to take out.
     """
-    serving = serving_control_plane(world, prior.uid, heads)
-    record = serving[1].record if serving else None
+    try:
+        shown = serving(prior, fleet, world)
+    except NoSuchPool:
+        shown = None
+    record = shown[1].record if shown else None
     if record is None:
         return _with_claimed(prior, fleet, world)
     if record.pinned:
@@ -123,12 +126,12 @@ def _give_back(
 ) -> Ran:
     control_planes = [name for name, claim in ours.items() if claim.role is Role.CONTROL_PLANE]
     with Journal(prior.name, world, attempt.log) as journal:
-        serving = serving_control_plane(world, prior.uid, control_planes)
+        shown = serving_control_plane(world, prior.uid, control_planes)
         removal = Removal(
             uid=prior.uid,
             ours=ours,
-            api_via=serving[0] if serving else None,
-            nodes=tuple(name for name in (serving[1].nodes if serving else ()) if name in ours),
+            api_via=shown[0] if shown else None,
+            nodes=tuple(name for name in (shown[1].nodes if shown else ()) if name in ours),
             vip=prior.vip,
             drain_timeout_seconds=DRAIN_SECONDS,
         )

@@ -54,12 +54,15 @@ class Looked:
 
     @property
     def control_planes(self) -> list[ServerName]:
-        """Those that others would ask for the pool's lock: all but those seen to be its no more."""
-        members = self.change.record.members
+        """Those that the pool's lock is on: those claimed by it, and those that cannot be asked but
+        have been members for certain.
+        """
+        record = self.change.record
+        silent = record.members.keys() - self.seen.keys() - record.joining
         return [
             name
-            for name, its in members.items()
-            if its.role is Role.CONTROL_PLANE and (name in self.claims or name not in self.seen)
+            for name, its in record.members.items()
+            if its.role is Role.CONTROL_PLANE and (name in self.claims or name in silent)
         ]
 
     @property

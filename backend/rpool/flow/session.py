@@ -18,15 +18,15 @@ from rpool.model.world import SessionLock, World
 
 
 class Held:
-    """Locks on single control planes; lost when fewer are left than a majority of the pool's. Which
-    those are may change meanwhile. Safe to use from several threads.
+    """Locks on single control planes; lost when fewer are left than a majority of the pool's, or
+    none where one will do. Which those are may change. Safe to use from several threads.
     """
 
-    def __init__(self, world: World, uid: PoolUid, stack: ExitStack, needed: int | None) -> None:
+    def __init__(self, world: World, uid: PoolUid, stack: ExitStack) -> None:
         self._world = world
         self._uid = uid
         self._stack = stack
-        self._least = needed
+        self._one_will_do = True
         self._guard = threading.Lock()
         self._asked: set[ServerName] = set()
         self._heads: frozenset[ServerName] = frozenset()
@@ -36,9 +36,11 @@ class Held:
         with self._guard:
             return self._alive() < self._needed()
 
-    def cover(self, control_planes: Iterable[ServerName]) -> bool:
+    def cover(self, control_planes: Iterable[ServerName], *, one_will_do: bool = False) -> bool:
         """Hold it on these from now on, of which each is asked once; whether it was got anywhere
-        that it was not before. Raises as `session`.
+        that it was not before. `one_will_do`, or none, to take down what may be half dead already.
+
+        Raises Refused when another operation has it anywhere, Unreachable when too few can be had.
         """
         heads = frozenset(control_planes)
         with self._guard:
@@ -51,13 +53,14 @@ class Held:
         with self._guard:
             self._heads = heads
             self._locks |= locks
+            self._one_will_do = one_will_do
             if self._alive() < self._needed():
                 raise self._too_few(errors)
         return bool(locks)
 
     def add(self, control_plane: ServerName) -> None:
-        """Hold it on one more. Raises as `session`."""
-        self.cover({*self._heads, control_plane})
+        """Hold it on one more. Raises as `cover`."""
+        self.cover({*self._heads, control_plane}, one_will_do=self._one_will_do)
 
     def drop(self, server: ServerName) -> None:
         """A server that is let go does not count any more."""
@@ -68,9 +71,9 @@ class Held:
         return sum(1 for n in self._heads if n in self._locks and not self._locks[n].lost())
 
     def _needed(self) -> int:
-        if self._least is None:
-            return majority(len(self._heads))
-        return max(self._least, min(1, len(self._locks)))
+        if self._one_will_do:
+            return min(1, len(self._locks))
+        return majority(len(self._heads))
 
     def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
@@ -82,17 +85,15 @@ class Held:
 
 
 @contextmanager
-def session(
-    world: World, uid: PoolUid, control_planes: Sequence[ServerName], needed: int | None = None
-) -> Iterator[Held]:
-    """Hold the lock on every control plane that can give it, and on `needed` (a majority) at least;
-    fewer is for taking down a pool that may be half dead already.
+def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -> Iterator[Held]:
+    """Hold the lock on every one of the known control planes that can give it. Whether these are
+    the pool's, and so how many it takes, shows only then: see `Held.cover`.
 
-    Raises Refused when another operation has it anywhere, Unreachable when too few can be reached.
+    Raises Refused when another operation has it anywhere.
     """
     with ExitStack() as stack:
-        held = Held(world, uid, stack, needed)
-        held.cover(control_planes)
+        held = Held(world, uid, stack)
+        held.cover(control_planes, one_will_do=True)
         yield held
 
 
