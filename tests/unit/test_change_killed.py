@@ -325,3 +325,44 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
         changing.join()
     assert done[0].condition is Condition.SETTLED
     other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
+
+
+@pytest.mark.parametrize("kind", [act.TakeClaim, act.Prepare, act.SetPhase])
+def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
+    """A lock was lost for long enough, and another operation has begun: its record is the one."""
+    stage, view = made(12)
+    target = stage.plan(view, BIGGER, SPEC)
+    cluster = stage.machine(view.control_planes[0]).cluster
+    assert cluster is not None
+    assert cluster.record is not None
+    others = replace(cluster.record, generation=7, change="5ca1ab1e")
+    whole = stage.world.carry_out
+
+    def carry_out(action: Action, timeout_seconds: float) -> None:
+        if isinstance(action, kind):
+            cluster.record = others
+        whole(action, timeout_seconds)
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete, match="another operation works on the pool"):
+        stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+    assert cluster.record == others
+
+
+def test_who_comes_second_begins_nothing() -> None:
+    stage, view = made(12)
+    target = stage.plan(view, BIGGER, SPEC)
+    cluster = stage.machine(view.control_planes[0]).cluster
+    assert cluster is not None
+    assert cluster.record is not None
+    others = replace(cluster.record, generation=7, change="5ca1ab1e")
+    whole = stage.world.carry_out
+
+    def carry_out(action: Action, timeout_seconds: float) -> None:
+        cluster.record = others
+        whole(action, timeout_seconds)
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="another operation works on the pool"):
+        stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+    assert stage.claimed() == set(view.servers)

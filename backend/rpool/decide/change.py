@@ -114,6 +114,7 @@ class Change:
         record, arriving = self.record, self._arriving
         begun = replace(
             record,
+            change=self.joining.change,
             generation=self.joining.epoch,
             members={**record.members, **arriving},
             joining=(record.joining | arriving.keys()) - self.going,
@@ -233,11 +234,11 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
         change, change.joining.ownership(change.heir, seen), frozenset(map(_name, arrivals))
     )
     steps = [*dead, *arrivals, *then.nodes(), *then.departures(), *then.metallb()]
-    begin = Step(BEGUN, via, WriteRecord(via, ours, change.begun))
+    begin = Step(BEGUN, via, WriteRecord(via, ours, change.begun, change.record.change))
     begun = [begin, *(replace(step, needs=step.needs | {BEGUN}) for step in steps)]
     if change.partial:
         return begun
-    settle = WriteRecord(change.heir, then.ours, change.ended)
+    settle = WriteRecord(change.heir, then.ours, change.ended, change.joining.change)
     return [*begun, Step(SETTLED, change.heir, settle, frozenset(map(_name, begun)))]
 
 

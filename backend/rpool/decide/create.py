@@ -37,7 +37,7 @@ def _cluster_steps(up: ServersUp, servers_up: list[Step]) -> list[Step]:
     joins = frozenset(name for name in names if name.startswith("join "))
     network = _network(up, serving)
     steps = [
-        Step("record applying", via, WriteRecord(via, ours, _record(joining, False)), serving),
+        Step("record applying", via, WriteRecord(via, ours, _record(joining, False), ""), serving),
         *network,
         *_metallb(up, serving, joins),
         Step(
@@ -46,7 +46,7 @@ def _cluster_steps(up: ServersUp, servers_up: list[Step]) -> list[Step]:
         *up.readiness(serving | {step.name for step in network}),
     ]
     everything = frozenset(names | {step.name for step in steps})
-    settled = WriteRecord(via, ours, _record(joining, True))
+    settled = WriteRecord(via, ours, _record(joining, True), "")
     return [*steps, Step("record settled", via, settled, everything)]
 
 
@@ -58,6 +58,7 @@ def _record(joining: Joining, settled: bool) -> Record:
         phase=RecordPhase.SETTLED if settled else RecordPhase.APPLYING,
         members=joining.members(),
         created=settled,
+        change=joining.change,
     )
 
 

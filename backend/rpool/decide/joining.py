@@ -35,7 +35,8 @@ ADMIT = "admit joiners"
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """A pool, the servers that are to be in it (`roles`), and what lets them in.
+    """A pool, the servers that are to be in it (`roles`), and what lets them in. `change` is the id
+    of this change, which no other has.
 
     New claims have this `epoch`; a server that has a claim of the pool already keeps its own.
     """
@@ -47,6 +48,7 @@ class Joining:
     owner: str
     since: str
     secrets: JoinSecrets
+    change: str
     epoch: int = 1
     taints: Mapping[ServerName, tuple[Taint, ...]] = field(default_factory=dict)
 

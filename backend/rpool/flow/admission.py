@@ -26,6 +26,11 @@ def owner() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def change_id() -> str:
+    """Of one change of one pool: no other has it."""
+    return secrets.token_hex(8)
+
+
 def join_secrets() -> JoinSecrets:
     """A bootstrap token in kubeadm's form, and the AES-256 key of its uploaded certificates."""
     token = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(22))

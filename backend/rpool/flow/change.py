@@ -134,7 +134,7 @@ class _Changing:
         if not errors:
             return self._view(self._change.ended)
         error = _together(errors)
-        if BEGUN not in ran.done | ran.failed.keys():
+        if BEGUN not in ran.done and isinstance(ran.failed.get(BEGUN), Refused | None):
             raise error  # nothing was begun
         record = self._cut_off(steps, ran)
         self._write(record)
@@ -237,7 +237,7 @@ class _Changing:
             return  # somebody else may be at work by now, with a record of their own
         for via in dict.fromkeys((change.heir, change.via)):
             ours = change.joining.ownership(via, self._looked.seen)
-            action = WriteRecord(via, ours, record)
+            action = WriteRecord(via, ours, record, change.record.change)
             try:
                 self._world.carry_out(action, seconds_for(action))
             except RpoolError:

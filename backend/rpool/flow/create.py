@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from rpool.decide.create import plan_create
 from rpool.decide.joining import Joining
 from rpool.errors import Bug, NotClaimed, Refused, RpoolError, SpecError
-from rpool.flow.admission import CaPin, join_secrets, owner
+from rpool.flow.admission import CaPin, change_id, join_secrets, owner
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.choose import Chosen, choose
 from rpool.flow.execute import Limits, Ran, as_rpool_error, carry_out
@@ -58,6 +58,7 @@ def _joining(spec: PoolSpec, fleet: Fleet, uid: str, chosen: Chosen) -> Joining:
         owner=owner(),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         secrets=join_secrets(),
+        change=change_id(),
     )
 
 

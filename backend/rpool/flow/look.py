@@ -14,7 +14,7 @@ from rpool.decide.destroy import belongs_to
 from rpool.decide.joining import Joining, member
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
-from rpool.flow.admission import join_secrets, owner
+from rpool.flow.admission import change_id, join_secrets, owner
 from rpool.flow.find import serving
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.flow.unrecorded import unrecorded
@@ -229,6 +229,7 @@ class _Looking:
             owner=owner(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             secrets=join_secrets(),
+            change=change_id(),
             epoch=self._record.generation + 1,
             taints={name: its.taints for name, its in self._wished.pinned.items()},
         )

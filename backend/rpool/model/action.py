@@ -136,11 +136,14 @@ class ConfigureMetalLB:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Write the pool's record into the cluster."""
+    """Write the pool's record into the cluster, over that of change `over` or of its own change.
+    Refused when another is there.
+    """
 
     server: ServerName
     ownership: Ownership
     record: Record
+    over: str
 
 
 @dataclass(frozen=True, slots=True)

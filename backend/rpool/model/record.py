@@ -43,7 +43,7 @@ class Record:
 
     `pinned` are members that were put here one by one, each with what is asked of it; they are
     outside of the pool's own sizing. `retired` were let go without a reset, since they were lost:
-    should such a server return, it is not a member.
+    should such a server return, it is not a member. `change` is the id of the change that wrote it.
     """
 
     uid: PoolUid
@@ -58,6 +58,7 @@ class Record:
     wanted: PoolSpec | None = None
     created: bool = True
     metallb: bool = False
+    change: str = ""
 
     @property
     def may_have_metallb(self) -> bool:

@@ -28,12 +28,17 @@ TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{
 
 
 def record(record: Record) -> str:
-    """The ConfigMap that holds a pool's record."""
+    """The ConfigMap that holds a pool's record; record.sh knows the version that it replaces."""
     return json.dumps(
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "rpool", "namespace": "kube-system", "labels": OURS},
+            "metadata": {
+                "name": "rpool",
+                "namespace": "kube-system",
+                "labels": OURS,
+                "resourceVersion": "THE ONE THAT WAS SEEN",
+            },
             "data": {"record": _text(record)},
         }
     )

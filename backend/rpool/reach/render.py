@@ -105,7 +105,9 @@ def _guarded(
             }
             return "together", ("metallb-pools",), node | pools
         case act.WriteRecord():
-            return "together", ("record",), node | {"RECORD": documents.record(action.record)}
+            text = documents.record(action.record)
+            changes = {"CHANGE": action.record.change, "OVER": action.over}
+            return "together", ("record",), node | changes | {"RECORD": text}
         case act.RemoveMetalLB():
             return "together", ("fetch", "metallb-remove"), node | _manifest(METALLB, site)
         case act.Drain():

@@ -32,6 +32,7 @@ class Exit(IntEnum):
     UNCLEAN = 87
     MISSING = 88
     FETCH = 89
+    OVERTAKEN = 90
     TIMED_OUT = 124
     KILLED = 137
 
@@ -60,6 +61,8 @@ def failure(
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:
             return Refused(f"another operation holds the pool's lock on {server}", stdout)
+        case Exit.OVERTAKEN:
+            return Refused("another operation works on the pool, and has written its record", said)
         case Exit.UNCLEAN:
             summary = f"{server} is not clean after its reset; its claim was kept"
             return CommandFailed(summary, f"Left over:\n{stdout}\n{said}".rstrip())

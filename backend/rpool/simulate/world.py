@@ -198,7 +198,7 @@ class SimulatedWorld:
             case act.ConfigureMetalLB():
                 self._configure_metallb(action)
             case act.WriteRecord():
-                self._serving(action.server).record = action.record
+                self._write_record(action)
             case act.AwaitReady():
                 self._await_ready(action)
             case act.RemoveMetalLB():
@@ -351,6 +351,14 @@ class SimulatedWorld:
         late = [name for name in action.nodes if name not in seen or not seen[name].ready]
         if late:
             raise CommandFailed(f"not Ready: {', '.join(late)} (simulated)")
+
+    def _write_record(self, action: act.WriteRecord) -> None:
+        cluster = self._serving(action.server)
+        there = cluster.record.change if cluster.record else action.over
+        if there not in (action.over, action.record.change):
+            summary = "another operation works on the pool, and has written its record"
+            raise Refused(summary, "(simulated)")
+        cluster.record = action.record
 
     @staticmethod
     def _reset(machine: Machine) -> None:

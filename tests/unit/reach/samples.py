@@ -60,6 +60,7 @@ RECORD = Record(
     members={"r1u04": Member(Role.CONTROL_PLANE, "10.0.1.4", "rack1", 16, 64)},
     leaving=frozenset({"r1u05", "r1u06", "r1u07"}),
     retired=frozenset({"r1u08"}),
+    change="0badf00d",
 )
 
 ACTIONS: tuple[Action, ...] = (
@@ -74,7 +75,7 @@ ACTIONS: tuple[Action, ...] = (
     act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16"),
     act.ApplyMetalLB("r1u04", OURS),
     act.ConfigureMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
-    act.WriteRecord("r1u04", OURS, RECORD),
+    act.WriteRecord("r1u04", OURS, RECORD, "00c0ffee"),
     act.AwaitReady("r1u04", ("r1u04", "r1u05")),
     act.RemoveMetalLB("r1u04", OURS),
     act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60, act.Budgets.IGNORED),

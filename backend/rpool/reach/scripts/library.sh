@@ -20,6 +20,7 @@ VIP_KUBECONFIG=$KUBERNETES/kube-vip.conf
 
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
+OVERTAKEN=90
 
 say() { printf '%s\n' "$*" >&2; }
 
