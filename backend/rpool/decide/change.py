@@ -112,13 +112,14 @@ class Change:
         something is done about it.
         """
         record, arriving = self.record, self._arriving
+        members = {**record.members, **arriving}
         begun = replace(
             record,
             change=self.joining.change,
             generation=self.joining.epoch,
-            members={**record.members, **arriving},
-            joining=(record.joining | arriving.keys()) - self.going,
-            leaving=(record.leaving - self.staying) | self.going,
+            members=members,
+            joining=((record.joining | arriving.keys()) - self.going) & members.keys(),
+            leaving=((record.leaving - self.staying) | self.going) & members.keys(),
             pinned={**self.pinned, **record.pinned},
         )
         if self.one:

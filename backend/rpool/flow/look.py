@@ -54,15 +54,17 @@ class Looked:
 
     @property
     def control_planes(self) -> list[ServerName]:
-        """Those that the pool's lock is on: those claimed by it, and those that cannot be asked but
-        have been members for certain.
+        """Those that the pool's lock is on: who is in for certain, unless seen to be the pool's no
+        more, or taken by everybody for dead.
         """
         record = self.change.record
-        silent = record.members.keys() - self.seen.keys() - record.joining
+        dead = {leaver.name for leaver in self.change.leavers if leaver.lost and leaver.silent}
         return [
             name
             for name, its in record.members.items()
-            if its.role is Role.CONTROL_PLANE and (name in self.claims or name in silent)
+            if its.role is Role.CONTROL_PLANE
+            and name not in record.joining | dead
+            and (name in self.claims or name not in self.seen)
         ]
 
     @property
@@ -119,7 +121,7 @@ class _Looking:
             name for name in record.members if name not in wished.roles and self._concerns(name)
         ]
         heads = [name for name, its in record.members.items() if its.role is Role.CONTROL_PLANE]
-        stayers = record.leaving & wished.roles.keys()
+        stayers = record.leaving & record.members.keys() & wished.roles.keys()
         names = dict.fromkeys([via, *heads, *self._joiners, *self._leavers, *stayers])
         self._seen, self._unseen = probe_all(world, names)
         if via in self._unseen:
@@ -160,10 +162,11 @@ class _Looking:
             name
             for name in (self._record.joining | self._wiped()) - frozenset(coming)
             if name in self._seen and name not in self._claims and self._concerns(name)
+            if name not in self._leavers or name not in self._cluster.nodes
         )
         record = self._without(dropped)
         health = self._etcd()
-        leavers = [self._leaver(name, health) for name in self._in_order()]
+        leavers = [self._leaver(name, health) for name in self._in_order() if name not in dropped]
         if self._errors:  # without those that replace them nobody leaves but the dead
             leavers = [leaver for leaver in leavers if leaver.dead]
         else:

@@ -26,7 +26,7 @@ class Held:
         self._world = world
         self._uid = uid
         self._stack = stack
-        self._one_will_do = True
+        self._needed = 0
         self._guard = threading.Lock()
         self._asked: set[ServerName] = set()
         self._heads: frozenset[ServerName] = frozenset()
@@ -34,7 +34,7 @@ class Held:
 
     def lost(self) -> bool:
         with self._guard:
-            return self._alive() < self._needed()
+            return self._alive() < self._needed
 
     def cover(self, control_planes: Iterable[ServerName], *, one_will_do: bool = False) -> bool:
         """Hold it on these from now on, of which each is asked once; whether it was got anywhere
@@ -53,33 +53,44 @@ class Held:
         with self._guard:
             self._heads = heads
             self._locks |= locks
-            self._one_will_do = one_will_do
-            if self._alive() < self._needed():
+            self._needed = min(1, len(self._locks)) if one_will_do else majority(len(heads))
+            if self._alive() < self._needed:
                 raise self._too_few(errors)
         return bool(locks)
 
     def add(self, control_plane: ServerName) -> None:
-        """Hold it on one more. Raises as `cover`."""
-        self.cover({*self._heads, control_plane}, one_will_do=self._one_will_do)
+        """Hold it on one more, which counts from now on. Raises what keeps it from that."""
+        with self._guard:
+            if control_plane in self._locks:
+                self._heads |= {control_plane}
+                return
+            self._asked.add(control_plane)
+        locks, errors = _take(self._stack, self._world, self._uid, [control_plane])
+        if errors:
+            raise errors[0]
+        with self._guard:
+            self._locks |= locks
+            self._heads |= {control_plane}
+            self._needed = min(majority(len(self._heads)), self._alive())
 
     def drop(self, server: ServerName) -> None:
-        """A server that is let go does not count any more."""
+        """A server that is let go does not count any more. Fewer are needed then if need be: those
+        that are silent were so before, and to let one go loses nothing.
+        """
         with self._guard:
+            alive = self._alive()
             self._heads -= {server}
+            needed = min(self._needed, majority(len(self._heads)))
+            self._needed = min(needed, max(1, self._alive())) if alive >= self._needed else needed
 
     def _alive(self) -> int:
         return sum(1 for n in self._heads if n in self._locks and not self._locks[n].lost())
-
-    def _needed(self) -> int:
-        if self._one_will_do:
-            return min(1, len(self._locks))
-        return majority(len(self._heads))
 
     def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
         return Unreachable(
             f"the session lock of pool {self._uid} was had on {self._alive()} of "
-            f"{len(self._heads)} control planes; {self._needed()} are needed",
+            f"{len(self._heads)} control planes; {self._needed} are needed",
             f"Nothing was changed.\n{reasons}",
         )
 

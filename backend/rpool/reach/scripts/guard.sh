@@ -16,7 +16,8 @@ CLAIM_LOCK=$RUN_DIR/claim.lock   # held while the claim changes or the journal g
 take_lock() {
     while :; do
         run_dir
-        eval "exec $2>>\"\$1\""
+        # `command`, since a shell would end when the directory has just gone again.
+        eval "command exec $2>>\"\$1\"" 2>/dev/null || continue
         flock ${4:+"$4"} -w "$3" "$2" || return 1
         # shellcheck disable=SC3013  # dash, bash and busybox have -ef
         if [ "$1" -ef "/proc/$$/fd/$2" ]; then return 0; fi

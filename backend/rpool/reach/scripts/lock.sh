@@ -13,7 +13,7 @@ main() {
     fi
     file=$RUN_DIR/session-$POOL_UID.lock
     if ! take_lock "$file" 7 0; then
-        cat "$file"
+        cat "$file" 2>/dev/null || true
         die "$HELD" "another operation is working on this pool"
     fi
     : >"$file"
@@ -24,8 +24,6 @@ main() {
         printf 'a' 7>&-
     done
     : >"$file"
-    if [ ! -e "$CLAIM" ]; then # the operation has let this server go, and has left only this
-        rm -f "$file"
-        rmdir --ignore-fail-on-non-empty "$RUN_DIR"
-    fi
+    # The operation has let this server go; perhaps it is another pool's by now.
+    if [ ! -e "$CLAIM" ] || [ "$(claim_value uid)" != "$POOL_UID" ]; then rm -f "$file"; fi
 }
