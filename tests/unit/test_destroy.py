@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -171,3 +172,33 @@ def test_a_destroy_waits_for_no_lock_that_another_operation_holds() -> None:
     ):
         stage.site.destroy_pool(view, stage.attempt())
     assert stage.claimed() == set(view.servers)
+
+
+@pytest.mark.parametrize("kind", [act.WriteRecord, act.Drain])
+def test_a_destroy_that_was_stopped_before_any_reset_leaves_a_pool_that_the_next_apply_mends(
+    kind: type[act.Action],
+) -> None:
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stop = threading.Event()
+    whole = stage.world.carry_out
+
+    def carry_out(action: act.Action, timeout_seconds: float) -> None:
+        whole(action, timeout_seconds)
+        if isinstance(action, kind):
+            stop.set()
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete, match="stopped on request"):
+        stage.site.destroy_pool(view, stage.attempt(stop=stop))
+    stage.world.carry_out = whole  # type: ignore[method-assign]
+    stage.open()
+    kept = stage.site.read_pool(view).view
+    assert kept is not None
+    assert kept.condition is Condition.INCOMPLETE
+    after = stage.become(kept, SPEC)
+    assert after.condition is Condition.SETTLED
+    assert after.servers == view.servers
+    cluster = stage.machine(view.control_planes[0]).cluster
+    assert cluster is not None
+    assert not cluster.cordoned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from stage import SPEC, Stage, with_role
 from test_change import settled, touched
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, Interrupted, Refused, Unreachable
+from rpool.errors import CommandFailed, Interrupted, Refused, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
@@ -227,3 +228,63 @@ def cluster_of(stage: Stage, view: PoolView) -> Cluster:
     cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
     assert cluster is not None
     return cluster
+
+
+OTHER = NodeSpec(
+    {"accelerator": "b200", "b": "x"},
+    (*GPU.taints, Taint("maintenance", "", "NoExecute")),
+)
+
+
+def killed(stage: Stage, after: type[act.Action], what: Callable[[], None]) -> None:
+    """Nothing reaches a server any more after such an action."""
+    whole = stage.world.carry_out
+    dead = threading.Event()
+
+    def carry_out(action: act.Action, timeout_seconds: float) -> None:
+        if dead.is_set():
+            raise Unreachable("killed")
+        whole(action, timeout_seconds)
+        if isinstance(action, after):
+            dead.set()
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    with pytest.raises(RpoolError):
+        what()
+    stage.world.carry_out = whole  # type: ignore[method-assign]
+    stage.open()
+
+
+@pytest.mark.parametrize("after", [act.WriteRecord, act.SetNode])
+def test_what_a_killed_update_has_put_on_a_node_shows_and_is_taken_off(
+    after: type[act.Action],
+) -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    other = replace(request, spec=OTHER)
+    killed(stage, after, lambda: stage.site.pin_node(other, stage.attempt()))
+    seen = stage.site.read_node(view.uid, SERVER).spec
+    assert seen == (GPU if after is act.WriteRecord else OTHER)
+    stage.site.pin_node(request, stage.attempt())
+    cluster = stage.machine(view.control_planes[0]).cluster
+    assert cluster is not None
+    node = stage.world.observe(view.control_planes[0]).nodes[SERVER]
+    assert node.labels.items() >= GPU.labels.items()
+    assert "b" not in node.labels
+    assert node.taints == GPU.taints
+    assert stage.site.read_node(view.uid, SERVER).spec == GPU
+
+
+@pytest.mark.parametrize("after", [act.SetPhase, act.Reset, act.DeleteNode])
+def test_a_node_whose_end_was_cut_off_is_gone_and_can_be_put_in_again(
+    after: type[act.Action],
+) -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    killed(stage, after, lambda: stage.site.unpin_node(view.uid, SERVER, stage.attempt()))
+    assert stage.site.read_node(view.uid, SERVER).spec is None
+    stage.site.pin_node(request, stage.attempt())
+    assert stage.site.read_node(view.uid, SERVER).spec == GPU
+    assert stage.world.observe(view.control_planes[0]).nodes[SERVER].ready
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert stage.world.probe(SERVER).is_spare

@@ -107,6 +107,12 @@ class Change:
         return frozenset(leaver.name for leaver in self.leavers)
 
     @property
+    def _redressed(self) -> dict[ServerName, NodeSpec]:
+        """Of nodes that get other labels and taints: all that may be on them meanwhile."""
+        was, wanted = self.record.pinned, self.pinned
+        return {n: was[n].beside(wanted[n]) for n in was.keys() & wanted if was[n] != wanted[n]}
+
+    @property
     def begun(self) -> Record:
         """The record while the change is under way. Who is half in or half out stays so, unless
         something is done about it.
@@ -120,7 +126,7 @@ class Change:
             members=members,
             joining=((record.joining | arriving.keys()) - self.going) & members.keys(),
             leaving=((record.leaving - self.staying) | self.going) & members.keys(),
-            pinned={**self.pinned, **record.pinned},
+            pinned={**self.pinned, **record.pinned, **self._redressed},
         )
         if self.one:
             return begun
@@ -169,8 +175,8 @@ class Change:
         }
         joining = (self.record.joining | arriving.keys()) - outcome.arrived
         leaving = (self.record.leaving - self.staying) | outcome.half_out
-        pinned = {**self.pinned, **self.record.pinned}
-        pinned |= {name: self.pinned[name] for name in outcome.dressed if name in self.pinned}
+        dressed = {n: self.pinned[n] for n in outcome.dressed if n in self.pinned}
+        pinned = {**begun.pinned, **dressed}
         record = replace(
             begun,
             members=members,

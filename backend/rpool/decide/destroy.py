@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rpool.model.action import Budgets, Drain, Reset, SetPhase
+from rpool.model.action import Budgets, Drain, Reset, SetPhase, WriteRecord
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import PoolUid
+from rpool.model.record import Record, RecordPhase
 from rpool.model.seen import Probed
 from rpool.model.server import ServerName
 from rpool.model.step import Step
@@ -15,7 +16,9 @@ from rpool.model.step import Step
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a destroy found: who is ours, who is not, and through whom the API can be reached."""
+    """What a destroy found: who is ours, who is not, through whom the API can be reached, and the
+    record there; `change` is the id of this change.
+    """
 
     uid: PoolUid
     ours: Mapping[ServerName, Claim]
@@ -23,6 +26,8 @@ class Removal:
     nodes: tuple[ServerName, ...]
     vip: str | None
     drain_timeout_seconds: int
+    record: Record | None
+    change: str
 
 
 def belongs_to(uid: PoolUid, probed: Probed) -> bool:
@@ -31,24 +36,45 @@ def belongs_to(uid: PoolUid, probed: Probed) -> bool:
 
 
 def plan_destroy(removal: Removal) -> list[Step]:
-    """Drain through the API while there is one, then reset all servers at once."""
+    """Drain through the API while there is one, then reset all servers at once. Whoever keeps the
+    pool after all finds in its record that everybody may be on the way out; the claims say who is.
+    """
+    begun = _begun(removal)
+    drained = _drain(removal, frozenset(step.name for step in begun))
+    before = frozenset(step.name for step in [*begun, *drained])
     leaving = [
-        Step(f"leave {name}", name, SetPhase(name, claim.ownership, Phase.LEAVING))
+        Step(
+            f"leave {name}",
+            name,
+            SetPhase(name, claim.ownership, Phase.LEAVING),
+            after=before,
+        )
         for name, claim in removal.ours.items()
     ]
-    marked = frozenset(step.name for step in leaving)
-    drained = _drain(removal, marked)
     resets = [
         Step(
             f"reset {name}",
             name,
             Reset(name, claim.ownership, removal.vip),
             needs=frozenset({f"leave {name}"}),
-            after=frozenset(step.name for step in drained),
         )
         for name, claim in removal.ours.items()
     ]
-    return [*leaving, *drained, *resets]
+    return [*begun, *drained, *leaving, *resets]
+
+
+def _begun(removal: Removal) -> list[Step]:
+    via, record = removal.api_via, removal.record
+    if via is None or record is None:
+        return []
+    begun = replace(
+        record,
+        phase=RecordPhase.APPLYING,
+        leaving=frozenset(record.members),
+        change=removal.change,
+    )
+    ours = removal.ours[via].ownership
+    return [Step("record applying", via, WriteRecord(via, ours, begun, record.change))]
 
 
 def _drain(removal: Removal, after: frozenset[str]) -> list[Step]:

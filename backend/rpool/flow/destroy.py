@@ -9,6 +9,7 @@ from dataclasses import replace
 from rpool.decide.destroy import Removal, belongs_to, plan_destroy
 from rpool.decide.joining import member
 from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.flow.admission import change_id
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
 from rpool.flow.find import NoSuchPool, serving
@@ -134,6 +135,8 @@ def _give_back(
             nodes=tuple(name for name in (shown[1].nodes if shown else ()) if name in ours),
             vip=prior.vip,
             drain_timeout_seconds=DRAIN_SECONDS,
+            record=shown[1].record if shown else None,
+            change=change_id(),
         )
         return carry_out(plan_destroy(removal), world, journal, limits)
 

@@ -6,6 +6,7 @@ of the pool shows its record.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.sweep import sweep
 from rpool.flow.view import of_record
-from rpool.model.claim import Claim
+from rpool.model.claim import Claim, Phase
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, Probed
@@ -24,6 +25,9 @@ from rpool.model.world import World
 
 PATIENCE_SECONDS = 10.0
 """Longer than for an offer: a pool that is missed is an error, not just a worse pick."""
+
+LOOK_SECONDS = 60.0
+"""For a pool that may have moved, of which a read is to say something in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +97,16 @@ class NoSuchPool(SpecError):
         self.certain = certain
 
 
-def find(world: World, fleet: Fleet, uid_or_name: str) -> Pool:
+def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:
     """The pool of that uid, or else of that name. A uid is looked for until a control plane of the
-    pool serves; a name on the whole fleet, since two pools may have it.
+    pool serves; a name on the whole fleet, since two pools may have it. Who has not answered when
+    `longest_seconds` are over is not waited for.
 
     Raises SpecError when there is no such pool or the name is not clear, Unreachable when no server
     answers, or none that shows the pool's API.
     """
     looked = _Looked()
-    for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS):
+    for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
         looked.add(name, answer)
         if looked.control_planes.get(name) == uid_or_name:
             pool = _through(world, uid_or_name, [name])
@@ -117,18 +122,22 @@ def find(world: World, fleet: Fleet, uid_or_name: str) -> Pool:
 def serving(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, ClusterSeen] | None:
     """A control plane through which the API of a known pool answers, and what it showed.
 
-    Where none does of those that were known, and one of the servers that were is the pool's no
-    more, a change that nobody was told of has moved the pool: it is looked for on the whole fleet.
-    Raises NoSuchPool when no server that answers has a claim of it.
+    Where none does of those that were known, a change that nobody was told of may have moved the
+    pool: unless all of them are seen to be its members still, it is looked for on the whole fleet,
+    for `LOOK_SECONDS` at most. Raises NoSuchPool when no server that answers has a claim of it.
     """
     known = serving_control_plane(world, prior.uid, prior.control_planes)
-    if known is not None:
+    if known is not None and known[1].record is not None:
         return known
-    seen, _ = probe_all(world, prior.servers)
-    if prior.servers and all(belongs_to(prior.uid, its.probed) for its in seen.values()):
+    seen, _ = probe_all(world, prior.control_planes)
+    ours = {name for name, its in seen.items() if belongs_to(prior.uid, its.probed)}
+    if known is not None and known[0] in ours:
+        return known  # a create that was cut off early, or somebody has deleted the record
+    phases = {its.probed.claim.phase for its in seen.values() if its.probed.claim is not None}
+    if prior.control_planes and ours == set(prior.control_planes) and phases == {Phase.MEMBER}:
         return None
     try:
-        pool = find(world, fleet, prior.uid)
+        pool = find(world, fleet, prior.uid, LOOK_SECONDS)
     except Unreachable:
         return None
     return pool.via, pool.cluster

@@ -27,6 +27,10 @@ from rpool.model.view import PoolView
 from rpool.model.world import World
 
 
+class HalfOut(StalePlan):
+    """A server that is to be in the pool is on its way out by a change that was cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a pool is to be: its request, its servers' roles, and which of those are pinned. With
@@ -59,12 +63,12 @@ class Looked:
         """
         record = self.change.record
         dead = {leaver.name for leaver in self.change.leavers if leaver.lost and leaver.silent}
+        inside = {name for name, claim in self.claims.items() if claim.phase is Phase.MEMBER}
+        silent = record.members.keys() - self.seen.keys() - record.joining - dead
         return [
             name
             for name, its in record.members.items()
-            if its.role is Role.CONTROL_PLANE
-            and name not in record.joining | dead
-            and (name in self.claims or name not in self.seen)
+            if its.role is Role.CONTROL_PLANE and name in inside | silent
         ]
 
     @property
@@ -148,7 +152,7 @@ class _Looking:
         for name in sorted(stayers):
             claim = self._claims.get(name)
             if self._concerns(name) and (claim is None or claim.phase is not Phase.MEMBER):
-                raise StalePlan(
+                raise HalfOut(
                     f"{name} is on its way out of pool {self._record.spec.name}",
                     "Nothing was changed. Plan again, with a refresh.",
                 )

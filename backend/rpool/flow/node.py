@@ -12,8 +12,9 @@ from typing import TypeVar
 from rpool.errors import Refused
 from rpool.flow.attempt import Attempt
 from rpool.flow.change import carry_through
-from rpool.flow.look import Wish
-from rpool.flow.observe import serving_control_plane
+from rpool.flow.look import HalfOut, Wish
+from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.model.claim import Phase
 from rpool.model.pool import NodeSpec
 from rpool.model.record import Record
 from rpool.model.seen import NodeSeen
@@ -42,7 +43,9 @@ def pin(
     world: World,
     attempt: Attempt,
 ) -> None:
-    """Put the server into the pool, or change what is asked of it there. Raises as `change`."""
+    """Put the server into the pool, or change what is asked of it there; a departure that was cut
+    off is finished first. Raises as `change`.
+    """
 
     def wish(record: Record) -> Wish:
         if server in record.own:
@@ -54,7 +57,11 @@ def pin(
         pinned = {**record.pinned, server: wanted}
         return Wish(record.spec, {**roles, server: Role.WORKER}, pinned, one=server)
 
-    carry_through(pool, wish, fleet, world, attempt)
+    try:
+        carry_through(pool, wish, fleet, world, attempt)
+    except HalfOut:
+        unpin(pool, server, fleet, world, attempt)
+        carry_through(pool, wish, fleet, world, attempt)
 
 
 def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt) -> None:
@@ -78,14 +85,22 @@ def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName
 
 
 def read_node(pool: PoolView, server: ServerName, world: World) -> NodeFound:
-    """The labels and taints that the node has, of those that it was given."""
+    """The labels and taints that the node has, of those that it was given. One that is half out, by
+    an unpin that was cut off, is not in the pool.
+    """
     serving = serving_control_plane(world, pool.uid, pool.control_planes)
     if serving is None or serving[1].record is None:
         return NodeFound(None, unreachable=True)
-    given = serving[1].record.pinned.get(server)
+    record = serving[1].record
+    given = record.pinned.get(server)
     node = serving[1].nodes.get(server)
     if given is None:
         return NodeFound(None)
+    if server in record.leaving:
+        seen, unseen = probe_all(world, [server])
+        claim = None if unseen else seen[server].probed.claim
+        if claim is None or claim.uid != pool.uid or claim.phase is not Phase.MEMBER:
+            return NodeFound(None, unreachable=bool(unseen))
     return NodeFound(given if node is None else _worn(given, node))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -20,29 +21,42 @@ Answer = Probed | RpoolError
 
 
 def sweep(
-    world: World, servers: Iterable[ServerName], patience_seconds: float
+    world: World,
+    servers: Iterable[ServerName],
+    patience_seconds: float,
+    longest_seconds: float = math.inf,
 ) -> Iterator[tuple[ServerName, Answer]]:
-    """Each server with what a probe brought, or why there is nothing. One that is silent for longer
-    than `patience_seconds` is Unreachable, and its place is given to the next. Whoever stops
-    listening ends the sweep.
+    """Each server with what a probe brought, or why there is nothing. One that is silent for
+    `patience_seconds`, in which no other has answered either (a busy machine makes all of them
+    slow), is Unreachable, and its place is given to the next; so is who is left after
+    `longest_seconds`. Whoever stops listening ends the sweep.
     """
+    end = time.monotonic() + longest_seconds
     waiting = deque(servers)
     pool = ThreadPoolExecutor(max(1, len(waiting)), thread_name_prefix="sweep")
     asked: dict[Future[Answer], tuple[ServerName, float]] = {}
     try:
+        last = time.monotonic()
         while waiting or asked:
             while waiting and len(asked) < AT_ONCE:
                 name = waiting.popleft()
-                until = time.monotonic() + patience_seconds
-                asked[pool.submit(_probe, world, name)] = (name, until)
-            first = min(until for _, until in asked.values())
-            done, _ = wait(asked, max(0.0, first - time.monotonic()), FIRST_COMPLETED)
-            for future in done:
-                yield asked.pop(future)[0], future.result()
+                asked[pool.submit(_probe, world, name)] = (name, time.monotonic())
+            first = max(last, min(since for _, since in asked.values())) + patience_seconds
+            done, _ = wait(asked, max(0.0, min(first, end) - time.monotonic()), FIRST_COMPLETED)
             now = time.monotonic()
-            for future in [f for f, (_, until) in asked.items() if until <= now and not f.done()]:
-                name, _ = asked.pop(future)
-                yield name, _silent(name, patience_seconds)
+            for future in done:
+                last = now
+                yield asked.pop(future)[0], future.result()
+            if now >= end:
+                break
+            silent = [f for f, (_, since) in asked.items() if not f.done()]
+            for future in silent:
+                name, since = asked[future]
+                if max(last, since) + patience_seconds <= now:
+                    del asked[future]
+                    yield name, _silent(name, patience_seconds)
+        for name in (*(name for name, _ in asked.values()), *waiting):
+            yield name, Unreachable(f"{name} gave no answer within {longest_seconds:.0f} s")
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

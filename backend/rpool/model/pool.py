@@ -104,6 +104,11 @@ class NodeSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
 
+    def beside(self, other: NodeSpec) -> NodeSpec:
+        """All that a node may have that is on its way from the one to the other."""
+        taints = dict.fromkeys([*self.taints, *other.taints])
+        return NodeSpec({**self.labels, **other.labels}, tuple(taints))
+
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:

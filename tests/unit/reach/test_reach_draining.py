@@ -87,9 +87,8 @@ def test_a_drain_minds_budgets_as_it_is_told_and_gives_back_what_it_cordoned(
         with pytest.raises(CommandFailed, match="draining r1u04, r1u05") as caught:
             drain(world, budgets)
         assert BLOCKED in caught.value.detail.splitlines()
-    let_go = LET_GO[-1:] if budgets is Budgets.IGNORED else LET_GO
-    first, rest = told(server)[: len(let_go)], told(server)[len(let_go) :]
-    assert first == let_go
+    first, rest = told(server)[: len(LET_GO)], told(server)[len(LET_GO) :]
+    assert first == LET_GO
     assert sorted(rest) == sorted(expected)
     if not good and budgets is not Budgets.IGNORED:
         assert rest[-3:] == GIVE_BACK

@@ -12,8 +12,7 @@ act() {
     look_at $NODES
     if [ -z "$nodes" ]; then return 0; fi
     if [ "$BUDGETS" = ignored ]; then
-        # shellcheck disable=SC2086
-        quietly on_cluster cordon $nodes
+        let_go # should the pool be kept after all, the next change gives it back
         drain_all "$DRAIN_SECONDS" --disable-eviction
         return
     fi
