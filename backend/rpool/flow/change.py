@@ -64,6 +64,7 @@ def _refuse_if_others_changed(
     changes = {
         "came": record.own.keys() - prior.servers.keys() - roles.keys(),
         "left": (prior.servers.keys() & roles.keys()) - record.own.keys(),
+        "became an rpool_node's": record.pinned.keys() & roles.keys(),
         "got another role": {n for n, m in record.own.items() if roles.get(n, m.role) != m.role},
     }
     said = [f"{', '.join(sorted(names))} {what}" for what, names in changes.items() if names]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from rpool.decide.target import Offer
 from rpool.flow.attempt import Found
 from rpool.flow.find import NoSuchPool, serving
 from rpool.flow.observe import probe_all
@@ -51,9 +53,17 @@ def _found(
         view,
         joining=record.joining & record.own.keys(),
         leaving=_half_out(record, world),
-        offer=offers.make(record.uid, record.spec, record.members, last_taken),
+        offer=_less_pinned(
+            offers.make(record.uid, record.spec, record.members, last_taken), record
+        ),
         spec=record.spec,
     )
+
+
+def _less_pinned(offer: Offer, record: Record) -> Offer:
+    """Reserved or not: what an rpool_node has put into the pool is none of its own servers."""
+    pinned = dict.fromkeys(record.pinned, "in this pool by an rpool_node")
+    return replace(offer, taken={**offer.taken, **pinned})
 
 
 def _half_out(record: Record, world: World) -> frozenset[ServerName]:

@@ -11,7 +11,7 @@ from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.record import Record, RecordPhase
 from rpool.model.seen import ClusterSeen
 from rpool.model.server import Fleet, ServerName
-from rpool.model.view import Condition, PoolView
+from rpool.model.view import PoolView
 from rpool.model.world import World
 
 PATIENCE_SECONDS = 10.0
@@ -29,8 +29,8 @@ def unrecorded(
             "Apply its rpool_cluster first.",
         )
     blank = Record(prior.uid, spec, 1, RecordPhase.APPLYING, prior.servers, created=False)
-    if prior.condition is Condition.INCOMPLETE:
-        return blank
+    if not prior.ca_certificate:
+        return blank  # its create never came to an end
     return _by_claims(blank, cluster, fleet, world)
 
 

@@ -35,13 +35,14 @@ def of_joining(joining: Joining, world: World | None) -> PoolView:
 
 
 def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
-    """The pool by its own record; without one (a create that was cut off early), as before. The
-    record that a create begins with may be older than what is known of it: no server may be
-    forgotten then, since it would stay claimed by nobody's pool.
+    """The pool by its own record; without one (a create that was cut off early, or somebody has
+    deleted it) as before, and to be mended. The record that a create begins with may be older than
+    what is known of it: no server may be forgotten then, since it would stay claimed by nobody's
+    pool.
     """
     record = cluster.record
     if record is None:
-        return prior
+        return replace(prior, condition=Condition.INCOMPLETE)
     if prior.condition is Condition.INCOMPLETE and not record.created:
         record = replace(record, members={**prior.servers, **record.members})
     return of_record(prior, record, cluster)

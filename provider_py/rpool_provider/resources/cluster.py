@@ -60,6 +60,7 @@ class Cluster:
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
         if replaces := [change.path for change in changed if change.attribute.replaces]:
             _refuse_if_protected(prior.values)
+            _refuse_if_protected(values)
             return Plan(values, prior.private, replaces)
         return cluster_plan.change(prior, values, changed, site)
 
@@ -157,7 +158,7 @@ def _advice(pool: str, advice: Advice) -> Diagnostic:
 
 
 def _refuse_if_protected(prior: Values | None) -> None:
-    if prior is not None and prior["deletion_protection"]:
+    if prior is not None and prior["deletion_protection"] is True:
         raise SpecError(
             [
                 Problem(

@@ -31,8 +31,10 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     """The plan of a change in place; `values` has what is configured, and the rest as before."""
     assert prior.values is not None  # noqa: S101
     _refuse(changed)
+    # A create that was cut off has no certificate yet.
+    follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, "ca_certificate")
     if site is None or not request_is_known(values):
-        return Plan(values | dict.fromkeys(_FOLLOWS, UNKNOWN), prior.private)
+        return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private)
     fleet = site.config.fleet
     _refuse_lost_entries(prior.values, fleet)
     spec = cluster_state.spec(values)
@@ -42,13 +44,14 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     target = site.plan_pool(spec, standing, known.offer)
     servers = {n: member(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
-    follows: dict[str, Any] = {
+    known_then: dict[str, Any] = {
         "condition": Condition.SETTLED.value,
         "allocated_cores": sum(its.cores for its in workers),
         "allocated_memory": sum(its.memory_gib for its in workers),
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
-    return Plan(values | follows, prior.private, [], _explained(spec.name, target, standing, fleet))
+    will_be = dict.fromkeys(follows, UNKNOWN) | known_then
+    return Plan(values | will_be, prior.private, [], _explained(spec.name, target, standing, fleet))
 
 
 def request_is_known(values: Values) -> bool:

@@ -47,12 +47,17 @@ class Changed:
 def changes(
     root: Object, prior: Mapping[str, Any], planned: Mapping[str, Any], at: Path = ()
 ) -> Iterator[Changed]:
-    """Attributes whose values differ, the innermost ones of nested objects."""
+    """Attributes whose values differ, the innermost ones of nested objects. Of an object that is
+    not known yet, any may.
+    """
     for attribute in root.attributes:
         before, after = prior[attribute.name], planned[attribute.name]
         path = (*at, attribute.name)
         type_ = attribute.type
         if isinstance(type_, Object) and isinstance(before, dict) and isinstance(after, dict):
             yield from changes(type_, before, after, path)
+        elif isinstance(type_, Object) and isinstance(before, dict) and after is UNKNOWN:
+            unknown = dict.fromkeys((its.name for its in type_.attributes), UNKNOWN)
+            yield from changes(type_, before, unknown, path)
         elif before != after:
             yield Changed(attribute, path, after)
