@@ -9,8 +9,9 @@ import pytest
 from stage import SPEC, Stage, with_role
 
 from rpool.api import PoolIncomplete
-from rpool.errors import CommandFailed, SpecError
+from rpool.errors import CommandFailed, SpecError, Unreachable
 from rpool.model import action as act
+from rpool.model.claim import Phase
 from rpool.model.pool import Tolerance
 from rpool.model.server import Role
 from rpool.model.view import PoolView
@@ -98,3 +99,49 @@ def test_what_is_the_same_stays_as_it_was_written() -> None:
     state = held(view, drain=written, selector={"zones": [], "labels": None})
     stage.open()
     assert Cluster().read(state, stage.site).held.values == state.values
+
+
+@pytest.mark.parametrize("after", [act.TakeClaim, act.Prepare, act.Init, act.SetPhase])
+def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Action]) -> None:
+    """Terraform has no state of it. No record is written: that, too, comes too late."""
+    stage = Stage(12)
+    whole = stage.world.carry_out
+    dead = threading.Event()
+
+    def carry_out(action: act.Action, timeout_seconds: float) -> None:
+        if dead.is_set() or isinstance(action, act.WriteRecord):
+            raise Unreachable("killed")
+        whole(action, timeout_seconds)
+        if isinstance(action, after):
+            dead.set()
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    with pytest.raises(PoolIncomplete):
+        stage.site.create_pool(SPEC, stage.attempt())
+    stage.world.carry_out = whole  # type: ignore[method-assign]
+    assert stage.claimed()
+    stage.open()
+    reply = Cluster().import_("batch", stage.site)
+    assert "never made to the end" in reply.diagnostics[0].summary
+    values = reply.held.values
+    assert values is not None
+    assert set(values["servers"]) == stage.claimed()
+    read = Cluster().read(reply.held, stage.site).held
+    assert read.values == values
+    assert Cluster().delete(read, stage.site, threading.Event()).held.values is None
+    assert stage.claimed() == set()
+
+
+def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> None:
+    """Its control plane may be the one that has the record."""
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for name in view.control_planes:
+        stage.machine(name).powered = False
+    (worker, *_) = with_role(view, Role.WORKER)
+    claim = stage.machine(worker).claim
+    assert claim is not None
+    stage.machine(worker).claim = replace(claim, phase=Phase.BOOTSTRAPPING)
+    stage.open()
+    with pytest.raises(Unreachable, match="none through which its API answers"):
+        Cluster().import_(view.uid, stage.site)

@@ -288,3 +288,12 @@ def test_a_node_whose_end_was_cut_off_is_gone_and_can_be_put_in_again(
     assert stage.world.observe(view.control_planes[0]).nodes[SERVER].ready
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     assert stage.world.probe(SERVER).is_spare
+
+
+def test_a_node_that_never_got_in_goes_along_with_its_cluster() -> None:
+    """Its create was killed, so no state has it."""
+    stage, view, request = made()
+    killed(stage, act.TakeClaim, lambda: stage.site.pin_node(request, stage.attempt()))
+    assert SERVER in stage.claimed()
+    stage.site.destroy_pool(view, stage.attempt())
+    assert stage.claimed() == set()

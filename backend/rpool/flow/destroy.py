@@ -60,6 +60,7 @@ def _with_unplanned(
     could not be asked then is a warning.
 
     Raises Refused while the record has servers that an rpool_node put there: its own to take out.
+    One that never got in goes along.
     """
     try:
         shown = serving(prior, fleet, world)
@@ -68,14 +69,14 @@ def _with_unplanned(
     record = shown[1].record if shown else None
     if record is None:
         return _with_claimed(prior, fleet, world)
-    if record.pinned:
-        names = ", ".join(sorted(record.pinned))
+    if pinned := sorted(record.pinned.keys() - record.joining):
         raise Refused(
-            f"pool {prior.name} still has {names}, put there by rpool_node",
-            "Destroy that first: without its cluster nobody could take it out in order. "
-            "Nothing was changed.",
+            f"pool {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
+            "Destroy that first: without its cluster nobody could take it out in order. If no "
+            f"state has it: terraform import rpool_node.NAME {prior.uid}/{pinned[0]}, and destroy "
+            "that. Nothing was changed.",
         )
-    return replace(prior, servers={**record.own, **prior.servers}), ()
+    return replace(prior, servers={**record.members, **prior.servers}), ()
 
 
 def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView, tuple[str, ...]]:

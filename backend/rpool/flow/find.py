@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rpool.decide.destroy import belongs_to
+from rpool.decide.joining import member
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.sweep import sweep
@@ -97,6 +98,16 @@ class NoSuchPool(SpecError):
         self.certain = certain
 
 
+class NeverComplete(Unreachable):
+    """A pool of which there are claims and no record, since its create was cut off early. `view`
+    has what it takes to give its servers back.
+    """
+
+    def __init__(self, view: PoolView, detail: str) -> None:
+        super().__init__(f"pool {view.name} ({view.uid}) was never made to the end", detail)
+        self.view = view
+
+
 def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:
     """The pool of that uid, or else of that name. A uid is looked for until a control plane of the
     pool serves; a name on the whole fleet, since two pools may have it. Who has not answered when
@@ -115,7 +126,7 @@ def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = 
     uid = _which(looked, uid_or_name, fleet)
     pool = _through(world, uid, looked.control_planes_of(uid))
     if pool is None:
-        raise _no_api(looked, uid)
+        raise _never_complete(world, fleet, looked, uid) or _no_api(looked, uid)
     return pool
 
 
@@ -190,6 +201,38 @@ def _nowhere(
 
 def _asked_wrong(summary: str, detail: str) -> SpecError:
     return SpecError([Problem((), summary, detail)])
+
+
+def _never_complete(
+    world: World, fleet: Fleet, looked: _Looked, uid: PoolUid
+) -> NeverComplete | None:
+    """If that is certain: all of the fleet has answered, somebody is on the way in, and there is no
+    control plane, or one whose cluster has no record.
+    """
+    claims = {name: looked.claims[name] for name in looked.of(uid)}
+    heads = looked.control_planes_of(uid)
+    on_the_way = any(claim.phase is Phase.BOOTSTRAPPING for claim in claims.values())
+    if looked.unseen or not on_the_way:
+        return None
+    if heads and serving_control_plane(world, uid, heads) is None:
+        return None
+    view = PoolView(
+        uid=uid,
+        name=looked.pools()[uid],
+        kubernetes_version="",
+        cores=0,
+        memory_gib=0,
+        condition=Condition.INCOMPLETE,
+        endpoint="",
+        vip=None,
+        ca_certificate="",
+        servers={name: member(fleet.servers[name], its.role) for name, its in claims.items()},
+    )
+    return NeverComplete(
+        view,
+        f"Its create was cut off. It has {', '.join(claims)}. To give these back: terraform import "
+        f"rpool_cluster.NAME {uid}, then destroy that.",
+    )
 
 
 def _no_api(looked: _Looked, uid: PoolUid) -> Unreachable:

@@ -123,7 +123,15 @@ class Cluster:
 
     def import_(self, id_: str, site: Site) -> Reply:
         """`id_` is a uid or a name. Raises SpecError, Unreachable."""
-        pool = site.find_pool(id_)
+        from rpool.flow.find import NeverComplete
+
+        try:
+            pool = site.find_pool(id_)
+        except NeverComplete as what:
+            text = f"{what.summary}: all that can be done with it is to destroy it"
+            return Reply(
+                Held(cluster_state.remains(what.view)), [diagnostic.warning(text, what.detail)]
+            )
         configured = cluster_state.configuration(pool.record.spec)
         return Reply(Held(cluster_state.with_view(configured, pool.view)))
 

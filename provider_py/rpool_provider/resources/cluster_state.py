@@ -74,6 +74,14 @@ def configuration(spec: PoolSpec) -> dict[str, Any]:
     }
 
 
+def remains(view: PoolView) -> dict[str, Any]:
+    """The state of a pool that was never made to the end: enough to destroy it."""
+    blank: dict[str, Any] = {attribute.name: None for attribute in CLUSTER.root.attributes}
+    endpoint = {"vip": None, "address": None}
+    control_plane = {"servers": len(view.control_planes), "endpoint": endpoint}
+    return with_view(blank | {"control_plane": control_plane, "deletion_protection": False}, view)
+
+
 def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:
     """`values` with what the pool's record has otherwise: a change that this state was never told
     of. What is the same stays as it was written.

@@ -245,3 +245,14 @@ def test_what_may_not_be_metallb_s_manifest_deletes_nothing(
     with pytest.raises(CommandFailed, match="removing MetalLB failed"):
         remove_metallb(server, "beef")
     assert "kubectl" not in server.calls
+
+
+def test_a_reset_that_is_told_no_address_drops_the_one_that_kube_vip_has(
+    server: TestServer, world: RealWorld
+) -> None:
+    """What is left of a create that was killed is given back without anybody knowing its spec."""
+    claim(world)
+    control_plane(server)
+    with pytest.raises(CommandFailed, match="not clean"):  # this `ip` shows it for ever
+        world.carry_out(act.Reset("r1u04", OURS, None), 100)
+    assert f"ip addr del {VIP}/32 dev eth0" in server.calls

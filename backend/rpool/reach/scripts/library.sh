@@ -86,6 +86,13 @@ on_cluster() {
         --cache-dir="$RUN_DIR/kubectl" --request-timeout=30s "$@"
 }
 
+# The virtual IP as kube-vip's kubeconfig has it: that is still there when the manifest is gone.
+# Without kube-vip the endpoint is the site's, and may well be an address that this server keeps.
+held_vip() {
+    if [ ! -e "$VIP_KUBECONFIG" ]; then return 0; fi
+    sed -n 's|^ *server: https://\(.*\):[0-9]*$|\1|p' "$VIP_KUBECONFIG" | tr -d '[]'
+}
+
 # static_pod COMMAND NAME OPTION...: what crictl's `ps` or `pods` lists of this server's static pod.
 static_pod() {
     listing=$1 pod=$2-$NODE_NAME

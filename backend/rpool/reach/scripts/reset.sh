@@ -6,6 +6,7 @@
 
 act() {
     secret_dir
+    if [ -z "$VIP" ]; then VIP=$(held_vip); fi # nobody knew it: what is left of a killed create
     forget_kubeconfig
     stop_kubelet
     reset_kubeadm

@@ -15,13 +15,6 @@ act() {
     stop kube-controller-manager kube-scheduler
 }
 
-# The virtual IP as kube-vip's kubeconfig has it: that is still there when the manifest is gone.
-# Without kube-vip the endpoint is the site's, and may well be an address that this server keeps.
-held_vip() {
-    if [ ! -e "$VIP_KUBECONFIG" ]; then return 0; fi
-    sed -n 's|^ *server: https://\(.*\):[0-9]*$|\1|p' "$VIP_KUBECONFIG" | tr -d '[]'
-}
-
 # stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period. One
 # that is dead ends nothing, and is a reason to take the server out of the pool; then we do it.
 stop() {
