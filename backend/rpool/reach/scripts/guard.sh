@@ -15,7 +15,7 @@ CLAIM_LOCK=$RUN_DIR/claim.lock   # held while the claim changes or the journal g
 # if the file that is locked is still the one that others would find.
 take_lock() {
     while :; do
-        run_dir
+        run_dir 2>/dev/null || continue
         # `command`, since a shell would end when the directory has just gone again.
         eval "command exec $2>>\"\$1\"" 2>/dev/null || continue
         flock ${4:+"$4"} -w "$3" "$2" || return 1

@@ -25,5 +25,10 @@ main() {
     done
     : >"$file"
     # The operation has let this server go; perhaps it is another pool's by now.
-    if [ ! -e "$CLAIM" ] || [ "$(claim_value uid)" != "$POOL_UID" ]; then rm -f "$file"; fi
+    if [ ! -e "$CLAIM" ]; then
+        rm -f "$file"
+        rmdir --ignore-fail-on-non-empty "$RUN_DIR" 2>/dev/null || true
+    elif [ "$(claim_value uid)" != "$POOL_UID" ]; then
+        rm -f "$file"
+    fi
 }
