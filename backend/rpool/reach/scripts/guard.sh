@@ -14,9 +14,12 @@ CLAIM_LOCK=$RUN_DIR/claim.lock   # held while the claim changes or the journal g
 # take_lock FILE FD SECONDS [-s]. A holder may remove the file (a reset does), so a lock counts only
 # if the file that is locked is still the one that others would find.
 take_lock() {
+    tries=0
     while :; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 100 ]; then : >>"$1"; fi # says why, and ends us
+        # Both fail when the directory has just gone again; `command`, since a shell would end then.
         run_dir 2>/dev/null || continue
-        # `command`, since a shell would end when the directory has just gone again.
         eval "command exec $2>>\"\$1\"" 2>/dev/null || continue
         flock ${4:+"$4"} -w "$3" "$2" || return 1
         # shellcheck disable=SC3013  # dash, bash and busybox have -ef
