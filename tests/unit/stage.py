@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from rpool.api import Attempt, Site, Size, Standing, Target
+from rpool.errors import RpoolError, Unreachable
+from rpool.model.action import Action, AppendJournal
 from rpool.model.claim import Claim, Phase
 from rpool.model.event import Event
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
@@ -85,6 +90,30 @@ class Stage:
 
     def claimed(self) -> set[str]:
         return {name for name, machine in self.world.machines.items() if machine.claim}
+
+
+@contextmanager
+def killed(stage: Stage, when: Callable[[Action], bool]) -> Iterator[threading.Event]:
+    """As when the plugin is killed: nothing reaches a server any more after the first action for
+    which `when` is true (the event says that there was one), and what came of it is lost.
+    """
+    whole = stage.world.carry_out
+    dead = threading.Event()
+
+    def carry_out(action: Action, timeout_seconds: float) -> None:
+        if dead.is_set():
+            raise Unreachable("killed")
+        whole(action, timeout_seconds)
+        if not isinstance(action, AppendJournal) and when(action):
+            dead.set()
+
+    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    try:
+        with suppress(RpoolError):
+            yield dead
+    finally:
+        stage.world.carry_out = whole  # type: ignore[method-assign]
+        stage.open()
 
 
 def with_role(view: PoolView, role: Role) -> list[str]:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage, with_role
+from stage import FOREIGN, SPEC, Stage, killed, with_role
 from test_change import BIGGER, SMALLER, made, settled
 
 from rpool.api import PoolIncomplete, Site, Size, Standing
 from rpool.config.node import NodeRequest
-from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan, Unreachable
+from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.pool import NodeSpec, PoolSpec, Selector
@@ -28,27 +28,10 @@ ONE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
 def kill(
     stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec, when: Callable[[Action], bool]
 ) -> bool:
-    """Nothing reaches a server any more after the action for which `when` is true; whether there
-    was one. What the plugin would have answered is lost.
-    """
+    """A change that is killed after the action for which `when` is true; whether there was one."""
     target = stage.plan(view, wanted, was)
-    whole = stage.world.carry_out
-    dead = threading.Event()
-
-    def carry_out(action: Action, timeout_seconds: float) -> None:
-        if dead.is_set():
-            raise Unreachable("killed")
-        whole(action, timeout_seconds)
-        if not isinstance(action, act.AppendJournal) and when(action):
-            dead.set()
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
-    try:
+    with killed(stage, when) as dead:
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
-    except RpoolError:
-        pass
-    finally:
-        stage.world.carry_out = whole  # type: ignore[method-assign]
     return dead.is_set()
 
 
@@ -103,11 +86,11 @@ def test_a_pool_that_moves_from_rack_to_rack_is_found_wherever_it_was_killed(
         stage = Stage(12)
         view = stage.site.create_pool(on("rack1"), stage.attempt())
         left = iter(range(cut, -1, -1))
-        killed = kill(stage, view, on("rack2"), on("rack1"), lambda _: next(left, 1) == 0)  # noqa: B023
+        was_killed = kill(stage, view, on("rack2"), on("rack1"), lambda _: next(left, 1) == 0)  # noqa: B023
         state = read(stage, view)
         assert stage.claimed() <= set(state.servers)
         settled(stage, stage.become(state, on("rack2"), on("rack1")), on("rack2"))
-        if not killed:
+        if not was_killed:
             break
         cut += 1
     assert cut > 20

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from stage import SPEC, Stage, with_role
+from stage import SPEC, Stage, killed, with_role
 
 from rpool.api import PoolIncomplete
 from rpool.errors import CommandFailed, SpecError, Unreachable
@@ -105,22 +105,12 @@ def test_what_is_the_same_stays_as_it_was_written() -> None:
 def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Action]) -> None:
     """Terraform has no state of it. No record is written: that, too, comes too late."""
     stage = Stage(12)
-    whole = stage.world.carry_out
-    dead = threading.Event()
-
-    def carry_out(action: act.Action, timeout_seconds: float) -> None:
-        if dead.is_set() or isinstance(action, act.WriteRecord):
-            raise Unreachable("killed")
-        whole(action, timeout_seconds)
-        if isinstance(action, after):
-            dead.set()
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
-    with pytest.raises(PoolIncomplete):
+    for name in stage.world.machines:
+        stage.world.broken[act.WriteRecord, name] = Unreachable("killed")
+    with killed(stage, lambda action: isinstance(action, after)):
         stage.site.create_pool(SPEC, stage.attempt())
-    stage.world.carry_out = whole  # type: ignore[method-assign]
+    stage.world.broken.clear()
     assert stage.claimed()
-    stage.open()
     reply = Cluster().import_("batch", stage.site)
     assert "never made to the end" in reply.diagnostics[0].summary
     values = reply.held.values

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from stage import SPEC, Stage, with_role
+from stage import SPEC, Stage, killed, with_role
 from test_change import settled, touched
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, Interrupted, Refused, RpoolError, Unreachable
+from rpool.errors import CommandFailed, Interrupted, Refused, Unreachable
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
@@ -236,23 +236,10 @@ OTHER = NodeSpec(
 )
 
 
-def killed(stage: Stage, after: type[act.Action], what: Callable[[], None]) -> None:
-    """Nothing reaches a server any more after such an action."""
-    whole = stage.world.carry_out
-    dead = threading.Event()
-
-    def carry_out(action: act.Action, timeout_seconds: float) -> None:
-        if dead.is_set():
-            raise Unreachable("killed")
-        whole(action, timeout_seconds)
-        if isinstance(action, after):
-            dead.set()
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
-    with pytest.raises(RpoolError):
+def kill(stage: Stage, after: type[act.Action], what: Callable[[], None]) -> None:
+    with killed(stage, lambda action: isinstance(action, after)) as dead:
         what()
-    stage.world.carry_out = whole  # type: ignore[method-assign]
-    stage.open()
+    assert dead.is_set()
 
 
 @pytest.mark.parametrize("after", [act.WriteRecord, act.SetNode])
@@ -262,7 +249,7 @@ def test_what_a_killed_update_has_put_on_a_node_shows_and_is_taken_off(
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     other = replace(request, spec=OTHER)
-    killed(stage, after, lambda: stage.site.pin_node(other, stage.attempt()))
+    kill(stage, after, lambda: stage.site.pin_node(other, stage.attempt()))
     seen = stage.site.read_node(view.uid, SERVER).spec
     assert seen == (GPU if after is act.WriteRecord else OTHER)
     stage.site.pin_node(request, stage.attempt())
@@ -281,7 +268,7 @@ def test_a_node_whose_end_was_cut_off_is_gone_and_can_be_put_in_again(
 ) -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
-    killed(stage, after, lambda: stage.site.unpin_node(view.uid, SERVER, stage.attempt()))
+    kill(stage, after, lambda: stage.site.unpin_node(view.uid, SERVER, stage.attempt()))
     assert stage.site.read_node(view.uid, SERVER).spec is None
     stage.site.pin_node(request, stage.attempt())
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
@@ -293,7 +280,7 @@ def test_a_node_whose_end_was_cut_off_is_gone_and_can_be_put_in_again(
 def test_a_node_that_never_got_in_goes_along_with_its_cluster() -> None:
     """Its create was killed, so no state has it."""
     stage, view, request = made()
-    killed(stage, act.TakeClaim, lambda: stage.site.pin_node(request, stage.attempt()))
+    kill(stage, act.TakeClaim, lambda: stage.site.pin_node(request, stage.attempt()))
     assert SERVER in stage.claimed()
     stage.site.destroy_pool(view, stage.attempt())
     assert stage.claimed() == set()
