@@ -158,19 +158,22 @@ class Site:
                 self._made = Offers(self.config.fleet, world)
             return self._made
 
-    def pin_node(self, request: NodeRequest, attempt: Attempt) -> None:
-        """Put a server into a pool, or change what is asked of it there. Raises as change_pool."""
+    def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> None:
+        """Put a server into a pool, or change what is asked of it there; one that is new must not
+        be in it yet. Raises as change_pool.
+        """
         from rpool.flow.node import pin
 
         pool = self._pool(request.pool)
         with self._alone(pool.uid, attempt):
-            pin(pool, request.server, request.spec, self.config.fleet, self.world(), attempt)
+            fleet, world = self.config.fleet, self.world()
+            pin(pool, request.server, request.spec, fleet, world, attempt, is_new=is_new)
 
     def unpin_node(self, uid: PoolUid, server: ServerName, attempt: Attempt) -> None:
         """Take one server out of a pool again; one that is gone has taken it along. Raises as
         change_pool.
         """
-        from rpool.flow.find import NoSuchPool
+        from rpool.flow.find import NoApi, NoSuchPool
         from rpool.flow.node import unpin
 
         try:
@@ -179,6 +182,10 @@ class Site:
             if nowhere.certain:
                 return
             raise
+        except NoApi as dead:
+            if dead.missed:
+                raise
+            pool = dead.view
         with self._alone(pool.uid, attempt):
             unpin(pool, server, self.config.fleet, self.world(), attempt)
 

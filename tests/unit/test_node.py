@@ -17,6 +17,8 @@ from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
 from rpool.model.view import Condition, PoolView
 from rpool.simulate.machine import Cluster
+from rpool_provider.resources.node import Node
+from rpool_provider.resources.resource import Held
 
 GPU = NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),))
 SERVER = "r3u08"
@@ -284,3 +286,61 @@ def test_a_node_that_never_got_in_goes_along_with_its_cluster() -> None:
     assert SERVER in stage.claimed()
     stage.site.destroy_pool(view, stage.attempt())
     assert stage.claimed() == set()
+
+
+def test_a_node_that_is_in_already_is_not_taken_over_by_a_second_one() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt(), is_new=True)
+    stage.open()
+    with pytest.raises(Refused, match="put there by another rpool_node") as caught:
+        stage.site.pin_node(replace(request, spec=OTHER), stage.attempt(), is_new=True)
+    assert f"rpool_node.NAME {view.uid}/{SERVER}" in caught.value.detail
+    assert stage.site.read_node(view.uid, SERVER).spec == GPU
+
+
+@pytest.mark.parametrize("api", ["marked lost", "dead"])
+def test_a_node_is_given_back_when_its_cluster_is_gone_for_good(api: str) -> None:
+    """Terraform destroys it before the cluster: if it could not go, nothing could."""
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    for name in view.control_planes:
+        if api == "dead":
+            stage.machine(name).stepped_down = True
+        else:
+            stage.machine(name).powered = False
+            stage.mark(name, lost=True)
+    stage.open()
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert stage.world.probe(SERVER).is_spare
+    stage.open()
+    stage.site.destroy_pool(view, stage.attempt())
+    lost = set(view.control_planes) if api == "marked lost" else set()
+    assert stage.claimed() == lost
+
+
+def test_a_node_stays_while_its_cluster_may_only_be_out_of_reach() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    for name in view.control_planes:
+        stage.machine(name).powered = False
+    for known in (True, False):
+        if not known:
+            stage.open()
+        with pytest.raises(Unreachable):
+            stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+        assert SERVER in stage.claimed()
+
+
+def test_a_label_that_is_null_stays_as_it_was_written() -> None:
+    stage, view, _ = made()
+    values = {
+        "cluster": view.uid,
+        "server": SERVER,
+        "id": f"{view.uid}/{SERVER}",
+        "labels": {"a": "1", "b": None},
+        "taints": None,
+        "timeouts": None,
+    }
+    created = Node().create(Held(values), stage.site, threading.Event()).held
+    assert created.values == values
+    assert Node().read(created, stage.site).held.values == values

@@ -83,6 +83,9 @@ class _Looked:
     def control_planes_of(self, uid: PoolUid) -> list[ServerName]:
         return sorted(name for name, its in self.control_planes.items() if its == uid)
 
+    def missed(self, fleet: Fleet) -> list[ServerName]:
+        return [name for name in self.unseen if not fleet.servers[name].lost]
+
     def pools(self) -> dict[PoolUid, str]:
         """The names of all pools that have a claim, by uid."""
         return {claim.uid: claim.pool for claim in self.claims.values()}
@@ -98,14 +101,21 @@ class NoSuchPool(SpecError):
         self.certain = certain
 
 
-class NeverComplete(Unreachable):
-    """A pool of which there are claims and no record, since its create was cut off early. `view`
-    has what it takes to give its servers back.
+class NoApi(Unreachable):
+    """A pool of which no control plane shows the API; `view` has its servers. `missed` were not
+    reached, and are not marked lost: they may be what is looked for.
     """
 
-    def __init__(self, view: PoolView, detail: str) -> None:
-        super().__init__(f"pool {view.name} ({view.uid}) was never made to the end", detail)
+    def __init__(
+        self, view: PoolView, missed: Iterable[ServerName], summary: str, detail: str
+    ) -> None:
+        super().__init__(summary, detail)
         self.view = view
+        self.missed = frozenset(missed)
+
+
+class NeverComplete(NoApi):
+    """A pool of which there are claims and no record, since its create was cut off early."""
 
 
 def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:
@@ -126,7 +136,7 @@ def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = 
     uid = _which(looked, uid_or_name, fleet)
     pool = _through(world, uid, looked.control_planes_of(uid))
     if pool is None:
-        raise _never_complete(world, fleet, looked, uid) or _no_api(looked, uid)
+        raise _never_complete(world, fleet, looked, uid) or _no_api(looked, uid, fleet)
     return pool
 
 
@@ -195,8 +205,7 @@ def _nowhere(
     found = f"Pools that were found, with their uids: {seen}." if pools else "No pool was found."
     summary = f"no server of the fleet belongs to a pool {wanted}"
     detail = f"{looked.answered} servers were asked. {found}{unseen}"
-    missed = [name for name in looked.unseen if not fleet.servers[name].lost]
-    return NoSuchPool(Problem((), summary, detail), certain=not missed)
+    return NoSuchPool(Problem((), summary, detail), certain=not looked.missed(fleet))
 
 
 def _asked_wrong(summary: str, detail: str) -> SpecError:
@@ -209,14 +218,24 @@ def _never_complete(
     """If that is certain: all of the fleet has answered, somebody is on the way in, and there is no
     control plane, or one whose cluster has no record.
     """
-    claims = {name: looked.claims[name] for name in looked.of(uid)}
     heads = looked.control_planes_of(uid)
-    on_the_way = any(claim.phase is Phase.BOOTSTRAPPING for claim in claims.values())
+    on_the_way = any(looked.claims[n].phase is Phase.BOOTSTRAPPING for n in looked.of(uid))
     if looked.unseen or not on_the_way:
         return None
     if heads and serving_control_plane(world, uid, heads) is None:
         return None
-    view = PoolView(
+    return NeverComplete(
+        _by_claims(fleet, looked, uid),
+        (),
+        f"pool {looked.pools()[uid]} ({uid}) was never made to the end",
+        f"Its create was cut off. It has {', '.join(looked.of(uid))}. To give these back: "
+        f"terraform import rpool_cluster.NAME {uid}, then destroy that.",
+    )
+
+
+def _by_claims(fleet: Fleet, looked: _Looked, uid: PoolUid) -> PoolView:
+    """What it takes to give its servers back; nothing else is known."""
+    return PoolView(
         uid=uid,
         name=looked.pools()[uid],
         kubernetes_version="",
@@ -226,16 +245,11 @@ def _never_complete(
         endpoint="",
         vip=None,
         ca_certificate="",
-        servers={name: member(fleet.servers[name], its.role) for name, its in claims.items()},
-    )
-    return NeverComplete(
-        view,
-        f"Its create was cut off. It has {', '.join(claims)}. To give these back: terraform import "
-        f"rpool_cluster.NAME {uid}, then destroy that.",
+        servers={n: member(fleet.servers[n], looked.claims[n].role) for n in looked.of(uid)},
     )
 
 
-def _no_api(looked: _Looked, uid: PoolUid) -> Unreachable:
+def _no_api(looked: _Looked, uid: PoolUid, fleet: Fleet) -> NoApi:
     control_planes = looked.control_planes_of(uid)
     asked = (
         f"Asked its control planes {', '.join(control_planes)}: none showed the API and the "
@@ -244,7 +258,9 @@ def _no_api(looked: _Looked, uid: PoolUid) -> Unreachable:
         else "None of them is a control plane that has joined."
     )
     unseen = "".join(f"\n  {error.summary}" for _, error in sorted(looked.unseen.items()))
-    return Unreachable(
+    return NoApi(
+        _by_claims(fleet, looked, uid),
+        looked.missed(fleet),
         f"pool {looked.pools()[uid]} ({uid}) has servers, but none through which its API answers",
         f"Servers with its claim: {', '.join(looked.of(uid))}. {asked} A create that was cut off "
         "early leaves no record." + (f"\nNot reached:{unseen}" if unseen else ""),

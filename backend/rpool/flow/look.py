@@ -15,7 +15,7 @@ from rpool.decide.joining import Joining, member
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
 from rpool.flow.admission import change_id, join_secrets, owner
-from rpool.flow.find import serving
+from rpool.flow.find import NoApi, serving
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.flow.unrecorded import unrecorded
 from rpool.model.claim import Claim, Phase
@@ -347,7 +347,9 @@ def _serving(
     """A control plane that serves, one that stays if there is any, and the pool's record there."""
     found = serving(prior, fleet, world)
     if found is None:
-        raise Unreachable(
+        raise NoApi(
+            prior,
+            (),
             f"no control plane of pool {prior.name} shows its API",
             f"Asked: {', '.join(prior.control_planes)}. Nothing was changed. Bring one back, then "
             "apply again.",

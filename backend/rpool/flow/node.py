@@ -5,20 +5,28 @@ Such a server is pinned: a member like any other, but outside of the pool's own 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from rpool.decide.destroy import belongs_to
 from rpool.errors import Refused
 from rpool.flow.attempt import Attempt
 from rpool.flow.change import carry_through
+from rpool.flow.execute import Limits, carry_out
+from rpool.flow.find import NoApi
+from rpool.flow.journal import Journal
 from rpool.flow.look import HalfOut, Wish
 from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.session import session
+from rpool.model.action import Reset, SetPhase
 from rpool.model.claim import Phase
 from rpool.model.pool import NodeSpec
 from rpool.model.record import Record
 from rpool.model.seen import NodeSeen
 from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.step import Step
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
@@ -42,6 +50,8 @@ def pin(
     fleet: Fleet,
     world: World,
     attempt: Attempt,
+    *,
+    is_new: bool = False,
 ) -> None:
     """Put the server into the pool, or change what is asked of it there; a departure that was cut
     off is finished first. Raises as `change`.
@@ -52,6 +62,12 @@ def pin(
             raise Refused(
                 f"{server} is one of pool {record.spec.name}'s own servers",
                 "Mark it retire = true and apply: the pool lets it go. Then mark it reserved.",
+            )
+        if is_new and server in record.pinned.keys() - record.joining - record.leaving:
+            raise Refused(
+                f"{server} is in pool {record.spec.name} already, put there by another rpool_node",
+                "If no other state has that: terraform import rpool_node.NAME "
+                f"{record.uid}/{server}. Nothing was changed.",
             )
         roles = {name: its.role for name, its in record.members.items()}
         pinned = {**record.pinned, server: wanted}
@@ -65,7 +81,11 @@ def pin(
 
 
 def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt) -> None:
-    """Take the server out of the pool: drained, reset, verified clean. Raises as `change`."""
+    """Take the server out of the pool: drained, reset, verified clean. Raises as `change`.
+
+    Where the pool's API is gone for good it is reset all the same: else neither it nor the rest of
+    the pool could ever be given back.
+    """
 
     def wish(record: Record) -> Wish:
         if server in record.own:
@@ -77,7 +97,40 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
         pinned = _without(record.pinned, server)
         return Wish(record.spec, _without(roles, server), pinned, one=server)
 
-    carry_through(pool, wish, fleet, world, attempt)
+    try:
+        carry_through(pool, wish, fleet, world, attempt)
+    except NoApi as error:
+        _reset(pool, server, fleet, world, attempt, error)
+
+
+def _reset(
+    pool: PoolView,
+    server: ServerName,
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+    no_api: NoApi,
+) -> None:
+    """Without its cluster: only if every control plane has shown that it has no API, or is lost."""
+    seen, unseen = probe_all(world, {*pool.control_planes, server})
+    missed = [n for n in unseen if n not in fleet.servers or not fleet.servers[n].lost]
+    if missed:
+        raise no_api
+    if server in unseen or not belongs_to(pool.uid, seen[server].probed):
+        return
+    claim = seen[server].probed.claim
+    assert claim is not None  # noqa: S101 it belongs to the pool
+    leave = Step(f"leave {server}", server, SetPhase(server, claim.ownership, Phase.LEAVING))
+    reset = Reset(server, claim.ownership, pool.vip)
+    steps = [leave, Step(f"reset {server}", server, reset, frozenset({leave.name}))]
+    limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
+    with (
+        session(world, pool.uid, pool.control_planes) as lock,
+        Journal(pool.name, world, attempt.log) as journal,
+    ):
+        ran = carry_out(steps, world, journal, replace(limits, lock_lost=lock.lost))
+    if ran.error is not None:
+        raise ran.error
 
 
 def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName, V]:

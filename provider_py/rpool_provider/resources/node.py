@@ -51,7 +51,8 @@ class Node:
             values |= {"id": UNKNOWN}
         values |= dict.fromkeys(_PLACE, UNKNOWN)
         if site is not None and not isinstance(server, Unknown):
-            values |= _place(site, server)
+            is_new = prior.values is None or prior.values["server"] != server
+            values |= _place(site, server, is_new=is_new)
         if prior.values is None:
             return Plan(values)
         changed = planning.changes(NODE.root, prior.values, values)
@@ -87,7 +88,8 @@ class Node:
         assert planned.values is not None  # noqa: S101
         request = _known(planned.values)
         try:
-            site.pin_node(request, attempt(verb, "30m", planned.values, stop))
+            limits = attempt(verb, "30m", planned.values, stop)
+            site.pin_node(request, limits, is_new=verb == "create")
         except PoolIncomplete as error:
             return Reply(planned, diagnostic.of_error(error))
         return Reply(planned)
@@ -114,7 +116,7 @@ class Node:
             "server": server,
             "id": f"{pool.record.uid}/{server}",
         }
-        values = blank | names | _place(site, server)
+        values = blank | names | _place(site, server, is_new=False)
         return Reply(Held(values | _worn(values, found.spec)))
 
     def upgrade(self, version: int, state: Values) -> Values:
@@ -133,13 +135,15 @@ def _known(values: Values) -> NodeRequest:
     return request
 
 
-def _place(site: Site, name: str) -> Values:
-    """Where the server is, by the fleet. Raises SpecError unless it is one to be put somewhere."""
+def _place(site: Site, name: str, *, is_new: bool) -> Values:
+    """Where the server is, by the fleet. Raises SpecError unless it is one to be put somewhere; one
+    that is in already may be let go as it is.
+    """
     server = site.config.fleet.servers.get(name)
     if server is None:
         summary = f"the fleet has no server {name}"
         raise SpecError([Problem(("server",), summary, "Add it to the provider's fleet.")])
-    if not server.reserved:
+    if is_new and not server.reserved:
         raise SpecError(
             [
                 Problem(
@@ -159,7 +163,8 @@ def _place(site: Site, name: str) -> Values:
 
 def _worn(values: Values, spec: NodeSpec) -> Values:
     """Labels and taints in Terraform's words; what is not set, or as it was written, stays so."""
-    labels = dict(spec.labels) or (None if values["labels"] is None else {})
+    null = {key: None for key, value in (values["labels"] or {}).items() if value is None}
+    labels = {**null, **spec.labels} or (None if values["labels"] is None else {})
     written = {(t["key"], t["value"] or "", t["effect"]): t for t in values["taints"] or ()}
     taints = [
         written.get(
