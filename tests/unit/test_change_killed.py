@@ -349,3 +349,15 @@ def test_who_comes_second_begins_nothing() -> None:
     with pytest.raises(Refused, match="another operation works on the pool"):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert stage.claimed() == set(view.servers)
+
+
+def test_a_create_that_was_killed_after_its_record_is_imported_and_made_whole() -> None:
+    """The claim of its first control plane may not say yet that it is a member."""
+    stage = Stage(12)
+    fail(stage, act.SetPhase)
+    with killed(stage, begins):
+        stage.site.create_pool(SPEC, stage.attempt())
+    stage.world.broken.clear()
+    found = stage.site.find_pool("batch").view
+    assert found.condition is Condition.INCOMPLETE
+    settled(stage, stage.become(found, SPEC), SPEC)

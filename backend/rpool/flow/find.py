@@ -229,7 +229,7 @@ def _never_complete(
         (),
         f"pool {looked.pools()[uid]} ({uid}) was never made to the end",
         f"Its create was cut off. It has {', '.join(looked.of(uid))}. To give these back: "
-        f"terraform import rpool_cluster.NAME {uid}, then destroy that.",
+        f"terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
     )
 
 

@@ -64,6 +64,7 @@ class Looked:
         record = self.change.record
         dead = {leaver.name for leaver in self.change.leavers if leaver.lost and leaver.silent}
         inside = {name for name, claim in self.claims.items() if claim.phase is Phase.MEMBER}
+        inside.add(self.change.via)  # it serves, whatever its claim says yet
         silent = record.members.keys() - self.seen.keys() - record.joining - dead
         return [
             name

@@ -26,6 +26,7 @@ from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
 from rpool_provider.schema import Schema
+from rpool_provider.wire.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from rpool.api import Advice, Site
@@ -57,6 +58,8 @@ class Cluster:
         if prior.values is None:
             known = values | {"endpoint": cluster_state.endpoint(values)}
             return Plan(known, diagnostics=_likely(values, site))
+        if not prior.values["kubernetes_version"]:  # see cluster_state.remains
+            return Plan(values | {"id": UNKNOWN}, prior.private, [("kubernetes_version",)])
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
         if replaces := [change.path for change in changed if change.attribute.replaces]:
             _refuse_if_protected(prior.values)
@@ -128,7 +131,7 @@ class Cluster:
         try:
             pool = site.find_pool(id_)
         except NeverComplete as what:
-            text = f"{what.summary}: all that can be done with it is to destroy it"
+            text = f"{what.summary}: it can only be destroyed or replaced"
             return Reply(
                 Held(cluster_state.remains(what.view)), [diagnostic.warning(text, what.detail)]
             )

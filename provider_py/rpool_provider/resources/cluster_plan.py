@@ -30,7 +30,7 @@ _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site | None) -> Plan:
     """The plan of a change in place; `values` has what is configured, and the rest as before."""
     assert prior.values is not None  # noqa: S101
-    _refuse(changed)
+    _refuse(prior.values, values, changed)
     # A create that was cut off has no certificate yet.
     follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, "ca_certificate")
     if site is None or not request_is_known(values):
@@ -111,13 +111,16 @@ def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
         )
 
 
-def _refuse(changed: Sequence[Changed]) -> None:
+def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
+    was, wanted = cluster_state.spec(prior), cluster_state.spec(values)
+    if was and wanted and was.kubeadm == wanted.kubeadm:  # {} and null, say
+        changed = [change for change in changed if change.path[0] != "kubeadm"]
     problems = [
         Problem(
             change.path,
             f"{'.'.join(map(str, change.path))} cannot be changed in place by this version",
-            "Set it back. Or build the cluster anew: terraform apply -replace=ADDRESS "
-            "destroys it with all that runs in it, and creates it as configured.",
+            "Set it back. Or build the cluster anew: terraform destroy -refresh=false "
+            "-target=ADDRESS destroys it with all that runs in it; then apply.",
         )
         for change in changed
         if change.path[0] in _FIXED and not isinstance(change.planned, Unknown)
