@@ -145,7 +145,11 @@ class _Looking:
         return name not in self._record.pinned
 
     def _comes(self, name: ServerName) -> bool:
-        known = name in self._record.members and name not in self._record.joining
+        """Whether there may be something left to do to have it in: of a pool whose create was cut
+        off that is not known of anybody.
+        """
+        record = self._record
+        known = name in record.members and name not in record.joining and record.created
         return not known or name not in self._cluster.nodes
 
     def _refuse_half_out(self, stayers: Iterable[ServerName]) -> None:
