@@ -18,8 +18,8 @@ from rpool.model.world import SessionLock, World
 
 
 class Held:
-    """Locks on single control planes; lost when fewer are left than a majority of the pool's, or
-    none where one will do. Which those are may change. Safe to use from several threads.
+    """Locks on single control planes; lost for good once fewer are left than a majority of the
+    pool's, or none where one will do. Which those are may change. Safe to use from several threads.
     """
 
     def __init__(self, world: World, uid: PoolUid, stack: ExitStack) -> None:
@@ -27,6 +27,7 @@ class Held:
         self._uid = uid
         self._stack = stack
         self._needed = 0
+        self._over = False
         self._guard = threading.Lock()
         self._asked: set[ServerName] = set()
         self._heads: frozenset[ServerName] = frozenset()
@@ -34,7 +35,11 @@ class Held:
 
     def lost(self) -> bool:
         with self._guard:
-            return self._alive() < self._needed
+            return self._is_lost()
+
+    def _is_lost(self) -> bool:
+        self._over = self._over or self._alive() < self._needed
+        return self._over
 
     def cover(self, control_planes: Iterable[ServerName], *, one_will_do: bool = False) -> bool:
         """Hold it on these from now on, of which each is asked once; whether it was got anywhere
@@ -78,10 +83,9 @@ class Held:
         that are silent were so before, and to let one go loses nothing.
         """
         with self._guard:
-            alive = self._alive()
-            self._heads -= {server}
-            needed = min(self._needed, majority(len(self._heads)))
-            self._needed = min(needed, max(1, self._alive())) if alive >= self._needed else needed
+            if not self._is_lost():
+                self._heads -= {server}
+                self._needed = min(self._needed, majority(len(self._heads)), self._alive())
 
     def _alive(self) -> int:
         return sum(1 for n in self._heads if n in self._locks and not self._locks[n].lost())
