@@ -18,6 +18,7 @@ from rpool.model.server import Fleet, Role
 from rpool.model.view import Condition, PoolView
 from rpool.simulate.machine import Cluster
 from rpool_provider.resources.node import Node
+from rpool_provider.resources.node_schema import NODE
 from rpool_provider.resources.resource import Held
 
 GPU = NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),))
@@ -344,3 +345,19 @@ def test_a_label_that_is_null_stays_as_it_was_written() -> None:
     created = Node().create(Held(values), stage.site, threading.Event()).held
     assert created.values == values
     assert Node().read(created, stage.site).held.values == values
+
+
+@pytest.mark.parametrize("mark", ["retire", "lost"])
+def test_a_mark_in_the_fleet_does_not_let_a_node_go_and_the_plan_says_so(mark: str) -> None:
+    stage, view, _ = made()
+    config = {
+        **dict.fromkeys(attribute.name for attribute in NODE.root.attributes),
+        "cluster": view.uid,
+        "server": SERVER,
+    }
+    assert Node().plan(Held(None), config, stage.site).diagnostics == []
+    stage.mark(SERVER, **{mark: True})
+    (said,) = Node().plan(Held(None), config, stage.site).diagnostics
+    assert (
+        said.summary == f"{SERVER} is marked {mark} = true in the fleet, and stays in its cluster"
+    )

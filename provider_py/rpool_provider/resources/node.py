@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpool.errors import Problem, SpecError
 from rpool_provider import diagnostic
@@ -53,11 +53,12 @@ class Node:
         if site is not None and not isinstance(server, Unknown):
             is_new = prior.values is None or prior.values["server"] != server
             values |= _place(site, server, is_new=is_new)
+        marked = _marked(site, server)
         if prior.values is None:
-            return Plan(values)
+            return Plan(values, diagnostics=marked)
         changed = planning.changes(NODE.root, prior.values, values)
         replaces = [change.path for change in changed if change.attribute.replaces]
-        return Plan(values, prior.private, replaces)
+        return Plan(values, prior.private, replaces, marked)
 
     def read(self, held: Held, site: Site) -> Reply:
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
@@ -159,6 +160,16 @@ def _place(site: Site, name: str, *, is_new: bool) -> Values:
         "cores": server.cores,
         "memory": server.memory_gib,
     }
+
+
+def _marked(site: Site | None, name: Any) -> list[Diagnostic]:
+    """A mark in the fleet lets a cluster's own servers go, but not one that was put there."""
+    its = site.config.fleet.servers.get(name) if site and isinstance(name, str) else None
+    if its is None or not (its.retire or its.lost):
+        return []
+    mark = "lost" if its.lost else "retire"
+    summary = f"{name} is marked {mark} = true in the fleet, and stays in its cluster"
+    return [diagnostic.warning(summary, "Remove its rpool_node, and it is taken out.")]
 
 
 def _worn(values: Values, spec: NodeSpec) -> Values:
