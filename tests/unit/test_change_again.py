@@ -133,7 +133,7 @@ def test_a_server_on_its_way_in_that_another_pool_took_is_forgotten() -> None:
     (joining,) = stage.plan(view, BIGGER, SPEC).joining
     stage.world.broken[act.Join, joining] = CommandFailed("no")
     left = cut_off(stage, view, BIGGER)
-    stage.world._reset(stage.machine(joining))
+    stage.machine(joining).reset()
     stage.machine(joining).claim = FOREIGN
     with pytest.raises(PoolIncomplete, match="claimed by pool other") as caught:
         stage.become(left, BIGGER)
@@ -172,7 +172,7 @@ def test_a_deleted_node_registers_again() -> None:
 def test_a_control_plane_that_was_reinstalled_is_replaced(mark: str) -> None:
     stage, view = made(12)
     head = with_role(view, Role.CONTROL_PLANE)[0]
-    stage.world._reset(stage.machine(head))
+    stage.machine(head).reset()
     stage.mark(head, **{mark: True})
     after = stage.become(view, SPEC)
     assert head not in after.servers

@@ -21,6 +21,7 @@ from rpool.model.pool import NodeSpec, PoolSpec, Selector
 from rpool.model.record import Record, RecordPhase
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import Condition, PoolView
+from rpool.simulate.machine import Cluster
 
 ONE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
 
@@ -51,11 +52,6 @@ def record_of(stage: Stage, view: PoolView) -> Record:
     record = stage.site.find_pool(view.uid).record
     assert record is not None
     return record
-
-
-def wipe(stage: Stage, name: ServerName) -> None:
-    machine = stage.machine(name)
-    machine.cluster, machine.role, machine.traces, machine.claim = None, None, (), None
 
 
 def fail(stage: Stage, kind: type[Action]) -> None:
@@ -99,7 +95,7 @@ def test_a_pool_that_moves_from_rack_to_rack_is_found_wherever_it_was_killed(
 def test_a_pool_is_gone_only_when_nobody_on_the_fleet_has_its_claim() -> None:
     stage, view = made(9)
     for name in view.servers:
-        wipe(stage, name)
+        stage.machine(name).reset()
     other = next(name for name in stage.world.machines if name not in view.servers)
     stage.machine(other).powered = False
     stage.open()
@@ -130,17 +126,19 @@ def test_what_was_carried_out_last_is_what_an_import_shows() -> None:
     assert wanted.cores == SMALLER.cores
 
 
-@pytest.mark.parametrize("was", [SPEC, replace(SPEC, metallb_pools={})])
-@pytest.mark.parametrize("pools", [{"default": ("10.0.1.220-10.0.1.250",)}, {}])
+NO_METALLB = replace(SPEC, metallb_pools={})
+OTHER_ADDRESSES = replace(SPEC, metallb_pools={"default": ("10.0.1.220-10.0.1.250",)})
+
+
+@pytest.mark.parametrize(
+    ("was", "wanted"), [(SPEC, OTHER_ADDRESSES), (SPEC, NO_METALLB), (NO_METALLB, SPEC)]
+)
 @pytest.mark.parametrize("then", ["the same", "as before"])
 def test_metallb_is_as_asked_for_after_a_kill_and_a_stop(
-    was: PoolSpec, pools: dict[str, tuple[str, ...]], then: str
+    was: PoolSpec, wanted: PoolSpec, then: str
 ) -> None:
     stage = Stage(9)
     view = stage.site.create_pool(was, stage.attempt())
-    wanted = replace(was, metallb_pools=pools)
-    if wanted == was:
-        return
     touched = (act.ApplyMetalLB, act.ConfigureMetalLB, act.RemoveMetalLB)
     assert kill(stage, view, wanted, was, lambda action: isinstance(action, touched))
     stop = threading.Event()
@@ -217,7 +215,7 @@ def test_a_member_that_another_pool_took_is_replaced_by_the_next_plan() -> None:
     lost = with_role(view, Role.WORKER)[0]
     cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
     assert cluster is not None
-    wipe(stage, lost)
+    stage.machine(lost).reset()
     del cluster.nodes[lost]
     stage.machine(lost).claim = FOREIGN
     state = failed(stage, view, SPEC)
@@ -310,11 +308,8 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
     other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
 
 
-@pytest.mark.parametrize("kind", [act.TakeClaim, act.Prepare, act.SetPhase])
-def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
-    """A lock was lost for long enough, and another operation has begun: its record is the one."""
-    stage, view = made(12)
-    target = stage.plan(view, BIGGER, SPEC)
+def overtaken(stage: Stage, view: PoolView, kind: type[Action] | None) -> tuple[Cluster, Record]:
+    """From now on another operation writes its record before each action of a kind (None: any)."""
     cluster = stage.machine(view.control_planes[0]).cluster
     assert cluster is not None
     assert cluster.record is not None
@@ -322,11 +317,20 @@ def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
     whole = stage.world.carry_out
 
     def carry_out(action: Action, timeout_seconds: float) -> None:
-        if isinstance(action, kind):
+        if kind is None or isinstance(action, kind):
             cluster.record = others
         whole(action, timeout_seconds)
 
     stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    return cluster, others
+
+
+@pytest.mark.parametrize("kind", [act.TakeClaim, act.Prepare, act.SetPhase])
+def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
+    """A lock was lost for long enough, and another operation has begun: its record is the one."""
+    stage, view = made(12)
+    target = stage.plan(view, BIGGER, SPEC)
+    cluster, others = overtaken(stage, view, kind)
     with pytest.raises(PoolIncomplete, match="another operation works on the pool"):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert cluster.record == others
@@ -335,19 +339,10 @@ def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
 def test_who_comes_second_begins_nothing() -> None:
     stage, view = made(12)
     target = stage.plan(view, BIGGER, SPEC)
-    cluster = stage.machine(view.control_planes[0]).cluster
-    assert cluster is not None
-    assert cluster.record is not None
-    others = replace(cluster.record, generation=7, change="5ca1ab1e")
-    whole = stage.world.carry_out
-
-    def carry_out(action: Action, timeout_seconds: float) -> None:
-        cluster.record = others
-        whole(action, timeout_seconds)
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    cluster, others = overtaken(stage, view, None)
     with pytest.raises(Refused, match="another operation works on the pool"):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+    assert cluster.record == others
     assert stage.claimed() == set(view.servers)
 
 

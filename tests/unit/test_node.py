@@ -171,7 +171,7 @@ def test_a_read_says_whether_a_node_is_gone_or_just_out_of_sight() -> None:
     stage.open()
     for machine in stage.world.machines.values():
         machine.powered = True
-        stage.world._reset(machine)
+        machine.reset()
     found = stage.site.read_node(view.uid, SERVER)
     assert (found.spec, found.unreachable) == (None, False)
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())  # there is nothing to do
@@ -208,7 +208,7 @@ def test_a_server_that_was_lost_and_is_used_again_is_not_retired_any_more() -> N
     assert record is not None
     assert record.retired == {SERVER}
     stage.machine(SERVER).powered = True
-    stage.world._reset(stage.machine(SERVER))
+    stage.machine(SERVER).reset()
     stage.mark(SERVER, lost=False)
     stage.site.pin_node(request, stage.attempt())
     record = cluster_of(stage, view).record

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from secrets import token_hex
 
-from rpool.errors import CommandFailed
+from rpool.certificates import ca_pin
+from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.claim import Claim
 from rpool.model.pool import NodeSpec
@@ -43,6 +45,33 @@ class Cluster:
             raise CommandFailed(f"there is no node {action.node} (simulated)")
         self.dressed[action.node] = action.wanted
 
+    def admit(self, secrets: act.JoinSecrets, name: ServerName) -> None:
+        """Raises CommandFailed unless a server with these secrets is let in."""
+        if secrets.token.reveal() not in self.tokens:
+            raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
+        if secrets.ca_pin != ca_pin(self.ca):
+            raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
+
+    def write_record(self, action: act.WriteRecord) -> None:
+        there = self.record.change if self.record else action.over
+        if there not in (action.over, action.record.change):
+            summary = "another operation works on the pool, and has written its record"
+            raise Refused(summary, "(simulated)")
+        self.record = action.record
+
+    def drain(self, nodes: Iterable[ServerName]) -> None:
+        """One that is broken has given back what it cordoned, so it is as if nothing had been."""
+        self.cordoned.update(name for name in nodes if name in self.nodes)
+
+    def delete_node(self, name: ServerName) -> None:
+        self.nodes.pop(name, None)
+        self.dressed.pop(name, None)
+        self.cordoned.discard(name)
+
+    def remove_metallb(self) -> None:
+        self.metallb = False
+        self.pools.clear()
+
 
 @dataclass
 class Machine:
@@ -59,3 +88,22 @@ class Machine:
     role: Role | None = None
     stepped_down: bool = False
     journal: list[str] = field(default_factory=list)
+
+    def check_prepared(self, version: str) -> None:
+        if self.prepared_for != version:
+            raise CommandFailed(f"{self.server.name}: kubeadm: not found (simulated)")
+
+    def become(self, cluster: Cluster, role: Role) -> None:
+        cluster.add(self.server.name, role)
+        self.cluster = cluster
+        self.role = role
+        self.traces = ("/etc/kubernetes/kubelet.conf",)
+
+    def reset(self) -> None:
+        """As the real one: it tells nobody, so etcd goes on counting the member."""
+        self.cluster = None
+        self.role = None
+        self.stepped_down = False
+        self.traces = ()
+        self.journal.clear()
+        self.claim = None

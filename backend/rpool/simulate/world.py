@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import assert_never
 
-from rpool.certificates import ca_pin, new_ca
+from rpool.certificates import new_ca
 from rpool.errors import (
     Bug,
     CommandFailed,
@@ -26,7 +26,7 @@ from rpool.errors import (
     Unreachable,
 )
 from rpool.model import action as act
-from rpool.model.action import Action, JoinSecrets, Prepare
+from rpool.model.action import Action, Prepare
 from rpool.model.claim import Ownership
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
@@ -198,13 +198,13 @@ class SimulatedWorld:
             case act.ConfigureMetalLB():
                 self._configure_metallb(action)
             case act.WriteRecord():
-                self._write_record(action)
+                self._serving(action.server).write_record(action)
             case act.AwaitReady():
                 self._await_ready(action)
             case act.RemoveMetalLB():
-                self._remove_metallb(action)
+                self._serving(action.server).remove_metallb()
             case act.Drain():
-                self._drain(action)
+                self._serving(action.server).drain(action.nodes)
             case act.Uncordon():
                 self._serving(action.server).cordoned.discard(action.node)
             case act.RestartKubelet():
@@ -216,9 +216,9 @@ class SimulatedWorld:
             case act.SetNode():
                 self._serving(action.server).dress(action)
             case act.DeleteNode():
-                self._delete_node(action)
+                self._serving(action.server).delete_node(action.node)
             case act.Reset():
-                self._reset(machine)
+                machine.reset()
             case act.AppendJournal():
                 machine.journal.extend(action.lines)
             case _:
@@ -248,23 +248,23 @@ class SimulatedWorld:
         return version in self.versions
 
     def _init(self, action: act.Init, machine: Machine) -> None:
-        self._check_prepared(action.spec.kubernetes_version, machine)
+        machine.check_prepared(action.spec.kubernetes_version)
         if machine.cluster is not None:
             return
         cluster = Cluster(new_ca(), action.spec.kubernetes_version)
         cluster.tokens.add(action.secrets.token.reveal())
-        self._become(machine, cluster, Role.CONTROL_PLANE)
+        machine.become(cluster, Role.CONTROL_PLANE)
 
     def _join(self, action: act.Join, machine: Machine) -> None:
-        self._check_prepared(action.spec.kubernetes_version, machine)
+        machine.check_prepared(action.spec.kubernetes_version)
         cluster = self._serving(action.via)
         if machine.cluster is cluster:
             return
-        self._check_admission(cluster, action.secrets, machine.server.name)
+        cluster.admit(action.secrets, machine.server.name)
         self._check_namesake(cluster, machine.server.name, action.control_plane)
         if action.control_plane and not all(m.healthy for m in self.etcd_members(action.via)):
             raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
-        self._become(machine, cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
+        machine.become(cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
 
     @staticmethod
     def _step_down(machine: Machine) -> None:
@@ -277,25 +277,6 @@ class SimulatedWorld:
         cluster, role = machine.cluster, machine.role
         if cluster is not None and role is not None:
             cluster.nodes.setdefault(machine.server.name, role)
-
-    @staticmethod
-    def _become(machine: Machine, cluster: Cluster, role: Role) -> None:
-        cluster.add(machine.server.name, role)
-        machine.cluster = cluster
-        machine.role = role
-        machine.traces = ("/etc/kubernetes/kubelet.conf",)
-
-    @staticmethod
-    def _check_prepared(version: str, machine: Machine) -> None:
-        if machine.prepared_for != version:
-            raise CommandFailed(f"{machine.server.name}: kubeadm: not found (simulated)")
-
-    @staticmethod
-    def _check_admission(cluster: Cluster, secrets: JoinSecrets, name: ServerName) -> None:
-        if secrets.token.reveal() not in cluster.tokens:
-            raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
-        if secrets.ca_pin != ca_pin(cluster.ca):
-            raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
 
     def _check_namesake(self, cluster: Cluster, name: ServerName, control_plane: bool) -> None:
         """kubeadm refuses a name that is a Ready Node's; and it takes a member of etcd that has the
@@ -312,16 +293,6 @@ class SimulatedWorld:
         if not (cluster.metallb and any(self._runs(cluster, n) for n in workers)):
             raise CommandFailed(f"{action.server}: MetalLB's webhook does not answer (simulated)")
         cluster.pools = dict(action.pools)
-
-    def _remove_metallb(self, action: act.RemoveMetalLB) -> None:
-        cluster = self._serving(action.server)
-        cluster.metallb = False
-        cluster.pools.clear()
-
-    def _drain(self, action: act.Drain) -> None:
-        """One that is broken has given back what it cordoned, so it is as if nothing had been."""
-        cluster = self._serving(action.server)
-        cluster.cordoned.update(name for name in action.nodes if name in cluster.nodes)
 
     def _remove_etcd_member(self, action: act.RemoveEtcdMember) -> None:
         """By id and name together; etcd itself keeps a majority of those that are left running."""
@@ -340,35 +311,11 @@ class SimulatedWorld:
             raise CommandFailed("etcdserver: unhealthy cluster (simulated)")
         del cluster.members[action.member]
 
-    def _delete_node(self, action: act.DeleteNode) -> None:
-        cluster = self._serving(action.server)
-        cluster.nodes.pop(action.node, None)
-        cluster.dressed.pop(action.node, None)
-        cluster.cordoned.discard(action.node)
-
     def _await_ready(self, action: act.AwaitReady) -> None:
         seen = self.observe(action.server).nodes
         late = [name for name in action.nodes if name not in seen or not seen[name].ready]
         if late:
             raise CommandFailed(f"not Ready: {', '.join(late)} (simulated)")
-
-    def _write_record(self, action: act.WriteRecord) -> None:
-        cluster = self._serving(action.server)
-        there = cluster.record.change if cluster.record else action.over
-        if there not in (action.over, action.record.change):
-            summary = "another operation works on the pool, and has written its record"
-            raise Refused(summary, "(simulated)")
-        cluster.record = action.record
-
-    @staticmethod
-    def _reset(machine: Machine) -> None:
-        """As the real one: it tells nobody, so etcd goes on counting the member."""
-        machine.cluster = None
-        machine.role = None
-        machine.stepped_down = False
-        machine.traces = ()
-        machine.journal.clear()
-        machine.claim = None
 
     def prepare(
         self,
