@@ -17,7 +17,9 @@ from rpool.model.server import Role
 from rpool.model.view import PoolView
 from rpool_provider.resources import cluster_private, cluster_state
 from rpool_provider.resources.cluster import Cluster
-from rpool_provider.resources.resource import Held
+from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.resources.resource import Held, Plan, Values
+from rpool_provider.wire.unknown import UNKNOWN, Unknown
 
 SMALLER = replace(SPEC, cores=8, memory_gib=16)
 
@@ -135,3 +137,40 @@ def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> Non
     stage.open()
     with pytest.raises(Unreachable, match="none through which its API answers"):
         Cluster().import_(view.uid, stage.site)
+
+
+def planned(changes: Values, state: Values | None = None) -> Plan:
+    """The plan of a settled pool with a configuration that is otherwise as it was made by."""
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    prior = held(view, **(state or {}))
+    config = cluster_state.configuration(SPEC) | changes
+    computed = [its.name for its in CLUSTER.root.attributes if not its.configurable]
+    return Cluster().plan(prior, config | dict.fromkeys(computed), stage.site)
+
+
+@pytest.mark.parametrize("unknown", [UNKNOWN, Unknown(b"not null, and that is all")])
+def test_an_object_that_is_not_known_yet_may_replace(unknown: Unknown) -> None:
+    assert planned({}).replaces == []
+    found = planned({"control_plane": unknown}).replaces
+    assert ("control_plane", "endpoint", "vip") in found
+
+
+def test_a_certificate_that_is_yet_to_come_is_unknown() -> None:
+    whole, cut_off = planned({}).values, planned({}, {"ca_certificate": ""}).values
+    assert whole is not None
+    assert cut_off is not None
+    assert "BEGIN CERTIFICATE" in whole["ca_certificate"]
+    assert cut_off["ca_certificate"] is UNKNOWN
+
+
+def test_protection_counts_from_the_edit_that_sets_it() -> None:
+    with pytest.raises(SpecError, match="protected from deletion"):
+        planned({"name": "other", "deletion_protection": True})
+
+
+def test_nothing_and_an_empty_object_are_the_same_kubeadm() -> None:
+    empty = {"kubelet": None, "kube_proxy": None, "ignore_preflight_errors": None}
+    assert planned({"kubeadm": empty}).replaces == []
+    with pytest.raises(SpecError, match="cannot be changed in place"):
+        planned({"kubeadm": empty | {"kubelet": "maxPods: 50\n"}})

@@ -11,7 +11,7 @@ from stage import SPEC, Stage, killed, with_role
 from test_change import settled, touched
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, Interrupted, Refused, Unreachable
+from rpool.errors import CommandFailed, Interrupted, Refused, StalePlan, Unreachable
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
@@ -361,3 +361,28 @@ def test_a_mark_in_the_fleet_does_not_let_a_node_go_and_the_plan_says_so(mark: s
     assert (
         said.summary == f"{SERVER} is marked {mark} = true in the fleet, and stays in its cluster"
     )
+
+
+def test_a_node_stays_while_its_pool_may_have_moved() -> None:
+    """The control plane that this process knows is a spare again; where the API is, nobody says."""
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    first, *others = view.control_planes
+    stage.machine(first).reset()
+    for name in others:
+        stage.machine(name).powered = False
+        stage.mark(name, lost=True)
+    stage.site._see(view)
+    with pytest.raises(Unreachable):
+        stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert SERVER in stage.claimed()
+
+
+def test_a_node_is_no_server_of_the_pool_s_own_even_if_it_is_reserved_no_more() -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    stage.mark(SERVER, reserved=False)
+    assert "rpool_node" in stage.site.read_pool(view).offer.taken[SERVER]
+    roles = {name: its.role for name, its in view.servers.items()} | {SERVER: Role.WORKER}
+    with pytest.raises(StalePlan, match=f"{SERVER} became an rpool_node's"):
+        stage.site.change_pool(view, SPEC, roles, stage.attempt())

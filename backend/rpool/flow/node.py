@@ -18,7 +18,7 @@ from rpool.flow.execute import Limits, carry_out
 from rpool.flow.find import NoApi
 from rpool.flow.journal import Journal
 from rpool.flow.look import HalfOut, Wish
-from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.flow.session import session
 from rpool.model.action import Reset, SetPhase
 from rpool.model.claim import Phase
@@ -111,12 +111,15 @@ def _reset(
     attempt: Attempt,
     no_api: NoApi,
 ) -> None:
-    """Without its cluster: only if every control plane has shown that it has no API, or is lost."""
+    """Without its cluster: only if every control plane has shown that it has no API, or is lost.
+    One that is the pool's no more says nothing: the pool may have moved.
+    """
     seen, unseen = probe_all(world, {*pool.control_planes, server})
     missed = [n for n in unseen if n not in fleet.servers or not fleet.servers[n].lost]
-    if missed:
+    moved = [n for n in pool.control_planes if n in seen and not _is_in(pool, seen[n])]
+    if missed or moved:
         raise no_api
-    if server in unseen or not belongs_to(pool.uid, seen[server].probed):
+    if server in unseen or not _is_in(pool, seen[server]):
         return
     claim = seen[server].probed.claim
     assert claim is not None  # noqa: S101 it belongs to the pool
@@ -131,6 +134,10 @@ def _reset(
         ran = carry_out(steps, world, journal, replace(limits, lock_lost=lock.lost))
     if ran.error is not None:
         raise ran.error
+
+
+def _is_in(pool: PoolView, sighting: Sighting) -> bool:
+    return belongs_to(pool.uid, sighting.probed)
 
 
 def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName, V]:

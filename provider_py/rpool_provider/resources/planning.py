@@ -12,7 +12,7 @@ from typing import Any
 
 from rpool.errors import Path
 from rpool_provider.schema import Attribute, Object
-from rpool_provider.wire.unknown import UNKNOWN
+from rpool_provider.wire.unknown import UNKNOWN, Unknown
 
 
 def planned(
@@ -56,7 +56,7 @@ def changes(
         type_ = attribute.type
         if isinstance(type_, Object) and isinstance(before, dict) and isinstance(after, dict):
             yield from changes(type_, before, after, path)
-        elif isinstance(type_, Object) and isinstance(before, dict) and after is UNKNOWN:
+        elif isinstance(type_, Object) and isinstance(before, dict) and isinstance(after, Unknown):
             unknown = dict.fromkeys((its.name for its in type_.attributes), UNKNOWN)
             yield from changes(type_, before, unknown, path)
         elif before != after:
