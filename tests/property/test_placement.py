@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from random import Random
 
+import pytest
 from generated import NONE, SERVERS, ZONES, fleets, labels, least, request, requests, waste, workers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,16 @@ def test_nothing_is_refused_that_fits_with_the_smallest_control_planes(
     )
     if fits:
         assert place(spec, fleet, {}, "tie").shortfall is None
+
+
+@pytest.mark.parametrize(("cores", "memory"), [(9, 1), (1, 33)])
+def test_of_equally_small_servers_those_become_control_planes_that_leave_enough(
+    cores: int, memory: int
+) -> None:
+    sizes = [(4, 8), (4, 8), (8, 64), (16, 32)]
+    fleet = [Server(f"s{i}", f"10.0.0.{i}", *size, "rack1", "k") for i, size in enumerate(sizes)]
+    for tie in "abcdefgh":
+        assert place(request(cores, memory, 3), fleet, {}, tie).shortfall is None
 
 
 @settings(max_examples=200)

@@ -100,14 +100,20 @@ def place(
     Of servers that are alike those with a low rank (0 unless given) are taken first.
 
     Control planes are the smallest sufficient servers in as many zones as there are; when that
-    leaves too little for the workers, the smallest of all regardless of zones.
+    leaves too little for the workers, the smallest of all regardless of zones; and of those that
+    are equally small (8 cores and 64 GiB, 16 and 32) the ones with fewer cores, or less memory.
     """
     order = _Order(tie, ranks or {})
     by_zone = _placed(spec, free, kept, order, evenly=spec.control_plane.servers)
     if by_zone.shortfall is None:
         return by_zone
-    smallest = _placed(spec, free, kept, order, evenly=0)
-    return by_zone if smallest.shortfall is not None else smallest
+    fewer_cores = _Order(tie, {s.name: s.cores for s in free})
+    less_memory = _Order(tie, {s.name: s.memory_gib for s in free})
+    for smallest in (order, fewer_cores, less_memory):
+        placement = _placed(spec, free, kept, smallest, evenly=0)
+        if placement.shortfall is None:
+            return placement
+    return by_zone
 
 
 def keepers(

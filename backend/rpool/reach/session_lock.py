@@ -26,6 +26,7 @@ from rpool.reach.verdict import failure
 SILENCE_SECONDS = 30
 MARGIN_SECONDS = 5.0
 BEAT_SECONDS = 5.0
+RELEASE_SECONDS = 2.0
 
 
 def seconds_awake_or_not() -> float:
@@ -43,6 +44,7 @@ class HeldLock:
         self._stack = ExitStack()
         self._over = threading.Event()
         self._held_until = 0.0
+        self._channel: paramiko.Channel | None = None
 
     def lost(self) -> bool:
         return self._over.is_set() or seconds_awake_or_not() >= self._held_until
@@ -54,6 +56,7 @@ class HeldLock:
         except BaseException:
             self._stack.close()
             raise
+        self._channel = channel
         beating = threading.Thread(target=self._beat_on, args=(channel,), daemon=True, name="lock")
         beating.start()
         return self
@@ -64,8 +67,16 @@ class HeldLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """The lock is free when this returns: the next operation may be our own."""
         self._over.set()
-        self._stack.close()
+        try:
+            if self._channel is not None:
+                self._channel.shutdown_write()
+                self._channel.status_event.wait(RELEASE_SECONDS)
+        except (paramiko.SSHException, EOFError, OSError):
+            pass  # contact is lost, and the server frees it by itself
+        finally:
+            self._stack.close()
 
     def _script(self) -> str:
         """As an argument, since standard input is the heartbeat; it holds no secret."""
