@@ -17,9 +17,10 @@ from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
 from rpool.model.view import Condition, PoolView
 from rpool.simulate.machine import Cluster
-from rpool_provider.resources.node import Node
+from rpool_provider.resources.node import _PLACE, Node
 from rpool_provider.resources.node_schema import NODE
 from rpool_provider.resources.resource import Held
+from rpool_provider.wire.unknown import Unknown
 
 GPU = NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),))
 SERVER = "r3u08"
@@ -265,14 +266,94 @@ def test_what_a_killed_update_has_put_on_a_node_shows_and_is_taken_off(
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
 
 
-@pytest.mark.parametrize("after", [act.SetPhase, act.Reset, act.DeleteNode])
-def test_a_node_whose_end_was_cut_off_is_gone_and_can_be_put_in_again(
-    after: type[act.Action],
-) -> None:
+ENDS = [act.Drain, act.SetPhase, act.Reset, act.DeleteNode]
+
+
+def cut_off_end(after: type[act.Action]) -> tuple[Stage, PoolView, NodeRequest]:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     kill(stage, after, lambda: stage.site.unpin_node(view.uid, SERVER, stage.attempt()))
-    assert stage.site.read_node(view.uid, SERVER).spec is None
+    return stage, view, request
+
+
+def state_of(view: PoolView) -> Held:
+    values = dict.fromkeys(attribute.name for attribute in NODE.root.attributes)
+    place = {"address": "10.0.1.18", "zone": "rack3", "cores": 8, "memory": 16}
+    labels = {"labels": dict(GPU.labels), "taints": [vars_of(its) for its in GPU.taints]}
+    names = {"cluster": view.uid, "server": SERVER, "id": f"{view.uid}/{SERVER}"}
+    return Held({**values, **place, **labels, **names})
+
+
+def vars_of(taint: Taint) -> dict[str, str]:
+    return {"key": taint.key, "value": taint.value, "effect": taint.effect}
+
+
+@pytest.mark.parametrize("after", ENDS)
+def test_a_node_whose_end_was_cut_off_stays_in_the_state_until_it_is_out(
+    after: type[act.Action],
+) -> None:
+    stage, view, _ = cut_off_end(after)
+    read = Node().read(state_of(view), stage.site).held
+    assert read.values is not None
+    Node().delete(read, stage.site, threading.Event())
+    assert stage.world.probe(SERVER).is_spare
+    assert Node().read(read, stage.site).held.values is None
+    stage.site.destroy_pool(view, stage.attempt())
+    assert stage.claimed() == set()
+
+
+@pytest.mark.parametrize("after", ENDS)
+def test_a_node_whose_end_was_cut_off_is_imported_as_the_error_of_its_cluster_says(
+    after: type[act.Action],
+) -> None:
+    stage, view, _ = cut_off_end(after)
+    stage.open()
+    imported = Node().import_(f"{view.uid}/{SERVER}", stage.site).held
+    Node().delete(imported, stage.site, threading.Event())
+    assert stage.world.probe(SERVER).is_spare
+
+
+@pytest.mark.parametrize("after", ENDS)
+def test_a_node_whose_end_was_cut_off_goes_along_with_its_cluster(
+    after: type[act.Action],
+) -> None:
+    """Whoever takes its cluster away asked for its end before."""
+    stage, view, _ = cut_off_end(after)
+    stage.site.destroy_pool(view, stage.attempt())
+    assert stage.claimed() == set()
+
+
+@pytest.mark.parametrize("after", [act.TakeClaim, act.Join, *ENDS])
+def test_a_node_that_is_half_in_or_half_out_is_an_update_that_puts_it_in(
+    after: type[act.Action],
+) -> None:
+    if after in ENDS:
+        stage, view, request = cut_off_end(after)
+    else:
+        stage, view, request = made()
+        kill(stage, after, lambda: stage.site.pin_node(request, stage.attempt()))
+    state = Node().read(state_of(view), stage.site).held
+    assert state.values is not None
+    config = {n: v for n, v in state.values.items() if n not in ("id", *_PLACE)}
+    config |= dict.fromkeys(("id", *_PLACE))
+    config |= {"labels": dict(GPU.labels), "taints": [vars_of(its) for its in GPU.taints]}
+    plan = Node().plan(state, config, stage.site)
+    assert plan.values is not None
+    assert isinstance(plan.values["zone"], Unknown)
+    assert "half in" in " ".join(said.summary for said in plan.diagnostics)
+    planned = Held(plan.values, plan.private)
+    updated = Node().update(state, planned, stage.site, threading.Event())
+    assert updated.diagnostics == []
+    assert updated.held.values is not None
+    assert updated.held.values["zone"] == "rack3"
+    assert stage.world.observe(view.control_planes[0]).nodes[SERVER].schedulable
+    again = Node().read(updated.held, stage.site).held
+    assert Node().plan(again, config, stage.site).values == again.values
+
+
+@pytest.mark.parametrize("after", [act.SetPhase, act.Reset, act.DeleteNode])
+def test_a_node_whose_end_was_cut_off_can_be_put_in_again(after: type[act.Action]) -> None:
+    stage, view, request = cut_off_end(after)
     stage.site.pin_node(request, stage.attempt())
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
     assert stage.world.observe(view.control_planes[0]).nodes[SERVER].ready
@@ -299,14 +380,36 @@ def test_a_node_that_is_in_already_is_not_taken_over_by_a_second_one() -> None:
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
 
 
-@pytest.mark.parametrize("api", ["marked lost", "dead"])
+@pytest.mark.parametrize("api", ["refused", "slow", "record unread"])
+def test_a_node_s_end_resets_nothing_while_its_cluster_s_api_may_come_back(api: str) -> None:
+    stage, view, request = made()
+    stage.site.pin_node(request, stage.attempt())
+    stage.world.acted.clear()
+    for name in view.control_planes:
+        if api == "refused":
+            stage.machine(name).stepped_down = True
+        else:
+            error = Unreachable("slow") if api == "slow" else CommandFailed("record unread")
+            stage.world.unobserved[name] = error
+    with pytest.raises(Unreachable, match=f"{SERVER} stays in cluster batch") as caught:
+        stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert stage.world.acted == []
+    assert "lost = true" in caught.value.detail
+    stage.world.unobserved.clear()
+    for name in view.control_planes:
+        stage.machine(name).stepped_down = False
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert any(isinstance(action, act.Drain) for action in stage.world.acted)
+
+
+@pytest.mark.parametrize("api", ["marked lost", "re-installed"])
 def test_a_node_is_given_back_when_its_cluster_is_gone_for_good(api: str) -> None:
     """Terraform destroys it before the cluster: if it could not go, nothing could."""
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     for name in view.control_planes:
-        if api == "dead":
-            stage.machine(name).stepped_down = True
+        if api == "re-installed":
+            stage.machine(name).reset()
         else:
             stage.machine(name).powered = False
             stage.mark(name, lost=True)
@@ -364,7 +467,7 @@ def test_a_mark_in_the_fleet_does_not_let_a_node_go_and_the_plan_says_so(mark: s
 
 
 def test_a_node_stays_while_its_pool_may_have_moved() -> None:
-    """The control plane that this process knows is a spare again; where the API is, nobody says."""
+    """Its control planes are gone; whether a silent server has taken their place, nobody says."""
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     first, *others = view.control_planes
@@ -372,10 +475,16 @@ def test_a_node_stays_while_its_pool_may_have_moved() -> None:
     for name in others:
         stage.machine(name).powered = False
         stage.mark(name, lost=True)
+    (silent, *_) = stage.world.machines.keys() - view.servers.keys() - {SERVER}
+    stage.machine(silent).powered = False
     stage.site._see(view)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="stays in cluster batch") as caught:
         stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert silent in caught.value.detail
     assert SERVER in stage.claimed()
+    stage.machine(silent).powered = True
+    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    assert stage.world.probe(SERVER).is_spare
 
 
 def test_a_node_is_no_server_of_the_pool_s_own_even_if_it_is_reserved_no_more() -> None:

@@ -60,7 +60,7 @@ def _with_unplanned(
     could not be asked then is a warning.
 
     Raises Refused while the record has servers that an rpool_node put there: its own to take out.
-    One that never got in goes along.
+    One that never got in, or whose end was begun, goes along.
     """
     try:
         shown = serving(prior, fleet, world)
@@ -69,7 +69,7 @@ def _with_unplanned(
     record = shown[1].record if shown else None
     if record is None:
         return _with_claimed(prior, fleet, world)
-    if pinned := sorted(record.pinned.keys() - record.joining):
+    if pinned := sorted(record.pinned.keys() - record.joining - record.leaving):
         raise Refused(
             f"pool {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
             "Destroy that first: without its cluster nobody could take it out in order. If no "

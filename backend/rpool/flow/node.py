@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rpool.decide.destroy import belongs_to
-from rpool.errors import Refused
+from rpool.decide.health import runs_control_plane
+from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt
 from rpool.flow.change import carry_through
 from rpool.flow.execute import Limits, carry_out
-from rpool.flow.find import NoApi
+from rpool.flow.find import PATIENCE_SECONDS, NoApi
 from rpool.flow.journal import Journal
 from rpool.flow.look import HalfOut, Wish
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.flow.session import session
+from rpool.flow.sweep import sweep
 from rpool.model.action import Reset, SetPhase
 from rpool.model.claim import Phase
 from rpool.model.pool import NodeSpec
@@ -30,16 +32,22 @@ from rpool.model.step import Step
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
+SHOWN_SERVERS = 10
+
 V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFound:
-    """What a read found of a pinned server: None when it is not in the pool (any more).
-    `unreachable`: nothing could be found out.
+    """What a read found of a pinned server: None when it is not in the cluster (any more).
+
+    `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
+    so it is in the cluster until its departure has come to its end. `unreachable`: nothing could be
+    found out.
     """
 
     spec: NodeSpec | None
+    incomplete: bool = False
     unreachable: bool = False
 
 
@@ -83,8 +91,8 @@ def pin(
 def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt) -> None:
     """Take the server out of the pool: drained, reset, verified clean. Raises as `change`.
 
-    Where the pool's API is gone for good it is reset all the same: else neither it nor the rest of
-    the pool could ever be given back.
+    Without the cluster's API it is reset only where the cluster is gone for good: else neither it
+    nor the rest of the cluster could ever be given back.
     """
 
     def wish(record: Record) -> Wish:
@@ -100,25 +108,49 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
     try:
         carry_through(pool, wish, fleet, world, attempt)
     except NoApi as error:
-        _reset(pool, server, fleet, world, attempt, error)
+        if alive := _may_be_alive(pool, fleet, world):
+            raise _not_without_its_api(pool, server, alive) from error
+        _reset(pool, server, world, attempt)
 
 
-def _reset(
-    pool: PoolView,
-    server: ServerName,
-    fleet: Fleet,
-    world: World,
-    attempt: Attempt,
-    no_api: NoApi,
-) -> None:
-    """Without its cluster: only if every control plane has shown that it has no API, or is lost.
-    One that is the pool's no more says nothing: the pool may have moved.
+def _may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName, str]:
+    """Servers that may still run a control plane of the cluster, and why that is not excluded.
+
+    An API that gives no answer proves nothing: it may restart, or be slow. So the whole fleet is
+    asked, since the cluster may have moved. A server is excluded when it is marked lost and silent,
+    or has answered and shows nothing of a control plane.
     """
-    seen, unseen = probe_all(world, {*pool.control_planes, server})
-    missed = [n for n in unseen if n not in fleet.servers or not fleet.servers[n].lost]
-    moved = [n for n in pool.control_planes if n in seen and not _is_in(pool, seen[n])]
-    if missed or moved:
-        raise no_api
+    alive = {
+        name: "the fleet has no such server any more"
+        for name in pool.control_planes
+        if name not in fleet.servers
+    }
+    for name, answer in sweep(world, fleet.servers, PATIENCE_SECONDS):
+        if isinstance(answer, RpoolError):
+            if not fleet.servers[name].lost:
+                alive[name] = answer.summary
+        elif belongs_to(pool.uid, answer) and runs_control_plane(answer):
+            alive[name] = "has the files of a control plane"
+    return alive
+
+
+def _not_without_its_api(
+    pool: PoolView, server: ServerName, alive: Mapping[ServerName, str]
+) -> Unreachable:
+    reasons = "\n".join(f"  {name}: {why}" for name, why in sorted(alive.items())[:SHOWN_SERVERS])
+    return Unreachable(
+        f"{server} stays in cluster {pool.name}: its API does not answer, and it may be alive",
+        f"A server is not reset under a cluster that may still use it. Not excluded:\n{reasons}\n"
+        "Bring one control plane back and apply again. Or mark those that are gone for good "
+        "lost = true in the fleet. Or give up the whole cluster: terraform state rm this "
+        "rpool_node and destroy its rpool_cluster, which gives back every server it has claimed. "
+        "Nothing was changed.",
+    )
+
+
+def _reset(pool: PoolView, server: ServerName, world: World, attempt: Attempt) -> None:
+    """Without its cluster, of which nothing is left."""
+    seen, unseen = probe_all(world, [server])
     if server in unseen or not _is_in(pool, seen[server]):
         return
     claim = seen[server].probed.claim
@@ -145,23 +177,17 @@ def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName
 
 
 def read_node(pool: PoolView, server: ServerName, world: World) -> NodeFound:
-    """The labels and taints that the node has, of those that it was given. One that is half out, by
-    an unpin that was cut off, is not in the pool.
-    """
+    """The labels and taints that the node has, of those that it was given; see `NodeFound`."""
     serving = serving_control_plane(world, pool.uid, pool.control_planes)
     if serving is None or serving[1].record is None:
         return NodeFound(None, unreachable=True)
     record = serving[1].record
     given = record.pinned.get(server)
-    node = serving[1].nodes.get(server)
     if given is None:
         return NodeFound(None)
-    if server in record.leaving:
-        seen, unseen = probe_all(world, [server])
-        claim = None if unseen else seen[server].probed.claim
-        if claim is None or claim.uid != pool.uid or claim.phase is not Phase.MEMBER:
-            return NodeFound(None, unreachable=bool(unseen))
-    return NodeFound(given if node is None else _worn(given, node))
+    node = serving[1].nodes.get(server)
+    incomplete = server in record.joining | record.leaving
+    return NodeFound(given if node is None else _worn(given, node), incomplete)
 
 
 def _worn(given: NodeSpec, node: NodeSeen) -> NodeSpec:

@@ -36,8 +36,8 @@ from rpool.simulate.machine import Cluster, Machine
 
 
 class SimulatedWorld:
-    """See `rpool.model.world.World`. `machines`, `versions`, `broken` and `lingering` are there for
-    tests to change.
+    """See `rpool.model.world.World`. `machines`, `versions`, `broken`, `unobserved` and
+    `lingering` are there for tests to change.
     """
 
     def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
@@ -48,6 +48,7 @@ class SimulatedWorld:
         self.unread = ""  # why no server can read it
         self.acted: list[Action] = []
         self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
+        self.unobserved: dict[ServerName, RpoolError] = {}  # why a look through it fails
         self.lingering: set[ServerName] = set()  # their Nodes stay Ready for a while after a reset
         self._locks: set[tuple[ServerName, PoolUid]] = set()
         self._guard: AbstractContextManager[object] = threading.RLock()
@@ -88,6 +89,8 @@ class SimulatedWorld:
     def observe(self, via: ServerName) -> ClusterSeen:
         with self._guard:
             cluster = self._serving(via)
+            if via in self.unobserved:
+                raise self.unobserved[via]
             return ClusterSeen(
                 nodes={name: self._node(cluster, name) for name in cluster.nodes},
                 record=cluster.record,

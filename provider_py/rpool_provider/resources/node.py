@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _REQUEST = ("cluster", "server", "labels", "taints")
 _PLACE = ("address", "zone", "cores", "memory")
 
+_INCOMPLETE = b'{"incomplete":true}'
+"""Private data of a read that found a join or a departure cut off, for the plan after it."""
+
 
 class Node:
     name = "rpool_node"
@@ -53,12 +56,15 @@ class Node:
         if site is not None and not isinstance(server, Unknown):
             is_new = prior.values is None or prior.values["server"] != server
             values |= _place(site, server, is_new=is_new)
-        marked = _marked(site, server)
+        said = _marked(site, server)
         if prior.values is None:
-            return Plan(values, diagnostics=marked)
+            return Plan(values, diagnostics=said)
+        if prior.private == _INCOMPLETE:
+            values |= {"zone": UNKNOWN}  # an update, which puts the server in again
+            said = [*said, _put_in_again(prior.values)]
         changed = planning.changes(NODE.root, prior.values, values)
         replaces = [change.path for change in changed if change.attribute.replaces]
-        return Plan(values, prior.private, replaces, marked)
+        return Plan(values, prior.private, replaces, said)
 
     def read(self, held: Held, site: Site) -> Reply:
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
@@ -69,7 +75,8 @@ class Node:
             return Reply(held, [diagnostic.warning(said)])
         if found.spec is None:
             return Reply(Held(None))
-        return Reply(Held(held.values | _worn(held.values, found.spec), held.private))
+        private = _INCOMPLETE if found.incomplete else b""
+        return Reply(Held(held.values | _worn(held.values, found.spec), private))
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         return self._pin("create", planned, site, stop)
@@ -77,9 +84,9 @@ class Node:
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
         assert prior.values is not None  # noqa: S101
         assert planned.values is not None  # noqa: S101
-        if _known(prior.values) == _known(planned.values):
+        if _known(prior.values) == _known(planned.values) and planned.private != _INCOMPLETE:
             return Reply(planned)
-        reply = self._pin("update", planned, site, stop)
+        reply = self._pin("update", _placed(planned, site), site, stop)
         return Reply(prior, reply.diagnostics) if reply.diagnostics else reply
 
     def _pin(self, verb: str, planned: Held, site: Site, stop: threading.Event) -> Reply:
@@ -160,6 +167,20 @@ def _place(site: Site, name: str, *, is_new: bool) -> Values:
         "cores": server.cores,
         "memory": server.memory_gib,
     }
+
+
+def _placed(planned: Held, site: Site) -> Held:
+    """What was planned, with the place that was left open; nothing is left over of a cut-off."""
+    values = planned.values or {}
+    return Held(values | _place(site, values["server"], is_new=False))
+
+
+def _put_in_again(values: Values) -> Diagnostic:
+    return diagnostic.warning(
+        f"{values['server']} is only half in cluster {values['cluster']}",
+        "An operation on it was cut off: it may be cordoned, or reset. This apply puts it in "
+        "again. To take it out instead, remove this rpool_node.",
+    )
 
 
 def _marked(site: Site | None, name: Any) -> list[Diagnostic]:
