@@ -51,8 +51,8 @@ def servers(count: int = 7) -> Fleet:
 class Stage:
     """A site, its modelled world and what was logged."""
 
-    def __init__(self, count: int = 7) -> None:
-        self.world = SimulatedWorld(servers(count))
+    def __init__(self, count: int = 7, world: type[SimulatedWorld] = SimulatedWorld) -> None:
+        self.world = world(servers(count))
         config = SiteConfig(servers(count), Ssh(Secret("key")))
         self.site = Site(config, connect=lambda _: self.world)
         self.events: list[Event] = []

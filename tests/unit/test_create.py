@@ -25,8 +25,8 @@ from rpool.model.claim import Phase
 from rpool.model.event import Event, Result
 from rpool.model.pool import ControlPlane, Endpoint
 from rpool.model.secret import Secret
-from rpool.model.seen import Probed
-from rpool.model.server import Role
+from rpool.model.seen import PackagesSeen, Probed
+from rpool.model.server import Fleet, Role
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import Condition
 from rpool.model.world import SessionLock
@@ -177,11 +177,23 @@ def test_a_stopped_create_starts_nothing_more_and_names_what_it_has() -> None:
     assert not any(isinstance(action, act.Join) for action in stage.world.acted)
 
 
+class Unsure(SimulatedWorld):
+    """The first claim of a worker is published, and its answer is lost."""
+
+    lost = ""
+
+    def carry_out(self, action: act.Action, timeout_seconds: float) -> None:
+        super().carry_out(action, timeout_seconds)
+        if isinstance(action, act.TakeClaim) and action.claim.role is Role.WORKER and not self.lost:
+            self.lost = action.server
+            raise OutcomeUnknown(f"contact with {action.server} was lost")
+
+
 def test_a_claim_whose_outcome_is_unknown_is_no_orphan() -> None:
-    stage = Stage()
-    for name in workers_of(stage)[:2]:
-        stage.world.broken[(act.TakeClaim, name)] = OutcomeUnknown(f"contact with {name} was lost")
+    stage = Stage(7, Unsure)
     view = stage.site.create_pool(SPEC, stage.attempt())
+    assert isinstance(stage.world, Unsure)
+    assert stage.world.lost not in ("", *view.servers)  # the create went on without it
     assert stage.claimed() == set(view.servers)
 
 
@@ -276,3 +288,73 @@ def test_an_error_that_nobody_foresaw_is_a_bug_that_names_its_place() -> None:
     with pytest.raises(RpoolError) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert "secret" not in str(caught.value)
+
+
+class Raced(SimulatedWorld):
+    """Another cluster claims `wanted` after they were looked at, before they are locked."""
+
+    wanted: tuple[str, ...] = ()
+
+    def kubernetes_packages(self, via: str, minor: str) -> PackagesSeen:
+        for name in self.wanted:
+            self.machines[name].claim = FOREIGN
+        return super().kubernetes_packages(via, minor)
+
+
+def test_a_create_that_loses_the_race_for_its_control_planes_takes_others() -> None:
+    stage = Stage(9, Raced)
+    assert isinstance(stage.world, Raced)
+    stage.world.wanted = tuple(list(stage.world.machines)[:2])
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert view.condition is Condition.SETTLED
+    assert not set(stage.world.wanted) & set(view.servers)
+    assert all(stage.machine(name).claim == FOREIGN for name in stage.world.wanted)
+
+
+def test_a_create_that_finds_no_other_control_plane_says_who_was_faster() -> None:
+    stage = Stage(5, Raced)
+    assert isinstance(stage.world, Raced)
+    stage.world.wanted = tuple(list(stage.world.machines)[:1])
+    with pytest.raises(RpoolError, match="is claimed by pool other") as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert "could not be replaced" in caught.value.detail
+    assert "Missing" in caught.value.detail
+    assert stage.claimed() == set(stage.world.wanted)
+
+
+class Watched(SimulatedWorld):
+    """Remembers whether each control plane was locked when it became a member."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet)
+        self.locked: dict[str, bool] = {}
+
+    def carry_out(self, action: act.Action, timeout_seconds: float) -> None:
+        if isinstance(action, act.Init | act.Join):
+            uid = action.ownership.uid
+            self.locked[action.server] = (action.server, uid) in self._locks
+        super().carry_out(action, timeout_seconds)
+
+
+@pytest.mark.parametrize("first", ["works", "is replaced"])
+def test_a_create_holds_its_lock_on_each_control_plane(first: str) -> None:
+    stage = Stage(9, Watched)
+    assert isinstance(stage.world, Watched)
+    if first == "is replaced":
+        for name in list(stage.world.machines)[:2]:
+            stage.world.broken[(act.Prepare, name)] = CommandFailed(f"{name}: disk on fire")
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert len(view.control_planes) == 3
+    assert [n for n in view.control_planes if not stage.world.locked[n]] == []
+    assert stage.world._locks == set()
+
+
+def test_a_worker_that_is_replaced_leaves_no_node_behind() -> None:
+    """Contact broke after it had registered its Node."""
+    stage = Stage(9)
+    for name in workers_of(stage)[:3]:
+        stage.world.broken[(act.Join, name)] = OutcomeUnknown(f"contact with {name} was lost")
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    cluster = stage.machine(view.control_planes[0]).cluster
+    assert cluster is not None
+    assert set(cluster.nodes) == set(view.servers) == stage.claimed()

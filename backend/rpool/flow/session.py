@@ -52,7 +52,7 @@ class Held:
             new = sorted(heads - self._asked)
             self._asked |= heads
         locks, errors = _take(self._stack, self._world, self._uid, new)
-        for error in errors:
+        for error in errors.values():
             if isinstance(error, Refused) and not isinstance(error, ForeignClaim):
                 raise error
         with self._guard:
@@ -60,23 +60,27 @@ class Held:
             self._locks |= locks
             self._needed = min(1, len(self._locks)) if one_will_do else majority(len(heads))
             if self._alive() < self._needed:
-                raise self._too_few(errors)
+                raise self._too_few(errors.values())
         return bool(locks)
 
     def add(self, control_plane: ServerName) -> None:
-        """Hold it on one more, which counts from now on. Raises what keeps it from that."""
+        """Lock one more, which counts from now on. Raises what keeps it from that."""
+        for error in self.add_all([control_plane]).values():
+            raise error
+
+    def add_all(self, control_planes: Iterable[ServerName]) -> dict[ServerName, RpoolError]:
+        """Lock more, which count from now on. Returns those that cannot be locked, and why."""
+        wanted = frozenset(control_planes)
         with self._guard:
-            if control_plane in self._locks:
-                self._heads |= {control_plane}
-                return
-            self._asked.add(control_plane)
-        locks, errors = _take(self._stack, self._world, self._uid, [control_plane])
-        if errors:
-            raise errors[0]
+            new = sorted(wanted - self._locks.keys())
+            self._asked |= wanted
+        locks, errors = _take(self._stack, self._world, self._uid, new)
         with self._guard:
             self._locks |= locks
-            self._heads |= {control_plane}
-            self._needed = min(majority(len(self._heads)), self._alive())
+            self._heads |= wanted - errors.keys()
+            if new:
+                self._needed = min(majority(len(self._heads)), self._alive())
+        return errors
 
     def drop(self, server: ServerName) -> None:
         """A server that is let go does not count any more. Fewer are needed then if need be: those
@@ -114,25 +118,27 @@ def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) ->
 
 def _take(
     stack: ExitStack, world: World, uid: PoolUid, servers: Sequence[ServerName]
-) -> tuple[dict[ServerName, SessionLock], list[RpoolError]]:
-    """All at once, so that a dead control plane costs nothing but its own time."""
+) -> tuple[dict[ServerName, SessionLock], dict[ServerName, RpoolError]]:
+    """All at once, so that a dead control plane costs nothing but its own time. Returns the locks,
+    and why each of the others could not be had.
+    """
     if not servers:
-        return {}, []
+        return {}, {}
 
     def enter(server: ServerName) -> AbstractContextManager[SessionLock] | RpoolError:
-        manager = world.lock(server, uid)
         try:
+            manager = world.lock(server, uid)
             entered[server] = manager.__enter__()
         except Exception as error:  # whatever it is, the locks that others took are given back
             return as_rpool_error(error, f"taking the lock of pool {uid}")
         return manager
 
     entered: dict[ServerName, SessionLock] = {}
-    errors = []
+    errors: dict[ServerName, RpoolError] = {}
     with ThreadPoolExecutor(len(servers), thread_name_prefix="lock") as pool:
-        for result in pool.map(enter, servers):
+        for server, result in zip(servers, pool.map(enter, servers), strict=True):
             if isinstance(result, RpoolError):
-                errors.append(result)
+                errors[server] = result
             else:
                 stack.push(result.__exit__)
     return entered, errors
