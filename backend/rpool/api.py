@@ -179,6 +179,7 @@ class Site:
         try:
             pool = self._pool(uid)
         except NoSuchPool as nowhere:
+            self._refuse_unknown(uid, server)
             if nowhere.certain:
                 return
             raise
@@ -197,10 +198,18 @@ class Site:
         try:
             pool = self._pool(uid)
         except NoSuchPool as nowhere:
+            self._refuse_unknown(uid, server)
             return NodeFound(None, unreachable=not nowhere.certain)
         except Unreachable:
             return NodeFound(None, unreachable=True)
         return read_node(pool, server, self.world())
+
+    def _refuse_unknown(self, uid: PoolUid, server: ServerName) -> None:
+        """Raises Refused when nobody can have asked the server, since the fleet lacks it."""
+        from rpool.flow.find import not_in_fleet
+
+        if server not in self.config.fleet.servers:
+            raise not_in_fleet(f"cluster {uid}", [server])
 
     def _pool(self, uid: PoolUid) -> PoolView:
         """A pool that this process has seen already, or else looks for on the whole fleet."""

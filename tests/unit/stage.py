@@ -68,6 +68,7 @@ class Stage:
     def open(self, fleet: Fleet | None = None) -> None:
         """As another process would see the site: it knows nothing of what was read before."""
         config = self.site.config if fleet is None else replace(self.site.config, fleet=fleet)
+        self.world.fleet = config.fleet
         self.site = Site(config, connect=lambda _: self.world)
 
     def plan(self, view: PoolView, wanted: PoolSpec, was: PoolSpec) -> Target:

@@ -9,12 +9,13 @@ import pytest
 from stage import SPEC, Stage, killed, with_role
 
 from rpool.api import PoolIncomplete
-from rpool.errors import CommandFailed, SpecError, Unreachable
+from rpool.errors import CommandFailed, Refused, SpecError, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.pool import Tolerance
-from rpool.model.server import Role
+from rpool.model.server import Fleet, Role
 from rpool.model.view import PoolView
+from rpool.simulate.machine import Cluster as ModelledCluster
 from rpool_provider.resources import cluster_private, cluster_state
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.cluster_schema import CLUSTER
@@ -114,7 +115,7 @@ def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Act
     stage.world.broken.clear()
     assert stage.claimed()
     reply = Cluster().import_("batch", stage.site)
-    assert "never made to the end" in reply.diagnostics[0].summary
+    assert "only remains are left" in reply.diagnostics[0].summary
     values = reply.held.values
     assert values is not None
     assert set(values["servers"]) == stage.claimed()
@@ -122,6 +123,82 @@ def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Act
     assert read.values == values
     assert Cluster().delete(read, stage.site, threading.Event()).held.values is None
     assert stage.claimed() == set()
+
+
+@pytest.mark.parametrize("left", ["a killed create", "its first control plane is off"])
+def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(left: str) -> None:
+    stage = Stage(12)
+    with killed(stage, lambda action: isinstance(action, act.Prepare)):
+        stage.site.create_pool(SPEC, stage.attempt())
+    dead = "r3u11"  # a spare
+    if left != "a killed create":
+        heads = [n for n in stage.claimed() if stage.machine(n).claim.role is Role.CONTROL_PLANE]  # type: ignore[union-attr]
+        dead = sorted(heads)[0]
+    stage.machine(dead).powered = False
+    with pytest.raises(Unreachable, match="none through which its API answers") as caught:
+        Cluster().import_("batch", stage.site)
+    assert dead in caught.value.detail
+    assert "lost = true" in caught.value.detail
+    stage.mark(dead, lost=True)
+    values = Cluster().import_("batch", stage.site).held
+    assert Cluster().delete(values, stage.site, threading.Event()).held.values is None
+    assert stage.claimed() <= {dead}
+
+
+@pytest.mark.parametrize("api", ["gone", "without a record"])
+def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str) -> None:
+    """All of them are members by then, and the state went with the machine."""
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for name in view.control_planes:
+        if api == "gone":
+            stage.machine(name).reset()
+    if api != "gone":
+        cluster_of(stage, view).record = None
+    stage.open()
+    held_now = Cluster().import_(view.uid, stage.site).held
+    assert Cluster().delete(held_now, stage.site, threading.Event()).held.values is None
+    assert stage.claimed() == set()
+
+
+def test_nothing_is_imported_for_the_end_while_a_claim_is_lost() -> None:
+    """It may be that of the control plane."""
+    stage = Stage(12)
+    one = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
+    view = stage.site.create_pool(one, stage.attempt())
+    stage.machine(view.control_planes[0]).claim = None
+    with pytest.raises(Unreachable, match="none through which its API answers"):
+        Cluster().import_(view.uid, stage.site)
+
+
+@pytest.mark.parametrize("fleet", ["lacks the last server", "is another site's"])
+def test_a_cluster_that_the_fleet_lacks_is_an_error_and_not_gone(fleet: str) -> None:
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    state, missing = held(view), sorted(view.servers)
+    if fleet == "lacks the last server":
+        missing = missing[:1]
+        stage.machine(missing[0]).powered = False
+        with pytest.raises(PoolIncomplete) as caught:
+            stage.site.destroy_pool(view, stage.attempt())
+        assert caught.value.view is not None
+        state = held(caught.value.view)
+    kept = {n: s for n, s in stage.site.config.fleet.servers.items() if n not in missing}
+    stage.open(Fleet(kept))
+    with pytest.raises(Refused, match=f"cluster batch has {', '.join(missing)}, which") as refused:
+        Cluster().read(state, stage.site)
+    assert "put it back with lost = true" in refused.value.detail
+    uid = view.uid
+    with pytest.raises(Refused, match=f"cluster {uid} has {missing[0]}, which"):
+        stage.site.read_node(uid, missing[0])
+    with pytest.raises(Refused, match=f"cluster {uid} has {missing[0]}, which"):
+        stage.site.unpin_node(uid, missing[0], stage.attempt())
+
+
+def cluster_of(stage: Stage, view: PoolView) -> ModelledCluster:
+    cluster = stage.machine(view.control_planes[0]).cluster
+    assert cluster is not None
+    return cluster
 
 
 def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> None:

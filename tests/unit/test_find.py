@@ -8,7 +8,7 @@ import pytest
 from stage import FOREIGN, SPEC, Stage
 
 from rpool.errors import SpecError, Unreachable
-from rpool.flow.find import find
+from rpool.flow.find import Remains, find
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
 from rpool.model.record import RecordPhase
 from rpool.model.server import Role
@@ -111,7 +111,7 @@ def test_a_pool_without_an_api_is_an_error_that_names_its_servers(attribute: str
 def test_servers_that_were_only_claimed_are_no_pool_with_an_api() -> None:
     stage = Stage()
     stage.machine("r1u03").claim = FOREIGN
-    with pytest.raises(Unreachable, match="pool other"):
+    with pytest.raises(Remains, match="of cluster other"):
         find(stage.world, stage.site.config.fleet, "other")
 
 

@@ -7,12 +7,12 @@ of the pool shows its record.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rpool.decide.destroy import belongs_to
 from rpool.decide.joining import member
-from rpool.errors import Problem, RpoolError, SpecError, Unreachable
+from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.sweep import sweep
 from rpool.flow.view import of_record
@@ -64,6 +64,7 @@ class _Looked:
 
     claims: dict[ServerName, Claim] = field(default_factory=dict)
     control_planes: dict[ServerName, PoolUid] = field(default_factory=dict)
+    claim_lost: set[ServerName] = field(default_factory=set)
     answered: int = 0
     unseen: dict[ServerName, RpoolError] = field(default_factory=dict)
 
@@ -72,6 +73,8 @@ class _Looked:
             self.unseen[name] = answer
             return
         self.answered += 1
+        if answer.claim is None and answer.joined:
+            self.claim_lost.add(name)
         if answer.claim is not None:
             self.claims[name] = answer.claim
             if answer.joined and answer.claim.role is Role.CONTROL_PLANE:
@@ -114,8 +117,22 @@ class NoApi(Unreachable):
         self.missed = frozenset(missed)
 
 
-class NeverComplete(NoApi):
-    """A pool of which there are claims and no record, since its create was cut off early."""
+class Remains(NoApi):
+    """What is left of a cluster: claims, and no control plane that has its record. Its create or
+    its destroy was cut off.
+    """
+
+
+def not_in_fleet(what: str, missing: Sequence[ServerName]) -> Refused:
+    """The error about something whose servers the fleet does not have, so that nobody asked them.
+    They may be claimed and running: it is not gone.
+    """
+    return Refused(
+        f"{what} has {', '.join(missing)}, which the fleet does not have",
+        "It is not found on any server of this fleet. Is this the fleet of its site? If the entry "
+        "was removed, put it back: without it nobody can give the server back. If the hardware is "
+        "gone for good, put it back with lost = true.",
+    )
 
 
 def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:
@@ -136,7 +153,7 @@ def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = 
     uid = _which(looked, uid_or_name, fleet)
     pool = _through(world, uid, looked.control_planes_of(uid))
     if pool is None:
-        raise _never_complete(world, fleet, looked, uid) or _no_api(looked, uid, fleet)
+        raise _remains(world, fleet, looked, uid) or _no_api(looked, uid, fleet)
     return pool
 
 
@@ -212,24 +229,22 @@ def _asked_wrong(summary: str, detail: str) -> SpecError:
     return SpecError([Problem((), summary, detail)])
 
 
-def _never_complete(
-    world: World, fleet: Fleet, looked: _Looked, uid: PoolUid
-) -> NeverComplete | None:
-    """If that is certain: all of the fleet has answered, somebody is on the way in, and there is no
-    control plane, or one whose cluster has no record.
+def _remains(world: World, fleet: Fleet, looked: _Looked, uid: PoolUid) -> Remains | None:
+    """If that is certain: all of the fleet has answered, but for servers that are marked lost, and
+    there is no control plane, or one whose cluster has no record. A server that joined a cluster
+    and whose claim cannot be read may be its control plane.
     """
-    heads = looked.control_planes_of(uid)
-    on_the_way = any(looked.claims[n].phase is Phase.BOOTSTRAPPING for n in looked.of(uid))
-    if looked.unseen or not on_the_way:
+    control_planes = looked.control_planes_of(uid)
+    if looked.missed(fleet) or looked.claim_lost:
         return None
-    if heads and serving_control_plane(world, uid, heads) is None:
+    if control_planes and serving_control_plane(world, uid, control_planes) is None:
         return None
-    return NeverComplete(
+    return Remains(
         _by_claims(fleet, looked, uid),
         (),
-        f"pool {looked.pools()[uid]} ({uid}) was never made to the end",
-        f"Its create was cut off. It has {', '.join(looked.of(uid))}. To give these back: "
-        f"terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
+        f"of cluster {looked.pools()[uid]} ({uid}) only remains are left",
+        f"Its create or its destroy was cut off. It has {', '.join(looked.of(uid))}. To give these "
+        f"back: terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
     )
 
 
@@ -249,6 +264,12 @@ def _by_claims(fleet: Fleet, looked: _Looked, uid: PoolUid) -> PoolView:
     )
 
 
+_MARK = (
+    "If these are gone for good, mark them lost = true in the fleet: with all others asked, what is "
+    "left of a create or a destroy that was cut off can be imported and given back."
+)
+
+
 def _no_api(looked: _Looked, uid: PoolUid, fleet: Fleet) -> NoApi:
     control_planes = looked.control_planes_of(uid)
     asked = (
@@ -262,6 +283,6 @@ def _no_api(looked: _Looked, uid: PoolUid, fleet: Fleet) -> NoApi:
         _by_claims(fleet, looked, uid),
         looked.missed(fleet),
         f"pool {looked.pools()[uid]} ({uid}) has servers, but none through which its API answers",
-        f"Servers with its claim: {', '.join(looked.of(uid))}. {asked} A create that was cut off "
-        "early leaves no record." + (f"\nNot reached:{unseen}" if unseen else ""),
+        f"Servers with its claim: {', '.join(looked.of(uid))}. {asked}"
+        + (f"\nNot reached:{unseen}\n{_MARK}" if looked.missed(fleet) else ""),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rpool.decide.target import Offer
 from rpool.flow.attempt import Found
-from rpool.flow.find import NoSuchPool, serving
+from rpool.flow.find import NoSuchPool, not_in_fleet, serving
 from rpool.flow.observe import probe_all
 from rpool.flow.offers import Offers
 from rpool.flow.view import of_cluster
@@ -26,11 +26,14 @@ def read(
     last_taken: Iterable[ServerName] = (),
 ) -> Found:
     """The pool now, and an offer for its next plan. Without contact it is as before, with a
-    warning; it is gone only when all of the fleet was asked and no server is claimed by it.
+    warning; it is gone only when all of its servers are in the fleet, all of the fleet was asked,
+    and no server is claimed by it. Raises Refused when the fleet lacks some of its servers.
     """
     try:
         shown = serving(prior, fleet, world)
     except NoSuchPool as nowhere:
+        if missing := sorted(prior.servers.keys() - fleet.servers.keys()):
+            raise not_in_fleet(f"cluster {prior.name}", missing) from nowhere
         if nowhere.certain:
             return Found(None)
         return Found(prior, (_vanished(prior, nowhere),))

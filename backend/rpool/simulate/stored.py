@@ -65,7 +65,7 @@ class StoredWorld(SimulatedWorld):
         if self._store.is_current():
             return
         kept = self._store.load() or {}
-        self.machines = {name: Machine(server) for name, server in self._fleet.servers.items()}
+        self.machines = {name: Machine(server) for name, server in self.fleet.servers.items()}
         for name, machine in kept.items():
             if name in self.machines:
                 machine.server = self.machines[name].server

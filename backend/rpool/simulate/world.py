@@ -36,12 +36,12 @@ from rpool.simulate.machine import Cluster, Machine
 
 
 class SimulatedWorld:
-    """See `rpool.model.world.World`. `machines`, `versions`, `broken`, `unobserved` and
+    """See `rpool.model.world.World`. `fleet`, `machines`, `versions`, `broken`, `unobserved` and
     `lingering` are there for tests to change.
     """
 
     def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
-        self._fleet = fleet
+        self.fleet = fleet
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
         self.versions = set(versions)
         self.offered = set(versions)  # what the repository's index says
@@ -113,7 +113,7 @@ class SimulatedWorld:
         )
 
     def _reach(self, server: ServerName) -> Machine:
-        if server not in self._fleet.servers:
+        if server not in self.fleet.servers:
             raise Unreachable(
                 f"{server} is not in the fleet any more (simulated)",
                 "Put its entry back into the provider's fleet, or raise simulate.servers again: a "

@@ -126,11 +126,11 @@ class Cluster:
 
     def import_(self, id_: str, site: Site) -> Reply:
         """`id_` is a uid or a name. Raises SpecError, Unreachable."""
-        from rpool.flow.find import NeverComplete
+        from rpool.flow.find import Remains
 
         try:
             pool = site.find_pool(id_)
-        except NeverComplete as what:
+        except Remains as what:
             text = f"{what.summary}: it can only be destroyed or replaced"
             return Reply(
                 Held(cluster_state.remains(what.view)), [diagnostic.warning(text, what.detail)]
