@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rpool.api import Attempt, Site, Size, Standing, Target
@@ -18,6 +18,7 @@ from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import PoolView
+from rpool.model.world import SessionLock
 from rpool.simulate.machine import Machine
 from rpool.simulate.world import SimulatedWorld
 
@@ -46,6 +47,27 @@ def servers(count: int = 7) -> Fleet:
             for i in range(count)
         }
     )
+
+
+class Losing(SimulatedWorld):
+    """Its session locks are lost once `loses` says so, as when contact breaks for 30 s."""
+
+    loses: Callable[[], bool] = staticmethod(lambda: False)
+
+    @contextmanager
+    def lock(self, server: str, uid: str) -> Iterator[SessionLock]:
+        with super().lock(server, uid):
+            yield _Lost(lambda: self.loses())
+
+    def lose_after(self, kind: type[Action]) -> None:
+        """From the first action of `kind` on that is carried out from now."""
+        self.acted.clear()
+        self.loses = lambda: any(isinstance(action, kind) for action in self.acted)
+
+
+@dataclass
+class _Lost:
+    lost: Callable[[], bool]
 
 
 class Stage:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage
+from stage import FOREIGN, SPEC, Losing, Stage
 
 from rpool.api import PoolIncomplete
 from rpool.errors import (
@@ -254,6 +254,21 @@ def test_no_member_leaves_etcd_while_the_rest_would_lose_its_quorum() -> None:
     assert stage.world.observe(staying).record is not None  # it still serves
 
 
+def test_no_member_leaves_etcd_that_the_others_need_for_their_quorum() -> None:
+    """Of five two are silent, and two more are to leave: either would take the quorum along."""
+    stage = Stage(14)
+    view = stage.site.create_pool(FIVE, stage.attempt())
+    target = stage.plan(view, SPEC, FIVE)
+    staying = [name for name in view.control_planes if name in target.roles]
+    for name in staying[:2]:
+        stage.machine(name).powered = False
+    with pytest.raises(PoolIncomplete, match="would have no quorum: 2 of 4") as caught:
+        stage.site.change_pool(view, SPEC, target.roles, stage.attempt())
+    assert isinstance(caught.value.cause, Refused)
+    assert kinds(stage.world.acted, act.RemoveEtcdMember) == []
+    assert len(stage.world.etcd_members(staying[2])) == 5  # it still has a quorum to tell of it
+
+
 @pytest.mark.parametrize("kind", [act.TakeClaim, act.Prepare, act.Join, act.WriteRecord])
 def test_a_server_that_does_not_get_in_is_tried_again_by_the_next_plan(
     kind: type[Action],
@@ -342,18 +357,12 @@ def test_a_plan_that_somebody_overtook_changes_nothing() -> None:
 
 
 def test_an_operation_that_lost_its_lock_writes_no_record() -> None:
-    stage, view = made()
+    stage = Stage(9, Losing)
+    view = stage.site.create_pool(SPEC, stage.attempt())
     target = stage.plan(view, BIGGER, SPEC)
     (joining,) = target.joining
     stage.world.broken[act.Join, joining] = CommandFailed("no")
-    held = stage.world.lock
-
-    @contextmanager
-    def losing(server: str, uid: str) -> Iterator[SessionLock]:
-        with held(server, uid):
-            yield Losing(lambda: any(isinstance(a, act.Prepare) for a in stage.world.acted))
-
-    stage.world.lock = losing  # type: ignore[method-assign]
+    losing(stage).lose_after(act.Prepare)
     with pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert caught.value.view is not None
@@ -361,8 +370,6 @@ def test_an_operation_that_lost_its_lock_writes_no_record() -> None:
     assert len(kinds(stage.world.acted, act.WriteRecord)) == 1
 
 
-@dataclass
-class Losing:
-    """A lock that is lost from some moment on."""
-
-    lost: Callable[[], bool]
+def losing(stage: Stage) -> Losing:
+    assert isinstance(stage.world, Losing)
+    return stage.world

@@ -15,6 +15,7 @@ from rpool.errors import (
     Unreachable,
 )
 from rpool.model import action as act
+from rpool.model.claim import Claim
 from rpool.model.pool import NodeSpec
 from rpool.model.record import RecordPhase
 from rpool.model.secret import Secret
@@ -22,6 +23,7 @@ from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import Condition
+from rpool.simulate.world import SimulatedWorld
 
 
 def test_a_read_after_a_create_shows_the_same_pool() -> None:
@@ -60,13 +62,14 @@ def test_a_destroy_without_one_server_keeps_just_that_one() -> None:
     assert set(caught.value.view.servers) == {dead} == stage.claimed()
 
 
-def test_a_destroy_never_touches_a_server_that_another_pool_has_meanwhile() -> None:
+@pytest.mark.parametrize("foreign", [FOREIGN, replace(FOREIGN, pool=SPEC.name)])
+def test_a_destroy_never_touches_a_server_that_another_pool_has_meanwhile(foreign: Claim) -> None:
     stage = Stage()
     view = stage.site.create_pool(SPEC, stage.attempt())
     taken = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
-    stage.machine(taken).claim = FOREIGN
+    stage.machine(taken).claim = foreign
     stage.site.destroy_pool(view, stage.attempt())
-    assert stage.machine(taken).claim == FOREIGN
+    assert stage.machine(taken).claim == foreign
     assert stage.machine(taken).cluster is not None
 
 
@@ -202,3 +205,38 @@ def test_a_destroy_that_was_stopped_before_any_reset_leaves_a_pool_that_the_next
     cluster = stage.machine(view.control_planes[0]).cluster
     assert cluster is not None
     assert not cluster.cordoned
+
+
+class Overtaken(SimulatedWorld):
+    """Another operation has written its record just before ours is written."""
+
+    overtakes = False
+
+    def carry_out(self, action: act.Action, timeout_seconds: float) -> None:
+        cluster = self.machines[action.server].cluster
+        if isinstance(action, act.WriteRecord) and self.overtakes and cluster is not None:
+            assert cluster.record is not None
+            cluster.record = replace(cluster.record, change="another's")
+        super().carry_out(action, timeout_seconds)
+
+
+def test_a_destroy_whose_record_is_refused_stops() -> None:
+    stage = Stage(7, Overtaken)
+    assert isinstance(stage.world, Overtaken)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage.world.overtakes = True
+    stage.world.acted.clear()
+    with pytest.raises(Refused, match="another operation works on the pool"):
+        stage.site.destroy_pool(view, stage.attempt())
+    assert stage.world.acted == []
+    assert stage.site.read_pool(view).view == view
+
+
+def test_a_destroy_whose_record_cannot_be_written_goes_on() -> None:
+    """Its etcd may be full, or without quorum for writing: it is given back all the same."""
+    stage = Stage()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for name in view.control_planes:
+        stage.world.broken[(act.WriteRecord, name)] = Unreachable("no space")
+    assert stage.site.destroy_pool(view, stage.attempt()) == ("no space",)
+    assert stage.claimed() == set()

@@ -57,7 +57,6 @@ class Leaver:
     claim: Claim | None
     has_node: bool
     joined: bool
-    in_etcd: bool
     lost: bool
     silent: bool
     dead: bool
@@ -238,7 +237,10 @@ def plan_change(change: Change, seen: Mapping[ServerName, Probed]) -> list[Step]
         for step in arrivals
     ]
     then = _Then(
-        change, change.joining.ownership(change.heir, seen), frozenset(map(_name, arrivals))
+        change,
+        change.joining.ownership(change.heir, seen),
+        frozenset(map(_name, arrivals)),
+        forgotten,
     )
     steps = [*dead, *arrivals, *then.nodes(), *then.departures(), *then.metallb()]
     begin = Step(BEGUN, via, WriteRecord(via, ours, change.begun, change.record.change))
@@ -288,11 +290,14 @@ def forget_step(name: ServerName) -> StepName:
 
 @dataclass(frozen=True, slots=True)
 class _Then:
-    """What is done through the heir (`ours` is its claim) once all have `arrived`."""
+    """What is done through the heir (`ours` is its claim) once all have `arrived`. The dead are
+    `forgotten` before a living control plane leaves: they count in etcd until they are out.
+    """
 
     change: Change
     ours: Ownership
     arrived: frozenset[StepName]
+    forgotten: frozenset[StepName]
 
     def _step(self, name: StepName, action: Action, *needs: StepName) -> Step:
         return Step(name, self.change.heir, action, self.arrived.union(needs))
@@ -311,7 +316,8 @@ class _Then:
 
     def departures(self) -> list[Step]:
         alive = [leaver for leaver in self.change.leavers if not leaver.dead]
-        return _departures(self.change, alive, self.arrived, self.change.heir, self.ours)
+        heir, ours = self.change.heir, self.ours
+        return _departures(self.change, alive, self.arrived, heir, ours, self.forgotten)
 
     def metallb(self) -> list[Step]:
         """Its pools as they should be; all of it anew where an earlier change was cut off."""
@@ -336,16 +342,17 @@ def _departures(
     before: frozenset[StepName],
     through: ServerName,
     ours: Ownership,
+    first: frozenset[StepName] = frozenset(),
 ) -> list[Step]:
-    """Ways out, workers' side by side and control planes' one after the other."""
+    """Ways out, workers' side by side and control planes' one after the other, after `first`."""
     steps: list[Step] = []
-    turn = before
+    turn = before | first
     for leaver in leavers:
         is_worker = leaver.role is Role.WORKER
         its = _departure(change, leaver, before if is_worker else turn, through, ours)
         steps += its
         if not is_worker:
-            turn = before | {its[-1].name}
+            turn = before | first | {its[-1].name}
     return steps
 
 
@@ -369,8 +376,10 @@ def _departure(
         chain.append((f"leave {name}", SetPhase(name, its, Phase.LEAVING)))
         if leaver.role is Role.CONTROL_PLANE and leaver.joined and not leaver.lost:
             chain.append((f"step down {name}", StepDown(name, its)))
-    if leaver.in_etcd:
-        chain.append((f"leave etcd {name}", RemoveEtcdMember(through, ours, name)))
+    if leaver.role is Role.CONTROL_PLANE:  # also one that joined since it was looked at
+        address = change.record.members[name].address
+        leave_etcd = RemoveEtcdMember(through, ours, name, address=address)
+        chain.append((f"leave etcd {name}", leave_etcd))
     if leaver.claim is not None:
         vip = change.wanted.control_plane.endpoint.vip
         chain.append((f"reset {name}", Reset(name, leaver.claim.ownership, vip)))

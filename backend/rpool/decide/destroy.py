@@ -36,12 +36,9 @@ def belongs_to(uid: PoolUid, probed: Probed) -> bool:
 
 
 def plan_destroy(removal: Removal) -> list[Step]:
-    """Drain through the API while there is one, then reset all servers at once. Whoever keeps the
-    pool after all finds in its record that everybody may be on the way out; the claims say who is.
-    """
-    begun = _begun(removal)
-    drained = _drain(removal, frozenset(step.name for step in begun))
-    before = frozenset(step.name for step in [*begun, *drained])
+    """Drain through the API while there is one, then reset all servers at once."""
+    drained = _drain(removal)
+    before = frozenset(step.name for step in drained)
     leaving = [
         Step(
             f"leave {name}",
@@ -60,10 +57,14 @@ def plan_destroy(removal: Removal) -> list[Step]:
         )
         for name, claim in removal.ours.items()
     ]
-    return [*begun, *drained, *leaving, *resets]
+    return [*drained, *leaving, *resets]
 
 
-def _begun(removal: Removal) -> list[Step]:
+def begin_destroy(removal: Removal) -> list[Step]:
+    """The record that says what is under way. Who keeps the cluster after all finds in it that
+    every server may be on the way out; the claims say which are. Refused where another operation
+    has written its own: then nothing else is done.
+    """
     via, record = removal.api_via, removal.record
     if via is None or record is None:
         return []
@@ -77,10 +78,10 @@ def _begun(removal: Removal) -> list[Step]:
     return [Step("record applying", via, WriteRecord(via, ours, begun, record.change))]
 
 
-def _drain(removal: Removal, after: frozenset[str]) -> list[Step]:
+def _drain(removal: Removal) -> list[Step]:
     via = removal.api_via
     if via is None or not removal.nodes:
         return []
     seconds = removal.drain_timeout_seconds
     drain = Drain(via, removal.ours[via].ownership, removal.nodes, seconds, Budgets.IGNORED)
-    return [Step("drain", via, drain, after=after)]
+    return [Step("drain", via, drain)]

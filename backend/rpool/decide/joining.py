@@ -19,6 +19,7 @@ from rpool.model.action import (
     Join,
     JoinSecrets,
     Prepare,
+    RemoveEtcdMember,
     RestartKubelet,
     SetPhase,
     TakeClaim,
@@ -165,6 +166,14 @@ class ServersUp:
         name, joining = self.via, self.joining
         if self.via_serves:
             return [Step(ADMIT, name, AdmitJoiners(name, self._ours(name), joining.secrets))]
+        if (claim := self.seen[name].claim) and claim.phase is not Phase.BOOTSTRAPPING:
+            raise Refused(
+                f"{name} is {claim.phase.value} of pool {joining.spec.name}, but nothing there "
+                "says that kubeadm finished (/var/lib/rpool/joined is missing)",
+                "A new control plane is not begun where one may serve. Put the file back with the "
+                "word control_plane in it, or mark the server lost = true in the fleet. Nothing "
+                "was changed.",
+            )
         init = Init(name, self._ours(name), joining.servers[name], joining.spec, joining.secrets)
         prepared = frozenset({f"prepare {name}"})
         return [Step(f"init {name}", name, init, prepared), self._member(name, f"init {name}")]
@@ -174,11 +183,24 @@ class ServersUp:
         before = self.opening_name
         for name in self._unjoined(Role.CONTROL_PLANE):
             if name != self.via:
-                steps += self._join(name, after={self.opening_name, before})
+                turn = {self.opening_name, before}
+                leave = self._out_of_etcd(name, turn)
+                steps += [*leave, *self._join(name, after=turn | {step.name for step in leave})]
                 before = f"join {name}"
         for name in self._unjoined(Role.WORKER):
             steps += self._join(name, after={self.opening_name})
         return steps
+
+    def _out_of_etcd(self, name: ServerName, turn: set[StepName]) -> list[Step]:
+        """A member that an earlier attempt or an earlier life of the server left in etcd: kubeadm
+        would take it for the new one, which never starts with an empty disk.
+        """
+        if self.all_or_none:
+            return []  # this cluster has had no earlier attempt
+        address = self.joining.servers[name].address
+        action = RemoveEtcdMember(self.via, self._ours(self.via), name, address=address)
+        needs = frozenset(turn | {f"prepare {name}"})
+        return [Step(f"former member {name}", name, action, needs)]
 
     def _restarts(self) -> list[Step]:
         return [

@@ -8,12 +8,21 @@ from rpool.model.seen import EtcdMember
 from rpool.model.server import ServerName
 
 
+def member_of(members: Sequence[EtcdMember], server: ServerName, address: str) -> EtcdMember | None:
+    """The member of etcd that runs on `server`, or was added for it and never started: that one
+    has no name yet, but its address.
+    """
+    named = (member for member in members if member.name == server)
+    unnamed = (member for member in members if not member.name and address in member.peers)
+    return next(named, None) or next(unnamed, None)
+
+
 def majority(voters: int) -> int:
     """How many of so many voters must be there for anything to be decided."""
     return voters // 2 + 1
 
 
-def why_not_remove(members: Sequence[EtcdMember], leaving: ServerName) -> str | None:
+def why_not_remove(members: Sequence[EtcdMember], leaving: EtcdMember) -> str | None:
     """Why `leaving` must not be taken out of etcd now, or None when the rest keeps its quorum.
 
     The removal itself is decided by today's voters; afterwards the rest must stand alone. A learner
@@ -23,14 +32,14 @@ def why_not_remove(members: Sequence[EtcdMember], leaving: ServerName) -> str | 
     healthy = [member for member in voters if member.healthy]
     if len(healthy) < majority(len(voters)):
         return f"etcd has no quorum: {_counted(healthy, voters)}"
-    rest = [member for member in voters if member.name != leaving]
+    rest = [member for member in voters if member.id != leaving.id]
     if not rest:
-        return f"{leaving} is the last voting member of etcd"
+        return f"{leaving.name} is the last voting member of etcd"
     healthy_rest = [member for member in rest if member.healthy]
     if len(healthy_rest) < majority(len(rest)):
         return (
-            f"without {leaving} etcd would have no quorum: {_counted(healthy_rest, rest)} "
-            f"where {majority(len(rest))} are needed"
+            f"without {leaving.name or 'it'} etcd would have no quorum: "
+            f"{_counted(healthy_rest, rest)} where {majority(len(rest))} are needed"
         )
     return None
 

@@ -172,10 +172,16 @@ class _Changing:
     def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
         """The removal with the id of the member, once it is shown that the rest keeps quorum."""
         members = self._world.etcd_members(action.server)
-        leaving = next((its for its in members if its.name == action.member), None)
+        leaving = quorum.member_of(members, action.member, action.address)
         if leaving is None:
             return None
-        if why := quorum.why_not_remove(members, action.member):
+        if leaving.healthy and action.member not in self._change.record.members:
+            raise Refused(
+                f"{action.member} is to join, but etcd has a member of that name that answers",
+                "Another machine runs under this name: compare the addresses and host keys in the "
+                "fleet with the servers.",
+            )
+        if why := quorum.why_not_remove(members, leaving):
             raise Refused(
                 f"{action.member} was not taken out of etcd: {why}",
                 "Bring the other control planes back first.",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from rpool.decide.destroy import Removal, belongs_to, plan_destroy
+from rpool.decide.destroy import Removal, begin_destroy, belongs_to, plan_destroy
 from rpool.decide.joining import member
 from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.admission import change_id
@@ -139,7 +139,11 @@ def _give_back(
             record=shown[1].record if shown else None,
             change=change_id(),
         )
-        return carry_out(plan_destroy(removal), world, journal, limits)
+        begun = carry_out(begin_destroy(removal), world, journal, limits)
+        if isinstance(begun.error, Refused):
+            raise begun.error  # another operation is at work
+        ran = carry_out(plan_destroy(removal), world, journal, limits)
+        return replace(ran, failed={**begun.failed, **ran.failed})
 
 
 def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:

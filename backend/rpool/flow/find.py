@@ -265,8 +265,8 @@ def _by_claims(fleet: Fleet, looked: _Looked, uid: PoolUid) -> PoolView:
 
 
 _MARK = (
-    "If these are gone for good, mark them lost = true in the fleet: with all others asked, what is "
-    "left of a create or a destroy that was cut off can be imported and given back."
+    "If these are gone for good, mark them lost = true in the fleet: with all others asked, what "
+    "is left of a create or a destroy that was cut off can be imported and given back."
 )
 
 

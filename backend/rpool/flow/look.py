@@ -310,7 +310,6 @@ class _Looking:
             claim=claim,
             has_node=name in self._cluster.nodes,
             joined=name in self._seen and self._has_joined(name),
-            in_etcd=name in health,
             lost=lost,
             silent=silent,
             dead=dead,

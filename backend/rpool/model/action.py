@@ -215,14 +215,16 @@ class StepDown:
 class RemoveEtcdMember:
     """Through control plane `server`: take `member` out of etcd; one that is not in it is out.
 
-    `member_id` (hexadecimal, as etcd prints it) is filled in once it was shown that the rest keeps
-    its quorum, so that what is removed is what was looked at.
+    `address` is the member's, by which one is found that never started. `member_id` (hexadecimal,
+    as etcd prints it) is filled in once it was shown that the rest keeps its quorum, so that what
+    is removed is what was looked at.
     """
 
     server: ServerName
     ownership: Ownership
     member: ServerName
     member_id: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

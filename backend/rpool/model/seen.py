@@ -81,13 +81,14 @@ class NodeSeen:
 @dataclass(frozen=True, slots=True)
 class EtcdMember:
     """A member of a cluster's etcd. `id` is hexadecimal; a learner does not vote; `healthy` says
-    that it answered just now.
+    that it answered just now. One that never started has no name, but its `peers` addresses.
     """
 
     id: str
     name: ServerName
     votes: bool
     healthy: bool
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Literal, assert_never
 from rpool.errors import Bug
 from rpool.model import action as act
 from rpool.model.action import Action
-from rpool.model.claim import Ownership
+from rpool.model.claim import Ownership, Phase
 from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
@@ -22,7 +22,7 @@ from rpool.reach import documents, kubeadm, vip
 from rpool.reach.manifests import FLANNEL, METALLB, Manifest
 from rpool.reach.script import compose
 
-Guard = Literal["alone", "together", "briefly"]
+Guard = Literal["alone", "together", "briefly", "in_turn"]
 Variables = dict[str, str]
 
 LEAVING = {
@@ -80,7 +80,9 @@ def _guarded(
     node = _node(site, action.server)
     match action:
         case act.SetPhase():
-            return "briefly", ("phase",), {"PHASE": action.phase.value}
+            # A join that goes on here ends first: what it has made is then seen, and undone.
+            guard: Guard = "in_turn" if action.phase is Phase.LEAVING else "briefly"
+            return guard, ("phase",), {"PHASE": action.phase.value}
         case act.AppendJournal():
             return "briefly", ("journal",), {"LINES_TEXT": "\n".join(action.lines)}
         case act.Init():

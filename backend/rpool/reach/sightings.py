@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
+from urllib.parse import urlsplit
 
 from rpool.errors import CommandFailed
 from rpool.model.claim import Claim
@@ -111,6 +112,7 @@ def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
         name=member.get("name", ""),
         votes=not member.get("isLearner", False),
         healthy=not answering.isdisjoint(member.get("clientURLs", ())),
+        peers=tuple(urlsplit(url).hostname or "" for url in member.get("peerURLs", ())),
     )
 
 

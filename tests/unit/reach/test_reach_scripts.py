@@ -14,7 +14,7 @@ import pytest
 from conftest import TestServer, at_home, claim
 from samples import CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing
 
-from rpool.errors import CommandFailed, RpoolError, TimedOut
+from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Ownership, Phase
 from rpool.model.site import Mirrors
@@ -43,6 +43,27 @@ def test_a_journal_grows_line_by_line_also_while_an_action_works(
     journal = server.path("/var/lib/rpool/journal.jsonl").read_text()
     assert journal == "".join(f'{{"n": {n}}}\nit\'s\n' for n in range(3))
     working.join()
+
+
+def test_a_server_leaves_only_once_what_works_there_is_over(
+    world: RealWorld, server: TestServer
+) -> None:
+    """A join whose operator died goes on, and would make a member of what was given back."""
+    claim(world)
+    server.marker("kubeadm", f"while [ ! -e {server.root}/go ]; do sleep 0.05; done")
+    working = threading.Thread(target=join, args=(world, server), kwargs={"control_plane": False})
+    working.start()
+    wait_for(lambda: "kubeadm join" in server.calls)
+    with pytest.raises(Refused, match="busy"):
+        world.carry_out(act.SetPhase("r1u04", OURS, Phase.LEAVING), 6)
+    world.carry_out(act.SetPhase("r1u04", OURS, Phase.MEMBER), 6)  # it hinders nothing else
+    assert world.probe("r1u04").claim == replace(CLAIM, phase=Phase.MEMBER)
+    (server.root / "go").touch()
+    world.carry_out(act.SetPhase("r1u04", OURS, Phase.LEAVING), 60)
+    working.join()
+    probed = world.probe("r1u04")
+    assert probed.claim == replace(CLAIM, phase=Phase.LEAVING)
+    assert server.path("/var/lib/rpool/joined").exists()
 
 
 def init(world: RealWorld, server: TestServer, timeout_seconds: float = 60) -> None:

@@ -11,7 +11,8 @@ act() {
         '$1 "" == id "" || $3 "" == name "" { print $1, $3 }' "$SECRETS/members")
     case $found in
         '') ;; # it is out
-        "$MEMBER_ID $MEMBER") quietly etcdctl 30 member remove "$MEMBER_ID" ;;
+        # One that never started has no name.
+        "$MEMBER_ID $MEMBER" | "$MEMBER_ID ") quietly etcdctl 30 member remove "$MEMBER_ID" ;;
         *) die 1 "etcd has another member than $MEMBER_ID of $MEMBER, which was to go: $found" ;;
     esac
 }

@@ -4,8 +4,9 @@
 # until the script ends. A check in one call and the act in the next would be a race.
 #
 # $GUARD says how: `alone` (init, reset: nothing else may work here), `together` (changes that go
-# through the API of this server: several at once are fine, none during a reset), or `briefly`
-# (the claim and the journal, which must be writable while an action works here for minutes).
+# through the API of this server: several at once are fine, none during a reset), `briefly` (the
+# claim and the journal, which must be writable while an action works here for minutes), or
+# `in_turn` (the claim, once nothing works here).
 
 # A file in a directory of our own: in /run/lock any user could take it first.
 SERVER_LOCK=$RUN_DIR/server.lock # held while an action works, for minutes perhaps
@@ -83,6 +84,10 @@ main() {
         alone) lock_server "$patience" ;;
         together) lock_server "$patience" -s ;;
         briefly) lock_claim ;;
+        in_turn)
+            lock_server "$patience"
+            lock_claim
+            ;;
     esac
     check_claim
     act
