@@ -12,7 +12,7 @@ from rpool.decide.joining import ADMIT
 from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan
 from rpool.flow.admission import CaPin
 from rpool.flow.attempt import Attempt, PoolIncomplete
-from rpool.flow.execute import Limits, Ran, carry_out, seconds_for
+from rpool.flow.execute import Limits, Ran, carry_out
 from rpool.flow.journal import Journal
 from rpool.flow.look import Looked, Wish, look, not_to_be_had
 from rpool.flow.session import Held, session
@@ -246,7 +246,7 @@ class _Changing:
             ours = change.joining.ownership(via, self._looked.seen)
             action = WriteRecord(via, ours, record, change.record.change)
             try:
-                self._world.carry_out(action, seconds_for(action))
+                self._world.carry_out(action, action.limit_seconds)
             except RpoolError:
                 continue
             return

@@ -13,13 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import assert_never
 
 from rpool.errors import Bug, Interrupted, OutcomeUnknown, RpoolError, TimedOut
 from rpool.flow.journal import Journal
-from rpool.model import action as act
 from rpool.model.action import Action, Prepare
-from rpool.model.claim import Phase
 from rpool.model.server import ServerName
 from rpool.model.step import Step, StepName
 from rpool.model.world import World
@@ -62,32 +59,6 @@ class Limits:
             summary = "the pool's session lock was lost"
             return OutcomeUnknown(summary, "Contact broke for over 30 s. Run it again.")
         return None
-
-
-def seconds_for(action: Action) -> float:
-    """How long an action may take: generous, since it ends a hang and measures nothing."""
-    match action:
-        case act.SetPhase(phase=Phase.LEAVING):
-            return 700  # what works there ends first, a join perhaps
-        case act.TakeClaim() | act.SetPhase() | act.WriteRecord() | act.AppendJournal():
-            return 90
-        case act.RemoveEtcdMember() | act.SetNode() | act.DeleteNode() | act.Uncordon():
-            return 90
-        case act.RestartKubelet():
-            return 90
-        case act.AdmitJoiners() | act.RevokeJoiners() | act.ApplyNetwork() | act.ApplyMetalLB():
-            return 180
-        case act.Reset() | act.StepDown() | act.ConfigureMetalLB() | act.RemoveMetalLB():
-            return 400
-        case act.Init() | act.Join() | act.AwaitReady():
-            return 600
-        case act.Prepare():
-            return 1200
-        case act.Drain():
-            # kubectl overruns its own time limit by 90 s, twice, and a second try has 60 s.
-            return action.timeout_seconds + 300
-        case _:
-            assert_never(action)
 
 
 Bind = Callable[[Action], Action | None]
@@ -173,7 +144,7 @@ class _Run:
             self._journal.failed(step, seconds, error)
 
     def _seconds(self, action: Action) -> float:
-        return max(1.0, min(seconds_for(action), self._limits.seconds_left))
+        return max(1.0, min(action.limit_seconds, self._limits.seconds_left))
 
     def _one(self, step: Step) -> None:
         try:

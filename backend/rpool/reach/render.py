@@ -1,7 +1,6 @@
 """Actions as scripts, purely: what each needs to know, and which files carry it out.
 
-The `match` is closed, so a new action cannot be forgotten, and so is the kind of guard: every
-action that changes a server names how it is guarded (see scripts/guard.sh).
+The `match` is closed, so a new action cannot be forgotten.
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-from typing import Literal, assert_never
+from typing import assert_never
 
 from rpool.errors import Bug
 from rpool.model import action as act
-from rpool.model.action import Action
-from rpool.model.claim import Ownership, Phase
+from rpool.model.action import Action, Guarded
+from rpool.model.claim import Ownership
 from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
@@ -22,7 +21,6 @@ from rpool.reach import documents, kubeadm, vip
 from rpool.reach.manifests import FLANNEL, METALLB, Manifest
 from rpool.reach.script import compose
 
-Guard = Literal["alone", "together", "briefly", "in_turn"]
 Variables = dict[str, str]
 
 LEAVING = {
@@ -49,83 +47,60 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
         case act.Prepare():
             raise Bug("preparation is not a script: it is Ansible's")
         case _:
-            guard, parts, variables = _guarded(action, site)
-            owned = common | _ownership(action.ownership) | {"GUARD": guard}
+            parts, variables = _parts(action, site)
+            owned = common | _ownership(action.ownership) | {"GUARD": action.guard.value}
             return compose(("library", "guard", *parts), owned | variables)
 
 
-def _guarded(
-    action: act.SetPhase
-    | act.Init
-    | act.AdmitJoiners
-    | act.Join
-    | act.RevokeJoiners
-    | act.ApplyNetwork
-    | act.ApplyMetalLB
-    | act.ConfigureMetalLB
-    | act.WriteRecord
-    | act.RemoveMetalLB
-    | act.Drain
-    | act.Uncordon
-    | act.RestartKubelet
-    | act.StepDown
-    | act.RemoveEtcdMember
-    | act.SetNode
-    | act.DeleteNode
-    | act.Reset
-    | act.AppendJournal,
-    site: SiteConfig,
-) -> tuple[Guard, tuple[str, ...], Variables]:
-    """How the action is guarded, the files with its `act`, and what they need to know."""
+def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variables]:
+    """The files with the action's `act`, and what they need to know."""
     node = _node(site, action.server)
     match action:
         case act.SetPhase():
-            # A join that goes on here ends first: what it has made is then seen, and undone.
-            guard: Guard = "in_turn" if action.phase is Phase.LEAVING else "briefly"
-            return guard, ("phase",), {"PHASE": action.phase.value}
+            return ("phase",), {"PHASE": action.phase.value}
         case act.AppendJournal():
-            return "briefly", ("journal",), {"LINES_TEXT": "\n".join(action.lines)}
+            return ("journal",), {"LINES_TEXT": "\n".join(action.lines)}
         case act.Init():
-            return "alone", ("traces", "membership", "init"), node | _init(action)
+            return ("traces", "membership", "init"), node | _init(action)
         case act.Join():
-            return "alone", ("traces", "membership", "join"), node | _join(action)
+            return ("traces", "membership", "join"), node | _join(action)
         case act.Reset():
-            return "alone", ("traces", "clean", "reset"), {"VIP": action.vip or ""}
+            return ("traces", "clean", "reset"), {"VIP": action.vip or ""}
         case act.AdmitJoiners():
-            return "together", ("admit",), node | _admit(action, site)
+            return ("admit",), node | _admit(action, site)
         case act.RevokeJoiners():
-            return "together", ("revoke",), node | _revoke(action)
+            return ("revoke",), node | _revoke(action)
         case act.ApplyNetwork():
             variables = node | _manifest(FLANNEL, site) | {"POD_CIDR": action.pod_cidr}
-            return "together", ("fetch", "network"), variables
+            return ("fetch", "network"), variables
         case act.ApplyMetalLB():
-            return "together", ("fetch", "metallb"), node | _manifest(METALLB, site)
+            return ("fetch", "metallb"), node | _manifest(METALLB, site)
         case act.ConfigureMetalLB():
             pools = {
                 "POOLS": documents.metallb(action.pools),
                 "POOL_NAMES": " ".join(sorted(action.pools)),
             }
-            return "together", ("metallb-pools",), node | pools
+            return ("metallb-pools",), node | pools
         case act.WriteRecord():
             text = documents.record(action.record)
             changes = {"CHANGE": action.record.change, "OVER": action.over}
-            return "together", ("record",), node | changes | {"RECORD": text}
+            return ("record",), node | changes | {"RECORD": text}
         case act.RemoveMetalLB():
-            return "together", ("fetch", "metallb-remove"), node | _manifest(METALLB, site)
+            return ("fetch", "metallb-remove"), node | _manifest(METALLB, site)
         case act.Drain():
-            return "together", ("leaving", "drain"), node | _drain(action)
+            return ("leaving", "drain"), node | _drain(action)
         case act.Uncordon():
-            return "together", ("leaving", "uncordon"), node | {"NODE": action.node, **LEAVING}
+            return ("leaving", "uncordon"), node | {"NODE": action.node, **LEAVING}
         case act.RestartKubelet():
-            return "alone", ("restart-kubelet",), {}
+            return ("restart-kubelet",), {}
         case act.StepDown():
-            return "alone", ("membership", "step-down"), node
+            return ("membership", "step-down"), node
         case act.RemoveEtcdMember():
-            return "together", ("etcd", "etcd-remove"), node | _etcd_member(action)
+            return ("etcd", "etcd-remove"), node | _etcd_member(action)
         case act.SetNode():
-            return "together", ("set-node",), node | _set_node(action)
+            return ("set-node",), node | _set_node(action)
         case act.DeleteNode():
-            return "together", ("delete-node",), node | {"LEFT": action.node}
+            return ("delete-node",), node | {"LEFT": action.node}
         case _:
             assert_never(action)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import assert_never
 
 from rpool.errors import OutcomeUnknown, RpoolError, TimedOut, Unreachable
 from rpool.model import action as act
@@ -64,7 +63,7 @@ class RealWorld:
         self._address(action.server)  # so that rendering finds it
         script = render(action, self._site, timeout_seconds)
         completed = self._run(action.server, script, timeout_seconds)
-        error = failure(doing(action), action.server, completed, secrets_of(action))
+        error = failure(action.doing, action.server, completed, secrets_of(action))
         if error is not None:
             raise error
 
@@ -117,55 +116,3 @@ def secrets_of(action: Action) -> tuple[Secret, ...]:
             return (token, *halves, action.secrets.certificate_key)
         case _:
             return ()
-
-
-def doing(action: Action) -> str:
-    """The action in words, for an error's first line."""
-    match action:
-        case act.TakeClaim():
-            return f"claiming for pool {action.claim.pool}"
-        case act.SetPhase():
-            return f"moving the claim to phase {action.phase.value}"
-        case act.Prepare():
-            return "preparing the operating system"
-        case act.Init():
-            return "kubeadm init"
-        case act.AdmitJoiners():
-            return "letting servers join"
-        case act.Join():
-            role = "a control plane" if action.control_plane else "a worker"
-            return f"kubeadm join as {role}"
-        case act.RevokeJoiners():
-            return "deleting the join token"
-        case act.ApplyNetwork():
-            return "installing flannel"
-        case act.ApplyMetalLB():
-            return "installing MetalLB"
-        case act.ConfigureMetalLB():
-            return "setting MetalLB's address pools"
-        case act.WriteRecord():
-            return "writing the pool's record"
-        case act.AwaitReady():
-            return f"waiting until {', '.join(action.nodes)} are Ready"
-        case act.Drain():
-            return f"draining {', '.join(action.nodes)}"
-        case act.RemoveMetalLB():
-            return "removing MetalLB"
-        case act.Uncordon():
-            return f"letting pods onto {action.node} again"
-        case act.RestartKubelet():
-            return "restarting the kubelet"
-        case act.StepDown():
-            return "ending the control plane"
-        case act.RemoveEtcdMember():
-            return f"taking {action.member} out of etcd"
-        case act.SetNode():
-            return f"setting labels and taints of {action.node}"
-        case act.DeleteNode():
-            return f"deleting Node {action.node}"
-        case act.Reset():
-            return "resetting the server"
-        case act.AppendJournal():
-            return "writing the journal"
-        case _:
-            assert_never(action)

@@ -35,7 +35,7 @@ from rpool.reach import documents, kubeadm, vip
 from rpool.reach.manifests import FLANNEL, METALLB
 from rpool.reach.render import render
 from rpool.reach.script import compose
-from rpool.reach.world import doing, secrets_of
+from rpool.reach.world import secrets_of
 
 
 def test_the_samples_have_every_kind_of_action() -> None:
@@ -118,7 +118,7 @@ def test_preparation_is_no_script() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS, ids=named)
 def test_an_action_in_words_tells_no_secret(action: Action) -> None:
-    assert TOKEN not in doing(action)
+    assert TOKEN not in action.doing
     has_secrets = isinstance(action, act.Init | act.Join | act.AdmitJoiners | act.RevokeJoiners)
     assert bool(secrets_of(action)) == has_secrets
 

@@ -129,7 +129,7 @@ def test_members_of_etcd_are_read_from_what_etcdctl_prints() -> None:
     assert sightings.etcd_members("r1u04", printed.encode()) == (
         EtcdMember("2943212f5e2cf73", "r1u04", votes=True, healthy=True),
         EtcdMember("bdae9bbc11dd390d", "r1u05", votes=True, healthy=False),
-        EtcdMember("f017819664191323", "", votes=False, healthy=False),
+        EtcdMember("f017819664191323", "", votes=False, healthy=False, peers=("10.0.1.6",)),
     )
 
 

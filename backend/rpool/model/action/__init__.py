@@ -1,0 +1,99 @@
+"""What can be done to a server: a closed union of small actions that are data, not code.
+
+`reach` renders each to a script that runs on the server under a guard: it takes the server's lock,
+checks that the claim still has this uid and epoch, and only then acts. Every action is idempotent:
+carried out a second time it finds its work done. All change something, save `AwaitReady`.
+
+An action's class says all that is the same wherever it is carried out: `doing`, the action in words
+for an error's first line; `limit_seconds`, how long it may take (generous, since it ends a hang and
+measures nothing); and its `guard`.
+"""
+
+from __future__ import annotations
+
+from rpool.model.action.cluster import (
+    AdmitJoiners,
+    ApplyMetalLB,
+    ApplyNetwork,
+    AwaitReady,
+    Budgets,
+    ConfigureMetalLB,
+    DeleteNode,
+    Drain,
+    RemoveEtcdMember,
+    RemoveMetalLB,
+    RevokeJoiners,
+    SetNode,
+    Uncordon,
+    WriteRecord,
+)
+from rpool.model.action.guard import (
+    Guard,
+    JoinSecrets,
+)
+from rpool.model.action.server import (
+    AppendJournal,
+    Init,
+    Join,
+    Prepare,
+    Reset,
+    RestartKubelet,
+    SetPhase,
+    StepDown,
+    TakeClaim,
+)
+
+__all__ = [
+    "Action",
+    "AdmitJoiners",
+    "AppendJournal",
+    "ApplyMetalLB",
+    "ApplyNetwork",
+    "AwaitReady",
+    "Budgets",
+    "ConfigureMetalLB",
+    "DeleteNode",
+    "Drain",
+    "Guard",
+    "Guarded",
+    "Init",
+    "Join",
+    "JoinSecrets",
+    "Prepare",
+    "RemoveEtcdMember",
+    "RemoveMetalLB",
+    "Reset",
+    "RestartKubelet",
+    "RevokeJoiners",
+    "SetNode",
+    "SetPhase",
+    "StepDown",
+    "TakeClaim",
+    "Uncordon",
+    "WriteRecord",
+]
+
+Guarded = (
+    SetPhase
+    | Init
+    | Join
+    | RestartKubelet
+    | StepDown
+    | Reset
+    | AppendJournal
+    | WriteRecord
+    | AdmitJoiners
+    | RevokeJoiners
+    | ApplyNetwork
+    | ApplyMetalLB
+    | ConfigureMetalLB
+    | RemoveMetalLB
+    | Drain
+    | Uncordon
+    | RemoveEtcdMember
+    | SetNode
+    | DeleteNode
+)
+"""Actions whose script checks the claim under the server's lock before it acts."""
+
+Action = TakeClaim | Prepare | AwaitReady | Guarded

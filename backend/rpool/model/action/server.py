@@ -1,0 +1,151 @@
+"""Actions on one server itself: its claim, its operating system, its part of the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rpool.model.action.guard import Guard, JoinSecrets
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.pool import Kubeadm, PoolSpec, Taint
+from rpool.model.server import Server, ServerName
+
+
+@dataclass(frozen=True, slots=True)
+class TakeClaim:
+    """Publish `claim` on the server, atomically. Refused when the server has another claim, or
+    none and traces of kubeadm (it is dirty). A claim with the same ownership is simply ours.
+    """
+
+    server: ServerName
+    claim: Claim
+    limit_seconds: ClassVar[float] = 90
+
+    @property
+    def doing(self) -> str:
+        return f"claiming for pool {self.claim.pool}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetPhase:
+    """Move our claim on the server to `phase`."""
+
+    server: ServerName
+    ownership: Ownership
+    phase: Phase
+
+    @property
+    def guard(self) -> Guard:
+        """A server leaves once nothing works there: what a join that goes on makes is then seen."""
+        return Guard.IN_TURN if self.phase is Phase.LEAVING else Guard.BRIEFLY
+
+    @property
+    def limit_seconds(self) -> float:
+        return 700 if self.phase is Phase.LEAVING else 90
+
+    @property
+    def doing(self) -> str:
+        return f"moving the claim to phase {self.phase.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make a plain operating system ready for kubeadm (by Ansible; see `ansible/`)."""
+
+    server: ServerName
+    ownership: Ownership
+    kubernetes_version: str
+    kubeadm: Kubeadm
+    cni: str
+    minimum_cores: int
+    minimum_memory_gib: int
+    limit_seconds: ClassVar[float] = 1200
+    doing: ClassVar[str] = "preparing the operating system"
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """kubeadm init on the first control plane, with the virtual IP from the start."""
+
+    server: ServerName
+    ownership: Ownership
+    node: Server
+    spec: PoolSpec
+    secrets: JoinSecrets
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 600
+    doing: ClassVar[str] = "kubeadm init"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """kubeadm join, as a control plane or as a worker (`control_plane`).
+
+    `via` is a control plane that serves already; the CA that joiners must see is read there. The
+    node has `taints` from its first moment on, so that nothing is scheduled there meanwhile.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    node: Server
+    spec: PoolSpec
+    secrets: JoinSecrets
+    control_plane: bool
+    via: ServerName
+    taints: tuple[Taint, ...] = ()
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 600
+
+    @property
+    def doing(self) -> str:
+        return f"kubeadm join as {'a control plane' if self.control_plane else 'a worker'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartKubelet:
+    """Start the kubelet of `server` anew: it registers its Node if somebody has deleted it."""
+
+    server: ServerName
+    ownership: Ownership
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 90
+    doing: ClassVar[str] = "restarting the kubelet"
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """End the control plane on `server` but for etcd: first kube-vip, which hands the virtual IP
+    over, then the API server, which takes itself off the `kubernetes` endpoints, and the rest.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 400
+    doing: ClassVar[str] = "ending the control plane"
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Take everything of kubeadm's and ours off the server, verify that it is clean, and only
+    then give up the claim. Fails with what is left, keeping the claim, when it is not clean.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    vip: str | None
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 400
+    doing: ClassVar[str] = "resetting the server"
+
+
+@dataclass(frozen=True, slots=True)
+class AppendJournal:
+    """Append JSON lines to the pool's journal on the server."""
+
+    server: ServerName
+    ownership: Ownership
+    lines: tuple[str, ...]
+    guard: ClassVar[Guard] = Guard.BRIEFLY
+    limit_seconds: ClassVar[float] = 90
+    doing: ClassVar[str] = "writing the journal"
