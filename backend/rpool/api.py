@@ -6,6 +6,7 @@ servers, so the modules that do that are imported only when they are called.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -58,13 +59,18 @@ class Advice:
 class Site:
     """The servers of one provider configuration and what can be done with them.
 
-    Safe to use from several threads. `connect` makes the world; another one can be passed in.
+    Safe to use from several threads. `connect` makes the world, `new_uid` draws what tells a new
+    cluster from all others; other ones can be passed in.
     """
 
     def __init__(
-        self, config: SiteConfig, connect: Callable[[SiteConfig], World] | None = None
+        self,
+        config: SiteConfig,
+        connect: Callable[[SiteConfig], World] | None = None,
+        new_uid: Callable[[], PoolUid] = lambda: secrets.token_hex(4),
     ) -> None:
         self.config = config
+        self._new_uid = new_uid
         self._connect = connect or _connect
         self._world: World | None = None
         self._made: Offers | None = None
@@ -95,7 +101,8 @@ class Site:
         from rpool.flow.create import create
 
         self.check_pool(spec)
-        return self._see(create(spec, self.config.fleet, self.world(), attempt))
+        uid = self._new_uid()
+        return self._see(create(uid, spec, self.config.fleet, self.world(), attempt))
 
     def change_pool(
         self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt

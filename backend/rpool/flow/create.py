@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from rpool.flow.session import Held, session
 from rpool.flow.view import of_joining
 from rpool.model.action import Action, DeleteNode, Init, Join, Prepare, Reset, TakeClaim
 from rpool.model.claim import Ownership
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step
 from rpool.model.view import PoolView
@@ -37,13 +36,12 @@ from rpool.model.world import World
 ROUNDS = 5
 
 
-def create(spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> PoolView:
+def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> PoolView:
     """Make the pool, and replace servers that fail on the way by the next best.
 
     Raises the errors of choosing before anything was changed, PoolIncomplete afterwards.
     """
     limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
-    uid = secrets.token_hex(4)
     chosen = choose(spec, fleet, world, uid)
     joining = _joining(spec, fleet, uid, chosen)
     journal = Journal(spec.name, world, attempt.log)

@@ -21,8 +21,6 @@ from rpool.model.server import ServerName
 from rpool.model.step import Step, StepName
 from rpool.model.world import World
 
-AT_ONCE = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -94,7 +92,7 @@ class _Run:
         self._results: queue.Queue[tuple[Step, RpoolError | None]] = queue.Queue()
 
     def to_the_end(self) -> Ran:
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="step") as pool:
+        with ThreadPoolExecutor(self._world.at_once, thread_name_prefix="step") as pool:
             while True:
                 self._start_what_can(pool)
                 if not self._running:

@@ -22,6 +22,10 @@ class SessionLock(Protocol):
 class World(Protocol):
     """A site's servers, by name. Safe to call from several threads at once."""
 
+    @property
+    def at_once(self) -> int:
+        """How many actions it takes at once."""
+
     def probe(self, server: ServerName) -> Probed:
         """Look at a server. Raises Unreachable."""
 

@@ -31,6 +31,8 @@ GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say wh
 class RealWorld:
     """A site's servers over SSH. Connections are opened when needed and kept until `close`."""
 
+    at_once = 32
+
     def __init__(self, site: SiteConfig) -> None:
         self._site = site
         self._sessions = Sessions(site.fleet, site.ssh)

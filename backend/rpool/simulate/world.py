@@ -40,6 +40,8 @@ class SimulatedWorld:
     `lingering` are there for tests to change.
     """
 
+    at_once = 32
+
     def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
         self.fleet = fleet
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}

@@ -1,0 +1,232 @@
+"""Terraform's part in a schedule of faults: refresh, plan, carry out, and what stays in the state.
+
+The resources are those of the plugin, called as the servicer calls them; the real Terraform would
+cost a second for each of some hundred thousand steps. What it does with errors is as
+`tests/protocol` sees it do: a failed create that has a state is tainted, a failed update keeps what
+the provider returned, and whatever goes wrong in a refresh or a plan ends the run before any change.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rpool.api import Site
+from rpool.errors import RpoolError
+from rpool.model.pool import NodeSpec, PoolSpec
+from rpool.model.server import ServerName
+from rpool_provider.resources import cluster_state
+from rpool_provider.resources.cluster import Cluster
+from rpool_provider.resources.node import Node
+from rpool_provider.resources.resource import Held, Plan, Reply, Resource, Values
+
+NOTHING = Held(None)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A configuration: clusters by name, and servers that are put into one of them."""
+
+    clusters: Mapping[str, PoolSpec] = field(default_factory=dict)
+    nodes: Mapping[ServerName, tuple[str, NodeSpec]] = field(default_factory=dict)
+
+
+@dataclass
+class Instance:
+    """What the state has of a resource. A tainted one is replaced by the next apply."""
+
+    held: Held
+    tainted: bool = False
+
+    @property
+    def values(self) -> Values:
+        assert self.held.values is not None
+        return self.held.values
+
+
+class Failed(Exception):
+    """A refresh or a plan ended the run."""
+
+
+@dataclass
+class Run:
+    """One `terraform apply`: what it said, and how many resources it changed."""
+
+    errors: list[str] = field(default_factory=list)
+    changes: int = 0
+
+    @property
+    def was_empty(self) -> bool:
+        return not self.errors and not self.changes
+
+
+class Workspace:
+    """One state. `connect` gives a new plugin process for each command, as Terraform starts them."""
+
+    def __init__(self, connect: Callable[[], Site]) -> None:
+        self._connect = connect
+        self.clusters: dict[str, Instance] = {}
+        self.nodes: dict[ServerName, Instance] = {}
+
+    def copy(self) -> Workspace:
+        other = Workspace(self._connect)
+        other.clusters = {n: Instance(i.held, i.tainted) for n, i in self.clusters.items()}
+        other.nodes = {n: Instance(i.held, i.tainted) for n, i in self.nodes.items()}
+        return other
+
+    def apply(self, wanted: Wanted, stop: threading.Event) -> Run:
+        """Whatever goes wrong is in the result; only what is no RpoolError is raised."""
+        site, run = self._connect(), Run()
+        try:
+            self._refresh(site)
+            plans = self._plan(wanted, site)
+        except (RpoolError, Failed) as error:
+            run.errors.append(str(error))
+            return run
+        for server in [n for n in self.nodes if n not in wanted.nodes]:
+            self._delete(Node(), self.nodes, server, site, stop, run)
+        for name in [n for n in self.clusters if n not in wanted.clusters]:
+            self._delete(Cluster(), self.clusters, name, site, stop, run)
+        for name, plan in plans.items():
+            self._carry_out(Cluster(), self.clusters, name, plan, site, stop, run)
+        for server, (cluster, spec) in wanted.nodes.items():
+            if cluster in self.clusters and not self.clusters[cluster].tainted:
+                config = node_config(self.clusters[cluster], server, spec)
+                try:
+                    plan = Node().plan(self._prior(self.nodes, server), config, site)
+                except RpoolError as error:
+                    run.errors.append(str(error))
+                    continue
+                self._carry_out(Node(), self.nodes, server, plan, site, stop, run)
+        return run
+
+    def adopt(self, uid: str, name: str) -> str | None:
+        """`terraform import rpool_cluster.NAME UID`; why it could not be done."""
+        try:
+            held = Cluster().import_(uid, self._connect()).held
+        except RpoolError as error:
+            return str(error)
+        self.clusters[name] = Instance(held)
+        return None
+
+    def adopt_node(self, uid: str, server: ServerName) -> str | None:
+        try:
+            held = Node().import_(f"{uid}/{server}", self._connect()).held
+        except RpoolError as error:
+            return str(error)
+        self.nodes[server] = Instance(held)
+        return None
+
+    @property
+    def uids(self) -> set[str]:
+        return {str(instance.values["id"]) for instance in self.clusters.values()}
+
+    @property
+    def servers(self) -> set[ServerName]:
+        """All that the state names."""
+        own = {name for its in self.clusters.values() for name in its.values["servers"]}
+        return own | set(self.nodes)
+
+    # -- the parts of a run --------------------------------------------------------------------
+
+    def _refresh(self, site: Site) -> None:
+        kinds: tuple[tuple[Resource, dict[str, Instance]], ...] = (
+            (Cluster(), self.clusters),
+            (Node(), self.nodes),
+        )
+        for resource, instances in kinds:
+            for name, instance in list(instances.items()):
+                held = resource.read(instance.held, site).held
+                if held.values is None:
+                    del instances[name]
+                else:
+                    instance.held = held
+
+    def _plan(self, wanted: Wanted, site: Site) -> dict[str, Plan]:
+        for instance in [*self.clusters.values()]:
+            name = instance.values["name"]
+            if name not in wanted.clusters:
+                Cluster().plan(instance.held, None, site)
+        return {
+            name: Cluster().plan(self._prior(self.clusters, name), cluster_config(spec), site)
+            for name, spec in wanted.clusters.items()
+        }
+
+    def _prior(self, instances: Mapping[str, Instance], name: str) -> Held:
+        instance = instances.get(name)
+        return NOTHING if instance is None or instance.tainted else instance.held
+
+    def _carry_out(
+        self,
+        resource: Resource,
+        instances: dict[str, Instance],
+        name: str,
+        plan: Plan,
+        site: Site,
+        stop: threading.Event,
+        run: Run,
+    ) -> None:
+        there = instances.get(name)
+        if there is not None and (there.tainted or plan.replaces):
+            if not self._delete(resource, instances, name, site, stop, run):
+                return
+            there = None
+        planned = Held(plan.values, plan.private)
+        if there is None:
+            run.changes += 1
+            held = self._call(run, lambda: resource.create(planned, site, stop))
+            if held is not None and held[0].values is not None:
+                instances[name] = Instance(held[0], tainted=held[1])
+        elif plan.values != there.held.values:
+            run.changes += 1
+            updated = self._call(run, lambda: resource.update(there.held, planned, site, stop))
+            if updated is not None:
+                there.held = updated[0]
+
+    def _delete(
+        self,
+        resource: Resource,
+        instances: dict[str, Instance],
+        name: str,
+        site: Site,
+        stop: threading.Event,
+        run: Run,
+    ) -> bool:
+        run.changes += 1
+        deleted = self._call(run, lambda: resource.delete(instances[name].held, site, stop))
+        if deleted is None:
+            return False
+        if deleted[0].values is None:
+            del instances[name]
+            return not deleted[1]
+        instances[name].held = deleted[0]
+        return False
+
+    @staticmethod
+    def _call(run: Run, verb: Callable[[], Reply]) -> tuple[Held, bool] | None:
+        """What it returned and whether with an error; None when it raised one."""
+        try:
+            reply = verb()
+        except RpoolError as error:
+            run.errors.append(str(error))
+            return None
+        errors = [f"{its.summary}\n{its.detail}" for its in reply.diagnostics if its.is_error]
+        run.errors += errors
+        return reply.held, bool(errors)
+
+
+def cluster_config(spec: PoolSpec) -> Values:
+    computed = [its.name for its in Cluster.schema.root.attributes if not its.configurable]
+    return cluster_state.configuration(spec) | dict.fromkeys(computed)
+
+
+def node_config(cluster: Instance, server: ServerName, spec: NodeSpec) -> Values:
+    blank: Values = dict.fromkeys(its.name for its in Node.schema.root.attributes)
+    taints = [{"key": t.key, "value": t.value or None, "effect": t.effect} for t in spec.taints]
+    return blank | {
+        "cluster": cluster.values["id"],
+        "server": server,
+        "labels": dict(spec.labels) or None,
+        "taints": taints or None,
+    }
