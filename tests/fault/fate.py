@@ -73,6 +73,7 @@ class Fate:
         self._late: list[tuple[act.Join | act.Init | act.Reset | Action, Cluster | None]] = []
         self._turn = threading.RLock()
         self._drained: set[tuple[Cluster_, ServerName]] = set()
+        self._members: set[ServerName] = set()
         self.begin({})
 
     def begin(self, due: dict[int, Fault]) -> threading.Event:
@@ -195,6 +196,10 @@ class Fate:
         if isinstance(action, act.Reset) and claim is not None:
             self._check_reset(action, machine, before)
         self.world.carry_out(action, timeout_seconds)
+        if isinstance(action, act.SetPhase) and action.phase is Phase.MEMBER:
+            self._members.add(action.server)
+        if isinstance(action, act.Reset):
+            self._members.discard(action.server)
         if isinstance(action, act.Drain):
             through = machine.cluster
             self._drained |= {(id(through), name) for name in action.nodes}
@@ -210,10 +215,8 @@ class Fate:
             return
         if name in cluster.members:
             self.broken.append(f"{name} was reset as a member of etcd of a living cluster")
-        was_member = cluster.record is not None and name in cluster.record.members
-        finished = was_member and name not in (cluster.record.joining if cluster.record else ())
         lost = self.world.fleet.servers[name].lost if name in self.world.fleet.servers else False
-        if finished and not lost and name in cluster.nodes:
+        if name in self._members and not lost and name in cluster.nodes:
             if (id(cluster), name) not in self._drained:
                 self.broken.append(f"{name} was reset undrained, its cluster lives")
 

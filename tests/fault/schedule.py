@@ -100,6 +100,7 @@ class Schedule:
         self.state = Workspace(self.connect)
         self.fate.second = self.second_operator
         self.broken = self.fate.broken
+        self.given_up: set[ServerName] = set()
         self.applies = 0
         self.inside = False
 
@@ -150,6 +151,8 @@ class Schedule:
         run = self.state.apply(self.wanted, stop)
         if self.fate._dead:
             self.state = before
+        lost = {n for n, its in self.declared.servers.items() if its.lost}
+        self.given_up |= (before.servers | self.state.servers) & lost
         self.history += [f"  -> {error}" for error in run.errors]
         self.fate.begin({})
         return run.was_empty
@@ -175,7 +178,7 @@ class Schedule:
         other = self.state.copy()
         name = self.chance.choice(NAMES)
         clusters = {**self.wanted.clusters, name: requests(self.chance, name)}
-        if name in self.wanted.clusters:
+        if name in other.clusters and name in self.wanted.clusters:
             run = other.apply(Wanted(clusters, self.wanted.nodes), threading.Event())
             self.history += [f"  second: {error}" for error in run.errors]
         self.fate._due, self.fate._count, self.fate._stop = kept
@@ -196,6 +199,8 @@ class Schedule:
                 break
             if "does not fit" in self.history[-1]:
                 self.ask_for_less()
+            if "shows its API" in self.history[-1]:
+                self.give_up_the_dead()
         else:
             self.broken.append("no end: " + self.history[-1])
             return
@@ -211,10 +216,8 @@ class Schedule:
 
     def wipe_what_was_given_up(self) -> None:
         """As errors and docs say of a server that left its cluster marked lost: by hand."""
-        for name, machine in self.world.machines.items():
-            server = self.declared.servers.get(name)
-            if server is not None and server.lost and name not in self.state.servers:
-                machine.reset()
+        for name in self.given_up - self.state.servers:
+            self.world.machines[name].reset()
 
     def ask_for_less(self) -> None:
         clusters = {
@@ -229,6 +232,20 @@ class Schedule:
             for name, spec in self.wanted.clusters.items()
         }
         self.wanted = replace(self.wanted, clusters=clusters)
+
+    def give_up_the_dead(self) -> None:
+        """A cluster whose destroy was cut off may have no quorum any more: it is destroyed whole."""
+        kept = self.wanted
+        dead = {n for n in kept.clusters if f"pool {n} shows its API" in "".join(self.history[-9:])}
+        clusters = {n: s for n, s in kept.clusters.items() if n not in dead}
+        nodes = {n: its for n, its in kept.nodes.items() if its[0] not in dead}
+        self.wanted = Wanted(clusters, nodes)
+        for server, instance in list(self.state.nodes.items()):
+            if kept.nodes.get(server, ("",))[0] in dead or server not in kept.nodes:
+                del self.state.nodes[server]  # terraform state rm, as the error says
+                self.history.append(f"state rm {server} of {instance.values['cluster']}")
+        self.apply({}, "without the dead")
+        self.wanted = kept
 
     def adopt(self) -> None:
         """What no state knows is imported, as README and errors say, and goes."""

@@ -92,7 +92,9 @@ class Change:
     @property
     def follows_another(self) -> bool:
         """Whether a change was cut off before this one, which is to leave nothing of it behind."""
-        return self.record.phase is RecordPhase.APPLYING and self.one is None
+        if self.one is not None:
+            return self.one in self.record.joining | self.record.leaving
+        return self.record.phase is RecordPhase.APPLYING
 
     def concerns(self, server: ServerName) -> bool:
         return server == self.one if self.one else server not in self.record.pinned
