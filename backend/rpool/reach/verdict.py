@@ -33,6 +33,7 @@ class Exit(IntEnum):
     MISSING = 88
     FETCH = 89
     OVERTAKEN = 90
+    WAS_MEMBER = 91
     TIMED_OUT = 124
     KILLED = 137
 
@@ -63,6 +64,9 @@ def failure(
             return Refused(f"another operation holds the pool's lock on {server}", stdout)
         case Exit.OVERTAKEN:
             return Refused("another operation works on the pool, and has written its record", said)
+        case Exit.WAS_MEMBER:
+            summary = f"{server} has been a member of its cluster, so nothing was undone there"
+            return Refused(summary, f"{doing}: {said}")
         case Exit.UNCLEAN:
             summary = f"{server} is not clean after its reset; its claim was kept"
             return CommandFailed(summary, f"Left over:\n{stdout}\n{said}".rstrip())

@@ -24,6 +24,7 @@ TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.DIRTY, Refused, "dirty"),
     (Exit.BUSY, Refused, "busy"),
     (Exit.HELD, Refused, "another operation"),
+    (Exit.WAS_MEMBER, Refused, "has been a member of its cluster"),
     (Exit.UNCLEAN, CommandFailed, "not clean"),
     (Exit.TIMED_OUT, TimedOut, "did not end in time"),
     (1, CommandFailed, "kubeadm init failed on r1u04 (exit 1)"),

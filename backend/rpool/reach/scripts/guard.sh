@@ -68,7 +68,7 @@ replace_durably() {
 # But the lock of a session that goes on: the operation that does this may hold it.
 give_up_claim() {
     lock_claim
-    rm -f "$JOURNAL" "$JOINED" "$RPOOL_DIR"/.new.*
+    rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/.new.*
     sync "$RPOOL_DIR"
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"

@@ -5,11 +5,14 @@ act() {
     need kubeadm kubectl ip
     if finished; then return 0; fi
     secret_dir
-    undo_unfinished --skip-phases=remove-etcd-member # it is alone: there is nobody to tell
-    write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
-    vip_speaks_with super-admin.conf
-    start_vip
-    quietly kubeadm init --config="$SECRETS/kubeadm.yaml" --upload-certs
+    if ! kubeadm_ended; then
+        undo_unfinished
+        write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
+        vip_speaks_with super-admin.conf
+        start_vip
+        quietly kubeadm init --config="$SECRETS/kubeadm.yaml" --upload-certs
+        mark_kubeadm_ended
+    fi
     vip_speaks_with admin.conf
     mark_finished
 }

@@ -6,9 +6,12 @@ act() {
     need kubeadm ip
     if finished; then return 0; fi
     secret_dir
-    undo_unfinished
-    write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
-    quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
+    if ! kubeadm_ended; then
+        undo_unfinished
+        write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
+        quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
+        mark_kubeadm_ended
+    fi
     if [ "$ROLE" = control_plane ]; then
         vip_speaks_with admin.conf
         start_vip

@@ -11,7 +11,8 @@ umask 077
 
 RPOOL_DIR=/var/lib/rpool              # survives a reboot: whose the server is
 CLAIM=$RPOOL_DIR/claim                # JSON, one key a line
-JOINED=$RPOOL_DIR/joined              # the role, once kubeadm has finished here
+KUBEADM_ENDED=$RPOOL_DIR/kubeadm-ended # the role, once kubeadm has done its work here
+JOINED=$RPOOL_DIR/joined              # the role, once all that comes after it is there, too
 JOURNAL=$RPOOL_DIR/journal.jsonl
 RUN_DIR=/run/rpool                    # forgotten at a reboot: locks, secrets, caches
 KUBERNETES=/etc/kubernetes
@@ -20,7 +21,7 @@ VIP_KUBECONFIG=$KUBERNETES/kube-vip.conf
 
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
-OVERTAKEN=90
+OVERTAKEN=90 WAS_MEMBER=91
 
 say() { printf '%s\n' "$*" >&2; }
 

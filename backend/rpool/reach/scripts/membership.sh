@@ -1,22 +1,45 @@
 # shellcheck shell=sh
-# What init and join have in common: finished work is left alone, half of it is undone first.
+# What init and join have in common: finished work is left alone, half of it is undone first, and a
+# member of the cluster is never undone.
 
 # finished: kubeadm and what comes after it were done here, in this role.
-finished() {
-    if [ ! -e "$JOINED" ]; then return 1; fi
-    if [ "$(cat "$JOINED")" != "$ROLE" ]; then
-        die 1 "this server is in its cluster already, as $(cat "$JOINED")"
+finished() { done_here "$JOINED"; }
+
+# kubeadm_ended: what comes after kubeadm may be missing, and is done again; kubeadm's own work is a
+# member of the cluster by now, and is never undone here.
+kubeadm_ended() { done_here "$KUBEADM_ENDED"; }
+
+# done_here MARK: it is there, and names this role.
+done_here() {
+    if [ ! -e "$1" ]; then return 1; fi
+    if [ "$(cat "$1")" != "$ROLE" ]; then
+        die 1 "this server is in its cluster already, as $(cat "$1")"
     fi
 }
 
-# undo_unfinished OPTION...: of kubeadm reset. kubeadm leaves the virtual IP on the interface, and
-# the next attempt would talk to itself there.
+# What an attempt that was cut off has left. No member is taken out of etcd: kubeadm would not mind
+# the others' quorum, and only warns when it fails. Who plans this has done it (etcd-remove.sh), so
+# the data that the member had here is worth nothing. kubeadm leaves it, and the virtual IP on the
+# interface, where the next attempt would talk to itself.
 undo_unfinished() {
-    if [ -z "$(traces)" ]; then return 0; fi
+    refuse_member
+    found=$(traces)
+    if [ -z "$found" ]; then return 0; fi
     say "an earlier attempt was cut off here: undoing it"
-    quietly kubeadm reset --force "$@"
+    quietly kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
+    if [ -d /var/lib/etcd ]; then quietly find /var/lib/etcd -xdev -mindepth 1 -delete; fi
     rm -rf /etc/cni/net.d/10-flannel.conflist "$VIP_KUBECONFIG"
     drop_vip
+}
+
+# A member has finished by definition. If its mark is gone (an old backup, a repaired file system),
+# its cluster may still count on it.
+refuse_member() {
+    phase=$(claim_value phase)
+    if [ "$phase" = bootstrapping ]; then return 0; fi
+    say "Its claim says $phase, but $JOINED is not there. If it still serves its cluster, put that"
+    say "back on $NODE_NAME: echo $ROLE >$JOINED"
+    die "$WAS_MEMBER" "If not, let $NODE_NAME go: \`retire = true\` or \`lost = true\` in its entry in the fleet."
 }
 
 drop_vip() {
@@ -44,8 +67,12 @@ start_vip() {
     mv -f "${VIP_MANIFEST%/*}/.kube-vip.yaml" "$VIP_MANIFEST"
 }
 
-mark_finished() {
+mark_kubeadm_ended() { mark "$KUBEADM_ENDED"; }
+
+mark_finished() { mark "$JOINED"; }
+
+mark() {
     new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
     write_file "$new" "$ROLE"
-    replace_durably "$JOINED" "$new"
+    replace_durably "$1" "$new"
 }

@@ -28,7 +28,8 @@ filled() {
 trace_files() {
     filled "$KUBERNETES" /var/lib/kubelet /var/lib/etcd
     any /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
-        /var/lib/cni/* /run/flannel /var/log/pods/* /var/log/containers/* "$JOINED"
+        /var/lib/cni/* /run/flannel /var/log/pods/* /var/log/containers/* \
+        "$KUBEADM_ENDED" "$JOINED"
     # An init container of flannel puts its plugin here; a package's own is none of our business.
     if [ -e /opt/cni/bin/flannel ] && ! dpkg -S /opt/cni/bin/flannel >/dev/null 2>&1; then
         printf '%s\n' /opt/cni/bin/flannel

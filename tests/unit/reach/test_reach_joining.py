@@ -1,0 +1,143 @@
+"""Joins and inits that were cut off, for real: what is undone by the next, and what never is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from conftest import TestServer, at_home, claim
+from samples import CLAIM, changing
+
+from rpool.errors import CommandFailed, Refused
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.claim import Phase
+from rpool.reach.world import RealWorld
+
+MANIFEST = "/etc/kubernetes/manifests/kube-vip.yaml"
+KUBEADM = """case $1 in
+init | join) mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf ;;
+reset) rm -rf /etc/kubernetes ;;
+esac
+"""
+
+INIT = next(a for a in changing() if isinstance(a, act.Init))
+JOIN = next(a for a in changing() if isinstance(a, act.Join) and a.control_plane)
+WORKER = next(a for a in changing() if isinstance(a, act.Join) and not a.control_plane)
+COMING_UP = pytest.mark.parametrize("action", [INIT, JOIN, WORKER], ids=["init", "join", "worker"])
+
+Attempt = Callable[[Action], None]
+
+
+@pytest.fixture
+def attempt(world: RealWorld, server: TestServer) -> Attempt:
+    """Carries an action out on the server, which `KUBEADM` changes as the real one would."""
+    server.marker("kubeadm", KUBEADM)
+    return lambda action: world.carry_out(at_home(server, action), 60)
+
+
+def verbs(server: TestServer) -> list[str]:
+    """The commands that kubeadm was called with, in order."""
+    lines = server.calls.splitlines()
+    return [line.split()[1] for line in lines if line.startswith("kubeadm ")]
+
+
+def half_done(server: TestServer) -> None:
+    """What kubeadm leaves that is killed when etcd has started."""
+    for path in ("/etc/kubernetes/kubelet.conf", "/var/lib/etcd/member/wal/0.wal"):
+        server.path(path).parent.mkdir(parents=True, exist_ok=True)
+        server.path(path).write_text("half")
+
+
+@COMING_UP
+@pytest.mark.parametrize("phase", [Phase.MEMBER, Phase.LEAVING])
+def test_what_was_a_member_is_never_undone(
+    world: RealWorld, server: TestServer, attempt: Attempt, action: Action, phase: Phase
+) -> None:
+    """Its mark `joined` may be lost, by a restored backup or a repaired file system."""
+    claim(world, replace(CLAIM, phase=phase))
+    half_done(server)
+    before = server.snapshot()
+    with pytest.raises(Refused, match="r1u04 has been a member of its cluster") as caught:
+        attempt(action)
+    assert f"Its claim says {phase.value}, but /var/lib/rpool/joined is not there." in str(
+        caught.value
+    )
+    assert server.snapshot() == before
+    assert server.calls == ""
+
+
+@pytest.mark.parametrize("action", [INIT, JOIN], ids=["init", "join"])
+def test_half_a_control_plane_is_undone_without_touching_the_others_etcd(
+    world: RealWorld, server: TestServer, attempt: Attempt, action: Action
+) -> None:
+    """Whether its member may leave is a matter of quorum, which kubeadm does not mind. It also
+    leaves the data then, and would not begin again with it.
+    """
+    claim(world)
+    half_done(server)
+    server.marker(
+        "kubeadm", f"[ -e /var/lib/etcd/member ] && touch {server.root}/$1-saw-data\n{KUBEADM}"
+    )
+    attempt(action)
+    assert verbs(server) == ["reset", "init" if action is INIT else "join"]
+    reset = server.calls.splitlines()[0].split()
+    assert "--skip-phases=remove-etcd-member" in reset
+    assert "--kubeconfig=/nonexistent" in reset
+    assert [path.name for path in server.root.glob("*-saw-data")] == ["reset-saw-data"]
+    assert "etcdctl" not in server.calls
+
+
+def test_a_control_plane_has_not_joined_before_kube_vip_is_there(
+    world: RealWorld, server: TestServer, attempt: Attempt
+) -> None:
+    claim(world)
+    server.marker("ip", "exit 0")  # shows no address, so kube-vip has no interface
+    with pytest.raises(CommandFailed, match="kubeadm join as a control plane failed"):
+        attempt(JOIN)
+    assert not world.probe("r1u04").joined
+
+
+@pytest.mark.parametrize("action", [INIT, JOIN], ids=["init", "join"])
+def test_what_kubeadm_has_ended_is_completed_and_never_undone(
+    world: RealWorld, server: TestServer, attempt: Attempt, action: Action
+) -> None:
+    """It votes in etcd by then."""
+    claim(world)
+    server.marker("kubeadm", f"{KUBEADM}[ $1 = reset ] || : >/etc/kubernetes/broken")
+    server.marker(
+        "mv",
+        '[ -e /etc/kubernetes/broken ] && case $* in *kube-vip*) exit 1 ;; esac\nexec /bin/mv "$@"',
+    )
+    with pytest.raises(CommandFailed):
+        attempt(action)
+    assert not world.probe("r1u04").joined
+    server.path("/etc/kubernetes/broken").unlink()
+    attempt(action)
+    assert verbs(server) == ["init" if action is INIT else "join"]
+    assert world.probe("r1u04").joined_control_plane
+    assert server.path(MANIFEST).exists()
+
+
+def test_a_role_that_kubeadm_has_given_is_not_taken_for_another(
+    world: RealWorld, server: TestServer, attempt: Attempt
+) -> None:
+    claim(world)
+    server.marker("ip", "exit 0")
+    with pytest.raises(CommandFailed):
+        attempt(JOIN)
+    with pytest.raises(CommandFailed) as caught:
+        attempt(WORKER)
+    assert "this server is in its cluster already, as control_plane" in caught.value.detail
+
+
+def test_a_reset_forgets_that_kubeadm_has_ended(
+    world: RealWorld, server: TestServer, attempt: Attempt
+) -> None:
+    claim(world)
+    attempt(WORKER)
+    assert server.path("/var/lib/rpool/kubeadm-ended").exists()
+    world.carry_out(act.Reset("r1u04", CLAIM.ownership, None), 100)
+    assert world.probe("r1u04").is_spare
+    assert not server.path("/var/lib/rpool").exists()
