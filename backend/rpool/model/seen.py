@@ -16,7 +16,9 @@ class Probed:
     """One server as one probe found it.
 
     `traces` are paths and interfaces that kubeadm or a cluster left (empty on a clean server);
-    `joined` says that kubeadm finished here (kubelet.conf, and for a control plane its manifests).
+    `joined` says that kubeadm finished here (kubelet.conf, and for a control plane its manifests);
+    `kubeadm_ended` that its own work is done though what comes after it may be missing: a control
+    plane votes in etcd by then, and joining again completes it.
     `addresses` are all IP addresses on its interfaces; `memory_mib` is MemTotal.
     """
 
@@ -33,6 +35,7 @@ class Probed:
     addresses: tuple[str, ...]
     routes: tuple[str, ...]
     clock_seconds: float
+    kubeadm_ended: bool = False
 
     @property
     def is_spare(self) -> bool:

@@ -80,6 +80,7 @@ def test_half_a_control_plane_is_undone_without_touching_the_others_etcd(
     server.marker(
         "kubeadm", f"[ -e /var/lib/etcd/member ] && touch {server.root}/$1-saw-data\n{KUBEADM}"
     )
+    assert not world.probe("r1u04").kubeadm_ended
     attempt(action)
     assert verbs(server) == ["reset", "init" if action is INIT else "join"]
     reset = server.calls.splitlines()[0].split()
@@ -96,7 +97,8 @@ def test_a_control_plane_has_not_joined_before_kube_vip_is_there(
     server.marker("ip", "exit 0")  # shows no address, so kube-vip has no interface
     with pytest.raises(CommandFailed, match="kubeadm join as a control plane failed"):
         attempt(JOIN)
-    assert not world.probe("r1u04").joined
+    probed = world.probe("r1u04")
+    assert (probed.kubeadm_ended, probed.joined) == (True, False)
 
 
 @pytest.mark.parametrize("action", [INIT, JOIN], ids=["init", "join"])
@@ -112,7 +114,8 @@ def test_what_kubeadm_has_ended_is_completed_and_never_undone(
     )
     with pytest.raises(CommandFailed):
         attempt(action)
-    assert not world.probe("r1u04").joined
+    probed = world.probe("r1u04")
+    assert (probed.kubeadm_ended, probed.joined) == (True, False)
     server.path("/etc/kubernetes/broken").unlink()
     attempt(action)
     assert verbs(server) == ["init" if action is INIT else "join"]

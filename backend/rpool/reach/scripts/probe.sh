@@ -24,8 +24,9 @@ routes() {
         awk '{ for (i = 1; i <= 2; i++) if ($i ~ /^[0-9.]+(\/[0-9]+)?$/) { print $i; next } }'
 }
 
-joined() {
-    if [ -e "$KUBERNETES/kubelet.conf" ]; then content "$JOINED"; fi
+# done_here MARK
+done_here() {
+    if [ -e "$KUBERNETES/kubelet.conf" ]; then content "$1"; fi
 }
 
 main() {
@@ -37,7 +38,8 @@ main() {
     awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo | field memory_mib
     content "$CLAIM" | field claim
     traces | sort -u | field traces
-    joined | field joined
+    done_here "$JOINED" | field joined
+    done_here "$KUBEADM_ENDED" | field kubeadm_ended
     addresses | field addresses
     routes | field routes
     printf '}\n'
