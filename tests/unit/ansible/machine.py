@@ -15,6 +15,11 @@ CLAIM = '{\n "uid": "0badcafe",\n "epoch": 3\n}\n'
 NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--mount-proc")
 EMPTY = ("/root", "/opt", "/usr/libexec", "/sys/fs/cgroup")
 MARKERS = ("systemctl", "systemd-run", "apt-mark", "kubeadm", "modprobe", "sysctl", "swapoff")
+# A server on which containerd runs, as far as its socket tells.
+LISTEN = (
+    'mkdir -p /run/containerd\npython3 -c "import socket; socket.socket(socket.AF_UNIX)'
+    ".bind('/run/containerd/containerd.sock')\"\n"
+)
 
 
 @dataclass(frozen=True)

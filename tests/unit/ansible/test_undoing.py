@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import prepare, site
-from machine import SCRIPTS, Machine
+from machine import LISTEN, SCRIPTS, Machine
 
 from rpool.model import action as act
 from rpool.model.claim import Ownership
@@ -79,10 +79,6 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
 START = (
     "CHANGED=\nMORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n"
     + (SCRIPTS / "start.sh").read_text()
-)
-LISTEN = (
-    'mkdir -p /run/containerd\npython3 -c "import socket; socket.socket(socket.AF_UNIX)'
-    ".bind('/run/containerd/containerd.sock')\"\n"
 )
 
 

@@ -37,7 +37,8 @@ main() {
     grep -c '^processor' /proc/cpuinfo | field cores
     awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo | field memory_mib
     content "$CLAIM" | field claim
-    traces | sort -u | field traces
+    found=$(traces) # not in a pipe: how it ended counts
+    if [ -n "$found" ]; then printf '%s\n' "$found"; fi | sort -u | field traces
     done_here "$JOINED" | field joined
     done_here "$KUBEADM_ENDED" | field kubeadm_ended
     addresses | field addresses

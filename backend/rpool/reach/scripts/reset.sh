@@ -58,7 +58,7 @@ reset_kubeadm() {
 remove_containers() {
     if [ -z "$(left_containers)" ]; then return 0; fi
     attempt sh -c 'crictl --timeout 60s pods --quiet | xargs -r crictl --timeout 60s rmp --force'
-    for container in $(containerd_says containers list --quiet); do
+    for container in $(left_containers | sed -n 's/^container //p'); do
         attempt ctr --namespace k8s.io tasks kill --signal KILL --all "$container"
         attempt ctr --namespace k8s.io tasks delete --force "$container"
         attempt ctr --namespace k8s.io containers delete "$container"
@@ -67,7 +67,7 @@ remove_containers() {
 
 # Deepest first. A volume that is still mounted is never deleted through (see remove_below).
 unmount() {
-    trace_mounts | sed 's/^mount //' | sort -r | while read -r point; do
+    trace_mounts | sed -n 's/^mount //p' | sort -r | while read -r point; do
         point=$(printf '%b' "$point")
         attempt umount "$point"
         if mountpoint -q "$point"; then attempt umount --lazy "$point"; fi
@@ -79,7 +79,9 @@ remove_addresses() {
     vip_here | while read -r address dev interface; do
         attempt ip addr del "$address" "$dev" "$interface"
     done
-    trace_interfaces | while read -r _ interface; do attempt ip link del "$interface"; done
+    trace_interfaces | sed -n 's/^interface //p' | while read -r interface; do
+        attempt ip link del "$interface"
+    done
 }
 
 # Only chains with the names that Kubernetes, flannel and CNI plugins give, and the jumps to them.
@@ -136,7 +138,7 @@ remove_files() {
         /run/flannel /var/log/pods /var/log/containers
     # Empty folders that a kubelet makes for volume plugins.
     attempt find /usr/libexec/kubernetes -depth -type d -empty -delete
-    trace_files | while read -r path; do
+    trace_files | grep '^/' | while read -r path; do
         if ! mountpoint -q "$path" && ! mounted_below "$path"; then attempt rm -rf "$path"; fi
     done
 }
@@ -193,9 +195,9 @@ remove_images() {
 }
 
 verify() {
-    found=$(leftovers | sort -u)
-    if [ -z "$found" ]; then return 0; fi
-    printf '%s\n' "$found"
+    left=$(leftovers) # not in a pipe: how it ended counts
+    if [ -z "$left" ]; then return 0; fi
+    printf '%s\n' "$left" | sort -u
     tail -n 40 "$SECRETS/attempts" >&2
     die "$UNCLEAN" "this server is not clean"
 }

@@ -2,7 +2,14 @@
 # What "no trace of kubeadm" and "verified clean" mean; both are this one function.
 #
 # `traces` prints one line for each thing that kubeadm, a kubelet or a pod network left on this
-# server, and nothing on a clean one. Packages and images are no traces: they harm nobody.
+# server, and nothing on a clean one. Packages and images are no traces: they harm nobody. A look
+# that fails is a trace of its own, `cannot ...`: what it would have found may well be there.
+
+# unseen WHAT [OUTPUT]: the look that failed, and the end of what it said.
+unseen() {
+    why=$(printf '%s' "${2-}" | tail -n 1)
+    printf 'cannot %s%s\n' "$1" "${why:+: $why}"
+}
 
 # any PATH...: prints those that exist.
 any() {
@@ -15,9 +22,14 @@ any() {
 # ship and disks have (lost+found). The search of each ends at the first file.
 filled() {
     for directory; do
+        if [ -d "$directory" ] && ! said=$(find "$directory" -maxdepth 1 2>&1 >/dev/null); then
+            unseen "list $directory" "$said"
+        fi
         for entry in "$directory"/* "$directory"/.[!.]* "$directory"/..?*; do
-            if [ -n "$(find "$entry" -xdev ! -type d -print -quit 2>/dev/null)" ]; then
-                printf '%s\n' "$entry"
+            if said=$(find "$entry" -xdev ! -type d -print -quit 2>&1); then
+                if [ -n "$said" ]; then printf '%s\n' "$entry"; fi
+            elif [ -e "$entry" ] || [ -L "$entry" ]; then # a name that nothing has, or is gone
+                unseen "search $entry" "$said"
             fi
         done
     done
@@ -42,17 +54,24 @@ trace_interfaces() {
         gsub(/ /, "", $1)
         if ($1 ~ /^(flannel.*[.]1|cni0|kube-ipvs0|kube-bridge|cilium_host|vxlan[.]calico)$/)
             print "interface " $1
-    }' /proc/net/dev
+    }' /proc/net/dev || unseen 'list network interfaces'
 }
 
 # A kubelet that has no configuration is restarted for ever by systemd, and is no trace: only one
 # that serves counts, on its port 10250 (0x280A).
 trace_processes() {
-    if awk '$2 ~ /:280A$/ && $4 == "0A" { found = 1 } END { exit !found }' \
-        /proc/net/tcp /proc/net/tcp6 2>/dev/null; then
-        printf 'process kubelet, or another, on port 10250\n'
-    fi
-    grep -lx containerd-shim /proc/[0-9]*/comm 2>/dev/null | while read -r comm; do
+    for table in /proc/net/tcp /proc/net/tcp6; do # without IPv6 there is no second
+        if [ ! -e "$table" ]; then continue; fi
+        awk '$2 ~ /:280A$/ && $4 == "0A" {
+            print "process kubelet, or another, on port 10250"
+            exit
+        }' "$table" || unseen "read $table"
+    done
+    code=0
+    shims=$(grep -lsx containerd-shim /proc/[0-9]*/comm) || code=$?
+    # 1 is none, 2 a process that has ended meanwhile.
+    if [ "$code" -gt 2 ]; then unseen 'list processes'; fi
+    for comm in $shims; do
         if grep -q 'k8s\.io' "${comm%comm}cmdline" 2>/dev/null; then
             printf 'process containerd-shim of Kubernetes\n'
             break
@@ -62,23 +81,36 @@ trace_processes() {
 
 trace_mounts() {
     awk '$5 ~ "^/var/lib/kubelet/" || $5 ~ "^/run/netns/cni-" { print "mount " $5 }' \
-        /proc/self/mountinfo
+        /proc/self/mountinfo || unseen 'list mounts'
 }
 
 trace_firewall() {
-    if command -v nft >/dev/null 2>&1; then
-        nft list chains 2>/dev/null | awk '
+    if ! command -v nft >/dev/null 2>&1; then
+        : # a server without it has no chains of its kind
+    elif chains=$(nft list chains 2>&1); then
+        printf '%s\n' "$chains" | awk '
             $1 == "table" { table = $2 " " $3; if ($3 == "kube-proxy") print "nft table " table }
-            $1 == "chain" && $2 ~ /^(KUBE|FLANNEL|CNI)-/ { print "chain " $2 " in " table }'
+            $1 == "chain" && $2 ~ /^(KUBE|FLANNEL|CNI)-/ { print "chain " $2 " in " table }' ||
+            unseen 'read firewall chains'
+    else
+        unseen 'list firewall chains' "$chains"
     fi
     # The old kind of iptables, only where the kernel has its tables loaded already.
     for family in ip ip6; do
-        if [ -s "/proc/net/${family}_tables_names" ] &&
-            command -v "${family}tables-legacy-save" >/dev/null 2>&1; then
-            "${family}tables-legacy-save" 2>/dev/null |
-                sed -n "s/^:\(\(KUBE\|FLANNEL\|CNI\)-[^ ]*\) .*/chain \1 in ${family}tables-legacy/p"
-        fi
+        if [ -s "/proc/net/${family}_tables_names" ]; then trace_legacy "${family}tables-legacy"; fi
     done
+}
+
+# trace_legacy PROGRAM
+trace_legacy() {
+    if ! command -v "$1-save" >/dev/null 2>&1; then
+        return 0
+    elif chains=$("$1-save" 2>&1); then
+        printf '%s\n' "$chains" |
+            sed -n "s/^:\(\(KUBE\|FLANNEL\|CNI\)-[^ ]*\) .*/chain \1 in $1/p"
+    else
+        unseen "list chains of $1" "$chains"
+    fi
 }
 
 traces() {

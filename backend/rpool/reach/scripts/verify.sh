@@ -3,8 +3,8 @@
 # reset, for operators and tests. Exit code UNCLEAN when there is something.
 
 main() {
-    found=$(leftovers | sort -u)
-    if [ -z "$found" ]; then return 0; fi
-    printf '%s\n' "$found"
+    left=$(leftovers)
+    if [ -z "$left" ]; then return 0; fi
+    printf '%s\n' "$left" | sort -u
     die "$UNCLEAN" "this server is not clean"
 }

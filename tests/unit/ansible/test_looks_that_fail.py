@@ -1,0 +1,165 @@
+"""What cannot be looked at is never taken for clean: not by a reset, a probe, or a claim."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fakes import site
+from machine import LISTEN, Machine
+
+from rpool.model import action as act
+from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.server import Role
+from rpool.reach.render import render
+from rpool.reach.script import compose
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
+
+OURS = Ownership("0badcafe", 3)
+VIP = "10.0.1.200"
+RESET = render(act.Reset("r1u04", OURS, VIP), site(), 60)
+VERIFY = compose(("library", "traces", "clean", "verify"), {"VIP": VIP})
+PROBE = compose(("library", "traces", "probe"), {})
+CLAIM = Claim(OURS.uid, "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, OURS.epoch, "2026")
+TAKE = render(act.TakeClaim("r1u04", CLAIM), site(), 60)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine.make(tmp_path)
+
+
+def only_when(program: str, words: str, code: int = 2) -> str:
+    """The body of a program that fails when it is called with these words, and else works."""
+    return f'case "$*" in *{words}*) exit {code} ;; esac\nexec /usr/bin/{program} "$@"'
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look of `traces`: the program that fails in it, and the trace that then is one."""
+
+    program: str
+    body: str
+    trace: str
+
+
+LOOKS = {
+    "chains": Look(
+        "nft",
+        "echo 'netlink: Error: cache initialization failed: Not supported' >&2; exit 1",
+        "cannot list firewall chains: netlink: Error: cache initialization failed: Not supported",
+    ),
+    "chains, read": Look(
+        "awk", only_when("awk", "'KUBE|FLANNEL|CNI'"), "cannot read firewall chains"
+    ),
+    "interfaces": Look("awk", only_when("awk", "/proc/net/dev"), "cannot list network interfaces"),
+    "mounts": Look("awk", only_when("awk", "'var/lib/kubelet'"), "cannot list mounts"),
+    "sockets": Look("awk", only_when("awk", "'/proc/net/tcp'"), "cannot read /proc/net/tcp"),
+    "processes": Look(
+        "grep", only_when("grep", "containerd-shim", code=137), "cannot list processes"
+    ),
+    "folders": Look("find", only_when("find", "maxdepth"), "cannot list /etc/kubernetes"),
+    "files": Look("find", only_when("find", "print"), "cannot search /etc/kubernetes/pki"),
+}
+FAILING = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+
+
+def fail(machine: Machine, look: Look) -> None:
+    machine.path("/etc/kubernetes/pki").mkdir(parents=True)
+    machine.program(look.program, look.body)
+
+
+@FAILING
+def test_what_verifying_cannot_look_at_is_told(machine: Machine, look: Look) -> None:
+    fail(machine, look)
+    done = machine.run(VERIFY)
+    assert done.returncode == 87, done.stderr
+    assert look.trace in done.stdout.splitlines()
+
+
+@FAILING
+def test_a_server_that_a_probe_cannot_look_at_is_no_spare(machine: Machine, look: Look) -> None:
+    machine.path("/var/lib/rpool/claim").unlink()
+    fail(machine, look)
+    done = machine.run(PROBE)
+    assert done.returncode == 0, done.stderr
+    assert look.trace in json.loads(done.stdout)["traces"]
+
+
+@FAILING
+def test_a_server_that_cannot_be_looked_at_is_not_claimed(machine: Machine, look: Look) -> None:
+    machine.path("/var/lib/rpool/claim").unlink()
+    fail(machine, look)
+    done = machine.run(TAKE)
+    assert done.returncode == 84, done.stderr
+    assert look.trace in done.stdout.splitlines()
+    assert not machine.path("/var/lib/rpool/claim").exists()
+
+
+@pytest.mark.parametrize("look", ["trace_mounts", "left_containers", "left_address"])
+def test_a_look_that_dies_does_not_give_up_the_claim(machine: Machine, look: str) -> None:
+    """However it ends, killed for memory perhaps: what it has not said is not clean."""
+    dying = RESET.replace(f"\n    {look}\n", "\n    exit 9\n")
+    assert dying != RESET
+    assert machine.run(dying).returncode != 0
+    assert machine.path("/var/lib/rpool/claim").exists()
+
+
+def test_a_look_that_fails_hides_nothing_of_the_others(machine: Machine) -> None:
+    machine.program("nft", "echo 'table ip nat {'; echo 'chain KUBE-MARK-MASQ {'")
+    machine.program("awk", only_when("awk", "/proc/net/dev"))
+    done = machine.run(RESET)
+    assert done.returncode == 87, done.stderr
+    assert done.stdout.splitlines() == [
+        "cannot list network interfaces",
+        "chain KUBE-MARK-MASQ in ip nat",
+    ]
+    assert machine.path("/var/lib/rpool/claim").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "body", "trace"),
+    [
+        ("ctr", "exit 1", "cannot list containers: containerd does not answer"),
+        ("ip", "exit 1", "cannot list addresses"),
+    ],
+)
+def test_a_reset_that_cannot_look_at_what_it_removed_keeps_the_claim(
+    machine: Machine, program: str, body: str, trace: str
+) -> None:
+    machine.program(program, body)
+    done = machine.run(LISTEN + RESET)
+    assert (done.returncode, done.stdout) == (87, f"{trace}\n"), done.stderr
+    assert machine.path("/var/lib/rpool/claim").exists()
+
+
+def test_a_containerd_that_does_not_run_is_no_reason_to_keep_a_server(machine: Machine) -> None:
+    """It may have left its socket behind; no container runs without it and its shims."""
+    machine.program("ctr", "exit 1")
+    machine.program("systemctl", 'case "$*" in *is-active*) exit 3 ;; esac')
+    done = machine.run(LISTEN + RESET)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not machine.path("/var/lib/rpool").exists()
+
+
+def test_a_bare_server_without_any_of_the_tools_is_clean(machine: Machine) -> None:
+    """No nft, iptables or ctr: nothing of Kubernetes can have been made with them."""
+    for name in ("nft", "ctr", "crictl", "iptables-save", "ip6tables-save"):
+        (machine.root / "bin" / name).unlink()
+    bare = machine.root / "bin"
+    needed = "sh awk mawk gawk sed grep sort find cat tail timeout rm rmdir mkdir mktemp mv sync"
+    for name in f"{needed} flock cut chmod ip uname tr date xargs true mountpoint printf".split():
+        found = subprocess.run(["which", name], capture_output=True, text=True, check=False)
+        if found.returncode == 0 and not (bare / name).exists():
+            (bare / name).symlink_to(os.path.realpath(found.stdout.strip()))
+    alone = f"PATH={bare}\nexport PATH\n"
+    done = machine.run(alone + VERIFY)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = machine.run(alone + RESET)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not machine.path("/var/lib/rpool").exists()
