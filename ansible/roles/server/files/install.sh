@@ -18,20 +18,26 @@ uptime_seconds() { cut -d . -f 1 /proc/uptime; }
 patiently() {
     end=$(($(uptime_seconds) + PATIENCE_SECONDS))
     until output=$("$@" 2>&1); do
+        why='something else has been using apt'
+        case $output in *'dpkg was interrupted'*) finish_interrupted ;; esac
         case $output in
-            *'get lock'* | *'acquire the dpkg'* | *'lock the'* | *'is locked by another'*) ;;
-            *'dpkg was interrupted'*)
-                dpkg --configure -a >&2 || return 1
-                continue
-                ;;
+            *'get lock'* | *'acquire the dpkg'* | *'lock the'* | *'is locked by another'* | \
+                *'lock was locked by'* | *'dpkg was interrupted'*) ;;
             *) return 1 ;;
         esac
         if [ "$(uptime_seconds)" -ge "$end" ]; then
             printf '%s\n' "$output" >&2
-            die "something else has been using apt for $PATIENCE_SECONDS s"
+            die "$why for $PATIENCE_SECONDS s"
         fi
         sleep 2
     done
+}
+
+# finish_interrupted: what dpkg left half done is done. A changed file stays as it is, and what asks
+# gets no answer. Where this fails, $output says why.
+finish_interrupted() {
+    why='dpkg has been interrupted, again and again,'
+    said=$(dpkg --configure -a --force-confdef --force-confold </dev/null 2>&1) || output=$said
 }
 
 # state PACKAGE: `ii 1.36.3-1.1` when it is there, `hi ...` when it is held as well.
@@ -98,13 +104,28 @@ install() {
     packages=$missing
     for package in $wrong; do packages="$packages $(exact "$package")"; done
     # shellcheck disable=SC2086  # packages, one a word
-    if ! patiently apt-get -qy install --no-install-recommends --allow-change-held-packages \
-        --allow-downgrades -o DPkg::Lock::Timeout="$PATIENCE_SECONDS" -o Dpkg::Use-Pty=0 \
+    if ! patiently apt-get -qy install --no-remove --no-install-recommends \
+        --allow-change-held-packages --allow-downgrades \
+        -o DPkg::Lock::Timeout="$PATIENCE_SECONDS" -o Dpkg::Use-Pty=0 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $packages; then
+        refuse_removals
         printf '%s\n' "$update_output" "$output" | tail -n 40 >&2
         die "apt cannot install$packages"
     fi
     printf 'changed packages%s\n' "$missing$wrong"
+}
+
+# What is on a server already is its owner's, and no reset would bring it back.
+refuse_removals() {
+    case $output in *'remove is disabled'*) ;; *) return 0 ;; esac
+    # The list below its heading is set in by two spaces; a package to purge has a star.
+    removed=$(printf '%s\n' "$output" | awk '
+        /REMOVED:$/ { listed = 1; next }
+        !/^  / { listed = 0 }
+        listed { for (i = 1; i <= NF; i++) { sub(/[*]$/, "", $i); all = all ", " $i } }
+        END { print substr(all, 3) }')
+    refuse "apt would remove $removed to install${packages}, so nothing was installed:" \
+        "remove that yourself if nothing here needs it"
 }
 
 # An upgrade of the system must not change the version of a cluster.

@@ -1,0 +1,141 @@
+"""How packages come to a server, with an apt that says what the real one would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from machine import SCRIPTS, Machine
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
+
+REPOSITORY = "http://mirror/v1.36/deb/"
+PARAMETERS = (
+    f"VERSION=1.36.3\nREPOSITORY={REPOSITORY}\nPROGRAMS='curl conntrack'\nPATIENCE_SECONDS=%d\n"
+)
+KUBERNETES = ["kubeadm", "kubectl", "kubelet", "cri-tools", "kubernetes-cni"]
+INTERRUPTED = (
+    "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem."
+)
+# Ends what would go on for ever: after so many calls dpkg is said to be well.
+MANY = 'if [ "$(grep -c ^apt-get "$(dirname "$0")/../calls")" -gt 99 ]; then exit 0; fi;'
+LOCKED = "dpkg: error: dpkg frontend lock was locked by another process with pid 7"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """One that has all packages, in the right version."""
+    machine = Machine.make(tmp_path)
+    machine.file("/etc/apt/sources.list", f"deb {REPOSITORY} /\n")
+    machine.program("apt-get", "exit 0")
+    machine.program("dpkg", "exit 0")
+    machine.program("containerd", "echo containerd github.com/containerd/containerd v2.1.9 abc")
+    has(machine)
+    return machine
+
+
+def has(machine: Machine, state: str = "ii", but: str = "nothing") -> None:
+    """All packages are there in this state, but for one that is missing."""
+    machine.program(
+        "dpkg-query",
+        f'case "$*" in *" {but}") exit 1 ;; esac\nprintf "{state}  1.36.3-1.1\\n"',
+    )
+
+
+def install(machine: Machine, patience_seconds: int = 30) -> subprocess.CompletedProcess[str]:
+    script = (SCRIPTS / "install.sh").read_text("utf-8")
+    return machine.role(PARAMETERS % patience_seconds + script)
+
+
+def called(machine: Machine, program: str) -> list[str]:
+    lines = machine.calls.splitlines()
+    return [line.removeprefix(f"{program} ") for line in lines if line.startswith(f"{program} ")]
+
+
+def test_the_packages_of_a_cluster_are_held(machine: Machine) -> None:
+    """An upgrade of the system would change the version of a cluster."""
+    done = install(machine)
+    assert done.returncode == 0, done.stderr
+    assert called(machine, "apt-mark") == [f"hold {' '.join(KUBERNETES)}"]
+    assert machine.path("/var/lib/rpool/prepared/held").read_text().split() == KUBERNETES
+    assert json.loads(done.stdout.splitlines()[-1])["containerd"] == "2.1.9"
+
+
+def test_what_an_operator_holds_is_not_ours_to_release(machine: Machine) -> None:
+    has(machine, "hi")
+    assert install(machine).returncode == 0
+    assert called(machine, "apt-mark") == []
+    assert not machine.path("/var/lib/rpool/prepared/held").exists()
+
+
+REMOVING = """case "$*" in
+*install*--no-remove* | *--no-remove*install*)
+    printf '%s\\n' 'Reading package lists...' 'The following packages will be REMOVED:' \\
+        '  arping' '  ucspi-tcp* docker.io' 'The following NEW packages will be installed:' \\
+        '  conntrack' '0 upgraded, 1 newly installed, 3 to remove and 9 not upgraded.'
+    echo 'E: Packages need to be removed but remove is disabled.' >&2
+    exit 100 ;;
+*install*) touch /etc/removed ;;
+esac"""
+
+
+def test_no_package_of_the_user_s_is_removed_and_those_that_would_be_are_named(
+    machine: Machine,
+) -> None:
+    has(machine, but="conntrack")
+    machine.program("apt-get", REMOVING)
+    done = install(machine)
+    assert not machine.path("/etc/removed").exists()
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(
+        "apt would remove arping, ucspi-tcp, docker.io to install conntrack, so nothing was "
+    )
+    assert "changed packages" not in done.stdout
+
+
+def test_a_dpkg_that_stays_interrupted_is_an_error_when_patience_ends(machine: Machine) -> None:
+    has(machine, but="conntrack")
+    machine.program("apt-get", f'{MANY} echo "{INTERRUPTED}" >&2; exit 100')
+    began = time.monotonic()
+    done = install(machine, patience_seconds=1)
+    assert time.monotonic() - began < 15
+    assert done.returncode == 1
+    assert len(called(machine, "apt-get")) < 10
+    assert INTERRUPTED in done.stderr
+
+
+def test_what_dpkg_left_half_done_is_finished_and_asks_nothing(machine: Machine) -> None:
+    """A question about a changed file would be answered by nobody, or by the script itself."""
+    has(machine, but="conntrack")
+    machine.program("apt-get", f'[ -e /etc/mended ] || {{ echo "{INTERRUPTED}" >&2; exit 100; }}')
+    machine.program("dpkg", "if read -r answer; then exit 1; fi; touch /etc/mended")
+    done = install(machine)
+    assert done.returncode == 0, done.stderr
+    options = called(machine, "dpkg")[0].split()
+    assert options[:2] == ["--configure", "-a"]
+    assert {"--force-confold", "--force-confdef"} <= set(options)
+
+
+def test_a_dpkg_that_somebody_else_is_mending_is_waited_for(machine: Machine) -> None:
+    has(machine, but="conntrack")
+    machine.program("apt-get", f'[ -e /etc/mended ] || {{ echo "{INTERRUPTED}" >&2; exit 100; }}')
+    machine.program(
+        "dpkg",
+        'echo >>/etc/tried; if [ "$(grep -c . -v /etc/tried)" -gt 2 ]; then\n'
+        f'touch /etc/mended; else echo "{LOCKED}" >&2; exit 2; fi',
+    )
+    done = install(machine)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_dpkg_that_cannot_be_mended_tells_why(machine: Machine) -> None:
+    has(machine, but="conntrack")
+    machine.program("apt-get", f'echo "{INTERRUPTED}" >&2; exit 100')
+    machine.program("dpkg", "echo 'dpkg: error processing package broken' >&2; exit 1")
+    done = install(machine)
+    assert done.returncode == 1
+    assert "dpkg: error processing package broken" in done.stderr
