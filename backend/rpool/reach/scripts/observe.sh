@@ -9,6 +9,6 @@ main() {
     record=$(on_cluster -n kube-system get configmap rpool --ignore-not-found \
         -o 'jsonpath={.data.record}')
     ca=$(base64 -w 0 "$KUBERNETES/pki/ca.crt")
-    printf '%s\n' "$nodes" | sed 's/^/node\t/'
+    if [ -n "$nodes" ]; then printf '%s\n' "$nodes" | sed 's/^/node\t/'; fi
     printf 'record\t%s\nca\t%s\n' "$record" "$ca"
 }

@@ -7,15 +7,18 @@ act() {
     secret_dir
     # shellcheck disable=SC2086  # one a word
     if [ -n "$LABELS" ]; then quietly on_cluster label node "$NODE" --overwrite $LABELS; fi
-    for taint in $GONE_TAINTS; do
-        if has_taint "$taint"; then quietly on_cluster taint node "$NODE" "$taint-"; fi
-    done
+    if [ -n "$GONE_TAINTS" ]; then remove_taints; fi
     # shellcheck disable=SC2086
     if [ -n "$TAINTS" ]; then quietly on_cluster taint node "$NODE" --overwrite $TAINTS; fi
 }
 
-# has_taint KEY:EFFECT: kubectl fails when it is to remove one that is not there.
-has_taint() {
-    on_cluster get node "$NODE" -o \
-        'jsonpath={range .spec.taints[*]}{.key}:{.effect}{"\n"}{end}' | grep -qxF "$1"
+# kubectl fails when it is to remove one that is not there. Only a look that went well says so.
+remove_taints() {
+    there=$(on_cluster get node "$NODE" -o \
+        'jsonpath={range .spec.taints[*]}{.key}:{.effect}{"\n"}{end}')
+    for taint in $GONE_TAINTS; do
+        if printf '%s\n' "$there" | grep -qxF "$taint"; then
+            quietly on_cluster taint node "$NODE" "$taint-"
+        fi
+    done
 }

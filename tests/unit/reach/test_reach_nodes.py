@@ -1,0 +1,55 @@
+"""What is seen of nodes and set on them, through a real sshd and a kubectl that answers."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from conftest import TestServer, claim, told
+from samples import changing
+
+from rpool.errors import CommandFailed
+from rpool.model import action as act
+from rpool.reach.world import RealWorld
+
+SET_NODE = next(a for a in changing() if isinstance(a, act.SetNode))
+REMOVAL = "taint node r1u09 gone:NoExecute-"
+
+
+def test_a_cluster_without_a_node_can_be_looked_at(world: RealWorld, server: TestServer) -> None:
+    """All may have been deleted by hand; whoever sees that can have the kubelets make them anew."""
+    authority = server.path("/etc/kubernetes/pki/ca.crt")
+    authority.parent.mkdir(parents=True)
+    authority.write_text("the certificate")
+    seen = world.observe("r1u04")
+    assert seen.nodes == {}
+    assert seen.ca_certificate == base64.b64decode(b"dGhlIGNlcnRpZmljYXRl").decode()
+
+
+@pytest.mark.parametrize(
+    ("taints", "removed"),
+    [
+        ("gone:NoExecute", True),
+        ("other:NoSchedule\ngone:NoExecute", True),
+        ("gone:NoSchedule", False),
+    ],
+)
+def test_a_taint_is_removed_where_it_is(
+    world: RealWorld, server: TestServer, taints: str, removed: bool
+) -> None:
+    claim(world)
+    (server.root / "taints").write_text(f"{taints}\n")
+    server.marker("kubectl", f"case $* in *' get node '*) cat {server.root}/taints ;; esac")
+    world.carry_out(SET_NODE, 60)
+    assert (REMOVAL in told(server)) is removed
+
+
+def test_a_taint_that_could_not_be_looked_at_is_not_gone(
+    world: RealWorld, server: TestServer
+) -> None:
+    """Else the node kept it for ever, and no record would know."""
+    claim(world)
+    server.marker("kubectl", "case $* in *' get node '*) echo 'no API' >&2; exit 1 ;; esac")
+    with pytest.raises(CommandFailed, match="setting labels and taints of r1u09 failed") as caught:
+        world.carry_out(SET_NODE, 60)
+    assert "no API" in caught.value.detail
