@@ -156,6 +156,21 @@ def test_what_is_left_is_told_and_keeps_the_claim(machine: Machine) -> None:
     assert machine.path("/var/lib/rpool/claim").exists()
 
 
+@pytest.mark.parametrize(("family", "host"), [("AF_INET", "127.0.0.1"), ("AF_INET6", "::")])
+def test_a_kubelet_that_serves_by_any_protocol_is_left(
+    machine: Machine, family: str, host: str
+) -> None:
+    """By default it listens on all addresses, which to the kernel is IPv6."""
+    serve = (
+        f"import socket, time; s = socket.socket(socket.{family}); s.bind(('{host}', 10250));"
+        " s.listen(); open('/etc/serving', 'w'); time.sleep(60)"
+    )
+    begin = f'ip link set lo up\npython3 -c "{serve}" &\n'
+    await_it = "until [ -e /etc/serving ]; do sleep 0.05; done\n"
+    done = machine.run(begin + await_it + reset())
+    assert (done.returncode, done.stdout) == (87, "process kubelet, or another, on port 10250\n")
+
+
 def test_a_volume_that_stays_mounted_is_never_deleted_through(machine: Machine) -> None:
     volume = "/var/lib/kubelet/pods/uid/volumes/nfs"
     machine.file(f"{volume}/precious", "data")
@@ -165,6 +180,22 @@ def test_a_volume_that_stays_mounted_is_never_deleted_through(machine: Machine) 
     assert f"mount {volume}" in done.stdout
     assert machine.path("/etc/precious").exists()
     assert machine.path("/etc/fstab").exists()
+
+
+def test_what_a_reset_deleted_stays_so_after_a_power_cut_before_its_claim_goes(
+    machine: Machine,
+) -> None:
+    """Traces that came back without a claim would make it dirty for ever."""
+    machine.program("sync", '[ ! -e /var/lib/rpool/claim ] || echo "claimed" >>"$0.log"')
+    machine.path("/var/lib/kubelet").mkdir()
+    machine.path("/var/lib/etcd").mkdir()
+    disks = "mount -t tmpfs none /var/lib/kubelet; mount -t tmpfs none /var/lib/etcd\n"
+    done = machine.run(disks + reset())
+    assert done.returncode == 0, done.stderr
+    synced = [line for line in machine.calls.splitlines() if line.startswith("sync ")]
+    claimed = len((machine.root / "bin" / "sync.log").read_text().splitlines())
+    for disk in ("/etc", "/var/lib", "/var/lib/kubelet", "/var/lib/etcd"):
+        assert f"sync -f {disk}" in synced[:claimed]
 
 
 RULES = """*filter

@@ -18,6 +18,7 @@ act() {
     remove_cgroups
     undo_preparation
     verify
+    settle
     give_up_claim
 }
 
@@ -192,6 +193,15 @@ remove_images() {
     containerd_says images list --quiet | { grep -vxF -f "$PREPARED/images" || true; } \
         >"$SECRETS/images"
     attempt xargs -r -a "$SECRETS/images" ctr --namespace k8s.io images remove
+}
+
+# What was deleted or put back stays so after a power cut, also on other file systems than the
+# claim's: there must be no traces without a claim. Not all file systems: a dead one would hang.
+settle() {
+    for place in /etc "$KUBERNETES" /etc/cni /opt/cni/bin /var/log /var/log/pods \
+        /var/log/containers /var/lib /var/lib/kubelet /var/lib/etcd /var/lib/cni; do
+        if [ -d "$place" ]; then sync -f "$place"; fi
+    done
 }
 
 verify() {
