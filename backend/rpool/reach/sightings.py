@@ -23,10 +23,10 @@ UNREADABLE_CLAIM = "a claim that cannot be read"
 def probed(server: ServerName, printed: bytes) -> Probed:
     """A probe. A claim that is none counts as a trace: nobody may take such a server."""
     try:
-        seen = json.loads(printed)
+        seen = json.loads(printed.decode(errors="replace"))  # a claim may hold anything
         claim_text = "\n".join(seen["claim"])
         claim = _claim(claim_text)
-        unreadable = (UNREADABLE_CLAIM,) if claim_text.strip() and claim is None else ()
+        unreadable = (UNREADABLE_CLAIM,) if seen["claim_there"] and claim is None else ()
         role = _line(seen, "joined")
         return Probed(
             server=server,

@@ -10,6 +10,7 @@ import pytest
 from conftest import TestServer, at_home, claim
 from samples import ACTIONS, CLAIM, FOREIGN, OURS, changing, named
 
+from rpool.decide.preflight import why_not_spare
 from rpool.errors import NotClaimed, Refused, RpoolError
 from rpool.model import action as act
 from rpool.model.action import Action
@@ -107,16 +108,34 @@ def test_a_probe_of_a_bare_server_tells_what_it_is(world: RealWorld) -> None:
     assert "127.0.0.1" not in probed.addresses
 
 
-@pytest.mark.parametrize("text", ["", "not json", '{"uid": "x"}', '"\\\t{'])
+@pytest.mark.parametrize(
+    "text", [b"", b"\0" * 80, b"\xff\xfe", b"not json", b'{"uid": "x"}', b'"\\\t{']
+)
 def test_a_claim_that_cannot_be_read_is_nobodys_to_take(
-    world: RealWorld, server: TestServer, text: str
+    world: RealWorld, server: TestServer, text: bytes
+) -> None:
+    """A file system that was checked after a power cut has such files."""
+    server.path(CLAIM_FILE).parent.mkdir()
+    server.path(CLAIM_FILE).write_bytes(text)
+    refused(world)
+
+
+def test_a_claim_that_leads_nowhere_is_nobodys_to_take(
+    world: RealWorld, server: TestServer
 ) -> None:
     server.path(CLAIM_FILE).parent.mkdir()
-    server.path(CLAIM_FILE).write_text(text)
-    if text:
-        assert not world.probe("r1u04").is_spare
-    with pytest.raises(Refused):
-        claim(world)
+    server.path(CLAIM_FILE).symlink_to("/mnt/claim")
+    refused(world)
+
+
+def refused(world: RealWorld) -> None:
+    """A plan does not pick the server, since its probe tells; nor may it be claimed, or changed."""
+    probed = world.probe("r1u04")
+    assert probed.claim is None
+    assert "a claim that cannot be read" in (why_not_spare(probed) or "")
+    for action in (act.TakeClaim("r1u04", CLAIM), act.Reset("r1u04", OURS, None)):
+        with pytest.raises(Refused, match="r1u04 has a claim that cannot be read"):
+            world.carry_out(action, 60)
 
 
 @pytest.mark.parametrize("action", changing(), ids=named)
@@ -146,11 +165,12 @@ def test_no_preparation_touches_a_server_of_another_pool(
     assert server.calls == ""
 
 
+@pytest.mark.parametrize("epoch", [OURS.epoch - 1, OURS.epoch + 1])
 @pytest.mark.parametrize("action", changing(), ids=named)
-def test_no_action_touches_a_later_life_of_a_server(
-    server: TestServer, world: RealWorld, action: Action
+def test_no_action_touches_another_life_of_a_server(
+    server: TestServer, world: RealWorld, action: Action, epoch: int
 ) -> None:
-    claim(world, replace(CLAIM, epoch=OURS.epoch + 1))
+    claim(world, replace(CLAIM, epoch=epoch))
     before = server.snapshot()
     with pytest.raises(Refused, match="another life"):
         world.carry_out(at_home(server, action), 60)

@@ -3,11 +3,11 @@
 # link, which fails when there is one. A claim of the same ownership is simply ours.
 
 main() {
-    if [ -e "$CLAIM" ]; then check_claim; fi # a foreign claim is refused without a wait
+    if read_claim; then refuse_others; fi # without a wait
     lock_server 30
     lock_claim
-    if [ -e "$CLAIM" ]; then
-        check_claim
+    if read_claim; then
+        refuse_others
     else
         refuse_dirty
         publish

@@ -39,20 +39,35 @@ lock_claim() {
 
 unlock_claim() { exec 8>&-; }
 
-# claim_value KEY: from a file with one key a line, as claim.sh writes it.
-claim_value() {
-    sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$CLAIM"
+# read_claim: the claim's text is in $claim_found, nothing if it cannot be read; fails when there is
+# none. It may go at any time while it is not locked.
+read_claim() {
+    claim_found=$(cat "$CLAIM" 2>/dev/null) && return 0
+    claim_found=
+    claim_there
 }
 
-# The claim goes to standard output when it is not as expected: the caller says whose it is.
+# claim_value KEY: from $claim_found, which has one key a line, as claim.sh writes it.
+claim_value() {
+    printf '%s\n' "$claim_found" |
+        sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p"
+}
+
 check_claim() {
-    if [ ! -e "$CLAIM" ]; then die "$UNCLAIMED" "no pool has claimed this server"; fi
+    if ! read_claim; then die "$UNCLAIMED" "no pool has claimed this server"; fi
+    refuse_others
+}
+
+# To standard output when it is not as expected: the caller says whose it is.
+show_claim() { printf '%s\n' "$claim_found"; }
+
+refuse_others() {
     if [ "$(claim_value uid)" != "$CLAIM_UID" ]; then
-        cat "$CLAIM"
+        show_claim
         die "$FOREIGN" "another pool's claim is here"
     fi
     if [ "$(claim_value epoch)" != "$CLAIM_EPOCH" ]; then
-        cat "$CLAIM"
+        show_claim
         die "$STALE" "the claim here has another epoch"
     fi
 }
@@ -78,7 +93,7 @@ give_up_claim() {
 }
 
 main() {
-    if [ -e "$CLAIM" ]; then check_claim; fi # a foreign claim is refused without a wait
+    if read_claim; then refuse_others; fi # without a wait
     patience=$((TIMEOUT_SECONDS > 10 ? TIMEOUT_SECONDS - 5 : 5))
     case $GUARD in
         alone) lock_server "$patience" ;;

@@ -39,6 +39,9 @@ need() {
     done
 }
 
+# claim_there: also one that nobody can read, or a link that leads nowhere.
+claim_there() { [ -e "$CLAIM" ] || [ -L "$CLAIM" ]; }
+
 run_dir() { mkdir -p "$RUN_DIR" && chmod 700 "$RUN_DIR"; }
 
 # Makes $SECRETS, a directory in memory that is gone when the script ends, however it ends: one

@@ -7,8 +7,8 @@
 
 main() {
     need flock timeout
-    if [ -e "$CLAIM" ] && [ "$(claim_value uid)" != "$POOL_UID" ]; then
-        cat "$CLAIM"
+    if read_claim && [ "$(claim_value uid)" != "$POOL_UID" ]; then
+        show_claim
         die "$FOREIGN" "another pool's claim is here"
     fi
     file=$RUN_DIR/session-$POOL_UID.lock
@@ -25,7 +25,7 @@ main() {
     done
     : >"$file"
     # The operation has let this server go; perhaps it is another pool's by now.
-    if [ ! -e "$CLAIM" ]; then
+    if ! read_claim; then
         rm -f "$file"
         rmdir --ignore-fail-on-non-empty "$RUN_DIR" 2>/dev/null || true
     elif [ "$(claim_value uid)" != "$POOL_UID" ]; then

@@ -36,6 +36,7 @@ main() {
     content /sys/class/dmi/id/product_uuid | tr '[:upper:]' '[:lower:]' | field product_uuid
     grep -c '^processor' /proc/cpuinfo | field cores
     awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo | field memory_mib
+    if claim_there; then echo yes; fi | field claim_there
     content "$CLAIM" | field claim
     found=$(traces) # not in a pipe: how it ended counts
     if [ -n "$found" ]; then printf '%s\n' "$found"; fi | sort -u | field traces

@@ -1,0 +1,114 @@
+"""A claim is there whole or not at all, wherever a script or the power is cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import site
+from machine import Machine
+
+from rpool.model import action as act
+from rpool.model.claim import Claim, Phase
+from rpool.model.server import Role
+from rpool.reach.render import render
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
+
+FILE = "/var/lib/rpool/claim"
+CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 3, "2026-11-24")
+LEAVING = replace(CLAIM, phase=Phase.LEAVING)
+TAKE = render(act.TakeClaim("r1u04", CLAIM), site(), 60)
+LEAVE = render(act.SetPhase("r1u04", CLAIM.ownership, Phase.LEAVING), site(), 60)
+KILL = "kill -9 $$"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Without a claim; it writes down what is synced, linked and renamed, in which order."""
+    machine = Machine.make(tmp_path)
+    machine.path(FILE).unlink()
+    for name in ("sync", "ln", "mv"):
+        machine.program(name, f'exec /bin/{name} "$@"')
+    return machine
+
+
+def run(machine: Machine, script: str) -> int:
+    """Its exit code. As a child: the first process of a namespace cannot be killed from inside."""
+    return machine.run(f"sh -s <<'END'\n{script}END\n").returncode
+
+
+def claim_on(machine: Machine) -> Claim | None:
+    """The claim, or None when no file of that name is there; half a claim is an error."""
+    path = machine.path(FILE)
+    return Claim.from_dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def cut(script: str, function: str) -> Iterator[str]:
+    """The script, killed before each line of one of its functions, and before its end."""
+    lines = script.splitlines()
+    start = lines.index(f"{function}() {{") + 1
+    for n in range(start, lines.index("}", start) + 1):
+        yield "\n".join([*lines[:n], KILL, *lines[n:], ""])
+
+
+def cut_while_writing(script: str) -> str:
+    """The script, killed when half of what it writes to a file is written."""
+    write = """write_file() { printf '%s\\n' "$2" >"$1"; }"""
+    assert write in script
+    return script.replace(write, f"write_file() {{ printf '%s' '{{' >\"$1\"; {KILL}; }}")
+
+
+def changes(machine: Machine) -> list[str]:
+    """What was synced, linked and renamed, with NEW for the name of the file that was made."""
+    kinds = ("sync ", "ln ", "mv ")
+    words = [line.split() for line in machine.calls.splitlines() if line.startswith(kinds)]
+    return [" ".join("NEW" if "/.new." in word else word for word in call) for call in words]
+
+
+def test_a_claim_is_on_the_disk_before_it_has_its_name_and_the_name_before_it_counts(
+    machine: Machine,
+) -> None:
+    assert machine.run(TAKE).returncode == 0
+    assert changes(machine) == [
+        "sync NEW",
+        f"ln NEW {FILE}",
+        "sync /var/lib/rpool",
+        "sync /var/lib",
+    ]
+
+
+def test_a_phase_is_on_the_disk_before_it_has_the_claim_s_name(machine: Machine) -> None:
+    machine.run(TAKE)
+    (machine.root / "calls").unlink()
+    assert machine.run(LEAVE).returncode == 0
+    assert changes(machine) == ["sync NEW", f"mv -f NEW {FILE}", "sync /var/lib/rpool"]
+
+
+CUT = [*cut(TAKE, "publish"), cut_while_writing(TAKE)]
+
+
+@pytest.mark.parametrize("script", CUT, ids=range(len(CUT)))
+def test_claiming_that_was_cut_off_leaves_no_half_claim_and_can_be_repeated(
+    machine: Machine, script: str
+) -> None:
+    assert run(machine, script) == 137
+    assert claim_on(machine) in (None, CLAIM)
+    assert machine.run(TAKE).returncode == 0
+    assert claim_on(machine) == CLAIM
+
+
+LEFT = [*cut(LEAVE, "act"), *cut(LEAVE, "replace_durably")]
+
+
+@pytest.mark.parametrize("script", LEFT, ids=range(len(LEFT)))
+def test_a_phase_that_was_cut_off_is_the_old_or_the_new_one(machine: Machine, script: str) -> None:
+    machine.run(TAKE)
+    assert run(machine, script) == 137
+    assert claim_on(machine) in (CLAIM, LEAVING)
+    assert machine.run(LEAVE).returncode == 0
+    assert claim_on(machine) == LEAVING
