@@ -42,7 +42,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             addresses=tuple(seen["addresses"]),
             routes=tuple(seen["routes"]),
             clock_seconds=float(seen["clock_seconds"]),
-            kubeadm_ended=bool(_line(seen, "kubeadm_ended")),
+            kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise CommandFailed(
