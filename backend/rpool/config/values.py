@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from rpool.decide.rules import address_range
 from rpool.model.duration import seconds
+from rpool.model.pool import KUBERNETES_VERSION
 
 SUPPORTED_MINORS = range(34, 38)
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -39,7 +40,7 @@ def dns_label(most: int) -> Callable[[str], str]:
 
 
 def version(value: str) -> str:
-    match = re.fullmatch(r"1\.(\d+)\.(\d+)", value)
+    match = KUBERNETES_VERSION.fullmatch(value)
     if not match:
         raise ValueError(f'"{value}" is not a Kubernetes version such as "1.36.3"')
     if int(match[1]) not in SUPPORTED_MINORS:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+KUBERNETES_VERSION = re.compile(r"1\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
+"""Without a `v`; ASCII digits without leading zeros, since texts are compared."""
+
+CNIS = ("flannel", "none")
+CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 PoolUid = str
 """Eight hex digits, drawn when a pool is created; names may be reused, uids are not."""

@@ -21,7 +21,8 @@ from typing import Any, Protocol
 
 from rpool.errors import Bug, CommandFailed, Refused, RpoolError, TimedOut, Unreachable
 from rpool.model.action import Prepare
-from rpool.model.server import ServerName
+from rpool.model.pool import CGROUP_DRIVERS, CNIS, KUBERNETES_VERSION
+from rpool.model.server import SERVER_NAME, ServerName
 from rpool.model.site import Mirrors, SiteConfig
 from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
@@ -40,6 +41,7 @@ SOCKET_PATH_LIMIT = 100  # a unix socket's address has 108 bytes
 log = logging.getLogger(__name__)
 
 Done = Callable[[ServerName, RpoolError | None], None]
+Host = Mapping[str, Any]
 
 
 class Shell(Protocol):
@@ -62,16 +64,17 @@ def run_preparation(
     done: Done,
 ) -> None:
     """Prepare servers together; calls `done` once for each as soon as it is ready or failed."""
-    if not actions:
-        return
     deadline = time.monotonic() + timeout_seconds
-    servers = {action.server: guarded(sessions, action, deadline) for action in actions}
+    hosts = described(actions, done)
+    servers = {a.server: guarded(sessions, a, deadline) for a in actions if a.server in hosts}
+    if not servers:
+        return
     waiting = list(servers)
     playbook = ansible_folder() / "prepare.yml"
     with (
         private_folder() as name,
         Broker(Path(name) / "socket", servers) as broker,
-        Play(Path(name), playbook, inventory(site.mirrors, actions), broker.path) as play,
+        Play(Path(name), playbook, inventory(site.mirrors, hosts), broker.path) as play,
     ):
         for event in play.events(deadline):
             tell(event)
@@ -124,27 +127,57 @@ def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) 
     )
 
 
-def inventory(mirrors: Mirrors, actions: Sequence[Prepare]) -> dict[str, Any]:
+def described(actions: Sequence[Prepare], done: Done) -> dict[ServerName, Host]:
+    """What the role is told of each server; one of which it may not be told has failed."""
+    hosts = {}
+    for action in actions:
+        try:
+            hosts[action.server] = host(action)
+        except Refused as error:
+            done(action.server, error)
+    return hosts
+
+
+def inventory(mirrors: Mirrors, hosts: Mapping[ServerName, Host]) -> dict[str, Any]:
     """What the role `server` needs to know (see ansible/roles/server/defaults)."""
     common: dict[str, Any] = {"ansible_connection": "rpool"}
     if mirrors.packages is not None:
         common["server_packages"] = mirrors.packages
     if mirrors.images is not None:
         common["server_images"] = mirrors.images
-    hosts = {action.server: _host(action) for action in actions}
-    return {"all": {"hosts": hosts, "vars": common}}
+    return {"all": {"hosts": dict(hosts), "vars": common}}
 
 
-def _host(action: Prepare) -> Mapping[str, Any]:
+def host(action: Prepare) -> Host:
+    """What the role is told of one server: names of a closed form, and numbers. An action may come
+    from a cluster's record, which whoever administers that cluster can write: the text in it was
+    checked by nobody. Raises Refused, with what is wrong.
+    """
     kubelet = settings(action.kubeadm.kubelet)
+    driver = kubelet.get("cgroupDriver", "systemd")
+    _expect(action, SERVER_NAME.fullmatch(action.server), "this is no name of a server")
+    version = KUBERNETES_VERSION.fullmatch(action.kubernetes_version)
+    _expect(action, version, f"{action.kubernetes_version!r:.60} is no version of Kubernetes")
+    _expect(action, action.cni in CNIS, f"{action.cni!r:.60} is no cni that rpool knows")
+    known = isinstance(driver, str) and driver in CGROUP_DRIVERS
+    _expect(action, known, f"the kubelet's cgroupDriver is neither {' nor '.join(CGROUP_DRIVERS)}")
     return {
         "server_kubernetes_version": action.kubernetes_version,
         "server_more_images": list(FLANNEL.images) if action.cni == "flannel" else [],
         "server_cores": action.minimum_cores,
         "server_memory_gib": action.minimum_memory_gib,
-        "server_cgroup_driver": kubelet.get("cgroupDriver", "systemd"),
+        "server_cgroup_driver": driver,
         "server_swap": kubelet.get("failSwapOn") is False,
     }
+
+
+def _expect(action: Prepare, holds: object, otherwise: str) -> None:
+    if not holds:
+        raise Refused(
+            f"{action.server:.63} cannot be prepared: {otherwise}",
+            "It is from the configuration, or from the record in the cluster (ConfigMap "
+            "kube-system/rpool).",
+        )
 
 
 def tell(event: Event) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -22,9 +23,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import yaml
+
 MOST_AT_ONCE = 32
 GRACE_SECONDS = 3.0
 COMPLAINT_CHARACTERS = 4000
+
+
+class _AsText(yaml.SafeDumper):
+    """Writes each string, keys included, as one that Ansible never takes for a template."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: _AsText, text: str) -> yaml.Node:
+    return dumper.represent_scalar("!unsafe", text, style='"')
+
+
+_AsText.add_representer(str, _text)
+
+
+def as_text(inventory: Mapping[str, Any]) -> str:
+    """The inventory in YAML. What is in it comes from configurations and from clusters, and a
+    template would run here, beside the process that has the key to all servers.
+    """
+    return yaml.dump(inventory, Dumper=_AsText, width=math.inf)
 
 
 def ansible_folder() -> Path:
@@ -69,8 +93,8 @@ class Play:
         self._errors = folder / "errors"
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ended = threading.Event()
-        inventory_file = folder / "inventory.json"
-        inventory_file.write_text(json.dumps(inventory), "utf-8")
+        inventory_file = folder / "inventory.yml"
+        inventory_file.write_text(as_text(inventory), "utf-8")
         forks = min(MOST_AT_ONCE, len(inventory["all"]["hosts"]))
         # -P: nothing is imported from the folder that Terraform happens to run in.
         self._command = [sys.executable, "-P", "-m", "ansible.cli.playbook"]

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rpool.errors import Bug
+from rpool.errors import Bug, Refused
 from rpool.model.action import AdmitJoiners, Init, Join, JoinSecrets
 from rpool.model.pool import PoolSpec
 from rpool.model.secret import Secret
@@ -188,12 +188,19 @@ def _endpoint_host(spec: PoolSpec) -> str:
 
 
 def settings(text: str | None) -> Document:
-    """What the user wrote as YAML for the kubelet or kube-proxy; nothing is no settings."""
+    """What the user wrote as YAML for the kubelet or kube-proxy; nothing is no settings. Raises
+    Refused for what is no mapping: it may come from a cluster's record.
+    """
     if text is None:
         return {}
     import yaml  # slow to load, and few pools have such a text
 
-    parsed: Document = yaml.safe_load(text)
+    try:
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Refused("the text for the kubelet or kube-proxy is no YAML mapping")
     return parsed
 
 

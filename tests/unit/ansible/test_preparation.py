@@ -127,7 +127,7 @@ def test_what_does_not_end_in_time_is_told_and_leaves_no_process() -> None:
 
 
 def ansible_processes() -> str:
-    pattern = r"ansible\.cli\.playbook.*/rpool-.*/inventory\.json"
+    pattern = r"ansible\.cli\.playbook.*/rpool-.*/inventory\.yml"
     listed = subprocess.run(["pgrep", "-af", pattern], capture_output=True, text=True, check=False)
     return listed.stdout
 
