@@ -8,6 +8,7 @@ No error ever carries a secret: scripts travel by standard input and are not par
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,12 +17,29 @@ Path = tuple[str | int, ...]
 """Where in a configuration: attribute names, map keys and list indexes, outermost first."""
 
 
+_NOT_PRINTED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"  # what turns the direction, or breaks a line
+)
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+
+
+def printable(text: str) -> str:
+    """`text` as it may go to a terminal: parts of it may be a server's, which could clear the
+    screen, write to the clipboard or show a sentence backwards. A private key goes nowhere.
+    """
+    return _NOT_PRINTED.sub("?", _PRIVATE_KEY.sub("****", text.replace("\r\n", "\n")))
+
+
 class RpoolError(Exception):
-    """What all errors of the engine are."""
+    """What all errors of the engine are. Their texts are printable, whatever they quote."""
 
     retryable: ClassVar[bool] = False
 
     def __init__(self, summary: str, detail: str = "") -> None:
+        summary, detail = printable(summary), printable(detail)
         super().__init__(f"{summary}\n{detail}" if detail else summary)
         self.summary = summary
         self.detail = detail
@@ -34,6 +52,10 @@ class Problem:
     path: Path
     summary: str
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", printable(self.summary))
+        object.__setattr__(self, "detail", printable(self.detail))
 
 
 class SpecError(RpoolError):

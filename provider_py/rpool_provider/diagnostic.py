@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from types import TracebackType
 
-from rpool.errors import Path, RpoolError, SpecError
+from rpool.errors import Path, RpoolError, SpecError, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,10 @@ class Diagnostic:
     detail: str = ""
     path: Path = ()
     is_error: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", printable(self.summary))
+        object.__setattr__(self, "detail", printable(self.detail))
 
 
 def warning(summary: str, detail: str = "", path: Path = ()) -> Diagnostic:

@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from typing import Literal
 
+from rpool.errors import printable
+
 Level = Literal["trace", "debug", "info", "warn", "error"]
 
 _LONGEST = 48_000
@@ -21,7 +23,7 @@ def log(level: Level, message: str, **fields: str | int | float) -> None:
     line = json.dumps(
         {
             "@level": level,
-            "@message": message[:_LONGEST],
+            "@message": printable(message[:_LONGEST]),
             "@module": "rpool",
             "@timestamp": timestamp(time.time()),
             **fields,
