@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rpool.config import values
+from rpool.config import component, values
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
 from rpool.model.duration import seconds
+from rpool.model.pool import CNIS
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
 from rpool.simulate.fleet import MOST_SERVERS, generated
@@ -101,8 +102,8 @@ class _ControlPlane(Model):
 
 
 class _Selector(Model):
-    zones: list[str] = []
-    labels: dict[str, str] = {}
+    zones: list[Annotated[str, AfterValidator(values.dns_label(63))]] = []
+    labels: dict[values.LabelKey, values.LabelValue] = {}
 
 
 class _Networking(Model):
@@ -111,7 +112,7 @@ class _Networking(Model):
     cni: Annotated[
         str,
         AfterValidator(
-            values.matching(re.compile("flannel|none"), 7, 'one of "flannel" or "none"')
+            values.matching(re.compile("|".join(CNIS)), 7, 'one of "flannel" or "none"')
         ),
     ] = "flannel"
 
@@ -127,9 +128,9 @@ class _MetalLB(Model):
 
 
 class _Kubeadm(Model):
-    kubelet: Annotated[str, AfterValidator(values.configuration)] | None = None
-    kube_proxy: Annotated[str, AfterValidator(values.configuration)] | None = None
-    ignore_preflight_errors: list[str] = []
+    kubelet: Annotated[str, AfterValidator(component.kubelet)] | None = None
+    kube_proxy: Annotated[str, AfterValidator(component.kube_proxy)] | None = None
+    ignore_preflight_errors: list[Annotated[str, AfterValidator(component.preflight_check)]] = []
 
     def build(self) -> pool.Kubeadm:
         return pool.Kubeadm(self.kubelet, self.kube_proxy, tuple(self.ignore_preflight_errors))

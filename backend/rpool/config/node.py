@@ -16,6 +16,7 @@ from rpool.errors import Path, Problem, SpecError
 from rpool.model.pool import NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
 
+CLUSTER = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
 
 
@@ -40,7 +41,9 @@ class _Taint(Model):
 
 
 class _Node(Model):
-    cluster: str
+    cluster: Annotated[
+        str, AfterValidator(values.matching(CLUSTER, 63, "the id of a cluster, such as 0863513a"))
+    ]
     server: values.Name63
     labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)
     taints: list[_Taint] = Field(default_factory=list)

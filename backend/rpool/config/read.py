@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails
 from rpool.config.models import PoolModel, SiteModel
 from rpool.errors import Path, Problem, SpecError
 from rpool.model import pool, site
+from rpool.model.secret import may_be_key
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -149,8 +151,10 @@ def _touches_unknown(path: Path, unknown: Collection[Path]) -> bool:
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    path = _path(details)
-    where = ".".join(str(part) for part in path)
+    path = tuple(takewhile(lambda part: not may_be_key(str(part)), _path(details)))
+    where = ".".join(str(part)[:60] for part in path) or "the configuration"
+    if path != _path(details):
+        where += ": an entry whose name may be a key"
     context = details.get("ctx", {})
     match details["type"]:
         case "missing":

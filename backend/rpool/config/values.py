@@ -12,9 +12,11 @@ from pydantic import AfterValidator, Field
 from rpool.decide.rules import address_range
 from rpool.model.duration import seconds
 from rpool.model.pool import KUBERNETES_VERSION
+from rpool.model.secret import may_be_key, shown
 
 SUPPORTED_MINORS = range(34, 38)
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+HOST_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
@@ -24,7 +26,7 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 def matching(pattern: re.Pattern[str], most: int, what: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if not pattern.fullmatch(value) or len(value) > most:
-            raise ValueError(f'"{value}" is not {what}')
+            raise ValueError(f"{shown(value)} is not {what}")
         return value
 
     return check
@@ -42,7 +44,7 @@ def dns_label(most: int) -> Callable[[str], str]:
 def version(value: str) -> str:
     match = KUBERNETES_VERSION.fullmatch(value)
     if not match:
-        raise ValueError(f'"{value}" is not a Kubernetes version such as "1.36.3"')
+        raise ValueError(f'{shown(value)} is not a Kubernetes version such as "1.36.3"')
     if int(match[1]) not in SUPPORTED_MINORS:
         first, last = SUPPORTED_MINORS[0], SUPPORTED_MINORS[-1]
         raise ValueError(
@@ -63,14 +65,15 @@ def ipv4(value: str) -> str:
     try:
         return str(ipaddress.IPv4Address(value))
     except ValueError as error:
-        raise ValueError(f'"{value}" is not an IPv4 address such as 10.0.1.200') from error
+        raise ValueError(f"{shown(value)} is not an IPv4 address such as 10.0.1.200") from error
 
 
 def cidr(value: str) -> str:
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
-        raise ValueError(f'"{value}" is not an IPv4 network in CIDR form: {error}') from error
+        why = _why(value, error)
+        raise ValueError(f"{shown(value)} is not an IPv4 network in CIDR form{why}") from None
     if network.prefixlen > 24:
         raise ValueError(f"{value} is too small: at least a /24 is needed")
     return str(network)
@@ -81,14 +84,34 @@ def range(value: str) -> str:
         address_range(value)
     except ValueError as error:
         raise ValueError(
-            f'"{value}" is neither a range such as 10.0.1.210-10.0.1.230 nor a CIDR: {error}'
-        ) from error
+            f"{shown(value)} is neither a range such as 10.0.1.210-10.0.1.230 nor a CIDR"
+            f"{_why(value, error)}"
+        ) from None
     return value
 
 
+def _why(value: str, error: ValueError) -> str:
+    """What Python says of a value, which quotes parts of it."""
+    return "" if may_be_key(value) else f": {str(error)[:120]}"
+
+
+def _is_host(name: str) -> bool:
+    """An IPv4 address, or a host name: one whose last label is a number would be an address."""
+    labels = name.split(".")
+    if labels[-1].isdigit():
+        try:
+            return bool(ipaddress.IPv4Address(name))
+        except ValueError:
+            return False
+    return len(name) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)
+
+
 def host_and_port(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9.-]+:\d{1,5}", value) or int(value.rsplit(":", 1)[1]) > 65535:
-        raise ValueError(f'"{value}" is not host:port such as api.example.org:6443')
+    """Where a load balancer has the API. kubeadm takes no upper-case letters there."""
+    host, _, port = value.rpartition(":")
+    sound = _is_host(host) and host == host.lower() and re.fullmatch(r"[1-9][0-9]{0,4}", port)
+    if not sound or int(port) > 65535:
+        raise ValueError(f"{shown(value)} is not host:port such as api.example.org:6443")
     return value
 
 
@@ -99,22 +122,9 @@ def url(value: str) -> str:
             "an address must not hold a user or a password (user:password@): "
             "it would show in command lines and files of the servers"
         )
-    if not re.fullmatch(r"https?://[^\s'\"\\$`]+", value):
-        raise ValueError(f'"{value}" is not an http or https address')
+    if not re.fullmatch(r"https?://[A-Za-z0-9._~:/?#\[\]@!&()*+,;=%-]+", value):
+        raise ValueError(f"{shown(value)} is not an http or https address")
     return value.rstrip("/")
-
-
-def configuration(value: str) -> str:
-    """A YAML mapping; parsed again where it is used."""
-    import yaml  # slow to load, and few configurations have such a text
-
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ValueError(f"this is not YAML: {error}") from error
-    if not isinstance(parsed, dict):
-        raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
-    return value
 
 
 def duration(value: str) -> str:
@@ -123,8 +133,8 @@ def duration(value: str) -> str:
 
 
 def address(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value) or len(value) > 253:
-        raise ValueError(f'"{value}" is neither an IPv4 address nor a host name')
+    if not _is_host(value):
+        raise ValueError(f"{shown(value)} is neither an IPv4 address nor a host name")
     return value
 
 

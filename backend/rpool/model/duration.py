@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rpool.model.secret import shown
+
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
 
 
@@ -15,7 +17,7 @@ def seconds(text: str) -> int:
         hours, minutes, rest = (int(part or 0) for part in match.groups())
         total = hours * 3600 + minutes * 60 + rest
     if not total:
-        raise ValueError(f'"{text}" is not a duration such as 90s, 30m or 1h30m')
+        raise ValueError(f"{shown(text)} is not a duration such as 90s, 30m or 1h30m")
     return total
 
 

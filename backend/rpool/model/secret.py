@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
+
+_KEY = re.compile(r"PRIVATE KEY|[A-Za-z0-9+/=_]{40}")
+_SHOWN_CHARACTERS = 60
+
+
+def may_be_key(value: str) -> bool:
+    """Whether it looks like a key, or like a part of one: keys end up in the wrong attribute."""
+    return _KEY.search(value) is not None
+
+
+def shown(value: str) -> str:
+    """A value as an error may quote it: one line of 60 characters at most, and no key."""
+    if may_be_key(value):
+        return "this value (not shown, since it may be a key)"
+    line = " ".join(value.split())
+    cut = line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."
+    return f'"{cut}"'
 
 
 class Secret:

@@ -206,16 +206,16 @@ def settings(text: str | None) -> Document:
 
 def _kubelet(spec: PoolSpec) -> Document:
     return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
         "cgroupDriver": "systemd",
         **settings(spec.kubeadm.kubelet),
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
     }
 
 
 def _kube_proxy(spec: PoolSpec) -> Document:
     return {
+        **settings(spec.kubeadm.kube_proxy),
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        **settings(spec.kubeadm.kube_proxy),
     }

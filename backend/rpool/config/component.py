@@ -1,0 +1,80 @@
+"""What users may say to the kubelet and to kube-proxy, and to kubeadm's checks.
+
+Their configuration is merged into ours as it is, so what would undo a promise of rpool's is refused
+here. Every check raises ValueError with a sentence for the user.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rpool.model.pool import CGROUP_DRIVERS
+from rpool.model.secret import may_be_key, shown
+
+CHECK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_OURS = ("apiVersion", "kind")
+
+
+def kube_proxy(value: str) -> str:
+    """A YAML mapping of KubeProxyConfiguration; parsed again where it is used."""
+    _settings(value)
+    return value
+
+
+def kubelet(value: str) -> str:
+    """A YAML mapping of KubeletConfiguration that leaves the kubelet's API closed to strangers."""
+    settings = _settings(value)
+    driver = settings.get("cgroupDriver", CGROUP_DRIVERS[0])
+    if driver not in CGROUP_DRIVERS:
+        raise ValueError(f"cgroupDriver must be one of {' or '.join(CGROUP_DRIVERS)}")
+    if _at(settings, "authentication", "anonymous", "enabled"):
+        raise ValueError(
+            "authentication.anonymous.enabled = true lets anybody who reaches a node's port 10250 "
+            "try to run commands in its pods; leave it off"
+        )
+    if _at(settings, "authorization", "mode") not in (None, "Webhook"):
+        raise ValueError(
+            "authorization.mode must be Webhook: with any other, each certificate and token of the "
+            "cluster may run commands in all pods of a node"
+        )
+    if settings.get("readOnlyPort"):
+        raise ValueError(
+            "readOnlyPort shows all pods of a node, with their environment, to anybody who reaches "
+            "it; leave it off"
+        )
+    return value
+
+
+def preflight_check(value: str) -> str:
+    """The name of a check of kubeadm's, as its errors have it: `[ERROR Swap]`."""
+    if value.lower() == "all":
+        raise ValueError(
+            '"all" would also pass over what another cluster has left on a server, and ports in '
+            "use; name the checks, as kubeadm's errors do: Swap, NumCPU, SystemVerification"
+        )
+    if not CHECK.fullmatch(value) or may_be_key(value):
+        raise ValueError(f"{shown(value)} is not the name of a check of kubeadm's, such as NumCPU")
+    return value
+
+
+def _settings(value: str) -> dict[Any, Any]:
+    import yaml  # slow to load, and few configurations have such a text
+
+    try:
+        parsed = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = "" if may_be_key(value) else f": {str(error)[:300]}"
+        raise ValueError(f"this is not YAML{why}") from None
+    if not isinstance(parsed, dict):
+        raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
+    for name in _OURS:
+        if name in parsed:
+            raise ValueError(f"{name} is not to be set here: rpool says it. Take it out")
+    return parsed
+
+
+def _at(settings: Any, *path: str) -> Any:
+    for step in path:
+        settings = settings.get(step) if isinstance(settings, dict) else None
+    return settings
