@@ -33,6 +33,14 @@ def test_no_other_user_may_enter_the_folder_of_the_socket() -> None:
         assert stat.S_IMODE(mode) == 0o700
 
 
+def test_a_crash_of_it_writes_no_core_to_disk() -> None:
+    """The SSH key is in its memory."""
+    with PluginProcess() as plugin:
+        limits = Path(f"/proc/{plugin.process.pid}/limits").read_text()
+        (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"]
+
+
 def test_a_long_temporary_folder_does_not_make_the_socket_address_too_long(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 120)
     long.mkdir()

@@ -35,6 +35,16 @@ def simulate(file: Path, *words: str) -> int:
     return main(["simulate", *words, "--file", str(file)])
 
 
+def test_a_crash_of_the_command_writes_no_core_to_disk(file: Path) -> None:
+    program = (
+        "import resource; from rpool.cli.main import main;"
+        f"main(['simulate', 'show', '--file', {str(file)!r}]);"
+        "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "(0, 0)"
+
+
 def test_show_says_of_every_server_whose_it_is(file: Path, capsys: Output) -> None:
     assert simulate(file, "lose", "r2u01") == 0
     capsys.readouterr()

@@ -6,6 +6,8 @@ import copy
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from rpool.config import read_pool, read_site
 from rpool.decide.rules import check, placed
@@ -306,6 +308,19 @@ def test_a_server_s_address_is_a_name_or_an_address(address: str) -> None:
 def test_a_mirror_s_address_has_the_characters_of_one(url: str) -> None:
     with pytest.raises(SpecError, match="is not an http or https address"):
         read_site(changed(SITE, ("mirrors", "images"), url))
+
+
+@pytest.mark.parametrize(("bits", "sound"), [(1024, False), (2048, True)])
+def test_an_rsa_host_key_is_long_enough(bits: int, sound: bool) -> None:
+    key = rsa.generate_private_key(65537, bits).public_key()
+    text = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    config = changed(SITE, ("fleet", "r1u00", "host_key"), text)
+    if sound:
+        assert read_site(config)
+        return
+    with pytest.raises(SpecError, match=f"this RSA host key has {bits} bits") as caught:
+        read_site(config)
+    assert caught.value.problems[0].path == ("fleet", "r1u00", "host_key")
 
 
 def test_a_server_name_that_cannot_be_a_node_name_is_found() -> None:

@@ -15,6 +15,11 @@ LABELS = {
 }
 
 
+def test_the_mark_is_a_label_that_no_kubelet_may_set_on_its_own_node() -> None:
+    """Kubernetes' NodeRestriction guards this prefix, and no other that is ours to use."""
+    assert LEAVING_MARK.startswith("node-restriction.kubernetes.io/")
+
+
 @pytest.mark.parametrize(("labels", "let_go"), LABELS.values(), ids=LABELS)
 def test_what_a_killed_drain_has_left_is_told_from_what_others_did(
     labels: dict[str, str], let_go: bool

@@ -53,8 +53,11 @@ class PackagesSeen:
     unread: str = ""
 
 
-LEAVING_MARK = "rpool/leaving"
-"""A label of nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh)."""
+LEAVING_MARK = "node-restriction.kubernetes.io/rpool-leaving"
+"""A label of nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh).
+Kubernetes lets no kubelet set a label of this prefix on its own Node: no node can pass for one that
+we have cordoned, and take pods again that an operator keeps away.
+"""
 
 UNANNOUNCED = "node.kubernetes.io/exclude-from-external-load-balancers"
 """Kubernetes' own label: MetalLB and cloud controllers announce no address from such a node."""

@@ -97,6 +97,10 @@ def _tail(text: str) -> str:
 
 _SECRET_SHAPES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|(?<=client-key-data)([\"']?:\s*[\"']?)[A-Za-z0-9+/=]+"  # of a kubeconfig
+    r"|LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FURS)[A-Za-z0-9+/=]{20,}"  # any PEM in base64 but certificates
+    r"|(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # a JWT, as of a service account
+    r"|(?<![A-Za-z0-9+/])ZXlK[A-Za-z0-9+/=]{40,}"  # the same as its Secret has it, in base64
     r"|(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])"  # a bootstrap token
     r"|(?<!sha256:)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])",  # a certificate key, but no CA pin
     re.DOTALL,

@@ -105,7 +105,7 @@ def _files(root: Path) -> None:
         path.write_text("\n".join([*root_too, *lines, ""]))
 
 
-def _configure(root: Path, port: int) -> Path:
+def _configure(root: Path, port: int, more: str) -> Path:
     config = root / "sshd_config"
     config.write_text(
         f"""Port {port}
@@ -118,6 +118,7 @@ StrictModes no
 PasswordAuthentication no
 MaxStartups 100
 SetEnv PATH={root}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+{more}
 """
     )
     return config
@@ -149,16 +150,17 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[Callable[[], TestServer]]:
+def make_server(tmp_path: Path) -> Iterator[Callable[..., TestServer]]:
+    """Makes servers; what is given is added to sshd's configuration."""
     if not Path("/usr/sbin/sshd").exists() or os.geteuid() != 0:
         pytest.fail("these tests need root and a real sshd: apt-get install openssh-server")
     started: list[subprocess.Popen[bytes]] = []
 
-    def make() -> TestServer:
+    def make(more: str = "") -> TestServer:
         root = tmp_path / f"server{len(started)}"
         _files(root)
         port = free_port()
-        process = _start(root, _configure(root, port))
+        process = _start(root, _configure(root, port, more))
         started.append(process)
         _await_port(port, process, root / "sshd.log")
         host_key = (root / "host_key.pub").read_text()
@@ -175,7 +177,7 @@ def make_server(tmp_path: Path) -> Iterator[Callable[[], TestServer]]:
 
 
 @pytest.fixture
-def server(make_server: Callable[[], TestServer]) -> TestServer:
+def server(make_server: Callable[..., TestServer]) -> TestServer:
     return make_server()
 
 

@@ -24,7 +24,7 @@ r1u05   true    <none>  <none>
 r1u06   <none>  <none>  \n"""
 LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 LET_GO = [
-    "label node r1u04 r1u06 rpool/leaving=true",
+    "label node r1u04 r1u06 node-restriction.kubernetes.io/rpool-leaving=true",
     f"label node r1u04 r1u05 {LABEL}=rpool-leaving",
     "cordon r1u04 r1u05 r1u06",
 ]
@@ -35,7 +35,7 @@ DELETE_AT_LAST = [f"drain {node} --timeout=60s --disable-eviction" for node in N
 GIVE_BACK = [
     f"label node r1u04 r1u05 {LABEL}-",
     "uncordon r1u04 r1u06",
-    "label node r1u04 r1u06 rpool/leaving-",
+    "label node r1u04 r1u06 node-restriction.kubernetes.io/rpool-leaving-",
 ]
 
 DRAINS: dict[str, tuple[Budgets, str, bool, Sequence[str]]] = {
@@ -136,7 +136,7 @@ def test_a_node_that_stays_gets_back_what_we_took_and_keeps_what_others_did(
     undo = [
         f"label node r1u05 {LABEL}-",
         "uncordon r1u05",
-        "label node r1u05 rpool/leaving-",
+        "label node r1u05 node-restriction.kubernetes.io/rpool-leaving-",
     ]
     assert told(server) == [undo[n] for n in done]
 
@@ -152,7 +152,7 @@ def test_a_drain_that_breaks_gives_back_what_one_that_was_killed_had_left(
     assert told(server)[-3:] == [
         f"label node r1u04 {LABEL}-",
         "uncordon r1u04",
-        "label node r1u04 rpool/leaving-",
+        "label node r1u04 node-restriction.kubernetes.io/rpool-leaving-",
     ]
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_given_back_is_named_and_keeps_the_mark(
     with pytest.raises(CommandFailed, match="draining r1u04") as caught:
         drain(world, Budgets.RESPECTED)
     assert "not all of this was given back, the next apply will: r1u04" in caught.value.detail
-    assert "label node r1u04 rpool/leaving-" not in told(server)
+    assert "label node r1u04 node-restriction.kubernetes.io/rpool-leaving-" not in told(server)
     with pytest.raises(CommandFailed):
         world.carry_out(act.Uncordon("r1u04", OURS, "r1u04"), 10)
 

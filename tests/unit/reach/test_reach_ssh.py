@@ -23,6 +23,31 @@ from rpool.reach.keys import load_private_key
 from rpool.reach.session_lock import HeldLock
 from rpool.reach.ssh import Session, Sessions
 
+OLD = {
+    "Ciphers": "aes128-cbc,aes256-cbc,3des-cbc",
+    "MACs": "hmac-md5,hmac-sha1,hmac-sha1-96,umac-64@openssh.com",
+}
+
+
+@pytest.mark.parametrize("option", OLD)
+def test_a_server_that_has_nothing_but_old_ciphers_is_not_talked_to(
+    make_server: Callable[..., TestServer], option: str
+) -> None:
+    ciphers = "" if option == "Ciphers" else "Ciphers aes128-ctr"
+    server = make_server(f"{option} {OLD[option]}\n{ciphers}")
+    with session(server.site()) as ssh, pytest.raises(Unreachable, match="no SSH there"):
+        ssh.run("true")
+
+
+@pytest.mark.parametrize("cipher", ["aes128-ctr", "aes256-ctr", "aes256-gcm@openssh.com"])
+@pytest.mark.parametrize("mac", ["hmac-sha2-256", "hmac-sha2-512-etm@openssh.com"])
+def test_each_cipher_of_today_will_do(
+    make_server: Callable[..., TestServer], cipher: str, mac: str
+) -> None:
+    server = make_server(f"Ciphers {cipher}\nMACs {mac}")
+    with session(server.site()) as ssh:
+        assert ssh.run("echo in").stdout == b"in\n"
+
 
 @contextmanager
 def session(site: SiteConfig) -> Iterator[Session]:

@@ -69,6 +69,37 @@ def test_redaction_keeps_the_public_pin_and_takes_what_looks_secret() -> None:
     assert redact(f"a {pem} b") == "a **** b"
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+PEM = "-----BEGIN {} KEY-----\nMIIEowIBAAKCAQEAsecret\n-----END {} KEY-----\n"
+JWT_PARTS = [encoded('{"alg":"RS256","kid":"x"}'), encoded('{"iss":"kubernetes"}'), "c2ln-bmF0_XJl"]
+JWT = ".".join(part.rstrip("=") for part in JWT_PARTS)
+CREDENTIALS = {
+    "kubeconfig": f"    client-key-data: {encoded('any key at all, c2VjcmV0')}",
+    "kubeconfig, quoted": f'"client-key-data": "{encoded("any key at all, c2VjcmV0")}"',
+    "a key in base64": f"tls.key: {encoded(PEM.format('RSA PRIVATE', 'RSA PRIVATE'))}",
+    "a token of a service account": f"Authorization: Bearer {JWT}",
+    "the same in its Secret": f"  token: {encoded(JWT)}",
+}
+
+
+@pytest.mark.parametrize("text", CREDENTIALS.values(), ids=CREDENTIALS)
+def test_credentials_of_a_cluster_are_not_shown(text: str) -> None:
+    secret = text.split()[-1].strip('"')
+    shown = redact(f"said {text}\nand more")
+    assert "****" in shown
+    assert secret[-16:].rstrip("=") not in shown
+    assert shown.startswith("said ")
+    assert shown.rstrip('"').endswith("and more")
+
+
+def test_what_is_public_in_a_kubeconfig_is_shown() -> None:
+    text = f"certificate-authority-data: {encoded('-----BEGIN CERTIFICATE-----' * 4)} eyJ.x.y a.b.c"
+    assert redact(text) == text
+
+
 def recorded(record: Record) -> str:
     """The record's text as its ConfigMap has it."""
     text: str = json.loads(documents.record(record))["data"]["record"]
