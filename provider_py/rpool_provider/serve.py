@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import gc
 import os
+import resource
 import signal
 import sys
 import threading
@@ -53,6 +54,7 @@ def main(make_provider: Callable[[], Provider]) -> int:
     if refusal:
         sys.stderr.write(refusal)
         return 1
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the SSH key
     os.environ.pop("PLUGIN_CLIENT_CERT", None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us through StopProvider
     plugin = Plugin(make_provider)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ _FAILED = 1
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what we know of a site
     arguments = _parser().parse_args(argv)
     try:
         for line in arguments.act(arguments):

@@ -17,6 +17,7 @@ HOST_KEY_TYPES = (
     "ecdsa-sha2-nistp521",
     "ssh-rsa",
 )
+LEAST_RSA_BITS = 2048
 _PEM = re.compile(
     r"\s*-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY)-----\n(?P<body>.+?)\n-----END (?P=kind)-----\s*",
     re.DOTALL,
@@ -41,6 +42,11 @@ def check_host_key(value: str) -> str:
         raise ValueError(f"the base64 part of this host key is damaged: {error}") from error
     if _string(blob) != parts[0].encode():
         raise ValueError(f"this host key says {parts[0]}, but holds a key of another type")
+    if parts[0] == "ssh-rsa" and _rsa_bits(blob) < LEAST_RSA_BITS:
+        raise ValueError(
+            f"this RSA host key has {_rsa_bits(blob)} bits, which can be forged; at least "
+            f"{LEAST_RSA_BITS} are needed. Declare the server's ed25519 key"
+        )
     return f"{parts[0]} {parts[1]}"
 
 
@@ -68,6 +74,14 @@ def _check_openssh(body: str) -> None:
         raise ValueError("this private key is damaged: it is no OpenSSH key")
     if _string(blob[len(_OPENSSH_MAGIC) :]) != b"none":
         raise ValueError("this private key has a passphrase; give one without")
+
+
+def _rsa_bits(blob: bytes) -> int:
+    """The size of the modulus: behind the type's name and the exponent."""
+    at = 0
+    for _ in range(2):
+        at += 4 + int.from_bytes(blob[at : at + 4], "big")
+    return int.from_bytes(_string(blob[at:]), "big").bit_length()
 
 
 def _string(blob: bytes) -> bytes:

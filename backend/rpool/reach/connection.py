@@ -17,6 +17,15 @@ from rpool.reach.keys import HostKey, fingerprint
 KEEPALIVE_SECONDS = 5
 SILENCE_MILLISECONDS = 20_000  # of a peer that acknowledges nothing: then contact is lost
 
+CIPHERS = tuple(
+    f"aes{bits}-{mode}"
+    for mode in ("ctr", "gcm@openssh.com")
+    for bits in (128, 192, 256)
+    if (bits, mode) != (192, "gcm@openssh.com")
+)
+MACS = tuple(f"hmac-sha2-{bits}{tail}" for tail in ("-etm@openssh.com", "") for bits in (256, 512))
+"""What OpenSSH has offered since 2014; paramiko would also take CBC, 3DES, MD5 and SHA-1."""
+
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters is raised
 
 
@@ -84,8 +93,10 @@ def _reason(error: OSError, seconds: float) -> str:
 def _shake_hands(
     transport: paramiko.Transport, server: Server, expected: HostKey, deadline: float
 ) -> None:
+    options = transport.get_security_options()
+    options.ciphers, options.digests = CIPHERS, MACS
     try:
-        transport.get_security_options().key_types = expected.algorithms
+        options.key_types = expected.algorithms
     except ValueError:
         path = ("fleet", server.name, "host_key")
         summary = f"the host key of {server.name} is of an unknown type, {expected.kind}"
@@ -93,7 +104,9 @@ def _shake_hands(
     try:
         transport.start_client(timeout=max(0.1, deadline - time.monotonic()))
         presented = transport.get_remote_server_key()
-    except paramiko.ssh_exception.IncompatiblePeer:
+    except paramiko.ssh_exception.IncompatiblePeer as error:
+        if "host key" not in str(error):
+            raise _unreachable(server, f"its SSH is of old, or locked down: {error}") from None
         raise _wrong_key(server, expected, f"none of type {expected.kind}") from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         what = str(error) or "it closed the connection"
