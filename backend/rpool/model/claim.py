@@ -8,6 +8,9 @@ from enum import StrEnum
 from rpool.model.pool import PoolUid
 from rpool.model.server import Role
 
+MOST_CHARACTERS = 200
+_TEXTS = ("uid", "pool", "owner", "role", "phase", "epoch", "since")
+
 
 class Phase(StrEnum):
     """How far a server is in its pool."""
@@ -53,13 +56,16 @@ class Claim:
 
     @classmethod
     def from_dict(cls, data: dict[str, object]) -> Claim:
-        """The claim in a parsed claim file; raises KeyError or ValueError when it is none."""
+        """The claim in a parsed claim file; raises KeyError or ValueError when it is none. It is
+        the server's word, and goes into plans and errors: no text in it is long.
+        """
+        text = {name: str(data[name])[:MOST_CHARACTERS] for name in _TEXTS}
         return cls(
-            uid=str(data["uid"]),
-            pool=str(data["pool"]),
-            owner=str(data["owner"]),
-            role=Role(str(data["role"])),
-            phase=Phase(str(data["phase"])),
-            epoch=int(str(data["epoch"])),
-            since=str(data["since"]),
+            uid=text["uid"],
+            pool=text["pool"],
+            owner=text["owner"],
+            role=Role(text["role"]),
+            phase=Phase(text["phase"]),
+            epoch=int(text["epoch"]),
+            since=text["since"],
         )

@@ -30,11 +30,10 @@ from rpool.reach.kubeadm import settings
 from rpool.reach.manifests import FLANNEL
 from rpool.reach.script import compose
 from rpool.reach.ssh import Completed
-from rpool.reach.verdict import Exit, failure, redact
+from rpool.reach.verdict import SHOWN_CHARACTERS, SHOWN_LINES, Exit, failure, redact
 
 DOING = "preparing the operating system"
 REFUSED = 3  # the role's own exit code: the server is not what the fleet says (library.sh)
-SHOWN_LINES = 20
 GRACE_SECONDS = 15.0  # for a command that is told to end to do so, and to say why
 SOCKET_PATH_LIMIT = 100  # a unix socket's address has 108 bytes
 
@@ -187,7 +186,7 @@ def tell(event: Event) -> None:
     log.debug("%s: %s: %s", event.server, event.task, event.outcome)
     for line in event.stderr.splitlines():
         if line.startswith("warning: "):
-            log.warning("%s: %s", event.server, line.removeprefix("warning: "))
+            log.warning("%s: %s", event.server, line.removeprefix("warning: ")[:SHOWN_CHARACTERS])
 
 
 def error_of(event: Event, contact: RpoolError | None) -> RpoolError | None:
@@ -199,9 +198,10 @@ def error_of(event: Event, contact: RpoolError | None) -> RpoolError | None:
     if contact is not None:
         return contact
     said = [line for line in event.stderr.splitlines() if line.strip()]
-    reason = said[-1] if said else event.message or "no reason was given"
+    reason = (said[-1] if said else event.message or "no reason was given")[:SHOWN_CHARACTERS]
     output = [line for line in event.stdout.splitlines() if line.strip()] + said
-    shown = redact("\n".join([f"Task: {event.task}", *output[-SHOWN_LINES:]]))
+    last = [line[:SHOWN_CHARACTERS] for line in redact("\n".join(output)).splitlines()]
+    shown = "\n".join([f"Task: {event.task}", *last[-SHOWN_LINES:]])
     summary = redact(f"{event.server} cannot be prepared: {reason}")
     if event.outcome == "unreachable":
         return Unreachable(summary, shown)

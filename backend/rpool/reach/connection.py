@@ -26,6 +26,8 @@ CIPHERS = tuple(
 MACS = tuple(f"hmac-sha2-{bits}{tail}" for tail in ("-etm@openssh.com", "") for bits in (256, 512))
 """What OpenSSH has offered since 2014; paramiko would also take CBC, 3DES, MD5 and SHA-1."""
 
+MOST_CHARACTERS = 400
+
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters is raised
 
 
@@ -138,4 +140,5 @@ def _log_in(transport: paramiko.Transport, server: Server, ssh: Ssh, key: parami
 
 
 def _unreachable(server: Server, why: str) -> Unreachable:
-    return Unreachable(f"cannot reach {server.name} at {server.address}:{server.port}: {why}")
+    summary = f"cannot reach {server.name} at {server.address}:{server.port}: {why}"
+    return Unreachable(summary[:MOST_CHARACTERS])  # it may quote what the server said

@@ -27,6 +27,7 @@ SILENCE_SECONDS = 30
 MARGIN_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 RELEASE_SECONDS = 2.0
+MOST_BYTES = 1 << 16  # of an answer
 
 
 def seconds_awake_or_not() -> float:
@@ -37,8 +38,16 @@ def seconds_awake_or_not() -> float:
 class HeldLock:
     """Holds the lock while it is entered. Raises Refused when another operation has it."""
 
-    def __init__(self, session: Session, uid: PoolUid, beat_seconds: float = BEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        session: Session,
+        uid: PoolUid,
+        beat_seconds: float = BEAT_SECONDS,
+        patience_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        """`patience_seconds` is for the answer: whether we have the lock, or why not."""
         self._session = session
+        self._patience_seconds = patience_seconds
         self._uid = uid
         self._beat_seconds = beat_seconds
         self._stack = ExitStack()
@@ -90,21 +99,20 @@ class HeldLock:
 
     def _await_hold(self, channel: paramiko.Channel) -> None:
         sent = seconds_awake_or_not()
-        channel.settimeout(SILENCE_SECONDS)
+        deadline = time.monotonic() + self._patience_seconds
+        channel.settimeout(self._patience_seconds)
         try:
             answer = channel.recv(1)
             if answer == b"h":
                 self._extend(sent)
                 return
-            rest = answer + _all_of(channel)
+            ended = _end_of(channel, answer, deadline)
         except (paramiko.SSHException, EOFError, OSError):
             raise Unreachable(f"{self._session.server.name} gave no answer about a lock") from None
-        raise self._refusal(channel, rest)
+        raise self._refusal(ended)
 
-    def _refusal(self, channel: paramiko.Channel, printed: bytes) -> RpoolError:
+    def _refusal(self, ended: Completed) -> RpoolError:
         server = self._session.server.name
-        channel.status_event.wait(5)
-        ended = Completed(channel.exit_status, printed, channel.recv_stderr(1 << 16))
         error = failure("taking the pool's lock", server, ended)
         return error or OutcomeUnknown(f"{server} ended the pool's lock at once")
 
@@ -126,11 +134,24 @@ class HeldLock:
         self._over.set()
 
 
-def _all_of(channel: paramiko.Channel) -> bytes:
-    parts = []
-    while part := channel.recv(1 << 16):
-        parts.append(part)
-    return b"".join(parts)
+def _end_of(channel: paramiko.Channel, printed: bytes, deadline: float) -> Completed:
+    """How the script ended that gave no lock; `printed` was read already. Raises TimeoutError when
+    that takes until the deadline, however lively the server is.
+    """
+    while part := _within(channel, deadline).recv(1 << 16):
+        printed += part
+        if len(printed) > MOST_BYTES:
+            raise TimeoutError
+    channel.status_event.wait(5)
+    return Completed(channel.exit_status, printed, _within(channel, deadline).recv_stderr(1 << 16))
+
+
+def _within(channel: paramiko.Channel, deadline: float) -> paramiko.Channel:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    channel.settimeout(left)
+    return channel
 
 
 def _user() -> str:

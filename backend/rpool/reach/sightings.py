@@ -1,22 +1,32 @@
-"""From what probe.sh, versions.sh, observe.sh and etcd-members.sh print to what was seen."""
+"""From what probe.sh, versions.sh, observe.sh and etcd-members.sh print to what was seen.
+
+This is the border where a server's text becomes data, so nothing is believed of it: a server that
+prints what makes no sense has failed, whatever that is, and no text of it is long.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
 
 from rpool.errors import CommandFailed
-from rpool.model.claim import Claim
-from rpool.model.pool import Taint
+from rpool.model.claim import MOST_CHARACTERS, Claim
+from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
 from rpool.reach import documents
 
+MOST = 1_000_000_000
+MOST_NAME = 253
+MOST_KEY = 317  # of a label: its prefix, a slash, its name
+MOST_CERTIFICATE = 1 << 16
 UNREADABLE_CLAIM = "a claim that cannot be read"
 
 
@@ -24,7 +34,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
     """A probe. A claim that is none counts as a trace: nobody may take such a server."""
     try:
         seen = json.loads(printed.decode(errors="replace"))  # a claim may hold anything
-        claim_text = "\n".join(seen["claim"])
+        claim_text = "\n".join(_lines(seen, "claim"))
         claim = _claim(claim_text)
         unreadable = (UNREADABLE_CLAIM,) if seen["claim_there"] and claim is None else ()
         role = _line(seen, "joined")
@@ -33,32 +43,58 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             hostname=_line(seen, "hostname"),
             machine_id=_line(seen, "machine_id"),
             product_uuid=_line(seen, "product_uuid"),
-            cores=int(_line(seen, "cores")),
-            memory_mib=int(_line(seen, "memory_mib")),
+            cores=_count(_line(seen, "cores")),
+            memory_mib=_count(_line(seen, "memory_mib")),
             claim=claim,
-            traces=(*seen["traces"], *unreadable),
+            traces=(*_cut(_lines(seen, "traces")), *unreadable),
             joined=bool(role),
             joined_control_plane=role == Role.CONTROL_PLANE,
-            addresses=tuple(seen["addresses"]),
-            routes=tuple(seen["routes"]),
-            clock_seconds=float(seen["clock_seconds"]),
+            addresses=_cut(_lines(seen, "addresses")),
+            routes=tuple(str(IPv4Network(r, strict=False)) for r in _lines(seen, "routes")),
+            clock_seconds=_finite(float(seen["clock_seconds"])),
             kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise CommandFailed(
-            f"the probe of {server} printed what cannot be read", repr(error)
-        ) from None
+    except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
+        raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None
+
+
+def _unreadable(summary: str, error: Exception) -> CommandFailed:
+    return CommandFailed(summary, f"{type(error).__name__}: {str(error)[:MOST_CHARACTERS]}")
+
+
+def _lines(seen: Mapping[str, Any], name: str) -> list[str]:
+    lines = seen[name]
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise TypeError(f"{name} is no list of lines")
+    return lines
 
 
 def _line(seen: Mapping[str, Any], name: str) -> str:
     """A fact that is one line, or empty where the server does not tell it."""
-    return str(seen[name][0]) if seen[name] else ""
+    return next(iter(_cut(_lines(seen, name)[:1])), "")
+
+
+def _cut(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text[:MOST_CHARACTERS] for text in texts)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST:
+        raise ValueError(f"{number} is no size of a server")
+    return number
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no number to reckon with")
+    return number
 
 
 def _claim(text: str) -> Claim | None:
     try:
         return Claim.from_dict(json.loads(text))
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -75,20 +111,19 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
             elif kind == "record" and rest:
                 record = documents.read_record(rest)
             elif kind == "ca":
-                certificate = base64.b64decode(rest).decode()
-    except (KeyError, ValueError, TypeError) as error:
-        raise CommandFailed(
-            f"what {via} tells of its cluster cannot be read", repr(error)
-        ) from None
+                certificate = base64.b64decode(rest[:MOST_CERTIFICATE]).decode("ascii")
+    except Exception as error:
+        raise _unreadable(f"what {via} tells of its cluster cannot be read", error) from None
     return ClusterSeen(nodes, record, certificate)
 
 
 def packages(printed: bytes) -> PackagesSeen:
     """Packages as versions.sh printed them, without the revision of the package."""
-    facts = list(_facts(printed.decode()))
+    facts = list(_facts(printed.decode(errors="replace")))
+    versions = {rest.partition("-")[0] for kind, rest in facts if kind == "version"}
     return PackagesSeen(
-        frozenset(rest.partition("-")[0] for kind, rest in facts if kind == "version"),
-        next((rest for kind, rest in facts if kind == "unread"), ""),
+        frozenset(filter(KUBERNETES_VERSION.fullmatch, versions)),
+        next((rest for kind, rest in facts if kind == "unread"), "")[:MOST_CHARACTERS],
     )
 
 
@@ -100,8 +135,8 @@ def etcd_members(via: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
         answering = {each["endpoint"] for each in health if each["health"]}
         members = json.loads(facts["members"])["members"]
         return tuple(_etcd_member(member, answering) for member in members)
-    except (KeyError, ValueError, TypeError) as error:
-        raise CommandFailed(f"what {via} tells of etcd cannot be read", repr(error)) from None
+    except Exception as error:
+        raise _unreadable(f"what {via} tells of etcd cannot be read", error) from None
 
 
 def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
@@ -110,7 +145,7 @@ def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
     """
     return EtcdMember(
         id=format(member["ID"], "x"),
-        name=member.get("name", ""),
+        name=str(member.get("name", ""))[:MOST_NAME],
         votes=not member.get("isLearner", False),
         healthy=not answering.isdisjoint(member.get("clientURLs", ())),
         peers=tuple(urlsplit(url).hostname or "" for url in member.get("peerURLs", ())),
@@ -125,8 +160,11 @@ def _facts(text: str) -> Iterator[tuple[str, str]]:
 
 def _node(line: str) -> tuple[ServerName, NodeSeen]:
     name, labels_text, unschedulable, ready, cores, memory, taints = line.split("\t")
-    labels = json.loads(labels_text or "{}")
-    return name, NodeSeen(
+    labels = {
+        str(key)[:MOST_KEY]: str(value)[:MOST_CHARACTERS]
+        for key, value in json.loads(labels_text or "{}").items()
+    }
+    return name[:MOST_NAME], NodeSeen(
         ready=ready == "True",
         schedulable=unschedulable != "true",
         control_plane="node-role.kubernetes.io/control-plane" in labels,
@@ -134,7 +172,11 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
         allocatable_memory_gib=quantity(memory) / 2**30,
         labels=labels,
         taints=tuple(
-            Taint(its["key"], its.get("value", ""), its["effect"])
+            Taint(
+                str(its["key"])[:MOST_KEY],
+                str(its.get("value", ""))[:MOST_CHARACTERS],
+                str(its["effect"])[:MOST_CHARACTERS],
+            )
             for its in json.loads(taints or "[]")
         ),
     )
@@ -149,4 +191,4 @@ def quantity(text: str) -> float:
     matched = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text or "0")
     if matched is None or matched[2] not in _FACTORS:
         raise ValueError(f"{text!r} is no quantity")
-    return float(matched[1]) * _FACTORS[matched[2]]
+    return _finite(float(matched[1]) * _FACTORS[matched[2]])

@@ -2,7 +2,8 @@
 
 A command that ended is `Completed`, whatever its code. Everything else is an error that says what
 is known: `Unreachable` (it never started), `OutcomeUnknown` (contact was lost while it ran),
-`TimedOut` (it went on for longer than it may; contact is fine).
+`TimedOut` (it went on for longer than it may; contact is fine), `CommandFailed` (it printed more
+than anything of ours does).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 
 import paramiko
 
-from rpool.errors import OutcomeUnknown, Refused, TimedOut, Unreachable
+from rpool.errors import CommandFailed, OutcomeUnknown, Refused, TimedOut, Unreachable
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.site import Ssh
 from rpool.reach.connection import connect
@@ -25,6 +26,7 @@ from rpool.reach.keys import load_private_key
 
 CHANNELS = 8  # sshd's MaxSessions is 10 a connection
 CHUNK = 1 << 16
+MOST_OUTPUT_BYTES = 8 << 20  # what a server says is kept in memory, of many servers at once
 BROKEN = (paramiko.SSHException, EOFError, OSError)  # what paramiko raises when contact is lost
 
 
@@ -195,10 +197,12 @@ class Session:
         poll.register(channel.fileno(), select.POLLIN)
         while True:
             over = channel.closed or (channel.exit_status_ready() and channel.eof_received)
-            while channel.recv_ready():
+            while channel.recv_ready() and len(stdout) <= MOST_OUTPUT_BYTES:
                 stdout += channel.recv(CHUNK)
-            while channel.recv_stderr_ready():
+            while channel.recv_stderr_ready() and len(stderr) <= MOST_OUTPUT_BYTES:
                 stderr += channel.recv_stderr(CHUNK)
+            if len(stdout) + len(stderr) > MOST_OUTPUT_BYTES:
+                raise self._too_much()
             if over:
                 return bytes(stdout), bytes(stderr)
             left = deadline - time.monotonic()
@@ -208,6 +212,12 @@ class Session:
                 channel.status_event.wait(min(left, 1.0))
             else:
                 poll.poll(min(left, 1.0) * 1000)
+
+    def _too_much(self) -> CommandFailed:
+        return CommandFailed(
+            f"{self.server.name} printed more than {MOST_OUTPUT_BYTES >> 20} MiB in one command",
+            "No command of rpool's does that: something is wrong with the server.",
+        )
 
     def _lost(self) -> OutcomeUnknown:
         return OutcomeUnknown(

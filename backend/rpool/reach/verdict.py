@@ -18,6 +18,8 @@ from rpool.model.server import ServerName
 from rpool.reach.ssh import Completed
 
 SHOWN_LINES = 20
+SHOWN_CHARACTERS = 500
+"""Of a line: what a server prints may be of any length."""
 
 
 class Exit(IntEnum):
@@ -44,14 +46,15 @@ def failure(
     """The error that the end of a script stands for, or None when it succeeded."""
     if completed.code == 0:
         return None
-    stdout = redact(completed.stdout.decode(errors="replace"), secrets)
+    printed = redact(completed.stdout.decode(errors="replace"), secrets)
+    stdout = "\n".join(_short(printed.splitlines()[:SHOWN_LINES]))
     said = _tail(redact(completed.stderr.decode(errors="replace"), secrets))
     match completed.code:
         case Exit.FOREIGN:
-            return ForeignClaim(f"{server} {_whose(stdout)}", f"{doing}: nothing was done there.")
+            return ForeignClaim(f"{server} {_whose(printed)}", f"{doing}: nothing was done there.")
         case Exit.STALE:
             summary = f"{server} has another life in its pool than this command was meant for"
-            return Refused(summary, f"{doing}: nothing was done there. It {_whose(stdout)}.")
+            return Refused(summary, f"{doing}: nothing was done there. It {_whose(printed)}.")
         case Exit.UNCLAIMED:
             summary = f"{server} is not claimed, so nothing was done there"
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")
@@ -73,7 +76,7 @@ def failure(
         case Exit.TIMED_OUT | Exit.KILLED:
             return TimedOut(f"{doing} on {server} did not end in time", said)
         case code:
-            shown = said or _tail(stdout)
+            shown = said or _tail(printed)
             return CommandFailed(f"{doing} failed on {server} (exit {code})", shown)
 
 
@@ -81,7 +84,7 @@ def _whose(text: str) -> str:
     """Of a claim's JSON: whose it is, as the end of a sentence about the server."""
     try:
         claim = Claim.from_dict(json.loads(text))
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return "has a claim that cannot be read"
     return (
         f"is claimed by pool {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
@@ -92,14 +95,18 @@ def _whose(text: str) -> str:
 def _tail(text: str) -> str:
     """The last lines, without kubeadm's long coloured report on the kernel's settings."""
     lines = [line for line in text.strip().splitlines() if "\x1b[" not in line]
-    return "\n".join(lines[-SHOWN_LINES:])
+    return "\n".join(_short(lines[-SHOWN_LINES:]))
+
+
+def _short(lines: Iterable[str]) -> list[str]:
+    return [f"{line[:SHOWN_CHARACTERS]}..." if line[SHOWN_CHARACTERS:] else line for line in lines]
 
 
 _SECRET_SHAPES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|(?<=client-key-data)([\"']?:\s*[\"']?)[A-Za-z0-9+/=]+"  # of a kubeconfig
     r"|LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FURS)[A-Za-z0-9+/=]{20,}"  # any PEM in base64 but certificates
-    r"|(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # a JWT, as of a service account
+    r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # a JWT, as of a service account
     r"|(?<![A-Za-z0-9+/])ZXlK[A-Za-z0-9+/=]{40,}"  # the same as its Secret has it, in base64
     r"|(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])"  # a bootstrap token
     r"|(?<!sha256:)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])",  # a certificate key, but no CA pin

@@ -7,17 +7,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
+import paramiko
 import pytest
 from conftest import TestServer
 from samples import CLAIM
 
-from rpool.errors import ForeignClaim, Refused, Unreachable
+from rpool.errors import ForeignClaim, Refused, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.reach import session_lock
+from rpool.reach.keys import load_private_key
 from rpool.reach.session_lock import HeldLock
-from rpool.reach.ssh import Sessions
+from rpool.reach.ssh import Session, Sessions
 from rpool.reach.world import RealWorld
 
 
@@ -142,3 +144,37 @@ def test_a_server_without_contact_gives_no_lock(server: TestServer, world: RealW
     os.killpg(server.process.pid, signal.SIGKILL)
     with pytest.raises(Unreachable):
         world.lock("r1u04", "0badcafe").__enter__()
+
+
+class Answering(Session):
+    """A server that answers a lock with what it likes."""
+
+    answer = ""
+
+    @contextmanager
+    def channel(self, command: str) -> Iterator[paramiko.Channel]:
+        with super().channel(self.answer) as channel:
+            yield channel
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "while :; do printf x; sleep 0.2; done",
+        "yes",
+        "exec 1>&-; sleep 60",
+        "yes >&2 & exec 1>&-; sleep 60",
+    ],
+    ids=["a byte now and then", "without end", "silence", "errors without end"],
+)
+def test_a_server_that_neither_gives_a_lock_nor_says_why_is_not_waited_for(
+    server: TestServer, answer: str
+) -> None:
+    site = server.site()
+    key = load_private_key(site.ssh.private_key)
+    with closing(Answering(server.node, site.ssh, key)) as session:
+        session.answer = answer
+        began = time.monotonic()
+        with pytest.raises(RpoolError, match="r1u04"):
+            HeldLock(session, "0badcafe", patience_seconds=2.0).__enter__()
+        assert time.monotonic() - began < 12

@@ -16,7 +16,7 @@ import paramiko
 import pytest
 from conftest import TestServer, free_port, new_key
 
-from rpool.errors import OutcomeUnknown, Refused, SpecError, TimedOut, Unreachable
+from rpool.errors import CommandFailed, OutcomeUnknown, Refused, SpecError, TimedOut, Unreachable
 from rpool.model.secret import Secret
 from rpool.model.site import SiteConfig
 from rpool.reach.keys import load_private_key
@@ -68,11 +68,23 @@ def test_a_command_gives_its_code_and_both_outputs_apart(server: TestServer) -> 
 
 
 def test_big_input_and_big_output_pass_unharmed(server: TestServer) -> None:
-    data = os.urandom(6_000_000)
+    data = os.urandom(3_000_000)
     with session(server.site()) as ssh:
         done = ssh.run("tee /dev/stderr", data)
     assert done.stdout == data
     assert done.stderr == data
+
+
+@pytest.mark.parametrize("command", ["yes", "yes >&2", "yes & yes >&2", "yes | head -c 9000000"])
+def test_a_server_that_prints_without_end_is_told_and_left(
+    server: TestServer, command: str
+) -> None:
+    with session(server.site()) as ssh:
+        started = time.monotonic()
+        with pytest.raises(CommandFailed, match="r1u04 printed more than 8 MiB"):
+            ssh.run(command, timeout_seconds=60)
+        assert time.monotonic() - started < 20
+        assert ssh.run("echo on").stdout == b"on\n"
 
 
 def test_a_command_that_reads_nothing_of_big_input_still_ends(server: TestServer) -> None:

@@ -62,6 +62,16 @@ def test_kubeadms_coloured_report_on_the_kernel_is_left_out() -> None:
     assert error.detail == "the reason"
 
 
+@pytest.mark.parametrize("code", [1, *Exit])
+def test_no_error_is_longer_than_a_person_reads(code: int) -> None:
+    printed = "\n".join(["x" * 10_000] * 200).encode()
+    error = failure("claiming", "r1u04", Completed(code, printed, printed))
+    assert error is not None
+    assert len(str(error)) < 25_000
+    deep = failure("claiming", "r1u04", Completed(code, b"[" * 100_000, b""))
+    assert deep is not None
+
+
 def test_redaction_keeps_the_public_pin_and_takes_what_looks_secret() -> None:
     text = f"{SECRETS.ca_pin} {CERTIFICATE_KEY} {TOKEN} r1u04.example.org sesame"
     assert redact(text, [Secret("sesame")]) == f"{SECRETS.ca_pin} **** **** r1u04.example.org ****"
