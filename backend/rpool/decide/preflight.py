@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from statistics import median
 
 from rpool.model.pool import PoolSpec
-from rpool.model.seen import Probed
+from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import Server, ServerName
 
 CLOCK_SPREAD_SECONDS = 2.0  # etcd warns at 1 s, and certificates are valid from now on
+UNIQUE = ("machine_id", "product_uuid", "hostname")
 SIZE_TOLERANCE = 0.9  # MemTotal is less than the hardware
 
 
@@ -41,39 +43,87 @@ def why_too_small(server: Server, probed: Probed) -> str | None:
 def findings(
     spec: PoolSpec,
     seen: Mapping[ServerName, Probed],
-    clock_offsets: Mapping[ServerName, float],
+    clocks: Mapping[ServerName, ClockSeen],
     members: Container[ServerName] = (),
 ) -> list[str]:
     """Sentences about what is wrong among the servers that were picked together; `members` of the
     pool, which have its routes and perhaps its address, are only compared with the others.
     """
     fresh = {name: probed for name, probed in seen.items() if name not in members}
-    return [*_clocks(clock_offsets), *_twins(seen), *_routes(spec, fresh), *_vip(spec, fresh)]
+    return [*_clocks(clocks), *_twins(seen), *_routes(spec, fresh), *_vip(spec, fresh)]
 
 
-def _clocks(offsets: Mapping[ServerName, float]) -> Iterator[str]:
-    if not offsets:
-        return
-    slowest = min(offsets, key=lambda name: offsets[name])
-    fastest = max(offsets, key=lambda name: offsets[name])
-    spread = offsets[fastest] - offsets[slowest]
-    if spread > CLOCK_SPREAD_SECONDS:
+def odd_ones(
+    seen: Mapping[ServerName, Probed],
+    clocks: Mapping[ServerName, ClockSeen],
+    members: Container[ServerName] = (),
+) -> dict[ServerName, str]:
+    """Servers, each with why, without which the others go together. What a server says of itself
+    may be wrong, and one such server is not to be in the way of all: another can take its place.
+    `members` have none that could.
+    """
+    order = sorted(seen, key=lambda name: (name not in members, name))
+    odd: dict[ServerName, str] = {}
+    for attribute in UNIQUE:
+        for one, other, value in _same({name: seen[name] for name in order}, attribute):
+            if other not in members:
+                odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
+    left = {name: clocks[name] for name in order if name not in odd}
+    while (pair := _far_apart(left)) is not None:
+        off = [name for name in pair if name not in members]
+        if not off:
+            break
+        usual = _usual([left[n] for n in left if n in members] or list(left.values()))
+        name = max(off, key=lambda n: left[n].seconds_from(usual))
+        one = next(each for each in pair if each != name)
+        seconds = left[name].seconds_from(left[one])
+        odd[name] = f"its clock is {seconds:.1f} s from that of {one}, and at most 2 s are allowed"
+        del left[name]
+    return odd
+
+
+def _usual(clocks: Sequence[ClockSeen]) -> ClockSeen:
+    """The clock in the middle, ours (which is 0 from itself) among them."""
+    return ClockSeen(median([0.0, *(clock.offset_seconds for clock in clocks)]))
+
+
+def _far_apart(clocks: Mapping[ServerName, ClockSeen]) -> tuple[ServerName, ServerName] | None:
+    """The two servers whose clocks differ most, if that is too much."""
+    if len(clocks) < 2:
+        return None
+    slow = min(clocks, key=lambda n: clocks[n].offset_seconds + clocks[n].error_seconds)
+    fast = max(clocks, key=lambda n: clocks[n].offset_seconds - clocks[n].error_seconds)
+    apart = clocks[slow].seconds_from(clocks[fast])
+    return (slow, fast) if slow != fast and apart > CLOCK_SPREAD_SECONDS else None
+
+
+def _clocks(clocks: Mapping[ServerName, ClockSeen]) -> Iterator[str]:
+    if (pair := _far_apart(clocks)) is not None:
+        slow, fast = pair
         yield (
-            f"the clocks of {slowest} and {fastest} are {spread:.1f} s apart; "
-            "at most 2 s are allowed. Run a time service on the servers"
+            f"the clocks of {slow} and {fast} are {clocks[slow].seconds_from(clocks[fast]):.1f} s "
+            "apart; at most 2 s are allowed. Run a time service on the servers"
         )
 
 
+def _same(
+    seen: Mapping[ServerName, Probed], attribute: str
+) -> Iterator[tuple[ServerName, ServerName, str]]:
+    """Pairs of servers with the same value, the first that has it in front."""
+    first: dict[str, ServerName] = {}
+    for name, probed in seen.items():
+        value = getattr(probed, attribute)
+        if value and first.setdefault(value, name) != name:
+            yield first[value], name, value
+
+
 def _twins(seen: Mapping[ServerName, Probed]) -> Iterator[str]:
-    for attribute in ("machine_id", "product_uuid", "hostname"):
-        first: dict[str, ServerName] = {}
-        for name, probed in sorted(seen.items()):
-            value = getattr(probed, attribute)
-            if value and first.setdefault(value, name) != name:
-                yield (
-                    f"{first[value]} and {name} have the same {attribute} ({value}); "
-                    "Kubernetes needs it to be unique"
-                )
+    for attribute in UNIQUE:
+        for one, other, value in _same(dict(sorted(seen.items())), attribute):
+            yield (
+                f"{one} and {other} have the same {attribute} ({value}); "
+                "Kubernetes needs it to be unique"
+            )
 
 
 def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:

@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rpool.decide.placement import candidates, place
-from rpool.decide.preflight import findings, why_not_spare, why_too_small
+from rpool.decide.preflight import findings, odd_ones, why_not_spare, why_too_small
 from rpool.decide.rules import does_not_fit
-from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
 from rpool.flow.observe import Sighting, probe_all
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import World
+
+MOST_VERSIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def choose(
         new = {name: error.summary for name, error in lost.items()}
         new |= _unusable(fleet, {n: s.probed for n, s in found.items() if n not in kept})
         if not new:
+            new = _odd_ones({name: seen[name] for name in placement.roles}, kept)
+        if not new:
             break
         reasons |= new
     picked = {name: seen[name] for name in placement.roles}
@@ -67,12 +71,14 @@ def _refuse_if_hopeless(
     seen: Mapping[ServerName, Sighting], lost: Mapping[ServerName, RpoolError]
 ) -> None:
     """A server that is not the declared one, or a key that none accepts, is not a matter of
-    choosing: somebody should know, and other servers need not be tried.
+    choosing: somebody should know, and other servers need not be tried. One that answers nonsense
+    (CommandFailed) is passed over.
     """
     for error in lost.values():
-        if not isinstance(error, Unreachable):
+        if not isinstance(error, Unreachable | CommandFailed):
             raise error
-    if seen or not lost or any(error.retryable for error in lost.values()):
+    closed = [error for error in lost.values() if isinstance(error, Unreachable)]
+    if seen or len(closed) < len(lost) or not lost or any(error.retryable for error in closed):
         return
     first = next(iter(lost.values()))
     raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
@@ -87,6 +93,14 @@ def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerN
     return reasons
 
 
+def _odd_ones(
+    picked: Mapping[ServerName, Sighting], kept: Mapping[ServerName, Role]
+) -> dict[ServerName, str]:
+    probed = {name: sighting.probed for name, sighting in picked.items()}
+    clocks = {name: sighting.clock for name, sighting in picked.items()}
+    return odd_ones(probed, clocks, kept)
+
+
 def _preflight(
     spec: PoolSpec,
     world: World,
@@ -97,8 +111,8 @@ def _preflight(
     use already, and its version was found before.
     """
     probed = {name: sighting.probed for name, sighting in picked.items()}
-    offsets = {name: sighting.clock_offset_seconds for name, sighting in picked.items()}
-    found = findings(spec, probed, offsets, kept)
+    clocks = {name: sighting.clock for name, sighting in picked.items()}
+    found = findings(spec, probed, clocks, kept)
     if not kept:
         found += _ask_servers(spec, world, next(iter(picked)))
     if found:
@@ -132,6 +146,6 @@ def _version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]
         return []
     if packages.unread:
         return [f"{via} cannot read the package repository of {minor}: {packages.unread}"]
-    there = ", ".join(sorted(packages.versions))
+    there = ", ".join(sorted(packages.versions)[:MOST_VERSIONS])
     said = f"there is no package kubeadm {wanted} for {via}; of {minor} there is {there}"
     return [said] if there else []

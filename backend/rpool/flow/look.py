@@ -277,8 +277,8 @@ class _Looking:
 
     def _preflight(self, seen: Mapping[ServerName, Sighting]) -> None:
         probed = {name: sighting.probed for name, sighting in seen.items()}
-        offsets = {name: sighting.clock_offset_seconds for name, sighting in seen.items()}
-        if found := findings(self._wished.spec, probed, offsets, members=self._claims):
+        clocks = {name: sighting.clock for name, sighting in seen.items()}
+        if found := findings(self._wished.spec, probed, clocks, members=self._claims):
             listed = "\n".join(f"  {finding}." for finding in found)
             raise Refused(
                 f"pool {self._wished.spec.name} cannot take the servers that were planned",

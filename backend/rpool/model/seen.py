@@ -44,6 +44,19 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """A server's clock less ours, and how far from that it may be: to ask for it takes time."""
+
+    offset_seconds: float
+    error_seconds: float = 0.0
+
+    def seconds_from(self, other: ClockSeen) -> float:
+        """How far apart the two are at least."""
+        apart = abs(self.offset_seconds - other.offset_seconds)
+        return max(0.0, apart - self.error_seconds - other.error_seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class PackagesSeen:
     """Versions of Kubernetes that a server could install, such as 1.36.3; `unread` says why its
     package repository cannot be read from there. Neither: that cannot be told.

@@ -1,0 +1,259 @@
+"""One server that answers nonsense, or lies, is in nobody's way but its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from stage import SPEC, Stage
+
+from rpool.api import Site
+from rpool.decide.preflight import findings, odd_ones
+from rpool.errors import CommandFailed, DoesNotFit, Refused
+from rpool.flow.observe import probe_all
+from rpool.model.pool import ControlPlane, Endpoint
+from rpool.model.seen import ClockSeen, Probed
+from rpool.model.world import World
+from rpool.reach import sightings
+
+DEEP = b"[" * 100_000
+PICKED = "r2u01"  # a small server, which a create takes for a control plane
+
+
+class Lying:
+    """The stage's world, in which one server's probe is another's doing."""
+
+    def __init__(self, stage: Stage, name: str, answer: Callable[[Probed], Probed]) -> None:
+        self._inner, self._name, self._answer = stage.world, name, answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def probe(self, server: str) -> Probed:
+        probed = self._inner.probe(server)
+        return self._answer(probed) if server == self._name else probed
+
+
+def lying(stage: Stage, name: str, answer: Callable[[Probed], Probed]) -> Site:
+    world = cast(World, Lying(stage, name, answer))
+    return Site(stage.site.config, connect=lambda _: world)
+
+
+def deep(probed: Probed) -> Probed:
+    return sightings.probed(probed.server, DEEP)
+
+
+def test_a_spare_that_prints_deep_json_is_in_the_way_of_no_other_cluster() -> None:
+    stage = Stage(9)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    bad = next(name for name, its in stage.world.machines.items() if its.claim is None)
+    site = lying(stage, bad, deep)
+    assert site.read_pool(view).view is not None
+    assert lying(stage, bad, deep).find_pool("batch").record.uid == view.uid
+    found = lying(stage, bad, deep).survey()
+    assert found[bad].probed is None
+    assert bad in (found[bad].why_no_spare or "")
+    assert [name for name, its in found.items() if its.probed is None] == [bad]
+
+
+@pytest.mark.parametrize("control_planes", [1, 3])
+def test_a_create_passes_over_a_spare_that_prints_deep_json(control_planes: int) -> None:
+    stage = Stage(7)
+    endpoint = Endpoint(vip="10.0.1.200")
+    spec = replace(SPEC, control_plane=ControlPlane(control_planes, endpoint))
+    view = lying(stage, PICKED, deep).create_pool(spec, stage.attempt())
+    assert PICKED not in view.servers
+
+
+def test_when_spares_that_are_needed_answer_nonsense_they_are_named_with_what_they_did() -> None:
+    stage = Stage(5)
+    with pytest.raises(DoesNotFit) as caught:
+        lying(stage, PICKED, deep).create_pool(SPEC, stage.attempt())
+    assert f"the probe of {PICKED} printed what cannot be read" in caught.value.problems[0].detail
+
+
+LIES: dict[str, tuple[Callable[[Probed], Probed], str]] = {
+    "machine id": (lambda its: replace(its, machine_id="machine-r1u00"), "the same machine_id"),
+    "hostname": (lambda its: replace(its, hostname="r1u00"), "the same hostname"),
+    "clock ahead": (lambda its: replace(its, clock_seconds=its.clock_seconds + 60), "its clock is"),
+    "clock behind": (lambda its: replace(its, clock_seconds=0), "its clock is"),
+}
+
+
+@pytest.mark.parametrize(("lie", "why"), LIES.values(), ids=LIES)
+def test_a_create_passes_over_a_spare_that_copies_another_or_whose_clock_is_off(
+    lie: Callable[[Probed], Probed], why: str
+) -> None:
+    stage = Stage(7)
+    view = lying(stage, PICKED, lie).create_pool(SPEC, stage.attempt())
+    assert PICKED not in view.servers
+    stage = Stage(5)
+    with pytest.raises(DoesNotFit) as caught:
+        lying(stage, PICKED, lie).create_pool(SPEC, stage.attempt())
+    assert why in caught.value.problems[0].detail
+
+
+def probed(name: str, **more: Any) -> Probed:
+    blank = Probed(name, name, f"id-{name}", "", 8, 16384, None, (), False, False, (), (), 0.0)
+    return replace(blank, **more)
+
+
+def test_members_that_clash_among_themselves_stay_an_error() -> None:
+    seen = {name: probed(name, machine_id="one") for name in "abc"}
+    clocks = {"a": ClockSeen(0.0), "b": ClockSeen(9.0), "c": ClockSeen(0.1)}
+    assert odd_ones(seen, clocks, {"a", "b"}).keys() == {"c"}
+    found = findings(SPEC, {n: seen[n] for n in "ab"}, {n: clocks[n] for n in "ab"}, {"a", "b"})
+    assert any("a and b have the same machine_id" in text for text in found)
+    assert any("the clocks of a and b are 9.0 s apart" in text for text in found)
+
+
+def test_of_two_clocks_that_differ_the_one_that_is_not_ours_is_off() -> None:
+    seen = {name: probed(name) for name in "ab"}
+    for off in "ab":
+        clocks = {name: ClockSeen(40.0 if name == off else 0.2) for name in "ab"}
+        assert odd_ones(seen, clocks).keys() == {off}
+
+
+def test_what_goes_together_has_no_odd_one() -> None:
+    seen = {name: probed(name) for name in "abc"}
+    assert odd_ones(seen, {name: ClockSeen(n * 0.9) for n, name in enumerate("abc")}) == {}
+    assert odd_ones({}, {}) == {}
+
+
+class Slow:
+    """Servers that read their clock at once, and take their time to answer. Time is the test's."""
+
+    def __init__(self, *seconds: float, off: float = 0.0) -> None:
+        self.time = 1e9
+        self._seconds = list(seconds)
+        self._off = off
+
+    def now(self) -> float:
+        return self.time
+
+    def probe(self, server: str) -> Probed:
+        read = self.time + self._off
+        self.time += self._seconds.pop(0)
+        return probed(server, clock_seconds=read)
+
+
+def clock(slow: Slow) -> ClockSeen:
+    seen, lost = probe_all(cast(World, slow), ["r1u04"], slow.now)
+    assert not lost
+    return seen["r1u04"].clock
+
+
+@pytest.mark.parametrize("seconds", [(5.0, 0.1), (5.0, 5.0), (30.0, 30.0), (0.1,)])
+def test_a_slow_server_has_no_wrong_clock(seconds: tuple[float, ...]) -> None:
+    clocks = {"slow": clock(Slow(*seconds)), "quick": clock(Slow(0.0))}
+    seen = {name: probed(name) for name in clocks}
+    assert findings(SPEC, seen, clocks) == []
+    assert odd_ones(seen, clocks) == {}
+
+
+def test_a_wrong_clock_is_found_also_when_the_first_look_was_slow() -> None:
+    clocks = {"slow": clock(Slow(20.0, 0.1, off=3.0)), "quick": clock(Slow(0.0))}
+    assert odd_ones({name: probed(name) for name in clocks}, clocks).keys() == {"slow"}
+
+
+PROBE: dict[str, Any] = {
+    "clock_seconds": 1.5,
+    "hostname": ["r1u04"],
+    "machine_id": ["1"],
+    "product_uuid": [],
+    "cores": ["8"],
+    "memory_mib": ["16000"],
+    "claim": [],
+    "traces": [],
+    "joined": [],
+    "addresses": ["10.0.1.4"],
+    "routes": ["10.0.1.0/24", "10.9.9.9"],
+}
+CLAIM = {
+    "uid": "0badcafe",
+    "pool": "x" * 5000,
+    "owner": "y" * 5000,
+    "role": "worker",
+    "phase": "member",
+    "epoch": 1,
+    "since": "z" * 5000,
+}
+
+
+def test_no_text_of_a_probe_is_long() -> None:
+    long = "x" * 5000
+    claim = json.dumps(CLAIM, indent=1).splitlines()
+    said = PROBE | {name: [long] for name in ("hostname", "machine_id", "product_uuid", "traces")}
+    seen = sightings.probed("r1u04", json.dumps(said | {"claim": claim}).encode())
+    assert seen.claim is not None
+    texts = [seen.hostname, seen.machine_id, seen.product_uuid, *seen.traces]
+    texts += [seen.claim.pool, seen.claim.owner, seen.claim.since]
+    assert {len(text) for text in texts} == {200}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"clock_seconds": float("nan")},
+        {"clock_seconds": "1e999"},
+        {"cores": ["-1"]},
+        {"cores": ["9" * 4000]},
+        {"memory_mib": ["1e3"]},
+        {"traces": [{"a": 1}]},
+        {"traces": "abc"},
+        {"traces": {"a": 1}},
+        {"hostname": [["x"]]},
+        {"routes": ["default"]},
+        {"routes": ["1.2.3.4/99"]},
+        {"addresses": [7]},
+        {"claim": [7]},
+    ],
+    ids=str,
+)
+def test_a_probe_that_makes_no_sense_is_a_failure_of_its_server(wrong: dict[str, Any]) -> None:
+    assert sightings.probed("r1u04", json.dumps(PROBE).encode()).cores == 8
+    with pytest.raises(CommandFailed, match="the probe of r1u04") as caught:
+        sightings.probed("r1u04", json.dumps(PROBE | wrong).encode())
+    assert len(caught.value.detail) < 300
+
+
+def test_a_claim_in_deep_json_is_one_that_cannot_be_read() -> None:
+    seen = sightings.probed("r1u04", json.dumps(PROBE | {"claim": [DEEP.decode()]}).encode())
+    assert seen.claim is None
+    assert not seen.is_spare
+
+
+HOSTILE = {
+    "deep": DEEP,
+    "no text": b"\xff\xfe",
+    "deep labels": b"node\tx\t" + b'{"a":' * 100_000 + b"\t\tTrue\t1\t1Ki\t\n",
+    "deep record": b"record\t" + DEEP,
+    "labels that are a list": b"node\tx\t[1]\t\tTrue\t1\t1Ki\t\n",
+    "taints that are a number": b"node\tx\t{}\t\tTrue\t1\t1Ki\t7\n",
+    "an endless size": b"node\tx\t{}\t\tTrue\t" + b"9" * 400 + b"\t1Ki\t\n",
+    "deep health": b"health\t" + DEEP + b"\nmembers\t{}\n",
+    "no certificate": b"ca\t//79\n",
+}
+
+
+@pytest.mark.parametrize("printed", HOSTILE.values(), ids=HOSTILE)
+def test_what_a_control_plane_prints_is_data_or_a_failure_that_names_it(printed: bytes) -> None:
+    for read in (sightings.cluster, sightings.etcd_members):
+        try:
+            read("r1u04", printed)
+        except CommandFailed as error:
+            assert "r1u04" in error.summary
+            assert len(error.detail) < 300
+    assert sightings.packages(printed).versions == frozenset()
+
+
+def test_a_refusal_stays_one_where_a_server_is_not_the_declared_one() -> None:
+    def refuse(probed: Probed) -> Probed:
+        raise Refused(f"{probed.server} does not have the host key that the fleet declares")
+
+    stage = Stage(7)
+    with pytest.raises(Refused, match="host key"):
+        lying(stage, PICKED, refuse).create_pool(SPEC, stage.attempt())
