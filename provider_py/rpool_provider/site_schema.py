@@ -29,7 +29,8 @@ _SSH = Object(
         required(
             "private_key",
             STRING,
-            "The private key's text, without a passphrase; `file(...)` reads one.",
+            "The private key's text, without a passphrase: `file(...)` or an `ephemeral` variable. "
+            "One that is only `sensitive` is in saved plan files in clear text.",
             sensitive=True,
         ),
         optional("user", STRING, "User to log in as; `root` unless set. Others need sudo."),

@@ -47,9 +47,11 @@ class Desk:
     def words(self, *command: str) -> list[str]:
         return ["nsenter", f"--net=/run/netns/{self.lab.desk}", "--", *command]
 
-    def terraform(self, *words: str, log: Path | None = None) -> Done:
+    def terraform(self, *words: str, log: Path | None = None, **more: str) -> Done:
+        """Run it; `more` is for its environment."""
         environment = {
             **os.environ,
+            **more,
             "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc"),
             "TF_IN_AUTOMATION": "1",
         }

@@ -117,6 +117,14 @@ def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatc
     assert {where: what for where, what in found.items() if what} == {}
 
 
+def test_a_key_that_came_by_a_variable_is_in_no_saved_plan(desk: Desk, traced: Path) -> None:
+    """After the look at all environments: here it is in Terraform's own, as the operator put it."""
+    key = Path(desk.site["key_file"]).read_text()
+    planned = desk.terraform("plan", "-out=variable.tfplan", TF_VAR_ssh_key=key)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert Canary.of(key).in_(_unpacked(desk.folder / "variable.tfplan")) == []
+
+
 def _unpacked(plan: Path) -> bytes:
     with zipfile.ZipFile(plan) as archive:
         return b"\n".join(archive.read(name) for name in archive.namelist())

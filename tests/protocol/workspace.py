@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,12 @@ def terraform() -> str:
     if not found:
         pytest.fail("these tests need terraform or tofu on PATH, or its path in RPOOL_TERRAFORM")
     return found
+
+
+def unpacked(plan: Path) -> str:
+    """All that a saved plan has: it is a zip file, so a look at its bytes sees nothing."""
+    with zipfile.ZipFile(plan) as archive:
+        return "\n".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,18 @@
 # workers with the cores and memory that are asked for, LoadBalancer addresses by MetalLB.
 
 terraform {
+  required_version = ">= 1.10" # for the ephemeral variable; OpenTofu from 1.11 on
   required_providers {
     rpool = { source = "resource-pool/rpool" }
   }
 }
 
 provider "rpool" {
-  fleet   = yamldecode(file(var.fleet_file))
-  ssh     = { user = var.ssh_user, private_key = file(var.ssh_key_file) }
+  fleet = yamldecode(file(var.fleet_file))
+  ssh = {
+    user        = var.ssh_user
+    private_key = var.ssh_key != null ? var.ssh_key : file(var.ssh_key_file)
+  }
   mirrors = var.mirrors
 }
 

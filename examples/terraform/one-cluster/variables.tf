@@ -3,9 +3,18 @@ variable "fleet_file" {
   description = "YAML with all servers of the site: name -> address, cores, memory, zone, host_key."
 }
 
+# Ephemeral, since a saved plan file has all other variables in clear text, sensitive ones, too.
+variable "ssh_key" {
+  type        = string
+  default     = null
+  ephemeral   = true
+  description = "Private key, without a passphrase, of ssh_user on the servers: TF_VAR_ssh_key."
+}
+
 variable "ssh_key_file" {
   type        = string
-  description = "Private key, without a passphrase, of ssh_user on the servers."
+  default     = null
+  description = "Or a file that has it."
 }
 
 variable "ssh_user" {
