@@ -194,6 +194,17 @@ def test_no_text_of_a_probe_is_long() -> None:
     assert {len(text) for text in texts} == {200}
 
 
+def test_no_text_of_a_probe_steers_a_terminal() -> None:
+    """It goes into the state, too, which Terraform prints."""
+    evil = "\x1b]52;c;eA==\x07"
+    claim = json.dumps(CLAIM | {"owner": evil, "pool": evil}).splitlines()
+    said = PROBE | {name: [evil] for name in ("hostname", "machine_id", "traces", "addresses")}
+    seen = sightings.probed("r1u04", json.dumps(said | {"claim": claim}).encode())
+    node = json.dumps({"a": evil})
+    printed = f"node\tr1u04\t{node}\t\tTrue\t1\t1Ki\t\n".encode()
+    assert "\x1b" not in f"{seen!r}{sightings.cluster('r1u04', printed)!r}".replace("\\x1b", "\x1b")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

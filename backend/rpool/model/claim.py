@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from rpool.errors import printable
 from rpool.model.pool import PoolUid
 from rpool.model.server import Role
 
@@ -57,9 +58,10 @@ class Claim:
     @classmethod
     def from_dict(cls, data: dict[str, object]) -> Claim:
         """The claim in a parsed claim file; raises KeyError or ValueError when it is none. It is
-        the server's word, and goes into plans and errors: no text in it is long.
+        the server's word, and goes into plans and errors: no text in it is long or steers a
+        terminal.
         """
-        text = {name: str(data[name])[:MOST_CHARACTERS] for name in _TEXTS}
+        text = {name: printable(str(data[name])[:MOST_CHARACTERS]) for name in _TEXTS}
         return cls(
             uid=text["uid"],
             pool=text["pool"],

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
 
-from rpool.errors import CommandFailed
+from rpool.errors import CommandFailed, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
@@ -75,7 +75,11 @@ def _line(seen: Mapping[str, Any], name: str) -> str:
 
 
 def _cut(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(text[:MOST_CHARACTERS] for text in texts)
+    return tuple(_short(text) for text in texts)
+
+
+def _short(text: object, most: int = MOST_CHARACTERS) -> str:
+    return printable(str(text)[:most])
 
 
 def _count(text: str) -> int:
@@ -123,7 +127,7 @@ def packages(printed: bytes) -> PackagesSeen:
     versions = {rest.partition("-")[0] for kind, rest in facts if kind == "version"}
     return PackagesSeen(
         frozenset(filter(KUBERNETES_VERSION.fullmatch, versions)),
-        next((rest for kind, rest in facts if kind == "unread"), "")[:MOST_CHARACTERS],
+        _short(next((rest for kind, rest in facts if kind == "unread"), "")),
     )
 
 
@@ -145,7 +149,7 @@ def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
     """
     return EtcdMember(
         id=format(member["ID"], "x"),
-        name=str(member.get("name", ""))[:MOST_NAME],
+        name=_short(member.get("name", ""), MOST_NAME),
         votes=not member.get("isLearner", False),
         healthy=not answering.isdisjoint(member.get("clientURLs", ())),
         peers=tuple(urlsplit(url).hostname or "" for url in member.get("peerURLs", ())),
@@ -161,10 +165,10 @@ def _facts(text: str) -> Iterator[tuple[str, str]]:
 def _node(line: str) -> tuple[ServerName, NodeSeen]:
     name, labels_text, unschedulable, ready, cores, memory, taints = line.split("\t")
     labels = {
-        str(key)[:MOST_KEY]: str(value)[:MOST_CHARACTERS]
+        _short(key, MOST_KEY): _short(value)
         for key, value in json.loads(labels_text or "{}").items()
     }
-    return name[:MOST_NAME], NodeSeen(
+    return _short(name, MOST_NAME), NodeSeen(
         ready=ready == "True",
         schedulable=unschedulable != "true",
         control_plane="node-role.kubernetes.io/control-plane" in labels,
@@ -172,11 +176,7 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
         allocatable_memory_gib=quantity(memory) / 2**30,
         labels=labels,
         taints=tuple(
-            Taint(
-                str(its["key"])[:MOST_KEY],
-                str(its.get("value", ""))[:MOST_CHARACTERS],
-                str(its["effect"])[:MOST_CHARACTERS],
-            )
+            Taint(_short(its["key"], MOST_KEY), _short(its.get("value", "")), _short(its["effect"]))
             for its in json.loads(taints or "[]")
         ),
     )
