@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import signal
 import time
 from pathlib import Path
@@ -12,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from protocol.plugin_process import CHECKOUT, LAUNCHER
 from protocol.simulated_provider import Faults, Kept, keep, recall
-from protocol.site_config import PRIVATE_KEY, Expression, cluster, host_key, server, site
-from protocol.workspace import CLUSTER, Workspace, unpacked
+from protocol.site_config import Expression, cluster, host_key, server, site
+from protocol.workspace import CLUSTER, Workspace
 from rpool.errors import CommandFailed
 from rpool.model import action as act
 
@@ -142,88 +139,6 @@ def test_every_step_is_a_log_line_with_its_level(workspace: Workspace) -> None:
     steps = [line for line in log.read_text().splitlines() if "[INFO]" in line and "step=" in line]
     assert len(steps) > 10
     assert all("pool=batch" in line for line in steps)
-
-
-SECRET = PRIVATE_KEY.splitlines()[1]
-
-
-def where_the_key_is(workspace: Workspace, variable: str) -> list[str]:
-    """Plan, show and apply with the key in a variable of this kind, and look into all that is left
-    of it.
-    """
-    ssh = {"ssh": {"private_key": Expression("var.ssh_key")}}
-    declared = f'variable "ssh_key" {{\n  type = string\n  {variable}\n}}\n'
-    workspace.write(more=declared, site_values=site() | ssh, batch=cluster())
-    log = workspace.folder / "log"
-    given = {"TF_LOG": "TRACE", "TF_LOG_PATH": str(log), "TF_VAR_ssh_key": PRIVATE_KEY}
-    planned = workspace.run("plan", "-no-color", "-out=plan", **given)
-    shown = workspace.run("show", "-json", "plan")
-    applied = workspace.run("apply", "-no-color", "plan", **given)
-    assert (planned.status, shown.status, applied.status) == (0, 0, 0), applied.output
-    written = {
-        "output": planned.output + applied.output,
-        "log": log.read_text(),
-        "state": (workspace.folder / "terraform.tfstate").read_text(),
-        "saved plan": unpacked(workspace.folder / "plan"),
-        "saved plan in JSON": shown.output,
-    }
-    assert all(written.values()), "something that should have been looked at was empty"
-    return [where for where, text in written.items() if SECRET in text]
-
-
-def test_the_private_key_is_in_no_state_plan_log_or_output(workspace: Workspace) -> None:
-    assert where_the_key_is(workspace, "ephemeral = true") == []
-
-
-def test_a_variable_that_is_only_sensitive_would_be_in_saved_plans(workspace: Workspace) -> None:
-    """Why the README has an ephemeral one; and that the test before this one would find a key."""
-    assert where_the_key_is(workspace, "sensitive = true") == ["saved plan", "saved plan in JSON"]
-
-
-def examples() -> dict[str, str]:
-    """Each configuration that people are shown, by its file."""
-    files = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
-    files += sorted((CHECKOUT / "examples").rglob("*.tf"))
-    return {str(path.relative_to(CHECKOUT)): path.read_text() for path in files}
-
-
-def test_whoever_copies_an_example_has_no_key_in_a_saved_plan() -> None:
-    shown = examples()
-    declared = re.compile(r'variable "ssh_key" \{[^}]*ephemeral\s*=\s*true')
-    assert declared.search(shown["README.md"])
-    assert declared.search(shown["examples/terraform/one-cluster/variables.tf"])
-    for name, text in shown.items():
-        if re.search(r"var\.ssh_key\b", text):
-            beside = [t for n, t in shown.items() if Path(n).parent == Path(name).parent]
-            assert any(map(declared.search, beside)), name
-
-
-@pytest.mark.parametrize("given", ["variable", "file"])
-def test_the_example_takes_a_key_from_a_variable_or_a_file(tmp_path: Path, given: str) -> None:
-    """With the modelled servers of the checkout's own provider."""
-    example = CHECKOUT / "examples/terraform/one-cluster"
-    for path in example.glob("*.tf"):
-        simulated = path.read_text().replace(
-            'provider "rpool" {', 'provider "rpool" {\n  simulate = {}'
-        )
-        (tmp_path / path.name).write_text(simulated)
-    (tmp_path / "fleet.yaml").write_text(json.dumps(site()["fleet"]))
-    (tmp_path / "key").write_text(PRIVATE_KEY)
-    settings = {
-        "fleet_file": "fleet.yaml",
-        "api_vip": "10.0.0.200",
-        "service_addresses": ["10.0.0.210-10.0.0.230"],
-        "selector": {"labels": {}},
-        **({"ssh_key_file": "key"} if given == "file" else {}),
-    }
-    (tmp_path / "site.auto.tfvars.json").write_text(json.dumps(settings))
-    workspace = Workspace(tmp_path, tmp_path / "world", provider=[str(LAUNCHER)])
-    key = {"TF_VAR_ssh_key": PRIVATE_KEY} if given == "variable" else {}
-    planned = workspace.run("plan", "-no-color", "-out=plan", **key)
-    assert planned.status == 0, planned.output
-    assert SECRET not in unpacked(tmp_path / "plan")
-    applied = workspace.run("apply", "-no-color", "plan", **key)
-    assert applied.status == 0, applied.output
 
 
 BAD_SITES: list[tuple[Any, str]] = [
