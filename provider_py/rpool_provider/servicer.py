@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rpool.errors import Bug, Interrupted
-from rpool_provider import diagnostic
+from rpool_provider import diagnostic, unconfigurable
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
 from rpool_provider.resources.data_source import DataSource
@@ -155,9 +155,7 @@ class Servicer:
         request: pb.ValidateProviderConfig.Request,
         response: pb.ValidateProviderConfig.Response,
     ) -> None:
-        root = self._provider.schema.root
-        found = self._provider.validate(values.decode(root, request.config.msgpack))
-        response.diagnostics.extend(diagnostics.encode(found, root))
+        _validate(self._provider, request, response)
 
     def ConfigureProvider(
         self, request: pb.ConfigureProvider.Request, response: pb.ConfigureProvider.Response
@@ -172,10 +170,7 @@ class Servicer:
         request: pb.ValidateResourceConfig.Request,
         response: pb.ValidateResourceConfig.Response,
     ) -> None:
-        resource = self._resource(request.type_name)
-        root = resource.schema.root
-        found = resource.validate(values.decode(root, request.config.msgpack))
-        response.diagnostics.extend(diagnostics.encode(found, root))
+        _validate(self._resource(request.type_name), request, response)
 
     def UpgradeResourceState(
         self, request: pb.UpgradeResourceState.Request, response: pb.UpgradeResourceState.Response
@@ -249,10 +244,7 @@ class Servicer:
         request: pb.ValidateDataResourceConfig.Request,
         response: pb.ValidateDataResourceConfig.Response,
     ) -> None:
-        source = self._data_source(request.type_name)
-        root = source.schema.root
-        found = source.validate(values.decode(root, request.config.msgpack))
-        response.diagnostics.extend(diagnostics.encode(found, root))
+        _validate(self._data_source(request.type_name), request, response)
 
     def ReadDataSource(
         self, request: pb.ReadDataSource.Request, response: pb.ReadDataSource.Response
@@ -267,6 +259,14 @@ class Servicer:
 
 
 _CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
+
+
+def _validate(what: Provider | Resource | DataSource, request: Any, response: Any) -> None:
+    """Everything that is wrong with a configuration by itself, by its schema and by its rules."""
+    root = what.schema.root
+    config = values.decode(root, request.config.msgpack)
+    found = unconfigurable.errors(root, config) + what.validate(config)
+    response.diagnostics.extend(diagnostics.encode(found, root))
 
 
 def _answer(

@@ -56,6 +56,23 @@ def test_a_cluster_is_read_as_the_resource_has_it(shared: Calls, created: Any, k
     assert 60 < float(status["allocatable"]["memory"]) < 64
 
 
+@pytest.mark.parametrize(
+    ("source", "config"),
+    [
+        ("rpool_fleet", {"free_cores": 1}),
+        ("rpool_fleet", {"servers": UNKNOWN}),
+        ("rpool_cluster", {"name": "batch", "cores": 1}),
+        ("rpool_cluster", {"name": "batch", "nodes": {}}),
+    ],
+)
+def test_what_a_data_source_tells_is_not_set(
+    shared: Calls, source: str, config: dict[str, Any]
+) -> None:
+    told = list(config)[-1]
+    (error,) = Data(shared.plugin, source).validate(**config)
+    assert error == f"{told} is set by the provider; remove it"
+
+
 @pytest.mark.parametrize("config", [{}, {"name": "batch", "id": "0863513a"}])
 def test_a_cluster_is_asked_for_by_one_key(shared: Calls, config: dict[str, Any]) -> None:
     source = Data(shared.plugin, "rpool_cluster")

@@ -114,6 +114,7 @@ def test_an_import_block_writes_a_configuration_that_needs_no_change(workspace: 
         (node(name="s1"), "s1 is not reserved"),
         (node('labels = { "a b" = "c" }'), '"a b" is not a Kubernetes label key'),
         (node('taints = [{ key = "gpu", effect = "Never" }]'), '"Never" is not one of NoSchedule'),
+        (node("cores = 8"), "cores is set by the provider; remove it"),
         (node('timeouts = { create = "soon" }'), '"soon" is not a duration'),
     ],
 )

@@ -66,6 +66,15 @@ def test_a_bad_timeout_is_told_with_its_path(shared: Calls) -> None:
     assert [found for found, _ in problems(reply)] == [("timeouts", "create")]
 
 
+@pytest.mark.parametrize("name", sorted(COMPUTED))
+def test_what_only_the_provider_sets_is_an_error_of_validate(shared: Calls, name: str) -> None:
+    """Terraform would build the cluster, and then blame the provider for another result."""
+    value: Any = {} if name == "servers" else 5 if name.startswith("allocated") else "x"
+    for given in (value, UNKNOWN):
+        reply = shared.validate(cluster(**{name: given}))
+        assert problems(reply) == [((name,), f"{name} is set by the provider; remove it")]
+
+
 def test_a_plan_without_a_change_is_the_prior_state(shared: Calls, created: Any) -> None:
     reply = shared.plan(cluster(), created, b"ours")
     assert values(reply.planned_state) == values(created)
