@@ -39,7 +39,7 @@ def test_a_mistake_in_the_site_is_told_with_its_path(shared: Calls) -> None:
     bad = site()
     bad["fleet"]["s2"]["cores"] = 0
     reply = shared.plugin.call("ValidateProviderConfig", config=packed(shared.site_schema, bad))
-    assert [found for found, _ in problems(reply)] == [("fleet", "s2", "cores")]
+    assert problems(reply) == [(("fleet", "s2"), "fleet.s2.cores must be at least 1")]
 
 
 def test_a_state_of_many_megabytes_passes_both_ways(shared: Calls, created: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rpool.errors import Path
 from rpool_provider.diagnostic import Diagnostic
@@ -17,15 +17,33 @@ def encode(diagnostics: Iterable[Diagnostic], root: Type) -> list[pb.Diagnostic]
 
 
 def _one(diagnostic: Diagnostic, root: Type) -> pb.Diagnostic:
+    whole = path(diagnostic.path, root).steps
+    shown = whole[: _shown(whole)]
     message = pb.Diagnostic(
         severity=pb.Diagnostic.ERROR if diagnostic.is_error else pb.Diagnostic.WARNING,
         summary=diagnostic.summary,
         detail=diagnostic.detail,
     )
-    steps = path(diagnostic.path, root)
-    if steps.steps:
-        message.attribute.CopyFrom(steps)
+    if shown:
+        message.attribute.steps.extend(shown)
+    if len(shown) < len(diagnostic.path):
+        message.summary = _with_path(diagnostic)
     return message
+
+
+def _shown(steps: Sequence[pb.AttributePath.Step]) -> int:
+    """How many steps of a path Terraform can turn into a line: those to an attribute of the block,
+    or to a key that is written there. From any longer path it shows the block's first line.
+    """
+    keyed = len(steps) > 1 and steps[1].WhichOneof("selector") == "element_key_string"
+    return 2 if keyed else 1
+
+
+def _with_path(diagnostic: Diagnostic) -> str:
+    """The summary, with the whole path in it for those who cannot see where the error points."""
+    where = ".".join(map(str, diagnostic.path))
+    said = diagnostic.summary
+    return said if where in said else f"{where}: {said}"
 
 
 def path(steps: Path, root: Type) -> pb.AttributePath:

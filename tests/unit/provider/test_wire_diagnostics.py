@@ -18,6 +18,7 @@ ROOT = Object(
         optional("pools", Map(List(STRING)), ""),
         optional("zones", Set(STRING), ""),
         optional("taints", List(SERVER), ""),
+        optional("one", SERVER, ""),
     )
 )
 
@@ -77,6 +78,30 @@ def test_a_diagnostic_about_the_whole_has_no_attribute() -> None:
     assert message.severity == pb.Diagnostic.WARNING
     assert (message.summary, message.detail) == ("mind", "the gap")
     assert not message.HasField("attribute")
+
+
+@pytest.mark.parametrize(
+    ("where", "shown", "summary"),
+    [
+        (("fleet",), ["fleet"], "is bad"),
+        (("fleet", "s1"), ["fleet", "s1"], "is bad"),
+        (("fleet", "s1", "cores"), ["fleet", "s1"], "fleet.s1.cores: is bad"),
+        (("pools", "a", 0), ["pools", "a"], "pools.a.0: is bad"),
+        (("zones", 0), ["zones"], "zones.0: is bad"),
+        (("taints", 1, "cores"), ["taints"], "taints.1.cores: is bad"),
+        (("one", "cores"), ["one"], "one.cores: is bad"),
+        (("moon",), [], "moon: is bad"),
+    ],
+)
+def test_a_place_ends_where_terraform_finds_a_line_and_the_summary_names_the_rest(
+    where: Path, shown: list[str], summary: str
+) -> None:
+    (message,) = diagnostics.encode([Diagnostic("is bad", "", where)], ROOT)
+    found = [getattr(step, step.WhichOneof("selector") or "") for step in message.attribute.steps]
+    assert (found, message.summary) == (shown, summary)
+    named = Diagnostic(f"the whole {'.'.join(map(str, where))}", "", where)
+    (message,) = diagnostics.encode([named], ROOT)
+    assert message.summary == named.summary
 
 
 def test_every_problem_of_a_request_is_shown_at_its_place() -> None:
