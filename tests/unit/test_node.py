@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from stage import SPEC, Stage, killed, with_role
+from stage import FOREIGN, SPEC, Stage, killed, with_role
 from test_change import settled, touched
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, Interrupted, Refused, StalePlan, Unreachable
+from rpool.errors import CommandFailed, ForeignClaim, Interrupted, Refused, RpoolError, StalePlan, Unreachable
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
@@ -495,3 +495,22 @@ def test_a_node_is_no_server_of_the_pool_s_own_even_if_it_is_reserved_no_more() 
     roles = {name: its.role for name, its in view.servers.items()} | {SERVER: Role.WORKER}
     with pytest.raises(StalePlan, match=f"{SERVER} became an rpool_node's"):
         stage.site.change_pool(view, SPEC, roles, stage.attempt())
+
+
+@pytest.mark.parametrize("why", ["claimed", "claimed meanwhile", "silent"])
+def test_what_helps_a_node_whose_server_is_not_to_be_had_is_no_other_plan(why: str) -> None:
+    """A cluster's own plan picks another server; an rpool_node never does."""
+    stage, view, request = made()
+    if why == "claimed":
+        stage.machine(SERVER).claim = FOREIGN
+    elif why == "silent":
+        stage.machine(SERVER).powered = False
+    else:
+        stage.world.broken[act.TakeClaim, SERVER] = ForeignClaim(f"{SERVER} is claimed by pool two")
+    with pytest.raises((RpoolError, PoolIncomplete)) as caught:
+        stage.site.pin_node(request, stage.attempt(), is_new=True)
+    assert f"{SERVER} was to join, but" in caught.value.summary or why == "silent"
+    said = caught.value.detail
+    assert "lan again" not in said
+    assert "picked" not in said and "pick another" not in said
+    assert "name another server in this rpool_node" in said

@@ -144,8 +144,11 @@ class _Changing:
     def _told(self, steps: Sequence[Step], ran: Ran) -> list[RpoolError]:
         """What failed; a claim that was refused is a plan that somebody else was faster than."""
         claims = {step.name: step.server for step in steps if isinstance(step.action, TakeClaim)}
+        pinned = self._change.one is not None
         return [
-            not_to_be_had(claims[name], error.summary.removeprefix(f"{claims[name]} "))
+            not_to_be_had(
+                claims[name], error.summary.removeprefix(f"{claims[name]} "), pinned=pinned
+            )
             if name in claims and isinstance(error, Refused)
             else error
             for name, error in ran.failed.items()

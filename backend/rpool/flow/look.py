@@ -144,6 +144,11 @@ class _Looking:
             return name == self._wished.one
         return name not in self._record.pinned
 
+    @property
+    def _is_pinned(self) -> bool:
+        """Whether what is wished is about one particular server: no other can take its place."""
+        return self._wished.one is not None
+
     def _comes(self, name: ServerName) -> bool:
         """Whether there may be something left to do to have it in: of a pool whose create was cut
         off that is not known of anybody.
@@ -256,13 +261,14 @@ class _Looking:
         if name in self._unseen:
             return Unreachable(
                 f"{name} is to join, but cannot be reached",
-                f"{self._unseen[name].summary}. Bring it back and apply again; or mark it "
-                "lost = true in the fleet if the hardware is gone, and another one is picked.",
+                f"{self._unseen[name].summary}. Bring it back and apply again; or "
+                + (_ANOTHER if self._is_pinned else _LOST),
             )
         probed, claim = self._seen[name].probed, self._claims.get(name)
         reason = self._why_not_again(name, claim) if claim else why_not_spare(probed)
         if reason is not None:
-            return not_to_be_had(name, reason if claim else f"is {reason}")
+            why = reason if claim else f"is {reason}"
+            return not_to_be_had(name, why, pinned=self._is_pinned)
         if small := why_too_small(self._fleet.servers[name], probed):
             return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
         return None
@@ -333,11 +339,19 @@ class _Looking:
         return False
 
 
-def not_to_be_had(name: ServerName, reason: str) -> StalePlan:
-    """A planned server, and why it is not a spare any more; `reason` ends a sentence about it."""
+_ANOTHER = "name another server in this rpool_node."
+_LOST = "mark it lost = true in the fleet if the hardware is gone, and another one is picked."
+
+
+def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> RpoolError:
+    """A planned server, and why it is not a spare any more; `reason` ends a sentence about it. The
+    next plan picks another one, but not for a `pinned` one: that is a person's choice.
+    """
+    summary = f"{name} was to join, but {reason}"
+    if pinned:
+        return Refused(summary, f"Free it and apply again; or {_ANOTHER}")
     return StalePlan(
-        f"{name} was to join, but {reason}",
-        "Plan again: it will pick another server. What else was planned is done.",
+        summary, "Plan again: it will pick another server. What else was planned is done."
     )
 
 
