@@ -20,10 +20,10 @@ def workspace(tmp_path: Path, world_file: Path) -> Workspace:
     return Workspace(tmp_path, world_file)
 
 
-def node(more: str = "", name: str = "g1") -> str:
+def node(more: str = "", name: str = "g1", cluster: str = "rpool_cluster.batch.id") -> str:
     return f"""
 resource "rpool_node" "gpu" {{
-  cluster = rpool_cluster.batch.id
+  cluster = {cluster}
   server  = "{name}"
   {more}
 }}
@@ -114,6 +114,9 @@ def test_an_import_block_writes_a_configuration_that_needs_no_change(workspace: 
         (node(name="s1"), "s1 is not reserved"),
         (node('labels = { "a b" = "c" }'), '"a b" is not a Kubernetes label key'),
         (node('taints = [{ key = "gpu", effect = "Never" }]'), '"Never" is not one of NoSchedule'),
+        (node(cluster='"batch"'), 'cluster: "batch" is not the id of a cluster'),
+        (node(cluster='""'), 'cluster: "" is not the id of a cluster'),
+        (node(cluster='"no such id!"'), 'cluster: "no such id!" is not the id of a cluster'),
         (node("cores = 8"), "cores is set by the provider; remove it"),
         (node('timeouts = { create = "soon" }'), '"soon" is not a duration'),
     ],

@@ -13,10 +13,9 @@ from rpool.config import values
 from rpool.config.models import Model
 from rpool.config.read import checked
 from rpool.errors import Path, Problem, SpecError
-from rpool.model.pool import NodeSpec, PoolUid, Taint
+from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
 
-CLUSTER = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
 
 
@@ -42,7 +41,7 @@ class _Taint(Model):
 
 class _Node(Model):
     cluster: Annotated[
-        str, AfterValidator(values.matching(CLUSTER, 63, "the id of a cluster, such as 0863513a"))
+        str, AfterValidator(values.matching(UID, 16, "the id of a cluster, such as 0863513a"))
     ]
     server: values.Name63
     labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)

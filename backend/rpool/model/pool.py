@@ -14,7 +14,10 @@ CNIS = ("flannel", "none")
 CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 PoolUid = str
-"""Eight hex digits, drawn when a pool is created; names may be reused, uids are not."""
+"""Hex digits, drawn when a pool is created; names may be reused, uids are not."""
+
+UID = re.compile("[0-9a-f]{8,16}")
+"""The text of a uid. Eight digits are drawn today; longer ones are uids already."""
 
 
 @dataclass(frozen=True, slots=True)
