@@ -20,9 +20,14 @@ def workspace(tmp_path: Path, world_file: Path) -> Workspace:
     return Workspace(tmp_path, world_file)
 
 
-def node(more: str = "", name: str = "g1", cluster: str = "rpool_cluster.batch.id") -> str:
+def node(
+    more: str = "",
+    name: str = "g1",
+    cluster: str = "rpool_cluster.batch.id",
+    label: str = "gpu",
+) -> str:
     return f"""
-resource "rpool_node" "gpu" {{
+resource "rpool_node" "{label}" {{
   cluster = {cluster}
   server  = "{name}"
   {more}
@@ -129,3 +134,46 @@ def test_a_bad_node_is_one_clear_error_of_the_plan(
     assert planned.status == FAILED
     assert error in planned
     assert planned.output.count("Error: ") == 1
+
+
+def test_one_server_in_two_new_nodes_is_an_error_of_the_plan(workspace: Workspace) -> None:
+    write(workspace, node() + node(label="twin"))
+    planned = workspace.plan()
+    assert planned.status == FAILED
+    assert "g1 is in two rpool_nodes of this configuration" in planned
+    assert planned.output.count("Error: ") == 1
+
+
+def test_one_server_in_a_node_and_a_new_one_of_another_cluster_is_an_error_of_the_plan(
+    workspace: Workspace,
+) -> None:
+    write(workspace, node())
+    apply(workspace)
+    write(workspace, node() + node(label="twin", cluster='"0863513a"'))
+    planned = workspace.plan()
+    assert planned.status == FAILED
+    assert "g1 is in two rpool_nodes of this configuration" in planned
+
+
+def test_a_node_that_is_replaced_is_one_and_not_two(workspace: Workspace) -> None:
+    write(workspace, node())
+    apply(workspace)
+    replaced = workspace.apply(f"-replace={GPU}")
+    assert "1 added, 0 changed, 1 destroyed" in replaced
+    assert workspace.run("taint", GPU).status == 0
+    assert "1 added, 0 changed, 1 destroyed" in workspace.apply()
+    triggered = "lifecycle {\n replace_triggered_by = [rpool_cluster.batch.cores]\n}"
+    write(workspace, node(triggered), cores=24, memory=96)
+    assert workspace.actions() == {CLUSTER: ["update"], GPU: ["delete", "create"]}
+    apply(workspace)
+
+
+def test_a_second_node_for_a_server_of_the_same_cluster_changes_nothing(
+    workspace: Workspace,
+) -> None:
+    write(workspace, node())
+    apply(workspace)
+    write(workspace, node() + node(label="twin"))
+    assert "put there by another rpool_node" in workspace.apply()
+    write(workspace, node())
+    assert workspace.plan().status == NO_CHANGES

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from rpool.errors import Problem, SpecError
+from rpool.errors import Path, Problem, SpecError
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import durations, planning, simulated
 from rpool_provider.resources.attempts import attempt, timeouts
 from rpool_provider.resources.node_schema import NODE
+from rpool_provider.resources.node_twice import Nodes
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
 from rpool_provider.schema import Schema
 from rpool_provider.wire.unknown import UNKNOWN, Unknown, split
@@ -29,6 +30,9 @@ _INCOMPLETE = b'{"incomplete":true}'
 class Node:
     name = "rpool_node"
     schema: Schema = NODE
+
+    def __init__(self) -> None:
+        self._nodes = Nodes()
 
     def validate(self, config: Values) -> list[Diagnostic]:
         problems = durations.problems(timeouts(config), ("timeouts",))
@@ -57,13 +61,15 @@ class Node:
             is_new = prior.values is None or prior.values["server"] != server
             values |= _place(site, server, is_new=is_new)
         said = _marked(site, server)
-        if prior.values is None:
-            return Plan(values, diagnostics=said)
-        if prior.private == _INCOMPLETE:
-            values |= {"zone": UNKNOWN}  # an update, which puts the server in again
-            said = [*said, _put_in_again(prior.values)]
-        changed = planning.changes(NODE.root, prior.values, values)
-        replaces = [change.path for change in changed if change.attribute.replaces]
+        replaces: list[Path] = []
+        if prior.values is not None:
+            if prior.private == _INCOMPLETE:
+                values |= {"zone": UNKNOWN}  # an update, which puts the server in again
+                said = [*said, _put_in_again(prior.values)]
+            changed = planning.changes(NODE.root, prior.values, values)
+            replaces = [change.path for change in changed if change.attribute.replaces]
+        if site is not None and isinstance(server, str) and not replaces:
+            self._nodes.plan(site, server, cluster, is_new=prior.values is None)
         return Plan(values, prior.private, replaces, said)
 
     def read(self, held: Held, site: Site) -> Reply:
