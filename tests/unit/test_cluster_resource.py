@@ -16,6 +16,7 @@ from rpool.model.pool import Tolerance
 from rpool.model.server import Fleet, Role
 from rpool.model.view import PoolView
 from rpool.simulate.machine import Cluster as ModelledCluster
+from rpool_provider import diagnostic
 from rpool_provider.resources import cluster_private, cluster_state
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.cluster_schema import CLUSTER
@@ -251,3 +252,50 @@ def test_nothing_and_an_empty_object_are_the_same_kubeadm() -> None:
     assert planned({"kubeadm": empty}).replaces == []
     with pytest.raises(SpecError, match="cannot be changed in place"):
         planned({"kubeadm": empty | {"kubelet": "maxPods: 50\n"}})
+
+
+KUBEADM = {"kubelet": "maxPods: 50\n", "kube_proxy": None, "ignore_preflight_errors": None}
+REQUEST = [attribute.name for attribute in CLUSTER.root.attributes if attribute.configurable]
+
+
+@pytest.mark.parametrize("unknown", REQUEST)
+@pytest.mark.parametrize(
+    "edit", [{}, {"deletion_protection": True}, {"name": "other"}, {"kubeadm": KUBEADM}]
+)
+def test_no_message_shows_how_an_unknown_value_is_kept(unknown: str, edit: Values) -> None:
+    refined = Unknown(b"not null, and that is all")
+    try:
+        said = planned(edit | {unknown: refined}).diagnostics
+    except SpecError as error:
+        said = diagnostic.of_error(error)
+    texts = [text for its in said for text in (its.summary, its.detail)]
+    assert not any("Unknown" in text or "refinements" in text for text in texts), texts
+
+
+def test_an_unknown_value_in_a_sentence_reads_as_terraform_puts_it() -> None:
+    assert f"pool {Unknown(b'refined')} is" == "pool (known after apply) is"
+
+
+@pytest.mark.parametrize("condition", [None, "", "expiring"])
+def test_a_state_whose_condition_is_not_known_here_is_read_and_planned(
+    condition: str | None,
+) -> None:
+    """An older version's has none, a newer one's may have a word of its own."""
+    stage = Stage(12)
+    state = held(stage.site.create_pool(SPEC, stage.attempt()), condition=condition)
+    stage.open()
+    shown = Cluster().read(state, stage.site).held.values
+    assert shown is not None
+    assert shown["condition"] == "settled"
+    assert planned({"cores": 24, "memory": 48}, {"condition": condition}).values is not None
+
+
+def test_a_state_without_a_condition_outlasts_a_read_without_contact() -> None:
+    stage = Stage(12)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    for name in view.control_planes:
+        stage.machine(name).powered = False
+    stage.open()
+    shown = Cluster().read(held(view, condition=None), stage.site).held.values
+    assert shown is not None
+    assert shown["condition"] == "incomplete"

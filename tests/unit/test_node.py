@@ -11,7 +11,15 @@ from stage import FOREIGN, SPEC, Stage, killed, with_role
 from test_change import settled, touched
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, ForeignClaim, Interrupted, Refused, RpoolError, StalePlan, Unreachable
+from rpool.errors import (
+    CommandFailed,
+    ForeignClaim,
+    Interrupted,
+    Refused,
+    RpoolError,
+    StalePlan,
+    Unreachable,
+)
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
@@ -500,7 +508,7 @@ def test_a_node_is_no_server_of_the_pool_s_own_even_if_it_is_reserved_no_more() 
 @pytest.mark.parametrize("why", ["claimed", "claimed meanwhile", "silent"])
 def test_what_helps_a_node_whose_server_is_not_to_be_had_is_no_other_plan(why: str) -> None:
     """A cluster's own plan picks another server; an rpool_node never does."""
-    stage, view, request = made()
+    stage, _view, request = made()
     if why == "claimed":
         stage.machine(SERVER).claim = FOREIGN
     elif why == "silent":

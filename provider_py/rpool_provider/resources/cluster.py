@@ -63,7 +63,7 @@ class Cluster:
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
         if replaces := [change.path for change in changed if change.attribute.replaces]:
             _refuse_if_protected(prior.values)
-            _refuse_if_protected(values)
+            _refuse_if_protected(values | {"name": prior.values["name"]})
             return Plan(values, prior.private, replaces)
         return cluster_plan.change(prior, values, changed, site)
 

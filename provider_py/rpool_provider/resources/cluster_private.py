@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from rpool.decide.target import Offer
 from rpool.model.server import ServerName
@@ -37,15 +38,29 @@ def encode(known: Known) -> bytes:
 
 
 def decode(private: bytes) -> Known:
-    """What `encode` made; nothing is known where there is no such data, as after a create."""
+    """What `encode` made. What does not have its shape is nothing, as after a create: another
+    version of rpool may have written it.
+    """
     try:
         data = json.loads(private or b"{}")
     except ValueError:
         return Known()
+    if not isinstance(data, dict):
+        return Known()
     offer = Offer(
-        verified=frozenset(data.get("verified", ())),
-        given=frozenset(data.get("given", ())),
-        taken=data.get("taken", {}),
-        elsewhere=frozenset(data.get("elsewhere", ())),
+        verified=_names(data.get("verified")),
+        given=_names(data.get("given")),
+        taken=_reasons(data.get("taken")),
+        elsewhere=_names(data.get("elsewhere")),
     )
-    return Known(offer, frozenset(data.get("joining", ())), frozenset(data.get("leaving", ())))
+    return Known(offer, _names(data.get("joining")), _names(data.get("leaving")))
+
+
+def _names(value: Any) -> frozenset[ServerName]:
+    its = value if isinstance(value, list) else []
+    return frozenset(its) if all(isinstance(name, str) for name in its) else frozenset()
+
+
+def _reasons(value: Any) -> dict[ServerName, str]:
+    its = value if isinstance(value, dict) else {}
+    return its if all(isinstance(reason, str) for reason in its.values()) else {}

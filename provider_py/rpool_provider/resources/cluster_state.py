@@ -158,12 +158,20 @@ def view(values: dict[str, Any]) -> PoolView:
         kubernetes_version=values["kubernetes_version"],
         cores=values["cores"],
         memory_gib=values["memory"],
-        condition=Condition(values["condition"]),
+        condition=_condition(values["condition"]),
         endpoint=values["endpoint"],
         vip=values["control_plane"]["endpoint"]["vip"],
         ca_certificate=values["ca_certificate"],
         servers={name: _member(server) for name, server in values["servers"].items()},
     )
+
+
+def _condition(word: str | None) -> Condition:
+    """Another version's state may have none, or a word of its own: then nothing says that the
+    cluster is whole.
+    """
+    known = {condition.value: condition for condition in Condition}
+    return known.get(word or "", Condition.INCOMPLETE)
 
 
 def roles(values: dict[str, Any]) -> dict[ServerName, Role]:

@@ -17,6 +17,10 @@ class Unknown:
 
     refinements: bytes = b""
 
+    def __str__(self) -> str:
+        """As Terraform puts it, should it ever get into a sentence."""
+        return "(known after apply)"
+
     def __bool__(self) -> bool:
         raise TypeError("an unknown value is neither true nor false")
 
