@@ -37,7 +37,7 @@ test: setup check test-quick
 	$(BIN)/pytest -v tests/lab
 
 test-quick: setup
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile \
+	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/lab_itself tests/property tests/protocol tests/scenarios
 
 check: setup
