@@ -67,6 +67,9 @@ timed() { # WHAT COMMAND...   never in a condition: the shell would go on after 
 # --- what is done to a server ---------------------------------------------------------------
 node_registration='nodeRegistration:
   ignorePreflightErrors: [SystemVerification]'
+# As the provider has them: kubeadm's own give up on servers that are merely slow. Nothing waits for
+# longer than it takes because of them.
+deadlines='timeouts: {kubernetesAPICall: 5m0s, controlPlaneComponentHealthCheck: 8m0s, kubeletHealthCheck: 8m0s, tlsBootstrap: 8m0s}'
 
 init_configuration() {
     cat << EOF
@@ -76,6 +79,7 @@ localAPIEndpoint: {advertiseAddress: $(address "$first")}
 bootstrapTokens: [{token: $token, ttl: 30m}]
 certificateKey: $certificate_key
 $node_registration
+$deadlines
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
@@ -103,6 +107,7 @@ kind: JoinConfiguration
 discovery:
   bootstrapToken: {token: $token, apiServerEndpoint: "$vip:6443", caCertHashes: ["$(cat "$work/ca_hash")"]}
 $node_registration
+$deadlines
 EOF
     [ "${2:-}" = control-plane ] || return 0
     cat << EOF
@@ -163,7 +168,23 @@ join() { # SERVER [control-plane]
         on "$1" 'cat > /etc/kubernetes/manifests/kube-vip.yaml'
 }
 
-kubectl() { on "$first" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
+# The API of that very server: while etcd takes on a member, writes can take longer than the 3 s
+# in which kube-vip has to renew its lease, and then the virtual IP is nowhere for a while.
+kubectl() {
+    on "$first" kubectl --kubeconfig /etc/kubernetes/admin.conf \
+        --server "https://$(address "$first"):6443" "$@"
+}
+
+# again COMMAND...: until it succeeds, as an operator does who sees a busy API say no. The provider
+# waits for the same things, asks at the same pace, and its time counts that as well, so this does.
+# The command stands in a condition here: only its last exit status counts.
+again() {
+    give_up=$(($(date +%s) + 180))
+    until "$@"; do
+        [ "$(date +%s)" -lt "$give_up" ] || return 1
+        sleep 1
+    done
+}
 
 flannel() { curl -fsS "$manifests/flannel/v0.28.4/kube-flannel.yml" | kubectl apply --server-side -f -; }
 
@@ -172,7 +193,11 @@ metallb() {
 }
 
 metallb_pool() {
-    kubectl -n metallb-system rollout status deployment/controller --timeout 180s
+    again kubectl -n metallb-system rollout status deployment/controller --timeout 180s
+    again pools
+}
+
+pools() {
     kubectl apply --server-side -f - << EOF
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
@@ -187,7 +212,7 @@ EOF
 }
 
 # What the provider waits for, too: nodes, not MetalLB's speakers on each of them.
-all_ready() { kubectl wait --for condition=Ready node --all --timeout 180s; }
+all_ready() { again kubectl wait --for condition=Ready node --all --timeout 180s; }
 
 # --- the work -------------------------------------------------------------------------------
 token=$(od -An -N11 -tx1 /dev/urandom | tr -d ' \n' | sed -E 's/^(.{6})(.{16}).*/\1.\2/')
@@ -209,8 +234,8 @@ joined_worker() {
 }
 
 network() {
-    timed flannel flannel
-    timed metallb metallb
+    timed flannel again flannel
+    timed metallb again metallb
     timed metallb-pool metallb_pool
 }
 
@@ -233,8 +258,8 @@ now | awk -v start="$start" '{ printf "%-28s %6.1f s\n", "cluster", $1 - start }
 sixth=$(sed -n 6p "$work/fleet" | cut -d' ' -f1)
 one_more() {
     join "$sixth"
-    kubectl wait --for create "node/$sixth" --timeout 60s # kubeadm may end before it is there
-    kubectl wait --for condition=Ready "node/$sixth" --timeout 180s
+    again kubectl wait --for create "node/$sixth" --timeout 60s # kubeadm may end before it is there
+    again kubectl wait --for condition=Ready "node/$sixth" --timeout 180s
 }
 timed "prepare-$sixth" prepare "$sixth"
 timed one-more one_more
