@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain, combinations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from rpool.decide.placement import OVERHEAD_CORES, OVERHEAD_MEMORY_GIB, Placement
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Tolerance
 from rpool.model.server import Role, Server
+
+# Judged is what comes out of an example, not how long a busy machine takes for it.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SIZES = st.sampled_from([(1, 2), (4, 8), (8, 16), (8, 64), (16, 32), (64, 512)])
 NONE = Tolerance()

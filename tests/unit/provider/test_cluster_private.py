@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpool.api import Offer
@@ -42,11 +42,13 @@ def test_data_of_another_kind_is_nothing(data: bytes) -> None:
     assert cluster_private.decode(data) == Known()
 
 
+@settings(deadline=None)
 @given(ANY_JSON)
 def test_any_json_is_read_without_an_error(value: object) -> None:
     assert isinstance(cluster_private.decode(json.dumps(value).encode()), Known)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(WRITTEN)), ANY_JSON)
 def test_a_part_of_another_shape_takes_nothing_else_along(name: str, value: object) -> None:
     """As a newer version may write it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpool_provider.schema import (
@@ -186,12 +186,14 @@ def _known(type_: Type) -> st.SearchStrategy[Any]:
 typed_values = types().flatmap(lambda type_: st.tuples(st.just(type_), values(type_)))
 
 
+@settings(deadline=None)
 @given(typed_values)
 def test_any_value_comes_back_as_it_went(typed: tuple[Type, Any]) -> None:
     type_, value = typed
     assert decode(type_, encode(type_, value)) == value
 
 
+@settings(deadline=None)
 @given(typed_values)
 def test_splitting_leaves_nothing_unknown_and_names_all_that_was(typed: tuple[Type, Any]) -> None:
     value = typed[1]
@@ -200,6 +202,7 @@ def test_splitting_leaves_nothing_unknown_and_names_all_that_was(typed: tuple[Ty
     assert bool(hidden) == (not is_wholly_known(value))
 
 
+@settings(deadline=None)
 @given(typed_values)
 def test_what_may_be_saved_is_wholly_known_and_still_of_its_type(typed: tuple[Type, Any]) -> None:
     type_, value = typed
