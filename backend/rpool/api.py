@@ -122,7 +122,8 @@ class Site:
         """
         from rpool.flow.read import read
 
-        found = read(prior, self.config.fleet, self.world(), self._offers(), last_taken)
+        offers, in_use = self._offers(), self._in_use(prior.uid)
+        found = read(prior, self.config.fleet, self.world(), offers, last_taken, in_use)
         if found.view is not None:
             self._see(found.view)
         return found
@@ -217,6 +218,12 @@ class Site:
 
         if server not in self.config.fleet.servers:
             raise not_in_fleet(f"cluster {uid}", [server])
+
+    def _in_use(self, uid: PoolUid) -> dict[ServerName, str]:
+        """Servers of other clusters that this process has read, and whose they are."""
+        with self._lock:
+            others = [view for other, view in self._seen.items() if other != uid]
+        return {n: f"in cluster {its.name} (uid {its.uid})" for its in others for n in its.servers}
 
     def _pool(self, uid: PoolUid) -> PoolView:
         """A pool that this process has seen already, or else looks for on the whole fleet."""

@@ -58,7 +58,7 @@ class Lock:
 
 
 class Fate:
-    """The port `rpool.model.world.World` before modelled servers. `rules` is told of each effect."""
+    """The port `rpool.model.world.World` before modelled servers; each effect is judged."""
 
     at_once = 1
 
@@ -70,9 +70,9 @@ class Fate:
         self.dying: set[PoolUid] = set()
         self.second: Callable[[], None] = lambda: None
         self.history: list[str] = []
-        self._late: list[tuple[act.Join | act.Init | act.Reset | Action, Cluster | None]] = []
+        self._late: list[tuple[Action, Cluster | None]] = []
         self._turn = threading.RLock()
-        self._drained: set[tuple[Cluster_, ServerName]] = set()
+        self._drained: set[tuple[int, ServerName]] = set()  # by identity of the cluster
         self._members: set[ServerName] = set()
         self.begin({})
 
@@ -216,9 +216,9 @@ class Fate:
         if name in cluster.members:
             self.broken.append(f"{name} was reset as a member of etcd of a living cluster")
         lost = self.world.fleet.servers[name].lost if name in self.world.fleet.servers else False
-        if name in self._members and not lost and name in cluster.nodes:
-            if (id(cluster), name) not in self._drained:
-                self.broken.append(f"{name} was reset undrained, its cluster lives")
+        serves_pods = name in self._members and not lost and name in cluster.nodes
+        if serves_pods and (id(cluster), name) not in self._drained:
+            self.broken.append(f"{name} was reset undrained, its cluster lives")
 
     def _quorate(self) -> set[int]:
         clusters = {id(m.cluster): m.cluster for m in self.world.machines.values() if m.cluster}
@@ -300,7 +300,3 @@ class Fate:
 
     def close(self) -> None:
         pass
-
-
-Cluster_ = int
-"""A modelled cluster's identity."""

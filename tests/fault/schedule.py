@@ -88,10 +88,12 @@ class Schedule:
 
     seed: int
     faults: frozenset[Fault] = frozenset(Fault)
+    keeps_the_half_destroyed: bool = True
+    names: tuple[str, ...] = NAMES
     history: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
+        self.chance = random.Random(self.seed)  # noqa: S311 a schedule, and no secret
         self.world = SimulatedWorld(fleet())
         self.fate = Fate(self.world, self.chance)
         self.fate.history = self.history
@@ -101,6 +103,7 @@ class Schedule:
         self.fate.second = self.second_operator
         self.broken = self.fate.broken
         self.given_up: set[ServerName] = set()
+        self.destroyed: set[str] = set()
         self.applies = 0
         self.inside = False
 
@@ -120,6 +123,7 @@ class Schedule:
         try:
             for _ in range(self.chance.randint(2, 7)):
                 self.chance.choice(OPERATIONS)(self)
+                self.go_on_destroying()
                 self.apply(self.some_faults())
                 if self.chance.random() < 0.5:
                     self.chance.choice(EVENTS)(self)
@@ -132,6 +136,14 @@ class Schedule:
             self.broken.append(f"{type(error).__name__}: {error}")
             self.history.append(_place(error))
         return self
+
+    def go_on_destroying(self) -> None:
+        """What an earlier apply began to destroy stays unwanted, unless it may be kept."""
+        half = [n for n in self.state.clusters if n in self.destroyed]
+        if half and not self.keeps_the_half_destroyed:
+            clusters = {n: s for n, s in self.wanted.clusters.items() if n not in half}
+            nodes = {n: its for n, its in self.wanted.nodes.items() if its[0] not in half}
+            self.wanted = Wanted(clusters, nodes)
 
     def some_faults(self) -> dict[int, Fault]:
         kinds = sorted(self.faults)
@@ -148,6 +160,7 @@ class Schedule:
         )
         self.history.append(f"{say} {clusters} {sorted(self.wanted.nodes)}")
         self.fate.dying = self._dying()
+        self.destroyed |= {n for n in before.clusters if n not in self.wanted.clusters}
         run = self.state.apply(self.wanted, stop)
         if self.fate._dead:
             self.state = before
@@ -176,7 +189,7 @@ class Schedule:
         kept = (self.fate._due, self.fate._count, self.fate._stop)
         self.fate._due = {}
         other = self.state.copy()
-        name = self.chance.choice(NAMES)
+        name = self.chance.choice(self.names)
         clusters = {**self.wanted.clusters, name: requests(self.chance, name)}
         if name in other.clusters and name in self.wanted.clusters:
             run = other.apply(Wanted(clusters, self.wanted.nodes), threading.Event())
@@ -234,7 +247,7 @@ class Schedule:
         self.wanted = replace(self.wanted, clusters=clusters)
 
     def give_up_the_dead(self) -> None:
-        """A cluster whose destroy was cut off may have no quorum any more: it is destroyed whole."""
+        """A cluster whose destroy was cut off may have lost its quorum: it is destroyed whole."""
         kept = self.wanted
         dead = {n for n in kept.clusters if f"pool {n} shows its API" in "".join(self.history[-9:])}
         clusters = {n: s for n, s in kept.clusters.items() if n not in dead}
@@ -249,9 +262,7 @@ class Schedule:
 
     def adopt(self) -> None:
         """What no state knows is imported, as README and errors say, and goes."""
-        number = 0
-        for uid in sorted(self.claims() - self.state.uids):
-            number += 1
+        for number, uid in enumerate(sorted(self.claims() - self.state.uids)):
             said = self.state.adopt(uid, f"orphan{number}")
             self.history.append(f"import {uid}: {said or 'done'}")
             if said is not None:
@@ -320,7 +331,7 @@ def _place(error: BaseException) -> str:
 
 
 def another_request(schedule: Schedule) -> None:
-    name = schedule.chance.choice(NAMES)
+    name = schedule.chance.choice(schedule.names)
     clusters = {**schedule.wanted.clusters, name: requests(schedule.chance, name)}
     schedule.wanted = replace(schedule.wanted, clusters=clusters)
 

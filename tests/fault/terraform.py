@@ -3,7 +3,7 @@
 The resources are those of the plugin, called as the servicer calls them; the real Terraform would
 cost a second for each of some hundred thousand steps. What it does with errors is as
 `tests/protocol` sees it do: a failed create that has a state is tainted, a failed update keeps what
-the provider returned, and whatever goes wrong in a refresh or a plan ends the run before any change.
+the provider returned, and whatever goes wrong in a refresh or a plan ends it before any change.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Run:
 
 
 class Workspace:
-    """One state. `connect` gives a new plugin process for each command, as Terraform starts them."""
+    """One state. `connect` gives a new plugin process for each command, as Terraform has it."""
 
     def __init__(self, connect: Callable[[], Site]) -> None:
         self._connect = connect

@@ -193,10 +193,11 @@ class ServersUp:
 
     def _out_of_etcd(self, name: ServerName, turn: set[StepName]) -> list[Step]:
         """A member that an earlier attempt or an earlier life of the server left in etcd: kubeadm
-        would take it for the new one, which never starts with an empty disk.
+        would take it for the new one, which never starts with an empty disk. Where kubeadm has
+        ended the member is the new one, and the join only adds what comes after it.
         """
-        if self.all_or_none:
-            return []  # this cluster has had no earlier attempt
+        if self.all_or_none or self.seen[name].kubeadm_ended:
+            return []
         address = self.joining.servers[name].address
         action = RemoveEtcdMember(self.via, self._ours(self.via), name, address=address)
         needs = frozenset(turn | {f"prepare {name}"})

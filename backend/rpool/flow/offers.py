@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import MappingProxyType
 
 from rpool.decide.placement import candidates
 from rpool.decide.preflight import why_not_spare, why_too_small
@@ -46,14 +47,16 @@ class Offers:
         spec: PoolSpec,
         members: Iterable[ServerName],
         last_taken: Iterable[ServerName] = (),
+        in_use: Mapping[ServerName, str] = MappingProxyType({}),
     ) -> Offer:
         """The offer for a pool whose last request was `spec`. Half of the spares of a size are
         given to it, so that the next pool finds something that no other would take first. What was
         taken at the read before this one (`last_taken`) is looked at last, so that on a full fleet
-        every read learns something.
+        every read learns something. `in_use` are members of other clusters, and whose: to know of
+        them costs no look.
         """
         late = frozenset(last_taken)
-        open_ = varied(candidates(self._fleet, spec, members), uid)
+        open_ = varied(candidates(self._fleet, spec, {*members, *in_use}), uid)
         order = sorted(open_, key=lambda server: server.name in late)
         found: dict[ServerName, str | None] = {}
         verified: list[Server] = []
@@ -69,7 +72,7 @@ class Offers:
             return Offer(
                 verified=frozenset(server.name for server in verified),
                 given=mine,
-                taken={name: why for name, why in found.items() if why is not None},
+                taken={**{n: why for n, why in found.items() if why is not None}, **in_use},
                 elsewhere=frozenset(n for n, to in self._given.items() if to != uid),
             )
 

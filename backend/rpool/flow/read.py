@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from rpool.decide.target import Offer
 from rpool.flow.attempt import Found
@@ -24,6 +25,7 @@ def read(
     world: World,
     offers: Offers,
     last_taken: Iterable[ServerName] = (),
+    in_use: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Found:
     """The pool now, and an offer for its next plan. Without contact it is as before, with a
     warning; it is gone only when all of its servers are in the fleet, all of the fleet was asked,
@@ -38,7 +40,8 @@ def read(
             return Found(None)
         return Found(prior, (_vanished(prior, nowhere),))
     if shown is not None:
-        return _found(of_cluster(prior, shown[1]), shown[1].record, world, offers, last_taken)
+        view, record = of_cluster(prior, shown[1]), shown[1].record
+        return _found(view, record, world, offers, last_taken, in_use)
     seen, lost = probe_all(world, prior.servers)
     return Found(prior, (_silence(prior, sorted(seen), sorted(lost)),))
 
@@ -49,6 +52,7 @@ def _found(
     world: World,
     offers: Offers,
     last_taken: Iterable[ServerName],
+    in_use: Mapping[ServerName, str],
 ) -> Found:
     if record is None:
         return Found(view)
@@ -57,7 +61,7 @@ def _found(
         joining=record.joining & record.own.keys(),
         leaving=_half_out(record, world),
         offer=_less_pinned(
-            offers.make(record.uid, record.spec, record.members, last_taken), record
+            offers.make(record.uid, record.spec, record.members, last_taken, in_use), record
         ),
         spec=record.spec,
     )
