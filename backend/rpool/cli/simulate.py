@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rpool.errors import Refused
-from rpool.model.claim import Phase
 from rpool.model.server import ServerName
 from rpool.simulate.machine import Machine
 from rpool.simulate.store import FILE_NAME, Machines, Store
@@ -82,7 +81,7 @@ def _row(name: ServerName, machine: Machine) -> tuple[str, ...]:
     if claim is None:
         return (name, power, "-", "-", machine.server.zone)
     role = claim.role.value
-    if claim.phase is not Phase.MEMBER:
+    if not claim.is_member:
         role = f"{role} ({claim.phase.value})"
     return (name, power, claim.pool, role, machine.server.zone)
 

@@ -9,7 +9,6 @@ from rpool.model.action import Budgets, Drain, Reset, SetPhase, WriteRecord
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record, RecordPhase
-from rpool.model.seen import Probed
 from rpool.model.server import ServerName
 from rpool.model.step import Step
 
@@ -28,11 +27,6 @@ class Removal:
     drain_timeout_seconds: int
     record: Record | None
     change: str
-
-
-def belongs_to(uid: PoolUid, probed: Probed) -> bool:
-    """Whether a server is claimed by this very pool: only then may a destroy touch it."""
-    return probed.claim is not None and probed.claim.uid == uid
 
 
 def plan_destroy(removal: Removal) -> list[Step]:

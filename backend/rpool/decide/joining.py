@@ -166,7 +166,7 @@ class ServersUp:
         name, joining = self.via, self.joining
         if self.via_serves:
             return [Step(ADMIT, name, AdmitJoiners(name, self._ours(name), joining.secrets))]
-        if (claim := self.seen[name].claim) and claim.phase is not Phase.BOOTSTRAPPING:
+        if (claim := self.seen[name].claim) and not claim.is_joining:
             raise Refused(
                 f"{name} is {claim.phase.value} of pool {joining.spec.name}, but nothing there "
                 "says that kubeadm finished (/var/lib/rpool/joined is missing)",
@@ -215,9 +215,7 @@ class ServersUp:
         return [
             self._member(name, None)
             for name in self.joining.roles
-            if (claim := self.seen[name].claim)
-            and claim.phase is Phase.BOOTSTRAPPING
-            and self.seen[name].joined
+            if (claim := self.seen[name].claim) and claim.is_joining and self.seen[name].joined
         ]
 
     def _join(self, name: ServerName, after: set[StepName]) -> list[Step]:

@@ -218,7 +218,7 @@ class _Changing:
 
     def _was_member(self, name: ServerName) -> bool:
         claim = self._looked.claims.get(name)
-        return claim is not None and claim.phase is Phase.MEMBER
+        return claim is not None and claim.is_member
 
     def _half_out(self, ran: Ran) -> set[ServerName]:
         """Leavers that are not what they were: a drain that failed for sure has undone itself, but
@@ -229,7 +229,7 @@ class _Changing:
         half_out = set()
         for its in self._change.leavers:
             touched = {f"drain {its.name}", f"leave {its.name}"} & begun
-            if touched or its.claim is None or its.claim.phase is Phase.LEAVING:
+            if touched or its.claim is None or its.claim.is_leaving:
                 half_out.add(its.name)
         stayed = {n for n in self._change.cordoned if f"uncordon {n}" not in ran.done}
         return half_out | stayed

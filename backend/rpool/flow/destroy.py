@@ -6,15 +6,16 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from rpool.decide.destroy import Removal, begin_destroy, belongs_to, plan_destroy
+from rpool.decide.destroy import Removal, begin_destroy, plan_destroy
 from rpool.decide.joining import member
+from rpool.decide.membership import claims_of
 from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.admission import change_id
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
 from rpool.flow.find import NoSuchPool, serving
 from rpool.flow.journal import Journal
-from rpool.flow.observe import Sighting, probe_all, serving_control_plane
+from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.session import session
 from rpool.flow.sweep import sweep
 from rpool.model.claim import Claim
@@ -42,7 +43,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         seen, unseen = probe_all(world, prior.servers)
         marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
         missing = {name: error for name, error in unseen.items() if name not in marked}
-        ours = _ours(prior, seen)
+        ours = claims_of(prior.uid, {name: its.probed for name, its in seen.items()})
         ran = _give_back(prior, ours, world, attempt, limits) if ours else None
     kept = [name for name in ours if ran is None or f"reset {name}" not in ran.done]
     if kept or missing:
@@ -88,8 +89,8 @@ def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView
     for name, answer in sweep(world, fleet.servers.keys() - prior.servers.keys(), PATIENCE_SECONDS):
         if isinstance(answer, RpoolError):
             silent.append(name)
-        elif answer.claim is not None and belongs_to(prior.uid, answer):
-            found[name] = member(fleet.servers[name], answer.claim.role)
+        elif (claim := answer.claim_of(prior.uid)) is not None:
+            found[name] = member(fleet.servers[name], claim.role)
     servers = replace(prior, servers={**found, **prior.servers})
     if not silent:
         return servers, ()
@@ -108,15 +109,6 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
 def _said(ran: Ran | None) -> list[str]:
     """What went wrong and did not matter in the end: a drain that took too long, say."""
     return [error.summary for error in ran.failed.values()] if ran else []
-
-
-def _ours(prior: PoolView, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, Claim]:
-    probed = {name: sighting.probed for name, sighting in seen.items()}
-    return {
-        name: its.claim
-        for name, its in probed.items()
-        if its.claim is not None and belongs_to(prior.uid, its)
-    }
 
 
 def _give_back(

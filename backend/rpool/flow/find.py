@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rpool.decide.destroy import belongs_to
 from rpool.decide.joining import member
+from rpool.decide.membership import claims_of
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.sweep import sweep
 from rpool.flow.view import of_record
-from rpool.model.claim import Claim, Phase
+from rpool.model.claim import Claim
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, Probed
@@ -168,11 +168,11 @@ def serving(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, Cl
     if known is not None and known[1].record is not None:
         return known
     seen, _ = probe_all(world, prior.control_planes)
-    ours = {name for name, its in seen.items() if belongs_to(prior.uid, its.probed)}
-    if known is not None and known[0] in ours:
+    claims = claims_of(prior.uid, {name: its.probed for name, its in seen.items()})
+    if known is not None and known[0] in claims:
         return known  # a create that was cut off early, or somebody has deleted the record
-    phases = {its.probed.claim.phase for its in seen.values() if its.probed.claim is not None}
-    if prior.control_planes and ours == set(prior.control_planes) and phases == {Phase.MEMBER}:
+    members = {name for name, claim in claims.items() if claim.is_member}
+    if prior.control_planes and members == set(prior.control_planes):
         return None
     try:
         pool = find(world, fleet, prior.uid, LOOK_SECONDS)

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from rpool.decide.change import Change, Leaver
-from rpool.decide.destroy import belongs_to
 from rpool.decide.joining import Joining, member
+from rpool.decide.membership import claims_of
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
 from rpool.flow.admission import change_id, join_secrets, owner
 from rpool.flow.find import NoApi, serving
 from rpool.flow.observe import Sighting, probe_all, serving_control_plane
 from rpool.flow.unrecorded import unrecorded
-from rpool.model.claim import Claim, Phase
+from rpool.model.claim import Claim
 from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, NodeSeen, Probed
@@ -63,7 +63,7 @@ class Looked:
         """
         record = self.change.record
         dead = {leaver.name for leaver in self.change.leavers if leaver.lost and leaver.silent}
-        inside = {name for name, claim in self.claims.items() if claim.phase is Phase.MEMBER}
+        inside = {name for name, claim in self.claims.items() if claim.is_member}
         inside.add(self.change.via)  # it serves, whatever its claim says yet
         silent = record.members.keys() - self.seen.keys() - record.joining - dead
         return [
@@ -131,7 +131,8 @@ class _Looking:
         self._seen, self._unseen = probe_all(world, names)
         if via in self._unseen:
             raise self._unseen[via]
-        self._claims = _claims(uid, self._seen)
+        probed = {name: sighting.probed for name, sighting in self._seen.items()}
+        self._claims = claims_of(uid, probed)
         if via not in self._claims:
             raise Refused(
                 f"{via} serves an API, but is not claimed by pool {record.spec.name} any more",
@@ -161,7 +162,7 @@ class _Looking:
         """Who was reset, or is about to be, is no member, whatever a plan thinks."""
         for name in sorted(stayers):
             claim = self._claims.get(name)
-            if self._concerns(name) and (claim is None or claim.phase is not Phase.MEMBER):
+            if self._concerns(name) and (claim is None or not claim.is_member):
                 raise HalfOut(
                     f"{name} is on its way out of pool {self._record.spec.name}",
                     "Nothing was changed. Plan again, with a refresh.",
@@ -275,7 +276,7 @@ class _Looking:
 
     def _why_not_again(self, name: ServerName, claim: Claim) -> str | None:
         """Why a server that is claimed by this pool already cannot be taken as it is."""
-        if claim.phase is Phase.LEAVING:
+        if claim.is_leaving:
             return "it is on its way out of this pool"
         if name not in self._record.members:
             return "it was a member of this pool before it was lost; wipe it first"
@@ -394,15 +395,6 @@ def _heir(via: ServerName, roles: Mapping[ServerName, Role], coming: Sequence[Se
     if via in roles or not heads:
         return via
     return heads[0]
-
-
-def _claims(uid: str, seen: Mapping[ServerName, Sighting]) -> dict[ServerName, Claim]:
-    """The pool's own claims among what was seen."""
-    return {
-        name: sighting.probed.claim
-        for name, sighting in seen.items()
-        if sighting.probed.claim is not None and belongs_to(uid, sighting.probed)
-    }
 
 
 def _wears(node: NodeSeen, spec: NodeSpec) -> bool:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from rpool.decide.destroy import belongs_to
-from rpool.decide.health import runs_control_plane
+from rpool.decide.membership import runs_control_plane
 from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt
 from rpool.flow.change import carry_through
@@ -19,7 +18,7 @@ from rpool.flow.execute import Limits, carry_out
 from rpool.flow.find import PATIENCE_SECONDS, NoApi
 from rpool.flow.journal import Journal
 from rpool.flow.look import HalfOut, Wish
-from rpool.flow.observe import Sighting, probe_all, serving_control_plane
+from rpool.flow.observe import probe_all, serving_control_plane
 from rpool.flow.session import session
 from rpool.flow.sweep import sweep
 from rpool.model.action import Reset, SetPhase
@@ -129,7 +128,7 @@ def _may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName
         if isinstance(answer, RpoolError):
             if not fleet.servers[name].lost:
                 alive[name] = answer.summary
-        elif belongs_to(pool.uid, answer) and runs_control_plane(answer):
+        elif answer.claim_of(pool.uid) and runs_control_plane(answer):
             alive[name] = "has the files of a control plane"
     return alive
 
@@ -151,10 +150,9 @@ def _not_without_its_api(
 def _reset(pool: PoolView, server: ServerName, world: World, attempt: Attempt) -> None:
     """Without its cluster, of which nothing is left."""
     seen, unseen = probe_all(world, [server])
-    if server in unseen or not _is_in(pool, seen[server]):
+    claim = None if server in unseen else seen[server].probed.claim_of(pool.uid)
+    if claim is None:
         return
-    claim = seen[server].probed.claim
-    assert claim is not None  # noqa: S101 it belongs to the pool
     leave = Step(f"leave {server}", server, SetPhase(server, claim.ownership, Phase.LEAVING))
     reset = Reset(server, claim.ownership, pool.vip)
     steps = [leave, Step(f"reset {server}", server, reset, frozenset({leave.name}))]
@@ -166,10 +164,6 @@ def _reset(pool: PoolView, server: ServerName, world: World, attempt: Attempt) -
         ran = carry_out(steps, world, journal, replace(limits, lock_lost=lock.lost))
     if ran.error is not None:
         raise ran.error
-
-
-def _is_in(pool: PoolView, sighting: Sighting) -> bool:
-    return belongs_to(pool.uid, sighting.probed)
 
 
 def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName, V]:

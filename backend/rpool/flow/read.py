@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from rpool.decide.membership import claims_of
 from rpool.decide.target import Offer
 from rpool.flow.attempt import Found
 from rpool.flow.find import NoSuchPool, not_in_fleet, serving
 from rpool.flow.observe import probe_all
 from rpool.flow.offers import Offers
 from rpool.flow.view import of_cluster
-from rpool.model.claim import Phase
 from rpool.model.record import Record
 from rpool.model.server import Fleet, ServerName
 from rpool.model.view import PoolView
@@ -79,13 +79,8 @@ def _half_out(record: Record, world: World) -> frozenset[ServerName]:
     """
     asked = record.leaving & record.own.keys()
     seen, _ = probe_all(world, sorted(asked))
-    members = {
-        name
-        for name, sighting in seen.items()
-        if (claim := sighting.probed.claim)
-        and claim.uid == record.uid
-        and claim.phase is Phase.MEMBER
-    }
+    claims = claims_of(record.uid, {name: its.probed for name, its in seen.items()})
+    members = {name for name, claim in claims.items() if claim.is_member}
     return frozenset(asked - members)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rpool.decide.destroy import belongs_to
 from rpool.decide.joining import member
 from rpool.errors import Refused, RpoolError
 from rpool.flow.sweep import sweep
@@ -43,8 +42,8 @@ def _by_claims(blank: Record, cluster: ClusterSeen, fleet: Fleet, world: World) 
     for name, answer in sweep(world, fleet.servers, PATIENCE_SECONDS):
         if isinstance(answer, RpoolError):
             silent[name] = answer.summary
-        elif answer.claim is not None and belongs_to(blank.uid, answer):
-            claims[name] = answer.claim
+        elif (claim := answer.claim_of(blank.uid)) is not None:
+            claims[name] = claim
     unknown = sorted(cluster.nodes.keys() - claims.keys() - blank.members.keys())
     if unknown:
         reasons = "\n".join(f"  {silent.get(name, f'{name} is not claimed')}" for name in unknown)

@@ -49,6 +49,20 @@ class Claim:
     since: str
 
     @property
+    def is_joining(self) -> bool:
+        """Claimed and perhaps prepared, but no member yet."""
+        return self.phase is Phase.BOOTSTRAPPING
+
+    @property
+    def is_member(self) -> bool:
+        return self.phase is Phase.MEMBER
+
+    @property
+    def is_leaving(self) -> bool:
+        """Drained, or being reset: the server does not come back as it is."""
+        return self.phase is Phase.LEAVING
+
+    @property
     def ownership(self) -> Ownership:
         return Ownership(self.uid, self.epoch)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rpool.model.claim import Claim
-from rpool.model.pool import Taint
+from rpool.model.pool import PoolUid, Taint
 from rpool.model.record import Record
 from rpool.model.server import ServerName
 
@@ -36,6 +36,10 @@ class Probed:
     routes: tuple[str, ...]
     clock_seconds: float
     kubeadm_ended: bool = False
+
+    def claim_of(self, uid: PoolUid) -> Claim | None:
+        """The server's claim if it is that very cluster's: only then may the cluster touch it."""
+        return self.claim if self.claim is not None and self.claim.uid == uid else None
 
     @property
     def is_spare(self) -> bool:
