@@ -40,6 +40,11 @@ def why_too_small(server: Server, probed: Probed) -> str | None:
     return None
 
 
+def why_not_usable(server: Server, probed: Probed) -> str | None:
+    """Why a server cannot be taken or is not what the fleet declares; None for a spare."""
+    return why_not_spare(probed) or why_too_small(server, probed)
+
+
 def findings(
     spec: PoolSpec,
     seen: Mapping[ServerName, Probed],

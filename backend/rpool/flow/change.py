@@ -93,14 +93,14 @@ def carry_through(
         while lock.cover(looked.control_planes):
             looked = look(prior, wish, spec, fleet, world)
         if looked.is_nothing:
-            return of_record(prior, looked.change.record, looked.cluster)
+            return of_record(looked.change.record, looked.cluster)
         if looked.errors and looked.change.moves_nobody and not looked.dropped:
             raise _together(looked.errors)
         with Journal(prior.name, world, attempt.log) as journal:
             for name in looked.control_planes:
                 if name in looked.claims:
                     journal.keep_on(name, looked.claims[name].ownership)
-            return _Changing(prior, looked, world, journal, limits, lock).to_the_end()
+            return _Changing(looked, world, journal, limits, lock).to_the_end()
 
 
 class _Changing:
@@ -108,14 +108,12 @@ class _Changing:
 
     def __init__(
         self,
-        prior: PoolView,
         looked: Looked,
         world: World,
         journal: Journal,
         limits: Limits,
         lock: Held,
     ) -> None:
-        self._prior = prior
         self._looked = looked
         self._change = looked.change
         self._world = world
@@ -255,7 +253,7 @@ class _Changing:
             return
 
     def _view(self, record: Record) -> PoolView:
-        return of_record(self._prior, record, self._looked.cluster)
+        return of_record(record, self._looked.cluster)
 
 
 def _together(errors: Sequence[RpoolError]) -> RpoolError:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rpool.decide.placement import candidates, place
-from rpool.decide.preflight import findings, odd_ones, why_not_spare, why_too_small
+from rpool.decide.preflight import findings, odd_ones, why_not_usable
 from rpool.decide.rules import does_not_fit
 from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
 from rpool.flow.observe import Sighting, probe_all
@@ -87,7 +87,7 @@ def _refuse_if_hopeless(
 def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerName, str]:
     reasons = {}
     for name, its in probed.items():
-        reason = why_not_spare(its) or why_too_small(fleet.servers[name], its)
+        reason = why_not_usable(fleet.servers[name], its)
         if reason is not None:
             reasons[name] = reason
     return reasons

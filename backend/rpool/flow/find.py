@@ -42,24 +42,11 @@ class Pool:
     @property
     def view(self) -> PoolView:
         """With the size in the record, also while a change is under way: no other is known."""
-        spec, endpoint = self.record.spec, self.record.spec.control_plane.endpoint
-        blank = PoolView(
-            uid=self.record.uid,
-            name=spec.name,
-            kubernetes_version=spec.kubernetes_version,
-            cores=spec.cores,
-            memory_gib=spec.memory_gib,
-            condition=Condition.INCOMPLETE,
-            endpoint=endpoint.host_and_port,
-            vip=endpoint.vip,
-            ca_certificate="",
-            servers={},
-        )
-        return of_record(blank, self.record, self.cluster)
+        return of_record(self.record, self.cluster)
 
 
 @dataclass(slots=True)
-class _Looked:
+class _Swept:
     """What the servers that were asked so far said."""
 
     claims: dict[ServerName, Claim] = field(default_factory=dict)
@@ -143,17 +130,17 @@ def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = 
     Raises SpecError when there is no such pool or the name is not clear, Unreachable when no server
     answers, or none that shows the pool's API.
     """
-    looked = _Looked()
+    swept = _Swept()
     for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
-        looked.add(name, answer)
-        if looked.control_planes.get(name) == uid_or_name:
+        swept.add(name, answer)
+        if swept.control_planes.get(name) == uid_or_name:
             pool = _through(world, uid_or_name, [name])
             if pool is not None:
                 return pool
-    uid = _which(looked, uid_or_name, fleet)
-    pool = _through(world, uid, looked.control_planes_of(uid))
+    uid = _which(swept, uid_or_name, fleet)
+    pool = _through(world, uid, swept.control_planes_of(uid))
     if pool is None:
-        raise _remains(world, fleet, looked, uid) or _no_api(looked, uid, fleet)
+        raise _remains(world, fleet, swept, uid) or _no_api(swept, uid, fleet)
     return pool
 
 
@@ -192,27 +179,25 @@ def _through(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -
     return Pool(serving[0], serving[1], serving[1].record)
 
 
-def _which(looked: _Looked, wanted: str, fleet: Fleet) -> PoolUid:
-    pools = looked.pools()
+def _which(swept: _Swept, wanted: str, fleet: Fleet) -> PoolUid:
+    pools = swept.pools()
     if wanted in pools:
         return wanted
     uids = sorted(uid for uid, name in pools.items() if name == wanted)
     if not uids:
-        raise _nowhere(looked, wanted, pools, fleet)
+        raise _nowhere(swept, wanted, pools, fleet)
     if len(uids) > 1:
-        which = "; ".join(f"{uid} on {', '.join(looked.of(uid))}" for uid in uids)
+        which = "; ".join(f"{uid} on {', '.join(swept.of(uid))}" for uid in uids)
         raise _asked_wrong(
             f"{len(uids)} pools are called {wanted}", f"They are {which}. Ask for one by its uid."
         )
     return uids[0]
 
 
-def _nowhere(
-    looked: _Looked, wanted: str, pools: Mapping[PoolUid, str], fleet: Fleet
-) -> RpoolError:
-    unseen = f" Not reached: {', '.join(sorted(looked.unseen))}." if looked.unseen else ""
-    if not looked.answered:
-        reasons = "\n".join(f"  {error.summary}" for error in looked.unseen.values())
+def _nowhere(swept: _Swept, wanted: str, pools: Mapping[PoolUid, str], fleet: Fleet) -> RpoolError:
+    unseen = f" Not reached: {', '.join(sorted(swept.unseen))}." if swept.unseen else ""
+    if not swept.answered:
+        reasons = "\n".join(f"  {error.summary}" for error in swept.unseen.values())
         return Unreachable(
             f"pool {wanted} cannot be looked for: no server of the fleet answers", reasons
         )
@@ -221,38 +206,38 @@ def _nowhere(
     )
     found = f"Pools that were found, with their uids: {seen}." if pools else "No pool was found."
     summary = f"no server of the fleet belongs to a pool {wanted}"
-    detail = f"{looked.answered} servers were asked. {found}{unseen}"
-    return NoSuchPool(Problem((), summary, detail), certain=not looked.missed(fleet))
+    detail = f"{swept.answered} servers were asked. {found}{unseen}"
+    return NoSuchPool(Problem((), summary, detail), certain=not swept.missed(fleet))
 
 
 def _asked_wrong(summary: str, detail: str) -> SpecError:
     return SpecError([Problem((), summary, detail)])
 
 
-def _remains(world: World, fleet: Fleet, looked: _Looked, uid: PoolUid) -> Remains | None:
+def _remains(world: World, fleet: Fleet, swept: _Swept, uid: PoolUid) -> Remains | None:
     """If that is certain: all of the fleet has answered, but for servers that are marked lost, and
     there is no control plane, or one whose cluster has no record. A server that joined a cluster
     and whose claim cannot be read may be its control plane.
     """
-    control_planes = looked.control_planes_of(uid)
-    if looked.missed(fleet) or looked.claim_lost:
+    control_planes = swept.control_planes_of(uid)
+    if swept.missed(fleet) or swept.claim_lost:
         return None
     if control_planes and serving_control_plane(world, uid, control_planes) is None:
         return None
     return Remains(
-        _by_claims(fleet, looked, uid),
+        _by_claims(fleet, swept, uid),
         (),
-        f"of cluster {looked.pools()[uid]} ({uid}) only remains are left",
-        f"Its create or its destroy was cut off. It has {', '.join(looked.of(uid))}. To give these "
+        f"of cluster {swept.pools()[uid]} ({uid}) only remains are left",
+        f"Its create or its destroy was cut off. It has {', '.join(swept.of(uid))}. To give these "
         f"back: terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
     )
 
 
-def _by_claims(fleet: Fleet, looked: _Looked, uid: PoolUid) -> PoolView:
+def _by_claims(fleet: Fleet, swept: _Swept, uid: PoolUid) -> PoolView:
     """What it takes to give its servers back; nothing else is known."""
     return PoolView(
         uid=uid,
-        name=looked.pools()[uid],
+        name=swept.pools()[uid],
         kubernetes_version="",
         cores=0,
         memory_gib=0,
@@ -260,7 +245,7 @@ def _by_claims(fleet: Fleet, looked: _Looked, uid: PoolUid) -> PoolView:
         endpoint="",
         vip=None,
         ca_certificate="",
-        servers={n: member(fleet.servers[n], looked.claims[n].role) for n in looked.of(uid)},
+        servers={n: member(fleet.servers[n], swept.claims[n].role) for n in swept.of(uid)},
     )
 
 
@@ -270,19 +255,19 @@ _MARK = (
 )
 
 
-def _no_api(looked: _Looked, uid: PoolUid, fleet: Fleet) -> NoApi:
-    control_planes = looked.control_planes_of(uid)
+def _no_api(swept: _Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
+    control_planes = swept.control_planes_of(uid)
     asked = (
         f"Asked its control planes {', '.join(control_planes)}: none showed the API and the "
         "pool's record."
         if control_planes
         else "None of them is a control plane that has joined."
     )
-    unseen = "".join(f"\n  {error.summary}" for _, error in sorted(looked.unseen.items()))
+    unseen = "".join(f"\n  {error.summary}" for _, error in sorted(swept.unseen.items()))
     return NoApi(
-        _by_claims(fleet, looked, uid),
-        looked.missed(fleet),
-        f"pool {looked.pools()[uid]} ({uid}) has servers, but none through which its API answers",
-        f"Servers with its claim: {', '.join(looked.of(uid))}. {asked}"
-        + (f"\nNot reached:{unseen}\n{_MARK}" if looked.missed(fleet) else ""),
+        _by_claims(fleet, swept, uid),
+        swept.missed(fleet),
+        f"pool {swept.pools()[uid]} ({uid}) has servers, but none through which its API answers",
+        f"Servers with its claim: {', '.join(swept.of(uid))}. {asked}"
+        + (f"\nNot reached:{unseen}\n{_MARK}" if swept.missed(fleet) else ""),
     )

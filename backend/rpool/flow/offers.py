@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import MappingProxyType
 
 from rpool.decide.placement import candidates
-from rpool.decide.preflight import why_not_spare, why_too_small
+from rpool.decide.preflight import why_not_usable
 from rpool.decide.target import Offer
 from rpool.errors import RpoolError
 from rpool.model.pool import PoolSpec, PoolUid
@@ -113,7 +113,7 @@ class Offers:
             probed = self._world.probe(server.name)
         except RpoolError as error:
             return error.summary
-        return why_not_spare(probed) or why_too_small(server, probed)
+        return why_not_usable(server, probed)
 
 
 def varied(servers: Iterable[Server], uid: PoolUid) -> list[Server]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rpool.decide.preflight import why_not_spare, why_too_small
+from rpool.decide.preflight import why_not_usable
 from rpool.errors import RpoolError
 from rpool.flow.sweep import sweep
 from rpool.model.seen import Probed
@@ -29,6 +29,6 @@ def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
         if isinstance(answer, RpoolError):
             found[name] = Surveyed(None, answer.summary)
         else:
-            why = why_not_spare(answer) or why_too_small(fleet.servers[name], answer)
+            why = why_not_usable(fleet.servers[name], answer)
             found[name] = Surveyed(answer, why)
     return found

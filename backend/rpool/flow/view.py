@@ -45,22 +45,24 @@ def of_cluster(prior: PoolView, cluster: ClusterSeen) -> PoolView:
         return replace(prior, condition=Condition.INCOMPLETE)
     if prior.condition is Condition.INCOMPLETE and not record.created:
         record = replace(record, members={**prior.servers, **record.members})
-    return of_record(prior, record, cluster)
+    return of_record(record, cluster)
 
 
-def of_record(prior: PoolView, record: Record, cluster: ClusterSeen) -> PoolView:
-    """The pool by a record. Its size is the one that was carried out last, so that what is
+def of_record(record: Record, cluster: ClusterSeen) -> PoolView:
+    """The cluster by a record. Its size is the one that was carried out last, so that what is
     missing shows in the next plan; its servers are all that may be claimed by it.
     """
+    spec, endpoint = record.spec, record.spec.control_plane.endpoint
     settled = record.phase is RecordPhase.SETTLED
-    return replace(
-        prior,
+    return PoolView(
         uid=record.uid,
-        name=record.spec.name,
-        kubernetes_version=record.spec.kubernetes_version,
-        cores=record.spec.cores,
-        memory_gib=record.spec.memory_gib,
+        name=spec.name,
+        kubernetes_version=spec.kubernetes_version,
+        cores=spec.cores,
+        memory_gib=spec.memory_gib,
         condition=Condition.SETTLED if settled else Condition.INCOMPLETE,
+        endpoint=endpoint.host_and_port,
+        vip=endpoint.vip,
         ca_certificate=cluster.ca_certificate,
         servers=record.own,
     )
