@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
-
-from stage import SPEC, Stage
+from worlds.fault import ACTIONS, Fault
+from worlds.stage import SPEC, Stage
 
 from rpool.api import PoolIncomplete
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.errors import DoesNotFit, RpoolError, Unreachable
-from rpool.model.action import Action
 from rpool.model.claim import Phase
 from rpool.model.pool import PoolSpec, Selector, Tolerance
 from rpool.model.server import Role
@@ -40,21 +35,9 @@ def specs(draw: st.DrawFn) -> PoolSpec:
     )
 
 
-class Cut(Stage):
-    """A site that the operator's machine loses contact with after so many actions, for good."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.left: int | None = None
-        self._whole = self.world.carry_out
-        self.world.carry_out = self._carry_out  # type: ignore[method-assign]
-
-    def _carry_out(self, action: Action, timeout_seconds: float) -> None:
-        if self.left is not None:
-            if self.left <= 0:
-                raise Unreachable("contact was lost (simulated)")
-            self.left -= 1
-        self._whole(action, timeout_seconds)
+def lost_after(actions: int) -> Fault:
+    """The operator's machine loses contact after so many actions, for good."""
+    return Fault(ACTIONS, Unreachable("contact was lost"), first=actions + 1, sure=False)
 
 
 def created(stage: Stage, spec: PoolSpec) -> PoolView | None:
@@ -62,13 +45,6 @@ def created(stage: Stage, spec: PoolSpec) -> PoolView | None:
         return stage.site.create_pool(spec, stage.attempt())
     except DoesNotFit:
         return None
-
-
-def read(stage: Stage, view: PoolView) -> PoolView:
-    stage.open()
-    found = stage.site.read_pool(view).view
-    assert found is not None
-    return found
 
 
 @settings(max_examples=150, deadline=None)
@@ -84,7 +60,7 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
     was: PoolSpec, wanted: PoolSpec, other: PoolSpec, cut: int, next_wish: str, killed: bool
 ) -> None:
     """Terraform's state is told of it; unless the plugin was killed: then that is as before."""
-    stage = Cut(15)
+    stage = Stage(15)
     view = created(stage, was)
     if view is None:
         return
@@ -92,19 +68,19 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
         planned = stage.plan(view, wanted, was)
     except DoesNotFit:
         return
-    stage.left = cut
     state = view
-    try:
-        state = stage.site.change_pool(view, wanted, planned.roles, stage.attempt())
-    except PoolIncomplete as error:
-        assert error.view is not None
-        state = error.view
-    except RpoolError:
-        pass
+    with stage.faults(lost_after(cut)) as (lost,):
+        try:
+            state = stage.site.change_pool(view, wanted, planned.roles, stage.attempt())
+        except PoolIncomplete as error:
+            assert error.view is not None
+            state = error.view
+        except RpoolError:
+            pass
+    event("cut off" if lost else "over before")
     if killed:
         state = view
-    stage.left = None
-    state = read(stage, state)
+    state = stage.read(state)
     assert stage.claimed() <= set(state.servers), "a server is claimed by no pool's state"
     # What was carried out is `wanted` in the state only once all of it is done.
     done = state.condition is Condition.SETTLED and state.cores == wanted.cores
@@ -176,7 +152,7 @@ def grown_by_one(workers: int) -> list[str]:
     was = replace(SPEC, cores=8 * workers, memory_gib=16 * workers)
     view = stage.site.create_pool(was, stage.attempt())
     assert len(view.servers) == workers + 3
-    stage.world.acted.clear()
+    stage.acted.clear()
     wanted = replace(was, cores=was.cores + 8, memory_gib=was.memory_gib + 16)
     stage.become(view, wanted, was)
-    return sorted(type(action).__name__ for action in stage.world.acted)
+    return sorted(type(action).__name__ for action in stage.acted)

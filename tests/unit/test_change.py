@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Losing, Stage
+from worlds.expect import kinds, settled, touched
+from worlds.fault import AFTER, Break, Fault, Lock
+from worlds.stage import BIGGER, FIVE, FOREIGN, ONE, SMALLER, SPEC, Stage, made
 
 from rpool.api import PoolIncomplete
 from rpool.errors import (
@@ -21,63 +21,9 @@ from rpool.errors import (
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Phase
-from rpool.model.pool import PoolSpec, Selector
-from rpool.model.record import RecordPhase
+from rpool.model.pool import Selector
 from rpool.model.server import Role
-from rpool.model.view import Condition, PoolView
-from rpool.model.world import SessionLock
-
-BIGGER = replace(SPEC, cores=24, memory_gib=48)
-SMALLER = replace(SPEC, cores=8, memory_gib=16)
-FIVE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=5))
-
-
-def made(count: int = 9) -> tuple[Stage, PoolView]:
-    stage = Stage(count)
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    stage.world.acted.clear()
-    return stage, view
-
-
-def touched(stage: Stage) -> set[str]:
-    """The servers that an action changed something on, less what goes through the API."""
-    own = (act.TakeClaim, act.SetPhase, act.Prepare, act.Join, act.StepDown, act.Reset)
-    return {action.server for action in stage.world.acted if isinstance(action, own)}
-
-
-def kinds(actions: Sequence[Action], *wanted: type) -> list[str]:
-    return [type(action).__name__ for action in actions if isinstance(action, wanted)]
-
-
-def settled(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
-    """The pool is what was asked for, by every account, and planning again gives nothing."""
-    assert view.condition is Condition.SETTLED
-    assert (view.cores, view.memory_gib) == (spec.cores, spec.memory_gib)
-    assert view.allocated_cores >= spec.cores
-    assert view.allocated_memory_gib >= spec.memory_gib
-    heads = [name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
-    assert len(heads) == spec.control_plane.servers
-    assert stage.claimed() == set(view.servers)
-    cluster = stage.machine(heads[0]).cluster
-    assert cluster is not None
-    assert set(cluster.members) == set(heads)
-    assert set(cluster.nodes) == set(view.servers)
-    assert not cluster.cordoned
-    assert not cluster.tokens
-    assert cluster.record is not None
-    assert cluster.record.phase is RecordPhase.SETTLED
-    assert cluster.record.spec == spec
-    assert set(cluster.record.members) == set(view.servers)
-    for name in view.servers:
-        claim = stage.machine(name).claim
-        assert claim is not None
-        assert claim.phase is Phase.MEMBER
-    assert stage.site.read_pool(view).view == view
-    again = stage.plan(view, spec, spec)
-    assert (again.joining, again.leaving) == (frozenset(), frozenset())
-    stage.world.acted.clear()
-    assert stage.site.change_pool(view, spec, again.roles, stage.attempt()) == view
-    assert stage.world.acted == []
+from rpool.model.view import Condition
 
 
 def test_growth_touches_the_new_server_alone() -> None:
@@ -93,7 +39,7 @@ def test_shrinking_drains_resets_and_forgets() -> None:
     target = stage.plan(view, SMALLER, SPEC)
     (leaving,) = target.leaving
     shrunk = stage.site.change_pool(view, SMALLER, target.roles, stage.attempt())
-    of_the_way = kinds(stage.world.acted, act.Drain, act.SetPhase, act.Reset, act.DeleteNode)
+    of_the_way = kinds(stage.acted, act.Drain, act.SetPhase, act.Reset, act.DeleteNode)
     assert of_the_way == ["Drain", "SetPhase", "Reset", "DeleteNode"]
     assert touched(stage) == {leaving}
     assert stage.world.probe(leaving).is_spare
@@ -104,9 +50,9 @@ def test_control_planes_go_from_three_to_five_and_back() -> None:
     stage, view = made(12)
     five = stage.become(view, FIVE)
     settled(stage, five, FIVE)
-    stage.world.acted.clear()
+    stage.acted.clear()
     three = stage.become(five, SPEC, FIVE)
-    removals = kinds(stage.world.acted, act.StepDown, act.RemoveEtcdMember, act.Reset)
+    removals = kinds(stage.acted, act.StepDown, act.RemoveEtcdMember, act.Reset)
     assert removals == ["StepDown", "RemoveEtcdMember", "Reset"] * 2
     settled(stage, three, SPEC)
 
@@ -118,7 +64,7 @@ def test_a_retiring_server_is_replaced_first(role: Role) -> None:
     stage.mark(old, retire=True)
     after = stage.become(view, SPEC)
     assert old not in after.servers
-    order = kinds(stage.world.acted, act.Join, act.Drain, act.Reset)
+    order = kinds(stage.acted, act.Join, act.Drain, act.Reset)
     assert order == ["Join", "Drain", "Reset"]
     settled(stage, after, SPEC)
 
@@ -218,9 +164,10 @@ def test_a_failed_drain_leaves_the_server_in_the_pool() -> None:
     target = stage.plan(view, SMALLER, SPEC)
     (leaving,) = target.leaving
     via = next(iter(n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE))
-    for head in (n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE):
-        stage.world.broken[act.Drain, head] = CommandFailed("a budget is in the way")
-    with pytest.raises(PoolIncomplete, match="a budget") as caught:
+    with (
+        stage.faults(Fault(act.Drain, CommandFailed("a budget is in the way"))),
+        pytest.raises(PoolIncomplete, match="a budget") as caught,
+    ):
         stage.site.change_pool(view, SMALLER, target.roles, stage.attempt())
     after = caught.value.view
     assert after is not None
@@ -232,7 +179,6 @@ def test_a_failed_drain_leaves_the_server_in_the_pool() -> None:
     cluster = stage.machine(via).cluster
     assert cluster is not None
     assert not cluster.cordoned
-    stage.world.broken.clear()
     settled(stage, stage.become(after, SMALLER), SMALLER)
 
 
@@ -265,7 +211,7 @@ def test_no_member_leaves_etcd_that_the_others_need_for_their_quorum() -> None:
     with pytest.raises(PoolIncomplete, match="would have no quorum: 2 of 4") as caught:
         stage.site.change_pool(view, SPEC, target.roles, stage.attempt())
     assert isinstance(caught.value.cause, Refused)
-    assert kinds(stage.world.acted, act.RemoveEtcdMember) == []
+    assert kinds(stage.acted, act.RemoveEtcdMember) == []
     assert len(stage.world.etcd_members(staying[2])) == 5  # it still has a quorum to tell of it
 
 
@@ -275,15 +221,15 @@ def test_a_server_that_does_not_get_in_is_tried_again_by_the_next_plan(
 ) -> None:
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
-    for name in stage.world.machines:
-        stage.world.broken[kind, name] = OutcomeUnknown("contact broke")
-    with pytest.raises(PoolIncomplete) as caught:
+    with (
+        stage.faults(Fault(kind, OutcomeUnknown("contact broke"), AFTER)),
+        pytest.raises(PoolIncomplete) as caught,
+    ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     partial = caught.value.view
     assert partial is not None
     assert partial.cores == SPEC.cores
     assert stage.claimed() <= set(partial.servers)
-    stage.world.broken.clear()
     found = stage.site.read_pool(partial).view
     assert found is not None
     assert stage.claimed() <= set(found.servers)
@@ -299,42 +245,36 @@ def test_nothing_is_changed_while_another_operation_holds_the_pool() -> None:
         pytest.raises(Refused, match="locked"),
     ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
-    assert stage.world.acted == []
+    assert stage.acted == []
 
 
 def test_without_a_majority_of_the_locks_nothing_is_changed() -> None:
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
-    lock = stage.world.lock
-
-    @contextmanager
-    def frozen(server: str, uid: str) -> Iterator[SessionLock]:
-        if server in view.control_planes[:2]:
-            raise Unreachable(f"{server} gave no answer about a lock")
-        with lock(server, uid) as held:
-            yield held
-
-    stage.world.lock = frozen  # type: ignore[method-assign]
-    with pytest.raises(Unreachable, match="1 of 3 control planes; 2 are needed"):
+    silent = Fault(Lock, Unreachable("no answer about a lock"), servers=view.control_planes[:2])
+    with (
+        stage.faults(silent),
+        pytest.raises(Unreachable, match="1 of 3 control planes; 2 are needed"),
+    ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
-    assert stage.world.acted == []
+    assert stage.acted == []
 
 
 def test_two_that_never_got_in_and_died_do_not_keep_the_lock_from_anybody() -> None:
     """One control plane was to become three; both of the new ones are gone for good."""
     stage = Stage(9)
-    one = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
-    view = stage.site.create_pool(one, stage.attempt())
-    new = stage.plan(view, SPEC, one).joining
-    for name in new:
-        stage.world.broken[act.Prepare, name] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete) as caught:
-        stage.become(view, SPEC, one)
+    view = stage.site.create_pool(ONE, stage.attempt())
+    new = stage.plan(view, SPEC, ONE).joining
+    with (
+        stage.faults(Fault(act.Prepare, CommandFailed("no"), servers=new)),
+        pytest.raises(PoolIncomplete) as caught,
+    ):
+        stage.become(view, SPEC, ONE)
     assert caught.value.view is not None
     for name in new:
         stage.machine(name).powered = False
         stage.mark(name, lost=True)
-    after = stage.become(caught.value.view, SPEC, one)
+    after = stage.become(caught.value.view, SPEC, ONE)
     assert after.condition is Condition.SETTLED
     assert len(after.control_planes) == 3
     assert new.isdisjoint(after.servers)
@@ -345,31 +285,26 @@ def test_a_plan_that_somebody_overtook_changes_nothing() -> None:
     shrink = stage.plan(view, SMALLER, SPEC)
     bigger = stage.become(view, BIGGER)
     (came,) = set(bigger.servers) - set(view.servers)
-    stage.world.acted.clear()
+    stage.acted.clear()
     with pytest.raises(StalePlan, match=f"somebody else since the plan: {came} came"):
         stage.site.change_pool(view, SMALLER, shrink.roles, stage.attempt())
     stage.become(bigger, SPEC, BIGGER)
-    stage.world.acted.clear()
+    stage.acted.clear()
     stale = {name: its.role for name, its in bigger.servers.items()}
     with pytest.raises(StalePlan, match="left"):
         stage.site.change_pool(bigger, BIGGER, stale, stage.attempt())
-    assert stage.world.acted == []
+    assert stage.acted == []
 
 
 def test_an_operation_that_lost_its_lock_writes_no_record() -> None:
-    stage = Stage(9, Losing)
-    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
     (joining,) = target.joining
-    stage.world.broken[act.Join, joining] = CommandFailed("no")
-    losing(stage).lose_after(act.Prepare)
-    with pytest.raises(PoolIncomplete) as caught:
+    with (
+        stage.faults(Fault(act.Prepare, Break.LOCKS_LOST, AFTER)),
+        pytest.raises(PoolIncomplete) as caught,
+    ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert caught.value.view is not None
     assert joining in caught.value.view.servers
-    assert len(kinds(stage.world.acted, act.WriteRecord)) == 1
-
-
-def losing(stage: Stage) -> Losing:
-    assert isinstance(stage.world, Losing)
-    return stage.world
+    assert len(kinds(stage.acted, act.WriteRecord)) == 1

@@ -8,8 +8,9 @@ import threading
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage, with_role
-from test_change import BIGGER, FIVE, SMALLER, made, settled
+from worlds.expect import settled
+from worlds.fault import AFTER, Fault
+from worlds.stage import BIGGER, FIVE, FOREIGN, SMALLER, SPEC, Stage, made, with_role
 
 from rpool.api import Offer, PoolIncomplete, Size, Standing
 from rpool.certificates import new_ca
@@ -29,12 +30,11 @@ from rpool.model.view import PoolView
 from rpool.simulate.machine import Cluster
 
 
-def cut_off(stage: Stage, view: PoolView, wanted: PoolSpec) -> PoolView:
-    """A change that fails by what is broken; the pool as a read shows it afterwards."""
+def cut_off(stage: Stage, view: PoolView, wanted: PoolSpec, fault: Fault) -> PoolView:
+    """A change that fails by `fault`; the pool as a read shows it afterwards."""
     target = stage.plan(view, wanted, SPEC)
-    with pytest.raises(PoolIncomplete) as caught:
+    with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
-    stage.world.broken.clear()
     assert caught.value.view is not None
     return read(stage, caught.value.view)
 
@@ -59,9 +59,7 @@ def test_who_is_half_out_is_not_taken_back_by_a_plan_that_does_not_know(
     kind: type[Action],
 ) -> None:
     stage, view = made(12)
-    for name in stage.world.machines:
-        stage.world.broken[kind, name] = CommandFailed("busy")
-    left = cut_off(stage, view, SMALLER)
+    left = cut_off(stage, view, SMALLER, Fault(kind, CommandFailed("busy")))
     roles = without_knowledge(stage, left)
     with pytest.raises(StalePlan, match="is on its way out of pool batch"):
         stage.site.change_pool(left, SPEC, roles, stage.attempt())
@@ -72,17 +70,11 @@ def test_a_drained_server_that_may_stay_after_all_is_uncordoned() -> None:
     stage, view = made(12)
     target = stage.plan(view, SMALLER, SPEC)
     stop = threading.Event()
-    whole = stage.world.carry_out
-
-    def stopping(action: Action, timeout_seconds: float) -> None:
-        whole(action, timeout_seconds)
-        if isinstance(action, act.Drain):
-            stop.set()
-
-    stage.world.carry_out = stopping  # type: ignore[method-assign]
-    with pytest.raises(PoolIncomplete) as caught:
+    with (
+        stage.faults(Fault(act.Drain, lambda _: stop.set(), AFTER)),
+        pytest.raises(PoolIncomplete) as caught,
+    ):
         stage.site.change_pool(view, SMALLER, target.roles, stage.attempt(stop=stop))
-    stage.world.carry_out = whole  # type: ignore[method-assign]
     assert caught.value.view is not None
     after = stage.become(read(stage, caught.value.view), SPEC)
     assert target.leaving <= set(after.servers)
@@ -92,8 +84,8 @@ def test_a_drained_server_that_may_stay_after_all_is_uncordoned() -> None:
 def test_who_may_be_on_the_way_out_is_looked_at_before_it_may_stay() -> None:
     stage, view = made(12)
     (leaving,) = stage.plan(view, SMALLER, SPEC).leaving
-    stage.world.broken[act.SetPhase, leaving] = OutcomeUnknown("contact broke")
-    after = stage.become(cut_off(stage, view, SMALLER), SPEC)
+    fault = Fault(act.SetPhase, OutcomeUnknown("contact broke"), AFTER, servers=leaving)
+    after = stage.become(cut_off(stage, view, SMALLER, fault), SPEC)
     assert leaving not in after.servers
     settled(stage, after, SPEC)
 
@@ -101,26 +93,24 @@ def test_who_may_be_on_the_way_out_is_looked_at_before_it_may_stay() -> None:
 def test_a_reverted_growth_gives_the_half_joined_server_back() -> None:
     stage, view = made(12)
     (joining,) = stage.plan(view, BIGGER, SPEC).joining
-    stage.world.broken[act.Join, joining] = CommandFailed("no")
-    after = stage.become(cut_off(stage, view, BIGGER), SPEC)
+    fault = Fault(act.Join, CommandFailed("no"), servers=joining)
+    after = stage.become(cut_off(stage, view, BIGGER, fault), SPEC)
     assert set(after.servers) == set(view.servers)
     settled(stage, after, SPEC)
 
 
 def test_a_reverted_growth_of_the_control_plane_lets_unprepared_servers_go() -> None:
     stage, view = made(12)
-    for name in stage.plan(view, FIVE, SPEC).joining:
-        stage.world.broken[act.Prepare, name] = CommandFailed("no package")
-    after = stage.become(cut_off(stage, view, FIVE), SPEC)
+    fault = Fault(act.Prepare, CommandFailed("no package"))
+    after = stage.become(cut_off(stage, view, FIVE, fault), SPEC)
     assert set(after.servers) == set(view.servers)
     settled(stage, after, SPEC)
 
 
 def test_reverted_address_pools_come_back() -> None:
     stage, view = made(12)
-    for name in stage.world.machines:
-        stage.world.broken[act.Drain, name] = CommandFailed("a budget")
-    left = cut_off(stage, view, replace(SMALLER, metallb_pools={}))
+    fault = Fault(act.Drain, CommandFailed("a budget"))
+    left = cut_off(stage, view, replace(SMALLER, metallb_pools={}), fault)
     after = stage.become(left, SPEC)
     cluster = stage.machine(with_role(after, Role.CONTROL_PLANE)[0]).cluster
     assert cluster is not None
@@ -131,8 +121,7 @@ def test_reverted_address_pools_come_back() -> None:
 def test_a_server_on_its_way_in_that_another_pool_took_is_forgotten() -> None:
     stage, view = made(12)
     (joining,) = stage.plan(view, BIGGER, SPEC).joining
-    stage.world.broken[act.Join, joining] = CommandFailed("no")
-    left = cut_off(stage, view, BIGGER)
+    left = cut_off(stage, view, BIGGER, Fault(act.Join, CommandFailed("no"), servers=joining))
     stage.machine(joining).reset()
     stage.machine(joining).claim = FOREIGN
     with pytest.raises(PoolIncomplete, match="claimed by pool other") as caught:
@@ -148,8 +137,7 @@ def test_a_server_on_its_way_in_that_another_pool_took_is_forgotten() -> None:
 def test_a_server_on_its_way_in_that_died_is_an_error_with_what_to_do() -> None:
     stage, view = made(12)
     (joining,) = stage.plan(view, BIGGER, SPEC).joining
-    stage.world.broken[act.Join, joining] = CommandFailed("no")
-    left = cut_off(stage, view, BIGGER)
+    left = cut_off(stage, view, BIGGER, Fault(act.Join, CommandFailed("no"), servers=joining))
     stage.machine(joining).powered = False
     with pytest.raises(Unreachable) as caught:
         stage.become(left, BIGGER)
@@ -203,9 +191,10 @@ def test_a_lost_server_that_can_be_reached_is_reset_without_a_drain() -> None:
     stage, view = made(12)
     worker = with_role(view, Role.WORKER)[0]
     stage.mark(worker, lost=True)
-    for name in stage.world.machines:
-        stage.world.broken[act.Drain, name] = CommandFailed("its kubelet is dead")
-    after = stage.become(view, SPEC)
+    dead = Fault(act.Drain, CommandFailed("its kubelet is dead"), sure=False)
+    with stage.faults(dead) as (drains,):
+        after = stage.become(view, SPEC)
+    assert not drains
     assert worker not in after.servers
     assert stage.world.probe(worker).is_spare
     settled(stage, after, SPEC)
@@ -244,4 +233,4 @@ def test_the_cluster_of_another_pool_is_never_worked_in(others: int) -> None:
     assert foreign.record is None
     assert set(foreign.nodes) == {heads[0]}
     assert machine.claim == replace(FOREIGN, role=Role.CONTROL_PLANE)
-    assert not [action for action in stage.world.acted if action.server == heads[0]]
+    assert not [action for action in stage.acted if action.server == heads[0]]

@@ -5,12 +5,12 @@ so does the record of what was carried out. Whoever comes next finds the pool, a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage, killed, with_role
-from test_change import BIGGER, SMALLER, made, settled
+from worlds.expect import settled
+from worlds.fault import ACTIONS, AFTER, CHANGES, Fault
+from worlds.stage import BIGGER, FOREIGN, ONE, SMALLER, SPEC, Stage, killed, made, with_role
 
 from rpool.api import PoolIncomplete, Site, Size, Standing
 from rpool.config.node import NodeRequest
@@ -23,21 +23,18 @@ from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool.simulate.machine import Cluster
 
-ONE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
-
 
 def kill(
-    stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec, when: Callable[[Action], bool]
-) -> bool:
-    """A change that is killed after the action for which `when` is true; whether there was one."""
+    stage: Stage,
+    view: PoolView,
+    wanted: PoolSpec,
+    was: PoolSpec = SPEC,
+    after: type[Action] | tuple[type, ...] = act.WriteRecord,
+) -> None:
+    """A change that is killed after the first such action."""
     target = stage.plan(view, wanted, was)
-    with killed(stage, when) as dead:
+    with killed(stage, after):
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
-    return dead.is_set()
-
-
-def begins(action: Action) -> bool:
-    return isinstance(action, act.WriteRecord)
 
 
 def read(stage: Stage, view: PoolView) -> PoolView:
@@ -54,16 +51,16 @@ def record_of(stage: Stage, view: PoolView) -> Record:
     return record
 
 
-def fail(stage: Stage, kind: type[Action]) -> None:
-    for name in stage.world.machines:
-        stage.world.broken[kind, name] = CommandFailed("broken")
+def fails(kind: type[Action]) -> Fault:
+    return Fault(kind, CommandFailed("broken"))
 
 
-def failed(stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
-    """An apply that fails by what is broken, and the read after it."""
-    with pytest.raises(PoolIncomplete) as caught:
+def failed(
+    stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC, *faults: Fault
+) -> PoolView:
+    """An apply that fails, and the read after it."""
+    with stage.faults(*faults), pytest.raises(PoolIncomplete) as caught:
         stage.become(view, wanted, was)
-    stage.world.broken.clear()
     assert caught.value.view is not None
     return read(stage, caught.value.view)
 
@@ -81,12 +78,13 @@ def test_a_pool_that_moves_from_rack_to_rack_is_found_wherever_it_was_killed(
     while True:
         stage = Stage(12)
         view = stage.site.create_pool(on("rack1"), stage.attempt())
-        left = iter(range(cut, -1, -1))
-        was_killed = kill(stage, view, on("rack2"), on("rack1"), lambda _: next(left, 1) == 0)  # noqa: B023
+        target = stage.plan(view, on("rack2"), on("rack1"))
+        with killed(stage, CHANGES, first=cut + 1, sure=False) as last:
+            stage.site.change_pool(view, on("rack2"), target.roles, stage.attempt())
         state = read(stage, view)
         assert stage.claimed() <= set(state.servers)
         settled(stage, stage.become(state, on("rack2"), on("rack1")), on("rack2"))
-        if not was_killed:
+        if not last:
             break
         cut += 1
     assert cut > 20
@@ -108,9 +106,8 @@ def test_a_pool_is_gone_only_when_nobody_on_the_fleet_has_its_claim() -> None:
 
 def test_a_shrink_is_not_forgotten_when_the_next_attempt_fails() -> None:
     stage, view = made(12)
-    assert kill(stage, view, SMALLER, SPEC, begins)
-    fail(stage, act.Drain)
-    state = failed(stage, read(stage, view), SMALLER)
+    kill(stage, view, SMALLER)
+    state = failed(stage, read(stage, view), SMALLER, SPEC, fails(act.Drain))
     assert (state.condition, state.cores) == (Condition.INCOMPLETE, SPEC.cores)
     assert stage.plan(state, SMALLER, SPEC).leaving
     settled(stage, stage.become(state, SMALLER), SMALLER)
@@ -118,7 +115,7 @@ def test_a_shrink_is_not_forgotten_when_the_next_attempt_fails() -> None:
 
 def test_what_was_carried_out_last_is_what_an_import_shows() -> None:
     stage, view = made(12)
-    assert kill(stage, view, SMALLER, SPEC, begins)
+    kill(stage, view, SMALLER)
     imported = stage.site.find_pool("batch").view
     assert (imported.condition, imported.cores) == (Condition.INCOMPLETE, SPEC.cores)
     wanted = record_of(stage, view).wanted
@@ -140,7 +137,7 @@ def test_metallb_is_as_asked_for_after_a_kill_and_a_stop(
     stage = Stage(9)
     view = stage.site.create_pool(was, stage.attempt())
     touched = (act.ApplyMetalLB, act.ConfigureMetalLB, act.RemoveMetalLB)
-    assert kill(stage, view, wanted, was, lambda action: isinstance(action, touched))
+    kill(stage, view, wanted, was, touched)
     stop = threading.Event()
     stop.set()
     state = read(stage, view)
@@ -161,8 +158,7 @@ def test_who_was_reset_stays_half_out_while_it_is_out_of_reach() -> None:
     big = replace(SPEC, cores=32, memory_gib=64)
     view = stage.site.create_pool(big, stage.attempt())
     gone, _ = sorted(stage.plan(view, SPEC, big).leaving)
-    fail(stage, act.DeleteNode)
-    state = failed(stage, view, SPEC, big)
+    state = failed(stage, view, SPEC, big, fails(act.DeleteNode))
     stage.machine(gone).powered = False
     state = failed(stage, state, SPEC, big)
     stage.machine(gone).powered = True
@@ -175,8 +171,7 @@ def test_who_was_reset_stays_half_out_while_it_is_out_of_reach() -> None:
 def test_who_has_not_joined_yet_stays_half_in_while_it_is_out_of_reach() -> None:
     stage, view = made(14)
     (half_in,) = stage.plan(view, BIGGER, SPEC).joining
-    fail(stage, act.Join)
-    state = failed(stage, view, BIGGER)
+    state = failed(stage, view, BIGGER, SPEC, fails(act.Join))
     stage.machine(half_in).powered = False
     state = failed(stage, state, replace(SPEC, cores=32, memory_gib=64))
     stage.machine(half_in).powered = True
@@ -186,13 +181,11 @@ def test_who_has_not_joined_yet_stays_half_in_while_it_is_out_of_reach() -> None
 @pytest.mark.parametrize("kind", [act.ApplyNetwork, act.ConfigureMetalLB])
 def test_a_create_that_was_cut_off_is_made_whole_by_the_next_change(kind: type[Action]) -> None:
     stage = Stage(12)
-    fail(stage, kind)
-    with pytest.raises(PoolIncomplete) as caught:
+    with stage.faults(fails(kind)), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert caught.value.view is not None
-    stage.world.broken.clear()
     state = read(stage, caught.value.view)
-    kill(stage, state, BIGGER, SPEC, begins)
+    kill(stage, state, BIGGER)
     after = stage.become(read(stage, state), BIGGER)
     settled(stage, after, BIGGER)
     nodes = stage.world.observe(with_role(after, Role.CONTROL_PLANE)[0]).nodes
@@ -279,50 +272,37 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
         small, Standing(view.uid, Size.of(ONE), roles), stage.site.read_pool(view).offer
     )
     moved, asked = threading.Event(), threading.Event()
-    whole = stage.world.carry_out
-
-    def carry_out(action: Action, timeout_seconds: float) -> None:
-        if isinstance(action, act.Drain) and action.nodes != (head,):
-            assert asked.wait(60)
-        whole(action, timeout_seconds)
-        if isinstance(action, act.DeleteNode) and action.node == head:
-            moved.set()
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
+    slow = Fault(act.Drain, lambda _: asked.wait(60), where=lambda its: its.nodes != (head,))
+    over = Fault(act.DeleteNode, lambda _: moved.set(), AFTER, where=lambda its: its.node == head)
     done: list[PoolView] = []
     changing = threading.Thread(
         target=lambda: done.append(
             stage.site.change_pool(view, small, target.roles, stage.attempt())
         )
     )
-    changing.start()
-    try:
-        assert moved.wait(60)
-        other = Site(stage.site.config, connect=lambda _: stage.world)
-        with pytest.raises(Refused, match="is locked on"):
-            other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
-    finally:
-        asked.set()
-        changing.join()
+    with stage.faults(slow, over):
+        changing.start()
+        try:
+            assert moved.wait(60)
+            other = Site(stage.site.config, connect=lambda _: stage.faulty)
+            with pytest.raises(Refused, match="is locked on"):
+                other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
+        finally:
+            asked.set()
+            changing.join()
     assert done[0].condition is Condition.SETTLED
     other.pin_node(NodeRequest(view.uid, extra, NodeSpec()), stage.attempt())
 
 
-def overtaken(stage: Stage, view: PoolView, kind: type[Action] | None) -> tuple[Cluster, Record]:
-    """From now on another operation writes its record before each action of a kind (None: any)."""
-    cluster = stage.machine(view.control_planes[0]).cluster
-    assert cluster is not None
+def overtaking(cluster: Cluster, kind: type | tuple[type, ...]) -> tuple[Fault, Record]:
+    """Another operation writes its record, which is given too, before each action of a kind."""
     assert cluster.record is not None
     others = replace(cluster.record, generation=7, change="5ca1ab1e")
-    whole = stage.world.carry_out
 
-    def carry_out(action: Action, timeout_seconds: float) -> None:
-        if kind is None or isinstance(action, kind):
-            cluster.record = others
-        whole(action, timeout_seconds)
+    def write(_: Action) -> None:
+        cluster.record = others
 
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
-    return cluster, others
+    return Fault(kind, write), others
 
 
 @pytest.mark.parametrize("kind", [act.TakeClaim, act.Prepare, act.SetPhase])
@@ -330,29 +310,33 @@ def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
     """A lock was lost for long enough, and another operation has begun: its record is the one."""
     stage, view = made(12)
     target = stage.plan(view, BIGGER, SPEC)
-    cluster, others = overtaken(stage, view, kind)
-    with pytest.raises(PoolIncomplete, match="another operation works on the pool"):
+    fault, others = overtaking(stage.cluster(view), kind)
+    with (
+        stage.faults(fault),
+        pytest.raises(PoolIncomplete, match="another operation works on the pool"),
+    ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
-    assert cluster.record == others
+    assert stage.cluster(view).record == others
 
 
 def test_who_comes_second_begins_nothing() -> None:
     stage, view = made(12)
     target = stage.plan(view, BIGGER, SPEC)
-    cluster, others = overtaken(stage, view, None)
-    with pytest.raises(Refused, match="another operation works on the pool"):
+    fault, others = overtaking(stage.cluster(view), ACTIONS)
+    with (
+        stage.faults(fault),
+        pytest.raises(Refused, match="another operation works on the pool"),
+    ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
-    assert cluster.record == others
+    assert stage.cluster(view).record == others
     assert stage.claimed() == set(view.servers)
 
 
 def test_a_create_that_was_killed_after_its_record_is_imported_and_made_whole() -> None:
     """The claim of its first control plane may not say yet that it is a member."""
     stage = Stage(12)
-    fail(stage, act.SetPhase)
-    with killed(stage, begins):
+    with stage.faults(fails(act.SetPhase)), killed(stage, act.WriteRecord):
         stage.site.create_pool(SPEC, stage.attempt())
-    stage.world.broken.clear()
     found = stage.site.find_pool("batch").view
     assert found.condition is Condition.INCOMPLETE
     settled(stage, stage.become(found, SPEC), SPEC)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from stage import FOREIGN
+from worlds.stage import FOREIGN
 
 from rpool.cli.main import main
 from rpool.errors import Unreachable

@@ -6,7 +6,8 @@ import threading
 from dataclasses import replace
 
 import pytest
-from stage import SPEC, Stage, killed, with_role
+from worlds.fault import Fault
+from worlds.stage import ONE, SMALLER, SPEC, Stage, killed, with_role
 
 from rpool.api import PoolIncomplete
 from rpool.errors import CommandFailed, Refused, SpecError, Unreachable
@@ -15,15 +16,12 @@ from rpool.model.claim import Phase
 from rpool.model.pool import Tolerance
 from rpool.model.server import Fleet, Role
 from rpool.model.view import PoolView
-from rpool.simulate.machine import Cluster as ModelledCluster
 from rpool_provider import diagnostic
 from rpool_provider.resources import cluster_private, cluster_state
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.resource import Held, Plan, Values
 from rpool_provider.wire.unknown import UNKNOWN, Unknown
-
-SMALLER = replace(SPEC, cores=8, memory_gib=16)
 
 
 def half_out() -> tuple[Stage, PoolView, str]:
@@ -32,10 +30,9 @@ def half_out() -> tuple[Stage, PoolView, str]:
     view = stage.site.create_pool(SPEC, stage.attempt())
     target = stage.plan(view, SMALLER, SPEC)
     (leaving,) = target.leaving
-    stage.world.broken[act.Reset, leaving] = CommandFailed("busy")
-    with pytest.raises(PoolIncomplete) as caught:
+    fault = Fault(act.Reset, CommandFailed("busy"), servers=leaving)
+    with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, SMALLER, target.roles, stage.attempt())
-    stage.world.broken.clear()
     assert caught.value.view is not None
     return stage, caught.value.view, leaving
 
@@ -54,9 +51,8 @@ def test_a_protected_cluster_is_not_deleted_by_a_replacement_either() -> None:
 
 def test_a_cluster_that_never_came_to_be_is_deleted_in_spite_of_protection() -> None:
     stage = Stage(12)
-    for name in stage.world.machines:
-        stage.world.broken[act.Init, name] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete) as caught:
+    fault = Fault(act.Init, CommandFailed("no"))
+    with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert caught.value.view is not None
     prior = held(caught.value.view, deletion_protection=True)
@@ -109,11 +105,9 @@ def test_what_is_the_same_stays_as_it_was_written() -> None:
 def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Action]) -> None:
     """Terraform has no state of it. No record is written: that, too, comes too late."""
     stage = Stage(12)
-    for name in stage.world.machines:
-        stage.world.broken[act.WriteRecord, name] = Unreachable("killed")
-    with killed(stage, lambda action: isinstance(action, after)):
+    late = Fault(act.WriteRecord, Unreachable("killed"), sure=False)
+    with stage.faults(late), killed(stage, after):
         stage.site.create_pool(SPEC, stage.attempt())
-    stage.world.broken.clear()
     assert stage.claimed()
     reply = Cluster().import_("batch", stage.site)
     assert "only remains are left" in reply.diagnostics[0].summary
@@ -129,7 +123,7 @@ def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Act
 @pytest.mark.parametrize("left", ["a killed create", "its first control plane is off"])
 def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(left: str) -> None:
     stage = Stage(12)
-    with killed(stage, lambda action: isinstance(action, act.Prepare)):
+    with killed(stage, act.Prepare):
         stage.site.create_pool(SPEC, stage.attempt())
     dead = "r3u11"  # a spare
     if left != "a killed create":
@@ -155,7 +149,7 @@ def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str
         if api == "gone":
             stage.machine(name).reset()
     if api != "gone":
-        cluster_of(stage, view).record = None
+        stage.cluster(view).record = None
     stage.open()
     held_now = Cluster().import_(view.uid, stage.site).held
     assert Cluster().delete(held_now, stage.site, threading.Event()).held.values is None
@@ -165,8 +159,7 @@ def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str
 def test_nothing_is_imported_for_the_end_while_a_claim_is_lost() -> None:
     """It may be that of the control plane."""
     stage = Stage(12)
-    one = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
-    view = stage.site.create_pool(one, stage.attempt())
+    view = stage.site.create_pool(ONE, stage.attempt())
     stage.machine(view.control_planes[0]).claim = None
     with pytest.raises(Unreachable, match="none through which its API answers"):
         Cluster().import_(view.uid, stage.site)
@@ -194,12 +187,6 @@ def test_a_cluster_that_the_fleet_lacks_is_an_error_and_not_gone(fleet: str) -> 
         stage.site.read_node(uid, missing[0])
     with pytest.raises(Refused, match=f"cluster {uid} has {missing[0]}, which"):
         stage.site.unpin_node(uid, missing[0], stage.attempt())
-
-
-def cluster_of(stage: Stage, view: PoolView) -> ModelledCluster:
-    cluster = stage.machine(view.control_planes[0]).cluster
-    assert cluster is not None
-    return cluster
 
 
 def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> None:

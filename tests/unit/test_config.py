@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from worlds.declared import HOST_KEYS, SITE
 
 from rpool.config import read_pool, read_site
 from rpool.decide.rules import check, placed
@@ -13,23 +14,6 @@ from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
 from rpool.model.site import SiteConfig
 
-HOST_KEYS = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 42 * letter + "A" for letter in "ABCDEF"]
-PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nQUJD\n-----END RSA PRIVATE KEY-----\n"
-SITE: dict[str, Any] = {
-    "fleet": {
-        f"r{i % 3 + 1}u{i:02}": {
-            "address": f"10.0.1.{i + 4}",
-            "cores": 8,
-            "memory": 16,
-            "zone": f"rack{i % 3 + 1}",
-            "host_key": HOST_KEYS[i],
-            "labels": {"disk": "nvme"} if i % 2 else None,
-        }
-        for i in range(6)
-    },
-    "ssh": {"private_key": PRIVATE_KEY, "user": None},
-    "mirrors": None,
-}
 POOL: dict[str, Any] = {
     "name": "batch",
     "kubernetes_version": "1.36.3",

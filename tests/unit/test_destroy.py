@@ -6,24 +6,19 @@ import threading
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage, servers, with_role
+from worlds.fault import AFTER, Fault, Probe
+from worlds.stage import FOREIGN, SPEC, Stage, made, servers, with_role
 
 from rpool.api import NodeRequest, PoolIncomplete, Site
-from rpool.errors import (
-    Refused,
-    TimedOut,
-    Unreachable,
-)
+from rpool.errors import CommandFailed, Refused, TimedOut, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Claim
 from rpool.model.pool import NodeSpec
 from rpool.model.record import RecordPhase
 from rpool.model.secret import Secret
-from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import Condition
-from rpool.simulate.world import SimulatedWorld
 
 
 def test_a_read_after_a_create_shows_the_same_pool() -> None:
@@ -42,8 +37,8 @@ def test_a_destroyed_pool_leaves_all_servers_spare() -> None:
 
 def test_what_an_incomplete_create_left_can_be_destroyed() -> None:
     stage = Stage()
-    stage.world.versions.clear()  # its index lies
-    with pytest.raises(PoolIncomplete) as caught:
+    fault = Fault(act.Prepare, CommandFailed("no package kubeadm 1.36.3"))
+    with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert caught.value.view is not None
     stage.site.destroy_pool(caught.value.view, stage.attempt())
@@ -106,9 +101,9 @@ def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
 def test_a_drain_that_fails_is_a_warning_once_all_servers_are_back() -> None:
     stage = Stage()
     view = stage.site.create_pool(SPEC, stage.attempt())
-    for name in view.servers:
-        stage.world.broken[(act.Drain, name)] = TimedOut("draining took too long")
-    assert stage.site.destroy_pool(view, stage.attempt()) == ("draining took too long",)
+    with stage.faults(Fault(act.Drain, TimedOut("draining took too long"))):
+        warnings = stage.site.destroy_pool(view, stage.attempt())
+    assert warnings == ("draining took too long",)
     assert stage.claimed() == set()
 
 
@@ -119,7 +114,7 @@ def test_a_server_marked_lost_is_let_go_by_a_destroy() -> None:
     stage.machine(dead).powered = False
     fleet = servers().servers
     marked = Fleet({**fleet, dead: replace(fleet[dead], lost=True)})
-    site = Site(SiteConfig(marked, Ssh(Secret("key"))), connect=lambda _: stage.world)
+    site = Site(SiteConfig(marked, Ssh(Secret("key"))), connect=lambda _: stage.faulty)
     (warning,) = site.destroy_pool(view, stage.attempt())
     assert dead in warning
     assert stage.claimed() == {dead}
@@ -129,15 +124,11 @@ def test_a_member_that_refuses_us_does_not_keep_the_others_from_being_given_back
     stage = Stage()
     view = stage.site.create_pool(SPEC, stage.attempt())
     odd = next(n for n, s in view.servers.items() if s.role is Role.WORKER)
-    probe = stage.world.probe
-
-    def probing(server: str) -> Probed:
-        if server == odd:
-            raise Refused(f"{server} does not have the host key that the fleet declares")
-        return probe(server)
-
-    stage.world.probe = probing  # type: ignore[method-assign]
-    with pytest.raises(PoolIncomplete) as caught:
+    refuses = Refused(f"{odd} does not have the host key that the fleet declares")
+    with (
+        stage.faults(Fault(Probe, refuses, servers=odd)),
+        pytest.raises(PoolIncomplete) as caught,
+    ):
         stage.site.destroy_pool(view, stage.attempt())
     assert "host key" in caught.value.detail
     assert stage.claimed() == {odd}
@@ -184,17 +175,11 @@ def test_a_destroy_that_was_stopped_before_any_reset_leaves_a_pool_that_the_next
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
     stop = threading.Event()
-    whole = stage.world.carry_out
-
-    def carry_out(action: act.Action, timeout_seconds: float) -> None:
-        whole(action, timeout_seconds)
-        if isinstance(action, kind):
-            stop.set()
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
-    with pytest.raises(PoolIncomplete, match="stopped on request"):
+    with (
+        stage.faults(Fault(kind, lambda _: stop.set(), AFTER)),
+        pytest.raises(PoolIncomplete, match="stopped on request"),
+    ):
         stage.site.destroy_pool(view, stage.attempt(stop=stop))
-    stage.world.carry_out = whole  # type: ignore[method-assign]
     stage.open()
     kept = stage.site.read_pool(view).view
     assert kept is not None
@@ -207,28 +192,21 @@ def test_a_destroy_that_was_stopped_before_any_reset_leaves_a_pool_that_the_next
     assert not cluster.cordoned
 
 
-class Overtaken(SimulatedWorld):
-    """Another operation has written its record just before ours is written."""
-
-    overtakes = False
-
-    def carry_out(self, action: act.Action, timeout_seconds: float) -> None:
-        cluster = self.machines[action.server].cluster
-        if isinstance(action, act.WriteRecord) and self.overtakes and cluster is not None:
-            assert cluster.record is not None
-            cluster.record = replace(cluster.record, change="another's")
-        super().carry_out(action, timeout_seconds)
-
-
 def test_a_destroy_whose_record_is_refused_stops() -> None:
-    stage = Stage(7, Overtaken)
-    assert isinstance(stage.world, Overtaken)
-    view = stage.site.create_pool(SPEC, stage.attempt())
-    stage.world.overtakes = True
-    stage.world.acted.clear()
-    with pytest.raises(Refused, match="another operation works on the pool"):
+    """Another operation has written its record just before ours is written."""
+    stage, view = made(7)
+    cluster = stage.cluster(view)
+
+    def overtake(_: act.WriteRecord) -> None:
+        assert cluster.record is not None
+        cluster.record = replace(cluster.record, change="another's")
+
+    with (
+        stage.faults(Fault(act.WriteRecord, overtake)),
+        pytest.raises(Refused, match="another operation works on the pool"),
+    ):
         stage.site.destroy_pool(view, stage.attempt())
-    assert stage.world.acted == []
+    assert stage.acted == []
     assert stage.site.read_pool(view).view == view
 
 
@@ -236,7 +214,6 @@ def test_a_destroy_whose_record_cannot_be_written_goes_on() -> None:
     """Its etcd may be full, or without quorum for writing: it is given back all the same."""
     stage = Stage()
     view = stage.site.create_pool(SPEC, stage.attempt())
-    for name in view.control_planes:
-        stage.world.broken[(act.WriteRecord, name)] = Unreachable("no space")
-    assert stage.site.destroy_pool(view, stage.attempt()) == ("no space",)
+    with stage.faults(Fault(act.WriteRecord, Unreachable("no space"))):
+        assert stage.site.destroy_pool(view, stage.attempt()) == ("no space",)
     assert stage.claimed() == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage
+from worlds.stage import FOREIGN, SPEC, Stage
 
 from rpool.errors import SpecError, Unreachable
 from rpool.flow.find import Remains, find

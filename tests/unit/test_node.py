@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from stage import FOREIGN, SPEC, Stage, killed, with_role
-from test_change import settled, touched
+from worlds.expect import settled, touched
+from worlds.fault import Fault, Observe
+from worlds.stage import BIGGER, FOREIGN, SMALLER, SPEC, Stage, killed, with_role
 
 from rpool.api import NodeRequest, PoolIncomplete
 from rpool.errors import (
@@ -24,7 +24,6 @@ from rpool.model import action as act
 from rpool.model.pool import NodeSpec, Taint
 from rpool.model.server import Fleet, Role
 from rpool.model.view import Condition, PoolView
-from rpool.simulate.machine import Cluster
 from rpool_provider.resources.node import _PLACE, Node
 from rpool_provider.resources.node_schema import NODE
 from rpool_provider.resources.resource import Held
@@ -34,11 +33,14 @@ GPU = NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),))
 SERVER = "r3u08"
 
 
+NO = Fault(act.Join, CommandFailed("no"), servers=SERVER)
+
+
 def made() -> tuple[Stage, PoolView, NodeRequest]:
     stage = Stage(12)
     stage.mark(SERVER, reserved=True)
     view = stage.site.create_pool(SPEC, stage.attempt())
-    stage.world.acted.clear()
+    stage.acted.clear()
     return stage, view, NodeRequest(view.uid, SERVER, GPU)
 
 
@@ -48,25 +50,24 @@ def test_a_pinned_server_is_in_the_cluster_and_outside_of_its_sizing() -> None:
     assert touched(stage) == {SERVER}
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
     assert stage.site.read_pool(view).view == view
-    (join,) = [action for action in stage.world.acted if isinstance(action, act.Join)]
+    (join,) = [action for action in stage.acted if isinstance(action, act.Join)]
     assert join.taints == GPU.taints
-    shrunk = replace(SPEC, cores=8, memory_gib=16)
-    assert SERVER not in stage.plan(view, shrunk, SPEC).roles
-    after = stage.become(view, shrunk)
+    assert SERVER not in stage.plan(view, SMALLER, SPEC).roles
+    after = stage.become(view, SMALLER)
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     assert stage.world.probe(SERVER).is_spare
-    settled(stage, after, shrunk)
+    settled(stage, after, SMALLER)
 
 
 def test_labels_and_taints_change_in_place() -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
-    stage.world.acted.clear()
+    stage.acted.clear()
     other = NodeSpec({"accelerator": "b200"}, ())
     stage.site.pin_node(replace(request, spec=other), stage.attempt())
     assert touched(stage) == set()
-    (dressed,) = [action for action in stage.world.acted if isinstance(action, act.SetNode)]
+    (dressed,) = [action for action in stage.acted if isinstance(action, act.SetNode)]
     assert (dressed.was, dressed.wanted) == (GPU, other)
     assert stage.site.read_node(view.uid, SERVER).spec == other
 
@@ -84,10 +85,8 @@ def test_another_process_finds_the_pool_by_its_uid_alone() -> None:
 
 def test_a_pin_that_failed_is_taken_back_or_tried_again() -> None:
     stage, view, request = made()
-    stage.world.broken[act.Join, SERVER] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete, match="no"):
+    with stage.faults(NO), pytest.raises(PoolIncomplete, match="no"):
         stage.site.pin_node(request, stage.attempt())
-    stage.world.broken.clear()
     stage.site.pin_node(request, stage.attempt())
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
@@ -96,10 +95,8 @@ def test_a_pin_that_failed_is_taken_back_or_tried_again() -> None:
 
 def test_what_a_failed_pin_left_can_be_unpinned() -> None:
     stage, view, request = made()
-    stage.world.broken[act.Join, SERVER] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete):
+    with stage.faults(NO), pytest.raises(PoolIncomplete):
         stage.site.pin_node(request, stage.attempt())
-    stage.world.broken.clear()
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     assert stage.world.probe(SERVER).is_spare
     settled(stage, view, SPEC)
@@ -114,20 +111,18 @@ def test_a_server_of_the_pool_itself_is_not_pinned() -> None:
 
 def test_a_pin_and_an_unpin_amid_a_change_leave_it_as_it_is() -> None:
     stage, view, request = made()
-    bigger = replace(SPEC, cores=24, memory_gib=48)
-    target = stage.plan(view, bigger, SPEC)
+    target = stage.plan(view, BIGGER, SPEC)
     (joining,) = target.joining
-    stage.world.broken[act.Join, joining] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete) as caught:
-        stage.site.change_pool(view, bigger, target.roles, stage.attempt())
-    assert caught.value.view is not None
-    stage.site.pin_node(request, stage.attempt())
-    halfway = stage.site.read_pool(caught.value.view)
-    assert halfway.view == caught.value.view
-    assert halfway.joining == {joining}
-    stage.site.unpin_node(view.uid, SERVER, stage.attempt())
-    stage.world.broken.clear()
-    settled(stage, stage.become(halfway.view, bigger), bigger)
+    with stage.faults(Fault(act.Join, CommandFailed("no"), servers=joining)):
+        with pytest.raises(PoolIncomplete) as caught:
+            stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+        assert caught.value.view is not None
+        stage.site.pin_node(request, stage.attempt())
+        halfway = stage.site.read_pool(caught.value.view)
+        assert halfway.view == caught.value.view
+        assert halfway.joining == {joining}
+        stage.site.unpin_node(view.uid, SERVER, stage.attempt())
+    settled(stage, stage.become(halfway.view, BIGGER), BIGGER)
 
 
 def test_a_pool_with_a_pinned_server_is_not_destroyed_around_it() -> None:
@@ -145,13 +140,13 @@ def test_a_pools_own_servers_are_not_taken_out_as_nodes() -> None:
     for own in view.servers:
         with pytest.raises(Refused, match=f"{own} is one of pool batch's own servers"):
             stage.site.unpin_node(view.uid, own, stage.attempt())
-    assert stage.world.acted == []
+    assert stage.acted == []
 
 
 def test_labels_that_somebody_took_away_are_put_back() -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
-    cluster_of(stage, view).dressed[SERVER] = NodeSpec()
+    stage.cluster(view).dressed[SERVER] = NodeSpec()
     assert stage.site.read_node(view.uid, SERVER).spec == NodeSpec()
     stage.site.pin_node(request, stage.attempt())
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
@@ -161,13 +156,13 @@ def test_labels_that_could_not_be_set_are_tried_again() -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     other = replace(request, spec=NodeSpec({"accelerator": "b200"}, (Taint("x", "", "NoExecute"),)))
-    for name in view.servers:
-        stage.world.broken[act.SetNode, name] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete):
+    with (
+        stage.faults(Fault(act.SetNode, CommandFailed("no"))),
+        pytest.raises(PoolIncomplete),
+    ):
         stage.site.pin_node(other, stage.attempt())
-    stage.world.broken.clear()
     stage.site.pin_node(other, stage.attempt())
-    assert cluster_of(stage, view).dressed[SERVER] == other.spec
+    assert stage.cluster(view).dressed[SERVER] == other.spec
 
 
 def test_a_read_says_whether_a_node_is_gone_or_just_out_of_sight() -> None:
@@ -198,13 +193,10 @@ def test_a_node_whose_fleet_entry_is_gone_is_an_error_with_what_to_do() -> None:
 
 def test_a_dead_half_pinned_server_does_not_hold_up_the_cluster() -> None:
     stage, view, request = made()
-    stage.world.broken[act.Join, SERVER] = CommandFailed("no")
-    with pytest.raises(PoolIncomplete):
+    with stage.faults(NO), pytest.raises(PoolIncomplete):
         stage.site.pin_node(request, stage.attempt())
-    stage.world.broken.clear()
     stage.machine(SERVER).powered = False
-    bigger = replace(SPEC, cores=24, memory_gib=48)
-    assert stage.become(view, bigger).condition is Condition.SETTLED
+    assert stage.become(view, BIGGER).condition is Condition.SETTLED
 
 
 def test_a_server_that_was_lost_and_is_used_again_is_not_retired_any_more() -> None:
@@ -213,14 +205,14 @@ def test_a_server_that_was_lost_and_is_used_again_is_not_retired_any_more() -> N
     stage.machine(SERVER).powered = False
     stage.mark(SERVER, lost=True)
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
-    record = cluster_of(stage, view).record
+    record = stage.cluster(view).record
     assert record is not None
     assert record.retired == {SERVER}
     stage.machine(SERVER).powered = True
     stage.machine(SERVER).reset()
     stage.mark(SERVER, lost=False)
     stage.site.pin_node(request, stage.attempt())
-    record = cluster_of(stage, view).record
+    record = stage.cluster(view).record
     assert record is not None
     assert record.retired == frozenset()
 
@@ -236,22 +228,10 @@ def test_waiting_for_another_operation_of_this_process_ends_when_asked_to_stop()
         stage.site.pin_node(request, stage.attempt(stop=stop))
 
 
-def cluster_of(stage: Stage, view: PoolView) -> Cluster:
-    cluster = stage.machine(with_role(view, Role.CONTROL_PLANE)[0]).cluster
-    assert cluster is not None
-    return cluster
-
-
 OTHER = NodeSpec(
     {"accelerator": "b200", "b": "x"},
     (*GPU.taints, Taint("maintenance", "", "NoExecute")),
 )
-
-
-def kill(stage: Stage, after: type[act.Action], what: Callable[[], None]) -> None:
-    with killed(stage, lambda action: isinstance(action, after)) as dead:
-        what()
-    assert dead.is_set()
 
 
 @pytest.mark.parametrize("after", [act.WriteRecord, act.SetNode])
@@ -261,7 +241,8 @@ def test_what_a_killed_update_has_put_on_a_node_shows_and_is_taken_off(
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     other = replace(request, spec=OTHER)
-    kill(stage, after, lambda: stage.site.pin_node(other, stage.attempt()))
+    with killed(stage, after):
+        stage.site.pin_node(other, stage.attempt())
     seen = stage.site.read_node(view.uid, SERVER).spec
     assert seen == (GPU if after is act.WriteRecord else OTHER)
     stage.site.pin_node(request, stage.attempt())
@@ -280,7 +261,8 @@ ENDS = [act.Drain, act.SetPhase, act.Reset, act.DeleteNode]
 def cut_off_end(after: type[act.Action]) -> tuple[Stage, PoolView, NodeRequest]:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
-    kill(stage, after, lambda: stage.site.unpin_node(view.uid, SERVER, stage.attempt()))
+    with killed(stage, after):
+        stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     return stage, view, request
 
 
@@ -339,7 +321,8 @@ def test_a_node_that_is_half_in_or_half_out_is_an_update_that_puts_it_in(
         stage, view, request = cut_off_end(after)
     else:
         stage, view, request = made()
-        kill(stage, after, lambda: stage.site.pin_node(request, stage.attempt()))
+        with killed(stage, after):
+            stage.site.pin_node(request, stage.attempt())
     state = Node().read(state_of(view), stage.site).held
     assert state.values is not None
     config = {n: v for n, v in state.values.items() if n not in ("id", *_PLACE)}
@@ -372,7 +355,8 @@ def test_a_node_whose_end_was_cut_off_can_be_put_in_again(after: type[act.Action
 def test_a_node_that_never_got_in_goes_along_with_its_cluster() -> None:
     """Its create was killed, so no state has it."""
     stage, view, request = made()
-    kill(stage, act.TakeClaim, lambda: stage.site.pin_node(request, stage.attempt()))
+    with killed(stage, act.TakeClaim):
+        stage.site.pin_node(request, stage.attempt())
     assert SERVER in stage.claimed()
     stage.site.destroy_pool(view, stage.attempt())
     assert stage.claimed() == set()
@@ -392,22 +376,21 @@ def test_a_node_that_is_in_already_is_not_taken_over_by_a_second_one() -> None:
 def test_a_node_s_end_resets_nothing_while_its_cluster_s_api_may_come_back(api: str) -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
-    stage.world.acted.clear()
-    for name in view.control_planes:
-        if api == "refused":
-            stage.machine(name).stepped_down = True
-        else:
-            error = Unreachable("slow") if api == "slow" else CommandFailed("record unread")
-            stage.world.unobserved[name] = error
-    with pytest.raises(Unreachable, match=f"{SERVER} stays in cluster batch") as caught:
+    stage.acted.clear()
+    error = {
+        "refused": CommandFailed("no API is served"),
+        "slow": Unreachable("slow"),
+        "record unread": CommandFailed("record unread"),
+    }[api]
+    with (
+        stage.faults(Fault(Observe, error, servers=view.control_planes)),
+        pytest.raises(Unreachable, match=f"{SERVER} stays in cluster batch") as caught,
+    ):
         stage.site.unpin_node(view.uid, SERVER, stage.attempt())
-    assert stage.world.acted == []
+    assert stage.acted == []
     assert "lost = true" in caught.value.detail
-    stage.world.unobserved.clear()
-    for name in view.control_planes:
-        stage.machine(name).stepped_down = False
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
-    assert any(isinstance(action, act.Drain) for action in stage.world.acted)
+    assert any(isinstance(action, act.Drain) for action in stage.acted)
 
 
 @pytest.mark.parametrize("api", ["marked lost", "re-installed"])

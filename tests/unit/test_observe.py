@@ -6,7 +6,7 @@ import threading
 from typing import cast
 
 import pytest
-from stage import SPEC
+from worlds.stage import SPEC
 
 from rpool.errors import RpoolError, Unreachable
 from rpool.flow import observe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_config import SITE
+from worlds.declared import SITE
 
 from rpool.config import read_site
 from rpool.errors import Path, SpecError

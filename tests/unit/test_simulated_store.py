@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stage import FOREIGN, SPEC
+from worlds.stage import FOREIGN, SPEC
 
 from rpool.api import Attempt, Site
 from rpool.errors import Refused, Unreachable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stage import Stage
+from worlds.stage import Stage
 
 from rpool.certificates import ca_pin
 from rpool.errors import Bug, CommandFailed

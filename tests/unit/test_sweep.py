@@ -7,55 +7,34 @@ import time
 from collections.abc import Iterator
 from typing import cast
 
-import pytest
-from stage import FOREIGN, Stage
+from worlds.fault import Fault, Probe
+from worlds.stage import FOREIGN, Stage
 
 from rpool.errors import Unreachable
 from rpool.flow.sweep import AT_ONCE, sweep
-from rpool.model.seen import Probed
-from rpool.model.world import World
 
 
-class Silent:
-    """A world of which some servers do not answer before they are released."""
-
-    def __init__(self, stage: Stage, silent: set[str]) -> None:
-        self.stage, self.silent = stage, silent
-        self.asked: list[str] = []
-        self.released = threading.Event()
-
-    def probe(self, server: str) -> Probed:
-        self.asked.append(server)
-        if server in self.silent:
-            self.released.wait(30)
-        return self.stage.world.probe(server)
-
-
-@pytest.fixture
-def many() -> Iterator[tuple[World, Silent]]:
+def test_silent_servers_cost_their_patience_and_hide_no_other() -> None:
     stage = Stage(3 * AT_ONCE)
-    world = Silent(stage, set(list(stage.world.machines)[: AT_ONCE + 4]))
-    yield cast(World, world), world
-    world.released.set()
-
-
-def test_silent_servers_cost_their_patience_and_hide_no_other(many: tuple[World, Silent]) -> None:
-    world, its = many
-    began = time.monotonic()
-    answers = dict(sweep(world, its.stage.world.machines, 0.3))
-    assert time.monotonic() - began < 5
-    assert answers.keys() == its.stage.world.machines.keys()
+    names = list(stage.world.machines)
+    silent, released = names[: AT_ONCE + 4], threading.Event()
+    with stage.faults(Fault(Probe, lambda _: released.wait(30), servers=silent)):
+        began = time.monotonic()
+        answers = dict(sweep(stage.faulty, names, 0.3))
+        assert time.monotonic() - began < 5
+        released.set()
+    assert answers.keys() == set(names)
     unseen = {name for name, answer in answers.items() if isinstance(answer, Unreachable)}
-    assert unseen == its.silent
+    assert unseen == set(silent)
 
 
-def test_who_stops_listening_ends_the_sweep(many: tuple[World, Silent]) -> None:
-    world, its = many
-    its.silent.clear()
-    answers = cast(Iterator[object], sweep(world, its.stage.world.machines, 5))
-    next(answers)
-    answers.close()  # type: ignore[attr-defined]
-    assert len(its.asked) <= AT_ONCE
+def test_who_stops_listening_ends_the_sweep() -> None:
+    stage = Stage(3 * AT_ONCE)
+    with stage.faults(Fault(Probe, lambda _: None)) as (probes,):
+        answers = cast(Iterator[object], sweep(stage.faulty, stage.world.machines, 5))
+        next(answers)
+        answers.close()  # type: ignore[attr-defined]
+    assert len(probes) <= AT_ONCE
 
 
 def test_a_survey_tells_of_each_server_why_it_cannot_be_had() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stage import SPEC, servers
+from worlds.stage import SPEC, servers
 
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import DoesNotFit

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from rpool.api import Attempt, Site, Size, Standing, Target
-from rpool.errors import RpoolError, Unreachable
-from rpool.model.action import Action, AppendJournal
+from rpool.errors import RpoolError
+from rpool.model.action import Action
 from rpool.model.claim import Claim, Phase
 from rpool.model.event import Event
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
@@ -18,9 +17,10 @@ from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import PoolView
-from rpool.model.world import SessionLock
-from rpool.simulate.machine import Machine
+from rpool.simulate.machine import Cluster, Machine
 from rpool.simulate.world import SimulatedWorld
+from worlds.fault import AFTER, Break, Fault
+from worlds.faulty import FaultyWorld
 
 SPEC = PoolSpec(
     name="batch",
@@ -30,6 +30,10 @@ SPEC = PoolSpec(
     control_plane=ControlPlane(3, Endpoint(vip="10.0.1.200")),
     metallb_pools={"default": ("10.0.1.210-10.0.1.230",)},
 )
+BIGGER = replace(SPEC, cores=24, memory_gib=48)
+SMALLER = replace(SPEC, cores=8, memory_gib=16)
+ONE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
+FIVE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=5))
 FOREIGN = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
 
 
@@ -49,35 +53,26 @@ def servers(count: int = 7) -> Fleet:
     )
 
 
-class Losing(SimulatedWorld):
-    """Its session locks are lost once `loses` says so, as when contact breaks for 30 s."""
-
-    loses: Callable[[], bool] = staticmethod(lambda: False)
-
-    @contextmanager
-    def lock(self, server: str, uid: str) -> Iterator[SessionLock]:
-        with super().lock(server, uid):
-            yield _Lost(lambda: self.loses())
-
-    def lose_after(self, kind: type[Action]) -> None:
-        """From the first action of `kind` on that is carried out from now."""
-        self.acted.clear()
-        self.loses = lambda: any(isinstance(action, kind) for action in self.acted)
-
-
-@dataclass
-class _Lost:
-    lost: Callable[[], bool]
-
-
 class Stage:
-    """A site, its modelled world and what was logged."""
+    """A site and what was logged. `world` has its servers as they are; the site reaches them
+    through `faulty`, where things go wrong.
+    """
 
-    def __init__(self, count: int = 7, world: type[SimulatedWorld] = SimulatedWorld) -> None:
-        self.world = world(servers(count))
+    def __init__(self, count: int = 7) -> None:
+        self.world = SimulatedWorld(servers(count))
+        self.faulty = FaultyWorld(self.world)
         config = SiteConfig(servers(count), Ssh(Secret("key")))
-        self.site = Site(config, connect=lambda _: self.world)
+        self.site = Site(config, connect=lambda _: self.faulty)
         self.events: list[Event] = []
+
+    @property
+    def acted(self) -> list[Action]:
+        """What had an effect, in turn, since a test cleared it."""
+        return self.faulty.acted
+
+    def faults(self, *faults: Fault) -> AbstractContextManager[list[list[Any]]]:
+        """See `FaultyWorld.faults`."""
+        return self.faulty.faults(*faults)
 
     def attempt(self, **more: Any) -> Attempt:
         return Attempt(timeout_seconds=60, log=self.events.append, **more)
@@ -91,7 +86,7 @@ class Stage:
         """As another process would see the site: it knows nothing of what was read before."""
         config = self.site.config if fleet is None else replace(self.site.config, fleet=fleet)
         self.world.fleet = config.fleet
-        self.site = Site(config, connect=lambda _: self.world)
+        self.site = Site(config, connect=lambda _: self.faulty)
 
     def plan(self, view: PoolView, wanted: PoolSpec, was: PoolSpec) -> Target:
         """What Terraform does first: read, then plan from what was read."""
@@ -104,6 +99,13 @@ class Stage:
             wanted, Standing(view.uid, size, roles, found.joining, found.leaving), found.offer
         )
 
+    def read(self, view: PoolView) -> PoolView:
+        """The pool as another process sees it."""
+        self.open()
+        found = self.site.read_pool(view).view
+        assert found is not None
+        return found
+
     def become(self, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
         target = self.plan(view, wanted, was)
         return self.site.change_pool(view, wanted, target.roles, self.attempt())
@@ -111,32 +113,39 @@ class Stage:
     def machine(self, name: str) -> Machine:
         return self.world.machines[name]
 
+    def cluster(self, view: PoolView) -> Cluster:
+        """The cluster that the pool's first control plane is in."""
+        cluster = self.machine(view.control_planes[0]).cluster
+        assert cluster is not None
+        return cluster
+
     def claimed(self) -> set[str]:
         return {name for name, machine in self.world.machines.items() if machine.claim}
 
 
+def made(count: int = 9) -> tuple[Stage, PoolView]:
+    """A pool as SPEC asks for it, made just now."""
+    stage = Stage(count)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage.acted.clear()
+    return stage, view
+
+
 @contextmanager
-def killed(stage: Stage, when: Callable[[Action], bool]) -> Iterator[threading.Event]:
-    """As when the plugin is killed: nothing reaches a server any more after the first action for
-    which `when` is true (the event says that there was one), and what came of it is lost.
+def killed(
+    stage: Stage,
+    after: type[Action] | tuple[type, ...],
+    where: Callable[[Any], bool] = lambda action: True,
+    first: int = 1,
+    sure: bool = True,
+) -> Iterator[list[Action]]:
+    """As when the plugin is killed after such an action, the `first` of them: see `Break.KILLED`.
+    Yields the action as soon as it was there. After the block another process sees the site.
     """
-    whole = stage.world.carry_out
-    dead = threading.Event()
-
-    def carry_out(action: Action, timeout_seconds: float) -> None:
-        if dead.is_set():
-            raise Unreachable("killed")
-        whole(action, timeout_seconds)
-        if not isinstance(action, AppendJournal) and when(action):
-            dead.set()
-
-    stage.world.carry_out = carry_out  # type: ignore[method-assign]
-    try:
-        with suppress(RpoolError):
-            yield dead
-    finally:
-        stage.world.carry_out = whole  # type: ignore[method-assign]
-        stage.open()
+    fault = Fault(after, Break.KILLED, AFTER, None, where, first, 1, sure)
+    with suppress(RpoolError), stage.faults(fault) as (last,):
+        yield last
+    stage.open()
 
 
 def with_role(view: PoolView, role: Role) -> list[str]:

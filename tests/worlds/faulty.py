@@ -1,0 +1,225 @@
+"""A world in which things go wrong as a test says.
+
+Why it exists: what the engine promises is about what it does when something breaks, at any moment.
+Were each test to patch or subclass the modelled world for that, a fault could be forgotten, miss
+its moment after a change of names, or be another one than its neighbour's of the same name; and the
+model would have switches that only tests use. So there is one place for faults. They are data
+(`worlds.fault`), they go around any world behind the port, and one that never happened is an error:
+a test that shows nothing does not pass.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rpool.errors import RpoolError, Unreachable
+from rpool.model.action import Action, AppendJournal, AwaitReady, Prepare
+from rpool.model.pool import PoolUid
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.server import ServerName
+from rpool.model.world import SessionLock, World
+from worlds.fault import (
+    AFTER,
+    BEFORE,
+    INSTEAD,
+    AddressAnswers,
+    Answer,
+    Break,
+    Call,
+    EtcdMembers,
+    Fault,
+    Lock,
+    Look,
+    Moment,
+    Observe,
+    Packages,
+    Probe,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Armed:
+    """A fault that is there now: how many calls matched it, and which of them it struck."""
+
+    fault: Fault
+    matched: int = 0
+    struck: list[Call] = field(default_factory=list)
+
+    def strikes(self, call: Call, moment: Moment) -> bool:
+        if not self.fault.matches(call, moment):
+            return False
+        self.matched += 1
+        since = self.matched - self.fault.first
+        if since < 0 or (self.fault.times is not None and since >= self.fault.times):
+            return False
+        self.struck.append(call)
+        return True
+
+
+class FaultyWorld:
+    """See `rpool.model.world.World`. Safe to call from several threads, if the world around which
+    it is is.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._armed: tuple[_Armed, ...] = ()
+        self._guard = threading.Lock()
+        self.acted: list[Action] = []  # what had an effect, be its answer lost; no AwaitReady
+        self.held: set[tuple[ServerName, PoolUid]] = set()  # locks
+        self.fired: Counter[str] = Counter()  # what happened so far, by `Fault.name`
+
+    @contextmanager
+    def faults(self, *faults: Fault) -> Iterator[list[list[Call]]]:
+        """They happen in the block, and have ended after it. Yields, for each of them, the calls
+        that it struck so far. Fails for one that struck none, unless it is not `sure`.
+        """
+        armed = tuple(map(_Armed, faults))
+        with self._guard:
+            self._armed += armed
+        try:
+            yield [its.struck for its in armed]
+        finally:
+            with self._guard:
+                self._armed = tuple(its for its in self._armed if its not in armed)
+            missing = [its.fault.name for its in armed if its.fault.sure and not its.struck]
+            assert not missing, f"never happened: {', '.join(missing)}"
+
+    # -- the port --------------------------------------------------------------------------
+
+    def probe(self, server: ServerName) -> Probed:
+        return self._look(Probe(server), lambda: self._world.probe(server))
+
+    def address_answers(self, via: ServerName, address: str) -> bool:
+        look = AddressAnswers(via)
+        return self._look(look, lambda: self._world.address_answers(via, address))
+
+    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+        return self._look(Packages(via), lambda: self._world.kubernetes_packages(via, minor))
+
+    def observe(self, via: ServerName) -> ClusterSeen:
+        return self._look(Observe(via), lambda: self._world.observe(via))
+
+    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
+        return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
+
+    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        if self._begin(action):
+            self._world.carry_out(action, timeout_seconds)
+            self._acted(action)
+        self._end(action, None)
+
+    def prepare(
+        self,
+        actions: Sequence[Prepare],
+        timeout_seconds: float,
+        done: Callable[[ServerName, RpoolError | None], None],
+    ) -> None:
+        by_server = {action.server: action for action in actions}
+
+        def carried_out(server: ServerName, error: RpoolError | None) -> None:
+            if error is None:
+                self._acted(by_server[server])
+                try:
+                    self._end(by_server[server], None)
+                except RpoolError as lost:
+                    error = lost
+            done(server, error)
+
+        begun: list[Prepare] = []
+        for action in actions:
+            try:
+                if self._begin(action):
+                    begun.append(action)
+                    continue
+            except RpoolError as error:
+                done(action.server, error)
+            else:
+                done(action.server, None)
+        if begun:
+            self._world.prepare(begun, timeout_seconds, carried_out)
+
+    def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
+        return self._lock(Lock(server, uid))
+
+    def close(self) -> None:
+        self._world.close()
+
+    # -- what happens to them ----------------------------------------------------------------
+
+    def _look(self, look: Look, at: Callable[[], T]) -> T:
+        self._begin(look)
+        return self._end(look, at())
+
+    @contextmanager
+    def _lock(self, lock: Lock) -> Iterator[SessionLock]:
+        self._begin(lock)
+        with self._world.lock(lock.server, lock.uid) as held:
+            self._check_alive()
+            self.held.add((lock.server, lock.uid))
+            try:
+                yield _Held(lambda: held.lost() or self._broke(Break.LOCKS_LOST))
+            finally:
+                self.held.discard((lock.server, lock.uid))
+        self._end(lock, None)
+
+    def _begin(self, call: Call) -> bool:
+        """Whether it is to have its effect: nothing else happens instead of it."""
+        self._check_alive()
+        replaced = False
+        for moment in (BEFORE, INSTEAD):
+            for fault in self._strike(call, moment):
+                _happen(fault, call)
+                self._check_alive()
+                replaced = moment is INSTEAD
+        return not replaced
+
+    def _end(self, call: Call, answer: T) -> T:
+        self._check_alive()
+        for fault in self._strike(call, AFTER):
+            if isinstance(fault.does, Answer):
+                answer = fault.does.change(answer)
+            else:
+                _happen(fault, call)
+            self._check_alive()
+        return answer
+
+    def _strike(self, call: Call, moment: Moment) -> Iterator[Fault]:
+        """What is to happen now, one after the other: what comes after an error does not happen."""
+        for its in self._armed:
+            with self._guard:
+                strikes = its.strikes(call, moment)
+                self.fired.update([its.fault.name] * strikes)
+            if strikes:
+                yield its.fault
+
+    def _acted(self, action: Action) -> None:
+        if not isinstance(action, AppendJournal | AwaitReady):
+            self.acted.append(action)
+
+    def _check_alive(self) -> None:
+        if self._broke(Break.KILLED):
+            raise Unreachable("killed")
+
+    def _broke(self, what: Break) -> bool:
+        return any(its.fault.does is what and its.struck for its in self._armed)
+
+
+def _happen(fault: Fault, call: Call) -> None:
+    """Not under a lock: it may wait."""
+    if isinstance(fault.does, Exception):
+        raise fault.does
+    if callable(fault.does):
+        fault.does(call)
+
+
+@dataclass(frozen=True)
+class _Held:
+    lost: Callable[[], bool]
