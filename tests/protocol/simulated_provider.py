@@ -92,11 +92,14 @@ def _world(config: SiteConfig, path: Path) -> World:
         def __init__(self) -> None:
             super().__init__(config.fleet, Store(path))
             kept = recall(path)
-            self.broken = kept.broken
+            self._broken = kept.broken
             self._seconds = kept.seconds
 
         def carry_out(self, action: Action, timeout_seconds: float) -> None:
             time.sleep(self._seconds)
+            error = self._broken.get((type(action), action.server))
+            if error is not None:
+                raise error
             super().carry_out(action, timeout_seconds)
 
     return FaultyWorld()

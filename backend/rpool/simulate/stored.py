@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 
 from rpool.model.action import Action, AppendJournal
 from rpool.model.pool import PoolUid
-from rpool.model.seen import PackagesSeen
 from rpool.model.server import Fleet, ServerName
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Machine
@@ -21,8 +20,7 @@ _JOURNAL_LINES = 100
 
 class StoredWorld(SimulatedWorld):
     """What is declared is the hardware, what is in the file its state. A server that is no longer
-    declared stays as long as it is not as new, but nobody reaches it. Any version of Kubernetes
-    can be installed.
+    declared stays as long as it is not as new, but nobody reaches it.
     """
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
@@ -31,12 +29,6 @@ class StoredWorld(SimulatedWorld):
         self._guard = _Guard(store, self._load)
         with self._guard:
             pass  # a file that cannot be used is an error now, not a server out of reach later
-
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
-        return PackagesSeen()
-
-    def _has_package(self, version: str) -> bool:
-        return True
 
     def carry_out(self, action: Action, timeout_seconds: float) -> None:
         with self._guard:

@@ -20,7 +20,6 @@ from rpool.errors import (
     CommandFailed,
     ForeignClaim,
     NotClaimed,
-    OutcomeUnknown,
     Refused,
     RpoolError,
     Unreachable,
@@ -36,23 +35,15 @@ from rpool.simulate.machine import Cluster, Machine
 
 
 class SimulatedWorld:
-    """See `rpool.model.world.World`. `fleet`, `machines`, `versions`, `broken`, `unobserved` and
-    `lingering` are there for tests to change.
+    """See `rpool.model.world.World`. Any version of Kubernetes can be installed. `fleet` says which
+    servers can be reached, `machines` what is on them.
     """
 
     at_once = 32
 
-    def __init__(self, fleet: Fleet, versions: Sequence[str] = ("1.36.3",)) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
-        self.versions = set(versions)
-        self.offered = set(versions)  # what the repository's index says
-        self.unread = ""  # why no server can read it
-        self.acted: list[Action] = []
-        self.broken: dict[tuple[type[object], ServerName], RpoolError] = {}
-        self.unobserved: dict[ServerName, RpoolError] = {}  # why a look through it fails
-        self.healthy: set[ServerName] = set()  # members of etcd that run on other machines
-        self.lingering: set[ServerName] = set()  # their Nodes stay Ready for a while after a reset
         self._locks: set[tuple[ServerName, PoolUid]] = set()
         self._guard: AbstractContextManager[object] = threading.RLock()
 
@@ -86,14 +77,11 @@ class SimulatedWorld:
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         with self._guard:
             self._reach(via)
-            offered = frozenset(v for v in self.offered if v.startswith(f"{minor}."))
-            return PackagesSeen(offered, self.unread)
+            return PackagesSeen()
 
     def observe(self, via: ServerName) -> ClusterSeen:
         with self._guard:
             cluster = self._serving(via)
-            if via in self.unobserved:
-                raise self.unobserved[via]
             return ClusterSeen(
                 nodes={name: self._node(cluster, name) for name in cluster.nodes},
                 record=cluster.record,
@@ -103,7 +91,7 @@ class SimulatedWorld:
     def _node(self, cluster: Cluster, name: ServerName) -> NodeSeen:
         machine = self.machines[name]
         return NodeSeen(
-            ready=cluster.network and (self._runs(cluster, name) or name in self.lingering),
+            ready=cluster.network and self._runs(cluster, name),
             schedulable=name not in cluster.cordoned,
             control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
             labels={
@@ -131,9 +119,7 @@ class SimulatedWorld:
         with self._guard:
             cluster = self._etcd(via)
             return tuple(
-                EtcdMember(
-                    id_, name, votes=True, healthy=self._runs(cluster, name) or name in self.healthy
-                )
+                EtcdMember(id_, name, votes=True, healthy=self._runs(cluster, name))
                 for name, id_ in cluster.members.items()
             )
 
@@ -167,14 +153,7 @@ class SimulatedWorld:
             machine = self._reach(action.server)
             if not isinstance(action, act.TakeClaim | act.AwaitReady):
                 self._check_claim(machine, action.ownership)
-            error = self.broken.get((type(action), action.server))
-            if error is not None and not isinstance(error, OutcomeUnknown):
-                raise error
             self._effect(action, machine)
-            if error is not None:  # contact breaks once it has happened
-                raise error
-            if not isinstance(action, act.AppendJournal | act.AwaitReady):
-                self.acted.append(action)
 
     @staticmethod
     def _check_claim(machine: Machine, ours: Ownership) -> None:
@@ -190,7 +169,7 @@ class SimulatedWorld:
             case act.SetPhase():
                 self._set_phase(action, machine)
             case act.Prepare():
-                self._prepare(action, machine)
+                machine.prepared_for = action.kubernetes_version
             case act.Init():
                 self._init(action, machine)
             case act.Join():
@@ -246,15 +225,6 @@ class SimulatedWorld:
         if machine.claim is not None:
             machine.claim = replace(machine.claim, phase=action.phase)
 
-    def _prepare(self, action: Prepare, machine: Machine) -> None:
-        if not self._has_package(action.kubernetes_version):
-            name, version = machine.server.name, action.kubernetes_version
-            raise CommandFailed(f"{name}: no package kubeadm {version} (simulated)")
-        machine.prepared_for = action.kubernetes_version
-
-    def _has_package(self, version: str) -> bool:
-        return version in self.versions
-
     def _init(self, action: act.Init, machine: Machine) -> None:
         machine.check_prepared(action.spec.kubernetes_version)
         if machine.cluster is not None:
@@ -269,9 +239,10 @@ class SimulatedWorld:
         if machine.cluster is cluster:
             return
         cluster.admit(action.secrets, machine.server.name)
-        self._check_namesake(cluster, machine.server.name, action.control_plane)
-        if action.control_plane and not all(m.healthy for m in self.etcd_members(action.via)):
-            raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
+        if action.control_plane:
+            self._check_namesake(cluster, machine.server.name)
+            if not all(member.healthy for member in self.etcd_members(action.via)):
+                raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
         machine.become(cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
 
     @staticmethod
@@ -286,13 +257,12 @@ class SimulatedWorld:
         if cluster is not None and role is not None:
             cluster.nodes.setdefault(machine.server.name, role)
 
-    def _check_namesake(self, cluster: Cluster, name: ServerName, control_plane: bool) -> None:
-        """kubeadm refuses a name that is a Ready Node's; and it takes a member of etcd that has the
-        server's address for its own, which then never starts with an empty disk.
+    @staticmethod
+    def _check_namesake(cluster: Cluster, name: ServerName) -> None:
+        """kubeadm takes a member of etcd that has the server's address for its own, and with an
+        empty disk that never starts.
         """
-        if name in cluster.nodes and self._node(cluster, name).ready:
-            raise CommandFailed(f"{name}: a Node of that name is Ready already (simulated)")
-        if control_plane and name in cluster.members:
+        if name in cluster.members:
             raise CommandFailed(f"{name}: its former member is still in etcd (simulated)")
 
     def _configure_metallb(self, action: act.ConfigureMetalLB) -> None:
