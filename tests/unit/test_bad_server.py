@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from stage import SPEC, Stage
+from worlds.stage import SPEC, Stage
 
 from rpool.api import Site
 from rpool.decide.preflight import findings, odd_ones

@@ -273,7 +273,12 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
     )
     moved, asked = threading.Event(), threading.Event()
     slow = Fault(act.Drain, lambda _: asked.wait(60), where=lambda its: its.nodes != (head,))
-    over = Fault(act.DeleteNode, lambda _: moved.set(), AFTER, where=lambda its: its.node == head)
+
+    def lose_the_former(_: act.DeleteNode) -> None:
+        stage.machine(head).powered = False
+        moved.set()
+
+    over = Fault(act.DeleteNode, lose_the_former, AFTER, where=lambda its: its.node == head)
     done: list[PoolView] = []
     changing = threading.Thread(
         target=lambda: done.append(

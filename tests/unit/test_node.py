@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from worlds.expect import settled, touched
 from worlds.fault import Fault, Observe
-from worlds.stage import BIGGER, FOREIGN, SMALLER, SPEC, Stage, killed, with_role
+from worlds.stage import BIGGER, FOREIGN, SMALLER, SPEC, Stage, killed
 
 from rpool.api import NodeRequest, PoolIncomplete
 from rpool.errors import (
@@ -496,9 +496,9 @@ def test_what_helps_a_node_whose_server_is_not_to_be_had_is_no_other_plan(why: s
         stage.machine(SERVER).claim = FOREIGN
     elif why == "silent":
         stage.machine(SERVER).powered = False
-    else:
-        stage.world.broken[act.TakeClaim, SERVER] = ForeignClaim(f"{SERVER} is claimed by pool two")
-    with pytest.raises((RpoolError, PoolIncomplete)) as caught:
+    theirs = ForeignClaim(f"{SERVER} is claimed by pool two")
+    meanwhile = Fault(act.TakeClaim, theirs, sure=why == "claimed meanwhile")
+    with stage.faults(meanwhile), pytest.raises((RpoolError, PoolIncomplete)) as caught:
         stage.site.pin_node(request, stage.attempt(), is_new=True)
     assert f"{SERVER} was to join, but" in caught.value.summary or why == "silent"
     said = caught.value.detail

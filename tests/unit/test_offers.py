@@ -24,7 +24,7 @@ def asked(probes: list[Probe]) -> Counter[str]:
 def test_pools_that_are_read_at_once_ask_each_server_once() -> None:
     gate = threading.Event()
     offers = Offers(FLEET, STAGE.faulty)
-    slow = Fault(Probe, lambda _: gate.wait())
+    slow = Fault(Probe, lambda _: gate.wait(20))
     with STAGE.faults(slow) as (probes,), ThreadPoolExecutor(2) as both:
         readers = [both.submit(offers.make, uid, SPEC, ()) for uid in ("aaaaaaaa", "bbbbbbbb")]
         gate.set()
@@ -41,7 +41,7 @@ def test_a_silent_server_is_left_out_until_it_has_answered(
     monkeypatch.setattr(made_by, "PATIENCE_SECONDS", 0.2)
     answers = threading.Event()
     offers = Offers(FLEET, STAGE.faulty)
-    with STAGE.faults(Fault(Probe, lambda _: answers.wait(), servers="r1u00")) as (probes,):
+    with STAGE.faults(Fault(Probe, lambda _: answers.wait(20), servers="r1u00")) as (probes,):
         assert "no answer within" in offers.make("aaaaaaaa", SPEC, ()).taken["r1u00"]
         answers.set()
         monkeypatch.setattr(made_by, "PATIENCE_SECONDS", 60)
@@ -64,6 +64,6 @@ def test_a_slow_server_is_waited_for_while_others_still_answer(
         return wait(silent, 60, until)
 
     monkeypatch.setattr(made_by, "wait", one_more)
-    with STAGE.faults(Fault(Probe, lambda probe: answers[probe.server].wait())):
+    with STAGE.faults(Fault(Probe, lambda probe: answers[probe.server].wait(20))):
         offer = Offers(FLEET, STAGE.faulty).make("aaaaaaaa", SPEC, ())
     assert offer.verified == FLEET.servers.keys()

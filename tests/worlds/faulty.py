@@ -94,6 +94,10 @@ class FaultyWorld:
 
     # -- the port --------------------------------------------------------------------------
 
+    @property
+    def at_once(self) -> int:
+        return self._world.at_once
+
     def probe(self, server: ServerName) -> Probed:
         return self._look(Probe(server), lambda: self._world.probe(server))
 
