@@ -6,36 +6,13 @@ import copy
 from typing import Any
 
 import pytest
-from worlds.declared import HOST_KEYS, SITE
+from worlds.declared import HOST_KEYS, POOL, SITE, changed
 
 from rpool.config import read_pool, read_site
 from rpool.decide.rules import check, placed
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
 from rpool.model.site import SiteConfig
-
-POOL: dict[str, Any] = {
-    "name": "batch",
-    "kubernetes_version": "1.36.3",
-    "cores": 16,
-    "memory": 32,
-    "control_plane": {"servers": 3, "endpoint": {"vip": "10.0.1.200", "address": None}},
-    "selector": {"zones": ["rack1", "rack2", "rack3"], "labels": None},
-    "networking": {"pod_cidr": None, "service_cidr": None, "cni": None},
-    "metallb": {"pools": {"default": ["10.0.1.210-10.0.1.230"]}},
-    "kubeadm": None,
-}
-
-
-def changed(config: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    config = copy.deepcopy(config)
-    at: Any = config
-    for step in path[:-1]:
-        if at[step] is None:
-            at[step] = {}
-        at = at[step]
-    at[path[-1]] = value
-    return config
 
 
 def site() -> SiteConfig:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from test_config import POOL, PRIVATE_KEY, SITE
+from worlds.declared import POOL, PRIVATE_KEY, SITE
 
 from rpool.config import read_node, read_pool, read_site
 from rpool.errors import Path, SpecError

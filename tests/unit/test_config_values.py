@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from test_config import POOL, SITE, changed
+from worlds.declared import POOL, SITE, changed
 
 from rpool.config import read_pool, read_site
 from rpool.errors import Path, SpecError

@@ -1,8 +1,13 @@
-"""A provider block as a user writes it, decoded: six servers that are reached with one key."""
+"""A provider block and a cluster as a user writes them, decoded: six servers that are reached with
+one key, of which five are asked for.
+"""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
+
+from rpool.errors import Path
 
 HOST_KEYS = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 42 * letter + "A" for letter in "ABCDEF"]
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nQUJD\n-----END RSA PRIVATE KEY-----\n"
@@ -21,3 +26,25 @@ SITE: dict[str, Any] = {
     "ssh": {"private_key": PRIVATE_KEY, "user": None},
     "mirrors": None,
 }
+POOL: dict[str, Any] = {
+    "name": "batch",
+    "kubernetes_version": "1.36.3",
+    "cores": 16,
+    "memory": 32,
+    "control_plane": {"servers": 3, "endpoint": {"vip": "10.0.1.200", "address": None}},
+    "selector": {"zones": ["rack1", "rack2", "rack3"], "labels": None},
+    "networking": {"pod_cidr": None, "service_cidr": None, "cni": None},
+    "metallb": {"pools": {"default": ["10.0.1.210-10.0.1.230"]}},
+    "kubeadm": None,
+}
+
+
+def changed(config: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    config = copy.deepcopy(config)
+    at: Any = config
+    for step in path[:-1]:
+        if at[step] is None:
+            at[step] = {}
+        at = at[step]
+    at[path[-1]] = value
+    return config
