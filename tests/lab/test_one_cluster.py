@@ -149,7 +149,7 @@ def test_the_journal_shows_each_step_on_the_servers(desk: Desk, traced: Path) ->
         if event["outcome"] == "done"
     }
     joined = {f"join {name}" for name in desk.with_role("worker")}
-    assert joined | {"network", "metallb pools", "revoke joiners", "record settled"} <= done
+    assert joined | {"network", "metallb", "revoke joiners", "record settled"} <= done
 
 
 def test_the_api_and_the_application_outlive_a_control_plane(

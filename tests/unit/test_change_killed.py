@@ -178,7 +178,7 @@ def test_who_has_not_joined_yet_stays_half_in_while_it_is_out_of_reach() -> None
     assert half_in in stage.plan(read(stage, state), SPEC, SPEC).leaving
 
 
-@pytest.mark.parametrize("kind", [act.ApplyNetwork, act.ConfigureMetalLB])
+@pytest.mark.parametrize("kind", [act.ApplyNetwork, act.ApplyMetalLB])
 def test_a_create_that_was_cut_off_is_made_whole_by_the_next_change(kind: type[Action]) -> None:
     stage = Stage(12)
     with stage.faults(fails(kind)), pytest.raises(PoolIncomplete) as caught:

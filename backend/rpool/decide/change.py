@@ -331,11 +331,9 @@ class _Then:
         if not wanted:
             there = self.change.record.may_have_metallb
             return [self._step("remove metallb", RemoveMetalLB(heir, ours))] if there else []
-        configure = ConfigureMetalLB(heir, ours, wanted)
         if was and settled:
-            return [self._step("metallb pools", configure)]
-        install = self._step("metallb", ApplyMetalLB(heir, ours))
-        return [install, self._step("metallb pools", configure, install.name)]
+            return [self._step("metallb pools", ConfigureMetalLB(heir, ours, wanted))]
+        return [self._step("metallb", ApplyMetalLB(heir, ours, wanted))]
 
 
 def _departures(

@@ -8,7 +8,6 @@ from rpool.decide.joining import Joining, ServersUp
 from rpool.model.action import (
     ApplyMetalLB,
     ApplyNetwork,
-    ConfigureMetalLB,
     RevokeJoiners,
     WriteRecord,
 )
@@ -39,7 +38,7 @@ def _cluster_steps(up: ServersUp, servers_up: list[Step]) -> list[Step]:
     steps = [
         Step("record applying", via, WriteRecord(via, ours, _record(joining, False), ""), serving),
         *network,
-        *_metallb(up, serving, joins),
+        *_metallb(up, serving),
         Step(
             "revoke joiners", via, RevokeJoiners(via, ours, joining.secrets), serving, after=joins
         ),
@@ -70,15 +69,9 @@ def _network(up: ServersUp, serving: frozenset[StepName]) -> list[Step]:
     return [Step("network", up.via, action, serving)]
 
 
-def _metallb(up: ServersUp, serving: frozenset[StepName], joins: frozenset[StepName]) -> list[Step]:
-    """Its pools come once a worker is in: before that its webhook has nowhere to run."""
+def _metallb(up: ServersUp, serving: frozenset[StepName]) -> list[Step]:
     pools = up.joining.spec.metallb_pools
     if not pools:
         return []
     ours = up.joining.ownership(up.via, up.seen)
-    worker = {f"join {name}" for name in up.joining.with_role(Role.WORKER)[:1]}
-    configure = ConfigureMetalLB(up.via, ours, pools)
-    return [
-        Step("metallb", up.via, ApplyMetalLB(up.via, ours), serving),
-        Step("metallb pools", up.via, configure, frozenset({"metallb"} | (worker & joins))),
-    ]
+    return [Step("metallb", up.via, ApplyMetalLB(up.via, ours, pools), serving)]

@@ -66,11 +66,16 @@ def _records() -> TypeAdapter[Record]:
 def metallb(pools: Mapping[str, tuple[str, ...]]) -> str:
     """MetalLB's address pools and the one advertisement (L2) that names them all."""
     documents = [
-        _metallb("IPAddressPool", name, {"addresses": list(addresses)})
+        _metallb("IPAddressPool", name, {"addresses": [_span(its) for its in addresses]})
         for name, addresses in sorted(pools.items())
     ]
     advertisement = _metallb("L2Advertisement", "rpool", {"ipAddressPools": sorted(pools)})
     return "\n---\n".join(json.dumps(document) for document in [*documents, advertisement])
+
+
+def _span(addresses: str) -> str:
+    """MetalLB takes a single address as a network alone."""
+    return addresses if {"-", "/"} & set(addresses) else f"{addresses}/32"
 
 
 def _metallb(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Mapping
 from typing import assert_never
 
 from rpool.errors import Bug
@@ -74,13 +75,11 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             variables = node | _manifest(FLANNEL, site) | {"POD_CIDR": action.pod_cidr}
             return ("fetch", "network"), variables
         case act.ApplyMetalLB():
-            return ("fetch", "metallb"), node | _manifest(METALLB, site)
+            return ("fetch", "pools", "metallb"), (
+                node | _manifest(METALLB, site) | _pools(action.pools)
+            )
         case act.ConfigureMetalLB():
-            pools = {
-                "POOLS": documents.metallb(action.pools),
-                "POOL_NAMES": " ".join(sorted(action.pools)),
-            }
-            return ("metallb-pools",), node | pools
+            return ("pools", "metallb-pools"), node | _pools(action.pools)
         case act.WriteRecord():
             text = documents.record(action.record)
             changes = {"CHANGE": action.record.change, "OVER": action.over}
@@ -169,6 +168,10 @@ def _etcd_member(action: act.RemoveEtcdMember) -> Variables:
     if not action.member_id:
         raise Bug(f"{action.member} was to leave etcd before anybody looked at etcd's members")
     return {"MEMBER": action.member, "MEMBER_ID": action.member_id}
+
+
+def _pools(pools: Mapping[str, tuple[str, ...]]) -> Variables:
+    return {"POOLS": documents.metallb(pools), "POOL_NAMES": " ".join(sorted(pools))}
 
 
 def _manifest(manifest: Manifest, site: SiteConfig) -> Variables:

@@ -68,6 +68,10 @@ class Cluster:
         self.dressed.pop(name, None)
         self.cordoned.discard(name)
 
+    def install_metallb(self, action: act.ApplyMetalLB) -> None:
+        self.metallb = True
+        self.pools = dict(action.pools)
+
     def remove_metallb(self) -> None:
         self.metallb = False
         self.pools.clear()

@@ -181,7 +181,7 @@ class SimulatedWorld:
             case act.ApplyNetwork():
                 self._serving(action.server).network = True
             case act.ApplyMetalLB():
-                self._serving(action.server).metallb = True
+                self._serving(action.server).install_metallb(action)
             case act.ConfigureMetalLB():
                 self._configure_metallb(action)
             case act.WriteRecord():

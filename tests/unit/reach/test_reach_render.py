@@ -229,13 +229,14 @@ def test_manifests_come_from_the_mirror_where_there_is_one() -> None:
 
 
 def test_metallb_gets_a_pool_for_each_and_one_advertisement_of_them_all() -> None:
-    text = documents.metallb({"b": ("10.0.1.240/29",), "a": ("10.0.1.210-10.0.1.230",)})
+    text = documents.metallb({"b": ("10.0.1.240/29", "10.0.1.7"), "a": ("10.0.1.210-10.0.1.230",)})
     objects = [json.loads(part) for part in text.split("\n---\n")]
     assert [(o["kind"], o["metadata"]["name"]) for o in objects] == [
         ("IPAddressPool", "a"),
         ("IPAddressPool", "b"),
         ("L2Advertisement", "rpool"),
     ]
+    assert objects[1]["spec"] == {"addresses": ["10.0.1.240/29", "10.0.1.7/32"]}
     assert objects[2]["spec"] == {"ipAddressPools": ["a", "b"]}
 
 

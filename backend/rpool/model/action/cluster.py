@@ -80,18 +80,21 @@ class ApplyNetwork:
 
 @dataclass(frozen=True, slots=True)
 class ApplyMetalLB:
-    """Install MetalLB: applied server-side from the upstream manifest, checked by digest."""
+    """Install MetalLB with its address pools (L2), and wait for nothing of it to run: applied
+    server-side from the upstream manifest, checked by digest.
+    """
 
     server: ServerName
     ownership: Ownership
+    pools: Mapping[str, tuple[str, ...]]
     guard: ClassVar[Guard] = Guard.TOGETHER
-    limit_seconds: ClassVar[float] = 180
+    limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "installing MetalLB"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigureMetalLB:
-    """Wait for MetalLB's webhook, then make its address pools exactly these (L2)."""
+    """Make the address pools of a MetalLB that runs exactly these (L2)."""
 
     server: ServerName
     ownership: Ownership
