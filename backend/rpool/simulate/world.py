@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from rpool.certificates import new_ca
+from rpool.decide.quorum import majority
 from rpool.errors import (
     Bug,
     CommandFailed,
@@ -26,12 +27,16 @@ from rpool.errors import (
 )
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
-from rpool.model.claim import Ownership
+from rpool.model.claim import Claim, Ownership
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Cluster, Machine
+
+
+def _foreign(server: ServerName, claim: Claim) -> ForeignClaim:
+    return ForeignClaim(f"{server} is claimed by pool {claim.pool} (uid {claim.uid})")
 
 
 class SimulatedWorld:
@@ -134,7 +139,7 @@ class SimulatedWorld:
         cluster = self._reach(via).cluster
         if cluster is None or via not in cluster.members:
             raise CommandFailed(f"{via} serves no API (simulated)")
-        if len(self._running(cluster)) <= len(cluster.members) // 2:
+        if len(self._running(cluster)) < majority(len(cluster.members)):
             raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
         return cluster
 
@@ -159,8 +164,11 @@ class SimulatedWorld:
     def _check_claim(machine: Machine, ours: Ownership) -> None:
         if machine.claim is None:
             raise NotClaimed(f"{machine.server.name} is not claimed (simulated)")
-        if machine.claim.ownership != ours:
-            raise Refused(f"{machine.server.name} is not claimed by pool {ours.uid} (simulated)")
+        if machine.claim.uid != ours.uid:
+            raise _foreign(machine.server.name, machine.claim)
+        if machine.claim.epoch != ours.epoch:
+            summary = f"{machine.server.name} has another life in its pool than this command"
+            raise Refused(f"{summary} was meant for (simulated)")
 
     def _effect(self, action: Action, machine: Machine) -> None:
         match action:
@@ -214,9 +222,10 @@ class SimulatedWorld:
     @staticmethod
     def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
         name = machine.server.name
-        if machine.claim is not None and machine.claim.ownership != action.claim.ownership:
-            raise Refused(f"{name} is claimed by pool {machine.claim.pool} (simulated)")
-        if machine.claim is None and machine.traces:
+        if machine.claim is not None:
+            SimulatedWorld._check_claim(machine, action.claim.ownership)
+            return
+        if machine.traces:
             raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
         machine.claim = action.claim
 
@@ -317,7 +326,7 @@ class SimulatedWorld:
                 raise Refused(f"pool {uid} is locked on {server} (simulated)")
             claim = self.machines[server].claim
             if claim is not None and claim.uid != uid:
-                raise ForeignClaim(f"{server} is claimed by pool {claim.pool} (uid {claim.uid})")
+                raise _foreign(server, claim)
             self._locks.add((server, uid))
         try:
             yield _Lock()
