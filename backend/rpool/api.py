@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpool.config import NodeRequest, read_node, read_pool, read_site
+from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Interrupted, TimedOut, Unreachable
@@ -43,9 +43,9 @@ __all__ = [
     "Size",
     "Standing",
     "Target",
-    "read_node",
-    "read_pool",
-    "read_site",
+    "parse_node",
+    "parse_pool",
+    "parse_site",
 ]
 
 

@@ -77,6 +77,6 @@ class Provider:
 
 
 def _read(config: dict[str, Any]) -> SiteConfig | None:
-    from rpool.api import read_site
+    from rpool.api import parse_site
 
-    return read_site(*split(config))
+    return parse_site(*split(config))

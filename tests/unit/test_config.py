@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from worlds.declared import HOST_KEYS, POOL, SITE, changed
 
-from rpool.config import read_pool, read_site
+from rpool.config import parse_pool, parse_site
 from rpool.decide.rules import check, placed
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
@@ -16,7 +16,7 @@ from rpool.model.site import SiteConfig
 
 
 def site() -> SiteConfig:
-    config = read_site(SITE)
+    config = parse_site(SITE)
     assert config is not None
     return config
 
@@ -24,7 +24,7 @@ def site() -> SiteConfig:
 def problems_at_plan(pool: dict[str, Any]) -> tuple[Problem, ...]:
     """What validate and plan say together, without any server."""
     try:
-        spec = read_pool(pool)
+        spec = parse_pool(pool)
         assert isinstance(spec, PoolSpec)
         check(spec, site().fleet)
         placed(spec, site().fleet, "uid")
@@ -141,7 +141,7 @@ def test_a_mistake_in_a_site_is_found_before_any_server_is_asked(
     path: Path, value: Any, at: Path, says: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        read_site(changed(SITE, path, value))
+        parse_site(changed(SITE, path, value))
     found = {problem.path: problem.summary for problem in caught.value.problems}
     assert says in found[at]
 
@@ -150,7 +150,7 @@ def test_a_server_name_that_cannot_be_a_node_name_is_found() -> None:
     config = copy.deepcopy(SITE)
     config["fleet"]["R1_U1"] = config["fleet"].pop("r1u00")
     with pytest.raises(SpecError) as caught:
-        read_site(config)
+        parse_site(config)
     assert caught.value.problems[0].path == ("fleet", "R1_U1")
 
 
@@ -162,7 +162,7 @@ def test_all_mistakes_come_at_once() -> None:
 def test_a_private_key_is_never_part_of_an_error() -> None:
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0c2VjcmV0\n-----END OPENSSH PRIVATE KEY-----"
     with pytest.raises(SpecError) as caught:
-        read_site(changed(SITE, ("ssh", "private_key"), key))
+        parse_site(changed(SITE, ("ssh", "private_key"), key))
     assert "c2VjcmV0" not in repr(caught.value.problems) + str(caught.value)
 
 
@@ -170,16 +170,16 @@ def test_rules_about_unknown_values_wait_and_the_others_do_not() -> None:
     pool = copy.deepcopy(POOL)
     del pool["cores"], pool["control_plane"]["endpoint"]
     unknown = [("cores",), ("control_plane", "endpoint")]
-    assert read_pool(pool, unknown) is None
+    assert parse_pool(pool, unknown) is None
     empty = pool | {"metallb": {"pools": {}}}
-    assert read_pool(empty, [*unknown, ("metallb", "pools", "default")]) is None
+    assert parse_pool(empty, [*unknown, ("metallb", "pools", "default")]) is None
     with pytest.raises(SpecError) as caught:
-        read_pool(pool | {"memory": 0}, unknown)
+        parse_pool(pool | {"memory": 0}, unknown)
     assert [problem.path for problem in caught.value.problems] == [("memory",)]
 
 
 def test_what_does_not_fit_is_counted() -> None:
-    spec = read_pool(POOL | {"cores": 48})
+    spec = parse_pool(POOL | {"cores": 48})
     assert spec is not None
     with pytest.raises(DoesNotFit) as caught:
         placed(spec, site().fleet, "uid", {"r1u00": "claimed by pool other"})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from worlds.declared import POOL, PRIVATE_KEY, SITE
 
-from rpool.config import read_node, read_pool, read_site
+from rpool.config import parse_node, parse_pool, parse_site
 from rpool.errors import Path, SpecError
 from rpool.model.secret import shown
 from rpool_provider.resources import durations
@@ -51,10 +51,10 @@ NODE = {
     "taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}],
 }
 CONFIGURATIONS: dict[str, tuple[Callable[[Any], object], dict[str, Any]]] = {
-    "provider": (read_site, FULL_SITE),
-    "cluster": (read_pool, FULL_POOL),
-    "cluster behind a load balancer": (read_pool, LOAD_BALANCED),
-    "node": (read_node, NODE),
+    "provider": (parse_site, FULL_SITE),
+    "cluster": (parse_pool, FULL_POOL),
+    "cluster behind a load balancer": (parse_pool, LOAD_BALANCED),
+    "node": (parse_node, NODE),
 }
 
 
@@ -117,7 +117,7 @@ def test_nor_has_one_about_a_time_limit(key: str) -> None:
 def test_a_key_and_a_user_that_were_swapped_are_told_without_the_key() -> None:
     ssh = {"private_key": "ops", "user": KEYS["whole"]}
     with pytest.raises(SpecError) as caught:
-        read_site({**FULL_SITE, "ssh": ssh})
+        parse_site({**FULL_SITE, "ssh": ssh})
     assert {problem.path for problem in caught.value.problems} == {
         ("ssh", "private_key"),
         ("ssh", "user"),

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from worlds.declared import POOL, SITE, changed
 
-from rpool.config import read_pool, read_site
+from rpool.config import parse_pool, parse_site
 from rpool.errors import Path, SpecError
 
 ENDPOINT: Path = ("control_plane", "endpoint")
@@ -37,7 +37,7 @@ ENDPOINT: Path = ("control_plane", "endpoint")
 )
 def test_an_endpoint_that_is_no_host_and_port_is_found(address: str) -> None:
     with pytest.raises(SpecError) as caught:
-        read_pool(changed(POOL, ENDPOINT, {"address": address}))
+        parse_pool(changed(POOL, ENDPOINT, {"address": address}))
     (problem,) = caught.value.problems
     assert problem.path == (*ENDPOINT, "address")
     assert "host:port such as" in problem.summary
@@ -47,7 +47,7 @@ def test_an_endpoint_that_is_no_host_and_port_is_found(address: str) -> None:
     "address", ["api.example.org:6443", "10.0.1.9:443", "lb-1:1", "x1.y2z:65535"]
 )
 def test_an_endpoint_may_be_a_name_or_an_address(address: str) -> None:
-    assert read_pool(changed(POOL, ENDPOINT, {"address": address}))
+    assert parse_pool(changed(POOL, ENDPOINT, {"address": address}))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_endpoint_may_be_a_name_or_an_address(address: str) -> None:
 )
 def test_what_a_component_may_not_be_told_is_found(attribute: str, value: str, says: str) -> None:
     with pytest.raises(SpecError) as caught:
-        read_pool(changed(POOL, ("kubeadm", attribute), value))
+        parse_pool(changed(POOL, ("kubeadm", attribute), value))
     (problem,) = caught.value.problems
     assert problem.path == ("kubeadm", attribute)
     assert says in problem.summary
@@ -79,7 +79,7 @@ def test_what_leaves_a_kubelet_as_closed_as_it_was_is_taken() -> None:
         "cgroupDriver: cgroupfs\nauthentication: {anonymous: {enabled: false}}\n"
         "authorization: {mode: Webhook}\nreadOnlyPort: 0\nfailSwapOn: false\n"
     )
-    assert read_pool(changed(POOL, ("kubeadm", "kubelet"), text))
+    assert parse_pool(changed(POOL, ("kubeadm", "kubelet"), text))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_leaves_a_kubelet_as_closed_as_it_was_is_taken() -> None:
 def test_a_check_of_kubeadm_s_is_passed_over_by_its_name(check: str, says: str) -> None:
     path = ("kubeadm", "ignore_preflight_errors")
     with pytest.raises(SpecError) as caught:
-        read_pool(changed(POOL, path, ["SystemVerification", check]))
+        parse_pool(changed(POOL, path, ["SystemVerification", check]))
     (problem,) = caught.value.problems
     assert problem.path == (*path, 1)
     assert says in problem.summary
@@ -108,7 +108,7 @@ def test_the_names_that_kubeadm_has_are_taken() -> None:
         "FileContent--proc-sys-net-ipv4-ip_forward",
         "FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml",
     ]
-    spec = read_pool(changed(POOL, ("kubeadm", "ignore_preflight_errors"), names))
+    spec = parse_pool(changed(POOL, ("kubeadm", "ignore_preflight_errors"), names))
     assert spec is not None
     assert spec.kubeadm.ignore_preflight_errors == tuple(names)
 
@@ -116,13 +116,13 @@ def test_the_names_that_kubeadm_has_are_taken() -> None:
 @pytest.mark.parametrize("version", ["1.036.3", "1.36.03", "1.٣٦.3", "1.36.3\n"])
 def test_a_version_is_ascii_digits_without_leading_zeros(version: str) -> None:
     with pytest.raises(SpecError, match="is not a Kubernetes version"):
-        read_pool(changed(POOL, ("kubernetes_version",), version))
+        parse_pool(changed(POOL, ("kubernetes_version",), version))
 
 
 @pytest.mark.parametrize("address", ["300.1.1.1", "10.0.1", "a..b", "-a", "a-", "x_y", ""])
 def test_a_server_s_address_is_a_name_or_an_address(address: str) -> None:
     with pytest.raises(SpecError, match="neither an IPv4 address nor a host name"):
-        read_site(changed(SITE, ("fleet", "r1u00", "address"), address))
+        parse_site(changed(SITE, ("fleet", "r1u00", "address"), address))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_server_s_address_is_a_name_or_an_address(address: str) -> None:
 )
 def test_a_mirror_s_address_has_the_characters_of_one(url: str) -> None:
     with pytest.raises(SpecError, match="is not an http or https address"):
-        read_site(changed(SITE, ("mirrors", "images"), url))
+        parse_site(changed(SITE, ("mirrors", "images"), url))
 
 
 @pytest.mark.parametrize(("bits", "sound"), [(1024, False), (2048, True)])
@@ -139,8 +139,8 @@ def test_an_rsa_host_key_is_long_enough(bits: int, sound: bool) -> None:
     text = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     config = changed(SITE, ("fleet", "r1u00", "host_key"), text)
     if sound:
-        assert read_site(config)
+        assert parse_site(config)
         return
     with pytest.raises(SpecError, match=f"this RSA host key has {bits} bits") as caught:
-        read_site(config)
+        parse_site(config)
     assert caught.value.problems[0].path == ("fleet", "r1u00", "host_key")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from worlds.declared import SITE
 
-from rpool.config import read_site
+from rpool.config import parse_site
 from rpool.errors import Path, SpecError
 
 SERVER = {"address": "10.0.1.4", "cores": 8, "memory": 16, "zone": "rack1"}
@@ -15,7 +15,7 @@ FLEET = {"r1u04": SERVER}
 
 
 def test_a_number_is_a_fleet() -> None:
-    config = read_site({"fleet": None, "ssh": None, "simulate": {"servers": 12}})
+    config = parse_site({"fleet": None, "ssh": None, "simulate": {"servers": 12}})
     assert config is not None
     assert config.simulated
     assert len(config.fleet.servers) == 12
@@ -23,14 +23,14 @@ def test_a_number_is_a_fleet() -> None:
 
 def test_a_declared_fleet_is_modelled_as_it_is_without_ssh_and_host_keys() -> None:
     lost = SERVER | {"address": "10.0.1.5", "lost": True, "host_key": None}
-    config = read_site({"fleet": FLEET | {"r1u05": lost}, "simulate": {"servers": None}})
+    config = parse_site({"fleet": FLEET | {"r1u05": lost}, "simulate": {"servers": None}})
     assert config is not None
     assert config.simulated
     assert config.fleet.servers["r1u05"].lost
 
 
 def test_a_real_site_can_be_simulated_as_it_is() -> None:
-    real, modelled = read_site(SITE), read_site(SITE | {"simulate": {}})
+    real, modelled = parse_site(SITE), parse_site(SITE | {"simulate": {}})
     assert real is not None and modelled is not None
     assert (real.simulated, modelled.simulated) == (False, True)
     assert real.fleet == modelled.fleet
@@ -55,7 +55,7 @@ def test_a_wrong_combination_is_one_error_with_its_path(
     config: dict[str, Any], path: Path, says: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        read_site(config)
+        parse_site(config)
     (problem,) = caught.value.problems
     assert problem.path == path
     assert says in problem.summary
@@ -73,4 +73,4 @@ def test_a_wrong_combination_is_one_error_with_its_path(
     ],
 )
 def test_what_is_unknown_yet_is_no_error(config: dict[str, Any], unknown: Path) -> None:
-    assert read_site(config, [unknown]) is None
+    assert parse_site(config, [unknown]) is None

@@ -4,7 +4,7 @@ Values may still be unknown (Terraform plans before everything is known): the ca
 out and names their paths, and rules about them wait. Every mistake is found at once, with its path.
 """
 
-from rpool.config.node import NodeRequest, read_node
-from rpool.config.read import read_pool, read_site
+from rpool.config.node import NodeRequest, parse_node
+from rpool.config.parse import parse_pool, parse_site
 
-__all__ = ["NodeRequest", "read_node", "read_pool", "read_site"]
+__all__ = ["NodeRequest", "parse_node", "parse_pool", "parse_site"]

@@ -67,7 +67,7 @@ class _Simulate(Model):
 
 
 class SiteModel(Model):
-    """Which of its parts go together is for `rpool.config.read` to check."""
+    """Which of its parts go together is for `rpool.config.parse` to check."""
 
     fleet: Annotated[dict[values.Name63, _Server], Field(min_length=1)] | None = None
     ssh: _Ssh | None = None
@@ -121,7 +121,7 @@ class _MetalLB(Model):
     pools: Annotated[
         dict[
             values.Name63,
-            Annotated[list[Annotated[str, AfterValidator(values.range)]], Field(min_length=1)],
+            Annotated[list[Annotated[str, AfterValidator(values.address_span)]], Field(min_length=1)],
         ],
         Field(min_length=1),
     ]

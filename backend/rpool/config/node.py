@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from rpool.config import values
 from rpool.config.models import Model
-from rpool.config.read import checked
+from rpool.config.parse import checked
 from rpool.errors import Path, Problem, SpecError
 from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
@@ -52,7 +52,7 @@ class _Node(Model):
         return NodeRequest(self.cluster, self.server, NodeSpec(self.labels, taints))
 
 
-def read_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:
+def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:
     """The request in an `rpool_node`, or None while too much is unknown. Raises SpecError."""
     model = checked(_Node, config, unknown)
     if model is None:

@@ -79,7 +79,7 @@ def cidr(value: str) -> str:
     return str(network)
 
 
-def range(value: str) -> str:
+def address_span(value: str) -> str:
     try:
         address_range(value)
     except ValueError as error:

@@ -36,9 +36,9 @@ _REQUEST = tuple(
 
 def spec(values: dict[str, Any]) -> PoolSpec | None:
     """The request in a configuration or plan; None while too much is unknown. Raises SpecError."""
-    from rpool.api import read_pool
+    from rpool.api import parse_pool
 
-    return read_pool(*split({name: values[name] for name in _REQUEST}))
+    return parse_pool(*split({name: values[name] for name in _REQUEST}))
 
 
 def configuration(spec: PoolSpec) -> dict[str, Any]:

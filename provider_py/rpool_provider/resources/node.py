@@ -138,9 +138,9 @@ class Node:
 
 
 def _request(values: Values) -> NodeRequest | None:
-    from rpool.api import read_node
+    from rpool.api import parse_node
 
-    return read_node(*split({name: values[name] for name in _REQUEST}))
+    return parse_node(*split({name: values[name] for name in _REQUEST}))
 
 
 def _known(values: Values) -> NodeRequest:

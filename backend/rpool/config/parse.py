@@ -17,7 +17,7 @@ from rpool.model.secret import may_be_key
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> site.SiteConfig | None:
+def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> site.SiteConfig | None:
     """The site in a provider block, or None while too much of it is unknown. Raises SpecError."""
     model = checked(SiteModel, config, unknown)
     if model is None or any(path[0] in _SERVERS for path in unknown):
@@ -70,7 +70,7 @@ def _keyless(model: SiteModel) -> Iterator[Problem]:
                 yield Problem(path, f"{'.'.join(path)} is required", "No other key is accepted.")
 
 
-def read_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
+def parse_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
     """The request in an `rpool_cluster`, or None while too much of it is unknown.
 
     Raises SpecError. Contradictions between attributes are `rpool.decide.rules`' to find.
