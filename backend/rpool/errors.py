@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 
 _NOT_PRINTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
+    "\ud800-\udfff"  # half of a character: nothing can encode it
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"  # what turns the direction, or breaks a line
 )
 _PRIVATE_KEY = re.compile(

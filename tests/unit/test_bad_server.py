@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +15,11 @@ from rpool.api import Site
 from rpool.decide.preflight import findings, odd_ones
 from rpool.errors import CommandFailed, DoesNotFit, Refused
 from rpool.flow.observe import probe_all
-from rpool.model.pool import ControlPlane, Endpoint
+from rpool.model.pool import ControlPlane, Endpoint, Kubeadm
+from rpool.model.record import Record, RecordPhase
 from rpool.model.seen import ClockSeen, Probed
 from rpool.model.world import World
-from rpool.reach import sightings
+from rpool.reach import documents, sightings
 
 DEEP = b"[" * 100_000
 PICKED = "r2u01"  # a small server, which a create takes for a control plane
@@ -256,6 +258,31 @@ HOSTILE = {
     "deep health": b"health\t" + DEEP + b"\nmembers\t{}\n",
     "no certificate": b"ca\t//79\n",
 }
+
+
+def recorded(**more: Any) -> bytes:
+    spec = replace(SPEC, **more)
+    record = Record("0badcafe", spec, 1, RecordPhase.SETTLED, {})
+    text: str = json.loads(documents.record(record))["data"]["record"]
+    return f"record\t{text}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        recorded(name="b\x1b[2J"),
+        recorded(kubeadm=Kubeadm("a: 1\n#\x1b]52;c;eA==\x07\n")),
+        recorded(name="b\ud800"),
+        recorded(cores=10**400),
+        b"ca\t" + base64.b64encode(b"-----BEGIN CERTIFICATE-----\n\x1b[2J\n"),
+    ],
+    ids=["a name", "a kubelet's text", "half a character", "a size", "a certificate"],
+)
+def test_what_a_state_cannot_hold_is_no_record(printed: bytes) -> None:
+    """Whoever administers a cluster writes it; Terraform prints lines of a state as they are."""
+    assert sightings.cluster("r1u04", recorded(kubeadm=Kubeadm("a: 1\nb:\t2\n"))).record
+    with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
+        sightings.cluster("r1u04", printed)
 
 
 @pytest.mark.parametrize("printed", HOSTILE.values(), ids=HOSTILE)

@@ -53,10 +53,13 @@ def test_an_endpoint_may_be_a_name_or_an_address(address: str) -> None:
 @pytest.mark.parametrize(
     ("attribute", "value", "says"),
     [
-        ("kubelet", "apiVersion: v1", "apiVersion is not to be set here"),
-        ("kubelet", "kind: ClusterConfiguration", "kind is not to be set here"),
-        ("kube_proxy", "apiVersion: v1", "apiVersion is not to be set here"),
-        ("kube_proxy", "kind: Secret", "kind is not to be set here"),
+        ("kubelet", "apiVersion: v1", "apiVersion can only be kubelet.config.k8s.io/v1beta1"),
+        ("kubelet", "kind: ClusterConfiguration", "kind can only be KubeletConfiguration"),
+        ("kube_proxy", "apiVersion: v1", "apiVersion can only be kubeproxy.config.k8s.io/v1alpha1"),
+        ("kube_proxy", "kind: Secret", "kind can only be KubeProxyConfiguration"),
+        ("kubelet", "since: 2026-01-01", "a value that kubeadm cannot take, such as a date"),
+        ("kubelet", "a: .nan", "a value that kubeadm cannot take"),
+        ("kubelet", "a: !!binary aGVsbG8=", "a value that kubeadm cannot take"),
         ("kubelet", "authentication: {anonymous: {enabled: true}}", "lets anybody"),
         ("kubelet", "authorization: {mode: AlwaysAllow}", "must be Webhook"),
         ("kubelet", "readOnlyPort: 10255", "readOnlyPort"),

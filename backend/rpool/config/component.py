@@ -6,6 +6,7 @@ here. Every check raises ValueError with a sentence for the user.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -13,18 +14,21 @@ from rpool.model.pool import CGROUP_DRIVERS
 from rpool.model.secret import may_be_key, shown
 
 CHECK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
-_OURS = ("apiVersion", "kind")
+_API_VERSIONS = {
+    "KubeletConfiguration": "kubelet.config.k8s.io/v1beta1",
+    "KubeProxyConfiguration": "kubeproxy.config.k8s.io/v1alpha1",
+}
 
 
 def kube_proxy(value: str) -> str:
     """A YAML mapping of KubeProxyConfiguration; parsed again where it is used."""
-    _settings(value)
+    _settings(value, "KubeProxyConfiguration")
     return value
 
 
 def kubelet(value: str) -> str:
     """A YAML mapping of KubeletConfiguration that leaves the kubelet's API closed to strangers."""
-    settings = _settings(value)
+    settings = _settings(value, "KubeletConfiguration")
     driver = settings.get("cgroupDriver", CGROUP_DRIVERS[0])
     if driver not in CGROUP_DRIVERS:
         raise ValueError(f"cgroupDriver must be one of {' or '.join(CGROUP_DRIVERS)}")
@@ -58,7 +62,8 @@ def preflight_check(value: str) -> str:
     return value
 
 
-def _settings(value: str) -> dict[Any, Any]:
+def _settings(value: str, kind: str) -> dict[Any, Any]:
+    """The mapping in a text, which may say itself what it is, as a whole document does."""
     import yaml  # slow to load, and few configurations have such a text
 
     try:
@@ -68,9 +73,15 @@ def _settings(value: str) -> dict[Any, Any]:
         raise ValueError(f"this is not YAML{why}") from None
     if not isinstance(parsed, dict):
         raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
-    for name in _OURS:
-        if name in parsed:
-            raise ValueError(f"{name} is not to be set here: rpool says it. Take it out")
+    for name, ours in {"apiVersion": _API_VERSIONS[kind], "kind": kind}.items():
+        if parsed.get(name, ours) != ours:
+            raise ValueError(f"{name} can only be {ours} here. Correct it, or take it out")
+    try:
+        json.dumps(parsed, allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"this has a value that kubeadm cannot take, such as a date: {str(error)[:300]}"
+        ) from None
     return parsed
 
 

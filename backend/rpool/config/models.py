@@ -121,7 +121,9 @@ class _MetalLB(Model):
     pools: Annotated[
         dict[
             values.Name63,
-            Annotated[list[Annotated[str, AfterValidator(values.address_span)]], Field(min_length=1)],
+            Annotated[
+                list[Annotated[str, AfterValidator(values.address_span)]], Field(min_length=1)
+            ],
         ],
         Field(min_length=1),
     ]

@@ -19,6 +19,7 @@ from rpool.flow.view import of_record
 from rpool.model.claim import Claim
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
+from rpool.model.secret import may_be_key, shown
 from rpool.model.seen import ClusterSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import Condition, PoolView
@@ -110,6 +111,9 @@ class Remains(NoApi):
     """
 
 
+LONGEST_NAME = 63
+
+
 def not_in_fleet(what: str, missing: Sequence[ServerName]) -> Refused:
     """The error about something whose servers the fleet does not have, so that nobody asked them.
     They may be claimed and running: it is not gone.
@@ -130,6 +134,11 @@ def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = 
     Raises SpecError when there is no such pool or the name is not clear, Unreachable when no server
     answers, or none that shows the pool's API.
     """
+    if len(uid_or_name) > LONGEST_NAME or may_be_key(uid_or_name):
+        raise _asked_wrong(
+            f"{shown(uid_or_name)} is neither the uid nor the name of a cluster",
+            "A uid is like 0863513a; a name has 40 characters at most.",
+        )
     swept = _Swept()
     for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
         swept.add(name, answer)

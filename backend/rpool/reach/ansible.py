@@ -19,7 +19,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from rpool.errors import Bug, CommandFailed, Refused, RpoolError, TimedOut, Unreachable
+from rpool.errors import (
+    Bug,
+    CommandFailed,
+    Refused,
+    RpoolError,
+    TimedOut,
+    Unreachable,
+    printable,
+)
 from rpool.model.action import Prepare
 from rpool.model.pool import CGROUP_DRIVERS, CNIS, KUBERNETES_VERSION
 from rpool.model.server import SERVER_NAME, ServerName
@@ -186,7 +194,8 @@ def tell(event: Event) -> None:
     log.debug("%s: %s: %s", event.server, event.task, event.outcome)
     for line in event.stderr.splitlines():
         if line.startswith("warning: "):
-            log.warning("%s: %s", event.server, line.removeprefix("warning: ")[:SHOWN_CHARACTERS])
+            said = printable(redact(line.removeprefix("warning: ")))
+            log.warning("%s: %s", event.server, said[:SHOWN_CHARACTERS])
 
 
 def error_of(event: Event, contact: RpoolError | None) -> RpoolError | None:
@@ -198,11 +207,11 @@ def error_of(event: Event, contact: RpoolError | None) -> RpoolError | None:
     if contact is not None:
         return contact
     said = [line for line in event.stderr.splitlines() if line.strip()]
-    reason = (said[-1] if said else event.message or "no reason was given")[:SHOWN_CHARACTERS]
+    reason = redact(said[-1] if said else event.message or "no reason was given")
     output = [line for line in event.stdout.splitlines() if line.strip()] + said
     last = [line[:SHOWN_CHARACTERS] for line in redact("\n".join(output)).splitlines()]
     shown = "\n".join([f"Task: {event.task}", *last[-SHOWN_LINES:]])
-    summary = redact(f"{event.server} cannot be prepared: {reason}")
+    summary = f"{event.server} cannot be prepared: {reason[:SHOWN_CHARACTERS]}"
     if event.outcome == "unreachable":
         return Unreachable(summary, shown)
     return Refused(summary) if event.code == REFUSED else CommandFailed(summary, shown)

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 
 import paramiko
@@ -28,6 +28,7 @@ MARGIN_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 RELEASE_SECONDS = 2.0
 MOST_BYTES = 1 << 16  # of an answer
+MOST_ANSWERS = 8  # that have come since the last heartbeat; a keeper of ours sends one
 
 
 def seconds_awake_or_not() -> float:
@@ -126,12 +127,16 @@ class HeldLock:
             while not self._over.wait(self._beat_seconds):
                 sent = seconds_awake_or_not()
                 channel.sendall(b"b")
-                if channel.recv(1) != b"a" or self.lost():
+                answer = channel.recv(MOST_BYTES)
+                talks = len(answer) > MOST_ANSWERS or channel.recv_stderr_ready()
+                if not answer or answer.strip(b"a") or talks or self.lost():
                     break
                 self._extend(sent)
         except (paramiko.SSHException, EOFError, OSError):
             pass
         self._over.set()
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            channel.close()  # what it goes on to say is not kept
 
 
 def _end_of(channel: paramiko.Channel, printed: bytes, deadline: float) -> Completed:

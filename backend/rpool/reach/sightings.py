@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import asdict
 from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,11 +115,30 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
                 nodes[name] = node
             elif kind == "record" and rest:
                 record = documents.read_record(rest)
+                _check_plain(asdict(record))
             elif kind == "ca":
                 certificate = base64.b64decode(rest[:MOST_CERTIFICATE]).decode("ascii")
+                _check_plain(certificate)
     except Exception as error:
         raise _unreadable(f"what {via} tells of its cluster cannot be read", error) from None
     return ClusterSeen(nodes, record, certificate)
+
+
+def _check_plain(value: Any) -> None:
+    """Raises ValueError for a text that would steer a terminal, or a number that no state can hold:
+    whoever administers the cluster can write them, and they go into the state as they are.
+    """
+    if isinstance(value, Mapping):
+        for key, its in value.items():
+            _check_plain(key)
+            _check_plain(its)
+    elif isinstance(value, list | tuple | Set):
+        for its in value:
+            _check_plain(its)
+    elif isinstance(value, str) and printable(value) != value:
+        raise ValueError("there is a control character in it")
+    elif isinstance(value, int) and abs(value) > MOST:
+        raise ValueError("there is a number in it that is too big")
 
 
 def packages(printed: bytes) -> PackagesSeen:

@@ -145,7 +145,7 @@ class Session:
             try:
                 seconds = self.ssh.connect_timeout_seconds
                 return connection, connection.transport.open_session(timeout=seconds)
-            except BROKEN as error:
+            except Exception as error:  # paramiko raises what its thread met: whatever was sent
                 connection.transport.close()
                 with self._lock:
                     connection.channels -= 1
@@ -174,7 +174,7 @@ class Session:
             self._start(channel, "sudo -n true")
             channel.status_event.wait(self.ssh.connect_timeout_seconds)
             code = channel.exit_status
-        except BROKEN as error:
+        except Exception as error:  # the same
             transport.close()
             raise Unreachable(f"{self.server.name}: contact broke after login: {error}") from None
         _close(channel)

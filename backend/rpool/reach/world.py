@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from rpool.errors import OutcomeUnknown, RpoolError, TimedOut, Unreachable
+from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, TimedOut, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.pool import PoolUid
@@ -104,8 +104,10 @@ class RealWorld:
         error = failure(doing, server, completed)
         if isinstance(error, TimedOut):
             raise Unreachable(error.summary, error.detail)
-        if error is not None:
+        if isinstance(error, CommandFailed):
             raise error
+        if error is not None:  # a look has no guard, so no code of its own can say no
+            raise CommandFailed(f"{doing} failed on {server}", f"{error.summary}\n{error.detail}")
         return completed.stdout
 
 

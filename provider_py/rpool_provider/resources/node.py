@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rpool.errors import Path, Problem, SpecError
+from rpool.model.secret import shown
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import durations, planning, simulated
@@ -117,12 +118,12 @@ class Node:
     def import_(self, id_: str, site: Site) -> Reply:
         cluster, _, server = id_.partition("/")
         if not cluster or not server:
-            summary = f'"{id_}" is not the id of an rpool_node'
+            summary = f"{shown(id_)} is not the id of an rpool_node"
             raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a/r2u11.")])
         pool = site.find_pool(cluster)
         found = site.read_node(pool.record.uid, server)
         if found.spec is None:
-            summary = f"{server} is not pinned in pool {cluster}"
+            summary = f"{shown(server)} is not pinned in pool {cluster}"
             raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])
         blank: Values = {attribute.name: None for attribute in NODE.root.attributes}
         names = {

@@ -123,6 +123,19 @@ def test_what_kubeadm_has_ended_is_completed_and_never_undone(
     assert server.path(MANIFEST).exists()
 
 
+@pytest.mark.parametrize("mark", ["kubeadm-ended", "joined"])
+def test_what_somebody_has_reset_by_hand_joins_anew(
+    world: RealWorld, server: TestServer, attempt: Attempt, mark: str
+) -> None:
+    """The mark is from before: nothing of kubeadm's is there any more."""
+    claim(world)
+    server.marker("kubeadm", KUBEADM)
+    server.path(f"/var/lib/rpool/{mark}").write_text("control_plane\n")
+    attempt(JOIN)
+    assert "join" in verbs(server)
+    assert world.probe("r1u04").joined_control_plane
+
+
 def test_a_role_that_kubeadm_has_given_is_not_taken_for_another(
     world: RealWorld, server: TestServer, attempt: Attempt
 ) -> None:

@@ -11,6 +11,7 @@ kubeadm_ended() { done_here "$KUBEADM_ENDED"; }
 
 # done_here MARK: it is there, and names this role.
 done_here() {
+    if [ ! -e "$KUBERNETES/kubelet.conf" ]; then return 1; fi # somebody has reset it by hand
     if [ ! -e "$1" ]; then return 1; fi
     if [ "$(cat "$1")" != "$ROLE" ]; then
         die 1 "this server is in its cluster already, as $(cat "$1")"
@@ -24,7 +25,8 @@ done_here() {
 undo_unfinished() {
     refuse_member
     found=$(traces)
-    if [ -z "$found" ]; then return 0; fi
+    # What could not be looked at was not begun by that.
+    if ! printf '%s\n' "$found" | grep -v '^cannot ' | grep -q .; then return 0; fi
     say "an earlier attempt was cut off here: undoing it"
     quietly kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
     if [ -d /var/lib/etcd ]; then quietly find /var/lib/etcd -xdev -mindepth 1 -delete; fi
