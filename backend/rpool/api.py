@@ -192,8 +192,6 @@ class Site:
                 return
             raise
         except NoApi as dead:
-            if dead.missed:
-                raise
             pool = dead.view
         with self._alone(pool.uid, attempt):
             unpin(pool, server, self.config.fleet, self.world(), attempt)

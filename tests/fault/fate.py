@@ -101,6 +101,10 @@ class Fate:
         self._contact(via)
         return self.world.address_answers(via, address)
 
+    def reaches_api(self, server: ServerName) -> bool:
+        self._contact(server)
+        return self.world.reaches_api(server)
+
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         self._contact(via)
         return self.world.kubernetes_packages(via, minor)

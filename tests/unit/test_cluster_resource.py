@@ -142,7 +142,9 @@ def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(lef
 
 @pytest.mark.parametrize("api", ["gone", "without a record"])
 def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str) -> None:
-    """All of them are members by then, and the state went with the machine."""
+    """All of them are members by then, and the state went with the machine. Where the API still
+    serves, it takes the operator's word that this is no living cluster without its record.
+    """
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
     for name in view.control_planes:
@@ -150,6 +152,12 @@ def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str
             stage.machine(name).reset()
     if api != "gone":
         stage.cluster(view).record = None
+        stage.open()
+        with pytest.raises(Unreachable, match="none through which its API answers") as caught:
+            Cluster().import_(view.uid, stage.site)
+        assert "mark them lost = true" in caught.value.detail
+        for name in view.control_planes:
+            stage.mark(name, lost=True)
     stage.open()
     held_now = Cluster().import_(view.uid, stage.site).held
     assert Cluster().delete(held_now, stage.site, threading.Event()).held.values is None

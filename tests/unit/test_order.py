@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -266,3 +267,32 @@ def test_who_is_on_the_way_out_of_a_cluster_without_a_record_is_not_taken_again(
     cause = getattr(said.value, "cause", said.value)
     assert isinstance(cause, StalePlan)
     assert f"{leaving} was to join, but it is on its way out" in said.value.summary
+
+
+def test_a_member_that_never_started_goes_with_its_server() -> None:
+    """Its join was cut off as etcd had just been told of it, and then the hardware died: while it
+    counts in etcd, no other control plane joins.
+    """
+    stage, view = made(14)
+    target = stage.plan(view, FIVE, SPEC)
+    new = next(n for n in target.joining if target.roles[n] is Role.CONTROL_PLANE)
+    address = stage.machine(new).server.address
+
+    def unnamed(members: tuple[EtcdMember, ...]) -> tuple[EtcdMember, ...]:
+        return tuple(
+            replace(its, name="", peers=(address,), healthy=False, votes=False)
+            if its.name == new
+            else its
+            for its in members
+        )
+
+    with stage.faults(Fault(act.Join, CommandFailed("no"), servers=new)), suppress(RpoolError):
+        stage.site.change_pool(view, FIVE, target.roles, stage.attempt())
+    stage.cluster(view).members[new] = "beef"
+    stage.machine(new).powered = False
+    stage.mark(new, lost=True)
+    after = stage.read(view)
+    with stage.faults(Fault(EtcdMembers, Answer(unnamed))):
+        after = stage.become(after, FIVE)
+    stage.machine(new).claim = None  # so that `settled` can count the claims
+    settled(stage, after, FIVE)

@@ -74,6 +74,10 @@ class AddressAnswers(Look):
     pass
 
 
+class ReachesApi(Look):
+    pass
+
+
 @dataclass(frozen=True)
 class Lock:
     server: ServerName

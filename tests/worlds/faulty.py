@@ -39,6 +39,7 @@ from worlds.fault import (
     Observe,
     Packages,
     Probe,
+    ReachesApi,
 )
 
 T = TypeVar("T")
@@ -104,6 +105,9 @@ class FaultyWorld:
     def address_answers(self, via: ServerName, address: str) -> bool:
         look = AddressAnswers(via)
         return self._look(look, lambda: self._world.address_answers(via, address))
+
+    def reaches_api(self, server: ServerName) -> bool:
+        return self._look(ReachesApi(server), lambda: self._world.reaches_api(server))
 
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         return self._look(Packages(via), lambda: self._world.kubernetes_packages(via, minor))

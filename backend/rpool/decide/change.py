@@ -200,7 +200,8 @@ class Change:
         """Whether the pool is what was asked for already, down to its record."""
         settled = self.record.phase is RecordPhase.SETTLED or self.one is not None
         same = self.record.spec == self.wanted and self.record.pinned == self.pinned
-        return settled and same and self.moves_nobody and not (self.cordoned | self.undressed)
+        left = self.cordoned | self.undressed | self.staying
+        return settled and same and self.moves_nobody and not left
 
 
 @dataclass(frozen=True, slots=True)

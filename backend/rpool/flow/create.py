@@ -11,6 +11,7 @@ from rpool.decide.create import plan_create
 from rpool.decide.joining import Joining
 from rpool.errors import (
     Bug,
+    CommandFailed,
     ForeignClaim,
     NotClaimed,
     Refused,
@@ -131,7 +132,7 @@ class _Making:
         """
         failed = self._lock.add_all(self._joining.with_role(Role.CONTROL_PLANE))
         for error in failed.values():
-            if not isinstance(error, ForeignClaim | Unreachable):
+            if not isinstance(error, ForeignClaim | Unreachable | CommandFailed):
                 raise error
         return failed
 

@@ -69,7 +69,8 @@ def _with_unplanned(
         shown = None
     record = shown[1].record if shown else None
     if record is None:
-        return _with_claimed(prior, fleet, world)
+        # A cluster whose API never served has no servers but those in the state.
+        return _with_claimed(prior, fleet, world) if prior.ca_certificate else (prior, ())
     if pinned := sorted(record.pinned.keys() - record.joining - record.leaving):
         raise Refused(
             f"pool {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
@@ -77,13 +78,12 @@ def _with_unplanned(
             f"state has it: terraform import rpool_node.NAME {prior.uid}/{pinned[0]}, and destroy "
             "that. Nothing was changed.",
         )
-    return replace(prior, servers={**record.members, **prior.servers}), ()
+    known = replace(prior, servers={**record.members, **prior.servers})
+    # What a create has claimed since it wrote its record is in the claims alone.
+    return (known, ()) if record.created else _with_claimed(known, fleet, world)
 
 
 def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView, tuple[str, ...]]:
-    """A pool whose API never served has no servers but those in the state."""
-    if not prior.ca_certificate:
-        return prior, ()
     found: dict[ServerName, Member] = {}
     silent = []
     for name, answer in sweep(world, fleet.servers.keys() - prior.servers.keys(), PATIENCE_SECONDS):

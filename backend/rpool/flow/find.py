@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from rpool.decide.joining import member
 from rpool.decide.membership import claims_of
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
-from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.observe import probe_all, reaches_api, serving_control_plane
 from rpool.flow.sweep import sweep
 from rpool.flow.view import of_record
 from rpool.model.claim import Claim
@@ -53,6 +53,7 @@ class _Swept:
     claims: dict[ServerName, Claim] = field(default_factory=dict)
     control_planes: dict[ServerName, PoolUid] = field(default_factory=dict)
     claim_lost: set[ServerName] = field(default_factory=set)
+    joined: set[ServerName] = field(default_factory=set)
     answered: int = 0
     unseen: dict[ServerName, RpoolError] = field(default_factory=dict)
 
@@ -61,6 +62,8 @@ class _Swept:
             self.unseen[name] = answer
             return
         self.answered += 1
+        if answer.joined:
+            self.joined.add(name)
         if answer.claim is None and answer.joined:
             self.claim_lost.add(name)
         if answer.claim is not None:
@@ -114,12 +117,12 @@ class Remains(NoApi):
 LONGEST_NAME = 63
 
 
-def not_in_fleet(what: str, missing: Sequence[ServerName]) -> Refused:
+def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> Refused:
     """The error about something whose servers the fleet does not have, so that nobody asked them.
     They may be claimed and running: it is not gone.
     """
     return Refused(
-        f"{what} has {', '.join(missing)}, which the fleet does not have",
+        f"{what} has {', '.join(missing)}, which the fleet does not have {where}".rstrip(),
         "It is not found on any server of this fleet. Is this the fleet of its site? If the entry "
         "was removed, put it back: without it nobody can give the server back. If the hardware is "
         "gone for good, put it back with lost = true.",
@@ -225,13 +228,21 @@ def _asked_wrong(summary: str, detail: str) -> SpecError:
 
 def _remains(world: World, fleet: Fleet, swept: _Swept, uid: PoolUid) -> Remains | None:
     """If that is certain: all of the fleet has answered, but for servers that are marked lost, and
-    there is no control plane, or one whose cluster has no record. A server that joined a cluster
-    and whose claim cannot be read may be its control plane.
+    no control plane may be alive that is not marked so. One that serves and has no record is that
+    of a cluster which was never made to the end only if some claim says so: else somebody has
+    deleted the record. Where there is none, no server may reach the API: the control planes may
+    have no entry in this fleet.
     """
-    control_planes = swept.control_planes_of(uid)
     if swept.missed(fleet) or swept.claim_lost:
         return None
-    if control_planes and serving_control_plane(world, uid, control_planes) is None:
+    claims = {name: swept.claims[name] for name in swept.of(uid)}
+    known = swept.control_planes_of(uid)
+    control_planes = [name for name in known if not fleet.servers[name].lost]
+    if control_planes:
+        whole = all(claim.is_member for claim in claims.values())
+        if whole or serving_control_plane(world, uid, control_planes) is None:
+            return None
+    elif not known and any(reaches_api(world, name) for name in claims if name in swept.joined):
         return None
     return Remains(
         _by_claims(fleet, swept, uid),
@@ -259,8 +270,10 @@ def _by_claims(fleet: Fleet, swept: _Swept, uid: PoolUid) -> PoolView:
 
 
 _MARK = (
-    "If these are gone for good, mark them lost = true in the fleet: with all others asked, what "
-    "is left of a create or a destroy that was cut off can be imported and given back."
+    "Bring its control planes back; or put their entries into the fleet if it lacks them; or, if "
+    "its record alone is gone, apply the rpool_cluster that made it. If its control planes, or "
+    "servers that were not reached, are gone for good, mark them lost = true in the fleet: what is "
+    "left of a create or a destroy that was cut off can be imported then, and given back."
 )
 
 
@@ -273,10 +286,13 @@ def _no_api(swept: _Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
         else "None of them is a control plane that has joined."
     )
     unseen = "".join(f"\n  {error.summary}" for _, error in sorted(swept.unseen.items()))
+    lost = ", ".join(sorted(swept.claim_lost))
     return NoApi(
         _by_claims(fleet, swept, uid),
         swept.missed(fleet),
         f"pool {swept.pools()[uid]} ({uid}) has servers, but none through which its API answers",
         f"Servers with its claim: {', '.join(swept.of(uid))}. {asked}"
-        + (f"\nNot reached:{unseen}\n{_MARK}" if swept.missed(fleet) else ""),
+        + (f"\nNot reached:{unseen}" if swept.missed(fleet) else "")
+        + (f"\nJoined, without a claim: {lost}" if lost else "")
+        + f"\n{_MARK}",
     )

@@ -13,6 +13,7 @@ from rpool.decide.change import Change, Leaver
 from rpool.decide.joining import Joining, member
 from rpool.decide.membership import claims_of
 from rpool.decide.preflight import findings, why_not_spare, why_too_small
+from rpool.decide.quorum import member_of
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
 from rpool.flow.admission import change_id, join_secrets, owner
 from rpool.flow.find import NoApi, serving
@@ -298,11 +299,16 @@ class _Looking:
         return sorted(self._leavers, key=lambda n: members[n].role is Role.CONTROL_PLANE)
 
     def _etcd(self) -> dict[ServerName, bool]:
-        """Who is in etcd, and whether it answers; asked only if a control plane is to leave."""
+        """Leavers that are in etcd, also those that never started there, and whether they answer;
+        asked only if a control plane is to leave.
+        """
         members = self._record.members
-        if all(members[name].role is Role.WORKER for name in self._leavers):
+        leaving = [n for n in self._leavers if members[n].role is Role.CONTROL_PLANE]
+        if not leaving:
             return {}
-        return {its.name: its.healthy for its in self._world.etcd_members(self._via)}
+        etcd = self._world.etcd_members(self._via)
+        found = {name: member_of(etcd, name, members[name].address) for name in leaving}
+        return {name: its.healthy for name, its in found.items() if its is not None}
 
     def _leaver(self, name: ServerName, health: Mapping[ServerName, bool]) -> Leaver:
         claim, role = self._claims.get(name), self._record.members[name].role
@@ -371,7 +377,7 @@ def _serving(
             (),
             f"no control plane of pool {prior.name} shows its API",
             f"Asked: {', '.join(prior.control_planes)}. Nothing was changed. Bring one back, then "
-            "apply again.",
+            "apply again. If none can come back, all that is left is to destroy the cluster.",
         )
     via, cluster = found
     record = cluster.record or unrecorded(prior, cluster, spec, fleet, world)

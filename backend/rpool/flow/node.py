@@ -15,10 +15,10 @@ from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt
 from rpool.flow.change import carry_through
 from rpool.flow.execute import Limits, carry_out
-from rpool.flow.find import PATIENCE_SECONDS, NoApi
+from rpool.flow.find import PATIENCE_SECONDS, NoApi, not_in_fleet
 from rpool.flow.journal import Journal
 from rpool.flow.look import HalfOut, Wish
-from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.observe import probe_all, reaches_api, serving_control_plane
 from rpool.flow.session import session
 from rpool.flow.sweep import sweep
 from rpool.model.action import Reset, SetPhase
@@ -73,8 +73,9 @@ def pin(
         if is_new and server in record.pinned.keys() - record.joining - record.leaving:
             raise Refused(
                 f"{server} is in pool {record.spec.name} already, put there by another rpool_node",
-                "If no other state has that: terraform import rpool_node.NAME "
-                f"{record.uid}/{server}. Nothing was changed.",
+                "Another rpool_node of this configuration, say: to rename one, use a moved block; "
+                "create_before_destroy cannot work for it. If no state has it: terraform import "
+                f"rpool_node.NAME {record.uid}/{server}. Nothing was changed.",
             )
         roles = {name: its.role for name, its in record.members.items()}
         pinned = {**record.pinned, server: wanted}
@@ -109,7 +110,7 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
     except NoApi as error:
         if alive := _may_be_alive(pool, fleet, world):
             raise _not_without_its_api(pool, server, alive) from error
-        _reset(pool, server, world, attempt)
+        _reset(pool, server, fleet, world, attempt)
 
 
 def _may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName, str]:
@@ -117,7 +118,9 @@ def _may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName
 
     An API that gives no answer proves nothing: it may restart, or be slow. So the whole fleet is
     asked, since the cluster may have moved. A server is excluded when it is marked lost and silent,
-    or has answered and shows nothing of a control plane.
+    or has answered and shows nothing of a control plane; one that shows it, and has lost its claim,
+    may be the cluster's. Its control planes may also be in no entry of this fleet: then its own
+    servers would reach the API.
     """
     alive = {
         name: "the fleet has no such server any more"
@@ -128,8 +131,10 @@ def _may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName
         if isinstance(answer, RpoolError):
             if not fleet.servers[name].lost:
                 alive[name] = answer.summary
-        elif answer.claim_of(pool.uid) and runs_control_plane(answer):
+        elif runs_control_plane(answer) and (answer.claim is None or answer.claim_of(pool.uid)):
             alive[name] = "has the files of a control plane"
+        elif answer.claim_of(pool.uid) and answer.joined and reaches_api(world, name):
+            alive[name] = "reaches its API, which is on none of this fleet's servers"
     return alive
 
 
@@ -147,9 +152,13 @@ def _not_without_its_api(
     )
 
 
-def _reset(pool: PoolView, server: ServerName, world: World, attempt: Attempt) -> None:
+def _reset(
+    pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt
+) -> None:
     """Without its cluster, of which nothing is left."""
     seen, unseen = probe_all(world, [server])
+    if server not in fleet.servers:
+        raise not_in_fleet(f"cluster {pool.name}", [server])
     claim = None if server in unseen else seen[server].probed.claim_of(pool.uid)
     if claim is None:
         return

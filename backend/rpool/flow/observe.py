@@ -117,6 +117,14 @@ def serving_control_plane(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def reaches_api(world: World, server: ServerName) -> bool:
+    """Whether the API of its cluster answers a server; one that cannot be asked may reach it."""
+    try:
+        return world.reaches_api(server)
+    except RpoolError:
+        return True
+
+
 def _shows(uid: PoolUid, cluster: ClusterSeen | None) -> bool:
     return cluster is not None and cluster.record is not None and cluster.record.uid == uid
 

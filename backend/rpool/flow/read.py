@@ -36,6 +36,11 @@ def read(
     except NoSuchPool as nowhere:
         if missing := sorted(prior.servers.keys() - fleet.servers.keys()):
             raise not_in_fleet(f"cluster {prior.name}", missing) from nowhere
+        addresses = {name: its.address for name, its in prior.servers.items()}
+        moved = sorted(n for n, was in addresses.items() if fleet.servers[n].address != was)
+        if moved:  # the same names at another site, say
+            where = "at the address that it had"
+            raise not_in_fleet(f"cluster {prior.name}", moved, where) from nowhere
         if nowhere.certain:
             return Found(None)
         return Found(prior, (_vanished(prior, nowhere),))

@@ -32,6 +32,9 @@ class World(Protocol):
     def address_answers(self, via: ServerName, address: str) -> bool:
         """Whether anything answers ARP for `address` on the network of server `via`."""
 
+    def reaches_api(self, server: ServerName) -> bool:
+        """Whether the API of the cluster that `server` joined answers it. Raises Unreachable."""
+
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         """What server `via` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
 

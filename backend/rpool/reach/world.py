@@ -46,6 +46,10 @@ class RealWorld:
         script = compose(("library", "arp"), variables)
         return self._look(f"asking for {address}", via, script).strip() == b"answers"
 
+    def reaches_api(self, server: ServerName) -> bool:
+        script = compose(("library", "api-reached"), {})
+        return self._look("asking its cluster's API", server, script).strip() == b"answers"
+
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         repository = self._site.mirrors.repository(minor)
         script = compose(("library", "versions"), {"REPOSITORY": repository})

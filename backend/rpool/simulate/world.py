@@ -79,6 +79,18 @@ class SimulatedWorld:
             self._reach(via)
             return any(m.powered and m.server.address == address for m in self.machines.values())
 
+    def reaches_api(self, server: ServerName) -> bool:
+        with self._guard:
+            cluster = self._reach(server).cluster
+            return cluster is not None and any(
+                self._serves(cluster, name) for name in cluster.members
+            )
+
+    def _serves(self, cluster: Cluster, name: ServerName) -> bool:
+        running = self._running(cluster)
+        enough = len(running) >= majority(len(cluster.members))
+        return enough and name in running and not self.machines[name].stepped_down
+
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         with self._guard:
             self._reach(via)

@@ -43,7 +43,7 @@ def decode(private: bytes) -> Known:
     """
     try:
         data = json.loads(private or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Known()
     if not isinstance(data, dict):
         return Known()

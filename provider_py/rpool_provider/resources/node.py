@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from rpool.errors import Path, Problem, SpecError
+from rpool.errors import Path, Problem, SpecError, Unreachable
 from rpool.model.secret import shown
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
@@ -122,6 +122,9 @@ class Node:
             raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a/r2u11.")])
         pool = site.find_pool(cluster)
         found = site.read_node(pool.record.uid, server)
+        if found.unreachable:
+            summary = f"nothing could be found out about {shown(server)} in cluster {cluster}"
+            raise Unreachable(summary, "No control plane showed its API. Try again.")
         if found.spec is None:
             summary = f"{shown(server)} is not pinned in pool {cluster}"
             raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])

@@ -41,7 +41,7 @@ refuse_member() {
     if [ "$phase" = bootstrapping ]; then return 0; fi
     say "Its claim says $phase, but $JOINED is not there. If it still serves its cluster, put that"
     say "back on $NODE_NAME: echo $ROLE >$JOINED"
-    die "$WAS_MEMBER" "If not, let $NODE_NAME go: \`retire = true\` or \`lost = true\` in its entry in the fleet."
+    die "$WAS_MEMBER" "If not, let $NODE_NAME go: \`retire = true\` or \`lost = true\` in its entry in the fleet, or remove its rpool_node."
 }
 
 drop_vip() {
