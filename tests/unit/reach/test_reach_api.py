@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import TestServer
+from worlds.sshd import TestServer
 
 from rpool.reach.world import RealWorld
 

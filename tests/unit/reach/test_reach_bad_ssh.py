@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import new_key
-from samples import NODE, site
+from worlds.samples import NODE, site
+from worlds.sshd import new_key
 
 from rpool.errors import CommandFailed, Unreachable
 from rpool.flow.observe import probe_all

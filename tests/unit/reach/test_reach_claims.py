@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from conftest import TestServer, at_home, claim
-from samples import ACTIONS, CLAIM, FOREIGN, OURS, changing, named
+from conftest import at_home, claim
+from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, changing, named
+from worlds.sshd import TestServer
 
 from rpool.decide.preflight import why_not_spare
 from rpool.errors import NotClaimed, Refused, RpoolError

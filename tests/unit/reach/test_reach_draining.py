@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from conftest import TestServer, claim, told
-from samples import OURS
+from conftest import claim, told
+from worlds.samples import OURS
+from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed, TimedOut
 from rpool.model import action as act

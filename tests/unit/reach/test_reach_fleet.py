@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import new_key
-from samples import ACTIONS, changing, named, site
+from worlds.samples import ACTIONS, changing, named, site
+from worlds.sshd import new_key
 
 from rpool.errors import RpoolError, Unreachable
 from rpool.model import action as act

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import TestServer, at_home, claim
-from samples import CLAIM, changing
+from conftest import at_home, claim
+from worlds.samples import CLAIM, changing
+from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act

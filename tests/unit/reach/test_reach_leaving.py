@@ -9,8 +9,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from conftest import TestServer, claim, told
-from samples import OURS
+from conftest import claim, told
+from worlds.samples import OURS
+from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed, TimedOut
 from rpool.model import action as act

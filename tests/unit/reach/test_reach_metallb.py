@@ -6,8 +6,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from conftest import TestServer, claim
-from samples import OURS
+from conftest import claim
+from worlds.samples import OURS
+from worlds.sshd import TestServer
 
 from rpool.errors import TimedOut
 from rpool.model import action as act

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from conftest import TestServer, claim, told
-from samples import changing
+from conftest import claim, told
+from worlds.samples import changing
+from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed
 from rpool.model import action as act

@@ -11,8 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import TestServer, free_port
-from samples import NODE
+from worlds.samples import NODE
+from worlds.sshd import TestServer, free_port
 
 from rpool.model.seen import PackagesSeen
 from rpool.model.site import Mirrors

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TestServer, claim
-from samples import OURS, RECORD
+from conftest import claim
+from worlds.samples import OURS, RECORD
+from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, get_args
 
 import pytest
-from samples import (
+from worlds.samples import (
     ACTIONS,
     CERTIFICATE_KEY,
     NODE,

@@ -11,8 +11,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from conftest import TestServer, at_home, claim
-from samples import CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing
+from conftest import at_home, claim
+from worlds.samples import CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing
+from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
 from rpool.model import action as act

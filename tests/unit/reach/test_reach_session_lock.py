@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 
 import paramiko
 import pytest
-from conftest import TestServer
-from samples import CLAIM
+from worlds.samples import CLAIM
+from worlds.sshd import TestServer
 
 from rpool.errors import ForeignClaim, Refused, RpoolError, Unreachable
 from rpool.model import action as act

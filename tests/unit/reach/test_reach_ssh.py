@@ -14,7 +14,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from conftest import TestServer, free_port, new_key
+from worlds.sshd import TestServer, free_port, new_key
 
 from rpool.errors import CommandFailed, OutcomeUnknown, Refused, SpecError, TimedOut, Unreachable
 from rpool.model.secret import Secret

@@ -6,7 +6,7 @@ import base64
 import json
 
 import pytest
-from samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
+from worlds.samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Taint

@@ -11,8 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import TestServer, at_home, claim
-from samples import CLAIM, FOREIGN, OURS, changing, named
+from conftest import at_home, claim
+from worlds.samples import CLAIM, FOREIGN, OURS, changing, named
+from worlds.sshd import TestServer
 
 from rpool.errors import NotClaimed, Refused
 from rpool.model import action as act
