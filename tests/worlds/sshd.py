@@ -68,13 +68,17 @@ class TestServer:
             self.marker(name, "exit 0")
 
     def snapshot(self) -> dict[str, bytes]:
-        """Every file of the server that matters, with its content."""
-        return {
-            str(path): b"" if path.is_dir() else path.read_bytes()
-            for top in ("etc", "var/lib", "var/log")
-            for path in sorted((self.root / top).rglob("*"))
-            if path.is_dir() or path.is_file()
-        }
+        """Every file of the server that matters, with its content, or where it leads to."""
+        found: dict[str, bytes] = {}
+        for top in ("etc", "var/lib", "var/log"):
+            for folder, folders, files in os.walk(self.root / top):
+                found |= {f"{folder}/{name}": b"" for name in folders}
+                found |= {str(path): _content(path) for path in map(Path(folder).joinpath, files)}
+        return found
+
+
+def _content(path: Path) -> bytes:
+    return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
 
 
 def free_port() -> int:
