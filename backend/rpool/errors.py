@@ -77,6 +77,12 @@ class Unreachable(RpoolError):
     retryable = True
 
 
+class NotInFleet(Unreachable):
+    """Nobody knows any more how to reach the server; asking again changes nothing."""
+
+    retryable = False
+
+
 class OutcomeUnknown(RpoolError):
     """Contact was lost while a command ran: it may have happened or not, so look again."""
 

@@ -15,7 +15,7 @@ from rpool.model.secret import Secret
 from rpool.model.server import Role, Server, ServerName
 
 SPEC = PoolSpec("batch", "1.36.3", 1, 1, ControlPlane(3, Endpoint(vip="10.0.1.200")))
-CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
+CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 1, "2026-01-01")
 OURS = CLAIM.ownership
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import paramiko
 
-from rpool.errors import CommandFailed, OutcomeUnknown, Refused, TimedOut, Unreachable
+from rpool.errors import CommandFailed, NotInFleet, OutcomeUnknown, Refused, TimedOut, Unreachable
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.site import Ssh
 from rpool.reach.connection import connect
@@ -39,19 +39,6 @@ class Completed:
     stderr: bytes
 
 
-class NotInFleet(Unreachable):
-    """Nobody knows any more how to reach it; asking again changes nothing."""
-
-    retryable = False
-
-    def __init__(self, name: ServerName) -> None:
-        super().__init__(
-            f"{name} is not in the fleet any more",
-            f"Put its entry back into the provider's fleet: without it rpool cannot reach {name}, "
-            "and a server that a pool has can leave the fleet only after it has left its pool.",
-        )
-
-
 class Sessions:
     """A session for each server of a fleet. Thread-safe; connects only when one is used."""
 
@@ -61,7 +48,12 @@ class Sessions:
 
     def session(self, name: ServerName) -> Session:
         if name not in self._sessions:
-            raise NotInFleet(name)
+            raise NotInFleet(
+                f"{name} is not in the fleet any more",
+                f"Put its entry back into the provider's fleet: without it rpool cannot reach "
+                f"{name}, and a server that a pool has can leave the fleet only after it has left "
+                "its pool.",
+            )
         return self._sessions[name]
 
     def close(self) -> None:

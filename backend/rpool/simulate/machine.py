@@ -97,6 +97,11 @@ class Machine:
         if self.prepared_for != version:
             raise CommandFailed(f"{self.server.name}: kubeadm: not found (simulated)")
 
+    def check_no_member(self) -> None:
+        """Only for one that is in no cluster: it may be counted on where it was a member."""
+        if self.claim is not None and not self.claim.is_joining:
+            raise Refused(f"{self.server.name} has been a member of its cluster (simulated)")
+
     def become(self, cluster: Cluster, role: Role) -> None:
         cluster.add(self.server.name, role)
         self.cluster = cluster

@@ -21,8 +21,10 @@ from rpool.errors import (
     CommandFailed,
     ForeignClaim,
     NotClaimed,
+    NotInFleet,
     Refused,
     RpoolError,
+    TimedOut,
     Unreachable,
 )
 from rpool.model import action as act
@@ -72,6 +74,7 @@ class SimulatedWorld:
                 addresses=(its.address,),
                 routes=(),
                 clock_seconds=time.time(),
+                kubeadm_ended=machine.cluster is not None,
             )
 
     def address_answers(self, via: ServerName, address: str) -> bool:
@@ -122,7 +125,7 @@ class SimulatedWorld:
 
     def _reach(self, server: ServerName) -> Machine:
         if server not in self.fleet.servers:
-            raise Unreachable(
+            raise NotInFleet(
                 f"{server} is not in the fleet any more (simulated)",
                 "Put its entry back into the provider's fleet, or raise simulate.servers again: a "
                 "server that a pool has can leave the fleet only after it has left its pool.",
@@ -250,12 +253,15 @@ class SimulatedWorld:
         machine.check_prepared(action.spec.kubernetes_version)
         if machine.cluster is not None:
             return
+        machine.check_no_member()
         cluster = Cluster(new_ca(), action.spec.kubernetes_version)
         cluster.tokens.add(action.secrets.token.reveal())
         machine.become(cluster, Role.CONTROL_PLANE)
 
     def _join(self, action: act.Join, machine: Machine) -> None:
         machine.check_prepared(action.spec.kubernetes_version)
+        if machine.cluster is None:
+            machine.check_no_member()
         cluster = self._serving(action.via)
         if machine.cluster is cluster:
             return
@@ -309,10 +315,14 @@ class SimulatedWorld:
         del cluster.members[action.member]
 
     def _await_ready(self, action: act.AwaitReady) -> None:
-        seen = self.observe(action.server).nodes
+        """What is not so at once never is: nothing of the model gets ready by itself."""
+        try:
+            seen = self.observe(action.server).nodes
+        except CommandFailed as error:
+            raise TimedOut(error.summary) from error
         late = [name for name in action.nodes if name not in seen or not seen[name].ready]
         if late:
-            raise CommandFailed(f"not Ready: {', '.join(late)} (simulated)")
+            raise TimedOut(f"not Ready: {', '.join(late)} (simulated)")
 
     def prepare(
         self,
@@ -333,23 +343,35 @@ class SimulatedWorld:
     @contextmanager
     def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         with self._guard:
-            self._reach(server)
-            if (server, uid) in self._locks:
-                raise Refused(f"pool {uid} is locked on {server} (simulated)")
-            claim = self.machines[server].claim
+            claim = self._reach(server).claim
             if claim is not None and claim.uid != uid:
                 raise _foreign(server, claim)
+            if (server, uid) in self._locks:
+                raise Refused(f"pool {uid} is locked on {server} (simulated)")
             self._locks.add((server, uid))
+        lock = _Lock(lambda: self._has_power(server))
         try:
-            yield _Lock()
+            yield lock
         finally:
+            lock.over = True
             with self._guard:
                 self._locks.discard((server, uid))
+
+    def _has_power(self, server: ServerName) -> bool:
+        with self._guard:
+            return self.machines[server].powered
 
     def close(self) -> None:
         pass
 
 
 class _Lock:
+    """Lost for good once it was let go, or its server was seen without power."""
+
+    def __init__(self, has_power: Callable[[], bool]) -> None:
+        self.over = False
+        self._has_power = has_power
+
     def lost(self) -> bool:
-        return False
+        self.over = self.over or not self._has_power()
+        return self.over

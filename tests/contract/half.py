@@ -1,0 +1,187 @@
+"""The two worlds of the contract, each with one server that works and one that nobody can reach.
+
+Why it exists: what is proven on modelled servers holds for real ones only as far as both do the
+same. So a promise about claims, records and locks is told once, and kept by both halves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from abc import ABC, abstractmethod
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+from worlds.samples import CLAIM, NODE, OURS, SECRETS, SPEC
+from worlds.sshd import TestServer
+
+from rpool.certificates import new_ca
+from rpool.model import action as act
+from rpool.model.action import Action
+from rpool.model.claim import Claim
+from rpool.model.pool import ControlPlane, Endpoint
+from rpool.model.server import Fleet, Role, Server
+from rpool.model.site import SiteConfig
+from rpool.model.world import World
+from rpool.reach.world import RealWorld
+from rpool.simulate.machine import Cluster, Machine
+from rpool.simulate.world import SimulatedWorld
+
+HERE = NODE.name
+SILENT = "r1u05"
+UNKNOWN = "r9u99"
+"""It is in no fleet."""
+
+KUBECTL = Path(__file__).with_name("kubectl.py")
+KUBEADM = """case $1 in
+init | join) mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf ;;
+esac
+"""
+WITHOUT_VIP = replace(SPEC, control_plane=ControlPlane(1, Endpoint(address="api.example:6443")))
+
+
+class Half(ABC):
+    """One world of the two. `node` is HERE's entry in the fleet."""
+
+    world: World
+    node: Server
+
+    @abstractmethod
+    def disk(self) -> object:
+        """What is on the server, to compare with later."""
+
+    def commands(self) -> str:
+        """What of the server's own commands was called, but to look."""
+        return ""
+
+    def everything(self) -> object:
+        return self.disk(), self.commands()
+
+    @abstractmethod
+    def dirty(self) -> None:
+        """The server has a trace of Kubernetes from now on."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """The server has kubeadm from now on, as preparation leaves it."""
+
+    @abstractmethod
+    def cut_off(self) -> None:
+        """The server has no power from now on."""
+
+    @abstractmethod
+    def serve(self) -> None:
+        """The server is a control plane from now on, whose API answers."""
+
+    def act(self, action: Action, timeout_seconds: float = 60) -> None:
+        self.world.carry_out(action, timeout_seconds)
+
+    def claim(self, of: Claim = CLAIM) -> None:
+        self.act(act.TakeClaim(HERE, of))
+
+    def claim_there(self) -> Claim | None:
+        return self.world.probe(HERE).claim
+
+    def init(self) -> None:
+        self.act(act.Init(HERE, OURS, self.node, WITHOUT_VIP, SECRETS))
+
+    def reset(self) -> None:
+        self.act(act.Reset(HERE, OURS, None), 100)
+
+
+class Modelled(Half):
+    def __init__(self) -> None:
+        self.node = NODE
+        self.world = world = SimulatedWorld(_fleet(NODE))
+        self._machines = world.machines
+        self._machines[SILENT].powered = False
+
+    @property
+    def _machine(self) -> Machine:
+        return self._machines[HERE]
+
+    def disk(self) -> object:
+        return deepcopy(self._machines)
+
+    def cut_off(self) -> None:
+        self._machine.powered = False
+
+    def dirty(self) -> None:
+        self._machine.traces = ("/etc/kubernetes/kubelet.conf",)
+
+    def prepare(self) -> None:
+        self._machine.prepared_for = SPEC.kubernetes_version
+
+    def serve(self) -> None:
+        self._machine.become(Cluster(new_ca(), SPEC.kubernetes_version), Role.CONTROL_PLANE)
+
+
+class Sshd(Half):
+    """Behind a real sshd, which serves many tests, as its connection does: see `renew`."""
+
+    def __init__(self, server: TestServer) -> None:
+        self._server = server
+        self.node = server.node
+        config = server.site()
+        silent = _fleet(self.node).servers[SILENT]
+        fleet = Fleet({**config.fleet.servers, SILENT: silent})
+        self.world = RealWorld(SiteConfig(fleet, config.ssh, config.mirrors))
+
+    def disk(self) -> object:
+        return self._server.snapshot()
+
+    def commands(self) -> str:
+        return self._server.calls
+
+    def cut_off(self) -> None:
+        """For good: no test after it has the server."""
+        os.killpg(self._server.process.pid, signal.SIGKILL)
+
+    def dirty(self) -> None:
+        self._write("/etc/kubernetes/kubelet.conf", "left")
+
+    def prepare(self) -> None:
+        self._server.marker("kubeadm", KUBEADM)
+
+    def serve(self) -> None:
+        for name in ("kubelet.conf", "admin.conf"):
+            self._write(f"/etc/kubernetes/{name}", "ours")
+        self._write("/etc/kubernetes/pki/ca.crt", new_ca())
+        self._write("/var/lib/rpool/joined", f"{Role.CONTROL_PLANE.value}\n")
+        config_map = self._server.root / "config-map"
+        self._server.marker("kubectl", f'exec {sys.executable} -IS {KUBECTL} {config_map} "$@"')
+
+    def renew(self) -> None:
+        """The server is as new."""
+        _renew(self._server)
+
+    def _write(self, path: str, text: str) -> None:
+        file = self._server.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def _fleet(here: Server) -> Fleet:
+    """The silent one has a port of this machine where nobody listens: that is told at once."""
+    silent = replace(here, name=SILENT, address="127.0.0.1", port=1)
+    return Fleet({HERE: here, SILENT: silent})
+
+
+def _renew(server: TestServer) -> None:
+    for folder in ("var/lib", "var/log", "run", "etc/cni"):
+        for path in (server.root / folder).glob("*"):
+            if path.name == "sshd":
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    shutil.rmtree(server.root / "etc/kubernetes", ignore_errors=True)
+    for name in ("calls", "config-map"):
+        (server.root / name).unlink(missing_ok=True)
+    server.plain_markers()
+    (server.root / "bin" / "kubeadm").unlink()
+    server.marker("kubectl", "echo there is no API here >&2; exit 1")

@@ -1,0 +1,79 @@
+"""What is said of a server that cannot be reached, or has no cluster to tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from worlds.samples import OURS
+
+from contract.half import HERE, SILENT, UNKNOWN, Half
+from rpool.errors import CommandFailed, RpoolError, TimedOut, Unreachable
+from rpool.model import action as act
+from rpool.model.claim import Phase
+from rpool.model.world import World
+
+
+def lock(world: World, server: str) -> None:
+    with world.lock(server, OURS.uid):
+        pass
+
+
+CONTACTS: dict[str, Callable[[World, str], object]] = {
+    "probe": lambda world, name: world.probe(name),
+    "observe": lambda world, name: world.observe(name),
+    "etcd": lambda world, name: world.etcd_members(name),
+    "api": lambda world, name: world.reaches_api(name),
+    "packages": lambda world, name: world.kubernetes_packages(name, "1.36"),
+    "address": lambda world, name: world.address_answers(name, "10.0.1.200"),
+    "action": lambda world, name: world.carry_out(act.SetPhase(name, OURS, Phase.MEMBER), 60),
+    "lock": lock,
+}
+ANY_CONTACT = pytest.mark.parametrize("contact", CONTACTS.values(), ids=list(CONTACTS))
+
+
+@ANY_CONTACT
+def test_a_server_that_is_silent_is_out_of_reach(
+    half: Half, contact: Callable[[World, str], object]
+) -> None:
+    with pytest.raises(Unreachable) as caught:
+        contact(half.world, SILENT)
+    assert SILENT in caught.value.summary
+    assert caught.value.retryable
+
+
+@ANY_CONTACT
+def test_a_server_that_the_fleet_does_not_have_is_not_asked_again(
+    half: Half, contact: Callable[[World, str], object]
+) -> None:
+    with pytest.raises(Unreachable, match=f"{UNKNOWN} is not in the fleet any more") as caught:
+        contact(half.world, UNKNOWN)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("is_claimed", [True, False])
+@pytest.mark.parametrize("look", ["observe", "etcd"])
+def test_a_server_without_a_control_plane_tells_of_no_cluster(
+    half: Half, look: str, is_claimed: bool
+) -> None:
+    if is_claimed:
+        half.claim()
+    with pytest.raises(RpoolError) as caught:
+        CONTACTS[look](half.world, HERE)
+    assert caught.type is CommandFailed
+    assert not caught.value.retryable
+
+
+def test_a_control_plane_tells_of_its_cluster(half: Half) -> None:
+    half.claim()
+    half.serve()
+    assert "BEGIN CERTIFICATE" in half.world.observe(HERE).ca_certificate
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_node_that_does_not_get_ready_takes_all_of_the_time(half: Half, serves: bool) -> None:
+    half.claim()
+    if serves:
+        half.serve()
+    with pytest.raises(TimedOut):
+        half.act(act.AwaitReady(HERE, (SILENT,)), 6)
