@@ -38,7 +38,7 @@ test: setup check test-quick
 
 test-quick: setup
 	$(BIN)/pytest --numprocesses=auto \
-	  tests/unit tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
+	  tests/unit tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
 
 check: setup
 	$(BIN)/ruff format --check $(SOURCES)

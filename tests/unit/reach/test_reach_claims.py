@@ -1,49 +1,22 @@
-"""Claims, guards and probes for real: through RealWorld and a real sshd."""
+"""Traces, probes and claims that are damaged, for real: through RealWorld and a real sshd. What a
+modelled server promises as well is in `tests/contract`.
+"""
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
-from conftest import at_home, claim
-from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, changing, named
+from conftest import claim
+from worlds.samples import CLAIM, OURS
 from worlds.sshd import TestServer
 
 from rpool.decide.preflight import why_not_spare
-from rpool.errors import NotClaimed, Refused, RpoolError
+from rpool.errors import Refused
 from rpool.model import action as act
-from rpool.model.action import Action
 from rpool.reach.world import RealWorld
 
 CLAIM_FILE = "/var/lib/rpool/claim"
-
-
-def test_a_claim_is_seen_by_a_probe_and_taken_twice_by_the_same_owner(world: RealWorld) -> None:
-    claim(world)
-    claim(world, replace(CLAIM, since="later"))
-    assert world.probe("r1u04").claim == CLAIM
-
-
-def test_a_claim_is_refused_when_another_pool_has_it(world: RealWorld, server: TestServer) -> None:
-    claim(world, FOREIGN)
-    before = server.snapshot()
-    with pytest.raises(Refused, match=r"is claimed by pool other .* owner bob@ci"):
-        claim(world)
-    assert server.snapshot() == before
-
-
-def test_of_many_that_claim_at_once_one_gets_it(world: RealWorld) -> None:
-    def attempt(n: int) -> bool:
-        try:
-            claim(world, replace(CLAIM, uid=f"0000000{n}"))
-        except Refused:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(attempt, range(8))) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,56 +110,3 @@ def refused(world: RealWorld) -> None:
     for action in (act.TakeClaim("r1u04", CLAIM), act.Reset("r1u04", OURS, None)):
         with pytest.raises(Refused, match="r1u04 has a claim that cannot be read"):
             world.carry_out(action, 60)
-
-
-@pytest.mark.parametrize("action", changing(), ids=named)
-def test_no_action_touches_a_server_of_another_pool(
-    server: TestServer, world: RealWorld, action: Action
-) -> None:
-    claim(world, FOREIGN)
-    before = server.snapshot()
-    with pytest.raises(Refused, match="is claimed by pool other"):
-        world.carry_out(at_home(server, action), 60)
-    assert server.snapshot() == before
-    assert server.calls == ""
-
-
-def test_no_preparation_touches_a_server_of_another_pool(
-    server: TestServer, world: RealWorld
-) -> None:
-    claim(world, FOREIGN)
-    before = server.snapshot()
-    results: dict[str, RpoolError | None] = {}
-    prepare = next(action for action in ACTIONS if isinstance(action, act.Prepare))
-    world.prepare([prepare], 120, results.__setitem__)
-    error = results["r1u04"]
-    assert isinstance(error, Refused)
-    assert "is claimed by pool other" in error.summary
-    assert server.snapshot() == before
-    assert server.calls == ""
-
-
-@pytest.mark.parametrize("epoch", [OURS.epoch - 1, OURS.epoch + 1])
-@pytest.mark.parametrize("action", changing(), ids=named)
-def test_no_action_touches_another_life_of_a_server(
-    server: TestServer, world: RealWorld, action: Action, epoch: int
-) -> None:
-    claim(world, replace(CLAIM, epoch=epoch))
-    before = server.snapshot()
-    with pytest.raises(Refused, match="another life"):
-        world.carry_out(at_home(server, action), 60)
-    assert server.snapshot() == before
-    assert server.calls == ""
-
-
-@pytest.mark.parametrize(
-    "action", [a for a in changing() if not isinstance(a, act.TakeClaim)], ids=named
-)
-def test_no_action_touches_an_unclaimed_server(
-    server: TestServer, world: RealWorld, action: Action
-) -> None:
-    before = server.snapshot()
-    with pytest.raises(NotClaimed, match="not claimed"):
-        world.carry_out(at_home(server, action), 60)
-    assert server.snapshot() == before
-    assert server.calls == ""

@@ -1,5 +1,5 @@
-"""The record is written over the one that was seen, and over no other: by a real shell, sshd and a
-kubectl that plays the API server.
+"""What kubectl is told when the record is written, and what comes of its answers: by a real shell
+and sshd. That it is written over no other than the one that was seen is in `tests/contract`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test_the_one_that_was_seen_or_is_ours_is_replaced(
 
 
 @pytest.mark.usefixtures("answer")
-def test_another_operation_s_is_left(world: RealWorld, server: TestServer) -> None:
+def test_whose_it_is_is_told_where_it_is_left(world: RealWorld, server: TestServer) -> None:
     there(server, replace(SEEN, change="5ca1ab1e"))
     with pytest.raises(Refused, match="another operation works on the pool") as caught:
         write(world, server)

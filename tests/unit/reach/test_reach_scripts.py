@@ -12,22 +12,16 @@ from dataclasses import replace
 
 import pytest
 from conftest import at_home, claim
-from worlds.samples import CERTIFICATE_KEY, CLAIM, FOREIGN, OURS, TOKEN, changing
+from worlds.samples import CERTIFICATE_KEY, CLAIM, OURS, TOKEN, changing
 from worlds.sshd import TestServer
 
-from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut
+from rpool.errors import CommandFailed, Refused, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Ownership, Phase
 from rpool.model.site import Mirrors
 from rpool.reach.world import RealWorld
 
 CLAIM_FILE = "/var/lib/rpool/claim"
-
-
-def test_a_phase_is_moved_and_nothing_else_of_the_claim(world: RealWorld) -> None:
-    claim(world)
-    world.carry_out(act.SetPhase("r1u04", OURS, Phase.LEAVING), 60)
-    assert world.probe("r1u04").claim == replace(CLAIM, phase=Phase.LEAVING)
 
 
 def test_a_journal_grows_line_by_line_also_while_an_action_works(
@@ -126,17 +120,6 @@ def test_init_starts_kube_vip_on_the_servers_interface_and_changes_its_rights_af
     pod = json.loads(server.path("/etc/kubernetes/manifests/kube-vip.yaml").read_text())
     settings = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
     assert settings["vip_interface"] == "lo"
-
-
-def test_finished_work_is_left_alone(world: RealWorld, server: TestServer) -> None:
-    claim(world)
-    kubeadm_marker(server)
-    init(world, server)
-    init(world, server)
-    assert server.calls.count("kubeadm ") == 1
-    probed = world.probe("r1u04")
-    assert probed.joined
-    assert probed.joined_control_plane
 
 
 def test_a_worker_joins_without_kube_vip(world: RealWorld, server: TestServer) -> None:
@@ -248,20 +231,6 @@ def test_waiting_for_nodes_tells_which_are_not_ready(world: RealWorld, server: T
     with pytest.raises(TimedOut, match="r1u04, r1u05") as caught:
         world.carry_out(act.AwaitReady("r1u04", ("r1u04", "r1u05")), 7)
     assert "r1u05" in caught.value.detail
-
-
-def test_a_server_gives_up_its_journal_with_its_claim_and_can_be_claimed_anew(
-    world: RealWorld, server: TestServer
-) -> None:
-    claim(world)
-    world.carry_out(act.AppendJournal("r1u04", OURS, ("{}",)), 60)
-    try:
-        world.carry_out(act.Reset("r1u04", OURS, "10.0.1.200"), 120)
-    except RpoolError as error:
-        pytest.fail(str(error))
-    assert world.probe("r1u04").is_spare
-    assert not server.path("/var/lib/rpool").exists()
-    claim(world, FOREIGN)
 
 
 def test_an_ownership_is_uid_and_epoch_together() -> None:
