@@ -134,6 +134,8 @@ class HeldLock:
                 self._extend(sent)
         except (paramiko.SSHException, EOFError, OSError):
             pass
+        if self._over.is_set():
+            return  # who lets it go waits for the script's end: a closed channel would hide that
         self._over.set()
         with suppress(paramiko.SSHException, EOFError, OSError):
             channel.close()  # what it goes on to say is not kept
