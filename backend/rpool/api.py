@@ -26,7 +26,7 @@ from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
 
 if TYPE_CHECKING:
-    from rpool.flow.find import Pool
+    from rpool.flow.locate import Pool
     from rpool.flow.node import NodeFound
     from rpool.flow.offers import Offers
     from rpool.flow.survey import Surveyed
@@ -141,7 +141,7 @@ class Site:
         """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,
         Unreachable.
         """
-        from rpool.flow.find import find
+        from rpool.flow.locate import find
 
         return find(self.world(), self.config.fleet, uid_or_name)
 
@@ -181,7 +181,7 @@ class Site:
         """Take one server out of a pool again; one that is gone has taken it along. Raises as
         change_pool.
         """
-        from rpool.flow.find import NoApi, NoSuchPool
+        from rpool.flow.locate import NoApi, NoSuchPool
         from rpool.flow.node import unpin
 
         try:
@@ -198,7 +198,7 @@ class Site:
 
     def read_node(self, uid: PoolUid, server: ServerName) -> NodeFound:
         """What one server of a pool is like now. Unreachable is data, not an error."""
-        from rpool.flow.find import NoSuchPool
+        from rpool.flow.locate import NoSuchPool
         from rpool.flow.node import NodeFound, read_node
 
         try:
@@ -208,11 +208,11 @@ class Site:
             return NodeFound(None, unreachable=not nowhere.certain)
         except Unreachable:
             return NodeFound(None, unreachable=True)
-        return read_node(pool, server, self.world())
+        return read_node(pool, server, self.config.fleet, self.world())
 
     def _refuse_unknown(self, uid: PoolUid, server: ServerName) -> None:
         """Raises Refused when nobody can have asked the server, since the fleet lacks it."""
-        from rpool.flow.find import not_in_fleet
+        from rpool.flow.locate import not_in_fleet
 
         if server not in self.config.fleet.servers:
             raise not_in_fleet(f"cluster {uid}", [server])

@@ -105,6 +105,10 @@ class NotClaimed(Refused):
     """The server has no claim at all, so there was nothing to do there."""
 
 
+class NewerFormat(Refused):
+    """A newer rpool has written what this one is to read: it changes nothing, and says so."""
+
+
 class StalePlan(RpoolError):
     """The world changed between plan and apply: a planned server is no longer to be had."""
 
@@ -119,3 +123,14 @@ class Interrupted(RpoolError):
 
 class Bug(RpoolError):
     """Something that cannot happen did. Worth a report."""
+
+
+def check_format(what: str, found: object, known: int) -> None:
+    """Raises NewerFormat, or ValueError where there is no number of a format that ever was."""
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ValueError(f"{what} has no format number")
+    if found > known:
+        raise NewerFormat(
+            f"{what} has format {found}: a newer rpool wrote it",
+            f"This one knows format {known} and changes nothing. Use the newer version.",
+        )

@@ -10,7 +10,7 @@ from worlds.samples import OURS, RECORD
 from contract.half import HERE, Half
 from rpool.errors import Refused
 from rpool.model import action as act
-from rpool.model.record import Record, RecordPhase
+from rpool.model.record import Record
 
 FIRST = replace(RECORD, change="00c0ffee", generation=1)
 NEXT = replace(RECORD, generation=2)
@@ -53,7 +53,7 @@ def test_one_is_written_over_the_one_that_was_seen(half: Half) -> None:
 def test_one_is_written_over_that_of_the_same_change(half: Half, over: str) -> None:
     write(half, FIRST, "")
     write(half, NEXT, FIRST.change)
-    settled = replace(NEXT, phase=RecordPhase.SETTLED)
+    settled = replace(NEXT, settled=NEXT.wanted, wanted=None)
     write(half, settled, over)
     write(half, settled, over)
     assert there(half) == settled

@@ -156,12 +156,12 @@ def test_remains_with_a_control_plane_that_has_lost_its_quorum_go_by_the_operato
     assert stage.claimed() == {first}  # without power: nobody saw that it is claimed
 
 
-def test_a_node_whose_end_was_cut_off_at_its_record_is_whole_with_the_next_apply() -> None:
+def test_a_node_whose_end_was_cut_off_at_its_record_is_whole() -> None:
     """Nothing but the record was written: the node itself is as it was."""
     stage, view = pinned()
     with killed(stage, act.WriteRecord):
         stage.site.unpin_node(view.uid, NODE, stage.attempt())
-    assert stage.site.read_node(view.uid, NODE).incomplete
+    assert not stage.site.read_node(view.uid, NODE).incomplete
     stage.site.pin_node(NodeRequest(view.uid, NODE, NodeSpec()), stage.attempt())
     stage.open()
     found = stage.site.read_node(view.uid, NODE)

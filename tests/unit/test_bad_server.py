@@ -14,9 +14,9 @@ from worlds.stage import SPEC, Stage
 from rpool.api import Site
 from rpool.decide.preflight import findings, odd_ones
 from rpool.errors import CommandFailed, DoesNotFit, Refused
-from rpool.flow.observe import probe_all
+from rpool.flow.probe import probe_all
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm
-from rpool.model.record import Record, RecordPhase
+from rpool.model.record import Record
 from rpool.model.seen import ClockSeen, Probed
 from rpool.model.world import World
 from rpool.reach import documents, sightings
@@ -262,7 +262,7 @@ HOSTILE = {
 
 def recorded(**more: Any) -> bytes:
     spec = replace(SPEC, **more)
-    record = Record("0badcafe", spec, 1, RecordPhase.SETTLED, {})
+    record = Record("0badcafe", "", 1, 0, spec, None, {})
     text: str = json.loads(documents.record(record))["data"]["record"]
     return f"record\t{text}\n".encode()
 

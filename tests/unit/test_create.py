@@ -208,10 +208,21 @@ def test_a_member_that_misses_a_probe_while_another_is_replaced_is_not_forgotten
     assert stage.claimed() <= set(caught.value.view.servers)
 
 
-def test_a_control_plane_that_fails_to_join_is_not_reset_behind_etcds_back() -> None:
+def test_a_control_plane_whose_join_lost_its_answer_is_looked_at_and_goes_on() -> None:
     stage = Stage()
     heads = list(stage.world.machines)[:3]
     fault = Fault(act.Join, OutcomeUnknown("contact was lost"), AFTER, servers=heads)
+    with stage.faults(fault) as (joins,):
+        view = stage.site.create_pool(SPEC, stage.attempt())
+    assert len({join.server for join in joins}) == len(joins) == 2
+    assert view.condition is Condition.SETTLED
+    assert not any(isinstance(action, act.Reset) for action in stage.acted)
+
+
+def test_a_control_plane_that_fails_to_join_is_not_reset_behind_etcds_back() -> None:
+    stage = Stage()
+    heads = list(stage.world.machines)[:3]
+    fault = Fault(act.Join, CommandFailed("its disk is slow"), servers=heads)
     with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert not any(isinstance(action, act.Reset) for action in stage.acted)

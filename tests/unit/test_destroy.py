@@ -14,7 +14,6 @@ from rpool.errors import CommandFailed, Refused, TimedOut, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Claim
 from rpool.model.pool import NodeSpec
-from rpool.model.record import RecordPhase
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role
 from rpool.model.site import SiteConfig, Ssh
@@ -91,7 +90,7 @@ def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
     assert cluster.record is not None
     settled = stage.site.read_pool(incomplete).view
     assert settled == view  # somebody else has finished it
-    cluster.record = replace(cluster.record, phase=RecordPhase.APPLYING, created=False)
+    cluster.record = replace(cluster.record, settled=None, wanted=SPEC)
     found = stage.site.read_pool(incomplete).view
     assert found is not None
     assert "r9u99" in found.servers

@@ -8,9 +8,8 @@ import pytest
 from worlds.stage import FOREIGN, SPEC, Stage
 
 from rpool.errors import SpecError, Unreachable
-from rpool.flow.find import Remains, find
+from rpool.flow.locate import Remains, find
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
-from rpool.model.record import RecordPhase
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
 
@@ -48,7 +47,7 @@ def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
     stage = Stage(10)
     one, other = _made(stage, SMALL), _made(stage, SMALL)
     summary, detail = _problem(stage, SMALL.name)
-    assert summary == "2 pools are called batch"
+    assert summary == "2 clusters are called batch"
     assert one.uid in detail
     assert other.uid in detail
     found = find(stage.world, stage.site.config.fleet, other.uid)
@@ -74,7 +73,7 @@ def test_no_such_pool_is_an_error_that_names_the_pools_there_are() -> None:
 
 def test_an_empty_fleet_says_that_no_pool_was_found() -> None:
     _, detail = _problem(Stage(), "batch")
-    assert "No pool was found." in detail
+    assert "None was found." in detail
 
 
 def test_a_fleet_that_does_not_answer_is_not_one_without_the_pool() -> None:
@@ -104,7 +103,7 @@ def test_a_pool_without_an_api_is_an_error_that_names_its_servers(attribute: str
         stage.machine(name).powered = False
     with pytest.raises(Unreachable) as caught:
         find(stage.world, stage.site.config.fleet, getattr(view, attribute))
-    assert f"pool batch ({view.uid}) has servers" in caught.value.summary
+    assert f"cluster batch ({view.uid}) has servers" in caught.value.summary
     assert _control_planes(view)[2] in caught.value.detail
 
 
@@ -122,7 +121,7 @@ def test_a_pool_in_the_midst_of_a_change_is_found_with_what_it_is_to_be() -> Non
     assert cluster is not None
     assert cluster.record is not None
     wanted = replace(SPEC, cores=32)
-    cluster.record = replace(cluster.record, spec=wanted, phase=RecordPhase.APPLYING)
+    cluster.record = replace(cluster.record, settled=wanted, wanted=wanted)
     pool = find(stage.world, stage.site.config.fleet, view.uid)
     assert pool.view.condition is Condition.INCOMPLETE
     assert pool.view.cores == 32

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from worlds.expect import settled, touched
+from worlds.expect import kinds, settled, touched
 from worlds.fault import Fault, Observe
 from worlds.stage import BIGGER, FOREIGN, SMALLER, SPEC, Stage, killed
 
@@ -105,7 +105,7 @@ def test_what_a_failed_pin_left_can_be_unpinned() -> None:
 def test_a_server_of_the_pool_itself_is_not_pinned() -> None:
     stage, view, request = made()
     own = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
-    with pytest.raises(Refused, match=f"{own} is one of pool batch's own servers"):
+    with pytest.raises(Refused, match=f"{own} is one of cluster batch's own servers"):
         stage.site.pin_node(replace(request, server=own), stage.attempt())
 
 
@@ -138,7 +138,7 @@ def test_a_pool_with_a_pinned_server_is_not_destroyed_around_it() -> None:
 def test_a_pools_own_servers_are_not_taken_out_as_nodes() -> None:
     stage, view, _ = made()
     for own in view.servers:
-        with pytest.raises(Refused, match=f"{own} is one of pool batch's own servers"):
+        with pytest.raises(Refused, match=f"{own} is one of cluster batch's own servers"):
             stage.site.unpin_node(view.uid, own, stage.attempt())
     assert stage.acted == []
 
@@ -199,7 +199,8 @@ def test_a_dead_half_pinned_server_does_not_hold_up_the_cluster() -> None:
     assert stage.become(view, BIGGER).condition is Condition.SETTLED
 
 
-def test_a_server_that_was_lost_and_is_used_again_is_not_retired_any_more() -> None:
+@pytest.mark.parametrize("then", ["wiped", "as it was"])
+def test_a_server_that_was_lost_and_comes_back_can_be_put_in_again(then: str) -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     stage.machine(SERVER).powered = False
@@ -207,14 +208,15 @@ def test_a_server_that_was_lost_and_is_used_again_is_not_retired_any_more() -> N
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     record = stage.cluster(view).record
     assert record is not None
-    assert record.retired == {SERVER}
+    assert SERVER not in record.members
     stage.machine(SERVER).powered = True
-    stage.machine(SERVER).reset()
+    if then == "wiped":
+        stage.machine(SERVER).reset()
     stage.mark(SERVER, lost=False)
+    stage.acted.clear()
     stage.site.pin_node(request, stage.attempt())
-    record = stage.cluster(view).record
-    assert record is not None
-    assert record.retired == frozenset()
+    assert kinds(stage.acted, act.Reset, act.Join) == ["Reset", "Join"][then == "wiped" :]
+    assert stage.site.read_node(view.uid, SERVER).spec == GPU
 
 
 def test_waiting_for_another_operation_of_this_process_ends_when_asked_to_stop() -> None:

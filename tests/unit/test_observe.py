@@ -9,9 +9,9 @@ import pytest
 from worlds.stage import SPEC
 
 from rpool.errors import RpoolError, Unreachable
-from rpool.flow import observe
-from rpool.model.record import Record, RecordPhase
-from rpool.model.seen import ClusterSeen
+from rpool.flow import contact
+from rpool.model.record import Record
+from rpool.model.seen import ClusterSeen, EtcdMember
 from rpool.model.world import World
 
 OURS, OTHERS = "0863513a", "ffffffff"
@@ -19,7 +19,7 @@ DEAD = Unreachable("no answer")
 
 
 def cluster(uid: str | None) -> ClusterSeen:
-    record = Record(uid, SPEC, 1, RecordPhase.SETTLED, {}) if uid else None
+    record = Record(uid, "", 1, 0, SPEC, None, {}) if uid else None
     return ClusterSeen({}, record, "a certificate")
 
 
@@ -41,12 +41,15 @@ class Heads:
             raise answer
         return answer
 
+    def etcd_members(self, via: str) -> tuple[EtcdMember, ...]:
+        raise DEAD
+
     def serving(self) -> str | None:
         try:
-            found = observe.serving_control_plane(cast("World", self), OURS, self._answers)
+            api, _ = contact.reach_api(cast("World", self), OURS, self._answers)
         finally:
             self.over.set()
-        return found[0] if found else None
+        return api.via if api else None
 
 
 def test_of_a_healthy_pool_one_control_plane_is_asked() -> None:
@@ -63,7 +66,7 @@ def test_the_others_are_asked_when_the_first_does_not_show_the_pool(
 
 
 def test_a_silent_one_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(contact, "PATIENCE_SECONDS", 0.01)
     heads = Heads(None, None, cluster(OURS))
     assert heads.serving() == "c"
 

@@ -8,7 +8,6 @@ from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Phase
 from rpool.model.pool import PoolSpec
-from rpool.model.record import RecordPhase
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
 from worlds.stage import Stage
@@ -40,7 +39,7 @@ def settled(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
     assert not cluster.cordoned
     assert not cluster.tokens
     assert cluster.record is not None
-    assert cluster.record.phase is RecordPhase.SETTLED
+    assert cluster.record.is_settled
     assert cluster.record.spec == spec
     assert set(cluster.record.members) == set(view.servers)
     for name in view.servers:

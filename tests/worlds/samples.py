@@ -17,7 +17,7 @@ from rpool.model.pool import (
     Selector,
     Taint,
 )
-from rpool.model.record import Member, Record, RecordPhase
+from rpool.model.record import Member, Record
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import Mirrors, SiteConfig, Ssh
@@ -54,13 +54,12 @@ CLAIM = Claim(
 FOREIGN = replace(CLAIM, uid="f0e1d2c3", pool="other", owner="bob@ci")
 RECORD = Record(
     uid=OURS.uid,
-    spec=SPEC,
-    generation=3,
-    phase=RecordPhase.APPLYING,
-    members={"r1u04": Member(Role.CONTROL_PLANE, "10.0.1.4", "rack1", 16, 64)},
-    leaving=frozenset({"r1u05", "r1u06", "r1u07"}),
-    retired=frozenset({"r1u08"}),
     change="0badf00d",
+    generation=3,
+    session=2,
+    settled=SPEC,
+    wanted=replace(SPEC, cores=64),
+    members={"r1u04": Member(Role.CONTROL_PLANE, "10.0.1.4", "rack1", 16, 64)},
 )
 
 ACTIONS: tuple[Action, ...] = (

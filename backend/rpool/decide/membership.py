@@ -1,16 +1,38 @@
-"""Which servers are a cluster's, and how far in: what their claims say of it."""
+"""Which servers are a cluster's, and how far in each of them is.
+
+The only reader of claim phases. A server's part is told by its own claim, its Node and etcd, and by
+the record only where those say nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 
+from rpool.decide.quorum import member_of
 from rpool.model.claim import Claim
+from rpool.model.observed import Observed
 from rpool.model.pool import PoolUid
-from rpool.model.seen import Probed
-from rpool.model.server import ServerName
+from rpool.model.record import Member, Record
+from rpool.model.seen import EtcdMember, NodeSeen, Probed
+from rpool.model.server import Fleet, Role, ServerName
 
 CONTROL_PLANE_FILES = ("/etc/kubernetes/manifests", "/var/lib/etcd")
 """Traces that a worker never has; it has certificates, too."""
+
+
+class Part(Enum):
+    """What a server is in its cluster."""
+
+    MEMBER = "member"  # in, by all that was seen of it
+    JOINING = "joining"  # ours, and not in yet
+    LEAVING = "leaving"  # half out: it does not come back as it is
+    UNCLAIMED = "unclaimed"  # runs in the cluster, and its claim is gone: somebody took it away
+    GONE = "gone"  # not ours, and no Node is left of it
+    SILENT = "silent"  # asked, and no answer
+    LOST = "lost"  # silent, and marked lost in the fleet
 
 
 def claims_of(uid: PoolUid, seen: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
@@ -24,3 +46,121 @@ def runs_control_plane(probed: Probed) -> bool:
     return probed.joined_control_plane or any(
         trace.startswith(CONTROL_PLANE_FILES) for trace in probed.traces
     )
+
+
+def lost_in(fleet: Fleet) -> frozenset[ServerName]:
+    return frozenset(name for name, its in fleet.servers.items() if its.lost)
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The parts of a cluster's servers. `record` has those that may be claimed; `lost` is what the
+    fleet marks so.
+    """
+
+    record: Record
+    pool: Observed
+    fleet: Fleet
+
+    @cached_property
+    def lost(self) -> frozenset[ServerName]:
+        return lost_in(self.fleet)
+
+    def part(self, name: ServerName) -> Part:
+        """What `name` is. A server that was not asked is what its record and its Node say."""
+        if name in self.pool.silent:
+            return self._silent(name)
+        probed = self.pool.probed(name)
+        if probed is None:
+            return Part.MEMBER if name in self.record.members else Part.GONE
+        claim = self.pool.claim(name)
+        if claim is None:
+            return self._without_claim(name, probed)
+        if claim.is_leaving or self.is_stray(name) or self.is_out_of_etcd(name):
+            return Part.LEAVING
+        return Part.MEMBER if claim.is_member and name in self.pool.nodes else Part.JOINING
+
+    def _silent(self, name: ServerName) -> Part:
+        if name not in self.lost:
+            return Part.SILENT
+        left = self.had_joined(name) or self.etcd_member(name) is not None
+        return Part.LOST if left else Part.GONE
+
+    def _without_claim(self, name: ServerName, probed: Probed) -> Part:
+        if probed.claim is None and probed.joined and name in self.pool.nodes:
+            return Part.UNCLAIMED
+        return Part.LEAVING if name in self.pool.nodes else Part.GONE
+
+    def is_stray(self, name: ServerName) -> bool:
+        """Whether a member has come back that the cluster had let go: no record names it."""
+        claim = self.pool.claim(name)
+        return claim is not None and claim.is_member and name not in self.record.members
+
+    def is_out_of_etcd(self, name: ServerName) -> bool:
+        """Whether a control plane that had joined was taken out of etcd: it never starts again."""
+        claim, probed = self.pool.claim(name), self.pool.probed(name)
+        if claim is None or probed is None or self.pool.api is None or self.pool.api.etcd is None:
+            return False
+        runs = claim.role is Role.CONTROL_PLANE and claim.is_member and probed.joined
+        return runs and self.etcd_member(name) is None
+
+    def etcd_member(self, name: ServerName) -> EtcdMember | None:
+        etcd = self.pool.api.etcd if self.pool.api else None
+        member, server = self.record.members.get(name), self.fleet.servers.get(name)
+        address = member.address if member else server.address if server else ""
+        return member_of(etcd or (), name, address)
+
+    @property
+    def strays(self) -> frozenset[ServerName]:
+        """Servers that no record names, and that have a Node or a claim of the cluster."""
+        return frozenset(self.pool.nodes.keys() | self.pool.claims.keys()) - self.members.keys()
+
+    @property
+    def members(self) -> Mapping[ServerName, Member]:
+        return self.record.members
+
+    def among(self, names: Set[ServerName], *parts: Part) -> frozenset[ServerName]:
+        return frozenset(name for name in names if self.part(name) in parts)
+
+    @property
+    def to_lock(self) -> frozenset[ServerName]:
+        """Control planes that the session lock is held on: members, the one that serves, and silent
+        ones that have a Node and are not marked lost.
+        """
+        claims, api = self.pool.claims, self.pool.api
+        inside = {name for name, claim in claims.items() if claim.is_member}
+        inside |= {api.via} if api else set()
+        inside |= {n for n in self.pool.silent if n not in self.lost and self.had_joined(n)}
+        return frozenset(self.record.of(Role.CONTROL_PLANE)) & inside
+
+    def had_joined(self, name: ServerName) -> bool:
+        """Whether a silent server got as far as to have a Node; True where no API says."""
+        return self.pool.api is None or name in self.pool.nodes
+
+    @cached_property
+    def differing(self) -> frozenset[ServerName]:
+        """Own servers of which something is not as a settled record says: the cluster is not whole
+        until the next change. Silence alone is no difference.
+        """
+        whole = (Part.MEMBER, Part.SILENT, Part.LOST)
+        own = {name for name in self.record.own if self.part(name) not in whole}
+        cordoned = {
+            n for n in self.record.own if n in self.pool.nodes and self.pool.nodes[n].let_go
+        }
+        return frozenset(own | cordoned) | self.strays
+
+
+def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -> set[ServerName]:
+    """Servers of which the API alone does not tell what they are. Of a settled cluster those are
+    the control planes, members whose Node is missing, NotReady or cordoned by us, and the servers
+    of Nodes that no record names. While something is under way it is every member.
+    """
+    known = nodes.keys() - record.members.keys()
+    if not record.is_settled:
+        return set(record.own) | (known & fleet.servers.keys())
+    unwell = {
+        name
+        for name in record.own
+        if name not in nodes or not nodes[name].ready or nodes[name].let_go
+    }
+    return {*record.of(Role.CONTROL_PLANE), *unwell, *(known & fleet.servers.keys())}

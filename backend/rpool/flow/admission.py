@@ -1,4 +1,4 @@
-"""Who works on a pool, and what it draws for one operation."""
+"""Who works here, and what an operation draws when it is carried out: secrets, and the CA's pin."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import secrets
 import socket
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from rpool.certificates import ca_pin
-from rpool.model.action import Join, JoinSecrets
+from rpool.model.action import Action, AdmitJoiners, Init, Join, JoinSecrets, RevokeJoiners
+from rpool.model.desired import Operation
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
 from rpool.model.world import World
@@ -26,9 +28,10 @@ def owner() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def change_id() -> str:
-    """Of one change of one pool: no other has it."""
-    return secrets.token_hex(8)
+def operation() -> Operation:
+    """A new operation, with an id that no other has."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return Operation(secrets.token_hex(8), owner(), since)
 
 
 def join_secrets() -> JoinSecrets:
@@ -37,21 +40,35 @@ def join_secrets() -> JoinSecrets:
     return JoinSecrets(Secret(f"{token[:6]}.{token[6:]}"), Secret(secrets.token_hex(32)))
 
 
-class CaPin:
-    """Fills the CA's pin into joins. Where the CA is not `known`, it exists only once the first
-    control plane is up.
+class Admission:
+    """Fills the secrets of one operation into its actions. They are drawn here and nowhere else, so
+    that no plan has any. The CA's pin is read from the cluster, which may only come to be.
     """
 
-    def __init__(self, world: World, known: str | None = None) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
         self._lock = threading.Lock()
-        self._pin = None if known is None else ca_pin(known)
+        self._secrets = join_secrets()
+        self._ca: str | None = None
 
-    def bind(self, join: Join) -> Join:
-        return replace(join, secrets=replace(join.secrets, ca_pin=self._of(join.via)))
-
-    def _of(self, via: ServerName) -> str:
+    def know(self, ca_certificate: str) -> None:
+        """The CA that joiners must see, where a cluster shows it before the first join."""
         with self._lock:
-            if self._pin is None:
-                self._pin = ca_pin(self._world.observe(via).ca_certificate)
-            return self._pin
+            self._ca = ca_certificate
+
+    def bind(self, action: Action) -> Action:
+        match action:
+            case Init() | AdmitJoiners() | RevokeJoiners():
+                return replace(action, secrets=self._secrets)
+            case Join():
+                pinned = replace(self._secrets, ca_pin=ca_pin(self.certificate(action.via)))
+                return replace(action, secrets=pinned)
+            case _:
+                return action
+
+    def certificate(self, via: ServerName) -> str:
+        """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""
+        with self._lock:
+            if self._ca is None:
+                self._ca = self._world.observe(via).ca_certificate
+            return self._ca

@@ -14,7 +14,8 @@ from rpool.decide.placement import candidates, place
 from rpool.decide.preflight import findings, odd_ones, why_not_usable
 from rpool.decide.rules import does_not_fit
 from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
-from rpool.flow.observe import Sighting, probe_all
+from rpool.flow.probe import probe_all
+from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
@@ -28,7 +29,7 @@ class Chosen:
     """Roles by server, control planes first, and what each of these servers showed."""
 
     roles: Mapping[ServerName, Role]
-    probed: Mapping[ServerName, Probed]
+    sightings: Mapping[ServerName, Sighting]
 
 
 def choose(
@@ -64,7 +65,7 @@ def choose(
         reasons |= new
     picked = {name: seen[name] for name in placement.roles}
     _preflight(spec, world, picked, kept)
-    return Chosen(placement.roles, {name: sighting.probed for name, sighting in picked.items()})
+    return Chosen(placement.roles, picked)
 
 
 def _refuse_if_hopeless(

@@ -1,86 +1,110 @@
-"""Taking a pool down: every server it holds is drained, reset, verified clean, and let go."""
+"""Taking a cluster down: every server it holds is drained, reset, verified clean, and let go."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from rpool.decide.destroy import Removal, begin_destroy, plan_destroy
-from rpool.decide.joining import member
-from rpool.decide.membership import claims_of
+from rpool.decide.membership import Membership, Part, lost_in
 from rpool.errors import Refused, RpoolError, Unreachable
-from rpool.flow.admission import change_id
 from rpool.flow.attempt import Attempt, PoolIncomplete
-from rpool.flow.execute import Limits, Ran, carry_out
-from rpool.flow.find import NoSuchPool, serving
-from rpool.flow.journal import Journal
-from rpool.flow.observe import probe_all, serving_control_plane
+from rpool.flow.execute import Ran
+from rpool.flow.locate import NoSuchPool, api_of
+from rpool.flow.probe import Silent, probe_all
+from rpool.flow.reconcile import Run, journaled
 from rpool.flow.session import session
 from rpool.flow.sweep import sweep
-from rpool.model.claim import Claim
-from rpool.model.record import Member
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.action import Reset
+from rpool.model.desired import Desired
+from rpool.model.observed import Api, Observed
+from rpool.model.record import Member, Record
+from rpool.model.server import Fleet, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
-DRAIN_SECONDS = 120
 PATIENCE_SECONDS = 10.0
 
 
 def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tuple[str, ...]:
-    """Give the pool's servers back; returns warnings. Servers under another pool's claim, or none,
-    are not touched. One that is out of reach and marked `lost` in the fleet is let go.
+    """Give the cluster's servers back; returns warnings. Servers under another cluster's claim, or
+    none, are not touched. One that is out of reach and marked `lost` in the fleet is let go.
 
-    Raises Refused when another operation works on the pool, or an rpool_node still has a server in
-    it, and PoolIncomplete with the servers that are still the pool's.
+    Raises Refused when another operation works on the cluster, or an rpool_node still has a server
+    in it, and PoolIncomplete with the servers that are still the cluster's.
     """
-    limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop)
     with session(world, prior.uid, prior.control_planes) as lock:
-        limits = replace(limits, lock_lost=lock.lost)
-        prior, unasked = _with_unplanned(prior, fleet, world)
+        api, record = _api(prior, fleet, world)
+        prior, unasked = _with_unplanned(prior, record, fleet, world)
         lock.cover(prior.control_planes, one_will_do=True)
-        seen, unseen = probe_all(world, prior.servers)
-        marked = {name for name in unseen if name in fleet.servers and fleet.servers[name].lost}
-        missing = {name: error for name, error in unseen.items() if name not in marked}
-        ours = claims_of(prior.uid, {name: its.probed for name, its in seen.items()})
-        ran = _give_back(prior, ours, world, attempt, limits) if ours else None
-    kept = [name for name in ours if ran is None or f"reset {name}" not in ran.done]
+        seen, silent = probe_all(world, prior.servers)
+        pool = Observed(prior.uid, _of_ours(api, prior, seen.keys()), record, seen, silent)
+        _refuse_pinned(prior, pool, fleet)
+        with journaled(prior.name, pool, world, attempt) as journal:
+            run = Run(fleet, world, attempt, lock, journal)
+            spec = record.spec if record else prior.spec
+            ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)
+    marked = silent.keys() & lost_in(fleet)
+    missing = {name: error for name, error in silent.items() if name not in marked}
+    kept = [name for name in pool.claims if not ran.did(Reset, name)]
+    if kept and not ran.may_have_changed and isinstance(ran.error, Refused):
+        raise ran.error  # another operation is at work
     if kept or missing:
-        error = (ran.error if ran and kept else None) or _out_of_reach(prior, missing)
+        error = (ran.error if kept else None) or _out_of_reach(prior, missing)
         servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
     return (*_let_go(marked), *unasked, *_said(ran))
 
 
+def _api(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Record | None]:
+    try:
+        api, _ = api_of(prior, fleet, world)
+    except NoSuchPool:
+        return None, None
+    return api, api.cluster.record if api else None
+
+
+def _of_ours(api: Api | None, prior: PoolView, seen: Collection[ServerName]) -> Api | None:
+    """The API, if the control plane that shows it was seen: else nothing is done through it."""
+    return api if api is not None and api.via in seen and api.via in prior.servers else None
+
+
 def _with_unplanned(
-    prior: PoolView, fleet: Fleet, world: World
+    prior: PoolView, record: Record | None, fleet: Fleet, world: World
 ) -> tuple[PoolView, tuple[str, ...]]:
-    """With servers that joined by a change the state has not heard of: they are the pool's, too.
+    """With servers that joined by a change the state has not heard of: they are the cluster's, too.
     The record names them, or else, where no API shows one, the claims on the fleet's servers; what
     could not be asked then is a warning.
-
-    Raises Refused while the record has servers that an rpool_node put there: its own to take out.
-    One that never got in, or whose end was begun, goes along.
     """
-    try:
-        shown = serving(prior, fleet, world)
-    except NoSuchPool:
-        shown = None
-    record = shown[1].record if shown else None
     if record is None:
         # A cluster whose API never served has no servers but those in the state.
         return _with_claimed(prior, fleet, world) if prior.ca_certificate else (prior, ())
-    if pinned := sorted(record.pinned.keys() - record.joining - record.leaving):
+    known = replace(prior, servers={**record.members, **prior.servers})
+    # What a create has claimed since it wrote its record is in the claims alone.
+    return _with_claimed(known, fleet, world) if record.settled is None else (known, ())
+
+
+def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
+    """A server that an rpool_node put there is its own to take out. One that never got in, or whose
+    end was begun, goes along.
+    """
+    record = pool.record
+    if record is None:
+        return
+    members = Membership(record, pool, fleet)
+    whole = (Part.MEMBER, Part.UNCLAIMED, Part.SILENT)
+    nodes = pool.nodes
+    pinned = [
+        name
+        for name in sorted(record.pinned)
+        if members.part(name) in whole and not (name in nodes and nodes[name].let_go)
+    ]
+    if pinned:
         raise Refused(
-            f"pool {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
+            f"cluster {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
             "Destroy that first: without its cluster nobody could take it out in order. If no "
             f"state has it: terraform import rpool_node.NAME {prior.uid}/{pinned[0]}, and destroy "
             "that. Nothing was changed.",
         )
-    known = replace(prior, servers={**record.members, **prior.servers})
-    # What a create has claimed since it wrote its record is in the claims alone.
-    return (known, ()) if record.created else _with_claimed(known, fleet, world)
 
 
 def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView, tuple[str, ...]]:
@@ -90,12 +114,12 @@ def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView
         if isinstance(answer, RpoolError):
             silent.append(name)
         elif (claim := answer.claim_of(prior.uid)) is not None:
-            found[name] = member(fleet.servers[name], claim.role)
+            found[name] = Member.of(fleet.servers[name], claim.role)
     servers = replace(prior, servers={**found, **prior.servers})
     if not silent:
         return servers, ()
     names = ", ".join(sorted(silent))
-    said = f"{names}: not reached, and no API of pool {prior.name} says whether any is the pool's."
+    said = f"{names}: not reached, and no API of {prior.name} says whether any is the cluster's."
     return servers, (said,)
 
 
@@ -106,42 +130,15 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
     return [f"{names}: marked lost and out of reach, so let go with a claim on it; wipe it first."]
 
 
-def _said(ran: Ran | None) -> list[str]:
+def _said(ran: Ran) -> list[str]:
     """What went wrong and did not matter in the end: a drain that took too long, say."""
-    return [error.summary for error in ran.failed.values()] if ran else []
+    return [error.summary for _, error in ran.failed]
 
 
-def _give_back(
-    prior: PoolView,
-    ours: Mapping[ServerName, Claim],
-    world: World,
-    attempt: Attempt,
-    limits: Limits,
-) -> Ran:
-    control_planes = [name for name, claim in ours.items() if claim.role is Role.CONTROL_PLANE]
-    with Journal(prior.name, world, attempt.log) as journal:
-        shown = serving_control_plane(world, prior.uid, control_planes)
-        removal = Removal(
-            uid=prior.uid,
-            ours=ours,
-            api_via=shown[0] if shown else None,
-            nodes=tuple(name for name in (shown[1].nodes if shown else ()) if name in ours),
-            vip=prior.vip,
-            drain_timeout_seconds=DRAIN_SECONDS,
-            record=shown[1].record if shown else None,
-            change=change_id(),
-        )
-        begun = carry_out(begin_destroy(removal), world, journal, limits)
-        if isinstance(begun.error, Refused):
-            raise begun.error  # another operation is at work
-        ran = carry_out(plan_destroy(removal), world, journal, limits)
-        return replace(ran, failed={**begun.failed, **ran.failed})
-
-
-def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:
+def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError] | Silent) -> Unreachable:
     reasons = "\n".join(f"  {error.summary}" for error in lost.values())
     return Unreachable(
-        f"pool {prior.name}: {len(lost)} of its servers cannot be reached",
+        f"cluster {prior.name}: {len(lost)} of its servers cannot be reached",
         f"{reasons}\nThey stay in the state, and claimed. Bring them back and destroy again; "
         "or mark them lost = true in the fleet if the hardware is gone.",
     )

@@ -10,13 +10,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.errors import Bug, Interrupted, OutcomeUnknown, RpoolError, TimedOut
+from rpool.errors import Bug, Interrupted, OutcomeUnknown, Refused, RpoolError, TimedOut
 from rpool.flow.journal import Journal
-from rpool.model.action import Action, Prepare
+from rpool.model.action import Action, Prepare, WriteRecord
 from rpool.model.server import ServerName
 from rpool.model.step import Step, StepName
 from rpool.model.world import World
@@ -26,14 +26,23 @@ from rpool.model.world import World
 class Ran:
     """What came of a plan. `halted` says why steps were left over that nothing had failed for."""
 
-    done: frozenset[StepName]
-    failed: Mapping[StepName, RpoolError]
+    done: tuple[Step, ...]
+    failed: tuple[tuple[Step, RpoolError], ...]
     halted: RpoolError | None = None
 
     @property
     def error(self) -> RpoolError | None:
         """The one error to show: why we stopped, else the first failure."""
-        return self.halted or next(iter(self.failed.values()), None)
+        return self.halted or next((error for _, error in self.failed), None)
+
+    def did(self, kind: type[Action], server: ServerName) -> bool:
+        """Whether an action of that kind was done about a server."""
+        return any(isinstance(its.action, kind) and its.server == server for its in self.done)
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether anything was done, or may have been: only a refusal says that it was not."""
+        return bool(self.done) or any(not isinstance(error, Refused) for _, error in self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,8 @@ class _Run:
         self._limits = limits
         self._bind = bind
         self._running: dict[StepName, float] = {}
-        self._done: set[StepName] = set()
-        self._failed: dict[StepName, RpoolError] = {}
+        self._done: dict[StepName, Step] = {}
+        self._failed: dict[StepName, tuple[Step, RpoolError]] = {}
         self._over: set[StepName] = set()
         self._halted: RpoolError | None = None
         self._results: queue.Queue[tuple[Step, RpoolError | None]] = queue.Queue()
@@ -100,7 +109,7 @@ class _Run:
                 self._take(*self._results.get())
         if self._waiting and not self._failed and self._halted is None:
             self._halted = Bug(f"steps wait for each other: {', '.join(self._waiting)}")
-        return Ran(frozenset(self._done), dict(self._failed), self._halted)
+        return Ran(tuple(self._done.values()), tuple(self._failed.values()), self._halted)
 
     def _start_what_can(self, pool: ThreadPoolExecutor) -> None:
         self._skip_what_cannot()
@@ -122,11 +131,13 @@ class _Run:
                 pool.submit(self._one, step)
 
     def _is_ready(self, step: Step) -> bool:
-        return step.needs <= self._done and step.after <= self._over
+        return step.needs <= self._done.keys() and step.after <= self._over
 
     def _skip_what_cannot(self) -> None:
         """Steps that need a failed or skipped one are over too, without having run."""
-        while lost := [s for s in self._waiting.values() if s.needs & (self._over - self._done)]:
+        while lost := [
+            s for s in self._waiting.values() if s.needs & (self._over - self._done.keys())
+        ]:
             for step in lost:
                 del self._waiting[step.name]
                 self._over.add(step.name)
@@ -135,11 +146,13 @@ class _Run:
         seconds = time.monotonic() - self._running.pop(step.name)
         self._over.add(step.name)
         if error is None:
-            self._done.add(step.name)
+            self._done[step.name] = step
             self._journal.done(step, seconds)
-        else:
-            self._failed[step.name] = error
-            self._journal.failed(step, seconds, error)
+            return
+        self._failed[step.name] = (step, error)
+        self._journal.failed(step, seconds, error)
+        if isinstance(step.action, WriteRecord) and isinstance(error, Refused):
+            self._halted = error  # another operation works on the cluster
 
     def _seconds(self, action: Action) -> float:
         return max(1.0, min(action.limit_seconds, self._limits.seconds_left))
@@ -155,7 +168,7 @@ class _Run:
             self._results.put((step, None))
 
     def _prepare(self, steps: list[Step]) -> None:
-        open_ = {step.server: step for step in steps}
+        open_ = {step.action.server: step for step in steps}
 
         def done(server: ServerName, error: RpoolError | None) -> None:
             self._results.put((open_.pop(server), error))

@@ -121,6 +121,25 @@ class NodeSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Servers of a cluster that are alike: how much they have together, and what their Nodes get.
+    A cluster has one, `default`, whose size is the cluster's.
+    """
+
+    name: str
+    cores: int
+    memory_gib: int
+    tolerate: Tolerance
+    selector: Selector
+    node: NodeSpec
+
+    @classmethod
+    def default(cls, spec: PoolSpec) -> Group:
+        size = (spec.cores, spec.memory_gib, spec.tolerate)
+        return cls("default", *size, spec.selector, NodeSpec())
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
     """The request: cores and memory (GiB) that the workload servers have together, as hardware."""
 

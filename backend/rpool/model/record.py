@@ -1,70 +1,77 @@
-"""The record: a pool's own account of itself, kept in the cluster (ConfigMap `kube-system/rpool`).
+"""The record: a cluster's own account of itself, kept in it (ConfigMap `kube-system/rpool`).
 
-It is written before the first step of a change, so that an operation that is cut off anywhere can
-be finished by whoever comes next. It holds public facts alone.
+It is intent alone, written before the first step of a change, so that whoever comes next can finish
+what was cut off. How far that got is never written down: it is observed. It holds public facts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Role, Server, ServerName
 
+FORMAT = 1
 
-class RecordPhase(StrEnum):
-    APPLYING = "applying"
-    SETTLED = "settled"
+RESERVED = frozenset({"ca_pin", "owner", "components", "trust", "quarantine", "lost", "backup"})
+"""Fields that are coming. This rpool does nothing with them, and writes back what it found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A server of the pool as the record knows it; sizes are nominal, memory in GiB."""
+    """A server of the cluster as the record knows it; sizes are nominal, memory in GiB."""
 
     role: Role
     address: str
     zone: str
     cores: int
     memory_gib: int
+    group: str = "default"
+
+    @classmethod
+    def of(cls, server: Server, role: Role) -> Member:
+        return cls(role, server.address, server.zone, server.cores, server.memory_gib)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was carried out last (`spec`), and the servers that the pool has.
-
-    `generation` counts the pool's changes. While one is under way (`applying`), it is for what is
-    `wanted`, and `members` has those that are `joining` and those that are `leaving`, too: whoever
-    may be claimed is here. They stay so if the change is cut off: the next one goes on with the
-    former, and the latter do not come back. A pool whose create was cut off is not `created` until
-    a change comes to its end; `spec` is what it was to be. `metallb` may be there although `spec`
-    has no addresses for it: a change that was to install it, or to remove it, was cut off.
-
-    `pinned` are members that were put here one by one, each with what is asked of it; they are
-    outside of the pool's own sizing. `retired` were let go without a reset, since they were lost:
-    should such a server return, it is not a member. `change` is the id of the change that wrote it.
-    """
-
     uid: PoolUid
-    spec: PoolSpec
+    # Of the change that wrote it: no other change has this id.
+    change: str
+    # Counts the changes; what they claim has it as its epoch.
     generation: int
-    phase: RecordPhase
+    # The session that wrote it (see `model.claim.Fence`).
+    session: int
+    # What was carried out last; None until the create has come to its end.
+    settled: PoolSpec | None
+    # What is under way; None when nothing is.
+    wanted: PoolSpec | None
+    # Whoever may be claimed, those on their way in and out among them.
     members: Mapping[ServerName, Member]
-    joining: frozenset[ServerName] = frozenset()
-    leaving: frozenset[ServerName] = frozenset()
-    retired: frozenset[ServerName] = frozenset()
+    # Members that an rpool_node put here, outside of the cluster's own sizing, and the labels and
+    # taints that they may have from it.
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
-    wanted: PoolSpec | None = None
-    created: bool = True
-    metallb: bool = False
-    change: str = ""
+    # Fields of `RESERVED`, as they were found.
+    reserved: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def may_have_metallb(self) -> bool:
-        return self.metallb or bool(self.spec.metallb_pools)
+    def spec(self) -> PoolSpec:
+        """The request that was carried out last; of a create that was cut off, what it wanted."""
+        spec = self.settled or self.wanted
+        if spec is None:
+            raise ValueError("a record with nothing settled and nothing wanted")
+        return spec
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way, so that the members are what was asked for."""
+        return self.settled is not None and self.wanted is None
 
     @property
     def own(self) -> dict[ServerName, Member]:
-        """The members of the pool's own sizing."""
+        """The members of the cluster's own sizing."""
         return {name: its for name, its in self.members.items() if name not in self.pinned}
+
+    def of(self, role: Role) -> list[ServerName]:
+        return [name for name, its in self.members.items() if its.role is role]

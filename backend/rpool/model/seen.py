@@ -116,8 +116,14 @@ class EtcdMember:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSeen:
-    """A cluster through one of its control planes. `ca_certificate` is PEM."""
+    """A cluster through one of its control planes. `ca_certificate` is PEM.
+
+    `metallb`: the MetalLB that runs there carries our field manager. `open_to_joiners`: a join token
+    of ours is good. Neither is looked at while the record says that nothing is under way.
+    """
 
     nodes: Mapping[ServerName, NodeSeen]
     record: Record | None
     ca_certificate: str
+    metallb: bool = False
+    open_to_joiners: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rpool.model.pool import PoolUid
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, PoolUid
 from rpool.model.record import Member
 from rpool.model.server import Role, ServerName
 
@@ -35,6 +35,14 @@ class PoolView:
     vip: str | None
     ca_certificate: str
     servers: Mapping[ServerName, Member]
+
+    @property
+    def spec(self) -> PoolSpec:
+        """As much of the request as a view tells: enough to take the cluster down."""
+        endpoint = Endpoint(vip=self.vip, address=None if self.vip else self.endpoint)
+        control_plane = ControlPlane(len(self.control_planes), endpoint)
+        size = (self.cores, self.memory_gib)
+        return PoolSpec(self.name, self.kubernetes_version, *size, control_plane)
 
     @property
     def control_planes(self) -> list[ServerName]:

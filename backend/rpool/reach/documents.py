@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from rpool.model.record import Record
+from rpool.errors import check_format
+from rpool.model.record import FORMAT, RESERVED, Record
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -27,8 +29,12 @@ NODES_PATH = (
 TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
 
 
+CHANGE = "rpool/change"
+"""The annotation that says which change wrote the record: record.sh compares it."""
+
+
 def record(record: Record) -> str:
-    """The ConfigMap that holds a pool's record; record.sh knows the version that it replaces."""
+    """The ConfigMap that holds a cluster's record; record.sh knows the version that it replaces."""
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -37,6 +43,7 @@ def record(record: Record) -> str:
                 "name": "rpool",
                 "namespace": "kube-system",
                 "labels": OURS,
+                "annotations": {CHANGE: record.change},
                 "resourceVersion": "THE ONE THAT WAS SEEN",
             },
             "data": {"record": _text(record)},
@@ -46,14 +53,25 @@ def record(record: Record) -> str:
 
 def _text(record: Record) -> str:
     """In one order whatever the order of sets and mappings, so that what is the same looks so."""
-    return json.dumps(asdict(record), default=sorted, sort_keys=True, separators=(",", ":"))
+    fields = asdict(record)
+    kept = fields.pop("reserved")
+    whole = {"format": FORMAT, **fields, **kept}
+    return json.dumps(whole, default=sorted, sort_keys=True, separators=(",", ":"))
 
 
 def read_record(text: str) -> Record:
-    """The record in a ConfigMap's text; raises ValueError when it is none. What a newer rpool has
-    added to it is passed over.
+    """The record in a ConfigMap's text. Raises ValueError when it is none, and NewerFormat when a
+    newer rpool wrote it.
     """
-    return _records().validate_json(text)
+    fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise TypeError("it is no JSON object")
+    check_format("the record (ConfigMap kube-system/rpool)", fields.pop("format", None), FORMAT)
+    reserved = {name: fields.pop(name) for name in sorted(RESERVED & fields.keys())}
+    known = {its.name for its in dataclass_fields(Record)} - {"reserved"}
+    if strange := fields.keys() - known:
+        raise ValueError(f"nobody knows its {', '.join(sorted(strange))}")
+    return _records().validate_python({**fields, "reserved": reserved})
 
 
 @cache

@@ -31,6 +31,18 @@ LEAVING = {
 }
 
 
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+TOKENS = {
+    "TOKENS_PATH": documents.TOKENS_PATH,
+    "OUR_DESCRIPTION": _base64(kubeadm.DESCRIPTION),
+    "TIMER_DESCRIPTION": _base64(kubeadm.TIMER_DESCRIPTION),
+}
+"""Which of a cluster's bootstrap tokens are ours."""
+
+
 def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
     """The script that carries out `action`; it ends itself a little before `timeout_seconds`."""
     common = {"TIMEOUT_SECONDS": str(math.ceil(timeout_seconds))}
@@ -147,12 +159,7 @@ def _admit(action: act.AdmitJoiners, site: SiteConfig) -> Variables:
 
 
 def _revoke(action: act.RevokeJoiners) -> Variables:
-    return {
-        "TOKEN_ID": kubeadm.token_id(action.secrets.token),
-        "TOKENS_PATH": documents.TOKENS_PATH,
-        "OUR_DESCRIPTION": _base64(kubeadm.DESCRIPTION),
-        "TIMER_DESCRIPTION": _base64(kubeadm.TIMER_DESCRIPTION),
-    }
+    return {"TOKEN_ID": kubeadm.token_id(action.secrets.token), **TOKENS}
 
 
 def _drain(action: act.Drain) -> Variables:
@@ -192,7 +199,3 @@ def _set_node(action: act.SetNode) -> Variables:
             f"{t.key}:{t.effect}" for t in was.taints if (t.key, t.effect) not in kept
         ),
     }
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

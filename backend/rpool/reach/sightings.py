@@ -16,7 +16,7 @@ from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
 
-from rpool.errors import CommandFailed, printable
+from rpool.errors import CommandFailed, NewerFormat, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
@@ -107,7 +107,7 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
     """A cluster as a control plane showed it."""
     nodes: dict[ServerName, NodeSeen] = {}
     record: Record | None = None
-    certificate = ""
+    certificate, metallb, open_to_joiners = "", False, False
     try:
         for kind, rest in _facts(printed.decode()):
             if kind == "node":
@@ -116,12 +116,18 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
             elif kind == "record" and rest:
                 record = documents.read_record(rest)
                 _check_plain(asdict(record))
+            elif kind == "metallb":
+                metallb = "rpool" in rest.split()
+            elif kind == "tokens":
+                open_to_joiners = bool(rest)
             elif kind == "ca":
                 certificate = base64.b64decode(rest[:MOST_CERTIFICATE]).decode("ascii")
                 _check_plain(certificate)
+    except NewerFormat as error:
+        raise NewerFormat(f"{via}: {error.summary}", error.detail) from None
     except Exception as error:
         raise _unreadable(f"what {via} tells of its cluster cannot be read", error) from None
-    return ClusterSeen(nodes, record, certificate)
+    return ClusterSeen(nodes, record, certificate, metallb, open_to_joiners)
 
 
 def _check_plain(value: Any) -> None:

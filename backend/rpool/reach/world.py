@@ -18,7 +18,7 @@ from rpool.model.world import SessionLock
 from rpool.reach import sightings
 from rpool.reach.documents import NODES_PATH
 from rpool.reach.kubeadm import url_host
-from rpool.reach.render import render
+from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
 from rpool.reach.session_lock import HeldLock
 from rpool.reach.ssh import Completed, Sessions
@@ -57,7 +57,8 @@ class RealWorld:
 
     def observe(self, via: ServerName) -> ClusterSeen:
         host = url_host(self._address(via))
-        script = compose(("library", "observe"), {"NODE_HOST": host, "NODES_PATH": NODES_PATH})
+        variables = {"NODE_HOST": host, "NODES_PATH": NODES_PATH, **TOKENS}
+        script = compose(("library", "observe"), variables)
         return sightings.cluster(via, self._look("looking at the cluster", via, script))
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:

@@ -106,6 +106,8 @@ class SimulatedWorld:
                 nodes={name: self._node(cluster, name) for name in cluster.nodes},
                 record=cluster.record,
                 ca_certificate=cluster.ca,
+                metallb=cluster.metallb and not (cluster.record and cluster.record.is_settled),
+                open_to_joiners=bool(cluster.tokens),
             )
 
     def _node(self, cluster: Cluster, name: ServerName) -> NodeSeen:

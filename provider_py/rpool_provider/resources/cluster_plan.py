@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rpool.decide.joining import member
 from rpool.errors import Problem, RpoolError, SpecError
+from rpool.model.record import Member
 from rpool.model.server import Role
 from rpool.model.view import Condition
 from rpool_provider import diagnostic
@@ -42,7 +42,7 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     known = cluster_private.decode(prior.private)
     standing = _standing(prior.values, known)
     target = site.plan_pool(spec, standing, known.offer)
-    servers = {n: member(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
+    servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
     known_then: dict[str, Any] = {
         "condition": Condition.SETTLED.value,

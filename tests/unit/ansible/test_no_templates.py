@@ -16,7 +16,7 @@ from rpool.errors import Refused, RpoolError
 from rpool.model.action import Prepare
 from rpool.model.claim import Ownership
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm, PoolSpec
-from rpool.model.record import Record, RecordPhase
+from rpool.model.record import Record
 from rpool.model.server import ServerName
 from rpool.reach import documents
 from rpool.reach.ansible import guarded_script, private_folder, run_preparation
@@ -86,7 +86,7 @@ def test_a_record_that_a_cluster_shows_is_as_closed(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     kubelet = yaml.safe_dump({"cgroupDriver": template(ran)})
     spec = replace(SPEC, kubernetes_version=template(ran), kubeadm=Kubeadm(kubelet))
-    written = json.loads(documents.record(Record("0badcafe", spec, 3, RecordPhase.SETTLED, {})))
+    written = json.loads(documents.record(Record("0badcafe", "", 3, 0, spec, None, {})))
     seen = documents.read_record(written["data"]["record"]).spec
     action = replace(prepare("r1u04"), kubernetes_version=seen.kubernetes_version)
     for each in (action, replace(prepare("r1u04"), kubeadm=seen.kubeadm)):

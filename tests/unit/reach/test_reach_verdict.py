@@ -10,7 +10,7 @@ from worlds.samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError, TimedOut
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Taint
-from rpool.model.record import Record, RecordPhase
+from rpool.model.record import Record
 from rpool.model.secret import Secret
 from rpool.model.seen import EtcdMember
 from rpool.reach import documents, sightings
@@ -119,7 +119,7 @@ def recorded(record: Record) -> str:
 def test_a_record_is_read_as_it_was_written_with_all_that_was_asked_for() -> None:
     assert documents.read_record(recorded(RECORD)) == RECORD
     bare = PoolSpec("b", "1.36.3", 1, 1, ControlPlane(1, Endpoint(address="api.example.org:6443")))
-    plain = Record("0badcafe", bare, 1, RecordPhase.SETTLED, {})
+    plain = Record("0badcafe", "", 1, 0, bare, None, {})
     assert documents.read_record(recorded(plain)) == plain
 
 

@@ -5,7 +5,7 @@ checks that the claim still has this uid and epoch, and only then acts. Every ac
 carried out a second time it finds its work done. All change something, save `AwaitReady`.
 
 An action's class says all that is the same wherever it is carried out: `doing`, the action in words
-for an error's first line; `limit_seconds`, how long it may take (generous, since it ends a hang and
+for an error's first line; `verb`, its step's name; `limit_seconds`, how long it may take (generous, since it ends a hang and
 measures nothing); and its `guard`.
 """
 
@@ -28,6 +28,7 @@ from rpool.model.action.cluster import (
     WriteRecord,
 )
 from rpool.model.action.guard import (
+    NOT_DRAWN,
     Guard,
     JoinSecrets,
 )
@@ -44,6 +45,7 @@ from rpool.model.action.server import (
 )
 
 __all__ = [
+    "NOT_DRAWN",
     "Action",
     "AdmitJoiners",
     "AppendJournal",

@@ -20,6 +20,7 @@ class AwaitReady:
 
     server: ServerName
     nodes: tuple[ServerName, ...]
+    verb: ClassVar[str] = "ready"
     limit_seconds: ClassVar[float] = 600
 
     @property
@@ -39,7 +40,8 @@ class WriteRecord:
     over: str
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 90
-    doing: ClassVar[str] = "writing the pool's record"
+    verb: ClassVar[str] = "record"
+    doing: ClassVar[str] = "writing the cluster's record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class AdmitJoiners:
     server: ServerName
     ownership: Ownership
     secrets: JoinSecrets
+    verb: ClassVar[str] = "admit joiners"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 180
     doing: ClassVar[str] = "letting servers join"
@@ -61,6 +64,7 @@ class RevokeJoiners:
     server: ServerName
     ownership: Ownership
     secrets: JoinSecrets
+    verb: ClassVar[str] = "revoke joiners"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 180
     doing: ClassVar[str] = "deleting the join token"
@@ -73,6 +77,7 @@ class ApplyNetwork:
     server: ServerName
     ownership: Ownership
     pod_cidr: str
+    verb: ClassVar[str] = "network"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 180
     doing: ClassVar[str] = "installing flannel"
@@ -87,6 +92,7 @@ class ApplyMetalLB:
     server: ServerName
     ownership: Ownership
     pools: Mapping[str, tuple[str, ...]]
+    verb: ClassVar[str] = "metallb"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "installing MetalLB"
@@ -99,6 +105,7 @@ class ConfigureMetalLB:
     server: ServerName
     ownership: Ownership
     pools: Mapping[str, tuple[str, ...]]
+    verb: ClassVar[str] = "metallb pools"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "setting MetalLB's address pools"
@@ -110,6 +117,7 @@ class RemoveMetalLB:
 
     server: ServerName
     ownership: Ownership
+    verb: ClassVar[str] = "remove metallb"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "removing MetalLB"
@@ -135,6 +143,7 @@ class Drain:
     nodes: tuple[ServerName, ...]
     timeout_seconds: int
     budgets: Budgets
+    verb: ClassVar[str] = "drain"
     guard: ClassVar[Guard] = Guard.TOGETHER
 
     @property
@@ -154,6 +163,7 @@ class Uncordon:
     server: ServerName
     ownership: Ownership
     node: ServerName
+    verb: ClassVar[str] = "uncordon"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 90
 
@@ -176,6 +186,7 @@ class RemoveEtcdMember:
     member: ServerName
     member_id: str = ""
     address: str = ""
+    verb: ClassVar[str] = "leave etcd"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 90
 
@@ -195,6 +206,7 @@ class SetNode:
     node: ServerName
     was: NodeSpec
     wanted: NodeSpec
+    verb: ClassVar[str] = "label"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 90
 
@@ -210,6 +222,7 @@ class DeleteNode:
     server: ServerName
     ownership: Ownership
     node: ServerName
+    verb: ClassVar[str] = "forget"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 90
 

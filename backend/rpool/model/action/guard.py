@@ -26,3 +26,7 @@ class JoinSecrets:
     token: Secret
     certificate_key: Secret
     ca_pin: str = ""
+
+
+NOT_DRAWN = JoinSecrets(Secret(""), Secret(""))
+"""What a plan has in the place of secrets: they are drawn when its steps are carried out."""

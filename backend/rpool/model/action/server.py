@@ -19,6 +19,7 @@ class TakeClaim:
 
     server: ServerName
     claim: Claim
+    verb: ClassVar[str] = "claim"
     limit_seconds: ClassVar[float] = 90
 
     @property
@@ -44,6 +45,10 @@ class SetPhase:
         return 700 if self.phase is Phase.LEAVING else 90
 
     @property
+    def verb(self) -> str:
+        return "leave" if self.phase is Phase.LEAVING else "member"
+
+    @property
     def doing(self) -> str:
         return f"moving the claim to phase {self.phase.value}"
 
@@ -59,6 +64,7 @@ class Prepare:
     cni: str
     minimum_cores: int
     minimum_memory_gib: int
+    verb: ClassVar[str] = "prepare"
     limit_seconds: ClassVar[float] = 1200
     doing: ClassVar[str] = "preparing the operating system"
 
@@ -72,6 +78,7 @@ class Init:
     node: Server
     spec: PoolSpec
     secrets: JoinSecrets
+    verb: ClassVar[str] = "init"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 600
     doing: ClassVar[str] = "kubeadm init"
@@ -93,6 +100,7 @@ class Join:
     control_plane: bool
     via: ServerName
     taints: tuple[Taint, ...] = ()
+    verb: ClassVar[str] = "join"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 600
 
@@ -107,6 +115,7 @@ class RestartKubelet:
 
     server: ServerName
     ownership: Ownership
+    verb: ClassVar[str] = "restart kubelet"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 90
     doing: ClassVar[str] = "restarting the kubelet"
@@ -120,6 +129,7 @@ class StepDown:
 
     server: ServerName
     ownership: Ownership
+    verb: ClassVar[str] = "step down"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "ending the control plane"
@@ -134,6 +144,7 @@ class Reset:
     server: ServerName
     ownership: Ownership
     vip: str | None
+    verb: ClassVar[str] = "reset"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "resetting the server"
@@ -146,6 +157,7 @@ class AppendJournal:
     server: ServerName
     ownership: Ownership
     lines: tuple[str, ...]
+    verb: ClassVar[str] = "write journal"
     guard: ClassVar[Guard] = Guard.BRIEFLY
     limit_seconds: ClassVar[float] = 90
     doing: ClassVar[str] = "writing the journal"

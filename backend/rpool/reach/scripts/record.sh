@@ -8,7 +8,7 @@ act() {
     secret_dir
     write_file "$SECRETS/record.json" "$RECORD"
     found=$(on_cluster -n kube-system get configmap rpool --ignore-not-found \
-        -o 'jsonpath={.metadata.resourceVersion}{"\n"}{.data.record}')
+        -o 'jsonpath={.metadata.resourceVersion}{"\n"}{.metadata.annotations.rpool/change}')
     if [ -z "$found" ]; then
         sed 's/, "resourceVersion": "THE ONE THAT WAS SEEN"//' "$SECRETS/record.json" \
             >"$SECRETS/new.json"
@@ -17,7 +17,7 @@ act() {
     fi
     version=${found%%"
 "*}
-    there=$(printf '%s\n' "$found" | sed -n '2s/^{"change":"\([0-9a-f]*\)".*/\1/p')
+    there=$(printf '%s\n' "$found" | sed -n 2p | tr -cd '0-9a-f')
     case $there in
         "$CHANGE" | "$OVER") ;;
         *) overtaken "it is that of change $there, not ${OVER:-the first} or $CHANGE" ;;

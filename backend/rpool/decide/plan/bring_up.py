@@ -1,0 +1,223 @@
+"""Rung: servers are brought up, from wherever each of them is.
+
+Claimed, prepared, joined, marked as a member. Preparation of all runs as one, kubeadm starts on a
+server as soon as that server is prepared. Control planes join one at a time (two at once race for
+etcd, kubeadm#2005), workers side by side. What was observed to be done is left out, so the plan of
+an interrupted operation is what is left of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from rpool.decide.plan.case import Case
+from rpool.errors import Refused
+from rpool.model.action import (
+    NOT_DRAWN,
+    AdmitJoiners,
+    AwaitReady,
+    Init,
+    Join,
+    Prepare,
+    RemoveEtcdMember,
+    RestartKubelet,
+    RevokeJoiners,
+    SetPhase,
+    TakeClaim,
+)
+from rpool.model.claim import Claim, Phase
+from rpool.model.server import Role, ServerName
+from rpool.model.step import Step, StepName
+
+
+@dataclass(frozen=True)
+class BringUp:
+    """`dead`: steps that take dead members out of etcd. kubeadm lets no control plane in while one
+    of them counts.
+    """
+
+    case: Case
+    dead: frozenset[StepName]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """In their order, but for the waits for readiness."""
+        return [
+            *self._claims.values(),
+            *self._prepare.values(),
+            *self.opening,
+            *self.joins,
+            *self._unmarked,
+            *self._restarts.values(),
+        ]
+
+    @cached_property
+    def _claims(self) -> dict[ServerName, Step]:
+        case = self.case
+        return {
+            name: Step(TakeClaim(name, self._claim(name)), name)
+            for name in case.coming
+            if case.pool.claim(name) is None
+        }
+
+    def _claim(self, name: ServerName) -> Claim:
+        case = self.case
+        return Claim(
+            uid=case.desired.uid,
+            pool=case.spec.name,
+            owner=case.operation.owner,
+            role=case.role(name),
+            phase=Phase.BOOTSTRAPPING,
+            epoch=case.epoch,
+            since=case.operation.since,
+        )
+
+    def _unjoined(self, role: Role | None = None) -> list[ServerName]:
+        case = self.case
+        return [n for n in case.coming if role in (None, case.role(n)) and not case.has_joined(n)]
+
+    @cached_property
+    def _prepare(self) -> dict[ServerName, Step]:
+        """Before there is a cluster no server is changed until all are claimed."""
+        all_claimed = frozenset(step.name for step in self._claims.values())
+        its = {name: frozenset({step.name}) for name, step in self._claims.items()}
+        return {
+            name: Step(
+                self._prepared(name),
+                name,
+                its.get(name, frozenset()) if self.case.api_serves else all_claimed,
+            )
+            for name in self._unjoined()
+        }
+
+    def _prepared(self, name: ServerName) -> Prepare:
+        spec, server = self.case.spec, self.case.fleet.servers[name]
+        return Prepare(
+            name,
+            self.case.ours(name),
+            spec.kubernetes_version,
+            spec.kubeadm,
+            spec.networking.cni,
+            server.cores,
+            server.memory_gib,
+        )
+
+    @cached_property
+    def opening(self) -> list[Step]:
+        """What lets servers join: the first control plane, or a token where one serves."""
+        via, case = self.case.via, self.case
+        if case.has_joined(via):
+            unjoined = [name for name in self._unjoined() if name != via]
+            admit = AdmitJoiners(via, case.ours(via), NOT_DRAWN)
+            return [Step(admit)] if unjoined else []
+        claim = case.pool.claim(via)
+        if via not in self._prepare or (claim is not None and not claim.is_joining):
+            raise Refused(
+                f"{via} is a control plane of cluster {case.spec.name}, but nothing there "
+                "says that kubeadm finished (/var/lib/rpool/joined is missing)",
+                "A new control plane is not begun where one may serve. Put the file back with the "
+                "word control_plane in it, or mark the server lost = true in the fleet. Nothing "
+                "was changed.",
+            )
+        init = Init(via, case.ours(via), case.fleet.servers[via], case.spec, NOT_DRAWN)
+        begun = Step(init, via, frozenset({self._prepare[via].name}))
+        return [begun, self._member(via, begun.name)]
+
+    @property
+    def opened(self) -> frozenset[StepName]:
+        """The step from which on the API serves and servers can join, if there is one."""
+        return frozenset(step.name for step in self.opening[:1])
+
+    @cached_property
+    def joins(self) -> list[Step]:
+        steps: list[Step] = []
+        turn = self.opened
+        for name in self._unjoined(Role.CONTROL_PLANE):
+            if name != self.case.via:
+                out = self._out_of_etcd(name, turn)
+                its = self._join(name, turn | self.dead | {step.name for step in out})
+                steps += [*out, *its]
+                turn = self.opened | {its[0].name}
+        for name in self._unjoined(Role.WORKER):
+            steps += self._join(name, self.opened)
+        return steps
+
+    def _join(self, name: ServerName, needs: frozenset[StepName]) -> list[Step]:
+        case = self.case
+        join = Join(
+            name,
+            case.ours(name),
+            case.fleet.servers[name],
+            case.spec,
+            NOT_DRAWN,
+            control_plane=case.role(name) is Role.CONTROL_PLANE,
+            via=case.via,
+            taints=case.desired.node(name).taints,
+        )
+        joined = Step(join, name, needs | {self._prepare[name].name})
+        return [joined, self._member(name, joined.name)]
+
+    def _out_of_etcd(self, name: ServerName, turn: frozenset[StepName]) -> list[Step]:
+        """A member that an earlier attempt or an earlier life of the server left in etcd: kubeadm
+        would take it for the new one, which never starts with an empty disk. Where kubeadm has
+        ended the member is the new one, and the join only adds what comes after it.
+        """
+        case, probed = self.case, self.case.pool.probed(name)
+        if not case.api_serves or (probed is not None and probed.kubeadm_ended):
+            return []
+        via, address = case.via, case.fleet.servers[name].address
+        remove = RemoveEtcdMember(via, case.ours(via), name, address=address)
+        needs = turn | self.dead | {self._prepare[name].name}
+        return [Step(remove, name, needs, verb="former member")]
+
+    @property
+    def _unmarked(self) -> list[Step]:
+        """Servers that joined before they were cut off, and have yet to be called members."""
+        case = self.case
+        return [
+            self._member(name)
+            for name in case.coming
+            if (claim := case.pool.claim(name)) and claim.is_joining and case.has_joined(name)
+        ]
+
+    def _member(self, name: ServerName, after: StepName | None = None) -> Step:
+        phase = SetPhase(name, self.case.ours(name), Phase.MEMBER)
+        return Step(phase, name, frozenset({after} if after else ()))
+
+    @cached_property
+    def _restarts(self) -> dict[ServerName, Step]:
+        """Servers that have joined and whose Node is missing: their kubelet makes it again."""
+        case = self.case
+        return {
+            name: Step(RestartKubelet(name, case.ours(name)), name)
+            for name in case.coming
+            if case.api_serves and case.has_joined(name) and name not in case.pool.nodes
+        }
+
+    def readiness(self, needs: frozenset[StepName], names: Iterable[ServerName]) -> list[Step]:
+        """Waits for the Nodes of `names`; without a CNI none turns Ready: the user's to bring."""
+        case = self.case
+        if case.spec.networking.cni == "none":
+            return []
+        joins = {its.about: its.name for its in self.joins if isinstance(its.action, Join)}
+        before = joins | {name: its.name for name, its in self._restarts.items()}
+        return [
+            Step(
+                AwaitReady(case.via, (name,)),
+                name,
+                needs | ({before[name]} if name in before else frozenset()),
+            )
+            for name in names
+        ]
+
+    def revoke(self) -> list[Step]:
+        """The join token goes once it is not needed; so does one that an earlier operation left."""
+        case = self.case
+        joins = frozenset(its.name for its in self.joins if isinstance(its.action, Join))
+        left = case.pool.api is not None and case.pool.api.cluster.open_to_joiners
+        if not (self.opening or left):
+            return []
+        revoke = RevokeJoiners(case.via, case.ours(case.via), NOT_DRAWN)
+        return [Step(revoke, needs=self.opened, after=joins)]

@@ -1,0 +1,201 @@
+"""The case before the planner: what is desired beside what was observed.
+
+Who comes, who goes, through which control plane, and what stands against it: each rung asks here,
+so that all of them answer from the same facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from rpool.decide.membership import Membership, Part
+from rpool.decide.plan.arrivals import why_not
+from rpool.decide.preflight import findings
+from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.model.claim import Ownership
+from rpool.model.desired import Desired, Operation
+from rpool.model.observed import Observed
+from rpool.model.pool import Endpoint, PoolSpec
+from rpool.model.record import Member, Record
+from rpool.model.server import Fleet, Role, ServerName
+
+
+@dataclass(frozen=True)
+class Case:
+    desired: Desired
+    pool: Observed
+    operation: Operation
+    fleet: Fleet
+
+    @property
+    def spec(self) -> PoolSpec:
+        return self.desired.spec
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.spec.control_plane.endpoint
+
+    @cached_property
+    def record(self) -> Record:
+        """The cluster's record; before it has one, what the claims say. Sizes and zones are as the
+        fleet has them now.
+        """
+        record = self.pool.record or self._blank()
+        servers = self.fleet.servers
+        members = {
+            name: Member.of(servers[name], its.role) if name in servers else its
+            for name, its in record.members.items()
+        }
+        return replace(record, members=members)
+
+    def _blank(self) -> Record:
+        claims, servers = self.pool.claims, self.fleet.servers
+        members = {n: Member.of(servers[n], its.role) for n, its in claims.items() if n in servers}
+        return Record(self.desired.uid, "", 0, 0, None, None, members)
+
+    @cached_property
+    def members(self) -> Membership:
+        return Membership(self.record, self.pool, self.fleet)
+
+    @property
+    def epoch(self) -> int:
+        """Of new claims. An operation has one, however often it plans."""
+        begun = self.record.change == self.operation.change
+        return self.record.generation + (not begun)
+
+    def concerns(self, name: ServerName) -> bool:
+        """Whether the operation may touch a server: one about one server touches no other, and the
+        cluster's own leave alone what an rpool_node put there.
+        """
+        if self.desired.one is not None:
+            return name == self.desired.one
+        return name not in self.record.pinned
+
+    # -- through whom --------------------------------------------------------------------------
+
+    @cached_property
+    def via(self) -> ServerName:
+        """The control plane that the others join through: one that serves, else one that has
+        joined, else the first to be.
+        """
+        if self.pool.api is not None:
+            return self.pool.api.via
+        control_planes = self.desired.of(Role.CONTROL_PLANE)
+        return min(control_planes, key=lambda name: not self.has_joined(name))
+
+    @cached_property
+    def then_via(self) -> ServerName:
+        """The control plane that is worked through once all have arrived, since `via` may leave."""
+        if self.via in self.desired.roles:
+            return self.via
+        new = [name for name in self.coming if self.role(name) is Role.CONTROL_PLANE]
+        staying = [
+            name
+            for name in self.desired.of(Role.CONTROL_PLANE)
+            if self.members.part(name) is Part.MEMBER
+        ]
+        if not [*staying, *new]:
+            reasons = " ".join(f"{error.summary}." for error in self.in_the_way)
+            raise Unreachable(
+                f"all control planes of cluster {self.spec.name} are to leave, and none can take "
+                "their place",
+                f"Nothing was changed. {reasons}".rstrip(),
+            )
+        return [*staying, *new][0]
+
+    @property
+    def api_serves(self) -> bool:
+        return self.pool.api is not None
+
+    def has_joined(self, name: ServerName) -> bool:
+        probed = self.pool.probed(name)
+        return probed is not None and probed.joined
+
+    def ours(self, name: ServerName) -> Ownership:
+        """What our claim on the server says, or will say. Raises Refused when it has another's: a
+        guard that was given a foreign claim's uid would find nothing amiss.
+        """
+        probed = self.pool.probed(name)
+        claim = probed.claim if probed else None
+        if claim is not None and claim.uid != self.desired.uid:
+            raise Refused(
+                f"{name} is claimed by cluster {claim.pool} (uid {claim.uid}), not by "
+                f"{self.desired.uid}",
+                "Nothing was done there.",
+            )
+        return claim.ownership if claim else Ownership(self.desired.uid, self.epoch)
+
+    # -- who comes and who goes ----------------------------------------------------------------
+
+    def role(self, name: ServerName) -> Role:
+        return self.desired.roles[name]
+
+    @cached_property
+    def _arrivals(self) -> tuple[tuple[ServerName, ...], tuple[RpoolError, ...]]:
+        refused: dict[ServerName, RpoolError] = {}
+        wanted = [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
+        for name in wanted:
+            error = why_not(name, self.members, self.fleet, pinned=self.desired.one is not None)
+            if error is not None:
+                refused[name] = error
+        return tuple(n for n in wanted if n not in refused), tuple(refused.values())
+
+    def _comes(self, name: ServerName) -> bool:
+        """Whether there may be something left to do to have it in."""
+        part = self.members.part(name)
+        if part in (Part.SILENT, Part.LOST):
+            return name not in self.record.members or not self.members.had_joined(name)
+        return part is not Part.MEMBER
+
+    @property
+    def coming(self) -> tuple[ServerName, ...]:
+        """Servers that are brought up, in the order in which they are desired."""
+        return self._arrivals[0]
+
+    @cached_property
+    def going(self) -> tuple[ServerName, ...]:
+        """Servers that are not desired and not gone, workers first: they take the most time."""
+        there = self.record.members.keys() | self.members.strays
+        names = [
+            name
+            for name in sorted(there - self.desired.roles.keys())
+            if self.concerns(name) and self.members.part(name) is not Part.GONE
+        ]
+        return tuple(sorted(names, key=lambda n: self.role_now(n) is Role.CONTROL_PLANE))
+
+    def role_now(self, name: ServerName) -> Role:
+        """By the record, or else by the claim or the Node of a server that none names."""
+        if (member := self.record.members.get(name)) is not None:
+            return member.role
+        if (claim := self.pool.claim(name)) is not None:
+            return claim.role
+        node = self.pool.nodes.get(name)
+        return Role.CONTROL_PLANE if node and node.control_plane else Role.WORKER
+
+    @cached_property
+    def gone(self) -> frozenset[ServerName]:
+        """Members that are the cluster's no more: wiped, or another's, with no Node left."""
+        own = {name for name in self.record.members if self.concerns(name)}
+        return self.members.among(own, Part.GONE) - set(self.coming)
+
+    @property
+    def in_the_way(self) -> tuple[RpoolError, ...]:
+        """Why servers that are desired cannot come. Nobody alive leaves then."""
+        return self._arrivals[1]
+
+    def check_preflight(self) -> None:
+        """Raises Refused with all findings among the servers that come and the one that serves."""
+        names = [n for n in dict.fromkeys((self.via, *self.coming)) if n in self.pool.seen]
+        probed = {name: self.pool.seen[name].probed for name in names}
+        clocks = {name: self.pool.seen[name].clock for name in names}
+        if found := findings(self.spec, probed, clocks, members=self.pool.claims):
+            listed = "\n".join(f"  {finding}." for finding in found)
+            raise Refused(
+                f"cluster {self.spec.name} cannot take the servers that were planned",
+                f"Nothing was changed. What is in the way:\n{listed}",
+            )
+
+    def addresses(self) -> Mapping[ServerName, str]:
+        return {name: its.address for name, its in self.fleet.servers.items()}

@@ -1,0 +1,213 @@
+"""Rung: servers leave. Drained, out of etcd, reset, verified clean, forgotten.
+
+Workers leave side by side, control planes one at a time, each with its proof that etcd keeps its
+quorum. The dead leave before others join, the living once all that join are ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rpool.decide.membership import Part
+from rpool.decide.plan.arrivals import unclaimed
+from rpool.decide.plan.case import Case
+from rpool.decide.quorum import why_not_remove
+from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.model.action import (
+    Action,
+    Budgets,
+    DeleteNode,
+    Drain,
+    RemoveEtcdMember,
+    Reset,
+    SetPhase,
+    StepDown,
+)
+from rpool.model.claim import Claim, Phase
+from rpool.model.pool import DrainPolicy, OnTimeout
+from rpool.model.seen import EtcdMember
+from rpool.model.server import Role, ServerName
+from rpool.model.step import Step, StepName
+
+LAST_DRAIN_SECONDS = 120
+"""For the drain of a cluster that goes as a whole: nothing can move."""
+
+
+@dataclass(frozen=True)
+class _Leaver:
+    case: Case
+    name: ServerName
+
+    @property
+    def claim(self) -> Claim | None:
+        """Ours that was seen on it; without one nothing is done on the server itself."""
+        return self.case.pool.claim(self.name)
+
+    @property
+    def is_control_plane(self) -> bool:
+        return self.case.role_now(self.name) is Role.CONTROL_PLANE
+
+    @property
+    def is_marked(self) -> bool:
+        return self.name in self.case.members.lost
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing of the cluster runs there: a worker that is lost and silent, or a control
+        plane that etcd counts and gets no answer from.
+        """
+        silent = self.name in self.case.pool.silent
+        if not self.is_control_plane:
+            return self.is_marked and silent
+        member = self.case.members.etcd_member(self.name)
+        told = self.is_marked or not (silent or self.claim)
+        return member is not None and not member.healthy and told
+
+    def why_not(self) -> RpoolError | None:
+        part = self.case.members.part(self.name)
+        if part is Part.UNCLAIMED:
+            return unclaimed(self.name, self.case.spec.name)
+        if part is not Part.SILENT:
+            return None
+        why = self.case.pool.silent[self.name]
+        return Unreachable(
+            f"{self.name} is to leave, but cannot be reached",
+            f"{why.summary}. Bring it back and apply again; or mark it lost = true in the fleet if "
+            "the hardware is gone.",
+        )
+
+    def chain(self, through: ServerName, before: frozenset[StepName]) -> list[Step]:
+        """Its way out, each step after the one before; the API is reached `through` a control
+        plane. Before there is an API, nothing of the server is anywhere but on itself.
+        """
+        steps: list[Step] = []
+        for action in self._actions(through):
+            steps.append(Step(action, self.name, before))
+            before = before | {steps[-1].name}
+        return steps
+
+    def _actions(self, through: ServerName) -> Iterable[Action]:
+        case, name, claim = self.case, self.name, self.claim
+        api = case.api_serves
+        ours = case.ours(through)
+        if api and claim and name in case.pool.nodes and not self.is_marked:
+            policy = case.spec.drain
+            yield Drain(through, ours, (name,), policy.timeout_seconds, _budgets(policy))
+        if claim:
+            yield SetPhase(name, claim.ownership, Phase.LEAVING)
+            if self.is_control_plane and case.has_joined(name) and not self.is_marked:
+                yield StepDown(name, claim.ownership)
+        if api and self.is_control_plane:  # also one that joined since it was looked at
+            address = case.addresses().get(name, "")
+            yield RemoveEtcdMember(through, ours, name, address=address)
+        if claim:
+            yield Reset(name, claim.ownership, case.endpoint.vip)
+        if api:
+            yield DeleteNode(through, ours, name)
+
+
+def _budgets(policy: DrainPolicy) -> Budgets:
+    return Budgets.RESPECTED if policy.on_timeout is OnTimeout.FAIL else Budgets.UNTIL_TIMEOUT
+
+
+def _leavers(case: Case) -> list[_Leaver]:
+    return [_Leaver(case, name) for name in case.going]
+
+
+def of_the_dead(case: Case) -> list[Step]:
+    dead = [leaver for leaver in _leavers(case) if leaver.is_dead and leaver.why_not() is None]
+    return _ways_out(dead, case.via, frozenset(), frozenset())
+
+
+def of_the_living(
+    case: Case, arrived: frozenset[StepName], dead: frozenset[StepName]
+) -> list[Step]:
+    """The ways out of those that live. Without those that replace them nobody leaves."""
+    leavers, _ = _living(case)
+    if case.in_the_way or not leavers:
+        return []
+    return _ways_out(leavers, case.then_via, arrived, dead)
+
+
+def errors(case: Case) -> list[RpoolError]:
+    """Why servers that are to leave cannot."""
+    return _living(case)[1]
+
+
+def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
+    """Those that can leave, and why others cannot."""
+    can: list[_Leaver] = []
+    refused: list[RpoolError] = []
+    etcd = _members_then(case)
+    for leaver in _leavers(case):
+        if leaver.is_dead:
+            continue
+        member = next((its for its in etcd if its.name == leaver.name), None)
+        why = leaver.why_not() or _why_quorum(leaver, etcd, member)
+        if why is not None:
+            refused.append(why)
+            continue
+        can.append(leaver)
+        etcd = [its for its in etcd if its is not member]
+    return can, refused
+
+
+def _members_then(case: Case) -> list[EtcdMember]:
+    """etcd's members once the dead are out and those that come are in."""
+    api = case.pool.api
+    if api is None or api.etcd is None:
+        return []
+    dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
+    known = {*case.record.of(Role.CONTROL_PLANE), *case.going} - dead - case.gone
+    there = [its for its in api.etcd if its.healthy or its.name in known]
+    names = {its.name for its in there}
+    new = [n for n in case.coming if case.role(n) is Role.CONTROL_PLANE and n not in names]
+    return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in new)]
+
+
+def _why_quorum(
+    leaver: _Leaver, etcd: list[EtcdMember], member: EtcdMember | None
+) -> RpoolError | None:
+    if member is None or (why := why_not_remove(etcd, member)) is None:
+        return None
+    return Refused(
+        f"{leaver.name} was not taken out of etcd: {why}",
+        "Bring the other control planes back first.",
+    )
+
+
+def _ways_out(
+    leavers: Iterable[_Leaver],
+    through: ServerName,
+    before: frozenset[StepName],
+    first: frozenset[StepName],
+) -> list[Step]:
+    """Workers' side by side, control planes' one after the other and after `first`."""
+    steps: list[Step] = []
+    turn = before | first
+    for leaver in leavers:
+        its = leaver.chain(through, turn if leaver.is_control_plane else before)
+        steps += its
+        if leaver.is_control_plane and its:
+            turn = before | first | {its[-1].name}
+    return steps
+
+
+def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
+    """The cluster goes as a whole: drained through the API while there is one, then all servers are
+    reset at once. What fails before a reset does not keep the server.
+    """
+    claims = case.pool.claims
+    steps: list[Step] = []
+    nodes = tuple(name for name in case.pool.nodes if name in claims)
+    if case.pool.api is not None and nodes:
+        via = case.pool.api.via
+        drain = Drain(via, case.ours(via), nodes, LAST_DRAIN_SECONDS, Budgets.IGNORED)
+        steps.append(Step(drain, after=begun))
+    before = begun | {step.name for step in steps}
+    for name, claim in claims.items():
+        leave = Step(SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
+        reset = Reset(name, claim.ownership, case.endpoint.vip)
+        steps += [leave, Step(reset, name, needs=frozenset({leave.name}))]
+    return steps

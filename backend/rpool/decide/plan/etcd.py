@@ -1,0 +1,63 @@
+"""Rung: members of etcd that are no control plane of the cluster.
+
+A dead member counts against the quorum and keeps every control plane from joining, so it goes first
+(etcd FAQ, "cluster size"). One that answers is somebody's machine: its name is an error.
+"""
+
+from __future__ import annotations
+
+from rpool.decide.plan.case import Case
+from rpool.errors import Refused, RpoolError
+from rpool.model.action import RemoveEtcdMember
+from rpool.model.seen import EtcdMember
+from rpool.model.server import Role, ServerName
+from rpool.model.step import Step, StepName
+
+
+def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[RpoolError]]:
+    """Steps that take the dead ones out, one after the other and after `turn`, and an error for each
+    that answers.
+    """
+    steps: list[Step] = []
+    errors: list[RpoolError] = []
+    if case.desired.one is not None or case.pool.api is None:
+        return steps, errors
+    for member in case.pool.api.etcd or ():
+        name = _server_of(case, member)
+        if name in _control_planes(case):
+            continue
+        if member.healthy:
+            errors.append(_stranger(case, member))
+            continue
+        remove = RemoveEtcdMember(
+            case.via,
+            case.ours(case.via),
+            name or member.name,
+            address=next(iter(member.peers), ""),
+        )
+        steps.append(Step(remove, name or f"member {member.id}", turn))
+        turn = frozenset({steps[-1].name})
+    return steps, errors
+
+
+def _control_planes(case: Case) -> set[ServerName]:
+    """Those that are in the cluster, come or go: their own steps are about their members."""
+    own = set(case.record.of(Role.CONTROL_PLANE)) - case.gone
+    return own | set(case.coming) | set(case.going)
+
+
+def _server_of(case: Case, member: EtcdMember) -> ServerName:
+    """The server that a member runs on, or was added for; its own name where the fleet has none."""
+    if member.name:
+        return member.name
+    by_address = {address: name for name, address in case.addresses().items()}
+    return next((by_address[peer] for peer in member.peers if peer in by_address), "")
+
+
+def _stranger(case: Case, member: EtcdMember) -> RpoolError:
+    return Refused(
+        f"etcd of cluster {case.spec.name} has a member {member.name} that answers and is no "
+        "control plane of the cluster",
+        "It is not taken out while it answers. If it is a server of this fleet, look at it "
+        "(/var/lib/rpool/claim); if it is nobody's, stop it, and apply again.",
+    )

@@ -1,0 +1,50 @@
+"""What holds for every plan, whatever the rungs say: checked on each before it is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rpool.decide.plan.case import Case
+from rpool.errors import Bug
+from rpool.model.action import AwaitReady, Drain, Join, RemoveEtcdMember, Reset, StepDown
+from rpool.model.step import Step, StepName
+
+
+def check(steps: Sequence[Step], case: Case) -> None:
+    """Raises Bug when a plan could take away what is not replaced, or move two control planes."""
+    names = [step.name for step in steps]
+    if len(set(names)) < len(names):
+        raise Bug(f"a plan with two steps of one name: {sorted(names)}")
+    before = _before(steps)
+    arrivals = {its.name for its in steps if isinstance(its.action, Join | AwaitReady)}
+    for step in steps:
+        if _ends_a_living_member(step, case) and not arrivals <= before[step.name]:
+            raise Bug(f"{step.name} would not wait for those that join")
+    moves = [step for step in steps if _moves_a_control_plane(step)]
+    for one, other in zip(moves, moves[1:], strict=False):
+        if one.name not in before[other.name] and other.name not in before[one.name]:
+            raise Bug(f"{one.name} and {other.name} would move two control planes at once")
+
+
+def _before(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
+    """All that is over before each step starts. Steps come in the order that they need."""
+    found: dict[StepName, set[StepName]] = {}
+    for step in steps:
+        direct = step.needs | step.after
+        if missing := direct - found.keys():
+            raise Bug(f"{step.name} waits for {', '.join(sorted(missing))}, which comes later")
+        found[step.name] = set(direct).union(*(found[name] for name in direct))
+    return found
+
+
+def _ends_a_living_member(step: Step, case: Case) -> bool:
+    if not isinstance(step.action, Drain | StepDown | Reset):
+        return False
+    return step.about not in case.members.lost and case.api_serves
+
+
+def _moves_a_control_plane(step: Step) -> bool:
+    action = step.action
+    if isinstance(action, Join):
+        return action.control_plane
+    return isinstance(action, StepDown | RemoveEtcdMember)

@@ -1,0 +1,33 @@
+"""Rung: MetalLB and its address pools."""
+
+from __future__ import annotations
+
+from rpool.decide.plan.case import Case
+from rpool.model.action import Action, ApplyMetalLB, ConfigureMetalLB, RemoveMetalLB
+from rpool.model.step import Step, StepName
+
+
+def reconcile(case: Case, needs: frozenset[StepName]) -> list[Step]:
+    """Its pools as they are desired. All of it is applied anew where an earlier operation was cut
+    off; a MetalLB that is not ours is left alone.
+    """
+    action = None if case.desired.one else _action(case)
+    return [] if action is None else [Step(action, needs=needs)]
+
+
+def _action(case: Case) -> Action | None:
+    record, via, wanted = case.record, case.via, case.spec.metallb_pools
+    was = record.settled.metallb_pools if record.settled and record.is_settled else None
+    if wanted == was or (was is None and not wanted and not _may_be_there(case)):
+        return None
+    ours = case.ours(via)
+    if not wanted:
+        return RemoveMetalLB(via, ours)
+    return ConfigureMetalLB(via, ours, wanted) if was else ApplyMetalLB(via, ours, wanted)
+
+
+def _may_be_there(case: Case) -> bool:
+    """Whether ours may be there although nothing settled says so."""
+    specs = (case.record.settled, case.record.wanted)
+    named = any(spec.metallb_pools for spec in specs if spec is not None)
+    return named or (case.pool.api is not None and case.pool.api.cluster.metallb)

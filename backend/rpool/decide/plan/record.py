@@ -1,0 +1,94 @@
+"""Rung: the record. It says what is under way before anything is done, and what is settled after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from rpool.decide.membership import Membership
+from rpool.decide.plan.case import Case
+from rpool.model.action import WriteRecord
+from rpool.model.pool import NodeSpec
+from rpool.model.record import Member, Record
+from rpool.model.server import ServerName
+from rpool.model.step import Step, StepName
+
+
+def begin(case: Case, *, needs: Iterable[StepName] = ()) -> list[Step]:
+    """The record of what is under way, unless it is there."""
+    record = begun(case)
+    if record == case.record:
+        return []
+    action = WriteRecord(case.via, case.ours(case.via), record, case.record.change)
+    return [Step(action, needs=frozenset(needs), verb="record applying")]
+
+
+def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
+    """The record of what is done, once all else is; nothing where it says so already."""
+    record, there = ended(case), case.pool.record
+    if not begun and there is not None and record == _written(case, there):
+        return []
+    via, over = case.then_via, case.record.change
+    write = WriteRecord(via, case.ours(via), record, over)
+    return [Step(write, needs=frozenset(needs), verb="record settled")]
+
+
+def begun(case: Case) -> Record:
+    """Names whoever may be claimed meanwhile. An operation about one server leaves what the cluster
+    is to be as it is.
+    """
+    record, desired = case.record, case.desired
+    arriving = {n: Member.of(case.fleet.servers[n], desired.roles[n]) for n in case.coming}
+    kept = {name: its for name, its in record.members.items() if name not in case.gone}
+    wanted = record.wanted if desired.one else record.spec if desired.is_nobody else desired.spec
+    both = desired.pinned.keys() & record.pinned
+    labelled = {name: record.pinned[name].beside(desired.pinned[name]) for name in both}
+    return replace(
+        _written(case, record),
+        wanted=wanted,
+        members=kept | arriving,
+        pinned=_of({**desired.pinned, **record.pinned, **labelled}, kept | arriving),
+    )
+
+
+def ended(case: Case) -> Record:
+    """What is there once every step is done."""
+    record, desired, going = begun(case), case.desired, set(case.going)
+    members = {name: its for name, its in record.members.items() if name not in going}
+    return replace(
+        record,
+        settled=record.settled if desired.one else desired.spec,
+        wanted=record.wanted if desired.one else None,
+        members=members,
+        pinned=_of(desired.pinned, members),
+    )
+
+
+def _written(case: Case, record: Record) -> Record:
+    operation = case.operation
+    return replace(
+        record,
+        uid=case.desired.uid,
+        change=operation.change,
+        session=operation.session,
+        generation=case.epoch,
+    )
+
+
+def _of(
+    pinned: Mapping[ServerName, NodeSpec], members: Mapping[ServerName, Member]
+) -> dict[ServerName, NodeSpec]:
+    return {name: its for name, its in pinned.items() if name in members}
+
+
+def as_before(members: Membership) -> Record | None:
+    """The record of a change that came to nothing: what is observed is what was settled before it.
+    None where it is not, or where that cannot be told.
+    """
+    record, pool = members.record, members.pool
+    if record.settled is None or record.wanted is None or pool.api is None:
+        return None
+    other_metallb = record.wanted.metallb_pools != record.settled.metallb_pools
+    if members.differing or other_metallb or pool.api.cluster.open_to_joiners:
+        return None
+    return replace(record, wanted=None)

@@ -1,0 +1,321 @@
+"""Locating a cluster: by its state's servers, or on the fleet, when nothing else is known of it.
+
+The claims on the servers say whose they are; a control plane of the cluster shows its record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rpool.decide.membership import claims_of, runs_control_plane
+from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
+from rpool.flow.contact import reach_api, reaches_api
+from rpool.flow.probe import Silent, probe_all
+from rpool.flow.sweep import sweep
+from rpool.flow.view import of_record
+from rpool.model.claim import Claim
+from rpool.model.observed import Api
+from rpool.model.pool import PoolUid
+from rpool.model.record import Member, Record
+from rpool.model.secret import may_be_key, shown
+from rpool.model.seen import ClusterSeen, Probed
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.view import Condition, PoolView
+from rpool.model.world import World
+
+PATIENCE_SECONDS = 10.0
+"""Longer than for an offer: a cluster that is missed is an error, not just a worse pick."""
+
+LOOK_SECONDS = 60.0
+"""For a cluster that may have moved, of which a read is to say something in the end."""
+
+LONGEST_NAME = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A cluster by what it says itself; `via` is the control plane that showed it."""
+
+    via: ServerName
+    cluster: ClusterSeen
+    record: Record
+
+    @property
+    def view(self) -> PoolView:
+        """With the size in the record, also while a change is under way: no other is known."""
+        return of_record(self.record, self.cluster.ca_certificate)
+
+
+@dataclass(slots=True)
+class Swept:
+    """What the servers that were asked so far said."""
+
+    probed: dict[ServerName, Probed] = field(default_factory=dict)
+    silent: Silent = field(default_factory=dict)
+
+    def add(self, name: ServerName, answer: Probed | RpoolError) -> None:
+        if isinstance(answer, RpoolError):
+            self.silent[name] = answer
+        else:
+            self.probed[name] = answer
+
+    def claims(self, uid: PoolUid) -> dict[ServerName, Claim]:
+        return dict(sorted(claims_of(uid, self.probed).items()))
+
+    def control_planes(self, uid: PoolUid) -> list[ServerName]:
+        """Those that have joined."""
+        claims = self.claims(uid)
+        return [
+            name
+            for name, claim in claims.items()
+            if claim.role is Role.CONTROL_PLANE and self.probed[name].joined
+        ]
+
+    def claim_lost(self) -> list[ServerName]:
+        return sorted(n for n, its in self.probed.items() if its.claim is None and its.joined)
+
+    def missed(self, fleet: Fleet) -> list[ServerName]:
+        return [name for name in self.silent if not fleet.servers[name].lost]
+
+    def pools(self) -> dict[PoolUid, str]:
+        """The names of all clusters that have a claim, by uid."""
+        claims = (its.claim for its in self.probed.values())
+        return {claim.uid: claim.pool for claim in claims if claim is not None}
+
+
+class NoSuchPool(SpecError):
+    """No server that answered has a claim of the cluster. `certain`: all of the fleet answered, but
+    for servers that are marked lost.
+    """
+
+    def __init__(self, problem: Problem, certain: bool) -> None:
+        super().__init__([problem])
+        self.certain = certain
+
+
+class NoApi(Unreachable):
+    """A cluster of which no control plane shows the API; `view` has its servers. `missed` were not
+    reached, and are not marked lost: they may be what is looked for.
+    """
+
+    def __init__(
+        self, view: PoolView, missed: Iterable[ServerName], summary: str, detail: str
+    ) -> None:
+        super().__init__(summary, detail)
+        self.view = view
+        self.missed = frozenset(missed)
+
+
+class Remains(NoApi):
+    """What is left of a cluster: claims, and no control plane that has its record. Its create or
+    its destroy was cut off.
+    """
+
+
+def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> Refused:
+    """The error about something whose servers the fleet does not have, so that nobody asked them.
+    They may be claimed and running: it is not gone.
+    """
+    return Refused(
+        f"{what} has {', '.join(missing)}, which the fleet does not have {where}".rstrip(),
+        "It is not found on any server of this fleet. Is this the fleet of its site? If the entry "
+        "was removed, put it back: without it nobody can give the server back. If the hardware is "
+        "gone for good, put it back with lost = true.",
+    )
+
+
+def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:
+    """The cluster of that uid, or else of that name. A uid is looked for until a control plane of
+    the cluster serves; a name on the whole fleet, since two clusters may have it. A server that has
+    not answered when `longest_seconds` are over is not waited for.
+
+    Raises SpecError when there is no such cluster or the name is not clear, Unreachable when no
+    server answers, or none that shows the cluster's API.
+    """
+    if len(uid_or_name) > LONGEST_NAME or may_be_key(uid_or_name):
+        raise _asked_wrong(
+            f"{shown(uid_or_name)} is neither the uid nor the name of a cluster",
+            "A uid is like 0863513a; a name has 40 characters at most.",
+        )
+    swept = Swept()
+    for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
+        swept.add(name, answer)
+        if name in swept.probed and name in swept.control_planes(uid_or_name):
+            pool = _through(world, uid_or_name, [name])
+            if pool is not None:
+                return pool
+    uid = _which(swept, uid_or_name, fleet)
+    pool = _through(world, uid, swept.control_planes(uid))
+    if pool is None:
+        raise _remains(world, fleet, swept, uid) or _no_api(swept, uid, fleet)
+    return pool
+
+
+def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Silent]:
+    """The API of a cluster that is known, or why no control plane shows it.
+
+    Where none does of those that were known, a change that nobody was told of may have moved the
+    cluster: unless all of them are seen to be its members still, it is looked for on the whole
+    fleet, for `LOOK_SECONDS` at most. Raises NoSuchPool when no server that answers has its claim.
+    """
+    api, silent = reach_api(world, prior.uid, prior.control_planes)
+    if api is not None and api.cluster.record is not None:
+        return api, silent
+    seen, _ = probe_all(world, prior.control_planes)
+    claims = claims_of(prior.uid, {name: its.probed for name, its in seen.items()})
+    if api is not None and api.via in claims:
+        return api, silent  # a create that was cut off early, or somebody has deleted the record
+    members = {name for name, claim in claims.items() if claim.is_member}
+    if prior.control_planes and members == set(prior.control_planes):
+        return None, silent
+    try:
+        pool = find(world, fleet, prior.uid, LOOK_SECONDS)
+    except Unreachable:
+        return None, silent
+    return reach_api(world, prior.uid, [pool.via])
+
+
+def _likely_first(fleet: Fleet) -> list[ServerName]:
+    return sorted(fleet.servers, key=lambda name: (fleet.servers[name].lost, name))
+
+
+def _through(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -> Pool | None:
+    api, _ = reach_api(world, uid, control_planes)
+    if api is None or api.cluster.record is None:
+        return None
+    return Pool(api.via, api.cluster, api.cluster.record)
+
+
+def _which(swept: Swept, wanted: str, fleet: Fleet) -> PoolUid:
+    pools = swept.pools()
+    if wanted in pools:
+        return wanted
+    uids = sorted(uid for uid, name in pools.items() if name == wanted)
+    if not uids:
+        raise _nowhere(swept, wanted, pools, fleet)
+    if len(uids) > 1:
+        which = "; ".join(f"{uid} on {', '.join(swept.claims(uid))}" for uid in uids)
+        raise _asked_wrong(
+            f"{len(uids)} clusters are called {wanted}",
+            f"They are {which}. Ask for one by its uid.",
+        )
+    return uids[0]
+
+
+def _nowhere(swept: Swept, wanted: str, pools: Mapping[PoolUid, str], fleet: Fleet) -> RpoolError:
+    silent = f" Not reached: {', '.join(sorted(swept.silent))}." if swept.silent else ""
+    if not swept.probed:
+        reasons = "\n".join(f"  {error.summary}" for error in swept.silent.values())
+        return Unreachable(
+            f"cluster {wanted} cannot be looked for: no server of the fleet answers", reasons
+        )
+    by_name = sorted(pools.items(), key=lambda its: its[::-1])
+    seen = ", ".join(f"{name} ({uid})" for uid, name in by_name)
+    found = f"Clusters that were found, with their uids: {seen}." if pools else "None was found."
+    summary = f"no server of the fleet belongs to a cluster {wanted}"
+    detail = f"{len(swept.probed)} servers were asked. {found}{silent}"
+    return NoSuchPool(Problem((), summary, detail), certain=not swept.missed(fleet))
+
+
+def _asked_wrong(summary: str, detail: str) -> SpecError:
+    return SpecError([Problem((), summary, detail)])
+
+
+def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName, str]:
+    """Servers that may still run a control plane of the cluster, and why that is not excluded.
+
+    An API that gives no answer proves nothing: it may restart, or be slow. So the whole fleet is
+    asked, since the cluster may have moved. A server is excluded when it is marked lost and silent,
+    or has answered and shows nothing of a control plane; one that shows it, and has lost its claim,
+    may be the cluster's. Its control planes may also be in no entry of this fleet: then its own
+    servers would reach the API.
+    """
+    alive = {
+        name: "the fleet has no such server any more"
+        for name in pool.control_planes
+        if name not in fleet.servers
+    }
+    for name, answer in sweep(world, fleet.servers, PATIENCE_SECONDS):
+        if isinstance(answer, RpoolError):
+            if not fleet.servers[name].lost:
+                alive[name] = answer.summary
+        elif runs_control_plane(answer) and (answer.claim is None or answer.claim_of(pool.uid)):
+            alive[name] = "has the files of a control plane"
+        elif answer.claim_of(pool.uid) and answer.joined and reaches_api(world, name):
+            alive[name] = "reaches its API, which is on none of this fleet's servers"
+    return alive
+
+
+def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains | None:
+    """If that is certain: all of the fleet has answered, but for servers that are marked lost, and
+    no control plane may be alive that is not marked so. One that serves and has no record is that
+    of a cluster which was never made to the end only if some claim says so: else somebody has
+    deleted the record. Where there is none, no server may reach the API: the control planes may
+    have no entry in this fleet.
+    """
+    if swept.missed(fleet) or swept.claim_lost():
+        return None
+    claims, known = swept.claims(uid), swept.control_planes(uid)
+    control_planes = [name for name in known if not fleet.servers[name].lost]
+    if control_planes:
+        whole = all(claim.is_member for claim in claims.values())
+        if whole or reach_api(world, uid, control_planes)[0] is None:
+            return None
+    elif not known and any(reaches_api(world, n) for n in claims if swept.probed[n].joined):
+        return None
+    return Remains(
+        _by_claims(fleet, swept, uid),
+        (),
+        f"of cluster {swept.pools()[uid]} ({uid}) only remains are left",
+        f"Its create or its destroy was cut off. It has {', '.join(claims)}. To give these back: "
+        f"terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
+    )
+
+
+def _by_claims(fleet: Fleet, swept: Swept, uid: PoolUid) -> PoolView:
+    """What it takes to give its servers back; nothing else is known."""
+    claims = swept.claims(uid)
+    return PoolView(
+        uid=uid,
+        name=swept.pools()[uid],
+        kubernetes_version="",
+        cores=0,
+        memory_gib=0,
+        condition=Condition.INCOMPLETE,
+        endpoint="",
+        vip=None,
+        ca_certificate="",
+        servers={name: Member.of(fleet.servers[name], its.role) for name, its in claims.items()},
+    )
+
+
+_MARK = (
+    "Bring its control planes back; or put their entries into the fleet if it lacks them; or, if "
+    "its record alone is gone, apply the rpool_cluster that made it. If its control planes, or "
+    "servers that were not reached, are gone for good, mark them lost = true in the fleet: what is "
+    "left of a create or a destroy that was cut off can be imported then, and given back."
+)
+
+
+def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
+    control_planes = swept.control_planes(uid)
+    asked = (
+        f"Asked its control planes {', '.join(control_planes)}: none showed the API and the "
+        "cluster's record."
+        if control_planes
+        else "None of them is a control plane that has joined."
+    )
+    silent = "".join(f"\n  {error.summary}" for _, error in sorted(swept.silent.items()))
+    lost = ", ".join(swept.claim_lost())
+    name = swept.pools()[uid]
+    return NoApi(
+        _by_claims(fleet, swept, uid),
+        swept.missed(fleet),
+        f"cluster {name} ({uid}) has servers, but none through which its API answers",
+        f"Servers with its claim: {', '.join(swept.claims(uid))}. {asked}"
+        + (f"\nNot reached:{silent}" if swept.missed(fleet) else "")
+        + (f"\nJoined, without a claim: {lost}" if lost else "")
+        + f"\n{_MARK}",
+    )

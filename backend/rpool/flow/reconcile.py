@@ -1,0 +1,261 @@
+"""The one loop: observe, plan, carry out, and observe again until it is so.
+
+Every verb that changes a cluster says what it wants (`Goal`) and comes here. How far an earlier
+operation got, or an earlier round of this one, is not kept anywhere: it is observed.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from rpool.decide import quorum
+from rpool.decide.membership import Membership
+from rpool.decide.plan import Plan, not_to_be_had, plan, record
+from rpool.errors import Refused, RpoolError
+from rpool.flow.admission import Admission, operation
+from rpool.flow.attempt import Attempt, PoolIncomplete
+from rpool.flow.execute import Limits, Ran, carry_out
+from rpool.flow.journal import Journal
+from rpool.flow.session import Held
+from rpool.flow.view import of_members, of_record
+from rpool.model.action import (
+    Action,
+    DeleteNode,
+    RemoveEtcdMember,
+    SetPhase,
+    TakeClaim,
+    WriteRecord,
+)
+from rpool.model.claim import Phase
+from rpool.model.desired import Desired
+from rpool.model.observed import Observed
+from rpool.model.record import Record
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.step import Step, StepName
+from rpool.model.view import PoolView
+from rpool.model.world import World
+
+ROUNDS = 6
+TRIES = 2
+"""Of one step, where its error says that trying again may help."""
+
+
+class Goal(ABC):
+    """What a verb wants of a cluster."""
+
+    @abstractmethod
+    def look(self) -> Observed:
+        """The cluster now, as far as that is known without the servers that are to come."""
+
+    @abstractmethod
+    def want(self, pool: Observed) -> Desired:
+        """What it is to be."""
+
+    @abstractmethod
+    def closer(self, pool: Observed, desired: Desired) -> Observed:
+        """With the servers that are to come or to go."""
+
+    @abstractmethod
+    def unseen(self) -> PoolView | None:
+        """What there may be, when nobody can look any more."""
+
+    def replaces(self, ran: Ran) -> bool:
+        """Whether what failed is to be tried in another way: by default it is not."""
+        return False
+
+
+class Run:
+    """One operation on one cluster, under its session lock."""
+
+    def __init__(
+        self, fleet: Fleet, world: World, attempt: Attempt, lock: Held, journal: Journal
+    ) -> None:
+        self._fleet = fleet
+        self._world = world
+        self._lock = lock
+        self._journal = journal
+        self._limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop, lock.lost)
+        self._operation = operation()
+        self._admission = Admission(world)
+        self._roles: dict[ServerName, Role] = {}
+        self._members: frozenset[ServerName] = frozenset()
+        self._tries: Counter[tuple[type[Action], ServerName]] = Counter()
+        self._final: set[tuple[type[Action], ServerName]] = set()
+
+    def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
+        """The cluster as it is desired. What is raised before anything may have been changed is
+        raised as it is; after that it is PoolIncomplete, with what there is.
+        """
+        errors: list[RpoolError] = []
+        changed = False
+        for _ in range(ROUNDS):
+            try:
+                todo, pool = self._plan(goal, pool)
+            except RpoolError as error:
+                errors = [error]
+                break
+            steps = self._untried(todo.steps)
+            ran = self.carry_out(steps)
+            changed = changed or ran.may_have_changed
+            failed = [*todo.blocked, *([ran.halted] if ran.halted else []), *self._told(ran)]
+            if not failed and len(steps) == len(todo.steps):
+                return self._reached(todo, pool)
+            errors = failed or errors
+            if ran.halted is not None or not self._goes_on(goal, ran):
+                break
+            with suppress(RpoolError):
+                pool = goal.look()
+        cause = together(errors)
+        raise PoolIncomplete(cause, self._left(goal)) if changed else cause
+
+    def _plan(self, goal: Goal, pool: Observed) -> tuple[Plan, Observed]:
+        desired = goal.want(pool)
+        pool = goal.closer(pool, desired)
+        return self.plan(desired, pool), pool
+
+    def plan(self, desired: Desired, pool: Observed) -> Plan:
+        self._roles = dict(desired.roles)
+        self._members = frozenset(pool.record.members if pool.record else ())
+        if pool.api is not None:
+            self._admission.know(pool.api.cluster.ca_certificate)
+        return plan(desired, pool, self._operation, self._fleet)
+
+    def _untried(self, steps: Sequence[Step]) -> list[Step]:
+        """The steps without those that failed before, and without what needs them."""
+        left: list[Step] = []
+        out: set[StepName] = set()
+        for step in steps:
+            if _key(step) in self._final or step.needs & out:
+                out.add(step.name)
+            else:
+                left.append(step)
+        begins = [step for step in left if isinstance(step.action, WriteRecord)]
+        return left if len(left) > len(begins) or not out else []
+
+    def carry_out(self, steps: Sequence[Step]) -> Ran:
+        return carry_out(steps, self._world, self._journal, self._limits, self._bind)
+
+    def _goes_on(self, goal: Goal, ran: Ran) -> bool:
+        """Whether another round may get further."""
+        again = False
+        for step, error in ran.failed:
+            self._tries[_key(step)] += 1
+            if error.retryable and self._tries[_key(step)] < TRIES:
+                again = True
+            else:
+                self._final.add(_key(step))
+        return goal.replaces(ran) or again
+
+    # -- what is known only when a step is carried out -------------------------------------------
+
+    def _bind(self, action: Action) -> Action | None:
+        match action:
+            case RemoveEtcdMember():
+                return self._proven(action)
+            case SetPhase() if action.phase is Phase.MEMBER and self._is_control_plane(action):
+                self._lock.add(action.server)  # others may ask it for the lock from now on
+            case DeleteNode():
+                self._lock.drop(action.node)
+            case _:
+                pass
+        return self._admission.bind(action)
+
+    def _is_control_plane(self, action: SetPhase) -> bool:
+        return self._roles.get(action.server) is Role.CONTROL_PLANE
+
+    def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
+        """The removal with the id of the member, once it is shown that the rest keeps quorum."""
+        members = self._world.etcd_members(action.server)
+        leaving = quorum.member_of(members, action.member, action.address)
+        if leaving is None:
+            return None
+        if leaving.healthy and action.member not in self._members:
+            raise Refused(
+                f"{action.member} is to join, but etcd has a member of that name that answers",
+                "Another machine runs under this name: compare the addresses and host keys in the "
+                "fleet with the servers.",
+            )
+        if why := quorum.why_not_remove(members, leaving):
+            raise Refused(
+                f"{action.member} was not taken out of etcd: {why}",
+                "Bring the other control planes back first.",
+            )
+        return replace(action, member_id=leaving.id)
+
+    # -- how it ends -----------------------------------------------------------------------------
+
+    def _reached(self, todo: Plan, pool: Observed) -> PoolView:
+        """The cluster by the record that its last step wrote."""
+        written = [its.action.record for its in todo.steps if isinstance(its.action, WriteRecord)]
+        ended = written[-1] if written else pool.record
+        assert ended is not None  # noqa: S101 nothing to do means that a record says so
+        via = pool.api.via if pool.api else ended.of(Role.CONTROL_PLANE)[0]
+        return of_record(ended, self._admission.certificate(via))
+
+    def _told(self, ran: Ran) -> list[RpoolError]:
+        """What failed; a claim that was refused is a plan that somebody else was faster than."""
+        return [self._worded(step, error) for step, error in ran.failed if error is not ran.halted]
+
+    def _worded(self, step: Step, error: RpoolError) -> RpoolError:
+        if not isinstance(step.action, TakeClaim) or not isinstance(error, Refused):
+            return error
+        reason = error.summary.removeprefix(f"{step.server} ")
+        return not_to_be_had(step.server, reason, pinned=self._is_pinned(step.server))
+
+    def _is_pinned(self, server: ServerName) -> bool:
+        return self._fleet.servers[server].reserved
+
+    def _left(self, goal: Goal) -> PoolView | None:
+        """What there is after an operation that did not get all the way. Where that is what was
+        settled before, the record says so again.
+        """
+        try:
+            pool = goal.look()
+        except RpoolError:
+            return goal.unseen()
+        if pool.api is None or pool.record is None:
+            return goal.unseen()
+        members = Membership(pool.record, pool, self._fleet)
+        before = record.as_before(members)
+        if before is not None and self._write(pool, before):
+            members = replace(members, record=before)
+        return of_members(members, pool.api.cluster.ca_certificate)
+
+    def _write(self, pool: Observed, before: Record) -> bool:
+        """Whether the record was written; only over our own, and only while the lock is ours."""
+        ours = before.change == self._operation.change and not self._limits.lock_lost()
+        if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
+            return False
+        action = WriteRecord(pool.api.via, claim.ownership, before, before.change)
+        with suppress(RpoolError):
+            self._world.carry_out(action, action.limit_seconds)
+            return True
+        return False
+
+
+@contextmanager
+def journaled(name: str, pool: Observed, world: World, attempt: Attempt) -> Iterator[Journal]:
+    """The journal of an operation, kept on the control planes that the cluster has."""
+    with Journal(name, world, attempt.log) as journal:
+        for server, claim in pool.claims.items():
+            if claim.role is Role.CONTROL_PLANE:
+                journal.keep_on(server, claim.ownership)
+        yield journal
+
+
+def _key(step: Step) -> tuple[type[Action], ServerName]:
+    return type(step.action), step.server
+
+
+def together(errors: Sequence[RpoolError]) -> RpoolError:
+    """The first error, with the others in its detail."""
+    first, *others = errors
+    if not others:
+        return first
+    also = "\n".join(f"Also: {error.summary}" for error in others)
+    return type(first)(first.summary, f"{first.detail}\n{also}".strip())
