@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rpool.model.pool import CNIS, NO_CNI
 from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, optional, required
 
 _SERVER = Object(
@@ -37,11 +38,15 @@ _SSH = Object(
     )
 )
 
+_MANIFESTS = (
+    f"Address that has the manifests of {', '.join(n for n in CNIS if n != NO_CNI)} and MetalLB."
+)
+
 _MIRRORS = Object(
     (
         optional("packages", STRING, "Address that has the Kubernetes apt repositories below it."),
         optional("images", STRING, "Registry that has every image under its upstream path."),
-        optional("manifests", STRING, "Address that has the manifests of flannel and MetalLB."),
+        optional("manifests", STRING, _MANIFESTS),
     )
 )
 

@@ -90,7 +90,7 @@ RANGE: Path = ("metallb", "pools", "default", 0)
             "host bits set",
         ),
         (("networking", "pod_cidr"), "10.1.0.0/28", ("networking", "pod_cidr"), "too small"),
-        (("networking", "cni"), "weave", ("networking", "cni"), 'one of "flannel" or "none"'),
+        (("networking", "cni"), "weave", ("networking", "cni"), '"weave" is not one of "'),
         (RANGE, "10.0.1.230-10.0.1.210", RANGE, "ends before it begins"),
         (RANGE, "10.0.1.0/24", VIP, "inside range 10.0.1.0/24"),
         (RANGE, "10.0.1.2-10.0.1.5", RANGE, "a server has: 10.0.1.4 of r1u00"),

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from worlds.declared import POOL, SITE, changed
 
-from rpool.config import parse_pool, parse_site
+from rpool.config import parse_pool, parse_site, values
 from rpool.errors import Path, SpecError
 
 ENDPOINT: Path = ("control_plane", "endpoint")
@@ -147,3 +147,14 @@ def test_an_rsa_host_key_is_long_enough(bits: int, sound: bool) -> None:
     with pytest.raises(SpecError, match=f"this RSA host key has {bits} bits") as caught:
         parse_site(config)
     assert caught.value.problems[0].path == ("fleet", "r1u00", "host_key")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [(("a", "bc"), 'one of "a" or "bc"'), (("a", "b", "c"), 'one of "a", "b" or "c"')],
+)
+def test_a_closed_set_is_told_with_all_its_names(names: tuple[str, ...], says: str) -> None:
+    assert [values.one_of(names)(name) for name in names] == list(names)
+    for other in ("", "A", "ab", "a|b", "a\n"):
+        with pytest.raises(ValueError, match=says):
+            values.one_of(names)(other)

@@ -6,7 +6,7 @@ import pytest
 from worlds.stage import Stage
 
 from rpool.certificates import ca_pin
-from rpool.errors import Bug, CommandFailed
+from rpool.errors import Bug, CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.action import Budgets, JoinSecrets
 from rpool.model.claim import Claim, Phase
@@ -30,7 +30,7 @@ class Cluster:
         for name in (self.first, self.second, self.third, self.worker):
             self.prepare(name)
         self.do(act.Init(self.first, OURS, self.node(self.first), SPEC, self.secrets))
-        self.do(act.ApplyNetwork(self.first, OURS, "10.244.0.0/16"))
+        self.do(act.ApplyNetwork(self.first, OURS, "10.244.0.0/16", "flannel"))
         pin = ca_pin(self.world.observe(self.first).ca_certificate)
         self.secrets = JoinSecrets(Secret("token"), Secret("key"), pin)
         self.join(self.second, control_plane=True)
@@ -133,3 +133,9 @@ def test_the_node_of_a_worker_stays_until_it_is_deleted(cluster: Cluster) -> Non
     assert (node.ready, node.schedulable) == (False, False)
     cluster.do(act.DeleteNode(cluster.first, OURS, cluster.worker))
     assert cluster.worker not in cluster.world.observe(cluster.first).nodes
+
+
+def test_a_cni_that_nobody_knows_is_not_installed(cluster: Cluster) -> None:
+    """A cluster's record may say anything; the real world refuses it as well."""
+    with pytest.raises(Refused, match="no cni that rpool knows"):
+        cluster.do(act.ApplyNetwork(cluster.first, OURS, "10.244.0.0/16", "weave"))

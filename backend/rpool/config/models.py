@@ -11,7 +11,7 @@ from rpool.config import component, values
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
 from rpool.model.duration import seconds
-from rpool.model.pool import CNIS
+from rpool.model.pool import CNIS, DEFAULT_CNI
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
 from rpool.simulate.fleet import MOST_SERVERS, generated
@@ -109,12 +109,7 @@ class _Selector(Model):
 class _Networking(Model):
     pod_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.244.0.0/16"
     service_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.96.0.0/12"
-    cni: Annotated[
-        str,
-        AfterValidator(
-            values.matching(re.compile("|".join(CNIS)), 7, 'one of "flannel" or "none"')
-        ),
-    ] = "flannel"
+    cni: Annotated[str, AfterValidator(values.one_of(CNIS))] = DEFAULT_CNI
 
 
 class _MetalLB(Model):
@@ -147,9 +142,7 @@ class _Drain(Model):
     timeout: Annotated[str, AfterValidator(values.duration)] = "10m"
     on_timeout: Annotated[
         str,
-        AfterValidator(
-            values.matching(re.compile("fail|evict_anyway"), 12, 'one of "fail" or "evict_anyway"')
-        ),
+        AfterValidator(values.one_of(("fail", "evict_anyway"))),
     ] = "fail"
 
     def build(self) -> pool.DrainPolicy:

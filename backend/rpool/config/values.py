@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -30,6 +30,13 @@ def matching(pattern: re.Pattern[str], most: int, what: str) -> Callable[[str], 
         return value
 
     return check
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Takes these names alone, two or more."""
+    *most, last = (f'"{name}"' for name in names)
+    pattern = re.compile("|".join(map(re.escape, names)))
+    return matching(pattern, max(map(len, names)), f"one of {', '.join(most)} or {last}")
 
 
 def dns_label(most: int) -> Callable[[str], str]:

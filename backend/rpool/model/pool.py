@@ -6,11 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, get_args
 
 KUBERNETES_VERSION = re.compile(r"1\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 """Without a `v`; ASCII digits without leading zeros, since texts are compared."""
 
-CNIS = ("flannel", "none")
+CniName = Literal["flannel", "none"]
+"""What installs the network of pods; with `none` the user does. What each is: `rpool.reach.cni`."""
+
+CNIS: tuple[CniName, ...] = get_args(CniName)
+DEFAULT_CNI: CniName = "flannel"
+NO_CNI: CniName = "none"
+
 CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 PoolUid = str
@@ -53,11 +60,11 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Networking:
-    """CIDRs of pods and services, and the CNI: `flannel` or `none`."""
+    """CIDRs of pods and services, and the CNI: one of `CNIS`."""
 
     pod_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/12"
-    cni: str = "flannel"
+    cni: str = DEFAULT_CNI
 
 
 @dataclass(frozen=True, slots=True)

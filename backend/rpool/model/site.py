@@ -25,8 +25,8 @@ class Mirrors:
 
     `packages` stands for the base of the Kubernetes package site: `{packages}/v1.36/deb/` is an
     apt repository with its key at `Release.key`. `images` is a registry that has every image under
-    its upstream path. `manifests` holds `flannel/vX/kube-flannel.yml` and
-    `metallb/vX/metallb-native.yaml`.
+    its upstream path. `manifests` holds each
+    manifest at the path that `rpool.reach` knows it by (`Manifest.mirrored`).
     """
 
     packages: str | None = None

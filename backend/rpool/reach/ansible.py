@@ -32,10 +32,10 @@ from rpool.model.action import Prepare
 from rpool.model.pool import CGROUP_DRIVERS, CNIS, KUBERNETES_VERSION
 from rpool.model.server import SERVER_NAME, ServerName
 from rpool.model.site import Mirrors, SiteConfig
+from rpool.reach import cni
 from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
 from rpool.reach.kubeadm import settings
-from rpool.reach.manifests import FLANNEL
 from rpool.reach.script import compose
 from rpool.reach.ssh import Completed
 from rpool.reach.verdict import SHOWN_CHARACTERS, SHOWN_LINES, Exit, failure, redact
@@ -170,7 +170,7 @@ def host(action: Prepare) -> Host:
     _expect(action, known, f"the kubelet's cgroupDriver is neither {' nor '.join(CGROUP_DRIVERS)}")
     return {
         "server_kubernetes_version": action.kubernetes_version,
-        "server_more_images": list(FLANNEL.images) if action.cni == "flannel" else [],
+        "server_more_images": list(cni.named(action.cni).images),
         "server_cores": action.minimum_cores,
         "server_memory_gib": action.minimum_memory_gib,
         "server_cgroup_driver": driver,

@@ -15,14 +15,11 @@ RAW = "https://raw.githubusercontent.com"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`upstream` is the address at the release's tag, `mirrored` the path below a mirror. `images`
-    are those without which no node turns Ready: servers fetch them ahead.
-    """
+    """`upstream` is the address at the release's tag, `mirrored` the path below a mirror."""
 
     upstream: str
     mirrored: str
     sha256: str
-    images: tuple[str, ...] = ()
 
     def url(self, mirrors: Mirrors) -> str:
         if mirrors.manifests is None:
@@ -30,15 +27,6 @@ class Manifest:
         return f"{mirrors.manifests.rstrip('/')}/{self.mirrored}"
 
 
-FLANNEL = Manifest(
-    f"{RAW}/flannel-io/flannel/v0.28.4/Documentation/kube-flannel.yml",
-    "flannel/v0.28.4/kube-flannel.yml",
-    "0bd380eb4954227c903bdea96dc9254650badd2d45ebe31978a47c3ffe2e9727",
-    (
-        "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1",
-        "ghcr.io/flannel-io/flannel:v0.28.4",
-    ),
-)
 METALLB = Manifest(
     f"{RAW}/metallb/metallb/v0.15.2/config/manifests/metallb-native.yaml",
     "metallb/v0.15.2/metallb-native.yaml",

@@ -18,8 +18,8 @@ from rpool.model.claim import Ownership
 from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
-from rpool.reach import documents, kubeadm, vip
-from rpool.reach.manifests import FLANNEL, METALLB, Manifest
+from rpool.reach import cni, documents, kubeadm, vip
+from rpool.reach.manifests import METALLB, Manifest
 from rpool.reach.script import compose
 
 Variables = dict[str, str]
@@ -51,7 +51,12 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
             text = json.dumps(action.claim.as_dict(), indent=1)
             return compose(
                 ("library", "traces", "guard", "claim"),
-                common | _ownership(action.claim.ownership) | {"CLAIM_TEXT": text},
+                {
+                    **common,
+                    **_ownership(action.claim.ownership),
+                    **cni.TRACES,
+                    "CLAIM_TEXT": text,
+                },
             )
         case act.AwaitReady():
             nodes = " ".join(f"node/{name}" for name in action.nodes)
@@ -74,18 +79,20 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.AppendJournal():
             return ("journal",), {"LINES_TEXT": "\n".join(action.lines)}
         case act.Init():
-            return ("traces", "membership", "init"), node | _init(action)
+            return ("traces", "membership", "init"), node | cni.TRACES | _init(action)
         case act.Join():
-            return ("traces", "membership", "join"), node | _join(action)
+            return ("traces", "membership", "join"), node | cni.TRACES | _join(action)
         case act.Reset():
-            return ("traces", "clean", "reset"), {"VIP": action.vip or ""}
+            return ("traces", "clean", "reset"), {"VIP": action.vip or "", **cni.TRACES}
         case act.AdmitJoiners():
             return ("admit",), node | _admit(action, site)
         case act.RevokeJoiners():
             return ("revoke",), node | _revoke(action)
         case act.ApplyNetwork():
-            variables = node | _manifest(FLANNEL, site) | {"POD_CIDR": action.pod_cidr}
-            return ("fetch", "network"), variables
+            install = cni.installed(action.cni)
+            return ("fetch", f"cni/{install.script}", "network"), (
+                node | _manifest(install.manifest, site) | {"POD_CIDR": action.pod_cidr}
+            )
         case act.ApplyMetalLB():
             return ("fetch", "pools", "metallb"), (
                 node | _manifest(METALLB, site) | _pools(action.pools)

@@ -19,7 +19,8 @@ def compose(
     variables: Mapping[str, str],
     stdin: Literal["script", "heartbeat"] = "script",
 ) -> str:
-    """The script that `parts` (names in `scripts/`, without `.sh`) make with `variables` set.
+    """The script that `parts` make with `variables` set: names in `scripts/`, or in a folder that
+    is named (`cni/NAME`), without `.sh`.
 
     Everything but the last line only defines things: a transfer that is cut runs nothing. What runs
     then reads nothing of the standard input by which the script came, unless that is not how.
@@ -31,4 +32,5 @@ def compose(
 
 @cache
 def _text(part: str) -> str:
-    return files("rpool.reach").joinpath("scripts", f"{part}.sh").read_text("utf-8")
+    path = part if "/" in part else f"scripts/{part}"
+    return files("rpool.reach").joinpath(f"{path}.sh").read_text("utf-8")

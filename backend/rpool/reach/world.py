@@ -15,7 +15,7 @@ from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.world import SessionLock
-from rpool.reach import sightings
+from rpool.reach import cni, sightings
 from rpool.reach.documents import NODES_PATH
 from rpool.reach.kubeadm import url_host
 from rpool.reach.render import TOKENS, render
@@ -38,7 +38,7 @@ class RealWorld:
         self._sessions = Sessions(site.fleet, site.ssh)
 
     def probe(self, server: ServerName) -> Probed:
-        script = compose(("library", "traces", "probe"), {})
+        script = compose(("library", "traces", "probe"), cni.TRACES)
         return sightings.probed(server, self._look("a probe", server, script))
 
     def address_answers(self, via: ServerName, address: str) -> bool:

@@ -10,7 +10,7 @@ from rpool.certificates import ca_pin
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.claim import Claim
-from rpool.model.pool import NodeSpec
+from rpool.model.pool import CNIS, NodeSpec
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
 
@@ -51,6 +51,11 @@ class Cluster:
             raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
         if secrets.ca_pin != ca_pin(self.ca):
             raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
+
+    def install_network(self, action: act.ApplyNetwork) -> None:
+        if action.cni not in CNIS:
+            raise Refused(f"{action.cni!r:.60} is no cni that rpool knows", "(simulated)")
+        self.network = True
 
     def write_record(self, action: act.WriteRecord) -> None:
         there = self.record.change if self.record else action.over

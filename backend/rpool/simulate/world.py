@@ -204,7 +204,7 @@ class SimulatedWorld:
             case act.RevokeJoiners():
                 self._serving(action.server).tokens.clear()
             case act.ApplyNetwork():
-                self._serving(action.server).network = True
+                self._serving(action.server).install_network(action)
             case act.ApplyMetalLB():
                 self._serving(action.server).install_metallb(action)
             case act.ConfigureMetalLB():

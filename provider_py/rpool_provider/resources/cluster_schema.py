@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rpool.model.pool import CNIS, DEFAULT_CNI, NO_CNI
 from rpool_provider.schema import (
     BOOL,
     NUMBER,
@@ -52,8 +53,10 @@ _SELECTOR = Object(
 _NETWORKING_DEFAULTS = {
     "pod_cidr": "10.244.0.0/16",
     "service_cidr": "10.96.0.0/12",
-    "cni": "flannel",
+    "cni": DEFAULT_CNI,
 }
+
+_INSTALLED_CNIS = ", ".join(f"`{name}`" for name in CNIS if name != NO_CNI)
 
 _NETWORKING = Object(
     tuple(
@@ -67,7 +70,7 @@ _NETWORKING = Object(
         for name, description in (
             ("pod_cidr", "Addresses of pods."),
             ("service_cidr", "Addresses of services."),
-            ("cni", "`flannel`, or `none` to install one yourself."),
+            ("cni", f"{_INSTALLED_CNIS}, or `{NO_CNI}` to install one yourself."),
         )
     )
 )

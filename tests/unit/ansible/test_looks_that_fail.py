@@ -15,6 +15,7 @@ from machine import LISTEN, Machine
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.server import Role
+from rpool.reach import cni
 from rpool.reach.render import render
 from rpool.reach.script import compose
 
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount"
 OURS = Ownership("0badcafe", 3)
 VIP = "10.0.1.200"
 RESET = render(act.Reset("r1u04", OURS, VIP), site(), 60)
-VERIFY = compose(("library", "traces", "clean", "verify"), {"VIP": VIP})
-PROBE = compose(("library", "traces", "probe"), {})
+VERIFY = compose(("library", "traces", "clean", "verify"), {"VIP": VIP, **cni.TRACES})
+PROBE = compose(("library", "traces", "probe"), cni.TRACES)
 CLAIM = Claim(OURS.uid, "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, OURS.epoch, "2026")
 TAKE = render(act.TakeClaim("r1u04", CLAIM), site(), 60)
 
@@ -54,9 +55,7 @@ LOOKS = {
         "echo 'netlink: Error: cache initialization failed: Not supported' >&2; exit 1",
         "cannot list firewall chains: netlink: Error: cache initialization failed: Not supported",
     ),
-    "chains, read": Look(
-        "awk", only_when("awk", "'KUBE|FLANNEL|CNI'"), "cannot read firewall chains"
-    ),
+    "chains, read": Look("awk", only_when("awk", "'nft table '"), "cannot read firewall chains"),
     "interfaces": Look("awk", only_when("awk", "/proc/net/dev"), "cannot list network interfaces"),
     "mounts": Look("awk", only_when("awk", "'var/lib/kubelet'"), "cannot list mounts"),
     "sockets": Look("awk", only_when("awk", "'/proc/net/tcp'"), "cannot read /proc/net/tcp"),

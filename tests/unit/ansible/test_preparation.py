@@ -13,9 +13,10 @@ import pytest
 from fakes import FakeServer, FakeServers, prepare, site
 
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut, Unreachable
+from rpool.model.pool import CNIS
 from rpool.model.server import ServerName
+from rpool.reach import cni as cnis
 from rpool.reach.ansible import run_preparation
-from rpool.reach.manifests import FLANNEL
 from rpool.reach.ssh import Completed
 
 
@@ -179,13 +180,13 @@ def test_the_site_s_and_the_kubelet_s_settings_reach_the_scripts() -> None:
         assert line in server.scripts["start"]
 
 
-@pytest.mark.parametrize(("cni", "fetched"), [("flannel", FLANNEL.images), ("none", ())])
-def test_what_a_node_must_have_to_be_ready_is_fetched_ahead(
-    cni: str, fetched: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("cni", CNIS)
+def test_what_a_node_must_have_to_be_ready_is_fetched_ahead(cni: str) -> None:
     server = FakeServer("r1u04")
     prepared(server, cni=cni)
-    assert f"MORE_IMAGES={shlex.quote(' '.join(fetched))}\n" in server.scripts["start"]
+    assert (
+        f"MORE_IMAGES={shlex.quote(' '.join(cnis.named(cni).images))}\n" in server.scripts["start"]
+    )
 
 
 def test_a_mirror_below_a_path_is_asked_there() -> None:

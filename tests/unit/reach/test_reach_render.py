@@ -32,7 +32,8 @@ from rpool.model.action import Action
 from rpool.model.pool import ControlPlane, Endpoint
 from rpool.model.site import Mirrors
 from rpool.reach import documents, kubeadm, vip
-from rpool.reach.manifests import FLANNEL, METALLB
+from rpool.reach.cni.flannel import FLANNEL
+from rpool.reach.manifests import METALLB
 from rpool.reach.render import render
 from rpool.reach.script import compose
 from rpool.reach.world import secrets_of
@@ -88,8 +89,9 @@ def test_a_script_is_valid_shell(action: Action) -> None:
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
 def test_the_script_files_pass_shellcheck() -> None:
-    folder = files("rpool.reach").joinpath("scripts")
-    names = [str(entry) for entry in folder.iterdir() if entry.name.endswith(".sh")]
+    folders = [files("rpool.reach").joinpath(folder) for folder in ("scripts", "cni")]
+    entries = [entry for folder in folders for entry in folder.iterdir()]
+    names = [str(entry) for entry in entries if entry.name.endswith(".sh")]
     subprocess.run(["shellcheck", *names], check=True)
 
 
@@ -223,7 +225,10 @@ def test_kube_vip_holds_the_address_by_a_short_lease() -> None:
 
 
 def test_manifests_come_from_the_mirror_where_there_is_one() -> None:
-    assert FLANNEL.url(Mirrors()).startswith("https://raw.githubusercontent.com/flannel-io/")
+    assert FLANNEL.install
+    assert FLANNEL.install.manifest.url(Mirrors()).startswith(
+        "https://raw.githubusercontent.com/flannel-io/"
+    )
     mirrored = METALLB.url(Mirrors(manifests="http://10.0.0.1/manifests/"))
     assert mirrored == "http://10.0.0.1/manifests/metallb/v0.15.2/metallb-native.yaml"
 

@@ -28,6 +28,7 @@ from rpool.model.action import (
     TakeClaim,
 )
 from rpool.model.claim import Claim, Phase
+from rpool.model.pool import NO_CNI
 from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName
 
@@ -199,7 +200,7 @@ class BringUp:
     def readiness(self, needs: frozenset[StepName], names: Iterable[ServerName]) -> list[Step]:
         """Waits for the Nodes of `names`; without a CNI none turns Ready: the user's to bring."""
         case = self.case
-        if case.spec.networking.cni == "none":
+        if case.spec.networking.cni == NO_CNI:
             return []
         joins = {its.about: its.name for its in self.joins if isinstance(its.action, Join)}
         before = joins | {name: its.name for name, its in self._restarts.items()}

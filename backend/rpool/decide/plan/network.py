@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from rpool.decide.plan.case import Case
 from rpool.model.action import ApplyNetwork
+from rpool.model.pool import NO_CNI
 from rpool.model.step import Step, StepName
 
 
 def install(case: Case, opened: frozenset[StepName]) -> list[Step]:
     networking, via = case.spec.networking, case.via
     unknown = case.record.settled is None and case.desired.one is None
-    if networking.cni == "none" or not unknown:
+    if networking.cni == NO_CNI or not unknown:
         return []
-    return [Step(ApplyNetwork(via, case.ours(via), networking.pod_cidr), needs=opened)]
+    apply = ApplyNetwork(via, case.ours(via), networking.pod_cidr, networking.cni)
+    return [Step(apply, needs=opened)]

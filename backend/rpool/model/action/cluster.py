@@ -77,10 +77,14 @@ class ApplyNetwork:
     server: ServerName
     ownership: Ownership
     pod_cidr: str
+    cni: str
     verb: ClassVar[str] = "network"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 180
-    doing: ClassVar[str] = "installing flannel"
+
+    @property
+    def doing(self) -> str:
+        return f"installing {self.cni}"
 
 
 @dataclass(frozen=True, slots=True)

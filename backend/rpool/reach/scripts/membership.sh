@@ -30,7 +30,8 @@ undo_unfinished() {
     say "an earlier attempt was cut off here: undoing it"
     quietly kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
     if [ -d /var/lib/etcd ]; then quietly find /var/lib/etcd -xdev -mindepth 1 -delete; fi
-    rm -rf /etc/cni/net.d/10-flannel.conflist "$VIP_KUBECONFIG"
+    # shellcheck disable=SC2086  # paths, one a word
+    rm -rf $CNI_CONFIGURATION "$VIP_KUBECONFIG"
     drop_vip
 }
 

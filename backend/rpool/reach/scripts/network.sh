@@ -1,12 +1,11 @@
 # shellcheck shell=sh
-# Installs flannel with the pool's pod CIDR in place of the one that its manifest comes with.
+# Installs a CNI with the cluster's pod CIDR in place of the one that its manifest comes with. Where
+# that goes, the CNI's own file knows: `set_pod_cidr` (reach/cni).
 
 act() {
     need kubectl
     secret_dir
-    fetch "$SECRETS/upstream.yaml"
-    sed "s|\"Network\": *\"[^\"]*\"|\"Network\": \"$POD_CIDR\"|" "$SECRETS/upstream.yaml" \
-        >"$SECRETS/flannel.yaml"
-    grep -qF "\"Network\": \"$POD_CIDR\"" "$SECRETS/flannel.yaml"
-    apply_fetched "$SECRETS/flannel.yaml"
+    fetch "$SECRETS/network.yaml"
+    set_pod_cidr "$SECRETS/network.yaml"
+    apply_fetched "$SECRETS/network.yaml"
 }

@@ -85,7 +85,7 @@ remove_addresses() {
     done
 }
 
-# Only chains with the names that Kubernetes, flannel and CNI plugins give, and the jumps to them.
+# Only chains with the names that Kubernetes, CNI plugins and CNIs give, and the jumps to them.
 remove_firewall() {
     trace_firewall | while read -r kind what family table; do
         if [ "$kind $what" = 'nft table' ]; then attempt nft delete table "$family" "$table"; fi
@@ -101,8 +101,8 @@ remove_firewall() {
 # then the chains.
 remove_chains() {
     if ! command -v "$1-save" >/dev/null 2>&1; then return 0; fi
-    "$1-save" 2>/dev/null | awk '
-        function ours(name) { return name ~ /^(KUBE|FLANNEL|CNI)-/ }
+    "$1-save" 2>/dev/null | awk -v names="^($CHAINS)-" '
+        function ours(name) { return name ~ names }
         # Where the rule goes; a comment, in quotes, may hold anything.
         function target(rule, words, count, i) {
             gsub(/"([^"\\]|\\.)*"/, "", rule)
@@ -135,8 +135,9 @@ mounted_below() {
 }
 
 remove_files() {
+    # shellcheck disable=SC2086  # paths, one a word
     remove_below "$KUBERNETES" /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/run/kubernetes \
-        /run/flannel /var/log/pods /var/log/containers
+        $CNI_FOLDERS /var/log/pods /var/log/containers
     # Empty folders that a kubelet makes for volume plugins.
     attempt find /usr/libexec/kubernetes -depth -type d -empty -delete
     trace_files | grep '^/' | while read -r path; do

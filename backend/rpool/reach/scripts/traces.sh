@@ -4,6 +4,12 @@
 # `traces` prints one line for each thing that kubeadm, a kubelet or a pod network left on this
 # server, and nothing on a clean one. Packages and images are no traces: they harm nobody. A look
 # that fails is a trace of its own, `cannot ...`: what it would have found may well be there.
+# Parameters: what all known CNIs leave (reach/cni), words and extended regular expressions.
+
+# The names of chains that Kubernetes, CNI plugins and CNIs make have one of these before a dash.
+CHAINS="KUBE|CNI${CNI_CHAINS:+|$CNI_CHAINS}"
+# Those of IPVS, of the bridge plugin, and of CNIs.
+INTERFACES="kube-ipvs0|cni0${CNI_INTERFACES:+|$CNI_INTERFACES}"
 
 # unseen WHAT [OUTPUT]: the look that failed, and the end of what it said.
 unseen() {
@@ -39,21 +45,24 @@ filled() {
 # operator's file among those of kubeadm, is never taken and cannot lose it.
 trace_files() {
     filled "$KUBERNETES" /var/lib/kubelet /var/lib/etcd
+    # shellcheck disable=SC2086  # paths, one a word
     any /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
-        /var/lib/cni/* /run/flannel /var/log/pods/* /var/log/containers/* \
+        /var/lib/cni/* $CNI_FOLDERS /var/log/pods/* /var/log/containers/* \
         "$KUBEADM_ENDED" "$JOINED"
-    # An init container of flannel puts its plugin here; a package's own is none of our business.
-    if [ -e /opt/cni/bin/flannel ] && ! dpkg -S /opt/cni/bin/flannel >/dev/null 2>&1; then
-        printf '%s\n' /opt/cni/bin/flannel
-    fi
+    # An init container of a CNI puts its plugin here; a package's own is none of our business.
+    for plugin in $CNI_PLUGINS; do
+        plugin=/opt/cni/bin/$plugin
+        if [ -e "$plugin" ] && ! dpkg -S "$plugin" >/dev/null 2>&1; then
+            printf '%s\n' "$plugin"
+        fi
+    done
 }
 
 # Not from /sys, which in a container may show the host's.
 trace_interfaces() {
-    awk -F : 'NR > 2 {
+    awk -F : -v ours="^($INTERFACES)\$" 'NR > 2 {
         gsub(/ /, "", $1)
-        if ($1 ~ /^(flannel.*[.]1|cni0|kube-ipvs0|kube-bridge|cilium_host|vxlan[.]calico)$/)
-            print "interface " $1
+        if ($1 ~ ours) print "interface " $1
     }' /proc/net/dev || unseen 'list network interfaces'
 }
 
@@ -88,9 +97,9 @@ trace_firewall() {
     if ! command -v nft >/dev/null 2>&1; then
         : # a server without it has no chains of its kind
     elif chains=$(nft list chains 2>&1); then
-        printf '%s\n' "$chains" | awk '
+        printf '%s\n' "$chains" | awk -v ours="^($CHAINS)-" '
             $1 == "table" { table = $2 " " $3; if ($3 == "kube-proxy") print "nft table " table }
-            $1 == "chain" && $2 ~ /^(KUBE|FLANNEL|CNI)-/ { print "chain " $2 " in " table }' ||
+            $1 == "chain" && $2 ~ ours { print "chain " $2 " in " table }' ||
             unseen 'read firewall chains'
     else
         case $chains in
@@ -110,7 +119,7 @@ trace_legacy() {
         return 0
     elif chains=$("$1-save" 2>&1); then
         printf '%s\n' "$chains" |
-            sed -n "s/^:\(\(KUBE\|FLANNEL\|CNI\)-[^ ]*\) .*/chain \1 in $1/p"
+            sed -nE "s/^:(($CHAINS)-[^ ]*) .*/chain \1 in $1/p"
     else
         unseen "list chains of $1" "$chains"
     fi
