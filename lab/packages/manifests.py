@@ -10,21 +10,24 @@ from lab.packages import go_modules
 
 _IMAGE = re.compile(r"^\s*(?:- )?image:\s*\"?([^\s\"]+)", re.MULTILINE)
 
+# Path below a mirror, where rpool looks for it: module, version, and path in the module.
+SERVED = {
+    f"flannel/v{versions.FLANNEL}/kube-flannel.yml": (
+        "github.com/flannel-io/flannel", versions.FLANNEL,
+        "Documentation/kube-flannel.yml",
+    ),
+    f"metallb/v{versions.METALLB}/metallb-native.yaml": (
+        "go.universe.tf/metallb", versions.METALLB,
+        "config/manifests/metallb-native.yaml",
+    ),
+}  # fmt: skip
+
 
 def publish(cache: Cache) -> dict[str, str]:
     """Write the manifests below the web server's root and return them by path."""
-    wanted = {
-        f"manifests/flannel/v{versions.FLANNEL}/kube-flannel.yml": (
-            "github.com/flannel-io/flannel", versions.FLANNEL,
-            "Documentation/kube-flannel.yml",
-        ),
-        f"manifests/metallb/v{versions.METALLB}/metallb-native.yaml": (
-            "go.universe.tf/metallb", versions.METALLB,
-            "config/manifests/metallb-native.yaml",
-        ),
-    }  # fmt: skip
     served: dict[str, str] = {}
-    for path, (module, version, inside) in wanted.items():
+    for mirrored, (module, version, inside) in SERVED.items():
+        path = f"manifests/{mirrored}"
         source = go_modules.download(module, version, go_modules.ENVIRONMENT).folder / inside
         write(cache.www / path, source.read_bytes())
         served[path] = source.read_text()

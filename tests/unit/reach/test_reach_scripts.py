@@ -19,6 +19,7 @@ from rpool.errors import CommandFailed, Refused, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Ownership, Phase
 from rpool.model.site import Mirrors
+from rpool.reach import cni
 from rpool.reach.world import RealWorld
 
 CLAIM_FILE = "/var/lib/rpool/claim"
@@ -200,8 +201,9 @@ def test_changes_through_the_api_run_at_once_but_not_beside_an_init(
 def test_a_manifest_with_another_digest_is_not_applied(
     world: RealWorld, server: TestServer
 ) -> None:
-    (server.root / "flannel" / "v0.28.4").mkdir(parents=True)
-    (server.root / "flannel" / "v0.28.4" / "kube-flannel.yml").write_text("kind: Evil\n")
+    manifest = server.root / cni.installed("flannel").manifest.mirrored
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("kind: Evil\n")
     site = replace(server.site(), mirrors=Mirrors(manifests=f"file://{server.root}"))
     claim(world)
     with closing(RealWorld(site)) as mirrored, pytest.raises(CommandFailed) as caught:
