@@ -64,7 +64,7 @@ def failure(
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:
-            return Refused(f"another operation holds the pool's lock on {server}", stdout)
+            return Refused(f"another operation holds the pool's lock on {server}", said)
         case Exit.OVERTAKEN:
             return Refused("another operation works on the pool, and has written its record", said)
         case Exit.WAS_MEMBER:

@@ -46,6 +46,18 @@ def test_a_second_operation_is_told_who_holds_the_lock(world: RealWorld) -> None
         assert f"process {os.getpid()}" in caught.value.detail
 
 
+@pytest.mark.parametrize("user", ["hans", "12hans"])
+def test_a_holder_s_name_is_never_taken_for_the_lock(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    """A server that gives the lock says so by an `h`, and so may the name of who has it begin."""
+    monkeypatch.setenv("LOGNAME", user)
+    with world.lock("r1u04", "0badcafe"):
+        with pytest.raises(Refused, match="another operation") as caught:
+            world.lock("r1u04", "0badcafe").__enter__()
+        assert f"{user}@" in caught.value.detail
+
+
 def test_a_lock_is_all_that_is_left_of_a_reset_and_goes_with_its_holder(
     server: TestServer, world: RealWorld
 ) -> None:

@@ -8,12 +8,13 @@
 main() {
     need flock timeout
     if read_claim && [ "$(claim_value uid)" != "$POOL_UID" ]; then
+        echo # so that nothing of a claim can be taken for the lock
         show_claim
         die "$FOREIGN" "another pool's claim is here"
     fi
     file=$RUN_DIR/session-$POOL_UID.lock
     if ! take_lock "$file" 7 0; then
-        cat "$file" 2>/dev/null || true
+        say "$(cat "$file" 2>/dev/null)" # not to standard output, which gives the lock
         die "$HELD" "another operation is working on this pool"
     fi
     : >"$file"
