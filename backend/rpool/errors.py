@@ -109,6 +109,10 @@ class NewerFormat(Refused):
     """A newer rpool has written what this one is to read: it changes nothing, and says so."""
 
 
+class Overtaken(Refused):
+    """A later operation on the same cluster has been on the server: nothing was done there."""
+
+
 class StalePlan(RpoolError):
     """The world changed between plan and apply: a planned server is no longer to be had."""
 

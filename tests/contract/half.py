@@ -6,23 +6,28 @@ same. So a promise about claims, records and locks is told once, and kept by bot
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from worlds.samples import CLAIM, NODE, OURS, SECRETS, SPEC
 from worlds.sshd import TestServer
 
 from rpool.certificates import new_ca
+from rpool.errors import RpoolError
 from rpool.model import action as act
 from rpool.model.action import Action
-from rpool.model.claim import Claim
-from rpool.model.pool import ControlPlane, Endpoint
+from rpool.model.claim import Claim, Fence, UnknownFormat
+from rpool.model.pool import ControlPlane, Endpoint, PoolUid
+from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig
 from rpool.model.world import World
@@ -73,6 +78,10 @@ class Half(ABC):
         """The server has no power from now on."""
 
     @abstractmethod
+    def write_claim(self, text: Mapping[str, object]) -> None:
+        """The server has this claim from now on, whoever wrote it."""
+
+    @abstractmethod
     def serve(self) -> None:
         """The server is a control plane from now on, whose API answers."""
 
@@ -84,6 +93,14 @@ class Half(ABC):
 
     def claim_there(self) -> Claim | None:
         return self.world.probe(HERE).claim
+
+    def fence(self, session: int, uid: PoolUid = OURS.uid) -> Probed:
+        return self.world.probe(HERE, Fence(uid, session))
+
+    def latest_session(self, uid: PoolUid = OURS.uid) -> int:
+        """As whoever takes the lock now is told."""
+        with self.world.lock(HERE, uid) as lock:
+            return lock.number
 
     def init(self) -> None:
         self.act(act.Init(HERE, OURS, self.node, WITHOUT_VIP, SECRETS))
@@ -104,10 +121,20 @@ class Modelled(Half):
         return self._machines[HERE]
 
     def disk(self) -> object:
-        return deepcopy(self._machines)
+        machines = deepcopy(self._machines)
+        for machine in machines.values():
+            machine.sessions.clear()  # are in its memory
+        return machines
 
     def cut_off(self) -> None:
         self._machine.powered = False
+
+    def write_claim(self, text: Mapping[str, object]) -> None:
+        self._machine.claim, self._machine.claim_unread = None, ""
+        try:
+            self._machine.claim = Claim.from_dict(dict(text))
+        except UnknownFormat as why:
+            self._machine.claim_unread = str(why)
 
     def dirty(self) -> None:
         self._machine.traces = ("/etc/kubernetes/kubelet.conf",)
@@ -140,6 +167,9 @@ class Sshd(Half):
         """For good: no test after it has the server."""
         os.killpg(self._server.process.pid, signal.SIGKILL)
 
+    def write_claim(self, text: Mapping[str, object]) -> None:
+        self._write("/var/lib/rpool/claim", json.dumps(text, indent=1))
+
     def dirty(self) -> None:
         self._write("/etc/kubernetes/kubelet.conf", "left")
 
@@ -162,6 +192,16 @@ class Sshd(Half):
         file = self._server.path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+
+
+def refused(half: Half, action: Action, error: type[RpoolError], match: str = "claimed") -> None:
+    """The action ends with this very error, and has changed nothing."""
+    before = half.everything()
+    with pytest.raises(error, match=match) as caught:
+        half.act(action)
+    assert caught.type is error
+    assert not caught.value.retryable
+    assert half.everything() == before
 
 
 def _fleet(here: Server) -> Fleet:

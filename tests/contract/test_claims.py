@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, SECRETS, changing, named
 
-from contract.half import HERE, SILENT, WITHOUT_VIP, Half
+from contract.half import HERE, SILENT, WITHOUT_VIP, Half, refused
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError
 from rpool.model import action as act
 from rpool.model.action import Action
@@ -22,16 +22,6 @@ OTHERS = pytest.mark.parametrize(
     ids=["foreign", "an earlier life", "a later life", "none"],
 )
 ANY_ACTION = pytest.mark.parametrize("action", changing(), ids=named)
-
-
-def refused(half: Half, action: Action, error: type[RpoolError], match: str = "claimed") -> None:
-    """The action ends with this very error, and has changed nothing."""
-    before = half.everything()
-    with pytest.raises(error, match=match) as caught:
-        half.act(action)
-    assert caught.type is error
-    assert not caught.value.retryable
-    assert half.everything() == before
 
 
 def looked_at(half: Half) -> Probed:

@@ -10,7 +10,7 @@ from worlds.samples import OURS
 from contract.half import HERE, SILENT, UNKNOWN, Half
 from rpool.errors import CommandFailed, RpoolError, TimedOut, Unreachable
 from rpool.model import action as act
-from rpool.model.claim import Phase
+from rpool.model.claim import Fence, Phase
 from rpool.model.world import World
 
 
@@ -21,6 +21,7 @@ def lock(world: World, server: str) -> None:
 
 CONTACTS: dict[str, Callable[[World, str], object]] = {
     "probe": lambda world, name: world.probe(name),
+    "fence": lambda world, name: world.probe(name, Fence(OURS.uid, OURS.session)),
     "observe": lambda world, name: world.observe(name),
     "etcd": lambda world, name: world.etcd_members(name),
     "api": lambda world, name: world.reaches_api(name),

@@ -18,7 +18,7 @@ from enum import StrEnum
 from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
-from rpool.model.claim import Phase
+from rpool.model.claim import Fence, Phase
 from rpool.model.pool import PoolUid
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
@@ -51,6 +51,7 @@ QUIET = (act.AppendJournal, act.AwaitReady)
 
 @dataclass
 class Lock:
+    number: int
     lost_: Callable[[], bool]
 
     def lost(self) -> bool:
@@ -93,9 +94,14 @@ class Fate:
         if self._dead or server in self._cut:
             raise Unreachable(f"no contact with {server}")
 
-    def probe(self, server: ServerName) -> Probed:
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
         self._contact(server)
-        return self.world.probe(server)
+        if fence is None:
+            return self.world.probe(server)
+        with self._turn:
+            self.history.append(f"    fence of session {fence.session} [{server}]")
+            self._await_late(server)
+            return self.world.probe(server, fence)
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         self._contact(via)
@@ -256,6 +262,13 @@ class Fate:
                 self._late.remove((late, cluster))
                 self._finish(late, cluster)
 
+    def _await_late(self, server: ServerName) -> None:
+        """As a fence does: what goes on there has the server's lock, or is refused from then on."""
+        here = [(late, cluster) for late, cluster in self._late if late.server == server]
+        self._late = [each for each in self._late if each not in here]
+        for late, cluster in here:
+            self._finish(late, cluster)
+
     def finish_late(self) -> None:
         for late, cluster in self._late:
             self._finish(late, cluster)
@@ -268,7 +281,8 @@ class Fate:
         if not machine.powered:
             return
         if isinstance(late, act.Join):
-            ours = machine.claim is not None and machine.claim.ownership == late.ownership
+            its = machine.claim and (machine.claim.uid, machine.claim.epoch)
+            ours = its == (late.ownership.uid, late.ownership.epoch)
             if ours and cluster is not None and machine.cluster is None:
                 role = Role.CONTROL_PLANE if late.control_plane else Role.WORKER
                 if role is Role.WORKER or late.server not in cluster.members:
@@ -296,8 +310,8 @@ class Fate:
     def _lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         self._contact(server)
         stop = self._stop
-        with self.world.lock(server, uid):
-            yield Lock(lambda: self._stop is stop and self._locks_lost)
+        with self.world.lock(server, uid) as held:
+            yield Lock(held.number, lambda: self._stop is stop and self._locks_lost)
 
     def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
         return self._lock(server, uid)

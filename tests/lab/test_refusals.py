@@ -21,6 +21,7 @@ Settings = dict[str, Any]
 EVERY_SERVER = {"cores": 44, "memory": 88}
 CLAIM = json.dumps(
     {
+        "format": 1,
         "uid": "ffffffff",
         "pool": "other",
         "owner": "eve@desk",
@@ -28,6 +29,10 @@ CLAIM = json.dumps(
         "phase": "member",
         "epoch": 1,
         "since": "2026-01-01T00:00:00+00:00",
+        "server": "r1u08",
+        "machine_id": "",
+        "session": 0,
+        "group": "default",
     },
     indent=1,
 )

@@ -23,7 +23,9 @@ from rpool.model.server import Role
 
 NO_CHANGES, CHANGES, FAILED = 0, 2, 1
 GOLDEN = Path(__file__).parent / "golden"
-FOREIGN = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
+FOREIGN = Claim(
+    "ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01", "r1u01", ""
+)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from scenarios.pool import FAILED, Pool
 
 SMALL, MIDDLE, BIG = (4, 8), (8, 16), (16, 32)
 START = {"cores": 8, "memory": 16}
-FOREIGN = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
+FOREIGN = Claim(
+    "ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01", "r1u01", ""
+)
 NODE = """
 resource "rpool_node" "extra" {
   cluster = rpool_cluster.demo.id

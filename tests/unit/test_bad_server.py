@@ -15,6 +15,7 @@ from rpool.api import Site
 from rpool.decide.preflight import findings, odd_ones
 from rpool.errors import CommandFailed, DoesNotFit, Refused
 from rpool.flow.probe import probe_all
+from rpool.model.claim import Fence
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm
 from rpool.model.record import Record
 from rpool.model.seen import ClockSeen, Probed
@@ -34,8 +35,8 @@ class Lying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def probe(self, server: str) -> Probed:
-        probed = self._inner.probe(server)
+    def probe(self, server: str, fence: Fence | None = None) -> Probed:
+        probed = self._inner.probe(server, fence)
         return self._answer(probed) if server == self._name else probed
 
 
@@ -136,7 +137,7 @@ class Slow:
     def now(self) -> float:
         return self.time
 
-    def probe(self, server: str) -> Probed:
+    def probe(self, server: str, fence: Fence | None = None) -> Probed:
         read = self.time + self._off
         self.time += self._seconds.pop(0)
         return probed(server, clock_seconds=read)
@@ -177,6 +178,7 @@ PROBE: dict[str, Any] = {
     "routes": ["10.0.1.0/24", "10.9.9.9"],
 }
 CLAIM = {
+    "format": 1,
     "uid": "0badcafe",
     "pool": "x" * 5000,
     "owner": "y" * 5000,
@@ -184,6 +186,10 @@ CLAIM = {
     "phase": "member",
     "epoch": 1,
     "since": "z" * 5000,
+    "server": "u" * 5000,
+    "machine_id": "m" * 5000,
+    "session": 7,
+    "group": "g" * 5000,
 }
 
 
@@ -197,13 +203,16 @@ def test_no_text_of_a_probe_is_long() -> None:
     assert seen.claim is not None
     texts = [seen.hostname, seen.machine_id, seen.product_uuid, *seen.traces]
     texts += [seen.claim.pool, seen.claim.owner, seen.claim.since]
+    texts += [seen.claim.server, seen.claim.machine_id, seen.claim.group]
     assert {len(text) for text in texts} == {200}
 
 
 def test_no_text_of_a_probe_steers_a_terminal() -> None:
     """It goes into the state, too, which Terraform prints."""
     evil = "\x1b]52;c;eA==\x07"
-    claim = json.dumps(CLAIM | {"owner": evil, "pool": evil}).splitlines()
+    claim = json.dumps(
+        CLAIM | {"owner": evil, "pool": evil, "server": evil, "group": evil}
+    ).splitlines()
     said = PROBE | {name: [evil] for name in ("hostname", "machine_id", "traces", "addresses")}
     seen = sightings.probed(
         "r1u04", json.dumps(said | {"claim": claim, "claim_there": ["yes"]}).encode()

@@ -34,7 +34,7 @@ from rpool.model.claim import Claim, Phase
 from rpool.model.server import Role
 from rpool.model.world import World
 
-CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
+CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.MEMBER, 1, "2026-01-01", "r1u01", "")
 OURS = CLAIM.ownership
 NO = CommandFailed("no")
 FIRST, SECOND, THIRD = "r1u00", "r2u01", "r3u02"

@@ -9,6 +9,7 @@ from worlds.stage import FOREIGN, SPEC, Stage
 
 from rpool.errors import SpecError, Unreachable
 from rpool.flow.locate import Remains, find
+from rpool.model.claim import Fence
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
@@ -139,9 +140,9 @@ def test_looking_for_a_uid_stops_at_the_first_control_plane_that_serves() -> Non
         def __getattr__(self, name: str) -> object:
             return getattr(stage.world, name)
 
-        def probe(self, server: str) -> object:
+        def probe(self, server: str, fence: Fence | None = None) -> object:
             asked.append(server)
-            return probe(server)
+            return probe(server, fence)
 
     find(Counting(), stage.site.config.fleet, view.uid)  # type: ignore[arg-type]
     assert len(asked) < 40

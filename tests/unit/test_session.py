@@ -19,6 +19,7 @@ UID = "0863513a"
 @dataclass
 class Lock:
     gone: bool = False
+    number: int = 0
 
     def lost(self) -> bool:
         return self.gone

@@ -26,6 +26,7 @@ from rpool.simulate.stored import StoredWorld
 FLEET = generated(12)
 OTHER_PROCESS = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
@@ -34,16 +35,16 @@ from rpool.simulate.fleet import generated
 from rpool.simulate.store import Store
 from rpool.simulate.stored import StoredWorld
 
-CLAIM = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
+CLAIM = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026", "r1u01", "")
 world = StoredWorld(generated(60), Store(Path(sys.argv[1])))
 names = list(world.machines)
 print("ready", flush=True)
 """
-CLAIM_ALL = "for n in names[30:]: world.carry_out(act.TakeClaim(n, CLAIM), 1)"
+CLAIM_ALL = "for n in names[30:]: world.carry_out(act.TakeClaim(n, replace(CLAIM, server=n)), 1)"
 CLAIM_FOREVER = """
 while True:
     for n in names:
-        world.carry_out(act.TakeClaim(n, CLAIM), 1)
+        world.carry_out(act.TakeClaim(n, replace(CLAIM, server=n)), 1)
         world.carry_out(act.Reset(n, CLAIM.ownership, None), 1)
 """
 HOLD_LOCK = """
@@ -172,8 +173,8 @@ def test_the_declared_hardware_counts_and_the_state_stays(path: Path) -> None:
     [
         ("{", "is damaged"),
         ("[]", "is damaged"),
-        (json.dumps({"version": 1, "fleet": {}, "clusters": {}}), "is damaged"),
-        (json.dumps({"version": 2}), "another version of rpool"),
+        (json.dumps({"version": 2, "fleet": {}, "clusters": {}}), "is damaged"),
+        (json.dumps({"version": 3}), "another version of rpool"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error_at_once(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from worlds.stage import Stage
 
@@ -15,7 +17,9 @@ from rpool.model.secret import Secret
 from rpool.model.server import Role, Server, ServerName
 
 SPEC = PoolSpec("batch", "1.36.3", 1, 1, ControlPlane(3, Endpoint(vip="10.0.1.200")))
-CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 1, "2026-01-01")
+CLAIM = Claim(
+    "0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 1, "2026-01-01", "r1u01", ""
+)
 OURS = CLAIM.ownership
 
 
@@ -44,7 +48,7 @@ class Cluster:
         self.world.carry_out(action, 60)
 
     def prepare(self, name: ServerName) -> None:
-        self.do(act.TakeClaim(name, CLAIM))
+        self.do(act.TakeClaim(name, replace(CLAIM, server=name)))
         self.do(act.Prepare(name, OURS, "1.36.3", SPEC.kubeadm, "flannel", 1, 1))
 
     def join(self, name: ServerName, *, control_plane: bool = False) -> None:

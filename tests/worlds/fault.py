@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Any, get_args
 
 from rpool.model.action import Action, AppendJournal
+from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
 from rpool.model.server import ServerName
 
@@ -54,8 +55,9 @@ class Look:
     server: ServerName
 
 
+@dataclass(frozen=True)
 class Probe(Look):
-    pass
+    fence: Fence | None = None
 
 
 class Observe(Look):

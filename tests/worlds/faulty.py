@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from rpool.errors import RpoolError, Unreachable
 from rpool.model.action import Action, AppendJournal, AwaitReady, Prepare
+from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
@@ -99,8 +100,8 @@ class FaultyWorld:
     def at_once(self) -> int:
         return self._world.at_once
 
-    def probe(self, server: ServerName) -> Probed:
-        return self._look(Probe(server), lambda: self._world.probe(server))
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
+        return self._look(Probe(server, fence), lambda: self._world.probe(server, fence))
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         look = AddressAnswers(via)
@@ -173,7 +174,7 @@ class FaultyWorld:
             self._check_alive()
             self.held.add((lock.server, lock.uid))
             try:
-                yield _Held(lambda: held.lost() or self._broke(Break.LOCKS_LOST))
+                yield _Held(held.number, lambda: held.lost() or self._broke(Break.LOCKS_LOST))
             finally:
                 self.held.discard((lock.server, lock.uid))
         self._end(lock, None)
@@ -230,4 +231,5 @@ def _happen(fault: Fault, call: Call) -> None:
 
 @dataclass(frozen=True)
 class _Held:
+    number: int
     lost: Callable[[], bool]

@@ -25,7 +25,7 @@ from rpool.model.site import Mirrors, SiteConfig, Ssh
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105 nobody's
 CERTIFICATE_KEY = "5ec4e7" * 10 + "feed"
 SECRETS = JoinSecrets(Secret(TOKEN), Secret(CERTIFICATE_KEY), "sha256:" + "1234" * 16)
-OURS = Ownership("0badcafe", 3)
+OURS = Ownership("0badcafe", 3, 7)
 NODE = Server("r1u04", "10.0.1.4", 16, 64, "rack1", "ssh-ed25519 AAAA")
 SPEC = PoolSpec(
     name="batch",
@@ -50,6 +50,9 @@ CLAIM = Claim(
     phase=Phase.BOOTSTRAPPING,
     epoch=OURS.epoch,
     since="2026-11-24T22:00:00+00:00",
+    server="r1u04",
+    machine_id="feedc0de",
+    session=OURS.session,
 )
 FOREIGN = replace(CLAIM, uid="f0e1d2c3", pool="other", owner="bob@ci")
 RECORD = Record(

@@ -34,7 +34,9 @@ BIGGER = replace(SPEC, cores=24, memory_gib=48)
 SMALLER = replace(SPEC, cores=8, memory_gib=16)
 ONE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
 FIVE = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=5))
-FOREIGN = Claim("ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01")
+FOREIGN = Claim(
+    "ffffffff", "other", "eve@desk", Role.WORKER, Phase.MEMBER, 1, "2026-01-01", "r1u01", ""
+)
 
 
 def servers(count: int = 7) -> Fleet:

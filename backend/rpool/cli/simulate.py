@@ -47,7 +47,11 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
         with store.alone():
             machines = _load(store)
             machine = _machine(machines, name)
-            before, machine.powered = machine.powered, powered
+            before = machine.powered
+            if powered:
+                machine.powered = True
+            else:
+                machine.lose_power()
             store.save(machines)
     if powered:
         yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."

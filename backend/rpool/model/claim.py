@@ -7,10 +7,43 @@ from enum import StrEnum
 
 from rpool.errors import printable
 from rpool.model.pool import PoolUid
-from rpool.model.server import Role
+from rpool.model.server import Role, ServerName
+
+FORMAT = 1
+"""Of a claim's text. What is coming has its name in it already (`ca_pin`, `vip`, `ranges`, `trust`,
+`quarantine`): such a claim can be read by this version, and keeps them (see phase.sh).
+"""
 
 MOST_CHARACTERS = 200
-_TEXTS = ("uid", "pool", "owner", "role", "phase", "epoch", "since")
+MOST_SESSION = 999_999_999
+"""Nine digits: any shell can compare them."""
+
+_TEXTS = (
+    "uid",
+    "pool",
+    "owner",
+    "role",
+    "phase",
+    "epoch",
+    "since",
+    "server",
+    "machine_id",
+    "session",
+    "group",
+)
+
+
+class UnknownFormat(ValueError):
+    """Why a claim is not read at all, as the end of a sentence about it."""
+
+    def __init__(self, found: object) -> None:
+        is_newer = type(found) is int and found > FORMAT
+        super().__init__(
+            f"was written by a newer rpool (format {str(found)[:9]}; this one knows {FORMAT}): "
+            "use that version"
+            if is_newer
+            else "has no format number, so no rpool that is known wrote it"
+        )
 
 
 class Phase(StrEnum):
@@ -27,10 +60,24 @@ class Ownership:
 
     `epoch` counts the pool's changes: a server that left and came back has a later one, so a
     command that was meant for its earlier life is refused.
+
+    `session` is the number of the session that acts: a server that a later one has been on refuses
+    it. 0 is none: it is neither compared nor left there.
     """
 
     uid: PoolUid
     epoch: int
+    session: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What a look under a session leaves on the server: no earlier session of the pool's acts there
+    afterwards.
+    """
+
+    uid: PoolUid
+    session: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +94,10 @@ class Claim:
     phase: Phase
     epoch: int
     since: str
+    server: ServerName  # on which it is: it shows when addresses in the fleet change places
+    machine_id: str
+    session: int = 0  # that has taken it; 0: none
+    group: str = "default"
 
     @property
     def is_joining(self) -> bool:
@@ -64,17 +115,21 @@ class Claim:
 
     @property
     def ownership(self) -> Ownership:
-        return Ownership(self.uid, self.epoch)
+        """For the session that has taken it; any other that acts puts its own number there."""
+        return Ownership(self.uid, self.epoch, self.session)
 
     def as_dict(self) -> dict[str, str | int]:
-        return asdict(self)
+        return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def from_dict(cls, data: dict[str, object]) -> Claim:
-        """The claim in a parsed claim file; raises KeyError or ValueError when it is none. It is
-        the server's word, and goes into plans and errors: no text in it is long or steers a
-        terminal.
+        """The claim in a parsed claim file; raises KeyError or ValueError when it is none, and
+        UnknownFormat when this version cannot read it. It is the server's word, and goes into plans
+        and errors: no text in it is long or steers a terminal.
         """
+        found = data["format"] if "format" in data else None  # noqa: SIM401 it may be a list
+        if type(found) is not int or found != FORMAT:
+            raise UnknownFormat(found)
         text = {name: printable(str(data[name])[:MOST_CHARACTERS]) for name in _TEXTS}
         return cls(
             uid=text["uid"],
@@ -84,4 +139,15 @@ class Claim:
             phase=Phase(text["phase"]),
             epoch=int(text["epoch"]),
             since=text["since"],
+            server=text["server"],
+            machine_id=text["machine_id"],
+            session=session_number(text["session"]),
+            group=text["group"],
         )
+
+
+def session_number(text: str) -> int:
+    """The number of a session as a server tells it. Raises ValueError when it is none."""
+    if not text.isascii() or not text.isdigit() or int(text) > MOST_SESSION:
+        raise ValueError(f"{text[:20]!r} is no number of a session")
+    return int(text)

@@ -20,6 +20,8 @@ class Probed:
     `kubeadm_ended` that its own work is done though what comes after it may be missing: a control
     plane votes in etcd by then, and joining again completes it.
     `addresses` are all IP addresses on its interfaces; `memory_mib` is MemTotal.
+    `claim_unread` says why the claim that is there cannot be read, as the end of a sentence about
+    it: nobody knows then whose the server is. It is among the traces, too.
     """
 
     server: ServerName
@@ -36,6 +38,7 @@ class Probed:
     routes: tuple[str, ...]
     clock_seconds: float
     kubeadm_ended: bool = False
+    claim_unread: str = ""
 
     def claim_of(self, uid: PoolUid) -> Claim | None:
         """The server's claim if it is that very cluster's: only then may the cluster touch it."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
+from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
@@ -18,6 +19,10 @@ class SessionLock(Protocol):
 
     def lost(self) -> bool: ...
 
+    @property
+    def number(self) -> int:
+        """The highest number of a session that was found there when the lock was taken; 0: none."""
+
 
 class World(Protocol):
     """A site's servers, by name. Safe to call from several threads at once."""
@@ -26,8 +31,14 @@ class World(Protocol):
     def at_once(self) -> int:
         """How many actions it takes at once."""
 
-    def probe(self, server: ServerName) -> Probed:
-        """Look at a server. Raises Unreachable."""
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
+        """Look at a server. Raises Unreachable.
+
+        With a fence, this waits for what still works on the server, and leaves the session's number
+        there before it looks: no action of an earlier session changes what was seen. Needs no claim
+        on the server. Raises Overtaken when a later session has been there, and Unreachable also
+        when the server is busy for too long.
+        """
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         """Whether anything answers ARP for `address` on the network of server `via`."""

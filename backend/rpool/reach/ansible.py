@@ -32,7 +32,7 @@ from rpool.model.action import Prepare
 from rpool.model.pool import CGROUP_DRIVERS, CNIS, KUBERNETES_VERSION
 from rpool.model.server import SERVER_NAME, ServerName
 from rpool.model.site import Mirrors, SiteConfig
-from rpool.reach import cni
+from rpool.reach import cni, render
 from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
 from rpool.reach.kubeadm import settings
@@ -125,8 +125,7 @@ def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) 
         ("library", "guard", "ansible"),
         {
             "TIMEOUT_SECONDS": str(math.ceil(seconds)),
-            "CLAIM_UID": action.ownership.uid,
-            "CLAIM_EPOCH": str(action.ownership.epoch),
+            **render.guarded(action.server, action.ownership),
             "GUARD": "alone",
             "COMMAND": command,
             "COMMAND_STDIN": base64.b64encode(stdin).decode(),

@@ -49,14 +49,10 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
     match action:
         case act.TakeClaim():
             text = json.dumps(action.claim.as_dict(), indent=1)
+            owned = common | guarded(action.server, action.claim.ownership)
             return compose(
                 ("library", "traces", "guard", "claim"),
-                {
-                    **common,
-                    **_ownership(action.claim.ownership),
-                    **cni.TRACES,
-                    "CLAIM_TEXT": text,
-                },
+                {**owned, **cni.TRACES, "CLAIM_TEXT": text},
             )
         case act.AwaitReady():
             nodes = " ".join(f"node/{name}" for name in action.nodes)
@@ -66,7 +62,8 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
             raise Bug("preparation is not a script: it is Ansible's")
         case _:
             parts, variables = _parts(action, site)
-            owned = common | _ownership(action.ownership) | {"GUARD": action.guard.value}
+            owned = common | guarded(action.server, action.ownership)
+            owned |= {"GUARD": action.guard.value}
             return compose(("library", "guard", *parts), owned | variables)
 
 
@@ -123,8 +120,14 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             assert_never(action)
 
 
-def _ownership(ownership: Ownership) -> Variables:
-    return {"CLAIM_UID": ownership.uid, "CLAIM_EPOCH": str(ownership.epoch)}
+def guarded(server: ServerName, ownership: Ownership) -> Variables:
+    """What the guard compares with what is on the server (see scripts/guard.sh)."""
+    return {
+        "CLAIM_UID": ownership.uid,
+        "CLAIM_EPOCH": str(ownership.epoch),
+        "SERVER_NAME": server,
+        "SESSION": str(ownership.session),
+    }
 
 
 def _node(site: SiteConfig, name: ServerName) -> Variables:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 import threading
 import time
@@ -28,6 +29,8 @@ MARGIN_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 RELEASE_SECONDS = 2.0
 MOST_BYTES = 1 << 16  # of an answer
+DIGITS = re.compile(rb"[0-9]{0,9}")
+GIVEN = re.compile(rb"[0-9]{1,9}h")  # the number of the latest session there, and that we hold it
 MOST_ANSWERS = 8  # that have come since the last heartbeat; a keeper of ours sends one
 
 
@@ -54,10 +57,15 @@ class HeldLock:
         self._stack = ExitStack()
         self._over = threading.Event()
         self._held_until = 0.0
+        self._number = 0
         self._channel: paramiko.Channel | None = None
 
     def lost(self) -> bool:
         return self._over.is_set() or seconds_awake_or_not() >= self._held_until
+
+    @property
+    def number(self) -> int:
+        return self._number
 
     def __enter__(self) -> HeldLock:
         channel = self._stack.enter_context(self._session.channel(self._script()))
@@ -101,10 +109,10 @@ class HeldLock:
     def _await_hold(self, channel: paramiko.Channel) -> None:
         sent = seconds_awake_or_not()
         deadline = time.monotonic() + self._patience_seconds
-        channel.settimeout(self._patience_seconds)
         try:
-            answer = channel.recv(1)
-            if answer == b"h":
+            answer = _first_word(channel, deadline)
+            if GIVEN.fullmatch(answer):
+                self._number = int(answer[:-1])
                 self._extend(sent)
                 return
             ended = _end_of(channel, answer, deadline)
@@ -139,6 +147,17 @@ class HeldLock:
         self._over.set()
         with suppress(paramiko.SSHException, EOFError, OSError):
             channel.close()  # what it goes on to say is not kept
+
+
+def _first_word(channel: paramiko.Channel, deadline: float) -> bytes:
+    """What gives the lock, or what was read until it could not be that any more."""
+    answer = b""
+    while DIGITS.fullmatch(answer):
+        part = _within(channel, deadline).recv(1)
+        if not part:
+            break
+        answer += part
+    return answer
 
 
 def _end_of(channel: paramiko.Channel, printed: bytes, deadline: float) -> Completed:

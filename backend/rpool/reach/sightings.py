@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rpool.errors import CommandFailed, NewerFormat, printable
-from rpool.model.claim import MOST_CHARACTERS, Claim
+from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
@@ -28,7 +28,8 @@ MOST = 1_000_000_000
 MOST_NAME = 253
 MOST_KEY = 317  # of a label: its prefix, a slash, its name
 MOST_CERTIFICATE = 1 << 16
-UNREADABLE_CLAIM = "a claim that cannot be read"
+UNREADABLE = "cannot be read"
+"""Of a claim."""
 
 
 def probed(server: ServerName, printed: bytes) -> Probed:
@@ -36,8 +37,8 @@ def probed(server: ServerName, printed: bytes) -> Probed:
     try:
         seen = json.loads(printed.decode(errors="replace"))  # a claim may hold anything
         claim_text = "\n".join(_lines(seen, "claim"))
-        claim = _claim(claim_text)
-        unreadable = (UNREADABLE_CLAIM,) if seen["claim_there"] and claim is None else ()
+        found = read_claim(claim_text) if seen["claim_there"] else None
+        unread = found if isinstance(found, str) else ""
         role = _line(seen, "joined")
         return Probed(
             server=server,
@@ -46,14 +47,15 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             product_uuid=_line(seen, "product_uuid"),
             cores=_count(_line(seen, "cores")),
             memory_mib=_count(_line(seen, "memory_mib")),
-            claim=claim,
-            traces=(*_cut(_lines(seen, "traces")), *unreadable),
+            claim=found if isinstance(found, Claim) else None,
+            traces=(*_cut(_lines(seen, "traces")), *([f"a claim that {unread}"] if unread else [])),
             joined=bool(role),
             joined_control_plane=role == Role.CONTROL_PLANE,
             addresses=_cut(_lines(seen, "addresses")),
             routes=tuple(str(IPv4Network(r, strict=False)) for r in _lines(seen, "routes")),
             clock_seconds=_finite(float(seen["clock_seconds"])),
             kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
+            claim_unread=unread,
         )
     except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None
@@ -96,11 +98,14 @@ def _finite(number: float) -> float:
     return number
 
 
-def _claim(text: str) -> Claim | None:
+def read_claim(text: str) -> Claim | str:
+    """The claim that a server shows, or why it cannot be read: the end of a sentence about it."""
     try:
         return Claim.from_dict(json.loads(text))
+    except UnknownFormat as why:
+        return str(why)
     except (KeyError, ValueError, TypeError, RecursionError):
-        return None
+        return UNREADABLE
 
 
 def cluster(via: ServerName, printed: bytes) -> ClusterSeen:

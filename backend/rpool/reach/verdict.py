@@ -6,15 +6,23 @@ taken out of what is shown, and so is everything that looks like a token or a ke
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError, TimedOut
+from rpool.errors import (
+    CommandFailed,
+    ForeignClaim,
+    NotClaimed,
+    Overtaken,
+    Refused,
+    RpoolError,
+    TimedOut,
+)
 from rpool.model.claim import Claim
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
+from rpool.reach.sightings import UNREADABLE, read_claim
 from rpool.reach.ssh import Completed
 
 SHOWN_LINES = 20
@@ -36,6 +44,9 @@ class Exit(IntEnum):
     FETCH = 89
     OVERTAKEN = 90
     WAS_MEMBER = 91
+    FORMAT = 92
+    MISPLACED = 93
+    LATER = 94
     TIMED_OUT = 124
     KILLED = 137
 
@@ -55,6 +66,13 @@ def failure(
         case Exit.STALE:
             summary = f"{server} has another life in its pool than this command was meant for"
             return Refused(summary, f"{doing}: nothing was done there. It {_whose(printed)}.")
+        case Exit.FORMAT:
+            return _unread(doing, server, printed)
+        case Exit.MISPLACED:
+            return Refused(_misplaced(server, printed), f"{doing}: nothing was done there.")
+        case Exit.LATER:
+            summary = f"a later operation has been on {server}"
+            return Overtaken(summary, f"{doing}: nothing was done there. {said}")
         case Exit.UNCLAIMED:
             summary = f"{server} is not claimed, so nothing was done there"
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")
@@ -80,12 +98,25 @@ def failure(
             return CommandFailed(f"{doing} failed on {server} (exit {code})", shown)
 
 
+def _unread(doing: str, server: ServerName, text: str) -> Refused:
+    """A claim that makes no sense is nobody's; one of another version may well be ours."""
+    claim = read_claim(text)
+    summary = f"{server} has a claim that {claim if isinstance(claim, str) else UNREADABLE}"
+    damaged = claim == UNREADABLE or isinstance(claim, Claim)
+    return (ForeignClaim if damaged else Refused)(summary, f"{doing}: nothing was changed there.")
+
+
+def _misplaced(server: ServerName, text: str) -> str:
+    claim = read_claim(text)
+    whose = claim.server if isinstance(claim, Claim) else "another server"
+    return f"{server} has the claim of {whose}: addresses in the fleet have changed places"
+
+
 def _whose(text: str) -> str:
     """Of a claim's JSON: whose it is, as the end of a sentence about the server."""
-    try:
-        claim = Claim.from_dict(json.loads(text))
-    except (KeyError, ValueError, TypeError, RecursionError):
-        return "has a claim that cannot be read"
+    claim = read_claim(text)
+    if isinstance(claim, str):
+        return f"has a claim that {claim}"
     return (
         f"is claimed by pool {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
         f"owner {claim.owner}) since {claim.since}"

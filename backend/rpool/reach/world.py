@@ -6,9 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, TimedOut, Unreachable
+from rpool.errors import (
+    CommandFailed,
+    OutcomeUnknown,
+    Overtaken,
+    RpoolError,
+    TimedOut,
+    Unreachable,
+)
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
+from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
@@ -22,9 +30,10 @@ from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
 from rpool.reach.session_lock import HeldLock
 from rpool.reach.ssh import Completed, Sessions
-from rpool.reach.verdict import failure
+from rpool.reach.verdict import Exit, failure
 
 LOOK_SECONDS = 45.0
+FENCE_SECONDS = 700.0  # longer than what has a server to itself may take
 GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say why
 
 
@@ -33,13 +42,28 @@ class RealWorld:
 
     at_once = 32
 
-    def __init__(self, site: SiteConfig) -> None:
+    def __init__(self, site: SiteConfig, fence_seconds: float = FENCE_SECONDS) -> None:
+        """`fence_seconds`: how long a fence waits for what works on the server."""
         self._site = site
+        self._fence_seconds = fence_seconds
         self._sessions = Sessions(site.fleet, site.ssh)
 
-    def probe(self, server: ServerName) -> Probed:
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
+        if fence is not None:
+            return sightings.probed(server, self._fenced(server, fence))
         script = compose(("library", "traces", "probe"), cni.TRACES)
         return sightings.probed(server, self._look("a probe", server, script))
+
+    def _fenced(self, server: ServerName, fence: Fence) -> bytes:
+        """What a probe prints, behind a fence."""
+        variables = {
+            "POOL_UID": fence.uid,
+            "SESSION": str(fence.session),
+            "PATIENCE_SECONDS": str(math.ceil(self._fence_seconds)),
+            **cni.TRACES,
+        }
+        script = compose(("library", "traces", "guard", "probe", "fence"), variables)
+        return self._look("a fence", server, script, LOOK_SECONDS + self._fence_seconds)
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         variables = {"ADDRESS": address, "NODE_ADDRESS": self._address(via)}
@@ -100,20 +124,25 @@ class RealWorld:
         session = self._sessions.session(server)
         return session.run(command, script.encode(), timeout_seconds + GRACE_SECONDS)
 
-    def _look(self, doing: str, server: ServerName, script: str) -> bytes:
-        """Run a script that changes nothing; a server that does not answer it is out of reach."""
+    def _look(
+        self, doing: str, server: ServerName, script: str, timeout_seconds: float = LOOK_SECONDS
+    ) -> bytes:
+        """Run a script that changes nothing of the server's; one that does not answer it, or is too
+        busy for it, is out of reach.
+        """
         try:
-            completed = self._run(server, script, LOOK_SECONDS)
+            completed = self._run(server, script, timeout_seconds)
         except (OutcomeUnknown, TimedOut) as why:
             raise Unreachable(f"{server} did not answer {doing}", why.summary) from why
         error = failure(doing, server, completed)
-        if isinstance(error, TimedOut):
+        if error is None:
+            return completed.stdout
+        if isinstance(error, TimedOut) or completed.code == Exit.BUSY:
             raise Unreachable(error.summary, error.detail)
-        if isinstance(error, CommandFailed):
+        if isinstance(error, CommandFailed | Overtaken):
             raise error
-        if error is not None:  # a look has no guard, so no code of its own can say no
-            raise CommandFailed(f"{doing} failed on {server}", f"{error.summary}\n{error.detail}")
-        return completed.stdout
+        # But for a fence a look has no guard, so no code of its own can say no.
+        raise CommandFailed(f"{doing} failed on {server}", f"{error.summary}\n{error.detail}")
 
 
 def secrets_of(action: Action) -> tuple[Secret, ...]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 
 from rpool.certificates import ca_pin
-from rpool.errors import CommandFailed, Refused
+from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused
 from rpool.model import action as act
-from rpool.model.claim import Claim
-from rpool.model.pool import CNIS, NodeSpec
+from rpool.model.claim import Claim, Ownership
+from rpool.model.pool import CNIS, NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
+
+
+def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
+    return ForeignClaim(f"{server} is claimed by pool {claim.pool} (uid {claim.uid})")
 
 
 @dataclass
@@ -85,7 +89,9 @@ class Cluster:
 @dataclass
 class Machine:
     """One modelled server: what is on its disk, and whether it has power. `role` is the one that it
-    joined in; with `stepped_down` its control plane has ended, but for etcd.
+    joined in; with `stepped_down` its control plane has ended, but for etcd. `sessions` are the
+    numbers of the latest that have been there, by cluster: in its memory alone. `claim_unread` says
+    that there is a claim, and why it cannot be read.
     """
 
     server: Server
@@ -97,6 +103,49 @@ class Machine:
     role: Role | None = None
     stepped_down: bool = False
     journal: list[str] = field(default_factory=list)
+    sessions: dict[PoolUid, int] = field(default_factory=dict)
+    claim_unread: str = ""
+
+    def lose_power(self) -> None:
+        self.powered = False
+        self.sessions.clear()
+
+    def check_readable(self) -> None:
+        """Raises Refused when there is a claim that cannot be read."""
+        if self.claim_unread:
+            summary = f"{self.server.name} has a claim that {self.claim_unread} (simulated)"
+            raise Refused(summary)
+
+    def check_claim(self, ours: Ownership) -> None:
+        """As each action's guard does: raises Refused unless the claim is that very one."""
+        name = self.server.name
+        self.check_readable()
+        if self.claim is None:
+            raise NotClaimed(f"{name} is not claimed (simulated)")
+        if self.claim.uid != ours.uid:
+            raise foreign(name, self.claim)
+        if self.claim.server != name:
+            raise Refused(
+                f"{name} has the claim of {self.claim.server}: addresses in the fleet have changed "
+                "places (simulated)"
+            )
+        if self.claim.epoch != ours.epoch:
+            summary = f"{name} has another life in its pool than this command was meant for"
+            raise Refused(f"{summary} (simulated)")
+
+    def enter_session(self, uid: PoolUid, session: int) -> None:
+        """No earlier session of the pool's acts here from now on; 0 is none. Raises Overtaken when
+        a later one has been here.
+        """
+        if session and session < self.sessions.get(uid, 0):
+            raise Overtaken(f"a later operation has been on {self.server.name} (simulated)")
+        if session:
+            self.sessions[uid] = session
+
+    def latest_session(self, uid: PoolUid) -> int:
+        """As whoever takes the pool's lock is told: the claim has the number of its session."""
+        claimed = self.claim.session if self.claim is not None and self.claim.uid == uid else 0
+        return max(self.sessions.get(uid, 0), claimed)
 
     def check_prepared(self, version: str) -> None:
         if self.prepared_for != version:
@@ -114,7 +163,9 @@ class Machine:
         self.traces = ("/etc/kubernetes/kubelet.conf",)
 
     def reset(self) -> None:
-        """As the real one: it tells nobody, so etcd goes on counting the member."""
+        """As the real one: it tells nobody, so etcd goes on counting the member; and what comes
+        late of an earlier session is refused still.
+        """
         self.cluster = None
         self.role = None
         self.stepped_down = False

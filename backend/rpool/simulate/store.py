@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FILE_NAME = ".rpool-simulated.json"
 """In the working directory of Terraform, beside the configuration."""
 
-_VERSION = 1
+_VERSION = 2
 _LEFT_OUT: Any = {
     "__all__": {
         "server": True,

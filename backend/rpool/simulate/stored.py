@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from rpool.model.action import Action, AppendJournal
+from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
+from rpool.model.seen import Probed
 from rpool.model.server import Fleet, ServerName
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Machine
@@ -39,10 +41,18 @@ class StoredWorld(SimulatedWorld):
             finally:
                 self._store.save(self.machines)
 
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
+        with self._guard:
+            probed = super().probe(server, fence)
+            if fence is not None:
+                self._store.save(self.machines)
+            return probed
+
     @contextmanager
     def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
-        with super().lock(server, uid) as lock, ExitStack() as stack:
-            with self._guard:
+        with ExitStack() as stack:
+            with self._guard:  # for both: the lock's number is the one that its last holder left
+                lock = stack.enter_context(super().lock(server, uid))
                 stack.enter_context(self._store.session(server, uid))
             try:
                 yield lock

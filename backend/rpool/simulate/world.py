@@ -19,8 +19,6 @@ from rpool.decide.quorum import majority
 from rpool.errors import (
     Bug,
     CommandFailed,
-    ForeignClaim,
-    NotClaimed,
     NotInFleet,
     Refused,
     RpoolError,
@@ -29,16 +27,12 @@ from rpool.errors import (
 )
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
-from rpool.model.claim import Claim, Ownership
+from rpool.model.claim import Fence
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import SessionLock
-from rpool.simulate.machine import Cluster, Machine
-
-
-def _foreign(server: ServerName, claim: Claim) -> ForeignClaim:
-    return ForeignClaim(f"{server} is claimed by pool {claim.pool} (uid {claim.uid})")
+from rpool.simulate.machine import Cluster, Machine, foreign
 
 
 class SimulatedWorld:
@@ -56,10 +50,12 @@ class SimulatedWorld:
 
     # -- looking ---------------------------------------------------------------------------
 
-    def probe(self, server: ServerName) -> Probed:
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
         with self._guard:
             machine = self._reach(server)
-            its = machine.server
+            if fence is not None:
+                machine.enter_session(fence.uid, fence.session)
+            its, unread = machine.server, machine.claim_unread
             return Probed(
                 server=server,
                 hostname=server,
@@ -68,13 +64,14 @@ class SimulatedWorld:
                 cores=its.cores,
                 memory_mib=its.memory_gib * 1024 * 98 // 100,
                 claim=machine.claim,
-                traces=machine.traces,
+                traces=(*machine.traces, *([f"a claim that {unread}"] if unread else [])),
                 joined=machine.cluster is not None,
                 joined_control_plane=machine.role is Role.CONTROL_PLANE,
                 addresses=(its.address,),
                 routes=(),
                 clock_seconds=time.time(),
                 kubeadm_ended=machine.cluster is not None,
+                claim_unread=unread,
             )
 
     def address_answers(self, via: ServerName, address: str) -> bool:
@@ -174,18 +171,9 @@ class SimulatedWorld:
         with self._guard:
             machine = self._reach(action.server)
             if not isinstance(action, act.TakeClaim | act.AwaitReady):
-                self._check_claim(machine, action.ownership)
+                machine.check_claim(action.ownership)
+                machine.enter_session(action.ownership.uid, action.ownership.session)
             self._effect(action, machine)
-
-    @staticmethod
-    def _check_claim(machine: Machine, ours: Ownership) -> None:
-        if machine.claim is None:
-            raise NotClaimed(f"{machine.server.name} is not claimed (simulated)")
-        if machine.claim.uid != ours.uid:
-            raise _foreign(machine.server.name, machine.claim)
-        if machine.claim.epoch != ours.epoch:
-            summary = f"{machine.server.name} has another life in its pool than this command"
-            raise Refused(f"{summary} was meant for (simulated)")
 
     def _effect(self, action: Action, machine: Machine) -> None:
         match action:
@@ -238,13 +226,14 @@ class SimulatedWorld:
 
     @staticmethod
     def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
-        name = machine.server.name
+        name, ours = machine.server.name, action.claim.ownership
+        machine.check_readable()
         if machine.claim is not None:
-            SimulatedWorld._check_claim(machine, action.claim.ownership)
-            return
-        if machine.traces:
+            machine.check_claim(ours)
+        elif machine.traces:
             raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
-        machine.claim = action.claim
+        machine.enter_session(ours.uid, ours.session)
+        machine.claim = machine.claim or action.claim
 
     @staticmethod
     def _set_phase(action: act.SetPhase, machine: Machine) -> None:
@@ -345,13 +334,14 @@ class SimulatedWorld:
     @contextmanager
     def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         with self._guard:
-            claim = self._reach(server).claim
-            if claim is not None and claim.uid != uid:
-                raise _foreign(server, claim)
+            machine = self._reach(server)
+            machine.check_readable()
+            if machine.claim is not None and machine.claim.uid != uid:
+                raise foreign(server, machine.claim)
             if (server, uid) in self._locks:
                 raise Refused(f"pool {uid} is locked on {server} (simulated)")
             self._locks.add((server, uid))
-        lock = _Lock(lambda: self._has_power(server))
+            lock = _Lock(machine.latest_session(uid), lambda: self._has_power(server))
         try:
             yield lock
         finally:
@@ -370,7 +360,8 @@ class SimulatedWorld:
 class _Lock:
     """Lost for good once it was let go, or its server was seen without power."""
 
-    def __init__(self, has_power: Callable[[], bool]) -> None:
+    def __init__(self, number: int, has_power: Callable[[], bool]) -> None:
+        self.number = number
         self.over = False
         self._has_power = has_power
 

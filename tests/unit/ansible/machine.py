@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[3] / "ansible/roles/server/files"
-CLAIM = '{\n "uid": "0badcafe",\n "epoch": 3\n}\n'
+CLAIM = '{\n "format": 1,\n "uid": "0badcafe",\n "epoch": 3,\n "server": "r1u04"\n}\n'
 NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--mount-proc")
 EMPTY = ("/root", "/opt", "/usr/libexec", "/sys/fs/cgroup")
 MARKERS = ("systemctl", "systemd-run", "apt-mark", "kubeadm", "modprobe", "sysctl", "swapoff")

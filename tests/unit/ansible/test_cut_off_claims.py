@@ -20,7 +20,9 @@ from rpool.reach.render import render
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
 FILE = "/var/lib/rpool/claim"
-CLAIM = Claim("0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 3, "2026-11-24")
+CLAIM = Claim(
+    "0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 3, "2026-11-24", "r1u04", ""
+)
 LEAVING = replace(CLAIM, phase=Phase.LEAVING)
 TAKE = render(act.TakeClaim("r1u04", CLAIM), site(), 60)
 LEAVE = render(act.SetPhase("r1u04", CLAIM.ownership, Phase.LEAVING), site(), 60)

@@ -26,7 +26,9 @@ VIP = "10.0.1.200"
 RESET = render(act.Reset("r1u04", OURS, VIP), site(), 60)
 VERIFY = compose(("library", "traces", "clean", "verify"), {"VIP": VIP, **cni.TRACES})
 PROBE = compose(("library", "traces", "probe"), cni.TRACES)
-CLAIM = Claim(OURS.uid, "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, OURS.epoch, "2026")
+CLAIM = Claim(
+    OURS.uid, "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, OURS.epoch, "2026", "r1u04", ""
+)
 TAKE = render(act.TakeClaim("r1u04", CLAIM), site(), 60)
 
 

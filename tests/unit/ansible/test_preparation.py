@@ -49,7 +49,10 @@ def test_each_command_runs_under_the_guard_with_the_action_s_ownership() -> None
     assert prepared(server) == {"r1u04": None}
     assert list(server.scripts) == ["check", "install", "configure", "start"]
     for guard in server.guards:
-        assert "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\nGUARD=alone\n" in guard
+        assert (
+            "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\nSERVER_NAME=r1u04\nSESSION=0\nGUARD=alone\n"
+            in guard
+        )
         assert guard.endswith("\nmain </dev/null\n")
 
 
@@ -91,8 +94,9 @@ def test_a_failure_has_the_task_and_the_end_of_its_output() -> None:
 
 def test_a_foreign_claim_is_refused_and_nothing_more_is_tried() -> None:
     claim = (
-        b'{"uid": "11111111", "pool": "theirs", "owner": "bob", "role": "worker",'
-        b' "phase": "member", "epoch": 1, "since": "2026-01-01T00:00:00Z"}'
+        b'{"format": 1, "uid": "11111111", "pool": "theirs", "owner": "bob", "role": "worker",'
+        b' "phase": "member", "epoch": 1, "since": "2026-01-01T00:00:00Z",'
+        b' "server": "r1u04", "machine_id": "", "session": 0, "group": "default"}'
     )
     server = FakeServer("r1u04", answer=lambda task: Completed(81, claim, b"no"))
     error = prepared(server)["r1u04"]

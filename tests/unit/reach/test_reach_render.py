@@ -46,7 +46,7 @@ def test_the_samples_have_every_kind_of_action() -> None:
 @pytest.mark.parametrize("action", changing(), ids=named)
 def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> None:
     script = render(action, site(), 60)
-    assert "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\n" in script
+    assert "CLAIM_UID=0badcafe\nCLAIM_EPOCH=3\nSERVER_NAME=r1u04\nSESSION=7\n" in script
     assert "\ncheck_claim() {" in script
     guard = re.search(r"^GUARD=(\w+)$", script, re.MULTILINE)
     alone: set[type[Action]] = {

@@ -235,5 +235,5 @@ def test_waiting_for_nodes_tells_which_are_not_ready(world: RealWorld, server: T
     assert "r1u05" in caught.value.detail
 
 
-def test_an_ownership_is_uid_and_epoch_together() -> None:
-    assert CLAIM.ownership == Ownership("0badcafe", 3) == OURS
+def test_an_ownership_is_uid_epoch_and_session_together() -> None:
+    assert CLAIM.ownership == Ownership("0badcafe", 3, 7) == OURS

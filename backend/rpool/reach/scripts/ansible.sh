@@ -6,6 +6,6 @@ act() {
     umask 022 # what Ansible writes is for the system, not for us
     printf '%s' "$COMMAND_STDIN" | base64 -d | sh -c "$COMMAND" || code=$?
     # 81 and above, 124 and 137 are what the guard and `timeout` say of themselves.
-    case ${code:=0} in 8[1-9] | 124 | 137) code=1 ;; esac
+    case ${code:=0} in 8[1-9] | 9[0-4] | 124 | 137) code=1 ;; esac
     exit "$code"
 }

@@ -8,8 +8,10 @@ main() {
     lock_claim
     if read_claim; then
         refuse_others
+        enter_session "$CLAIM_UID" "$SESSION"
     else
         refuse_dirty
+        enter_session "$CLAIM_UID" "$SESSION"
         publish
     fi
 }

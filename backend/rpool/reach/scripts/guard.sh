@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # The prelude of every action that changes a server: it takes a lock, checks that the claim still
-# has the uid and the epoch that the caller expects, and only then calls `act`, with the lock held
-# until the script ends. A check in one call and the act in the next would be a race.
+# has the uid and the epoch that the caller expects and that no later session of the pool has been
+# here, and only then calls `act`, with the lock held until the script ends. A check in one call and
+# the act in the next would be a race.
 #
 # $GUARD says how: `alone` (init, reset: nothing else may work here), `together` (changes that go
 # through the API of this server: several at once are fine, none during a reset), `briefly` (the
@@ -11,6 +12,7 @@
 # A file in a directory of our own: in /run/lock any user could take it first.
 SERVER_LOCK=$RUN_DIR/server.lock # held while an action works, for minutes perhaps
 CLAIM_LOCK=$RUN_DIR/claim.lock   # held while the claim changes or the journal grows, never long
+CLAIM_FORMAT=1                   # what we know of a claim is of this format alone
 
 # take_lock FILE FD SECONDS [-s]. A holder may remove the file (a reset does), so a lock counts only
 # if the file that is locked is still the one that others would find.
@@ -32,6 +34,8 @@ take_lock() {
 lock_server() {
     take_lock "$SERVER_LOCK" 9 "$@" || die "$BUSY" "another action has been working here for $1 s"
 }
+
+unlock_server() { exec 9>&-; }
 
 lock_claim() {
     take_lock "$CLAIM_LOCK" 8 30 || die "$BUSY" "the claim has been locked for 30 s"
@@ -58,17 +62,55 @@ check_claim() {
     refuse_others
 }
 
-# To standard output when it is not as expected: the caller says whose it is.
-show_claim() { printf '%s\n' "$claim_found"; }
+# To standard output when it is not as expected: the caller says whose it is. On a line of its own,
+# so that nothing in it can be taken for the answer that gives a lock (lock.sh).
+show_claim() { printf '\n%s\n' "$claim_found"; }
+
+refuse_unreadable() {
+    if [ "$(claim_value format)" != "$CLAIM_FORMAT" ]; then
+        show_claim
+        die "$FORMAT" "the claim here cannot be read by this version of rpool"
+    fi
+}
 
 refuse_others() {
+    refuse_unreadable
     if [ "$(claim_value uid)" != "$CLAIM_UID" ]; then
         show_claim
         die "$FOREIGN" "another pool's claim is here"
     fi
+    if [ "$(claim_value server)" != "$SERVER_NAME" ]; then
+        show_claim
+        die "$MISPLACED" "the claim here is another server's"
+    fi
     if [ "$(claim_value epoch)" != "$CLAIM_EPOCH" ]; then
         show_claim
         die "$STALE" "the claim here has another epoch"
+    fi
+}
+
+# sessions_file UID: the number of the latest session of that pool that has been here. It outlives
+# the claim, since a command of a dead session may come late; but not the boot, as its script.
+sessions_file() { printf '%s\n' "$RUN_DIR/session-$1.number"; }
+
+# latest_session UID: 0 if there was none.
+latest_session() {
+    number=$(sed -n '1s/^\([0-9]\{1,9\}\)$/\1/p' "$(sessions_file "$1")" 2>/dev/null) || number=
+    printf '%s\n' "${number:-0}"
+}
+
+# enter_session UID SESSION: from now on no earlier one acts here. Needs the claim's lock, so that
+# of two at once the later one's number stays.
+enter_session() {
+    if [ "$2" -eq 0 ]; then return 0; fi
+    latest=$(latest_session "$1")
+    if [ "$latest" -gt "$2" ]; then
+        die "$LATER" "session $latest of this pool has been here, and this is session $2"
+    fi
+    if [ "$latest" -lt "$2" ]; then
+        new=$(mktemp "$RUN_DIR/.new.XXXXXX")
+        write_file "$new" "$2"
+        mv -f "$new" "$(sessions_file "$1")"
     fi
 }
 
@@ -80,7 +122,8 @@ replace_durably() {
 }
 
 # The last thing that a reset does (it holds the server's lock): all of ours goes, the claim last.
-# But the lock of a session that goes on: the operation that does this may hold it.
+# But the lock of a session that goes on, which the operation that does this may hold, and the
+# numbers of sessions.
 give_up_claim() {
     lock_claim
     rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/.new.*
@@ -88,7 +131,8 @@ give_up_claim() {
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"
     rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"
-    find "$RUN_DIR" -mindepth 1 -maxdepth 1 ! -name 'session-*.lock' -exec rm -rf {} +
+    find "$RUN_DIR" -mindepth 1 -maxdepth 1 ! -name 'session-*.lock' ! -name 'session-*.number' \
+        -exec rm -rf {} +
     rmdir --ignore-fail-on-non-empty "$RUN_DIR"
 }
 
@@ -96,14 +140,12 @@ main() {
     if read_claim; then refuse_others; fi # without a wait
     patience=$((TIMEOUT_SECONDS > 10 ? TIMEOUT_SECONDS - 5 : 5))
     case $GUARD in
-        alone) lock_server "$patience" ;;
+        alone | in_turn) lock_server "$patience" ;;
         together) lock_server "$patience" -s ;;
-        briefly) lock_claim ;;
-        in_turn)
-            lock_server "$patience"
-            lock_claim
-            ;;
     esac
+    lock_claim
     check_claim
+    enter_session "$CLAIM_UID" "$SESSION"
+    case $GUARD in alone | together) unlock_claim ;; esac
     act
 }

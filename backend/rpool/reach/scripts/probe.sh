@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Looks at a server and prints one JSON object. Needs nothing that a bare Debian lacks, changes
-# nothing, and takes no lock: it must answer while an action works here.
+# nothing, and takes no lock: it must answer while an action works here. fence.sh waits first.
 
 # The lines of standard input as a JSON list of strings.
 json_list() {
@@ -29,7 +29,9 @@ done_here() {
     if [ -e "$KUBERNETES/kubelet.conf" ]; then content "$1"; fi
 }
 
-main() {
+main() { look; }
+
+look() {
     printf '{"clock_seconds": %s' "$(date +%s.%N)"
     uname -n | field hostname
     content /etc/machine-id | field machine_id
