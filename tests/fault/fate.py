@@ -155,7 +155,7 @@ class Fate:
             case Fault.KILLED_BEFORE | Fault.KILLED_AFTER | Fault.LATE:
                 if fault is Fault.KILLED_AFTER:
                     self._effect_if_it_can(action, timeout_seconds)
-                if fault is Fault.LATE:
+                if fault is Fault.LATE and self._begins(action):
                     self._late.append((action, self._via_cluster(action)))
                 self._dead = True
                 raise Unreachable("killed")
@@ -249,6 +249,19 @@ class Fate:
 
     def _via_cluster(self, action: Action) -> Cluster | None:
         return self.world.machines[action.via].cluster if isinstance(action, act.Join) else None
+
+    def _begins(self, action: Action) -> bool:
+        """Whether it goes on: a join is in the server's hands, past the guard; others get to it."""
+        if not isinstance(action, act.Join):
+            return True
+        machine, ours = self.world.machines[action.server], action.ownership
+        try:
+            machine.check_claim(ours)
+            machine.enter_session(ours.uid, ours.session)
+        except RpoolError as error:
+            self.history.append(f"    (refused: {error.summary})")
+            return False
+        return True
 
     def _come_late(self, action: Action) -> None:
         """An action that goes on holds its server's lock: it is over before the next one there that

@@ -13,6 +13,7 @@ from worlds.stage import FOREIGN
 from rpool.cli.main import main
 from rpool.errors import Unreachable
 from rpool.model import action as act
+from rpool.model.claim import Fence
 from rpool.simulate.fleet import generated
 from rpool.simulate.store import FILE_NAME, Store
 from rpool.simulate.stored import StoredWorld
@@ -68,6 +69,16 @@ def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
     assert "pool other has a claim on it" in capsys.readouterr().out
     with closing(world(file)) as seen:
         assert seen.probe("r1u02").claim == FOREIGN
+    assert file.read_bytes() == before
+
+
+def test_a_server_that_has_lost_its_power_knows_no_session_any_more(file: Path) -> None:
+    """Its disk has none: they are in memory, as the commands that they refuse."""
+    before = file.read_bytes()
+    with closing(world(file)) as seen:
+        seen.probe("r1u02", Fence("0863513a", 4))
+    assert file.read_bytes() != before
+    assert simulate(file, "lose", "r1u02") == simulate(file, "restore", "r1u02") == 0
     assert file.read_bytes() == before
 
 

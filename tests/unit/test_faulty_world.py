@@ -45,12 +45,16 @@ def stage() -> Stage:
     return Stage(3)
 
 
+def claim_of(name: str) -> Claim:
+    return replace(CLAIM, server=name)
+
+
 def claim(stage: Stage, *names: str) -> list[str | None]:
     """Claims them in turn; what each answered, None for success."""
     answers: list[str | None] = []
     for name in names:
         try:
-            stage.faulty.carry_out(act.TakeClaim(name, CLAIM), 60)
+            stage.faulty.carry_out(act.TakeClaim(name, claim_of(name)), 60)
         except RpoolError as error:
             answers.append(error.summary)
         else:
@@ -102,7 +106,7 @@ def test_an_action_has_its_effect_and_its_answer_as_the_fault_says(
     with stage.faults(fault) as (struck,):
         assert claim(stage, FIRST) == [answer]
     assert stage.claimed() == claimed == set(acted(stage, act.TakeClaim))
-    assert struck == [act.TakeClaim(FIRST, CLAIM)]
+    assert struck == [act.TakeClaim(FIRST, claim_of(FIRST))]
     assert stage.faulty.fired == {fault.name: 1}
     assert claim(stage, FIRST) == [None]  # the fault is over
 
@@ -139,7 +143,9 @@ def test_the_nth_is_struck_and_so_many_after_it(
 
 def test_only_what_a_fault_is_for_is_struck_and_counted(stage: Stage) -> None:
     on_one = Fault(act.TakeClaim, NO, servers=SECOND)
-    on_some = Fault(act.TakeClaim, NO, servers=[THIRD], where=lambda its: its.claim == CLAIM)
+    on_some = Fault(
+        act.TakeClaim, NO, servers=[THIRD], where=lambda its: its.claim == claim_of(THIRD)
+    )
     other = Fault((act.Reset, act.SetPhase), NO, sure=False)
     with stage.faults(on_one, on_some, other) as struck:
         assert claim(stage, FIRST, SECOND, THIRD) == [None, "no", "no"]
@@ -241,14 +247,14 @@ def test_nothing_reaches_a_server_after_a_kill(stage: Stage) -> None:
     place = (FIRST, "0badcafe")
     with killed(stage, act.TakeClaim, first=2) as last, stage.faulty.lock(*place):
         assert claim(stage, FIRST, SECOND, THIRD) == [None, "killed", "killed"]
-        assert last == [act.TakeClaim(SECOND, CLAIM)]
+        assert last == [act.TakeClaim(SECOND, claim_of(SECOND))]
         for _, look in LOOKS:
             with pytest.raises(Unreachable, match="killed"):
                 look(stage.faulty)
         with pytest.raises(Unreachable, match="killed"), stage.faulty.lock(SECOND, "0badcafe"):
             pytest.fail("it was given")
     assert stage.claimed() == {FIRST, SECOND}
-    assert stage.faulty.probe(FIRST).claim == CLAIM  # another process
+    assert stage.faulty.probe(FIRST).claim == claim_of(FIRST)  # another process
 
 
 @pytest.mark.parametrize(("at", "also"), [(BEFORE, set()), (AFTER, {SECOND})])

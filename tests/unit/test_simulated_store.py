@@ -14,8 +14,9 @@ import pytest
 from worlds.stage import FOREIGN, SPEC
 
 from rpool.api import Attempt, Site
-from rpool.errors import Refused, Unreachable
+from rpool.errors import Overtaken, Refused, Unreachable
 from rpool.model import action as act
+from rpool.model.claim import Fence
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role
 from rpool.model.site import SiteConfig, Ssh
@@ -24,6 +25,7 @@ from rpool.simulate.store import Machines, Store
 from rpool.simulate.stored import StoredWorld
 
 FLEET = generated(12)
+UID = "0863513a"
 OTHER_PROCESS = """
 import sys, time
 from dataclasses import replace
@@ -108,6 +110,30 @@ def test_what_is_loaded_is_what_was_saved(path: Path) -> None:
     assert machines(path) == before
 
 
+def test_the_numbers_of_sessions_are_known_to_other_processes(path: Path) -> None:
+    with closing(StoredWorld(FLEET, Store(path))) as world, world.lock("r1u01", UID) as lock:
+        assert lock.number == 0
+        assert world.probe("r1u01", Fence(UID, 4)).is_spare
+    with closing(StoredWorld(FLEET, Store(path))) as world:
+        with world.lock("r1u01", UID) as lock:
+            assert lock.number == 4
+        with pytest.raises(Overtaken, match="a later operation has been on r1u01"):
+            world.probe("r1u01", Fence(UID, 3))
+    assert machines(path)["r1u01"].sessions == {UID: 4}
+
+
+def test_the_lock_tells_the_number_that_its_last_holder_has_left(path: Path) -> None:
+    """Another process fenced after we had loaded the file."""
+    with closing(StoredWorld(FLEET, Store(path))) as ours:
+        assert ours.probe("r1u01").is_spare
+        with closing(StoredWorld(FLEET, Store(path))) as theirs, theirs.lock("r1u01", UID):
+            with pytest.raises(Refused), ours.lock("r1u01", UID):
+                pass
+            theirs.probe("r1u01", Fence(UID, 4))
+        with ours.lock("r1u01", UID) as lock:
+            assert lock.number == 4
+
+
 def test_processes_that_act_at_once_lose_nothing_of_each_other(path: Path) -> None:
     process = other(path, CLAIM_ALL)
     with closing(StoredWorld(generated(60), Store(path))) as world:
@@ -158,6 +184,7 @@ def test_the_declared_hardware_counts_and_the_state_stays(path: Path) -> None:
     with closing(StoredWorld(FLEET, Store(path))) as world:
         for name in ("r1u01", "r2u01"):
             world.carry_out(act.TakeClaim(name, FOREIGN), 1)
+        world.probe("r3u01", Fence(UID, 4))
     bigger = replace(FLEET.servers["r1u01"], cores=128)
     with closing(StoredWorld(Fleet({"r1u01": bigger}), Store(path))) as world:
         probed = world.probe("r1u01")

@@ -63,7 +63,13 @@ class RealWorld:
             **cni.TRACES,
         }
         script = compose(("library", "traces", "guard", "probe", "fence"), variables)
-        return self._look("a fence", server, script, LOOK_SECONDS + self._fence_seconds)
+        completed = self._answer("a fence", server, script, LOOK_SECONDS + self._fence_seconds)
+        error = failure("a fence", server, completed)
+        if isinstance(error, Overtaken):
+            raise error
+        if error is not None and completed.code == Exit.BUSY:
+            raise Unreachable(error.summary, error.detail)
+        return _printed("a fence", server, completed)
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         variables = {"ADDRESS": address, "NODE_ADDRESS": self._address(via)}
@@ -124,25 +130,29 @@ class RealWorld:
         session = self._sessions.session(server)
         return session.run(command, script.encode(), timeout_seconds + GRACE_SECONDS)
 
-    def _look(
-        self, doing: str, server: ServerName, script: str, timeout_seconds: float = LOOK_SECONDS
-    ) -> bytes:
-        """Run a script that changes nothing of the server's; one that does not answer it, or is too
-        busy for it, is out of reach.
-        """
+    def _look(self, doing: str, server: ServerName, script: str) -> bytes:
+        """Run a script that changes nothing; a server that does not answer it is out of reach."""
+        return _printed(doing, server, self._answer(doing, server, script, LOOK_SECONDS))
+
+    def _answer(
+        self, doing: str, server: ServerName, script: str, timeout_seconds: float
+    ) -> Completed:
         try:
-            completed = self._run(server, script, timeout_seconds)
+            return self._run(server, script, timeout_seconds)
         except (OutcomeUnknown, TimedOut) as why:
             raise Unreachable(f"{server} did not answer {doing}", why.summary) from why
-        error = failure(doing, server, completed)
-        if error is None:
-            return completed.stdout
-        if isinstance(error, TimedOut) or completed.code == Exit.BUSY:
-            raise Unreachable(error.summary, error.detail)
-        if isinstance(error, CommandFailed | Overtaken):
-            raise error
-        # But for a fence a look has no guard, so no code of its own can say no.
+
+
+def _printed(doing: str, server: ServerName, completed: Completed) -> bytes:
+    """What a look printed, or the error that it ended with."""
+    error = failure(doing, server, completed)
+    if isinstance(error, TimedOut):
+        raise Unreachable(error.summary, error.detail)
+    if isinstance(error, CommandFailed):
+        raise error
+    if error is not None:  # a look has no guard, so no code of its own can say no
         raise CommandFailed(f"{doing} failed on {server}", f"{error.summary}\n{error.detail}")
+    return completed.stdout
 
 
 def secrets_of(action: Action) -> tuple[Secret, ...]:

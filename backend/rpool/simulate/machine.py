@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 
 from rpool.certificates import ca_pin
@@ -105,6 +105,11 @@ class Machine:
     journal: list[str] = field(default_factory=list)
     sessions: dict[PoolUid, int] = field(default_factory=dict)
     claim_unread: str = ""
+
+    @property
+    def is_as_new(self) -> bool:
+        """Nothing was done with it that outlives a boot."""
+        return replace(self, sessions={}) == Machine(self.server)
 
     def lose_power(self) -> None:
         self.powered = False

@@ -72,7 +72,7 @@ class StoredWorld(SimulatedWorld):
             if name in self.machines:
                 machine.server = self.machines[name].server
                 self.machines[name] = machine
-            elif machine != Machine(machine.server):
+            elif not machine.is_as_new:
                 self.machines[name] = machine
 
 

@@ -14,6 +14,7 @@ from rpool.model import action as act
 from rpool.model.claim import Ownership
 from rpool.reach.ansible import guarded_script
 from rpool.reach.render import render
+from rpool.reach.verdict import Exit
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
@@ -248,9 +249,9 @@ def test_a_command_of_ansible_s_gets_its_input_and_the_system_s_umask(machine: M
     assert (done.returncode, done.stdout) == (7, "0022\nit's \x00 input")
 
 
-def test_a_command_cannot_be_taken_for_the_guard(machine: Machine) -> None:
-    assert machine.run(command("exit 81")).returncode == 1
-    assert machine.run(command("exit 124")).returncode == 1
+@pytest.mark.parametrize("code", [*Exit])
+def test_a_command_cannot_be_taken_for_the_guard(machine: Machine, code: Exit) -> None:
+    assert machine.run(command(f"exit {code}")).returncode == 1
 
 
 def test_a_command_does_not_run_under_a_foreign_claim(machine: Machine) -> None:

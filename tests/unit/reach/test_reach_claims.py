@@ -83,7 +83,8 @@ def test_a_probe_of_a_bare_server_tells_what_it_is(world: RealWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"\0" * 80, b"\xff\xfe", b"not json", b'{"uid": "x"}', b'"\\\t{']
+    "text",
+    [b"", b"\0" * 80, b"\xff\xfe", b"not json", b'{\n "format": 1,\n "uid": "x"\n}', b'"\\\t{'],
 )
 def test_a_claim_that_cannot_be_read_is_nobodys_to_take(
     world: RealWorld, server: TestServer, text: bytes

@@ -58,18 +58,21 @@ def test_a_holder_s_name_is_never_taken_for_the_lock(
         assert f"{user}@" in caught.value.detail
 
 
-def test_a_lock_is_all_that_is_left_of_a_reset_and_goes_with_its_holder(
+def test_a_lock_and_a_number_are_left_of_a_reset_and_the_lock_goes_with_its_holder(
     server: TestServer, world: RealWorld
 ) -> None:
     world.carry_out(act.TakeClaim("r1u04", CLAIM), 60)
     with world.lock("r1u04", CLAIM.uid):
         world.carry_out(act.Reset("r1u04", CLAIM.ownership, None), 100)
-        left = [path.name for path in server.path("/run/rpool").iterdir()]
-        assert left == [f"session-{CLAIM.uid}.lock"]
+        assert left_of(server) == {f"session-{CLAIM.uid}.lock", f"session-{CLAIM.uid}.number"}
     end = time.monotonic() + 5
-    while server.path("/run/rpool").exists():
+    while left_of(server) != {f"session-{CLAIM.uid}.number"}:
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def left_of(server: TestServer) -> set[str]:
+    return {path.name for path in server.path("/run/rpool").iterdir()}
 
 
 def test_a_holder_that_is_gone_frees_the_lock_at_once(server: TestServer, world: RealWorld) -> None:
@@ -152,10 +155,25 @@ class Answering(Session):
     [
         "while :; do printf x; sleep 0.2; done",
         "yes",
+        "yes 1 | tr -d '\\n'",
+        "printf h; sleep 60",
+        "printf 1234567890h; sleep 60",
+        "printf -- -1h; sleep 60",
+        "printf 12; sleep 60",
         "exec 1>&-; sleep 60",
         "yes >&2 & exec 1>&-; sleep 60",
     ],
-    ids=["a byte now and then", "without end", "silence", "errors without end"],
+    ids=[
+        "a byte now and then",
+        "without end",
+        "digits without end",
+        "no number",
+        "a number too long",
+        "a number below none",
+        "half an answer",
+        "silence",
+        "errors without end",
+    ],
 )
 def test_a_server_that_neither_gives_a_lock_nor_says_why_is_not_waited_for(
     server: TestServer, answer: str

@@ -8,7 +8,15 @@ import json
 import pytest
 from worlds.samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 
-from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError, TimedOut
+from rpool.errors import (
+    CommandFailed,
+    ForeignClaim,
+    NotClaimed,
+    Overtaken,
+    Refused,
+    RpoolError,
+    TimedOut,
+)
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Taint
 from rpool.model.record import Record
 from rpool.model.secret import Secret
@@ -25,6 +33,9 @@ TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.BUSY, Refused, "busy"),
     (Exit.HELD, Refused, "another operation"),
     (Exit.WAS_MEMBER, Refused, "has been a member of its cluster"),
+    (Exit.FORMAT, ForeignClaim, "has a claim that cannot be read"),
+    (Exit.MISPLACED, Refused, "has the claim of r1u04: addresses in the fleet have changed places"),
+    (Exit.LATER, Overtaken, "a later operation has been on r1u04"),
     (Exit.UNCLEAN, CommandFailed, "not clean"),
     (Exit.TIMED_OUT, TimedOut, "did not end in time"),
     (1, CommandFailed, "kubeadm init failed on r1u04 (exit 1)"),
@@ -40,6 +51,39 @@ def test_an_exit_code_is_an_error_with_a_type_and_a_place(
     assert type(error) is kind
     assert words in error.summary
     assert "r1u04" in error.summary
+
+
+NEWER = "was written by a newer rpool (format 2; this one knows 1): use that version"
+NO_FORMAT = "has no format number, so no rpool that is known wrote it"
+
+
+@pytest.mark.parametrize(
+    ("format_", "why"),
+    [
+        (2, NEWER),
+        (10**12, NEWER.replace("2;", "100000000;")),
+        (None, NO_FORMAT),
+        ("2", NO_FORMAT),
+        (0, NO_FORMAT),
+        (-1, NO_FORMAT),
+        (True, NO_FORMAT),
+        (1.0, NO_FORMAT),
+        ([2], NO_FORMAT),
+    ],
+)
+def test_a_claim_of_another_format_is_refused_whoever_s_it_is(format_: object, why: str) -> None:
+    """It may well be ours: then nothing is to go on as if it were another's."""
+    claim = json.dumps(FOREIGN.as_dict() | {"format": format_}, indent=1).encode()
+    error = failure("kubeadm init", "r1u04", Completed(Exit.FORMAT, claim, b"why"))
+    assert type(error) is Refused
+    assert error.summary == f"r1u04 has a claim that {why}"
+    assert error.detail == "kubeadm init: nothing was changed there."
+
+
+@pytest.mark.parametrize("session", [-1, "x", 10**9, 1.5, None, "\u0663", "9" * 500])
+def test_a_claim_whose_session_is_no_number_cannot_be_read(session: object) -> None:
+    text = json.dumps(FOREIGN.as_dict() | {"session": session})
+    assert sightings.read_claim(text) == "cannot be read"
 
 
 def test_success_is_no_error() -> None:
