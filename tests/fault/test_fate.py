@@ -75,6 +75,8 @@ def test_what_is_sent_after_the_fence_by_an_earlier_session_is_refused(fate: Fat
     with pytest.raises(Overtaken):
         fate.carry_out(join(fate), 60)
     dies_at(fate, join(fate))  # the operator believes that it runs
+    fate.finish_late()
+    assert not fate.probe(SECOND).joined
     fate.carry_out(join(fate, AFTER), 60)
 
 
