@@ -69,10 +69,13 @@ def failure(
         case Exit.FORMAT:
             return _unread(doing, server, printed)
         case Exit.MISPLACED:
-            return Refused(_misplaced(server, printed), f"{doing}: nothing was done there.")
+            what_next = "Give each server of the fleet its own address again."
+            detail = f"{doing}: nothing was done there. {what_next}"
+            return Refused(_misplaced(server, printed), detail)
         case Exit.LATER:
             summary = f"a later operation has been on {server}"
-            return Overtaken(summary, f"{doing}: nothing was done there. {said}")
+            detail = f"{doing}: nothing was done there. Plan again: the cluster may have changed."
+            return Overtaken(summary, f"{detail}\n{said}")
         case Exit.UNCLAIMED:
             summary = f"{server} is not claimed, so nothing was done there"
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")

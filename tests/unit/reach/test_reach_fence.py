@@ -62,7 +62,7 @@ def test_a_fence_waits_for_what_works_there_and_sees_what_it_did(
         joining.result()
     with pytest.raises(Overtaken, match=f"a later operation has been on {HERE}") as caught:
         world.carry_out(at_home(server, JOIN), 60)
-    assert "session 8 of this pool has been here, and this is session 7" in caught.value.detail
+    assert "session 8 of this cluster has been here, and this is session 7" in caught.value.detail
 
 
 def test_a_fence_that_is_not_had_in_time_says_nothing_and_leaves_nothing(
@@ -158,7 +158,7 @@ def test_what_a_newer_rpool_has_put_into_a_claim_outlives_a_phase(
         "ca_pin": "sha256:" + "12" * 32,
         "vip": "10.0.1.200",
         "ranges": ["10.0.1.210-10.0.1.230", "10.0.2.0/24"],
-        "trust": "team-a",
+        "trust": {"server": "r9u99", "uid": "x", "session": 12, "format": 2, "phase": "member"},
         "quarantine": 'since 2027: "phase": "member", it\'s',
     }
     there = CLAIM.as_dict() | coming

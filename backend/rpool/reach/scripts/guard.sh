@@ -51,10 +51,11 @@ read_claim() {
     claim_there
 }
 
-# claim_value KEY: from $claim_found, which has one key a line, as claim.sh writes it.
+# claim_value KEY: from $claim_found, which has one key a line behind a single space, as it was
+# written (see render.py): a key of something in it stands further in.
 claim_value() {
     printf '%s\n' "$claim_found" |
-        sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p"
+        sed -n "s/^ \"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p"
 }
 
 check_claim() {
@@ -105,7 +106,7 @@ enter_session() {
     if [ "$2" -eq 0 ]; then return 0; fi
     latest=$(latest_session "$1")
     if [ "$latest" -gt "$2" ]; then
-        die "$LATER" "session $latest of this pool has been here, and this is session $2"
+        die "$LATER" "session $latest of this cluster has been here, and this is session $2"
     fi
     if [ "$latest" -lt "$2" ]; then
         new=$(mktemp "$RUN_DIR/.new.XXXXXX")

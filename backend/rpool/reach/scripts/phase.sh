@@ -3,6 +3,6 @@
 
 act() {
     new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    sed "s/^\( *\"phase\": *\)\"[^\"]*\"/\1\"$PHASE\"/" "$CLAIM" >"$new"
+    sed "s/^\( \"phase\": *\)\"[^\"]*\"/\1\"$PHASE\"/" "$CLAIM" >"$new"
     replace_durably "$CLAIM" "$new"
 }
