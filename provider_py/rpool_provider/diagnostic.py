@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path as File
 from types import TracebackType
 
 from rpool.errors import Path, RpoolError, SpecError, printable
@@ -55,6 +54,6 @@ def places(traceback: TracebackType | None) -> Iterable[str]:
     """The frames of a traceback as `package/file.py:line function`, outermost first."""
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        name = "/".join(File(code.co_filename).parts[-3:])
+        name = "/".join(code.co_filename.split("/")[-3:])
         yield f"  {name}:{traceback.tb_lineno} {code.co_name}"
         traceback = traceback.tb_next

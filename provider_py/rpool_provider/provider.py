@@ -1,20 +1,22 @@
-"""The provider as Terraform knows it: one provider block, its resources, and whether to stop."""
+"""The provider as Terraform knows it: one provider block, its resources, and whether to stop.
+
+Terraform starts a process for the schemas, one to validate and one to plan. So the schemas are here
+from the start, and what is done with a resource is loaded when one is first asked for.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpool.errors import RpoolError, SpecError
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
-from rpool_provider.resources.cluster import Cluster
-from rpool_provider.resources.cluster_data import ClusterData
-from rpool_provider.resources.data_source import DataSource
-from rpool_provider.resources.fleet_data import FleetData
-from rpool_provider.resources.node import Node
-from rpool_provider.resources.resource import Resource
+from rpool_provider.resources.cluster_data_schema import CLUSTER_DATA
+from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.resources.fleet_data_schema import FLEET_DATA
+from rpool_provider.resources.node_schema import NODE
 from rpool_provider.schema import Schema
 from rpool_provider.site_schema import SITE
 from rpool_provider.wire.unknown import split
@@ -22,6 +24,8 @@ from rpool_provider.wire.unknown import split
 if TYPE_CHECKING:
     from rpool.api import Site
     from rpool.model.site import SiteConfig
+    from rpool_provider.resources.data_source import DataSource
+    from rpool_provider.resources.resource import Resource
 
 
 def open_site(config: SiteConfig) -> Site:
@@ -36,13 +40,40 @@ class Provider:
     """
 
     schema: Schema = SITE
+    resource_schemas: Mapping[str, Schema] = {"rpool_cluster": CLUSTER, "rpool_node": NODE}
+    data_source_schemas: Mapping[str, Schema] = {
+        "rpool_cluster": CLUSTER_DATA,
+        "rpool_fleet": FLEET_DATA,
+    }
 
     def __init__(self, open_site: Callable[[SiteConfig], Site] = open_site) -> None:
         self.stop = threading.Event()
-        self.resources: dict[str, Resource] = {r.name: r for r in (Cluster(), Node())}
-        self.data_sources: dict[str, DataSource] = {d.name: d for d in (ClusterData(), FleetData())}
+        self._loading = threading.Lock()
+        self._resources: dict[str, Resource] = {}
+        self._data_sources: dict[str, DataSource] = {}
         self._open_site = open_site
         self._site: Site | None = None
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        """Always the same ones: a resource may remember what this process has planned."""
+        from rpool_provider.resources.cluster import Cluster
+        from rpool_provider.resources.node import Node
+
+        with self._loading:
+            if not self._resources:
+                self._resources |= {its.name: its for its in (Cluster(), Node())}
+            return self._resources
+
+    @property
+    def data_sources(self) -> Mapping[str, DataSource]:
+        from rpool_provider.resources.cluster_data import ClusterData
+        from rpool_provider.resources.fleet_data import FleetData
+
+        with self._loading:
+            if not self._data_sources:
+                self._data_sources |= {its.name: its for its in (ClusterData(), FleetData())}
+            return self._data_sources
 
     @property
     def site(self) -> Site | None:
@@ -77,6 +108,6 @@ class Provider:
 
 
 def _read(config: dict[str, Any]) -> SiteConfig | None:
-    from rpool.api import parse_site
+    from rpool.config import parse_site
 
     return parse_site(*split(config))

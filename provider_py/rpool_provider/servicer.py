@@ -5,7 +5,7 @@ protobuf ends here: resources see Python values. Whatever a call raises becomes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rpool.errors import Bug, Interrupted
@@ -105,11 +105,9 @@ class Servicer:
         """Where the paths of a call's diagnostics begin. A resource and a data source may have the
         same name.
         """
-        known: Mapping[str, Resource | DataSource] = (
-            self._provider.data_sources if call in _DATA_CALLS else self._provider.resources
-        )
-        found = known.get(getattr(request, "type_name", ""))
-        return (found or self._provider).schema.root
+        its = self._provider
+        known = its.data_source_schemas if call in _DATA_CALLS else its.resource_schemas
+        return known.get(getattr(request, "type_name", ""), its.schema).root
 
     def _resource(self, name: str) -> Resource:
         if name not in self._provider.resources:
@@ -127,9 +125,9 @@ class Servicer:
         self, request: pb.GetMetadata.Request, response: pb.GetMetadata.Response
     ) -> None:
         response.server_capabilities.CopyFrom(_CAPABILITIES)
-        for name in self._provider.resources:
+        for name in self._provider.resource_schemas:
             response.resources.add(type_name=name)
-        for name in self._provider.data_sources:
+        for name in self._provider.data_source_schemas:
             response.data_sources.add(type_name=name)
 
     def GetProviderSchema(
@@ -137,10 +135,10 @@ class Servicer:
     ) -> None:
         response.server_capabilities.CopyFrom(_CAPABILITIES)
         response.provider.CopyFrom(schemas.encode(self._provider.schema))
-        for name, resource in self._provider.resources.items():
-            response.resource_schemas[name].CopyFrom(schemas.encode(resource.schema))
-        for name, data_source in self._provider.data_sources.items():
-            response.data_source_schemas[name].CopyFrom(schemas.encode(data_source.schema))
+        for name, schema in self._provider.resource_schemas.items():
+            response.resource_schemas[name].CopyFrom(schemas.encode(schema))
+        for name, schema in self._provider.data_source_schemas.items():
+            response.data_source_schemas[name].CopyFrom(schemas.encode(schema))
 
     def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
         """No resource has an identity yet."""

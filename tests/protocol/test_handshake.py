@@ -168,6 +168,63 @@ def test_nothing_heavy_is_loaded_before_the_handshake() -> None:
     assert done.stdout.strip() == "[]"
 
 
+_LOADED = """if True:
+    import sys
+    from rpool_provider.__main__ import provider
+    from rpool_provider.grpc_alone import grpc
+    from rpool_provider import servicer
+    from rpool_provider.wire.gen import tfplugin6_pb2 as pb
+    made = provider()
+    def call(name):
+        route = servicer.routes(made, print)["/tfplugin6.Provider/" + name]
+        assert not route.unary_unary(getattr(pb, name).Request(), None).diagnostics
+    def blank(schema, **values):
+        return {its.name: None for its in schema.root.attributes} | values
+    def loaded(*names):
+        inside = tuple(name + "." for name in names)
+        assert [its for its in sys.modules if (its + ".").startswith(inside)] == []
+"""
+
+
+def _run(code: str) -> None:
+    subprocess.run([PYTHON, "-I", "-c", _LOADED + code], timeout=60, check=True)
+
+
+def test_the_schema_is_told_without_what_checks_or_plans() -> None:
+    """Terraform starts a process for it alone."""
+    _run("""
+    call("GetProviderSchema")
+    call("GetMetadata")
+    loaded("pydantic", "rpool.config", "rpool.model", "rpool.decide", "rpool.api", "pathlib")
+    loaded("rpool_provider.resources.cluster", "rpool_provider.resources.node")
+    loaded("google.protobuf.internal.python_message", "google.protobuf.text_format")
+    """)
+
+
+def test_a_configuration_is_checked_without_what_plans() -> None:
+    """Terraform starts a process for that, too."""
+    _run("""
+    cluster = made.resources["rpool_cluster"]
+    where = blank(cluster.schema, control_plane={"servers": 3, "endpoint": {"vip": "10.0.0.9"}})
+    where |= {"name": "batch", "kubernetes_version": "1.36.3", "cores": 16, "memory": 64}
+    assert not made.validate(blank(made.schema, simulate={"servers": 12}))
+    assert not cluster.validate(where)
+    loaded("rpool.api", "rpool.decide", "rpool.flow", "rpool.model.action", "rpool.model.seen")
+    loaded("importlib.metadata", "hashlib")
+    """)
+
+
+def test_what_stands_in_for_a_module_is_the_module_for_whoever_touches_it() -> None:
+    _run("""
+    from google.protobuf import descriptor_pool, json_format, text_format
+    seen_by_protobuf = descriptor_pool.python_message.GeneratedProtocolMessageType
+    from google.protobuf.internal import python_message
+    assert seen_by_protobuf is python_message.GeneratedProtocolMessageType
+    assert text_format.MessageToString(pb.AttributePath()) == ""
+    assert json_format.MessageToDict(pb.AttributePath()) == {}
+    """)
+
+
 def test_asyncio_is_there_for_whoever_touches_it() -> None:
     code = """if True:
         import sys

@@ -4,6 +4,7 @@ Values may still be unknown (Terraform plans before everything is known): the ca
 out and names their paths, and rules about them wait. Every mistake is found at once, with its path.
 """
 
+import rpool.config.pydantic_alone  # noqa: F401 the others import pydantic
 from rpool.config.node import NodeRequest, parse_node
 from rpool.config.parse import parse_pool, parse_site
 

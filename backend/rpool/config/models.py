@@ -18,7 +18,13 @@ from rpool.simulate.fleet import MOST_SERVERS, generated
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    """What all of them have in common. Each is built when it is first used: Terraform starts a
+    process a step, and none uses them all.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class _Server(Model):

@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from rpool.decide.rules import address_range
 from rpool.model.duration import seconds
 from rpool.model.pool import KUBERNETES_VERSION
 from rpool.model.secret import may_be_key, shown
@@ -87,6 +86,8 @@ def cidr(value: str) -> str:
 
 
 def address_span(value: str) -> str:
+    from rpool.decide.rules import address_range  # loads how servers are chosen, too
+
     try:
         address_range(value)
     except ValueError as error:

@@ -1,7 +1,8 @@
 """`rpool_cluster`: a Kubernetes cluster as a pool of cores and memory.
 
 The reference resource: a new one is a copy of this module and its schema, cut down. Deciding and
-doing are the engine's; here its words and Terraform's are brought together.
+doing are the engine's; here its words and Terraform's are brought together. What only one call
+needs is imported in it: most processes that Terraform starts are there to validate.
 """
 
 from __future__ import annotations
@@ -13,16 +14,8 @@ from rpool.errors import Problem, SpecError
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
-from rpool_provider.resources import (
-    cluster_plan,
-    cluster_private,
-    cluster_state,
-    durations,
-    planning,
-    simulated,
-)
+from rpool_provider.resources import cluster_state, durations, planning, simulated
 from rpool_provider.resources.attempts import attempt, timeouts
-from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
 from rpool_provider.schema import Schema
@@ -51,6 +44,8 @@ class Cluster:
         return simulated.told(self._plan(prior, config, site), subject, site)
 
     def _plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
+        from rpool_provider.resources import cluster_plan
+
         if config is None:
             _refuse_if_protected(prior.values)
             return Plan(None, prior.private)
@@ -68,13 +63,17 @@ class Cluster:
         return cluster_plan.change(prior, values, changed, site)
 
     def read(self, held: Held, site: Site) -> Reply:
+        from rpool_provider.resources import cluster_private
+
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
         known = cluster_private.decode(held.private)
         found = site.read_pool(cluster_state.view(held.values), known.offer.taken)
         warnings = [diagnostic.warning(text) for text in found.warnings]
         if found.spec is None:  # without contact, what was known stays known
             return Reply(_held(held, found.view), warnings)
-        private = cluster_private.encode(Known(found.offer, found.joining, found.leaving))
+        private = cluster_private.encode(
+            cluster_private.Known(found.offer, found.joining, found.leaving)
+        )
         values = cluster_state.with_spec(held.values, found.spec)
         return Reply(_held(Held(values, private), found.view), warnings)
 
@@ -95,6 +94,7 @@ class Cluster:
         the prior one, so that the next plan shows again what is missing.
         """
         from rpool.api import PoolIncomplete
+        from rpool_provider.resources import cluster_plan
 
         assert prior.values is not None  # noqa: S101
         assert planned.values is not None  # noqa: S101
@@ -151,6 +151,8 @@ def _held(held: Held, view: PoolView | None) -> Held:
 
 def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
     """What a create would pick by what is known now. Raises SpecError when nothing would do."""
+    from rpool_provider.resources import cluster_plan
+
     spec = cluster_state.spec(values)
     if spec is None or site is None or not cluster_plan.request_is_known(values):
         return []

@@ -36,7 +36,7 @@ _REQUEST = tuple(
 
 def spec(values: dict[str, Any]) -> PoolSpec | None:
     """The request in a configuration or plan; None while too much is unknown. Raises SpecError."""
-    from rpool.api import parse_pool
+    from rpool.config import parse_pool
 
     return parse_pool(*split({name: values[name] for name in _REQUEST}))
 

@@ -142,7 +142,7 @@ class Node:
 
 
 def _request(values: Values) -> NodeRequest | None:
-    from rpool.api import parse_node
+    from rpool.config import parse_node
 
     return parse_node(*split({name: values[name] for name in _REQUEST}))
 
