@@ -33,6 +33,11 @@ _PROTOCOL = "6"
 _THREADS = 1024
 """At most; each starts when it is needed. Calls beyond it would queue, StopProvider too."""
 
+_GARBAGE = 100_000
+"""Objects more than there were before anybody looks for garbage. The first calls load more modules,
+which leaves none, and Python's own 700 would look through them 40 times.
+"""
+
 _LAST_WORDS_SECONDS = 0.5
 """For answers that are on their way when Terraform says it is done."""
 
@@ -88,6 +93,7 @@ class Plugin(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         try:
             self.routes()
             gc.freeze()  # what is loaded stays
+            gc.set_threshold(_GARBAGE)
             gc.enable()
             grace = self._await_end()
             server.stop(grace).wait()

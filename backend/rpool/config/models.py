@@ -19,7 +19,7 @@ from rpool.simulate.fleet import MOST_SERVERS, generated
 
 class Model(BaseModel):
     """What all of them have in common. Each is built when it is first used: Terraform starts a
-    process a step, and none uses them all.
+    process a step, and none uses them all. (So defaults are constructed, not checked.)
     """
 
     model_config = ConfigDict(
@@ -78,7 +78,7 @@ class SiteModel(Model):
     fleet: Annotated[dict[values.Name63, _Server], Field(min_length=1)] | None = None
     ssh: _Ssh | None = None
     simulate: _Simulate | None = None
-    mirrors: _Mirrors = _Mirrors()
+    mirrors: _Mirrors = _Mirrors.model_construct()
 
     def build(self) -> site.SiteConfig:
         return site.SiteConfig(
@@ -161,12 +161,12 @@ class PoolModel(Model):
     cores: values.Cores
     memory: values.MemoryGib
     control_plane: _ControlPlane
-    selector: _Selector = _Selector()
-    networking: _Networking = _Networking()
+    selector: _Selector = _Selector.model_construct()
+    networking: _Networking = _Networking.model_construct()
     metallb: _MetalLB | None = None
-    kubeadm: _Kubeadm = _Kubeadm()
-    tolerate: _Tolerate = _Tolerate()
-    drain: _Drain = _Drain()
+    kubeadm: _Kubeadm = _Kubeadm.model_construct()
+    tolerate: _Tolerate = _Tolerate.model_construct()
+    drain: _Drain = _Drain.model_construct()
 
     def build(self) -> pool.PoolSpec:
         endpoint = self.control_plane.endpoint
