@@ -51,6 +51,7 @@ class Provider:
         self._loading = threading.Lock()
         self._resources: dict[str, Resource] = {}
         self._data_sources: dict[str, DataSource] = {}
+        self._last_read: tuple[dict[str, Any], SiteConfig | None] | None = None
         self._open_site = open_site
         self._site: Site | None = None
 
@@ -92,22 +93,27 @@ class Provider:
 
     def validate(self, config: dict[str, Any]) -> list[Diagnostic]:
         try:
-            _read(config)
+            self._read(config)
         except SpecError as error:
             return diagnostic.of_error(error)
         return []
 
     def configure(self, config: dict[str, Any]) -> None:
         """Raises SpecError."""
-        site_config = _read(config)
+        site_config = self._read(config)
         self._site = self._open_site(site_config) if site_config is not None else None
 
     def close(self) -> None:
         if self._site is not None:
             self._site.close()
 
+    def _read(self, config: dict[str, Any]) -> SiteConfig | None:
+        """Terraform validates a configuration right before it configures with it, so what was
+        read last is remembered. Raises SpecError.
+        """
+        from rpool.config import parse_site
 
-def _read(config: dict[str, Any]) -> SiteConfig | None:
-    from rpool.config import parse_site
-
-    return parse_site(*split(config))
+        with self._loading:
+            if self._last_read is None or self._last_read[0] != config:
+                self._last_read = (config, parse_site(*split(config)))
+            return self._last_read[1]
