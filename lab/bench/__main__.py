@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from lab.bench import placement
+from lab.bench.calls import calls
 from lab.cache import default_cache
 from lab.command import run
 from lab.progress import say
@@ -89,12 +91,17 @@ def _run(lab: Lab, binary: str, folder: Path, *words: str, log: Path | None = No
 
 
 def _terraform(
-    binary: str, folder: Path, *words: str, log: Path | None = None, before: Sequence[str] = ()
+    binary: str,
+    folder: Path,
+    *words: str,
+    log: Path | None = None,
+    level: Mapping[str, str] = MappingProxyType({"TF_LOG_PROVIDER": "INFO"}),
+    before: Sequence[str] = (),
 ) -> float:
     """Seconds of one run of terraform with the checkout's provider."""
     environment = {**os.environ, "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc")}
     if log is not None:
-        environment |= {"TF_LOG_PROVIDER": "INFO", "TF_LOG_PATH": str(log)}
+        environment |= {**level, "TF_LOG_PATH": str(log)}
     command = [*before, binary, *words]
     start = time.perf_counter()
     done = subprocess.run(
@@ -211,6 +218,8 @@ def fleet_sizes(binary: str) -> None:
             [_terraform(binary, folder, "plan") for folder in folders.values()]
             for _ in range(PLANS)
         ]
+        trace = {"TF_LOG": "TRACE"}
+        calls(lambda log: _terraform(binary, folders[10], "plan", log=log, level=trace), PLANS)
     small, large = (min(column) for column in zip(*rounds, strict=True))
     print(
         f"refresh and plan: {large:.2f} s on a fleet of 1,000, {small:.2f} s on one of 10, "
