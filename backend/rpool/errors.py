@@ -110,7 +110,13 @@ class NewerFormat(Refused):
 
 
 class Overtaken(Refused):
-    """A later operation on the same cluster has been on the server: nothing was done there."""
+    """A later operation on the same cluster has been on the server: nothing was done there.
+    `session` is its number, 0 where that was not told.
+    """
+
+    def __init__(self, summary: str, detail: str = "", session: int = 0) -> None:
+        super().__init__(summary, detail)
+        self.session = session
 
 
 class StalePlan(RpoolError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rpool.decide.membership import Membership, Part
 from rpool.errors import StalePlan
@@ -86,10 +86,11 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
     """Bring about what is desired, under the cluster's session lock; see `change`."""
     eye = goal.eye
     with session(eye.world, eye.prior.uid, eye.prior.control_planes) as lock:
+        goal.eye = replace(eye, lock=lock)
         pool = goal.look()
         while lock.cover(eye.members(pool).to_lock):
             pool = goal.look()
-        with journaled(eye.prior.name, pool, eye.world, attempt) as journal:
+        with journaled(eye.prior.name, pool, eye.world, attempt, lock) as journal:
             run = Run(eye.fleet, eye.world, attempt, lock, journal)
             return run.reconcile(goal, pool)
 
@@ -97,7 +98,7 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
 def _refuse_if_others_changed(
     members: Membership, prior: PoolView, roles: Mapping[ServerName, Role]
 ) -> None:
-    """No server leaves, and none comes back, that the plan did not know of, or not as what it is."""
+    """No server leaves, or comes back, that the plan did not know of, or not as what it is."""
     own, pinned = members.record.own, members.record.pinned
     gone = members.among(own.keys(), Part.GONE)
     changes = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rpool.errors import (
     CommandFailed,
@@ -15,7 +16,6 @@ from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.choose import Chosen, choose
 from rpool.flow.contact import reach_api
 from rpool.flow.execute import Ran, as_rpool_error
-from rpool.flow.probe import probe_all
 from rpool.flow.reconcile import Goal, Run, journaled
 from rpool.flow.session import Held, session
 from rpool.flow.view import of_spec
@@ -23,7 +23,7 @@ from rpool.model.action import Init, Join, Prepare, TakeClaim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec, PoolUid
-from rpool.model.record import Member
+from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step
 from rpool.model.view import Condition, PoolView
@@ -39,7 +39,7 @@ def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: At
     try:
         with session(world, uid, ()) as lock:
             goal = Create(uid, spec, fleet, world, lock)
-            with journaled(spec.name, empty, world, attempt) as journal:
+            with journaled(spec.name, empty, world, attempt, lock) as journal:
                 return Run(fleet, world, attempt, lock, journal).reconcile(goal, empty)
     except PoolIncomplete:
         raise
@@ -67,7 +67,7 @@ class Create(Goal):
         self.tried: dict[ServerName, Role] = {}
 
     def look(self) -> Observed:
-        seen, silent = probe_all(self._world, self.tried)
+        seen, silent = self._lock.look(self.tried)
         pool = Observed(self._uid, None, None, seen, silent)
         joined = [
             name
@@ -75,7 +75,15 @@ class Create(Goal):
             if claim.role is Role.CONTROL_PLANE and seen[name].probed.joined
         ]
         api, _ = reach_api(self._world, self._uid, joined)
-        record = api.cluster.record if api else None
+        record = (api.cluster.record if api else None) or Record(
+            self._uid, "", 0, 0, None, None, {}
+        )
+        may_be_ours = {
+            name: Member.of(self._fleet.servers[name], role)
+            for name, role in self.tried.items()
+            if pool.claim(name) or name in silent
+        }
+        record = replace(record, members={**may_be_ours, **record.members})
         return Observed(self._uid, api, record, seen, silent)
 
     def want(self, pool: Observed) -> Desired:

@@ -10,7 +10,7 @@ from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Ran
 from rpool.flow.locate import NoSuchPool, api_of
-from rpool.flow.probe import Silent, probe_all
+from rpool.flow.probe import Silent
 from rpool.flow.reconcile import Run, journaled
 from rpool.flow.session import session
 from rpool.flow.sweep import sweep
@@ -36,10 +36,12 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         api, record = _api(prior, fleet, world)
         prior, unasked = _with_unplanned(prior, record, fleet, world)
         lock.cover(prior.control_planes, one_will_do=True)
-        seen, silent = probe_all(world, prior.servers)
+        if record is not None:
+            lock.outrank(record.session)
+        seen, silent = lock.look(prior.servers)
         pool = Observed(prior.uid, _of_ours(api, prior, seen.keys()), record, seen, silent)
         _refuse_pinned(prior, pool, fleet)
-        with journaled(prior.name, pool, world, attempt) as journal:
+        with journaled(prior.name, pool, world, attempt, lock) as journal:
             run = Run(fleet, world, attempt, lock, journal)
             spec = record.spec if record else prior.spec
             ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)

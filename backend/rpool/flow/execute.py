@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.errors import Bug, Interrupted, OutcomeUnknown, Refused, RpoolError, TimedOut
+from rpool.errors import Bug, Interrupted, OutcomeUnknown, Overtaken, Refused, RpoolError, TimedOut
 from rpool.flow.journal import Journal
 from rpool.model.action import Action, Prepare, WriteRecord
 from rpool.model.server import ServerName
@@ -151,7 +151,8 @@ class _Run:
             return
         self._failed[step.name] = (step, error)
         self._journal.failed(step, seconds, error)
-        if isinstance(step.action, WriteRecord) and isinstance(error, Refused):
+        refused = isinstance(step.action, WriteRecord) and isinstance(error, Refused)
+        if refused or isinstance(error, Overtaken):
             self._halted = error  # another operation works on the cluster
 
     def _seconds(self, action: Action) -> float:
@@ -173,7 +174,8 @@ class _Run:
         def done(server: ServerName, error: RpoolError | None) -> None:
             self._results.put((open_.pop(server), error))
 
-        actions = [step.action for step in steps if isinstance(step.action, Prepare)]
+        bound = [self._bind(step.action) for step in steps]
+        actions = [action for action in bound if isinstance(action, Prepare)]
         cause: Exception = Bug("preparation ended without a word about this server")
         try:
             self._world.prepare(actions, self._seconds(actions[0]), done)

@@ -148,8 +148,8 @@ def _reset(
     if server not in fleet.servers:
         raise not_in_fleet(f"cluster {pool.name}", [server])
     with session(world, pool.uid, pool.control_planes) as lock:
-        alone = Observed(pool.uid).with_servers(*probe_all(world, [server]))
-        with journaled(pool.name, alone, world, attempt) as journal:
+        alone = Observed(pool.uid).with_servers(*lock.look([server]))
+        with journaled(pool.name, alone, world, attempt, lock) as journal:
             run = Run(fleet, world, attempt, lock, journal)
             ran = run.carry_out(run.plan(Desired(pool.uid, pool.spec, {}), alone).steps)
     if ran.error is not None:

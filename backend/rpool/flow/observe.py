@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rpool.decide.membership import Membership, to_ask
 from rpool.flow.locate import NoApi, api_of
 from rpool.flow.probe import Silent, probe_all
 from rpool.flow.rebuild import anew, corrected
+from rpool.flow.session import Held
 from rpool.model.desired import Desired
 from rpool.model.observed import Api, Observed
 from rpool.model.pool import PoolSpec
@@ -25,15 +27,17 @@ once in a while, and a read costs the same."""
 
 @dataclass(frozen=True)
 class Eye:
-    """Looks at one cluster, whose state is `prior`. `spec` is what it is to be, should it have no
-    record; `one` is the server that alone matters, if one does.
-    """
+    """Looks at one cluster, whose state is `prior`."""
 
     prior: PoolView
     fleet: Fleet
     world: World
+    # What it is to be, should it have no record.
     spec: PoolSpec | None = None
+    # The server that alone matters, if one does.
     one: ServerName | None = None
+    # Of the operation that looks, if one does.
+    lock: Held | None = None
 
     def look(self) -> Observed:
         """The cluster through its API, and its servers. Raises NoApi when none answers."""
@@ -47,6 +51,8 @@ class Eye:
         pool = Observed(self.prior.uid, api)
         record = api.cluster.record or anew(self.prior, pool, self.spec, self.fleet, self.world)
         record = self._with_prior(record)
+        if self.lock is not None:
+            self.lock.outrank(record.session)
         pool = self.ask(replace(pool, record=record), self._unclear(record, api))
         return replace(pool, record=corrected(record, pool, self.fleet))
 
@@ -83,7 +89,8 @@ class Eye:
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
         """With these servers, those that were asked before left out."""
         new = [name for name in names if not pool.was_asked(name)]
-        return pool.with_servers(*probe_all(self.world, sorted(new)))
+        look = self.lock.look if self.lock is not None else partial(probe_all, self.world)
+        return pool.with_servers(*look(sorted(new)))
 
     def members(self, pool: Observed) -> Membership:
         assert pool.record is not None  # noqa: S101 whoever has looked has one

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from rpool.errors import RpoolError
+from rpool.errors import Overtaken, RpoolError
+from rpool.model.claim import Fence
 from rpool.model.observed import Sighting
 from rpool.model.seen import ClockSeen
 from rpool.model.server import ServerName
@@ -35,9 +36,11 @@ def probe_all(
     world: World,
     servers: Iterable[ServerName],
     now: Callable[[], float] = our_clock,
+    fence: Fence | None = None,
 ) -> tuple[dict[ServerName, Sighting], Silent]:
     """Probe servers at once: those seen, and why the others could not be (mostly Unreachable; but
-    also Refused, by a host key that is not the declared one or a user without sudo).
+    also Refused, by a host key that is not the declared one or a user without sudo). With a fence,
+    nothing of an earlier session changes what was seen. Raises Overtaken where a later one was.
     """
     names = list(servers)
     seen: dict[ServerName, Sighting] = {}
@@ -45,21 +48,26 @@ def probe_all(
     if not names:
         return seen, silent
     with ThreadPoolExecutor(min(AT_ONCE, len(names)), thread_name_prefix="probe") as pool:
-        results = pool.map(lambda name: _probe(world, name, now), names)
+        results = pool.map(lambda name: _probe(world, name, now, fence), names)
         for name, result in zip(names, results, strict=True):
             if isinstance(result, Sighting):
                 seen[name] = result
             else:
                 silent[name] = result
+    for error in silent.values():
+        if isinstance(error, Overtaken):
+            raise error
     return seen, silent
 
 
-def _probe(world: World, server: ServerName, now: Callable[[], float]) -> Sighting | RpoolError:
+def _probe(
+    world: World, server: ServerName, now: Callable[[], float], fence: Fence | None
+) -> Sighting | RpoolError:
     """A probe, and a second one if the first was so slow that it tells little of the clock: most of
     the time went into the connection, then, which is there now.
     """
     try:
-        first = _timed(world, server, now)
+        first = _timed(world, server, now, fence)
     except RpoolError as error:
         return error
     if first.clock.error_seconds <= CLOCK_ERROR_SECONDS:
@@ -71,9 +79,11 @@ def _probe(world: World, server: ServerName, now: Callable[[], float]) -> Sighti
     return min(first, second, key=lambda sighting: sighting.clock.error_seconds)
 
 
-def _timed(world: World, server: ServerName, now: Callable[[], float]) -> Sighting:
+def _timed(
+    world: World, server: ServerName, now: Callable[[], float], fence: Fence | None = None
+) -> Sighting:
     """The server looked at its clock at some moment of the probe."""
     before = now()
-    probed = world.probe(server)
+    probed = world.probe(server, fence)
     half = (now() - before) / 2
     return Sighting(probed, ClockSeen(probed.clock_seconds - before - half, half))

@@ -1,4 +1,4 @@
-"""A record where the cluster's own cannot be relied on: it is missing, or an older one came back."""
+"""A record where the cluster's own is not to be relied on: missing, or an older one is back."""
 
 from __future__ import annotations
 

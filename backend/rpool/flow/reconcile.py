@@ -25,6 +25,7 @@ from rpool.flow.session import Held
 from rpool.flow.view import of_members, of_record
 from rpool.model.action import (
     Action,
+    AwaitReady,
     DeleteNode,
     RemoveEtcdMember,
     SetPhase,
@@ -81,6 +82,7 @@ class Run:
         self._journal = journal
         self._limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop, lock.lost)
         self._operation = operation()
+        lock.begins_to_act()
         self._admission = Admission(world)
         self._roles: dict[ServerName, Role] = {}
         self._members: frozenset[ServerName] = frozenset()
@@ -123,6 +125,7 @@ class Run:
         self._members = frozenset(pool.record.members if pool.record else ())
         if pool.api is not None:
             self._admission.know(pool.api.cluster.ca_certificate)
+        self._operation = replace(self._operation, session=self._lock.session)
         return plan(desired, pool, self._operation, self._fleet)
 
     def _untried(self, steps: Sequence[Step]) -> list[Step]:
@@ -156,14 +159,22 @@ class Run:
     def _bind(self, action: Action) -> Action | None:
         match action:
             case RemoveEtcdMember():
-                return self._proven(action)
+                proven = self._proven(action)
+                return None if proven is None else self._of_this_session(proven)
             case SetPhase() if action.phase is Phase.MEMBER and self._is_control_plane(action):
                 self._lock.add(action.server)  # others may ask it for the lock from now on
             case DeleteNode():
                 self._lock.drop(action.node)
             case _:
                 pass
-        return self._admission.bind(action)
+        return self._of_this_session(self._admission.bind(action))
+
+    def _of_this_session(self, action: Action) -> Action:
+        """What a claim says of the session that took it is not what acts now."""
+        if isinstance(action, TakeClaim | AwaitReady):
+            return action
+        ours = replace(action.ownership, session=self._lock.session)
+        return replace(action, ownership=ours)
 
     def _is_control_plane(self, action: SetPhase) -> bool:
         return self._roles.get(action.server) is Role.CONTROL_PLANE
@@ -233,18 +244,20 @@ class Run:
             return False
         action = WriteRecord(pool.api.via, claim.ownership, before, before.change)
         with suppress(RpoolError):
-            self._world.carry_out(action, action.limit_seconds)
+            self._world.carry_out(self._of_this_session(action), action.limit_seconds)
             return True
         return False
 
 
 @contextmanager
-def journaled(name: str, pool: Observed, world: World, attempt: Attempt) -> Iterator[Journal]:
+def journaled(
+    name: str, pool: Observed, world: World, attempt: Attempt, lock: Held
+) -> Iterator[Journal]:
     """The journal of an operation, kept on the control planes that the cluster has."""
     with Journal(name, world, attempt.log) as journal:
         for server, claim in pool.claims.items():
             if claim.role is Role.CONTROL_PLANE:
-                journal.keep_on(server, claim.ownership)
+                journal.keep_on(server, replace(claim.ownership, session=lock.session))
         yield journal
 
 

@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from rpool.decide.quorum import majority
-from rpool.errors import ForeignClaim, Refused, RpoolError, Unreachable
+from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable
 from rpool.flow.execute import as_rpool_error
+from rpool.flow.probe import Silent, probe_all
+from rpool.model.claim import Fence
+from rpool.model.observed import Sighting
 from rpool.model.pool import PoolUid
 from rpool.model.server import ServerName
 from rpool.model.world import SessionLock, World
@@ -27,11 +30,46 @@ class Held:
         self._uid = uid
         self._stack = stack
         self._needed = 0
+        self._highest = 0
+        self._acts = False
         self._over = False
         self._guard = threading.Lock()
         self._asked: set[ServerName] = set()
         self._heads: frozenset[ServerName] = frozenset()
         self._locks: dict[ServerName, SessionLock] = {}
+
+    @property
+    def session(self) -> int:
+        """This session's number: above that of every session before it. What this one does on a
+        server ends what an earlier one still tries there (see `model.claim.Fence`).
+        """
+        with self._guard:
+            return 1 + max([self._highest, *(its.number for its in self._locks.values())])
+
+    def outrank(self, number: int) -> None:
+        """Be above a session that the record names. Once this one acts, that is its own."""
+        with self._guard:
+            if not self._acts:
+                self._highest = max(self._highest, number)
+
+    def begins_to_act(self) -> None:
+        with self._guard:
+            self._acts = True
+
+    def look(self, servers: Iterable[ServerName]) -> tuple[dict[ServerName, Sighting], Silent]:
+        """Probe servers behind this session's fence. A higher number than ours that turns up while
+        the lock is ours is that of an earlier session, which the control planes have forgotten (a
+        reboot): ours goes above it. Raises Overtaken where the lock is not ours any more.
+        """
+        names = list(servers)
+        while True:
+            try:
+                return probe_all(self._world, names, fence=Fence(self._uid, self.session))
+            except Overtaken as error:
+                if self.lost() or error.session < self.session:
+                    raise
+                with self._guard:
+                    self._highest = max(self._highest, error.session)
 
     def lost(self) -> bool:
         with self._guard:

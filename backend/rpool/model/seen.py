@@ -121,8 +121,8 @@ class EtcdMember:
 class ClusterSeen:
     """A cluster through one of its control planes. `ca_certificate` is PEM.
 
-    `metallb`: the MetalLB that runs there carries our field manager. `open_to_joiners`: a join token
-    of ours is good. Neither is looked at while the record says that nothing is under way.
+    `metallb`: the MetalLB that runs there carries our field manager; it is not looked at while the
+    record says that nothing is under way. `open_to_joiners`: a join token of ours is there.
     """
 
     nodes: Mapping[ServerName, NodeSeen]

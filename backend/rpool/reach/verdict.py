@@ -19,7 +19,7 @@ from rpool.errors import (
     RpoolError,
     TimedOut,
 )
-from rpool.model.claim import Claim
+from rpool.model.claim import MOST_SESSION, Claim
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
 from rpool.reach.sightings import UNREADABLE, read_claim
@@ -75,7 +75,9 @@ def failure(
         case Exit.LATER:
             summary = f"a later operation has been on {server}"
             detail = f"{doing}: nothing was done there. Plan again: the cluster may have changed."
-            return Overtaken(summary, f"{detail}\n{said}")
+            number = printed.strip()
+            session = int(number) if number.isascii() and number.isdigit() else 0
+            return Overtaken(summary, f"{detail}\n{said}", min(session, MOST_SESSION))
         case Exit.UNCLAIMED:
             summary = f"{server} is not claimed, so nothing was done there"
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")

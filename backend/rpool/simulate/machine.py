@@ -142,8 +142,10 @@ class Machine:
         """No earlier session of the pool's acts here from now on; 0 is none. Raises Overtaken when
         a later one has been here.
         """
-        if session and session < self.sessions.get(uid, 0):
-            raise Overtaken(f"a later operation has been on {self.server.name} (simulated)")
+        latest = self.sessions.get(uid, 0)
+        if session and session < latest:
+            summary = f"a later operation has been on {self.server.name} (simulated)"
+            raise Overtaken(summary, session=latest)
         if session:
             self.sessions[uid] = session
 

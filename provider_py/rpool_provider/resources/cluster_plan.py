@@ -29,8 +29,6 @@ _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 
 def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site | None) -> Plan:
     """The plan of a change in place; `values` has what is configured, and the rest as before."""
-    from rpool.decide.joining import member  # loads all that is done to servers
-
     assert prior.values is not None  # noqa: S101
     _refuse(prior.values, values, changed)
     # A create that was cut off has no certificate yet.

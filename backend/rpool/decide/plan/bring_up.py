@@ -64,7 +64,7 @@ class BringUp:
         }
 
     def _claim(self, name: ServerName) -> Claim:
-        case = self.case
+        case, probed = self.case, self.case.pool.probed(name)
         return Claim(
             uid=case.desired.uid,
             pool=case.spec.name,
@@ -73,6 +73,9 @@ class BringUp:
             phase=Phase.BOOTSTRAPPING,
             epoch=case.epoch,
             since=case.operation.since,
+            server=name,
+            machine_id=probed.machine_id if probed else "",
+            session=case.operation.session,
         )
 
     def _unjoined(self, role: Role | None = None) -> list[ServerName]:

@@ -15,8 +15,8 @@ from rpool.model.step import Step, StepName
 
 
 def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[RpoolError]]:
-    """Steps that take the dead ones out, one after the other and after `turn`, and an error for each
-    that answers.
+    """Steps that take the dead ones out, one after the other and after `turn`; and an error for
+    each that answers.
     """
     steps: list[Step] = []
     errors: list[RpoolError] = []

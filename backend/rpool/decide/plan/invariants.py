@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rpool.decide.plan.case import Case
 from rpool.errors import Bug
@@ -21,7 +22,7 @@ def check(steps: Sequence[Step], case: Case) -> None:
         if _ends_a_living_member(step, case) and not arrivals <= before[step.name]:
             raise Bug(f"{step.name} would not wait for those that join")
     moves = [step for step in steps if _moves_a_control_plane(step)]
-    for one, other in zip(moves, moves[1:], strict=False):
+    for one, other in pairwise(moves):
         if one.name not in before[other.name] and other.name not in before[one.name]:
             raise Bug(f"{one.name} and {other.name} would move two control planes at once")
 

@@ -1,4 +1,4 @@
-"""Rung: the record. It says what is under way before anything is done, and what is settled after."""
+"""Rung: the record. It says what is under way before anything is done, and what is settled then."""
 
 from __future__ import annotations
 

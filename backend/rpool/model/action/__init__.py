@@ -5,8 +5,8 @@ checks that the claim still has this uid and epoch, and only then acts. Every ac
 carried out a second time it finds its work done. All change something, save `AwaitReady`.
 
 An action's class says all that is the same wherever it is carried out: `doing`, the action in words
-for an error's first line; `verb`, its step's name; `limit_seconds`, how long it may take (generous, since it ends a hang and
-measures nothing); and its `guard`.
+for an error's first line; `verb`, its step's name; `limit_seconds`, how long it may take (generous,
+since it ends a hang and measures nothing); and its `guard`.
 """
 
 from __future__ import annotations

@@ -106,6 +106,7 @@ enter_session() {
     if [ "$2" -eq 0 ]; then return 0; fi
     latest=$(latest_session "$1")
     if [ "$latest" -gt "$2" ]; then
+        printf '%s\n' "$latest"
         die "$LATER" "session $latest of this cluster has been here, and this is session $2"
     fi
     if [ "$latest" -lt "$2" ]; then
