@@ -9,8 +9,9 @@ No error ever carries a secret: scripts travel by standard input and are not par
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 Path = tuple[str | int, ...]
@@ -120,7 +121,15 @@ class Overtaken(Refused):
 
 
 class StalePlan(RpoolError):
-    """The world changed between plan and apply: a planned server is no longer to be had."""
+    """The world changed between plan and apply: a planned server is no longer to be had. `taken`:
+    such servers, and why each is not: the next plan is to know.
+    """
+
+    def __init__(
+        self, summary: str, detail: str = "", taken: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        super().__init__(summary, detail)
+        self.taken = dict(taken)
 
 
 class TimedOut(RpoolError):

@@ -58,6 +58,15 @@ class Lock:
         return self.lost_()
 
 
+@dataclass(frozen=True, eq=False)
+class _Late:
+    """An action that goes on by itself, the cluster it joins, and what was being destroyed."""
+
+    action: Action
+    cluster: Cluster | None
+    dying: frozenset[PoolUid]
+
+
 class Fate:
     """The port `rpool.model.world.World` before modelled servers; each effect is judged."""
 
@@ -71,7 +80,7 @@ class Fate:
         self.dying: set[PoolUid] = set()
         self.second: Callable[[], None] = lambda: None
         self.history: list[str] = []
-        self._late: list[tuple[Action, Cluster | None]] = []
+        self._late: list[_Late] = []
         self._turn = threading.RLock()
         self._drained: set[tuple[int, ServerName]] = set()  # by identity of the cluster
         self._members: set[ServerName] = set()
@@ -156,7 +165,8 @@ class Fate:
                 if fault is Fault.KILLED_AFTER:
                     self._effect_if_it_can(action, timeout_seconds)
                 if fault is Fault.LATE and self._begins(action):
-                    self._late.append((action, self._via_cluster(action)))
+                    via = self._via_cluster(action)
+                    self._late.append(_Late(action, via, frozenset(self.dying)))
                 self._dead = True
                 raise Unreachable("killed")
             case Fault.CUT_BEFORE | Fault.CUT_AFTER:
@@ -267,27 +277,35 @@ class Fate:
         """An action that goes on holds its server's lock: it is over before the next one there that
         needs the server to itself. Else it comes at any time.
         """
-        for late, cluster in list(self._late):
+        for late in list(self._late):
             alone = isinstance(action, act.Reset | act.Join | act.Init | act.Prepare) or (
                 isinstance(action, act.SetPhase) and action.phase is Phase.LEAVING
             )
-            if (action.server == late.server and alone) or self.chance.random() < 0.1:
-                self._late.remove((late, cluster))
-                self._finish(late, cluster)
+            if (action.server == late.action.server and alone) or self.chance.random() < 0.1:
+                self._late.remove(late)
+                self._finish(late)
 
     def _await_late(self, server: ServerName) -> None:
         """As a fence does: what goes on there has the server's lock, or is refused from then on."""
-        here = [(late, cluster) for late, cluster in self._late if late.server == server]
-        self._late = [each for each in self._late if each not in here]
-        for late, cluster in here:
-            self._finish(late, cluster)
+        here = [late for late in self._late if late.action.server == server]
+        self._late = [late for late in self._late if late not in here]
+        for late in here:
+            self._finish(late)
 
     def finish_late(self) -> None:
-        for late, cluster in self._late:
-            self._finish(late, cluster)
+        for late in self._late:
+            self._finish(late)
         self._late = []
 
-    def _finish(self, late: Action, cluster: Cluster | None) -> None:
+    def _finish(self, late: _Late) -> None:
+        """What a destroy had begun stays a destroy's, whatever is applied meanwhile."""
+        dying, self.dying = self.dying, self.dying | late.dying
+        try:
+            self._take_effect(late.action, late.cluster)
+        finally:
+            self.dying = dying
+
+    def _take_effect(self, late: Action, cluster: Cluster | None) -> None:
         """By the guard of its time. A join needs its token at its beginning alone."""
         machine = self.world.machines[late.server]
         self.history.append(f"    (late: {late.doing} [{late.server}])")

@@ -28,6 +28,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from fault.fate import Fate, Fault
 from fault.terraform import Wanted, Workspace
@@ -99,6 +100,7 @@ class Schedule:
         self.fate.history = self.history
         self.declared = fleet()
         self.wanted = Wanted()
+        self.uids = count()
         self.state = Workspace(self.connect)
         self.fate.second = self.second_operator
         self.broken = self.fate.broken
@@ -110,11 +112,10 @@ class Schedule:
     def connect(self) -> Site:
         """A new process: it knows nothing of what others have read."""
         self.world.fleet = self.declared
-        number = iter(range(10**6))
         return Site(
             SiteConfig(self.declared, Ssh(Secret("key"))),
             connect=lambda _: self.fate,
-            new_uid=lambda: f"{self.applies:04x}{next(number):04x}",
+            new_uid=lambda: f"{next(self.uids):08x}",
         )
 
     # -- the run -------------------------------------------------------------------------------
@@ -249,7 +250,8 @@ class Schedule:
     def give_up_the_dead(self) -> None:
         """A cluster whose destroy was cut off may have lost its quorum: it is destroyed whole."""
         kept = self.wanted
-        dead = {n for n in kept.clusters if f"pool {n} shows its API" in "".join(self.history[-9:])}
+        said = "".join(self.history[-9:])
+        dead = {n for n in kept.clusters if f"cluster {n} shows its API" in said}
         clusters = {n: s for n, s in kept.clusters.items() if n not in dead}
         nodes = {n: its for n, its in kept.nodes.items() if its[0] not in dead}
         self.wanted = Wanted(clusters, nodes)

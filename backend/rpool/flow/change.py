@@ -99,11 +99,12 @@ def _refuse_if_others_changed(
     members: Membership, prior: PoolView, roles: Mapping[ServerName, Role]
 ) -> None:
     """No server leaves, or comes back, that the plan did not know of, or not as what it is."""
-    own, pinned = members.record.own, members.record.pinned
-    gone = members.among(own.keys(), Part.GONE)
+    pinned, whole = members.record.pinned, members.record.own
+    gone = members.among(whole.keys(), Part.GONE)
+    own = {name: its for name, its in whole.items() if name not in gone}
     changes = {
-        "came": own.keys() - gone - prior.servers.keys() - roles.keys(),
-        "left": (prior.servers.keys() & roles.keys()) - own.keys(),
+        "came": own.keys() - prior.servers.keys() - roles.keys(),
+        "left": (prior.servers.keys() & roles.keys()) - whole.keys(),
         "became an rpool_node's": pinned.keys() & roles.keys(),
         "got another role": {n for n, m in own.items() if roles.get(n, m.role) != m.role},
     }

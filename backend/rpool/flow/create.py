@@ -76,7 +76,7 @@ class Create(Goal):
         ]
         api, _ = reach_api(self._world, self._uid, joined)
         record = (api.cluster.record if api else None) or Record(
-            self._uid, "", 0, 0, None, None, {}
+            self._uid, "", 0, 0, None, self._spec, {}
         )
         may_be_ours = {
             name: Member.of(self._fleet.servers[name], role)

@@ -65,10 +65,11 @@ class Eye:
         return replace(record, members={**self.prior.servers, **record.members})
 
     def _unclear(self, record: Record, api: Api) -> set[ServerName]:
+        if self.one is not None:
+            return {*record.of(Role.CONTROL_PLANE), self.one}
         names = to_ask(record, api.cluster.nodes, self.fleet)
-        if self.one is None:
-            return names
-        return {*record.of(Role.CONTROL_PLANE), self.one}
+        known = self.prior.condition is Condition.INCOMPLETE  # a read has found something
+        return names | set(record.own if known else ())
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         """With the servers that come, and those that go."""

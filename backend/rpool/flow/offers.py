@@ -55,7 +55,7 @@ class Offers:
         every read learns something. `in_use` are members of other clusters, and whose: to know of
         them costs no look.
         """
-        late = frozenset(last_taken)
+        late, members = frozenset(last_taken), frozenset(members)
         open_ = varied(candidates(self._fleet, spec, {*members, *in_use}), uid)
         order = sorted(open_, key=lambda server: server.name in late)
         found: dict[ServerName, str | None] = {}
@@ -66,6 +66,9 @@ class Offers:
             batch = order[start : start + AT_ONCE]
             found |= self._look(batch)
             verified += [server for server in batch if found[server.name] is None]
+        # Another request may want what this one's selector leaves out.
+        beyond = sorted(late & self._fleet.servers.keys() - found.keys() - {*members, *in_use})
+        found |= self._look(self._fleet.servers[name] for name in beyond[:AT_ONCE])
         with self._lock:
             found = {n: f.result() for n, f in self._asked.items() if f.done()} | found
             mine = self._give(uid, verified)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
-from rpool.errors import Refused, RpoolError
+from rpool.errors import Refused, RpoolError, StalePlan
 from rpool.flow.admission import Admission, operation
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.execute import Limits, Ran, carry_out
@@ -108,10 +108,15 @@ class Run:
             if not failed and len(steps) == len(todo.steps):
                 return self._reached(todo, pool)
             errors = failed or errors
-            if ran.halted is not None or not self._goes_on(goal, ran):
+            if ran.halted is not None:
+                break
+            elsewhere, again = goal.replaces(ran), self._may_help_again(ran)
+            if not (elsewhere or again):
                 break
             with suppress(RpoolError):
                 pool = goal.look()
+            if not elsewhere and any(step.server in pool.silent for step, _ in ran.failed):
+                break  # nobody can tell what came of it
         cause = together(errors)
         raise PoolIncomplete(cause, self._left(goal)) if changed else cause
 
@@ -143,8 +148,8 @@ class Run:
     def carry_out(self, steps: Sequence[Step]) -> Ran:
         return carry_out(steps, self._world, self._journal, self._limits, self._bind)
 
-    def _goes_on(self, goal: Goal, ran: Ran) -> bool:
-        """Whether another round may get further."""
+    def _may_help_again(self, ran: Ran) -> bool:
+        """Whether a step that failed may go well in another round; all others are not tried again."""
         again = False
         for step, error in ran.failed:
             self._tries[_key(step)] += 1
@@ -152,7 +157,7 @@ class Run:
                 again = True
             else:
                 self._final.add(_key(step))
-        return goal.replaces(ran) or again
+        return again
 
     # -- what is known only when a step is carried out -------------------------------------------
 
@@ -266,9 +271,16 @@ def _key(step: Step) -> tuple[type[Action], ServerName]:
 
 
 def together(errors: Sequence[RpoolError]) -> RpoolError:
-    """The first error, with the others in its detail."""
-    first, *others = errors
+    """The first error, with the others in its detail. A stale plan comes first: it says what the
+    next one is to know.
+    """
+    stale = [error for error in errors if isinstance(error, StalePlan)]
+    first, *others = sorted(errors, key=lambda error: error not in stale)
     if not others:
         return first
     also = "\n".join(f"Also: {error.summary}" for error in others)
-    return type(first)(first.summary, f"{first.detail}\n{also}".strip())
+    detail = f"{first.detail}\n{also}".strip()
+    if isinstance(first, StalePlan):
+        taken = {name: why for error in stale for name, why in error.taken.items()}
+        return type(first)(first.summary, detail, taken)
+    return type(first)(first.summary, detail)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from rpool.errors import Problem, SpecError
+from rpool.errors import Problem, SpecError, StalePlan
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
@@ -94,7 +94,7 @@ class Cluster:
         the prior one, so that the next plan shows again what is missing.
         """
         from rpool.api import PoolIncomplete
-        from rpool_provider.resources import cluster_plan
+        from rpool_provider.resources import cluster_plan, cluster_private
 
         assert prior.values is not None  # noqa: S101
         assert planned.values is not None  # noqa: S101
@@ -107,8 +107,11 @@ class Cluster:
             changed = site.change_pool(
                 view, spec, roles, attempt("update", "60m", planned.values, stop)
             )
-        except PoolIncomplete as error:
-            return Reply(_held(Held(prior.values), error.view), diagnostic.of_error(error))
+        except (PoolIncomplete, StalePlan) as error:
+            cause = error.cause if isinstance(error, PoolIncomplete) else error
+            left = error.view if isinstance(error, PoolIncomplete) else view
+            known = cluster_private.learned(cause.taken if isinstance(cause, StalePlan) else {})
+            return Reply(_held(Held(prior.values, known), left), diagnostic.of_error(error))
         return Reply(_held(Held(planned.values), changed))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:

@@ -7,11 +7,14 @@ planning be a pure function. It is not shown, but not encrypted either.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rpool.decide.target import Offer
 from rpool.model.server import ServerName
+
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,15 @@ class Known:
     leaving: frozenset[ServerName] = frozenset()
 
 
+def learned(taken: Mapping[ServerName, str]) -> bytes:
+    """What an update that failed leaves for the read before the next plan."""
+    return encode(Known(Offer(taken=taken))) if taken else b""
+
+
 def encode(known: Known) -> bytes:
     return json.dumps(
         {
+            "format": FORMAT,
             "verified": sorted(known.offer.verified),
             "given": sorted(known.offer.given),
             "taken": dict(known.offer.taken),
@@ -38,14 +47,14 @@ def encode(known: Known) -> bytes:
 
 
 def decode(private: bytes) -> Known:
-    """What `encode` made. What does not have its shape is nothing, as after a create: another
-    version of rpool may have written it.
+    """What `encode` made. What does not have its shape or its format is nothing, as after a create:
+    another version of rpool wrote it, and the next read makes it anew.
     """
     try:
         data = json.loads(private or b"{}")
     except (ValueError, RecursionError):
         return Known()
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
         return Known()
     offer = Offer(
         verified=_names(data.get("verified")),

@@ -68,5 +68,7 @@ def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> Rpo
     if pinned:
         return Refused(summary, f"Free it and apply again; or {_ANOTHER}")
     return StalePlan(
-        summary, "Plan again: it will pick another server. What else was planned is done."
+        summary,
+        "Plan again: it will pick another server. What else was planned is done.",
+        taken={name: reason},
     )
