@@ -110,7 +110,8 @@ class Cluster:
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
             left = error.view if isinstance(error, PoolIncomplete) else view
-            known = cluster_private.learned(cause.taken if isinstance(cause, StalePlan) else {})
+            taken = cause.taken if isinstance(cause, StalePlan) else {}
+            known = cluster_private.learned(planned.private or prior.private, taken)
             return Reply(_held(Held(prior.values, known), left), diagnostic.of_error(error))
         return Reply(_held(Held(planned.values), changed))
 

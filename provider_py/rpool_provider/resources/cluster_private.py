@@ -26,9 +26,12 @@ class Known:
     leaving: frozenset[ServerName] = frozenset()
 
 
-def learned(taken: Mapping[ServerName, str]) -> bytes:
-    """What an update that failed leaves for the read before the next plan."""
-    return encode(Known(Offer(taken=taken))) if taken else b""
+def learned(before: bytes, taken: Mapping[ServerName, str]) -> bytes:
+    """What an update that failed leaves for the read before the next plan: all that is known to be
+    taken, so that two sets of servers never take turns. A read that sees one free drops it.
+    """
+    known = decode(before)
+    return encode(Known(Offer(taken={**known.offer.taken, **taken})))
 
 
 def encode(known: Known) -> bytes:
