@@ -6,16 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 import pytest
-from desk import EXAMPLE, Desk, wait_for
-from leftovers import leftovers
-from scenarios.pool import Done, Gaps, Pool
+from desk import Desk, wait_for
+from real_pool import RealPool
 from scenarios.resizing import START, Resizing
 
-from rpool.model.claim import Claim
 from rpool.model.seen import LEAVING_MARK
 
 pytestmark = [
@@ -23,81 +19,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.usefixtures("plain_start"),
 ]
-ADDRESS = "get service hello -o jsonpath='{.status.loadBalancer.ingress[0].ip}'"
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
-ETCDCTL = "etcdctl " + " ".join(
-    f"--{option}=/etc/kubernetes/pki/etcd/{file}"
-    for option, file in (("cacert", "ca.crt"), ("cert", "server.crt"), ("key", "server.key"))
-)
-
-
-class RealPool(Pool):
-    def __init__(
-        self, desk: Desk, variables: dict[str, Any], figure: Callable[[str], None]
-    ) -> None:
-        self.desk = desk
-        self.application = ""
-        self._figure = figure
-        super().__init__(desk.folder, desk.lab.network, variables)
-
-    def terraform(self, *words: str) -> Done:
-        return self.desk.terraform(*words)
-
-    def kubectl(self, words: str) -> str:
-        return self.desk.kubectl(self.with_role("control_plane")[0], words)
-
-    def nodes(self) -> dict[str, str]:
-        lines = self.kubectl("get nodes --no-headers").splitlines()
-        return {line.split()[0]: line.split()[1] for line in lines}
-
-    def dress(self, node: str) -> tuple[dict[str, str], set[str]]:
-        found = json.loads(self.kubectl(f"get node {node} -o json"))
-        taints = {taint["key"] for taint in found["spec"].get("taints", [])}
-        return found["metadata"]["labels"], taints
-
-    def etcd_members(self) -> set[str]:
-        head = self.with_role("control_plane")[0]
-        listed = self.kubectl(f"-n kube-system exec etcd-{head} -- {ETCDCTL} member list")
-        members = [line.split(", ") for line in listed.splitlines()]
-        assert all(fields[1] == "started" for fields in members), listed
-        return {fields[2] for fields in members}
-
-    def leftovers(self, server: str) -> str:
-        return leftovers(self.desk, server)
-
-    def journal_on(self, server: str) -> list[str]:
-        return self.desk.ssh(server, "cat /var/lib/rpool/journal.jsonl").splitlines()
-
-    def lose(self, server: str) -> None:
-        self.desk.power("kill", server)
-
-    def asking(self) -> AbstractContextManager[Gaps]:
-        return self.desk.asking(self.application, "hello-")
-
-    def announces(self) -> bool:
-        return "metallb-system" in self.kubectl("get namespaces -o name")
-
-    def install_application(self) -> None:
-        manifest = (EXAMPLE / "web.yaml").read_text()
-        self.kubectl(f"apply -f - <<'EOF'\n{manifest}\nEOF")
-        wait_for("an address for the application", 120, lambda: self.kubectl(ADDRESS) != "")
-        self.application = f"http://{self.kubectl(ADDRESS)}/"
-
-    def await_application(self) -> None:
-        wait_for("the application", 120, lambda: "hello-" in self.desk.answers(self.application))
-
-    @contextmanager
-    def taken(self, server: str, claim: Claim) -> Iterator[None]:
-        text = json.dumps(claim.as_dict(), indent=1)
-        path = "/var/lib/rpool"
-        self.desk.ssh(server, f"mkdir -p {path} && cat > {path}/claim <<'EOF'\n{text}\nEOF")
-        try:
-            yield
-        finally:
-            self.desk.ssh(server, f"rm -r {path}")
-
-    def figure(self, sentence: str) -> None:
-        self._figure(sentence)
 
 
 @pytest.fixture(scope="module")
