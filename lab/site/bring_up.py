@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lab.packages import apt_repository, everything
 from lab.progress import say, step
 from lab.site import cgroups, layout, machines, mirrors, network
 from lab.site.layout import Lab
-from lab.site.servers import servers
+from lab.site.servers import Server, servers
 from lab.versions import release_of
 
 # a server's processes hold many inotify instances, and the machine's default is 128
@@ -70,13 +71,30 @@ def _begin(cache: Cache, name: str, server_count: int, kubernetes: str, guest: P
 def _install(cache: Cache, lab: Lab) -> None:
     """Make the operator's key and the servers' disks."""
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"operator@{lab.name}", "-f", lab.key)
+    _make_disks(cache, lab, lab.fleet)
+
+
+def _make_disks(cache: Cache, lab: Lab, made: Sequence[Server]) -> None:
     owner_key = lab.key.with_suffix(".pub").read_text()
     apt_key = apt_repository.public_key(cache)
-    for server in lab.fleet:
+    for server in made:
         machines.make_disk(lab, server, owner_key)
         write(lab.disk(server) / "upper" / APT_KEY, apt_key)
     known = [f"{server.address} {machines.host_key(lab, server)}" for server in lab.fleet]
     write(lab.known_hosts, "\n".join(known) + "\n")
+
+
+def reinstall(cache: Cache, lab: Lab, names: Collection[str]) -> None:
+    """Give servers new disks: plain Debian, a new host key, nothing of what was there."""
+    fresh = [lab.server(name) for name in names]
+    for server in fresh:
+        machines.kill(lab, server)
+        shutil.rmtree(lab.disk(server))
+    _make_disks(cache, lab, fresh)
+    for server in fresh:
+        machines.power_on(lab, server)
+    for server in fresh:
+        machines.wait_for_ssh(lab, server)
 
 
 def down(cache: Cache, name: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -74,6 +75,18 @@ def _fact(name: str, *names: str) -> bool:
         return f"{name} 1" in events.read_text()
     except FileNotFoundError:
         return False
+
+
+def commands(*names: str) -> list[str]:
+    """The command line of each process in the group and below."""
+    found = []
+    for group in unified().joinpath(TOP, *names).rglob("cgroup.procs"):
+        with suppress(OSError):  # a group, or a process, that has just gone
+            for process in group.read_text().split():
+                with suppress(OSError):
+                    words = Path("/proc", process, "cmdline").read_bytes()
+                    found.append(words.decode(errors="replace").replace("\0", " ").strip())
+    return found
 
 
 def freeze(frozen: bool, *names: str) -> None:

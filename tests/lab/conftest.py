@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from lab.site import bring_up
 from lab.versions import DEFAULT_KUBERNETES
 from scenarios.state import resources
 
-NAME = "tests"
+NAME = os.environ.get("RPOOL_TESTS_LAB", "tests")  # another one where several people test
 SERVERS = 9
 FIGURES: list[str] = []
 
@@ -35,13 +36,13 @@ def plain_start(desk: Desk) -> None:
     """
     for server in desk.lab.fleet:
         desk.power("power-on", server.name)
-    if not resources(desk.folder):
-        return
-    for path in desk.folder.glob("*.auto.tfvars.json"):
-        path.unlink()
-    write_variables(desk.lab, desk.folder)
-    destroyed = desk.terraform("destroy", "-auto-approve")
-    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    if resources(desk.folder):
+        for path in desk.folder.glob("*.auto.tfvars.json"):
+            path.unlink()
+        write_variables(desk.lab, desk.folder)
+        destroyed = desk.terraform("destroy", "-auto-approve")
+        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    desk.reinstall(desk.claims().keys())
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 from lab.cache import default_cache
 from lab.settings import site, write_variables
+from lab.site import bring_up
 from lab.site.layout import Lab
 from lab.terraform import terraform
 from scenarios import state
@@ -24,6 +27,7 @@ from scenarios.pool import Done, Gaps
 CHECKOUT = Path(__file__).parent.parent.parent
 EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
+CLAIM = "/var/lib/rpool/claim"
 
 
 @dataclass(frozen=True)
@@ -44,29 +48,62 @@ class Desk:
     def vip(self) -> str:
         return str(self.site["vips"][0])
 
+    @property
+    def temporary(self) -> Path:
+        """What a started terraform and its plugin have as TMPDIR: where a killed one leaves it."""
+        return self.folder / "tmp"
+
     def words(self, *command: str) -> list[str]:
         return ["nsenter", f"--net=/run/netns/{self.lab.desk}", "--", *command]
 
     def terraform(self, *words: str, log: Path | None = None, **more: str) -> Done:
         """Run it; `more` is for its environment."""
-        environment = {
-            **os.environ,
-            **more,
-            "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc"),
-            "TF_IN_AUTOMATION": "1",
-        }
         if log is not None:
-            environment |= {"TF_LOG": "TRACE", "TF_LOG_PATH": str(log)}
-        command = self.words(self.binary, words[0], "-no-color", *words[1:])
+            more |= {"TF_LOG": "TRACE", "TF_LOG_PATH": str(log)}
         return subprocess.run(
-            command,
-            env=environment,
+            self._terraform(words),
+            env=_environment(more),
             cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
         )
+
+    def start_terraform(self, *words: str, log: Path) -> subprocess.Popen[str]:
+        """Let it run: the process is terraform's own, and `log` gets what the provider logs."""
+        self.temporary.mkdir(exist_ok=True)
+        environment = {
+            "TF_LOG_PROVIDER": "INFO",
+            "TF_LOG_PATH": str(log),
+            "TMPDIR": str(self.temporary),
+        }
+        with log.with_suffix(".out").open("w") as printed:
+            return subprocess.Popen(
+                self._terraform(words),
+                env=_environment(environment),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def _terraform(self, words: Sequence[str]) -> list[str]:
+        return self.words(self.binary, words[0], "-no-color", *words[1:])
+
+    def claims(self) -> dict[str, dict[str, Any]]:
+        """What the claim files on all servers say; servers without one are left out."""
+        names = [server.name for server in self.lab.fleet]
+        with ThreadPoolExecutor(max_workers=len(names)) as threads:
+            texts = threads.map(lambda name: self.ssh(name, f"cat {CLAIM} 2>/dev/null || :"), names)
+            found = dict(zip(names, texts, strict=True))
+        return {name: json.loads(text) for name, text in found.items() if text}
+
+    def reinstall(self, names: Collection[str]) -> None:
+        """Give servers a new disk, and put their new host keys into the configuration."""
+        bring_up.reinstall(default_cache(), self.lab, names)
+        write_variables(self.lab, self.folder)
 
     def state(self) -> dict[str, Any]:
         """The attributes of the cluster `demo`; empty when it is not in the state."""
@@ -119,6 +156,15 @@ class Desk:
             stop.set()
             thread.join()
             gaps.close()
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {
+        **os.environ,
+        **more,
+        "TF_CLI_CONFIG_FILE": str(CHECKOUT / "build" / "terraformrc"),
+        "TF_IN_AUTOMATION": "1",
+    }
 
 
 def wait_for(what: str, seconds: float, holds: Callable[[], bool]) -> float:
