@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := backend provider_py lab tests
 
-.PHONY: setup demo demo-down test test-quick check format bench generate lock clean doctor
+.PHONY: setup demo demo-down test test-quick soak check format bench generate lock clean doctor
 
 doctor:
 	@sh lab/doctor.sh $(PYTHON)
@@ -39,6 +39,11 @@ test: setup check test-quick
 test-quick: setup
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
+
+# Terraform killed at fifteen points and more, on the lab's servers: up to an hour.
+soak: setup
+	$(BIN)/python -m lab packages
+	$(BIN)/pytest -v -m lab tests/lab/test_killed.py
 
 check: setup
 	$(BIN)/ruff format --check $(SOURCES)
