@@ -12,6 +12,9 @@ from lab.site.layout import Lab
 from lab.site.servers import Server
 
 BITS = 24
+# Without one of its own a bridge takes the least of its ports': then each cable that is plugged in
+# may change it, and servers ask a gateway that is not there until their neighbour entry expires.
+GATEWAY_MAC = "0a:58:00:00:00:01"
 # no namespace name of ours has fewer characters than this
 NAMESPACES = Path("/run/netns")
 
@@ -21,7 +24,10 @@ def build(lab: Lab) -> None:
     for namespace in (lab.switch, lab.desk):
         run("ip", "netns", "add", namespace)
         run("ip", "-n", namespace, "link", "set", "lo", "up")
-    _ip(lab.switch, "link add br0 type bridge forward_delay 0 mcast_snooping 0")
+    _ip(
+        lab.switch,
+        f"link add br0 address {GATEWAY_MAC} type bridge forward_delay 0 mcast_snooping 0",
+    )
     _ip(lab.switch, f"address add {lab.gateway}/{BITS} dev br0")
     _ip(lab.switch, "link set br0 up")
     _ip(lab.switch, f"link add desk type veth peer name eth0 netns {lab.desk}")
