@@ -70,7 +70,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
         )
 
-    def start_terraform(self, *words: str, log: Path) -> subprocess.Popen[str]:
+    def start_terraform(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
         """Let it run: the process is terraform's own, and `log` gets what the provider logs."""
         self.temporary.mkdir(exist_ok=True)
         environment = {
@@ -86,7 +86,6 @@ class Desk:
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
-                text=True,
             )
 
     def _terraform(self, words: Sequence[str]) -> list[str]:

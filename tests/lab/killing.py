@@ -97,7 +97,7 @@ def killed_at(desk: Desk, point: Point) -> Killed:
             _await(point, desk.lab, terraform, log)
             time.sleep(point.seconds)
         finally:
-            tree = _Tree(terraform, stack)
+            tree = Tree(terraform, stack)
             tree.kill()
         seconds = time.monotonic() - begun
         ended_after = tree.await_end()
@@ -107,9 +107,9 @@ def killed_at(desk: Desk, point: Point) -> Killed:
     return killed
 
 
-def _await(point: Point, lab: Lab, terraform: subprocess.Popen[str], log: Path) -> None:
+def _await(point: Point, lab: Lab, terraform: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + REACHED_SECONDS
-    while not point.is_reached(_said(log), lab):
+    while not point.is_reached(said(log), lab):
         if terraform.poll() is not None:
             printed = log.with_suffix(".out").read_text()
             raise AssertionError(f"the apply ended before: {point}\n{printed}")
@@ -117,9 +117,11 @@ def _await(point: Point, lab: Lab, terraform: subprocess.Popen[str], log: Path) 
         time.sleep(0.005)
 
 
-def _said(log: Path) -> list[Said]:
+def said(log: Path) -> list[Said]:
+    """What a log has by now; not its last line while that is half written."""
     text = log.read_text() if log.exists() else ""
-    lines = [{k: quoted or bare for k, quoted, bare in FIELD.findall(x)} for x in text.splitlines()]
+    whole = text.rpartition("\n")[0].splitlines()
+    lines = [{k: quoted or bare for k, quoted, bare in FIELD.findall(line)} for line in whole]
     return [
         Said(line["server"], line["step"], Result(line["outcome"]))
         for line in lines
@@ -128,19 +130,19 @@ def _said(log: Path) -> list[Said]:
 
 
 def _killed(log: Path, seconds: float, ended_after: float) -> Killed:
-    said = _said(log)
+    lines = said(log)
     started, done, failed = (
-        frozenset(its.step for its in said if its.outcome is outcome)
+        frozenset(its.step for its in lines if its.outcome is outcome)
         for outcome in (Result.STARTED, Result.DONE, Result.FAILED)
     )
-    servers = frozenset(its.server for its in said)
+    servers = frozenset(its.server for its in lines)
     return Killed(seconds, servers, started - done - failed, done, ended_after)
 
 
-class _Tree:
+class Tree:
     """Terraform, its plugins (all that it started itself) and what these have started."""
 
-    def __init__(self, terraform: subprocess.Popen[str], stack: ExitStack) -> None:
+    def __init__(self, terraform: subprocess.Popen[bytes], stack: ExitStack) -> None:
         self._terraform = terraform
         parents = _parents()
         plugins = [pid for pid, parent in parents.items() if parent == terraform.pid]
