@@ -161,7 +161,8 @@ def finish(pool: RealPool, what: str, point: Point) -> None:
     assert applied.returncode == 0, f"{killed}\n{applied.stdout}{applied.stderr}"
     pool.figure(
         f"{what} killed after {killed.seconds:.1f} s ({point}; running: "
-        f"{', '.join(sorted(killed.running)) or 'nothing'}), finished in {seconds:.1f} s"
+        f"{', '.join(sorted(killed.running)) or 'nothing'}; all that it had started here ended "
+        f"{killed.ended_after_seconds:.1f} s later), finished in {seconds:.1f} s"
     )
     pool.assert_settled()
     assert_claimed_by_this_cluster_alone(pool, killed.servers)
