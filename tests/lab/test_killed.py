@@ -55,7 +55,7 @@ CREATES = [
     pytest.param(Point("init *", seconds=4, command="kubeadm init"), id="in-init"),
     pytest.param(Point("init *", Result.DONE), id="after-init", marks=soak),
     pytest.param(Point("metallb", seconds=0.7), id="in-network-and-metallb", marks=soak),
-    pytest.param(Point("join *", command="kubeadm join"), id="in-a-worker's-join", marks=soak),
+    pytest.param(Point("join *", command="kubeadm join"), id="in-worker-join", marks=soak),
     pytest.param(Point("join *", Result.DONE), id="joined-and-no-member-yet", marks=soak),
     pytest.param(Point("record settled"), id="before-the-record-is-settled", marks=soak),
     pytest.param(Point("record settled", Result.DONE), id="settled-and-not-told", marks=soak),
@@ -86,12 +86,12 @@ CHANGES = [
     ),
     pytest.param(
         Change(sized(2), sized(2, 3), Point("join *", seconds=4, command="kubeadm join")),
-        id="in-a-control-plane's-join",
+        id="in-control-plane-join",
         marks=soak,
     ),
     pytest.param(
         Change(sized(2, 3), sized(2), Point("step down *", seconds=0.5)),
-        id="in-a-control-plane's-step-down",
+        id="in-step-down",
         marks=soak,
     ),
 ]
