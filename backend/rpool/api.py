@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,7 @@ class Site:
 
         self.check_pool(spec)
         uid = self._new_uid()
-        return self._see(create(uid, spec, self.config.fleet, self.world(), attempt))
+        return self._see(create(uid, spec, self.config.fleet, self.world(), self._by(attempt)))
 
     def change_pool(
         self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt
@@ -114,7 +114,7 @@ class Site:
 
         with self._alone(prior.uid, attempt):
             fleet = self.config.fleet
-            return self._see(change(prior, wanted, roles, fleet, self.world(), attempt))
+            return self._see(change(prior, wanted, roles, fleet, self.world(), self._by(attempt)))
 
     def read_pool(self, prior: PoolView, last_taken: Iterable[ServerName] = ()) -> Found:
         """Look at the pool again, and for spares. Unreachable is a warning with the prior view, not
@@ -135,7 +135,15 @@ class Site:
         from rpool.flow.destroy import destroy
 
         with self._alone(prior.uid, attempt):
-            return destroy(prior, self.config.fleet, self.world(), attempt)
+            return destroy(prior, self.config.fleet, self.world(), self._by(attempt))
+
+    def leave_pool(self, prior: PoolView) -> tuple[ServerName, ...] | None:
+        """The servers of a create that never came to its end, which the next one of that name goes
+        on with; None where they are to be given back. Changes nothing.
+        """
+        from rpool.flow.destroy import leave
+
+        return leave(prior, self.config.fleet, self.world())
 
     def find_pool(self, uid_or_name: str) -> Pool:
         """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,
@@ -150,6 +158,9 @@ class Site:
         from rpool.flow.survey import survey
 
         return survey(self.world(), self.config.fleet)
+
+    def _by(self, attempt: Attempt) -> Attempt:
+        return replace(attempt, owner=attempt.owner or self.config.owner)
 
     def world(self) -> World:
         with self._lock:
@@ -175,7 +186,8 @@ class Site:
         pool = self._pool(request.pool)
         with self._alone(pool.uid, attempt):
             fleet, world = self.config.fleet, self.world()
-            pin(pool, request.server, request.spec, fleet, world, attempt, is_new=is_new)
+            by = self._by(attempt)
+            pin(pool, request.server, request.spec, fleet, world, by, is_new=is_new)
 
     def unpin_node(self, uid: PoolUid, server: ServerName, attempt: Attempt) -> None:
         """Take one server out of a pool again; one that is gone has taken it along. Raises as
@@ -194,7 +206,7 @@ class Site:
         except NoApi as dead:
             pool = dead.view
         with self._alone(pool.uid, attempt):
-            unpin(pool, server, self.config.fleet, self.world(), attempt)
+            unpin(pool, server, self.config.fleet, self.world(), self._by(attempt))
 
     def read_node(self, uid: PoolUid, server: ServerName) -> NodeFound:
         """What one server of a pool is like now. Unreachable is data, not an error."""

@@ -81,6 +81,13 @@ SITE = Schema(
                 "state is in `.rpool-simulated.json` beside the configuration.",
             ),
             optional("mirrors", _MIRRORS, "Where software comes from, instead of upstream."),
+            optional(
+                "owner",
+                STRING,
+                "Who works here, as claims and records say it. The workspace of an HCP Terraform "
+                "run, else user@host, unless set. A create that was cut off is gone on with by "
+                "its owner alone: set it where applies run on changing machines.",
+            ),
         )
     ),
     "One provider block is one site: its servers, how to reach them, where software comes from.",

@@ -46,7 +46,8 @@ def test_a_pool_is_found_by_its_uid_and_by_its_name_as_it_was_made(attribute: st
 
 def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
     stage = Stage(10)
-    one, other = _made(stage, SMALL), _made(stage, SMALL)
+    elsewhere = replace(SMALL, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.202")))
+    one, other = _made(stage, SMALL), _made(stage, elsewhere)
     summary, detail = _problem(stage, SMALL.name)
     assert summary == "2 clusters are called batch"
     assert one.uid in detail

@@ -79,6 +79,7 @@ class SiteModel(Model):
     ssh: _Ssh | None = None
     simulate: _Simulate | None = None
     mirrors: _Mirrors = _Mirrors.model_construct()
+    owner: Annotated[str, AfterValidator(values.owner)] = ""
 
     def build(self) -> site.SiteConfig:
         return site.SiteConfig(
@@ -86,6 +87,7 @@ class SiteModel(Model):
             ssh=site.Ssh(Secret(self.ssh.private_key), self.ssh.user) if self.ssh else _NO_SSH,
             mirrors=site.Mirrors(**self.mirrors.model_dump()),
             simulated=self.simulate is not None,
+            owner=self.owner,
         )
 
     def _fleet(self) -> Fleet:

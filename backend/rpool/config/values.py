@@ -19,6 +19,7 @@ HOST_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
+OWNER = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.@/ ]*")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
@@ -45,6 +46,11 @@ def dns_label(most: int) -> Callable[[str], str]:
         f"a DNS label: 1 to {most} lower-case letters, digits or hyphens, "
         "beginning and ending with a letter or digit",
     )
+
+
+def owner(value: str) -> str:
+    what = "a name of 1 to 100 letters, digits, spaces or characters of - _ . @ /"
+    return matching(OWNER, 100, what)(value)
 
 
 def version(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 import socket
 import threading
@@ -19,8 +20,10 @@ from rpool.model.world import World
 TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105 an alphabet, not a password
 
 
-def owner() -> str:
-    """Who works here, for people: `user@host`."""
+def default_owner() -> str:
+    """Who works here: the HCP Terraform workspace of this run, or else `user@host`."""
+    if workspace := os.environ.get("TFC_WORKSPACE_SLUG"):
+        return workspace
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # no passwd entry, as in a container of some CI
@@ -28,10 +31,10 @@ def owner() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def operation() -> Operation:
+def operation(owner: str) -> Operation:
     """A new operation, with an id that no other has."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    return Operation(secrets.token_hex(8), owner(), since)
+    return Operation(secrets.token_hex(8), owner or default_owner(), since)
 
 
 def join_secrets() -> JoinSecrets:

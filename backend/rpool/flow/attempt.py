@@ -18,20 +18,28 @@ Log = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a verb is to be carried out: how long at most, when to stop, whom to tell."""
+    """How a verb is to be carried out: how long at most, when to stop, whom to tell.
+
+    `owner` is who works here, for claims and records; `warn` gets sentences for the user.
+    """
 
     timeout_seconds: float
     stop: threading.Event = field(default_factory=threading.Event)
     log: Log = lambda event: None
+    owner: str = ""
+    warn: Callable[[str], None] = lambda text: None
 
 
 class PoolIncomplete(RpoolError):
-    """A verb that got only part of the way. `view` is what there is now (None: nothing)."""
+    """A verb that got only part of the way. `view` is what there is now (None: nothing). `usable`:
+    a create's API serves on all of its control planes, so that the next apply can mend the rest.
+    """
 
-    def __init__(self, cause: RpoolError, view: PoolView | None) -> None:
+    def __init__(self, cause: RpoolError, view: PoolView | None, *, usable: bool = False) -> None:
         super().__init__(cause.summary, cause.detail)
         self.cause = cause
         self.view = view
+        self.usable = usable
 
 
 @dataclass(frozen=True, slots=True)

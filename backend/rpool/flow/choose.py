@@ -6,7 +6,7 @@ place of those that turn out to be taken, dirty, too small or out of reach.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from rpool.decide.rules import does_not_fit
 from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
 from rpool.flow.probe import probe_all
 from rpool.model.observed import Sighting
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.world import World
@@ -36,11 +36,12 @@ def choose(
     spec: PoolSpec,
     fleet: Fleet,
     world: World,
-    uid: PoolUid,
     kept: Mapping[ServerName, Role] | None = None,
     excluded: Mapping[ServerName, str] | None = None,
+    noticed: Callable[[Probed], None] = lambda probed: None,
 ) -> Chosen:
     """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
+    `noticed` gets each other one that was looked at, and may raise.
 
     Raises DoesNotFit with the reason for each server passed over, Refused with all findings of the
     preflight. Nothing has been changed then.
@@ -48,7 +49,7 @@ def choose(
     kept, reasons = kept or {}, dict(excluded or {})
     seen: dict[ServerName, Sighting] = {}
     while True:
-        placement = place(spec, candidates(fleet, spec, reasons), kept, uid)
+        placement = place(spec, candidates(fleet, spec, reasons), kept, spec.name)
         if placement.shortfall is not None:
             raise does_not_fit(spec, fleet, placement.shortfall, reasons)
         found, lost = probe_all(world, [name for name in placement.roles if name not in seen])
@@ -57,7 +58,10 @@ def choose(
         if gone := [error for name, error in lost.items() if name in kept]:
             raise gone[0]  # to forget a member would orphan it
         new = {name: error.summary for name, error in lost.items()}
-        new |= _unusable(fleet, {n: s.probed for n, s in found.items() if n not in kept})
+        others = {n: s.probed for n, s in found.items() if n not in kept}
+        for probed in others.values():
+            noticed(probed)
+        new |= _unusable(fleet, others)
         if not new:
             new = _odd_ones({name: seen[name] for name in placement.roles}, kept)
         if not new:

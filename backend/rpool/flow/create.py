@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rpool.decide.membership import Membership, Part
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
@@ -12,11 +13,13 @@ from rpool.errors import (
     SpecError,
     Unreachable,
 )
+from rpool.flow.admission import default_owner
 from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.choose import Chosen, choose
 from rpool.flow.contact import reach_api
 from rpool.flow.execute import Ran, as_rpool_error
 from rpool.flow.reconcile import Goal, Run, journaled
+from rpool.flow.resume import Namesake, Resume
 from rpool.flow.session import Held, session
 from rpool.flow.view import of_spec
 from rpool.model.action import Init, Join, Prepare, TakeClaim
@@ -24,6 +27,7 @@ from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.record import Member, Record
+from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step
 from rpool.model.view import Condition, PoolView
@@ -35,12 +39,14 @@ def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: At
     afterwards.
     """
     goal: Create | None = None
-    empty = Observed(uid)
+    attempt = replace(attempt, owner=attempt.owner or default_owner())
+    resume = Resume(uid, spec, fleet, world, attempt, attempt.owner)
     try:
         with session(world, uid, ()) as lock:
             goal = Create(uid, spec, fleet, world, lock)
-            with journaled(spec.name, empty, world, attempt, lock) as journal:
-                return Run(fleet, world, attempt, lock, journal).reconcile(goal, empty)
+            pool = goal.first(resume)
+            with journaled(spec.name, pool, world, attempt, lock) as journal:
+                return Run(fleet, world, attempt, lock, journal).reconcile(goal, pool)
     except PoolIncomplete:
         raise
     except Exception as error:  # whatever it is, what was claimed must get into the state
@@ -62,9 +68,23 @@ class Create(Goal):
         self._world = world
         self._lock = lock
         self._chosen = Chosen({}, {})
+        self._next: Chosen | None = None
         self._excluded: dict[ServerName, str] = {}
         self._error: RpoolError | None = None
         self.tried: dict[ServerName, Role] = {}
+
+    def first(self, resume: Resume) -> Observed:
+        """What there is to begin with: nothing, or what an earlier create of that name has left."""
+
+        def notice(probed: Probed) -> None:
+            if probed.claim is not None and probed.claim.pool == self._spec.name:
+                raise Namesake
+
+        try:
+            self._next = choose(self._spec, self._fleet, self._world, noticed=notice)
+        except Namesake:
+            self.tried = resume.take_over()
+        return self.look() if self.tried else Observed(self._uid)
 
     def look(self) -> Observed:
         seen, silent = self._lock.look(self.tried)
@@ -107,8 +127,11 @@ class Create(Goal):
         return Desired(self._uid, self._spec, chosen.roles)
 
     def _choose(self, kept: Mapping[ServerName, Role]) -> Chosen:
+        chosen, self._next = self._next, None
+        if chosen is not None:
+            return chosen
         try:
-            return choose(self._spec, self._fleet, self._world, self._uid, kept, self._excluded)
+            return choose(self._spec, self._fleet, self._world, kept, self._excluded)
         except RpoolError as why:
             if self._error is None:
                 raise
@@ -129,6 +152,11 @@ class Create(Goal):
             self._error = self._error or error
             self._excluded[name] = error.summary
             self._lock.drop(name)
+
+    def is_usable(self, members: Membership) -> bool:
+        """Whether the API serves on all control planes: the next apply can mend the rest."""
+        names = {name for name, its in self._chosen.roles.items() if its is _HEAD}
+        return members.among(names, Part.MEMBER) == names
 
     def unseen(self) -> PoolView | None:
         """The servers that may be claimed: those that a look does not exclude."""

@@ -57,6 +57,16 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     return (*_let_go(marked), *unasked, *_said(ran))
 
 
+def leave(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, ...] | None:
+    """The servers that a create can go on with, which never came to its end; None where it did, so
+    that they are to be given back. Nothing is changed.
+    """
+    api, record = _api(prior, fleet, world)
+    if record is not None:
+        return tuple(sorted(record.members)) if record.settled is None else None
+    return tuple(sorted(prior.servers)) if not prior.ca_certificate and api is None else None
+
+
 def _api(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Record | None]:
     try:
         api, _ = api_of(prior, fleet, world)

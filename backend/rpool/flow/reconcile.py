@@ -69,6 +69,10 @@ class Goal(ABC):
         """Whether what failed is to be tried in another way: by default it is not."""
         return False
 
+    def is_usable(self, members: Membership) -> bool:
+        """Whether what a create has left is a cluster that the next apply can mend."""
+        return False
+
 
 class Run:
     """One operation on one cluster, under its session lock."""
@@ -81,7 +85,7 @@ class Run:
         self._lock = lock
         self._journal = journal
         self._limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop, lock.lost)
-        self._operation = operation()
+        self.operation = operation(attempt.owner)
         lock.begins_to_act()
         self._admission = Admission(world)
         self._roles: dict[ServerName, Role] = {}
@@ -118,7 +122,10 @@ class Run:
             if not elsewhere and any(step.server in pool.silent for step, _ in ran.failed):
                 break  # nobody can tell what came of it
         cause = together(errors)
-        raise PoolIncomplete(cause, self._left(goal)) if changed else cause
+        if not changed:
+            raise cause
+        view, usable = self._left(goal)
+        raise PoolIncomplete(cause, view, usable=usable)
 
     def _plan(self, goal: Goal, pool: Observed) -> tuple[Plan, Observed]:
         desired = goal.want(pool)
@@ -130,8 +137,8 @@ class Run:
         self._members = frozenset(pool.record.members if pool.record else ())
         if pool.api is not None:
             self._admission.know(pool.api.cluster.ca_certificate)
-        self._operation = replace(self._operation, session=self._lock.session)
-        return plan(desired, pool, self._operation, self._fleet)
+        self.operation = replace(self.operation, session=self._lock.session)
+        return plan(desired, pool, self.operation, self._fleet)
 
     def _untried(self, steps: Sequence[Step]) -> list[Step]:
         """The steps without those that failed before, and without what needs them."""
@@ -149,7 +156,7 @@ class Run:
         return carry_out(steps, self._world, self._journal, self._limits, self._bind)
 
     def _may_help_again(self, ran: Ran) -> bool:
-        """Whether a step that failed may go well in another round; all others are not tried again."""
+        """Whether a step that failed may go well in another round; others are not tried again."""
         again = False
         for step, error in ran.failed:
             self._tries[_key(step)] += 1
@@ -226,25 +233,26 @@ class Run:
     def _is_pinned(self, server: ServerName) -> bool:
         return self._fleet.servers[server].reserved
 
-    def _left(self, goal: Goal) -> PoolView | None:
-        """What there is after an operation that did not get all the way. Where that is what was
-        settled before, the record says so again.
+    def _left(self, goal: Goal) -> tuple[PoolView | None, bool]:
+        """What there is after an operation that did not get all the way, and whether that is a
+        cluster to go on with. Where it is what was settled before, the record says so again.
         """
         try:
             pool = goal.look()
         except RpoolError:
-            return goal.unseen()
-        if pool.api is None or pool.record is None:
-            return goal.unseen()
+            return goal.unseen(), False
+        if pool.api is None or pool.api.cluster.record is None or pool.record is None:
+            return goal.unseen(), False
         members = Membership(pool.record, pool, self._fleet)
         before = record.as_before(members)
         if before is not None and self._write(pool, before):
             members = replace(members, record=before)
-        return of_members(members, pool.api.cluster.ca_certificate)
+        view = of_members(members, pool.api.cluster.ca_certificate)
+        return view, goal.is_usable(members)
 
     def _write(self, pool: Observed, before: Record) -> bool:
         """Whether the record was written; only over our own, and only while the lock is ours."""
-        ours = before.change == self._operation.change and not self._limits.lock_lost()
+        ours = before.change == self.operation.change and not self._limits.lock_lost()
         if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
             return False
         action = WriteRecord(pool.api.via, claim.ownership, before, before.change)

@@ -41,10 +41,11 @@ class Mirrors:
 @dataclass(frozen=True, slots=True)
 class SiteConfig:
     """With `simulated` the fleet is modelled: nothing is reached, so `ssh` and `mirrors` are not
-    used.
+    used. `owner` says who works here; empty: the workspace of the run, or user@host.
     """
 
     fleet: Fleet
     ssh: Ssh
     mirrors: Mirrors = field(default_factory=Mirrors)
     simulated: bool = False
+    owner: str = ""

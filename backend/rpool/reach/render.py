@@ -52,7 +52,7 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
             owned = common | guarded(action.server, action.claim.ownership)
             return compose(
                 ("library", "traces", "guard", "claim"),
-                {**owned, **cni.TRACES, "CLAIM_TEXT": text},
+                {**owned, **_over(action.over), **cni.TRACES, "CLAIM_TEXT": text},
             )
         case act.AwaitReady():
             nodes = " ".join(f"node/{name}" for name in action.nodes)
@@ -65,6 +65,12 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
             owned = common | guarded(action.server, action.ownership)
             owned |= {"GUARD": action.guard.value}
             return compose(("library", "guard", *parts), owned | variables)
+
+
+def _over(ownership: Ownership | None) -> Variables:
+    if ownership is None:
+        return {"OVER_UID": "", "OVER_EPOCH": ""}
+    return {"OVER_UID": ownership.uid, "OVER_EPOCH": str(ownership.epoch)}
 
 
 def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variables]:

@@ -228,7 +228,10 @@ class SimulatedWorld:
     def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
         name, ours = machine.server.name, action.claim.ownership
         machine.check_readable()
-        if machine.claim is not None:
+        there, over = machine.claim, action.over
+        if there and over and (there.uid, there.epoch) == (over.uid, over.epoch):
+            machine.claim = action.claim
+        elif machine.claim is not None:
             machine.check_claim(ours)
         elif machine.traces:
             raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")

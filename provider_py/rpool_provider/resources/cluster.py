@@ -7,10 +7,13 @@ needs is imported in it: most processes that Terraform starts are there to valid
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rpool.errors import Problem, SpecError, StalePlan
+from rpool.errors import Problem, RpoolError, SpecError, StalePlan
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
@@ -48,11 +51,11 @@ class Cluster:
 
         if config is None:
             _refuse_if_protected(prior.values)
-            return Plan(None, prior.private)
+            return Plan(None)
         values = planning.planned(CLUSTER.root, config, prior.values)
         if prior.values is None:
             known = values | {"endpoint": cluster_state.endpoint(values)}
-            return Plan(known, diagnostics=_likely(values, site))
+            return Plan(known, _replaces(values), diagnostics=_likely(values, site))
         if not prior.values["kubernetes_version"]:  # see cluster_state.remains
             return Plan(values | {"id": UNKNOWN}, prior.private, [("kubernetes_version",)])
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
@@ -83,11 +86,18 @@ class Cluster:
         assert planned.values is not None  # noqa: S101
         spec = cluster_state.spec(planned.values)
         assert spec is not None  # noqa: S101 all that was planned is known by now
+        said: list[str] = []
+        its = replace(attempt("create", "60m", planned.values, stop), warn=said.append)
         try:
-            view = site.create_pool(spec, attempt("create", "60m", planned.values, stop))
+            view = site.create_pool(spec, its)
         except PoolIncomplete as error:
-            return Reply(_held(planned, error.view), diagnostic.of_error(error))
-        return Reply(_held(planned, view))
+            warnings = [diagnostic.warning(text) for text in said]
+            held = _held(Held(planned.values), error.view)
+            if error.usable:  # an error would taint it, and the next apply build it anew
+                return Reply(held, [*warnings, _to_be_mended(spec.name, error)])
+            return Reply(held, [*warnings, *diagnostic.of_error(error)])
+        warnings = [diagnostic.warning(text) for text in said]
+        return Reply(_held(Held(planned.values), view), warnings)
 
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
         """What fails before anything was changed leaves the prior state; after that, its size is
@@ -120,6 +130,8 @@ class Cluster:
 
         assert prior.values is not None  # noqa: S101
         view = cluster_state.view(prior.values)
+        if prior.private == _replaces(prior.values) and (left := site.leave_pool(view)) is not None:
+            return Reply(Held(None), _left(view.name, left))
         if prior.values["ca_certificate"]:  # else it never came to be, and is to be made anew
             _refuse_if_protected(prior.values)  # -replace asks for no plan of this half
         try:
@@ -144,6 +156,32 @@ class Cluster:
 
     def upgrade(self, version: int, state: Values) -> Values:
         return state
+
+
+def _replaces(values: Values) -> bytes:
+    """Private data of a create's plan. The destroying half of a replacement gets it, too, and so
+    knows that a create of the same name follows.
+    """
+    name = values["name"]
+    return json.dumps({"format": 1, "creates": name}).encode() if isinstance(name, str) else b""
+
+
+def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:
+    if not servers:
+        return []
+    return [
+        diagnostic.warning(
+            f"Cluster {name} was never made to its end: the create that follows goes on with it",
+            f"{', '.join(servers)} stay claimed meanwhile.",
+        )
+    ]
+
+
+def _to_be_mended(name: str, error: RpoolError) -> Diagnostic:
+    return diagnostic.warning(
+        f"Cluster {name} serves, but is incomplete: {error.summary}",
+        f"{error.detail}\nThe next apply mends it: condition is incomplete until then.".lstrip(),
+    )
 
 
 def _held(held: Held, view: PoolView | None) -> Held:

@@ -14,11 +14,13 @@ from rpool.model.server import Server, ServerName
 @dataclass(frozen=True, slots=True)
 class TakeClaim:
     """Publish `claim` on the server, atomically. Refused when the server has another claim, or
-    none and traces of kubeadm (it is dirty). A claim with the same ownership is simply ours.
+    none and traces of kubeadm (it is dirty). A claim with the same ownership is simply ours. One
+    that is `over` is replaced: what is left of a create that was cut off is taken over by another.
     """
 
     server: ServerName
     claim: Claim
+    over: Ownership | None = None
     verb: ClassVar[str] = "claim"
     limit_seconds: ClassVar[float] = 90
 

@@ -1,12 +1,16 @@
 # shellcheck shell=sh
 # Publishes our claim: written and fsynced under another name first, then given its own by a hard
-# link, which fails when there is one. A claim of the same ownership is simply ours.
+# link, which fails when there is one. A claim of the same ownership is simply ours; one that is of
+# $OVER_UID and $OVER_EPOCH is replaced.
 
 main() {
-    if read_claim; then refuse_others; fi # without a wait
+    if read_claim && ! is_over; then refuse_others; fi # without a wait
     lock_server 30
     lock_claim
-    if read_claim; then
+    if read_claim && is_over; then
+        enter_session "$CLAIM_UID" "$SESSION"
+        take_over
+    elif read_claim; then
         refuse_others
         enter_session "$CLAIM_UID" "$SESSION"
     else
@@ -14,6 +18,20 @@ main() {
         enter_session "$CLAIM_UID" "$SESSION"
         publish
     fi
+}
+
+# is_over: the claim is the one that is to be taken over.
+is_over() {
+    [ -n "$OVER_UID" ] && [ "$(claim_value uid)" = "$OVER_UID" ] &&
+        [ "$(claim_value epoch)" = "$OVER_EPOCH" ] &&
+        [ "$(claim_value server)" = "$SERVER_NAME" ] &&
+        [ "$(claim_value format)" = "$CLAIM_FORMAT" ]
+}
+
+take_over() {
+    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
+    write_file "$new" "$CLAIM_TEXT"
+    replace_durably "$CLAIM" "$new"
 }
 
 refuse_dirty() {
