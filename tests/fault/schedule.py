@@ -172,8 +172,15 @@ class Schedule:
         return run.was_empty
 
     def _dying(self) -> set[str]:
-        """Clusters that this apply may destroy: those that are not wanted, tainted, or replaced."""
-        return {
+        """Clusters that this apply may destroy: those that are not wanted, tainted, or replaced,
+        and what is left of a create that no state knows, which the next one may begin anew.
+        """
+        unknown = {
+            m.claim.uid
+            for m in self.world.machines.values()
+            if m.claim and m.claim.uid not in self.state.uids and not self._settled(m.claim.uid)
+        }
+        return unknown | {
             str(its.values["id"])
             for name, its in self.state.clusters.items()
             if name not in self.wanted.clusters
@@ -181,6 +188,11 @@ class Schedule:
             or not its.values["kubernetes_version"]
             or not its.values["ca_certificate"]
         }
+
+    def _settled(self, uid: str) -> bool:
+        """Whether a cluster's create came to its end."""
+        records = [m.cluster.record for m in self.world.machines.values() if m.cluster]
+        return any(r is not None and r.uid == uid and r.settled is not None for r in records)
 
     def second_operator(self) -> None:
         """Another process with the same state applies something else in the middle."""
@@ -266,6 +278,8 @@ class Schedule:
         """What no state knows is imported, as README and errors say, and goes."""
         for number, uid in enumerate(sorted(self.claims() - self.state.uids)):
             said = self.state.adopt(uid, f"orphan{number}")
+            if said is not None and "lost = true" in said:
+                said = self.adopt_by_word(uid, f"orphan{number}")
             self.history.append(f"import {uid}: {said or 'done'}")
             if said is not None:
                 self.broken.append(f"a claimed server that nobody can import: {said}")
@@ -286,6 +300,16 @@ class Schedule:
             ):
                 said = self.state.adopt_node(uid, server)
                 self.history.append(f"import {uid}/{server}: {said or 'done'}")
+
+    def adopt_by_word(self, uid: str, name: str) -> str | None:
+        """By marking what is left of it, as the error says."""
+        marked = [n for n, m in self.world.machines.items() if m.claim and m.claim.uid == uid]
+        for server in marked:
+            edit(self, server, lost=True)
+        said = self.state.adopt(uid, name)
+        for server in marked:
+            edit(self, server, lost=False)
+        return said
 
     def claims(self) -> set[str]:
         return {m.claim.uid for m in self.world.machines.values() if m.claim}

@@ -263,8 +263,10 @@ def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains 
         whole = all(claim.is_member for claim in claims.values())
         if whole or reach_api(world, uid, control_planes)[0] is None:
             return None
-    elif not known and any(reaches_api(world, n) for n in claims if swept.probed[n].joined):
-        return None
+    elif not known:
+        joined = [n for n in claims if swept.probed[n].joined and not fleet.servers[n].lost]
+        if any(reaches_api(world, name) for name in joined):
+            return None
     return Remains(
         _by_claims(fleet, swept, uid),
         (),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rpool.decide.membership import claims_of
-from rpool.errors import Refused, RpoolError
+from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.flow.attempt import Attempt
 from rpool.flow.reconcile import Run, journaled
 from rpool.flow.session import session
@@ -44,6 +44,7 @@ class Resume:
     world: World
     attempt: Attempt
     owner: str
+    silent: set[ServerName] = field(default_factory=set, init=False)
 
     def take_over(self) -> dict[ServerName, Role]:
         """The servers that are this cluster's now. Others that cannot be gone on with were reset,
@@ -60,8 +61,9 @@ class Resume:
         return taken
 
     def _probed(self) -> dict[ServerName, Probed]:
-        answers = sweep(self.world, self.fleet.servers, PATIENCE_SECONDS)
-        return {name: its for name, its in answers if not isinstance(its, RpoolError)}
+        answers = dict(sweep(self.world, self.fleet.servers, PATIENCE_SECONDS))
+        self.silent.update(n for n, its in answers.items() if isinstance(its, RpoolError))
+        return {name: its for name, its in answers.items() if not isinstance(its, RpoolError)}
 
     def _claims(self, probed: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
         claims = {name: its.claim for name, its in probed.items() if its.claim is not None}
@@ -74,6 +76,7 @@ class Resume:
             self._refuse_the_same(uid, record)
             return {}
         self._refuse_others(claims)
+        self._refuse_without(claims, record)
         control_planes = [n for n, its in claims.items() if its.role is Role.CONTROL_PLANE]
         with ExitStack() as stack:
             try:
@@ -123,6 +126,22 @@ class Resume:
                 "was changed.",
             )
 
+    def _refuse_without(
+        self, claims: Mapping[ServerName, Claim], record: tuple[ServerName, Record | None] | None
+    ) -> None:
+        """A server that does not answer now would stay claimed by a cluster that is no more."""
+        its = record[1] if record else None
+        lost = {name for name, server in self.fleet.servers.items() if server.lost}
+        missing = sorted((its.members if its else {}).keys() - claims.keys() - lost)
+        silent = [name for name in missing if name in self.silent]
+        if silent:
+            raise Unreachable(
+                f"an earlier create of cluster {self.spec.name} has {', '.join(silent)}, which "
+                "cannot be reached",
+                "Bring it back and apply again; or mark it lost = true in the fleet if the "
+                "hardware is gone. Nothing was changed.",
+            )
+
     def _at_work(self, uid: PoolUid, claims: Mapping[ServerName, Claim]) -> Refused:
         claim = next(iter(claims.values()))
         return Refused(
@@ -132,26 +151,24 @@ class Resume:
         )
 
     def _goes_on(self, pool: Observed, record: tuple[ServerName, Record | None] | None) -> bool:
-        """Whether what is there is the beginning of what is wanted. Where nothing has joined, it is
-        claims alone, which fit as far as the fleet's selector goes.
+        """Whether what is there is the beginning of what is wanted, by its claims, and can be gone
+        on with: nothing has joined yet, or the API serves.
         """
-        joined = [name for name, its in pool.seen.items() if its.probed.joined]
-        if any(claim.is_leaving for claim in pool.claims.values()):
+        claims, wanted = pool.claims.values(), self.spec.digest
+        if any(claim.is_leaving or claim.request != wanted for claim in claims):
             return False
-        if not joined:
-            return False
-        return record is not None and record[1] is not None and record[1].wanted == self.spec
+        return record is not None or not any(its.probed.joined for its in pool.seen.values())
 
     def _taken(self, run: Run, pool: Observed) -> dict[ServerName, Role]:
         """The record first, then the claims: what is cut off in between is found by the claims."""
         claims = pool.claims
         via, old = self._record({n: its.probed for n, its in pool.seen.items()}) or ("", None)
-        if old is None:
-            return self._given_back(run, pool)
-        new = replace(old, uid=self.uid, change=run.operation.change, generation=1)
-        ours = claims[via].ownership
-        write = Step(WriteRecord(via, ours, new, old.change), verb="record taken over")
-        steps = [write]
+        steps: list[Step] = []
+        if old is not None:
+            new = replace(old, uid=self.uid, change=run.operation.change, generation=1)
+            write = WriteRecord(via, claims[via].ownership, new, old.change)
+            steps = [Step(write, verb="record taken over")]
+        written = frozenset(step.name for step in steps)
         for name, claim in claims.items():
             mine = replace(
                 claim,
@@ -162,7 +179,7 @@ class Resume:
                 session=1,
             )
             take = TakeClaim(name, mine, claim.ownership)
-            steps.append(Step(take, name, needs=frozenset({write.name}), verb="take over"))
+            steps.append(Step(take, name, needs=written, verb="take over"))
         self._carried_out(run, steps)
         self._say("goes on with what an earlier create has left", claims)
         return {name: claim.role for name, claim in claims.items()}

@@ -30,6 +30,7 @@ _TEXTS = (
     "machine_id",
     "session",
     "group",
+    "request",
 )
 
 
@@ -98,6 +99,7 @@ class Claim:
     machine_id: str
     session: int = 0  # that has taken it; 0: none
     group: str = "default"
+    request: str = ""  # a digest of what the cluster was to be when this was claimed
 
     @property
     def is_joining(self) -> bool:

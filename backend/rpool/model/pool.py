@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Literal, get_args
 
@@ -161,3 +163,9 @@ class PoolSpec:
     kubeadm: Kubeadm = field(default_factory=Kubeadm)
     tolerate: Tolerance = field(default_factory=Tolerance)
     drain: DrainPolicy = field(default_factory=DrainPolicy)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that tell this request from others, in every process the same."""
+        text = json.dumps(asdict(self), default=sorted, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

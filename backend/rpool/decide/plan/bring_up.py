@@ -76,6 +76,7 @@ class BringUp:
             server=name,
             machine_id=probed.machine_id if probed else "",
             session=case.operation.session,
+            request=case.spec.digest,
         )
 
     def _unjoined(self, role: Role | None = None) -> list[ServerName]:
