@@ -39,6 +39,7 @@ from rpool.model.pool import ControlPlane, Endpoint, NodeSpec, PoolSpec, Selecto
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server, ServerName
 from rpool.model.site import SiteConfig, Ssh
+from rpool.simulate.machine import Machine
 from rpool.simulate.world import SimulatedWorld
 
 SERVERS = 18
@@ -277,9 +278,12 @@ class Schedule:
     def adopt(self) -> None:
         """What no state knows is imported, as README and errors say, and goes."""
         for number, uid in enumerate(sorted(self.claims() - self.state.uids)):
-            said = self.state.adopt(uid, f"orphan{number}")
+            pool = next(m.claim.pool for m in self._claimed() if m.claim and m.claim.uid == uid)
+            is_wanted = pool in self.wanted.clusters and pool not in self.state.clusters
+            name = pool if is_wanted else f"orphan{number}"
+            said = self.state.adopt(uid, name)
             if said is not None and "lost = true" in said:
-                said = self.adopt_by_word(uid, f"orphan{number}")
+                said = self.adopt_by_word(uid, name)
             self.history.append(f"import {uid}: {said or 'done'}")
             if said is not None:
                 self.broken.append(f"a claimed server that nobody can import: {said}")
@@ -312,7 +316,10 @@ class Schedule:
         return said
 
     def claims(self) -> set[str]:
-        return {m.claim.uid for m in self.world.machines.values() if m.claim}
+        return {m.claim.uid for m in self._claimed() if m.claim}
+
+    def _claimed(self) -> list[Machine]:
+        return [m for m in self.world.machines.values() if m.claim]
 
     def check_the_end(self) -> None:
         for name, instance in self.state.clusters.items():

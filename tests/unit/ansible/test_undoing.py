@@ -66,6 +66,21 @@ def test_what_was_there_before_is_kept_through_a_second_preparation(machine: Mac
     assert machine.path("/etc/containerd/config.toml").read_text() == "somebody's\n"
 
 
+SHIM = """
+cp "$(command -v sh)" /opt/containerd-shim
+/opt/containerd-shim -c 'sleep 300; : k8s.io' &
+until grep -qsx containerd-shim "/proc/$!/comm"; do :; done
+rm /opt/containerd-shim
+"""
+
+
+def test_a_shim_of_a_container_that_no_list_has_is_ended(machine: Machine) -> None:
+    """Its kubelet was stopped as containerd was just starting the container."""
+    machine.role(WRITE)
+    done = machine.run(SHIM + reset())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> None:
     machine.file("/etc/containerd/config.toml", "somebody's\n")
     machine.role(WRITE)

@@ -11,6 +11,7 @@ act() {
     stop_kubelet
     reset_kubeadm
     remove_containers
+    end_shims
     unmount
     remove_addresses
     remove_firewall
@@ -63,6 +64,19 @@ remove_containers() {
         attempt ctr --namespace k8s.io tasks kill --signal KILL --all "$container"
         attempt ctr --namespace k8s.io tasks delete --force "$container"
         attempt ctr --namespace k8s.io containers delete "$container"
+    done
+}
+
+# A container that was just being started when its kubelet was stopped may be in no list of
+# containerd's, and its shim holds its processes and their control groups.
+end_shims() {
+    for comm in $(grep -lsx containerd-shim /proc/[0-9]*/comm || true); do
+        process=${comm#/proc/}
+        process=${process%/comm}
+        if ! grep -qs 'k8s\.io' "/proc/$process/cmdline"; then continue; fi
+        children=$(cat "/proc/$process/task/$process/children" 2>/dev/null || true)
+        # shellcheck disable=SC2086  # process ids
+        kill -s KILL $children "$process" 2>/dev/null || true
     done
 }
 
