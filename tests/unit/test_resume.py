@@ -1,0 +1,226 @@
+"""A create that failed or was killed is gone on with by the next of its name and owner, under a new
+uid; what is somebody else's, or lives, is left alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from worlds.expect import kinds, settled
+from worlds.fault import CHANGES, Fault
+from worlds.stage import ONE, SPEC, Stage, killed
+
+from rpool.api import PoolIncomplete
+from rpool.errors import CommandFailed, Refused
+from rpool.model import action as act
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.view import Condition
+from rpool_provider.resources import cluster_state
+from rpool_provider.resources.cluster import Cluster
+from rpool_provider.resources.resource import Held, Values
+
+SMALL = replace(ONE, cores=8, memory_gib=16)
+
+
+def cut_off(stage: Stage, spec: PoolSpec, after: int) -> bool:
+    """A create whose plugin is killed after so many actions; whether it got that far."""
+    with killed(stage, CHANGES, first=after, sure=False) as last:
+        stage.site.create_pool(spec, stage.attempt())
+    return bool(last)
+
+
+@pytest.mark.parametrize("spec", [SMALL, SPEC], ids=["1 + 1", "3 + 2"])
+def test_wherever_a_create_was_killed_the_next_one_goes_on(spec: PoolSpec) -> None:
+    cuts = 0
+    while True:
+        stage = Stage(9)
+        if not cut_off(stage, spec, cuts + 1):
+            break
+        cuts += 1
+        uids = {its.claim.uid for its in stage.world.machines.values() if its.claim}
+        clusters = [its.cluster for its in stage.world.machines.values() if its.cluster]
+        record = clusters[0].record if clusters else None
+        if record is not None and record.settled is not None:
+            with pytest.raises(Refused, match="is there already") as caught:
+                stage.site.create_pool(spec, stage.attempt())
+            assert f"terraform import rpool_cluster.NAME {record.uid}" in caught.value.detail
+            settled(stage, stage.site.find_pool(record.uid).view, spec)
+            continue
+        said: list[str] = []
+        view = stage.site.create_pool(spec, stage.attempt(warn=said.append))
+        assert len(said) == 1, said
+        assert view.uid not in uids
+        settled(stage, view, spec)
+    assert cuts > 10
+
+
+def test_a_create_that_is_gone_on_with_joins_nobody_twice() -> None:
+    stage = Stage(9)
+    with killed(stage, act.Join, first=2):
+        stage.site.create_pool(SPEC, stage.attempt())
+    before = list(stage.acted)
+    stage.site.create_pool(SPEC, stage.attempt())
+    joined = [its.server for its in before if isinstance(its, act.Init | act.Join)]
+    again = [its.server for its in stage.acted[len(before) :] if isinstance(its, act.Init)]
+    assert kinds(stage.acted, act.Reset) == []
+    assert again == []
+    assert len(joined) >= 2
+
+
+def test_the_state_of_what_was_taken_over_finds_its_cluster_gone_and_destroys_nothing() -> None:
+    stage = Stage(9)
+    fault = Fault(act.Join, CommandFailed("no"), where=lambda its: its.control_plane)
+    with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    older = caught.value.view
+    assert older is not None
+    stage.open()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage.open()
+    assert stage.site.read_pool(older).view is None
+    stage.site.destroy_pool(older, stage.attempt())
+    assert stage.claimed() == set(view.servers)
+    settled(stage, view, SPEC)
+
+
+def test_another_owner_s_create_is_refused_with_who_and_since_when() -> None:
+    stage = Stage(9)
+    with killed(stage, act.Prepare):
+        stage.site.create_pool(SPEC, stage.attempt(owner="eve@desk"))
+    claimed = stage.claimed()
+    with pytest.raises(Refused, match="eve@desk has begun to create a cluster batch") as caught:
+        stage.site.create_pool(SPEC, stage.attempt(owner="ann@desk"))
+    assert "since 2" in caught.value.summary
+    assert stage.claimed() == claimed
+    settled(stage, stage.site.create_pool(SPEC, stage.attempt(owner="eve@desk")), SPEC)
+
+
+def test_a_create_that_is_at_work_is_not_taken_over() -> None:
+    """Two states with one name."""
+    stage = Stage(12)
+    errors: list[Refused] = []
+
+    def second(_: act.Init) -> None:
+        other = Stage.__new__(Stage)
+        other.__dict__ |= stage.__dict__
+        other.open()
+        with pytest.raises(Refused, match="is being created at this moment") as caught:
+            other.site.create_pool(SPEC, other.attempt())
+        errors.append(caught.value)
+
+    with stage.faults(Fault(act.Init, second)):
+        view = stage.site.create_pool(SPEC, stage.attempt())
+    assert errors
+    settled(stage, view, SPEC)
+
+
+def test_two_clusters_with_one_name_and_two_endpoints_live_side_by_side() -> None:
+    stage = Stage(12)
+    one = stage.site.create_pool(SMALL, stage.attempt())
+    other = replace(SMALL, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.201")))
+    two = stage.site.create_pool(other, stage.attempt())
+    assert set(one.servers).isdisjoint(two.servers)
+    assert stage.read(one) == one
+
+
+def test_another_request_begins_anew_on_servers_that_were_reset() -> None:
+    stage = Stage(9)
+    with killed(stage, act.Join):
+        stage.site.create_pool(SPEC, stage.attempt())
+    said: list[str] = []
+    view = stage.site.create_pool(SMALL, stage.attempt(warn=said.append))
+    assert "begins anew" in said[0]
+    settled(stage, view, SMALL)
+
+
+def test_what_does_not_answer_is_not_left_behind_without_a_word() -> None:
+    stage = Stage(9)
+    with killed(stage, act.RevokeJoiners):
+        stage.site.create_pool(SPEC, stage.attempt())
+    worker = next(n for n, m in stage.world.machines.items() if m.claim and n not in ("r1u00",))
+    stage.machine(worker).powered = False
+    with pytest.raises(Exception, match=f"has {worker}, which cannot be reached"):
+        stage.site.create_pool(SPEC, stage.attempt())
+    stage.machine(worker).powered = True
+    settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
+
+
+# -- as Terraform calls it -----------------------------------------------------------------------
+
+
+def config(spec: PoolSpec = SPEC) -> Values:
+    computed = [its.name for its in Cluster.schema.root.attributes if not its.configurable]
+    return cluster_state.configuration(spec) | dict.fromkeys(computed)
+
+
+def failed_create(stage: Stage, fault: Fault) -> tuple[Held, list[str]]:
+    plan = Cluster().plan(Held(None), config(), stage.site)
+    with stage.faults(fault):
+        reply = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
+    return reply.held, [its.summary for its in reply.diagnostics if its.is_error]
+
+
+NEVER_SERVES = Fault(act.Join, CommandFailed("no"), where=lambda its: its.control_plane)
+
+
+def test_a_tainted_create_is_gone_on_with_by_its_replacement() -> None:
+    stage = Stage(9)
+    tainted, errors = failed_create(stage, NEVER_SERVES)
+    assert errors
+    stage.open()
+    plan = Cluster().plan(Held(None), config(), stage.site)  # of the half that creates
+    assert tainted.values is not None
+    claimed = stage.claimed()
+    stage.acted.clear()
+    gone = Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
+    assert gone.held.values is None
+    assert stage.claimed() == claimed
+    assert "goes on with it" in gone.diagnostics[0].summary
+    made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
+    assert made.held.values is not None
+    assert kinds(stage.acted, act.Reset) == []
+    settled(stage, cluster_state.view(made.held.values), SPEC)
+
+
+def test_a_plain_destroy_of_a_tainted_create_gives_its_servers_back() -> None:
+    stage = Stage(9)
+    tainted, _ = failed_create(stage, NEVER_SERVES)
+    plan = Cluster().plan(tainted, None, stage.site)
+    deleted = Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
+    assert deleted.held.values is None
+    assert stage.claimed() == set()
+
+
+def test_the_replacement_of_a_cluster_that_was_made_resets_it() -> None:
+    stage = Stage(9)
+    stage.site.create_pool(SPEC, stage.attempt())
+    imported = Cluster().import_("batch", stage.site).held
+    plan = Cluster().plan(Held(None), config(), stage.site)
+    gone = Cluster().delete(Held(imported.values, plan.private), stage.site, threading.Event())
+    assert gone.held.values is None
+    assert stage.claimed() == set()
+
+
+def test_a_create_that_fails_once_its_control_planes_are_in_is_no_error_but_incomplete() -> None:
+    """An error would taint it, and the next apply would build it anew."""
+    stage = Stage(9)
+    held, errors = failed_create(stage, Fault(act.ApplyMetalLB, CommandFailed("no route")))
+    assert errors == []
+    assert held.values is not None
+    assert held.values["condition"] == Condition.INCOMPLETE.value
+    view = cluster_state.view(held.values)
+    settled(stage, stage.become(stage.read(view), SPEC), SPEC)
+
+
+def test_a_claim_that_is_taken_over_keeps_its_phase_and_refuses_the_former_session() -> None:
+    stage = Stage(9)
+    with killed(stage, act.RevokeJoiners):
+        stage.site.create_pool(SPEC, stage.attempt())
+    former = next(its.claim for its in stage.world.machines.values() if its.claim)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    with pytest.raises(Refused):
+        server = former.server
+        stage.world.carry_out(act.SetPhase(server, former.ownership, former.phase), 60)
+    assert view.uid != former.uid
