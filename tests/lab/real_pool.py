@@ -39,7 +39,7 @@ class RealPool(Pool):
         lines = self.kubectl("get nodes --no-headers").splitlines()
         return {line.split()[0]: line.split()[1] for line in lines}
 
-    def dress(self, node: str) -> tuple[dict[str, str], set[str]]:
+    def labels_and_taints(self, node: str) -> tuple[dict[str, str], set[str]]:
         found = json.loads(self.kubectl(f"get node {node} -o json"))
         taints = {taint["key"] for taint in found["spec"].get("taints", [])}
         return found["metadata"]["labels"], taints

@@ -57,7 +57,7 @@ class TestResizing(Resizing):
             assert pool.state()["cores"] == 12
             assert not pool.tainted()
             pool.assert_members_are_settled()
-            assert not [name for name in workers if EXCLUDED in pool.dress(name)[0]]
+            assert not [name for name in workers if EXCLUDED in pool.labels_and_taints(name)[0]]
         with pool.also("demo_override", drain('timeout = "5s", on_timeout = "evict_anyway"')):
             pool.figure(f"shrink against a budget: {pool.apply():.1f} s")
             assert set(pool.with_role("worker")) < set(workers)
@@ -74,7 +74,7 @@ class TestResizing(Resizing):
         with pool.also("demo_override", drain('timeout = "7s"')):
             pool.apply()
             pool.assert_settled()
-            assert not {LEAVING_MARK, EXCLUDED} & pool.dress(worker)[0].keys()
+            assert not {LEAVING_MARK, EXCLUDED} & pool.labels_and_taints(worker)[0].keys()
         pool.apply()
 
     def test_a_pool_whose_api_is_gone_is_destroyed(self, pool: RealPool) -> None:

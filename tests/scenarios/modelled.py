@@ -69,8 +69,8 @@ class ModelledPool(Pool):
             for name, its in ready.items()
         }
 
-    def dress(self, node: str) -> tuple[dict[str, str], set[str]]:
-        spec = self._cluster().dressed[node]
+    def labels_and_taints(self, node: str) -> tuple[dict[str, str], set[str]]:
+        spec = self._cluster().labelled[node]
         return dict(spec.labels), {taint.key for taint in spec.taints}
 
     def etcd_members(self) -> set[str]:

@@ -83,7 +83,7 @@ class Pool(ABC):
         """The cluster's nodes and their state, in kubectl's words."""
 
     @abstractmethod
-    def dress(self, node: str) -> tuple[dict[str, str], set[str]]:
+    def labels_and_taints(self, node: str) -> tuple[dict[str, str], set[str]]:
         """A node's labels, and the keys of its taints."""
 
     @abstractmethod

@@ -120,7 +120,7 @@ class Resizing:
         with pool.also("node", NODE):
             seconds = pool.apply()
             assert pool.members() == members
-            labels, taints = pool.dress("r3u08")
+            labels, taints = pool.labels_and_taints("r3u08")
             assert labels["example.org/kind"] == "extra"
             assert "extra" in taints
             assert pool.nodes() == dict.fromkeys(members | {"r3u08"}, "Ready")

@@ -67,8 +67,8 @@ def test_labels_and_taints_change_in_place() -> None:
     other = NodeSpec({"accelerator": "b200"}, ())
     stage.site.pin_node(replace(request, spec=other), stage.attempt())
     assert touched(stage) == set()
-    (dressed,) = [action for action in stage.acted if isinstance(action, act.SetNode)]
-    assert (dressed.was, dressed.wanted) == (GPU, other)
+    (action,) = [action for action in stage.acted if isinstance(action, act.SetNode)]
+    assert (action.was, action.wanted) == (GPU, other)
     assert stage.site.read_node(view.uid, SERVER).spec == other
 
 
@@ -146,7 +146,7 @@ def test_a_pools_own_servers_are_not_taken_out_as_nodes() -> None:
 def test_labels_that_somebody_took_away_are_put_back() -> None:
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
-    stage.cluster(view).dressed[SERVER] = NodeSpec()
+    stage.cluster(view).labelled[SERVER] = NodeSpec()
     assert stage.site.read_node(view.uid, SERVER).spec == NodeSpec()
     stage.site.pin_node(request, stage.attempt())
     assert stage.site.read_node(view.uid, SERVER).spec == GPU
@@ -162,7 +162,7 @@ def test_labels_that_could_not_be_set_are_tried_again() -> None:
     ):
         stage.site.pin_node(other, stage.attempt())
     stage.site.pin_node(other, stage.attempt())
-    assert stage.cluster(view).dressed[SERVER] == other.spec
+    assert stage.cluster(view).labelled[SERVER] == other.spec
 
 
 def test_a_read_says_whether_a_node_is_gone_or_just_out_of_sight() -> None:

@@ -29,12 +29,12 @@ def settled(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
     assert (view.cores, view.memory_gib) == (spec.cores, spec.memory_gib)
     assert view.allocated_cores >= spec.cores
     assert view.allocated_memory_gib >= spec.memory_gib
-    heads = [name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
-    assert len(heads) == spec.control_plane.servers
+    control_planes = [name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
+    assert len(control_planes) == spec.control_plane.servers
     assert stage.claimed() == set(view.servers)
-    cluster = stage.machine(heads[0]).cluster
+    cluster = stage.machine(control_planes[0]).cluster
     assert cluster is not None
-    assert set(cluster.members) == set(heads)
+    assert set(cluster.members) == set(control_planes)
     assert set(cluster.nodes) == set(view.servers)
     assert not cluster.cordoned
     assert not cluster.tokens

@@ -20,23 +20,23 @@ from rpool.model.seen import EtcdMember, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 
 CONTROL_PLANE_FILES = ("/etc/kubernetes/manifests", "/var/lib/etcd")
-"""Traces that a worker never has; it has certificates, too."""
+"""Traces that a worker never has. (It has certificates, so those are not among them.)"""
 
 
 class Part(Enum):
     """What a server is in its cluster."""
 
-    MEMBER = "member"  # in, by all that was seen of it
+    MEMBER = "member"  # in, by all that was observed of it
     JOINING = "joining"  # ours, and not in yet
     LEAVING = "leaving"  # half out: it does not come back as it is
-    UNCLAIMED = "unclaimed"  # runs in the cluster, and its claim is gone: somebody took it away
+    UNCLAIMED = "unclaimed"  # runs in the cluster, but somebody has removed its claim
     GONE = "gone"  # not ours, and no Node is left of it
     SILENT = "silent"  # asked, and no answer
     LOST = "lost"  # silent, and marked lost in the fleet
 
 
 def claims_of(uid: PoolUid, seen: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
-    """The cluster's own claims among what was seen."""
+    """The claims of cluster `uid` among what was seen, by server."""
     found = {name: probed.claim_of(uid) for name, probed in seen.items()}
     return {name: claim for name, claim in found.items() if claim is not None}
 
@@ -54,8 +54,8 @@ def lost_in(fleet: Fleet) -> frozenset[ServerName]:
 
 @dataclass(frozen=True)
 class Membership:
-    """The parts of a cluster's servers. `record` has those that may be claimed; `lost` is what the
-    fleet marks so.
+    """The parts of a cluster's servers. `record` names those that may be claimed; the fleet marks
+    those that are lost.
     """
 
     record: Record
@@ -67,7 +67,7 @@ class Membership:
         return lost_in(self.fleet)
 
     def part(self, name: ServerName) -> Part:
-        """What `name` is. A server that was not asked is what its record and its Node say."""
+        """The part of `name`. A server that was not asked is what the record says."""
         if name in self.pool.silent:
             return self._silent(name)
         probed = self.pool.probed(name)
@@ -92,12 +92,12 @@ class Membership:
         return Part.LEAVING if name in self.pool.nodes else Part.GONE
 
     def is_stray(self, name: ServerName) -> bool:
-        """Whether a member has come back that the cluster had let go: no record names it."""
+        """Whether `name` is a former member that has come back: the record names it no more."""
         claim = self.pool.claim(name)
         return claim is not None and claim.is_member and name not in self.record.members
 
     def is_out_of_etcd(self, name: ServerName) -> bool:
-        """Whether a control plane that had joined was taken out of etcd: it never starts again."""
+        """Whether `name` is a control plane that was taken out of etcd: it never starts again."""
         claim, probed = self.pool.claim(name), self.pool.probed(name)
         if claim is None or probed is None or self.pool.api is None or self.pool.api.etcd is None:
             return False
@@ -112,7 +112,7 @@ class Membership:
 
     @property
     def strays(self) -> frozenset[ServerName]:
-        """Servers that no record names, and that have a Node or a claim of the cluster."""
+        """Servers with a Node or a claim of the cluster that the record does not name."""
         return frozenset(self.pool.nodes.keys() | self.pool.claims.keys()) - self.members.keys()
 
     @property
@@ -124,8 +124,8 @@ class Membership:
 
     @property
     def to_lock(self) -> frozenset[ServerName]:
-        """Control planes that the session lock is held on: members, the one that serves, and silent
-        ones that have a Node and are not marked lost.
+        """Control planes that must be locked: claims in phase member, the one that serves, and
+        silent ones that have a Node and are not marked lost.
         """
         claims, api = self.pool.claims, self.pool.api
         inside = {name for name, claim in claims.items() if claim.is_member}
@@ -134,13 +134,13 @@ class Membership:
         return frozenset(self.record.of(Role.CONTROL_PLANE)) & inside
 
     def had_joined(self, name: ServerName) -> bool:
-        """Whether a silent server got as far as to have a Node; True where no API says."""
+        """Whether a silent server has a Node; True where no API tells."""
         return self.pool.api is None or name in self.pool.nodes
 
     @cached_property
     def differing(self) -> frozenset[ServerName]:
-        """Own servers of which something is not as a settled record says: the cluster is not whole
-        until the next change. Silence alone is no difference.
+        """Own servers that are not as a settled record says; the cluster is incomplete while there
+        is any. Silence alone is no difference.
         """
         whole = (Part.MEMBER, Part.SILENT, Part.LOST)
         own = {name for name in self.record.own if self.part(name) not in whole}
@@ -151,9 +151,11 @@ class Membership:
 
 
 def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -> set[ServerName]:
-    """Servers of which the API alone does not tell what they are. Of a settled cluster those are
-    the control planes, members whose Node is missing, NotReady or cordoned by us, and the servers
-    of Nodes that no record names. While something is under way it is every member.
+    """Servers that must be asked, since the API alone does not tell what they are.
+
+    In a settled cluster: the control planes, members whose Node is missing, NotReady or cordoned by
+    us, and servers of Nodes that the record does not name. While a change is under way: every
+    member.
     """
     known = nodes.keys() - record.members.keys()
     if not record.is_settled:

@@ -51,13 +51,13 @@ class Placement:
 
 
 def selects(selector: Selector, server: Server) -> bool:
-    """Whether a server is one that the pool may have at all."""
+    """Whether a selector takes a server at all."""
     in_zone = not selector.zones or server.zone in selector.zones
     return in_zone and all(server.labels.get(k) == v for k, v in selector.labels.items())
 
 
 def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()) -> list[Server]:
-    """The fleet's servers that the pool may pick, as declared."""
+    """The fleet's servers that the cluster may pick, as declared."""
     out = frozenset(excluded)
     return [
         server

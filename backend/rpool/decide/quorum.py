@@ -1,4 +1,4 @@
-"""The arithmetic of etcd's quorum: who may be taken out without the rest losing it."""
+"""The arithmetic of etcd's quorum: which member may be removed without the rest losing it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rpool.model.server import ServerName
 
 
 def member_of(members: Sequence[EtcdMember], server: ServerName, address: str) -> EtcdMember | None:
-    """The member of etcd that runs on `server`, or was added for it and never started: that one
-    has no name yet, but its address.
+    """The member of etcd that runs on `server`, or that was added for it and never started. The
+    latter has no name yet, so it is told by its address.
     """
     named = (member for member in members if member.name == server)
     unnamed = (member for member in members if not member.name and address in member.peers)
@@ -18,15 +18,15 @@ def member_of(members: Sequence[EtcdMember], server: ServerName, address: str) -
 
 
 def majority(voters: int) -> int:
-    """How many of so many voters must be there for anything to be decided."""
+    """How many of `voters` must agree to decide anything."""
     return voters // 2 + 1
 
 
 def why_not_remove(members: Sequence[EtcdMember], leaving: EtcdMember) -> str | None:
     """Why `leaving` must not be taken out of etcd now, or None when the rest keeps its quorum.
 
-    The removal itself is decided by today's voters; afterwards the rest must stand alone. A learner
-    does not vote, so its going is no one's loss.
+    Today's voters decide the removal; afterwards the rest must have a quorum by itself. A learner
+    does not vote, so its removal costs nothing.
     """
     voters = [member for member in members if member.votes]
     healthy = [member for member in voters if member.healthy]

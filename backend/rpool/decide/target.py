@@ -1,9 +1,9 @@
-"""Which servers a pool has after a change: who stays, who joins, who leaves.
+"""Which servers a cluster has after a change: which stay, join and leave.
 
-A pure function of the request, the pool as it stands, what the last read found free (the offer) and
+A pure function of the request, the cluster as it is, what the last read found free (the offer) and
 the declared fleet: Terraform plans twice, in any order, and compares. A server leaves only when the
-request was lowered, the selector no longer takes it, or the fleet says `retire` or `lost`; whoever
-takes its place joins first.
+request was lowered, the selector no longer takes it, or the fleet says `retire` or `lost`. The
+servers that take its place join first.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from rpool.model.server import Fleet, Role, Server, ServerName
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a read found for a pool: `verified` spares, of which some were `given` to this pool and
-    to no other; servers known to be `taken` (or unusable) and why; and what was given to other
-    pools `elsewhere`, which is asked for last.
+    """What a read found for a cluster: `verified` spares, some of them `given` to this cluster and
+    to no other; servers known to be `taken` (or unusable) and why; and those given to other
+    clusters `elsewhere`, which are picked last.
     """
 
     verified: frozenset[ServerName] = frozenset()
@@ -39,7 +39,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The part of a request that shrinks a pool when it is lowered."""
+    """The part of a request that shrinks a cluster when it is lowered."""
 
     cores: int
     memory_gib: int
@@ -61,9 +61,9 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A pool as it stands: the size that was carried out last, and its servers. Where a change was
-    cut off, those in `leaving` are half out and do not come back, and those in `joining` are half
-    in: the first to go should they not be needed after all.
+    """A cluster as it is: the size that was carried out last, and its servers. Where a change was
+    cut off, those in `leaving` are half out and do not come back. Those in `joining` are half in,
+    and leave first if they turn out not to be needed.
     """
 
     uid: PoolUid
@@ -83,7 +83,7 @@ class Target:
 
 
 def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
-    """The pool after the change to `wanted`. Raises DoesNotFit with the counts."""
+    """The cluster's servers after the change to `wanted`. Raises DoesNotFit with the counts."""
     staying = _staying(wanted, standing, fleet)
     roles = _joined(wanted, standing, fleet, offer, staying)
     roles = _without_needless(wanted, standing, fleet, roles)
@@ -95,26 +95,28 @@ def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> 
 
 
 def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerName, Role]:
-    """The members that nothing speaks against, less control planes beyond the wanted number."""
+    """The members that may stay, without control planes beyond the wanted number."""
     fit = {
         name: role
         for name, role in standing.roles.items()
         if name not in standing.leaving and _may_stay(wanted, fleet.servers[name])
     }
-    heads = [fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE]
-    for server in _surplus(wanted, standing, heads):
+    control_planes = [
+        fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE
+    ]
+    for server in _surplus(wanted, standing, control_planes):
         del fit[server.name]
     return fit
 
 
-def _surplus(wanted: PoolSpec, standing: Standing, heads: list[Server]) -> list[Server]:
+def _surplus(wanted: PoolSpec, standing: Standing, control_planes: list[Server]) -> list[Server]:
     """Control planes beyond the wanted number, the half-joined ones first."""
     count = wanted.control_plane.servers
-    whole = [server for server in heads if server.name not in standing.joining]
-    half = [server for server in heads if server.name in standing.joining]
+    whole = [server for server in control_planes if server.name not in standing.joining]
+    half = [server for server in control_planes if server.name in standing.joining]
     kept = fewer_control_planes(wanted, whole, count, standing.uid)
     kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), standing.uid)
-    return [server for server in heads if server not in kept]
+    return [server for server in control_planes if server not in kept]
 
 
 def _may_stay(wanted: PoolSpec, server: Server) -> bool:

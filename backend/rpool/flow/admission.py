@@ -1,4 +1,4 @@
-"""Who works here, and what an operation draws when it is carried out: secrets, and the CA's pin."""
+"""Who operates, and what an operation draws when it is carried out: secrets and the CA's pin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105 an alphabe
 
 
 def default_owner() -> str:
-    """Who works here: the HCP Terraform workspace of this run, or else `user@host`."""
+    """The HCP Terraform workspace of this run, or else `user@host`."""
     if workspace := os.environ.get("TFC_WORKSPACE_SLUG"):
         return workspace
     try:
@@ -45,7 +45,7 @@ def join_secrets() -> JoinSecrets:
 
 class Admission:
     """Fills the secrets of one operation into its actions. They are drawn here and nowhere else, so
-    that no plan has any. The CA's pin is read from the cluster, which may only come to be.
+    that no plan has any. The CA's pin is read from the cluster once that serves.
     """
 
     def __init__(self, world: World) -> None:
@@ -55,7 +55,7 @@ class Admission:
         self._ca: str | None = None
 
     def know(self, ca_certificate: str) -> None:
-        """The CA that joiners must see, where a cluster shows it before the first join."""
+        """Sets the CA that joining servers must see, where the cluster shows it already."""
         with self._lock:
             self._ca = ca_certificate
 

@@ -1,4 +1,4 @@
-"""What goes into a verb of the engine, and what comes out when it does not go all the way."""
+"""What goes into a verb of the engine, and what comes out when it gets only part of the way."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class PoolIncomplete(RpoolError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a read found: the pool (None: it is gone), what the user should know, and what the next
-    plan works from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is
-    the request as the pool's record has it; None without contact.
+    """What a read found: the cluster (None: it is gone), warnings, and what the next plan works
+    from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is the request
+    in the cluster's record; None without contact.
     """
 
     view: PoolView | None

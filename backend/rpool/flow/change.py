@@ -28,11 +28,11 @@ def change(
     world: World,
     attempt: Attempt,
 ) -> PoolView:
-    """Make the cluster what `wanted` says, its own servers exactly those in `roles`.
+    """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
 
-    A server that cannot be had any more, or that cannot leave, does not keep the others from what
-    is planned for them. Raises PoolIncomplete, with the cluster as it is then, once anything may
-    have been changed; what is raised before that (Unreachable, Refused, StalePlan) changed nothing.
+    A server that cannot join or cannot leave does not keep the others from it. Raises Unreachable,
+    Refused or StalePlan when nothing was changed, PoolIncomplete, with the cluster as it is then,
+    once anything may have been.
     """
 
     def want(members: Membership) -> Desired:
@@ -63,7 +63,7 @@ class Change(Goal):
         return self.eye.closer(pool, desired)
 
     def unseen(self) -> PoolView:
-        """All of before, and all that may have been claimed since."""
+        """The servers of before, and those that may have been claimed since."""
         prior, servers = self.eye.prior, self.eye.fleet.servers
         roles = self.desired.roles if self.desired and self.eye.one is None else {}
         pinned = self.desired.pinned if self.desired else {}
@@ -83,7 +83,7 @@ class Change(Goal):
 
 
 def carry_through(goal: Change, attempt: Attempt) -> PoolView:
-    """Bring about what is desired, under the cluster's session lock; see `change`."""
+    """The cluster as the goal desires it, reconciled under its session lock. Raises as `change`."""
     eye = goal.eye
     with session(eye.world, eye.prior.uid, eye.prior.control_planes) as lock:
         goal.eye = replace(eye, lock=lock)
@@ -98,7 +98,7 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
 def _refuse_if_others_changed(
     members: Membership, prior: PoolView, roles: Mapping[ServerName, Role]
 ) -> None:
-    """No server leaves, or comes back, that the plan did not know of, or not as what it is."""
+    """Raises StalePlan where servers came, left or changed their role since the plan."""
     pinned, whole = members.record.pinned, members.record.own
     gone = members.among(whole.keys(), Part.GONE)
     own = {name: its for name, its in whole.items() if name not in gone}

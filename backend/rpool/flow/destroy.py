@@ -1,4 +1,4 @@
-"""Taking a cluster down: every server it holds is drained, reset, verified clean, and let go."""
+"""Taking a cluster down: every server is drained, reset, verified clean, and its claim removed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PATIENCE_SECONDS = 10.0
 
 
 def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tuple[str, ...]:
-    """Give the cluster's servers back; returns warnings. Servers under another cluster's claim, or
-    none, are not touched. One that is out of reach and marked `lost` in the fleet is let go.
+    """Give the cluster's servers back; returns warnings. Servers with another cluster's claim, or
+    none, are not touched. One that is out of reach and marked `lost` is forgotten with its claim.
 
     Raises Refused when another operation works on the cluster, or an rpool_node still has a server
     in it, and PoolIncomplete with the servers that are still the cluster's.
@@ -76,16 +76,18 @@ def _api(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Recor
 
 
 def _of_ours(api: Api | None, prior: PoolView, seen: Collection[ServerName]) -> Api | None:
-    """The API, if the control plane that shows it was seen: else nothing is done through it."""
+    """The API, unless the control plane that serves it was not seen: nothing is done through it
+    then.
+    """
     return api if api is not None and api.via in seen and api.via in prior.servers else None
 
 
 def _with_unplanned(
     prior: PoolView, record: Record | None, fleet: Fleet, world: World
 ) -> tuple[PoolView, tuple[str, ...]]:
-    """With servers that joined by a change the state has not heard of: they are the cluster's, too.
-    The record names them, or else, where no API shows one, the claims on the fleet's servers; what
-    could not be asked then is a warning.
+    """The cluster with servers that joined by a change the state was not told of, and warnings.
+    The record names them; without one, the claims on the fleet's servers do. Servers that could not
+    be asked then are a warning.
     """
     if record is None:
         # A cluster whose API never served has no servers but those in the state.
@@ -96,8 +98,8 @@ def _with_unplanned(
 
 
 def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
-    """A server that an rpool_node put there is its own to take out. One that never got in, or whose
-    end was begun, goes along.
+    """Raises Refused while an rpool_node has a server in the cluster. One that never got in, or
+    that has begun to leave, is destroyed along with it.
     """
     record = pool.record
     if record is None:
@@ -143,7 +145,7 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
 
 
 def _said(ran: Ran) -> list[str]:
-    """What went wrong and did not matter in the end: a drain that took too long, say."""
+    """Failures that did not matter in the end, as warnings: a drain that took too long, say."""
     return [error.summary for _, error in ran.failed]
 
 

@@ -24,7 +24,7 @@ from rpool.model.world import World
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a plan. `halted` says why steps were left over that nothing had failed for."""
+    """What came of a plan. `halted`: why steps were not started although none they need failed."""
 
     done: tuple[Step, ...]
     failed: tuple[tuple[Step, RpoolError], ...]
@@ -41,7 +41,7 @@ class Ran:
 
     @property
     def may_have_changed(self) -> bool:
-        """Whether anything was done, or may have been: only a refusal says that it was not."""
+        """Whether anything was done, or may have been. Only a refusal says that nothing was."""
         return bool(self.done) or any(not isinstance(error, Refused) for _, error in self.failed)
 
 
@@ -78,8 +78,8 @@ def carry_out(
     limits: Limits,
     bind: Bind = lambda action: action,
 ) -> Ran:
-    """Run `steps`. `bind` fills in what is known only once earlier steps are done; it may raise, or
-    find that there is nothing left to do (None).
+    """Runs `steps` and returns what came of each. `bind` fills in what is known only once earlier
+    steps are done. It may raise, or return None where nothing is left to do.
     """
     return _Run(steps, world, journal, limits, bind).to_the_end()
 

@@ -1,7 +1,7 @@
-"""The journal: each step as an event, told to the caller at once and kept on the pool's servers.
+"""The journal: each step as an event, told to the caller at once and kept on the cluster's servers.
 
-Writing on the servers happens behind the work, in batches, and never fails it: a line that could
-not be written is tried again with the next ones, and the caller has been told anyhow.
+Writing on the servers happens in the background, in batches, and never fails a step. A line that
+could not be written is tried again with the next ones; the caller has been told anyway.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WRITE_SECONDS = 15.0
 
 
 class Journal:
-    """A pool's journal for the length of one verb. Use as a context manager; thread-safe."""
+    """A cluster's journal for the length of one verb. Use as a context manager; thread-safe."""
 
     def __init__(self, pool: str, world: World, log: Log) -> None:
         self._pool = pool
@@ -66,7 +66,7 @@ class Journal:
         self._tell(replace(event, seconds=round(seconds, 2), detail=error.summary))
 
     def keep_on(self, server: ServerName, ownership: Ownership) -> None:
-        """Keep the journal on this server, too, from now on: control planes, once claimed."""
+        """Keep the journal on this control plane, too, from now on."""
         with self._changed:
             self._keepers[server] = ownership
             self._unwritten.setdefault(server, [])

@@ -1,6 +1,6 @@
-"""Locating a cluster: by its state's servers, or on the fleet, when nothing else is known of it.
+"""Locating a cluster: by the servers in its state, or else on the whole fleet.
 
-The claims on the servers say whose they are; a control plane of the cluster shows its record.
+A claim says whose a server is; a control plane of the cluster shows its record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 PATIENCE_SECONDS = 10.0
-"""Longer than for an offer: a cluster that is missed is an error, not just a worse pick."""
+"""Longer than for an offer: a missed cluster is an error, a missed spare only a worse pick."""
 
 LOOK_SECONDS = 60.0
 """For a cluster that may have moved, of which a read is to say something in the end."""
@@ -226,11 +226,11 @@ def _asked_wrong(summary: str, detail: str) -> SpecError:
 def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName, str]:
     """Servers that may still run a control plane of the cluster, and why that is not excluded.
 
-    An API that gives no answer proves nothing: it may restart, or be slow. So the whole fleet is
-    asked, since the cluster may have moved. A server is excluded when it is marked lost and silent,
-    or has answered and shows nothing of a control plane; one that shows it, and has lost its claim,
-    may be the cluster's. Its control planes may also be in no entry of this fleet: then its own
-    servers would reach the API.
+    An API that gives no answer proves nothing: it may restart, or be slow. The cluster may have
+    moved, so the whole fleet is asked. A server is excluded when it is silent and marked lost, or
+    has answered and shows nothing of a control plane. One that shows a control plane and has lost
+    its claim may be the cluster's. The control planes may also have no entry in this fleet: then
+    the cluster's servers still reach the API.
     """
     alive = {
         name: "the fleet has no such server any more"
@@ -249,11 +249,12 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
 
 
 def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains | None:
-    """If that is certain: all of the fleet has answered, but for servers that are marked lost, and
-    no control plane may be alive that is not marked so. One that serves and has no record is that
-    of a cluster which was never made to the end only if some claim says so: else somebody has
-    deleted the record. Where there is none, no server may reach the API: the control planes may
-    have no entry in this fleet.
+    """The remains of a create or a destroy that was cut off; None unless that is certain.
+
+    It is certain when every server has answered or is marked lost, and no control plane may be
+    alive. A control plane that serves without a record is one of an unfinished create only if some
+    claim is not yet a member's: else somebody has deleted the record. Without any control plane, no
+    server may reach the API: the control planes may have no entry in this fleet.
     """
     if swept.missed(fleet) or swept.claim_lost():
         return None
@@ -277,7 +278,7 @@ def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains 
 
 
 def _by_claims(fleet: Fleet, swept: Swept, uid: PoolUid) -> PoolView:
-    """What it takes to give its servers back; nothing else is known."""
+    """The cluster by its claims: enough to give its servers back, and all that is known."""
     claims = swept.claims(uid)
     return PoolView(
         uid=uid,

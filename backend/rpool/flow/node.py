@@ -39,8 +39,8 @@ class NodeFound:
     """What a read found of a pinned server: None when it is not in the cluster (any more).
 
     `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
-    so it is in the cluster until its departure has come to its end. `unreachable`: nothing could be
-    found out.
+    and counts as in the cluster until its departure is finished. `unreachable`: nothing could be
+    observed.
     """
 
     spec: NodeSpec | None
@@ -58,7 +58,7 @@ def pin(
     *,
     is_new: bool = False,
 ) -> None:
-    """Put the server into the cluster, or change what is asked of it there; a departure that was
+    """Put the server into the cluster, or change its labels and taints there. A departure that was
     cut off is finished first. Raises as `change`.
     """
 
@@ -144,7 +144,7 @@ def _not_without_its_api(
 def _reset(
     pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt
 ) -> None:
-    """Without its cluster, of which nothing is left."""
+    """Reset a server whose cluster is gone for good."""
     if server not in fleet.servers:
         raise not_in_fleet(f"cluster {pool.name}", [server])
     with session(world, pool.uid, pool.control_planes) as lock:
@@ -161,7 +161,7 @@ def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName
 
 
 def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) -> NodeFound:
-    """The labels and taints that the node has, of those that it was given; see `NodeFound`."""
+    """The labels and taints of its rpool_node that the Node still has; see `NodeFound`."""
     api, _ = reach_api(world, pool.uid, pool.control_planes)
     if api is None or api.cluster.record is None:
         return NodeFound(None, unreachable=True)
@@ -174,9 +174,9 @@ def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) ->
     node = api.cluster.nodes.get(server)
     is_known = server in seen.seen or node is None or node.let_go
     incomplete = is_known and not _is_whole(members, server)
-    return NodeFound(given if node is None else _worn(given, node), incomplete)
+    return NodeFound(given if node is None else _as_observed(given, node), incomplete)
 
 
-def _worn(given: NodeSpec, node: NodeSeen) -> NodeSpec:
+def _as_observed(given: NodeSpec, node: NodeSeen) -> NodeSpec:
     labels = {key: node.labels[key] for key in given.labels if key in node.labels}
     return NodeSpec(labels, tuple(taint for taint in given.taints if taint in node.taints))

@@ -1,4 +1,4 @@
-"""Observing a cluster: its API, its record, and the servers of which those do not tell enough."""
+"""Observing a cluster: its API, its record, and those servers that must be asked themselves."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 OTHERS = 16
-"""Members that a read asks although nothing speaks against them: on a large cluster each is asked
-once in a while, and a read costs the same."""
+"""Members that a read asks by chance though they look healthy. So each is asked once in a while,
+and a read costs the same on a cluster of any size."""
 
 
 @dataclass(frozen=True)
 class Eye:
-    """Looks at one cluster, whose state is `prior`."""
+    """Observes one cluster, whose state is `prior`."""
 
     prior: PoolView
     fleet: Fleet
@@ -47,7 +47,7 @@ class Eye:
         return self.through(api)
 
     def through(self, api: Api) -> Observed:
-        """The cluster by an API that was reached."""
+        """The cluster as it is observed through `api`."""
         pool = Observed(self.prior.uid, api)
         record = api.cluster.record or anew(self.prior, pool, self.spec, self.fleet, self.world)
         record = self._with_prior(record)
@@ -57,8 +57,10 @@ class Eye:
         return replace(pool, record=corrected(record, pool, self.fleet))
 
     def _with_prior(self, record: Record) -> Record:
-        """The record that a create begins with may be older than what is known of it: no server may
-        be forgotten then, since it would stay claimed by nobody's cluster.
+        """The record, with the servers of the state where a create has not been settled.
+
+        That record may be older than the state. A server that it lacks would otherwise be forgotten
+        and stay claimed.
         """
         if record.settled is not None or self.prior.condition is not Condition.INCOMPLETE:
             return record
@@ -72,7 +74,7 @@ class Eye:
         return names | set(record.own if known else ())
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
-        """With the servers that come, and those that go."""
+        """`pool` with a look at the servers that join and those that leave."""
         record = pool.record
         members = record.members.keys() if record else set()
         differ = desired.roles.keys() ^ members
@@ -83,12 +85,12 @@ class Eye:
         return self.ask(pool, differ)
 
     def with_others(self, pool: Observed, record: Record) -> Observed:
-        """With some more of the members, by chance."""
+        """`pool` with a look at some more members, drawn by chance."""
         left = sorted(name for name in record.own if not pool.was_asked(name))
         return self.ask(pool, random.sample(left, min(OTHERS, len(left))))
 
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
-        """With these servers, those that were asked before left out."""
+        """`pool` with a look at `names`. A server that was asked before is not asked again."""
         new = [name for name in names if not pool.was_asked(name)]
         look = self.lock.look if self.lock is not None else partial(probe_all, self.world)
         return pool.with_servers(*look(sorted(new)))

@@ -1,8 +1,8 @@
-"""What a read finds for the next plan: spares that were looked at, and servers known to be taken.
+"""What a read finds for the next plan: spares that were probed, and servers known to be taken.
 
-A plan asks no server; it picks from what the read before it found. The looking is bounded, so that
-a refresh costs the same on any fleet, and shared by the pools that one process reads: what one pool
-was offered another one is offered last.
+A plan asks no server; it picks from what the read before it found. The number of probes is bounded,
+so that a refresh costs the same on any fleet. All clusters that one process reads share them: what
+one cluster was offered is offered to another one last.
 """
 
 from __future__ import annotations
@@ -49,11 +49,12 @@ class Offers:
         last_taken: Iterable[ServerName] = (),
         in_use: Mapping[ServerName, str] = MappingProxyType({}),
     ) -> Offer:
-        """The offer for a pool whose last request was `spec`. Half of the spares of a size are
-        given to it, so that the next pool finds something that no other would take first. What was
-        taken at the read before this one (`last_taken`) is looked at last, so that on a full fleet
-        every read learns something. `in_use` are members of other clusters, and whose: to know of
-        them costs no look.
+        """The offer for a cluster whose last request was `spec`.
+
+        Half of the spares of a size are given to this cluster, so that the next one finds some that
+        no other takes first. What was taken at the read before (`last_taken`) is probed last, so
+        that on a full fleet every read learns something. `in_use`: members of other clusters, and
+        whose they are; they are not probed.
         """
         late, members = frozenset(last_taken), frozenset(members)
         open_ = varied(candidates(self._fleet, spec, {*members, *in_use}), uid)
@@ -89,8 +90,8 @@ class Offers:
         return frozenset(mine)
 
     def _look(self, servers: Iterable[Server]) -> dict[ServerName, str | None]:
-        """Why each can't be had, or None for a spare. Each is asked once, whichever pool is read.
-        Whoever is slow to answer is not waited for, and not to be had this time.
+        """Why each cannot be taken, or None for a spare. Each is probed once, whichever cluster is
+        read. One that is slow to answer is not waited for, and cannot be taken this time.
         """
         with self._lock:
             asked = {server.name: self._ask(server) for server in servers}
@@ -120,8 +121,8 @@ class Offers:
 
 
 def varied(servers: Iterable[Server], uid: PoolUid) -> list[Server]:
-    """The servers with sizes by turns, since the next request is not known; like ones by a hash of
-    pool and server, so that two pools begin at different ends.
+    """The servers, one of each size in turn, since the next request is not known. Like servers come
+    by a hash of cluster and server, so that two clusters begin at different ends.
     """
     sizes: dict[tuple[int, int], list[Server]] = {}
     for server in sorted(servers, key=lambda s: _hash(uid, s.name)):

@@ -1,4 +1,4 @@
-"""Probing servers, all at once. What cannot be reached is data, not an error, and says why."""
+"""Probing servers at once. One that cannot be reached is data, not an error, and says why."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def probe_all(
 def _probe(
     world: World, server: ServerName, now: Callable[[], float], fence: Fence | None
 ) -> Sighting | RpoolError:
-    """A probe, and a second one if the first was so slow that it tells little of the clock: most of
-    the time went into the connection, then, which is there now.
+    """What a probe brought. A first probe that was slow tells little of the server's clock (most of
+    its time went into the connection), so a second one follows.
     """
     try:
         first = _timed(world, server, now, fence)
@@ -82,7 +82,7 @@ def _probe(
 def _timed(
     world: World, server: ServerName, now: Callable[[], float], fence: Fence | None = None
 ) -> Sighting:
-    """The server looked at its clock at some moment of the probe."""
+    """A probe, and the clock's offset: the server read its clock at some moment of the probe."""
     before = now()
     probed = world.probe(server, fence)
     half = (now() - before) / 2

@@ -29,9 +29,11 @@ def read(
     last_taken: Iterable[ServerName] = (),
     in_use: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Found:
-    """The cluster now, and an offer for its next plan. Without contact it is as before, with a
-    warning; it is gone only when all of its servers are in the fleet, all of the fleet was asked,
-    and no server is claimed by it. Raises Refused when the fleet lacks some of its servers.
+    """The cluster now, and an offer for its next plan. Raises Refused when the fleet lacks some of
+    its servers.
+
+    Without contact the cluster is as before, with a warning. It is gone only when all of its
+    servers are in the fleet, all of the fleet was asked, and no server has its claim.
     """
     try:
         api, _ = api_of(prior, fleet, world)
@@ -63,7 +65,7 @@ def _members(prior: PoolView, api: Api, fleet: Fleet, world: World) -> Membershi
 
 
 def _half_in(members: Membership) -> frozenset[ServerName]:
-    """Own servers that have yet to join; one that is silent and has no Node among them."""
+    """Own servers that have yet to join, silent ones without a Node among them."""
     own = members.record.own.keys()
     late = {n for n in members.among(own, Part.SILENT) if not members.had_joined(n)}
     return members.among(own, Part.JOINING) | late
@@ -92,7 +94,7 @@ def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:
 
 
 def _less_pinned(offer: Offer, record: Record) -> Offer:
-    """Reserved or not: what an rpool_node has put into the cluster is none of its own servers."""
+    """The offer without the servers that an rpool_node has put into the cluster."""
     pinned = dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     return replace(offer, taken={**offer.taken, **pinned})
 

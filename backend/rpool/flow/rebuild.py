@@ -1,4 +1,4 @@
-"""A record where the cluster's own is not to be relied on: missing, or an older one is back."""
+"""The record made anew from the claims, where it is missing or an older one was put back."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PATIENCE_SECONDS = 10.0
 def anew(
     prior: PoolView, pool: Observed, spec: PoolSpec | None, fleet: Fleet, world: World
 ) -> Record:
-    """What is to be taken for the record; `spec` is what the cluster is to be. Its create was cut
-    off, or somebody has deleted the record: then the servers themselves say whose they are.
+    """The record of a cluster that shows none, by the claims on its servers; `spec` is what it is
+    to be. Its create was cut off, or somebody has deleted the record.
 
-    Raises Refused when nobody can say whose a Node of the cluster is.
+    Raises Refused when no claim says whose a Node of the cluster is.
     """
     if spec is None:
         raise Refused(
@@ -60,8 +60,8 @@ def _claims(
 
 
 def corrected(record: Record, pool: Observed, fleet: Fleet) -> Record:
-    """The record with what came after it. Claims of a later change than any that it knows say that
-    an older record was put in its place (a backup of etcd, say).
+    """The record with the members of later changes. A claim of a later change than the record's
+    says that an older record was put in its place (a backup of etcd, say).
     """
     later = {
         name: claim
@@ -77,8 +77,8 @@ def _with(
     fleet: Fleet,
     ours: Mapping[ServerName, Member],
 ) -> Record:
-    """Reserved servers, and those that are not `ours` where that is known, were put there one by
-    one; what was asked of them is asked for anew.
+    """The record with the claimed servers as members. Reserved ones, and those that are not `ours`
+    where that is known, count as an rpool_node's; its next apply gives their labels and taints.
     """
     found = {n: Member.of(fleet.servers[n], its.role) for n, its in claims.items()}
     others = {n for n in found if n not in record.members}

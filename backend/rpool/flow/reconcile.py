@@ -1,7 +1,7 @@
-"""The one loop: observe, plan, carry out, and observe again until it is so.
+"""The one loop: observe, plan, carry out, and observe again until nothing is left to do.
 
-Every verb that changes a cluster says what it wants (`Goal`) and comes here. How far an earlier
-operation got, or an earlier round of this one, is not kept anywhere: it is observed.
+Every verb that changes a cluster says what it wants (`Goal`) and is reconciled here. How far an
+earlier operation or an earlier round got is kept nowhere: it is observed.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ class Goal(ABC):
 
     @abstractmethod
     def want(self, pool: Observed) -> Desired:
-        """What it is to be."""
+        """What the cluster is to be."""
 
     @abstractmethod
     def closer(self, pool: Observed, desired: Desired) -> Observed:
-        """With the servers that are to come or to go."""
+        """`pool` with a look at the servers that are to join or to leave."""
 
     @abstractmethod
     def unseen(self) -> PoolView | None:
-        """What there may be, when nobody can look any more."""
+        """What the cluster may have, when it cannot be observed any more. None: nothing."""
 
     def replaces(self, ran: Ran) -> bool:
-        """Whether what failed is to be tried in another way: by default it is not."""
+        """Whether to try again in another way, say on other servers. By default not."""
         return False
 
     def is_usable(self, members: Membership) -> bool:
@@ -94,8 +94,8 @@ class Run:
         self._final: set[tuple[type[Action], ServerName]] = set()
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
-        """The cluster as it is desired. What is raised before anything may have been changed is
-        raised as it is; after that it is PoolIncomplete, with what there is.
+        """The cluster once it is as desired. Raises an error as it is while nothing may have been
+        changed; afterwards PoolIncomplete, with what there is.
         """
         errors: list[RpoolError] = []
         changed = False
@@ -141,7 +141,7 @@ class Run:
         return plan(desired, pool, self.operation, self._fleet)
 
     def _untried(self, steps: Sequence[Step]) -> list[Step]:
-        """The steps without those that failed before, and without what needs them."""
+        """The steps without those that failed for good, and without those that need them."""
         left: list[Step] = []
         out: set[StepName] = set()
         for step in steps:
@@ -156,7 +156,7 @@ class Run:
         return carry_out(steps, self._world, self._journal, self._limits, self._bind)
 
     def _may_help_again(self, ran: Ran) -> bool:
-        """Whether a step that failed may go well in another round; others are not tried again."""
+        """Whether any failed step may succeed in another round. Others are not tried again."""
         again = False
         for step, error in ran.failed:
             self._tries[_key(step)] += 1
@@ -213,7 +213,7 @@ class Run:
     # -- how it ends -----------------------------------------------------------------------------
 
     def _reached(self, todo: Plan, pool: Observed) -> PoolView:
-        """The cluster by the record that its last step wrote."""
+        """The cluster by the record that the last step wrote."""
         written = [its.action.record for its in todo.steps if isinstance(its.action, WriteRecord)]
         ended = written[-1] if written else pool.record
         assert ended is not None  # noqa: S101 nothing to do means that a record says so
@@ -221,7 +221,9 @@ class Run:
         return of_record(ended, self._admission.certificate(via))
 
     def _told(self, ran: Ran) -> list[RpoolError]:
-        """What failed; a claim that was refused is a plan that somebody else was faster than."""
+        """The errors of failed steps. A claim that was refused is a stale plan: another cluster was
+        faster.
+        """
         return [self._worded(step, error) for step, error in ran.failed if error is not ran.halted]
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
@@ -234,8 +236,8 @@ class Run:
         return self._fleet.servers[server].reserved
 
     def _left(self, goal: Goal) -> tuple[PoolView | None, bool]:
-        """What there is after an operation that did not get all the way, and whether that is a
-        cluster to go on with. Where it is what was settled before, the record says so again.
+        """The cluster after an operation that got only part of the way, and whether the next apply
+        can go on with it. Where it is as it was settled before, the record is put back.
         """
         try:
             pool = goal.look()
@@ -251,7 +253,9 @@ class Run:
         return view, goal.is_usable(members)
 
     def _write(self, pool: Observed, before: Record) -> bool:
-        """Whether the record was written; only over our own, and only while the lock is ours."""
+        """Writes `before` and returns whether that succeeded. Only over a record of this operation,
+        and only while the lock is held.
+        """
         ours = before.change == self.operation.change and not self._limits.lock_lost()
         if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
             return False
@@ -266,7 +270,7 @@ class Run:
 def journaled(
     name: str, pool: Observed, world: World, attempt: Attempt, lock: Held
 ) -> Iterator[Journal]:
-    """The journal of an operation, kept on the control planes that the cluster has."""
+    """The journal of an operation, kept on the control planes that were observed."""
     with Journal(name, world, attempt.log) as journal:
         for server, claim in pool.claims.items():
             if claim.role is Role.CONTROL_PLANE:

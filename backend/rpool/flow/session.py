@@ -1,5 +1,6 @@
-"""The pool's session lock, held on several control planes at once: two operations on one pool
-exclude each other as long as each holds a majority.
+"""The cluster's session lock, held on several of its control planes at once.
+
+Two operations on one cluster exclude each other as long as each holds a majority.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from rpool.model.world import SessionLock, World
 
 
 class Held:
-    """Locks on single control planes; lost for good once fewer are left than a majority of the
-    pool's, or none where one will do. Which those are may change. Safe to use from several threads.
+    """The locks of one session, one a control plane; which control planes count may change.
+
+    Lost for good once fewer locks are left than a majority of these (one, where one will do). Safe
+    to use from several threads.
     """
 
     def __init__(self, world: World, uid: PoolUid, stack: ExitStack) -> None:
@@ -35,19 +38,23 @@ class Held:
         self._over = False
         self._guard = threading.Lock()
         self._asked: set[ServerName] = set()
-        self._heads: frozenset[ServerName] = frozenset()
+        self._control_planes: frozenset[ServerName] = frozenset()
         self._locks: dict[ServerName, SessionLock] = {}
 
     @property
     def session(self) -> int:
-        """This session's number: above that of every session before it. What this one does on a
-        server ends what an earlier one still tries there (see `model.claim.Fence`).
+        """This session's number, above that of every session before it.
+
+        What this session does on a server ends what an earlier one still tries there (see
+        `model.claim.Fence`).
         """
         with self._guard:
             return 1 + max([self._highest, *(its.number for its in self._locks.values())])
 
     def outrank(self, number: int) -> None:
-        """Be above a session that the record names. Once this one acts, that is its own."""
+        """Number this session above `number`, which the record has. Does nothing once this session
+        acts: then the record's number is its own.
+        """
         with self._guard:
             if not self._acts:
                 self._highest = max(self._highest, number)
@@ -57,9 +64,10 @@ class Held:
             self._acts = True
 
     def look(self, servers: Iterable[ServerName]) -> tuple[dict[ServerName, Sighting], Silent]:
-        """Probe servers behind this session's fence. A higher number than ours that turns up while
-        the lock is ours is that of an earlier session, which the control planes have forgotten (a
-        reboot): ours goes above it. Raises Overtaken where the lock is not ours any more.
+        """Probe servers behind this session's fence. Raises Overtaken where the lock is lost.
+
+        While the lock is ours, a higher number on a server is that of an earlier session, which the
+        control planes have forgotten (a reboot). This session is then numbered above it.
         """
         names = list(servers)
         while True:
@@ -80,34 +88,35 @@ class Held:
         return self._over
 
     def cover(self, control_planes: Iterable[ServerName], *, one_will_do: bool = False) -> bool:
-        """Hold it on these from now on, of which each is asked once; whether it was got anywhere
-        that it was not before. `one_will_do`, or none, to take down what may be half dead already.
+        """Lock these control planes; each is tried once. Returns True if any lock is new.
 
-        Raises Refused when another operation has it anywhere, Unreachable when too few can be had.
+        `one_will_do`: a single lock is enough, and none where no control plane can be locked. That
+        is for taking down a cluster that may be half dead. Raises Refused when another operation
+        has it anywhere, Unreachable when too few can be had.
         """
-        heads = frozenset(control_planes)
+        wanted = frozenset(control_planes)
         with self._guard:
-            new = sorted(heads - self._asked)
-            self._asked |= heads
+            new = sorted(wanted - self._asked)
+            self._asked |= wanted
         locks, errors = _take(self._stack, self._world, self._uid, new)
         for error in errors.values():
             if isinstance(error, Refused) and not isinstance(error, ForeignClaim):
                 raise error
         with self._guard:
-            self._heads = heads
+            self._control_planes = wanted
             self._locks |= locks
-            self._needed = min(1, len(self._locks)) if one_will_do else majority(len(heads))
+            self._needed = min(1, len(self._locks)) if one_will_do else majority(len(wanted))
             if self._alive() < self._needed:
                 raise self._too_few(errors.values())
         return bool(locks)
 
     def add(self, control_plane: ServerName) -> None:
-        """Lock one more, which counts from now on. Raises what keeps it from that."""
+        """Lock one more control plane, which counts from now on. Raises why it cannot be locked."""
         for error in self.add_all([control_plane]).values():
             raise error
 
     def add_all(self, control_planes: Iterable[ServerName]) -> dict[ServerName, RpoolError]:
-        """Lock more, which count from now on. Returns those that cannot be locked, and why."""
+        """Lock more control planes, which count from now on. Returns why some cannot be locked."""
         wanted = frozenset(control_planes)
         with self._guard:
             new = sorted(wanted - self._locks.keys())
@@ -115,38 +124,43 @@ class Held:
         locks, errors = _take(self._stack, self._world, self._uid, new)
         with self._guard:
             self._locks |= locks
-            self._heads |= wanted - errors.keys()
+            self._control_planes |= wanted - errors.keys()
             if new:
-                self._needed = min(majority(len(self._heads)), self._alive())
+                self._needed = min(majority(len(self._control_planes)), self._alive())
         return errors
 
     def drop(self, server: ServerName) -> None:
-        """A server that is let go does not count any more. Fewer are needed then if need be: those
-        that are silent were so before, and to let one go loses nothing.
+        """No longer counts `server`, which leaves.
+
+        Lowers the majority to what still answers: a silent control plane was silent before this
+        removal.
         """
         with self._guard:
             if not self._is_lost():
-                self._heads -= {server}
-                self._needed = min(self._needed, majority(len(self._heads)), self._alive())
+                self._control_planes -= {server}
+                self._needed = min(self._needed, majority(len(self._control_planes)), self._alive())
 
     def _alive(self) -> int:
-        return sum(1 for n in self._heads if n in self._locks and not self._locks[n].lost())
+        return sum(
+            1 for n in self._control_planes if n in self._locks and not self._locks[n].lost()
+        )
 
     def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
         return Unreachable(
             f"the session lock of pool {self._uid} was had on {self._alive()} of "
-            f"{len(self._heads)} control planes; {self._needed} are needed",
+            f"{len(self._control_planes)} control planes; {self._needed} are needed",
             f"Nothing was changed.\n{reasons}",
         )
 
 
 @contextmanager
 def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -> Iterator[Held]:
-    """Hold the lock on every one of the known control planes that can give it. Whether these are
-    the pool's, and so how many it takes, shows only then: see `Held.cover`.
+    """Locks every known control plane that can be locked. Raises Refused when another operation
+    has the lock on any of them.
 
-    Raises Refused when another operation has it anywhere.
+    Which control planes the cluster has shows only under the lock; then the caller says so, and so
+    how many locks it takes (`Held.cover`).
     """
     with ExitStack() as stack:
         held = Held(world, uid, stack)
@@ -157,8 +171,8 @@ def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) ->
 def _take(
     stack: ExitStack, world: World, uid: PoolUid, servers: Sequence[ServerName]
 ) -> tuple[dict[ServerName, SessionLock], dict[ServerName, RpoolError]]:
-    """All at once, so that a dead control plane costs nothing but its own time. Returns the locks,
-    and why each of the others could not be had.
+    """The locks, and why each other server could not be locked. All are tried at once, so that a
+    dead control plane costs nothing but its own time.
     """
     if not servers:
         return {}, {}

@@ -1,4 +1,4 @@
-"""Probing many servers, answers as they come: bounded, and the silent ones are not waited for."""
+"""Probing many servers: a bounded number at once, and silent ones are not waited for."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def sweep(
     patience_seconds: float,
     longest_seconds: float = math.inf,
 ) -> Iterator[tuple[ServerName, Answer]]:
-    """Each server with what a probe brought, or why there is nothing. One that is silent for
-    `patience_seconds`, in which no other has answered either (a busy machine makes all of them
-    slow), is Unreachable, and its place is given to the next; so is who is left after
-    `longest_seconds`. Whoever stops listening ends the sweep.
+    """Yields each server with its probe, or with why there is none, in the order of the answers.
+
+    A server is Unreachable once neither it nor any other has answered for `patience_seconds` (a
+    busy machine makes all of them slow); the next one is probed in its place. So is each that is
+    left after `longest_seconds`. Closing the generator ends the sweep.
     """
     end = time.monotonic() + longest_seconds
     waiting = deque(servers)

@@ -1,4 +1,4 @@
-"""From what is known of a cluster to what its users see."""
+"""What users see of a cluster, from its record and from what was observed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rpool.model.view import Condition, PoolView
 
 
 def of_record(record: Record, ca_certificate: str) -> PoolView:
-    """The cluster by its record alone. Its size is the one that was carried out last, so that what
-    is missing shows in the next plan; its servers are all that may be claimed by it.
+    """The cluster by its record alone. Its size is the settled one, so that the next plan shows
+    what is missing. Its servers are all that may be claimed.
     """
     condition = Condition.SETTLED if record.is_settled else Condition.INCOMPLETE
     return of_spec(record.uid, record.spec, record.own, condition, ca_certificate)
 
 
 def of_members(members: Membership, ca_certificate: str) -> PoolView:
-    """The cluster by its record and by what its servers show: without those that are gone, and
+    """The cluster by its record and by what was observed. Servers that are gone are left out; it is
     incomplete where a server is not what the record says.
     """
     record, pool = members.record, members.pool

@@ -30,7 +30,7 @@ class Cluster:
     key: str = field(default_factory=lambda: token_hex(4))
     members: dict[ServerName, str] = field(default_factory=dict)
     nodes: dict[ServerName, Role] = field(default_factory=dict)
-    dressed: dict[ServerName, NodeSpec] = field(default_factory=dict)
+    labelled: dict[ServerName, NodeSpec] = field(default_factory=dict)
     cordoned: set[ServerName] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
     network: bool = False
@@ -44,10 +44,10 @@ class Cluster:
         if role is Role.CONTROL_PLANE:
             self.members[name] = token_hex(8).lstrip("0")
 
-    def dress(self, action: act.SetNode) -> None:
+    def label(self, action: act.SetNode) -> None:
         if action.node not in self.nodes:
             raise CommandFailed(f"there is no node {action.node} (simulated)")
-        self.dressed[action.node] = action.wanted
+        self.labelled[action.node] = action.wanted
 
     def admit(self, secrets: act.JoinSecrets, name: ServerName) -> None:
         """Raises CommandFailed unless a server with these secrets is let in."""
@@ -74,7 +74,7 @@ class Cluster:
 
     def delete_node(self, name: ServerName) -> None:
         self.nodes.pop(name, None)
-        self.dressed.pop(name, None)
+        self.labelled.pop(name, None)
         self.cordoned.discard(name)
 
     def install_metallb(self, action: act.ApplyMetalLB) -> None:

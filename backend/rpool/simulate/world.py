@@ -114,10 +114,10 @@ class SimulatedWorld:
             schedulable=name not in cluster.cordoned,
             control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
             labels={
-                **cluster.dressed.get(name, NodeSpec()).labels,
+                **cluster.labelled.get(name, NodeSpec()).labels,
                 **({LEAVING_MARK: "true"} if name in cluster.cordoned else {}),
             },
-            taints=cluster.dressed.get(name, NodeSpec()).taints,
+            taints=cluster.labelled.get(name, NodeSpec()).taints,
             allocatable_cores=float(machine.server.cores),
             allocatable_memory_gib=machine.server.memory_gib * 0.98,
         )
@@ -214,7 +214,7 @@ class SimulatedWorld:
             case act.RemoveEtcdMember():
                 self._remove_etcd_member(action)
             case act.SetNode():
-                self._serving(action.server).dress(action)
+                self._serving(action.server).label(action)
             case act.DeleteNode():
                 self._serving(action.server).delete_node(action.node)
             case act.Reset():

@@ -83,7 +83,7 @@ class Node:
         if found.spec is None:
             return Reply(Held(None))
         private = _INCOMPLETE if found.incomplete else b""
-        return Reply(Held(held.values | _worn(held.values, found.spec), private))
+        return Reply(Held(held.values | _as_observed(held.values, found.spec), private))
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         return self._pin("create", planned, site, stop)
@@ -135,7 +135,7 @@ class Node:
             "id": f"{pool.record.uid}/{server}",
         }
         values = blank | names | _place(site, server, is_new=False)
-        return Reply(Held(values | _worn(values, found.spec)))
+        return Reply(Held(values | _as_observed(values, found.spec)))
 
     def upgrade(self, version: int, state: Values) -> Values:
         return state
@@ -203,7 +203,7 @@ def _marked(site: Site | None, name: Any) -> list[Diagnostic]:
     return [diagnostic.warning(summary, "Remove its rpool_node, and it is taken out.")]
 
 
-def _worn(values: Values, spec: NodeSpec) -> Values:
+def _as_observed(values: Values, spec: NodeSpec) -> Values:
     """Labels and taints in Terraform's words; what is not set, or as it was written, stays so."""
     null = {key: None for key, value in (values["labels"] or {}).items() if value is None}
     labels = {**null, **spec.labels} or (None if values["labels"] is None else {})

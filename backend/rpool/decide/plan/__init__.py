@@ -1,8 +1,8 @@
 """The ladder: from what is desired and what was observed to the steps that are left. Pure.
 
-Each rung is a small module that answers one question, and this module is their table of contents.
-A create, a change, a destroy, an rpool_node put in or taken out, and what was left of any of them:
-all are a `Desired`, and go the same way down.
+Each rung is a small module that answers one question; this module is their table of contents. A
+create, a change, a destroy, an rpool_node put in or taken out, and what is left of any of them are
+all a `Desired`, and are planned on the same ladder.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["Case", "HalfOut", "Plan", "not_to_be_had", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`steps` are what is left to do. `blocked` says what cannot be done now, and why: then the
-    steps do not settle the cluster.
+    """The `steps` that are left to do, and what is `blocked`: why the rest cannot be done now. The
+    steps do not settle the cluster while anything is.
     """
 
     steps: tuple[Step, ...]
@@ -33,7 +33,7 @@ class Plan:
 
 
 def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -> Plan:
-    """What is left to do. Raises RpoolErrors where nothing at all can be done."""
+    """The steps that are left to do. Raises an RpoolError where nothing at all can be done."""
     case = Case(desired, pool, operation, fleet)
     if desired.is_nobody:
         return _take_down(case)
@@ -65,8 +65,8 @@ def _names(steps: list[Step]) -> frozenset[StepName]:
 
 
 def _awaited(case: Case) -> list[str]:
-    """The servers that come are waited for. Of a cluster that was never settled it is not known
-    that its Nodes have a network, so all of them are.
+    """The servers whose Nodes must be Ready: those that join. In a cluster that was never settled
+    no Node is known to have a network, so there all of them.
     """
     if case.record.settled is not None or case.desired.one is not None:
         return list(case.coming)
@@ -77,8 +77,10 @@ def _awaited(case: Case) -> list[str]:
 def _recorded(
     case: Case, steps: list[Step], opened: frozenset[StepName], *, settles: bool
 ) -> list[Step]:
-    """The steps between the record that begins them and the one that settles them. Where there is
-    an API, nothing starts before the record names whoever may be claimed; else the claims do.
+    """The steps between the record that begins them and the record that settles them.
+
+    Where an API serves, nothing starts before the record names the servers that may be claimed.
+    Where none does, the claims do.
     """
     begin = record.begin(case, needs=() if case.api_serves else opened) if steps else []
     if begin and case.api_serves:

@@ -1,4 +1,4 @@
-"""Why a server that is desired cannot come, as the error that its user reads."""
+"""Why a server that is desired cannot join, as the error that users read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOST = "mark it lost = true in the fleet if the hardware is gone, and another o
 def why_not(
     name: ServerName, members: Membership, fleet: Fleet, *, pinned: bool
 ) -> RpoolError | None:
-    """None when the server can be brought up from where it is."""
+    """Why `name` cannot be brought up; None when it can."""
     if name in members.pool.silent:
         why = members.pool.silent[name]
         return Unreachable(
@@ -61,8 +61,8 @@ def unclaimed(name: ServerName, cluster: str) -> RpoolError:
 
 
 def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> RpoolError:
-    """A planned server, and why it is not a spare any more; `reason` ends a sentence about it. The
-    next plan picks another one, but not for a `pinned` one: that is a person's choice.
+    """The error of a planned server that is no spare any more; `reason` ends a sentence about it.
+    The next plan picks another one, but not for a `pinned` one: that is a person's choice.
     """
     summary = f"{name} was to join, but {reason}"
     if pinned:

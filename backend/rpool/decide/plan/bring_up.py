@@ -1,9 +1,9 @@
-"""Rung: servers are brought up, from wherever each of them is.
+"""Rung: servers are brought up, each from as far as it is.
 
-Claimed, prepared, joined, marked as a member. Preparation of all runs as one, kubeadm starts on a
-server as soon as that server is prepared. Control planes join one at a time (two at once race for
-etcd, kubeadm#2005), workers side by side. What was observed to be done is left out, so the plan of
-an interrupted operation is what is left of it.
+A server is claimed, prepared, joined, and marked as a member. One play prepares all of them;
+kubeadm starts on a server as soon as that server is prepared. Control planes join one at a time
+(two at once race for etcd, kubeadm#2005), workers in parallel. What was observed to be done is left
+out, so the plan of an interrupted operation is what is left of it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from rpool.model.step import Step, StepName
 
 @dataclass(frozen=True)
 class BringUp:
-    """`dead`: steps that take dead members out of etcd. kubeadm lets no control plane in while one
-    of them counts.
+    """The steps that bring servers up. `dead` are the steps that take dead members out of etcd:
+    kubeadm joins no control plane while one of these counts.
     """
 
     case: Case
@@ -44,7 +44,7 @@ class BringUp:
 
     @cached_property
     def steps(self) -> list[Step]:
-        """In their order, but for the waits for readiness."""
+        """All of them in their order, without the waits for readiness."""
         return [
             *self._claims.values(),
             *self._prepare.values(),
@@ -85,7 +85,7 @@ class BringUp:
 
     @cached_property
     def _prepare(self) -> dict[ServerName, Step]:
-        """Before there is a cluster no server is changed until all are claimed."""
+        """The preparations. Before there is a cluster, all servers are claimed first."""
         all_claimed = frozenset(step.name for step in self._claims.values())
         its = {name: frozenset({step.name}) for name, step in self._claims.items()}
         return {
@@ -111,7 +111,7 @@ class BringUp:
 
     @cached_property
     def opening(self) -> list[Step]:
-        """What lets servers join: the first control plane, or a token where one serves."""
+        """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
         if case.has_joined(via):
             unjoined = [name for name in self._unjoined() if name != via]
@@ -165,9 +165,10 @@ class BringUp:
         return [joined, self._member(name, joined.name)]
 
     def _out_of_etcd(self, name: ServerName, turn: frozenset[StepName]) -> list[Step]:
-        """A member that an earlier attempt or an earlier life of the server left in etcd: kubeadm
-        would take it for the new one, which never starts with an empty disk. Where kubeadm has
-        ended the member is the new one, and the join only adds what comes after it.
+        """The removal of a member that an earlier attempt, or an earlier life of the server, left
+        in etcd. kubeadm would take it for the new one, which never starts with an empty disk.
+
+        Where kubeadm has ended, the member is the new one, and stays.
         """
         case, probed = self.case, self.case.pool.probed(name)
         if not case.api_serves or (probed is not None and probed.kubeadm_ended):
@@ -179,7 +180,7 @@ class BringUp:
 
     @property
     def _unmarked(self) -> list[Step]:
-        """Servers that joined before they were cut off, and have yet to be called members."""
+        """Marks as members the servers that joined in an operation that was cut off."""
         case = self.case
         return [
             self._member(name)
@@ -193,7 +194,7 @@ class BringUp:
 
     @cached_property
     def _restarts(self) -> dict[ServerName, Step]:
-        """Servers that have joined and whose Node is missing: their kubelet makes it again."""
+        """Restarts of joined kubelets whose Node is missing: they register it again."""
         case = self.case
         return {
             name: Step(RestartKubelet(name, case.ours(name)), name)
@@ -202,7 +203,7 @@ class BringUp:
         }
 
     def readiness(self, needs: frozenset[StepName], names: Iterable[ServerName]) -> list[Step]:
-        """Waits for the Nodes of `names`; without a CNI none turns Ready: the user's to bring."""
+        """Waits until the Nodes of `names` are Ready. None without a CNI: that is the user's."""
         case = self.case
         if case.spec.networking.cni == NO_CNI:
             return []
@@ -218,7 +219,7 @@ class BringUp:
         ]
 
     def revoke(self) -> list[Step]:
-        """The join token goes once it is not needed; so does one that an earlier operation left."""
+        """Revokes the join token once all have joined, and one that an earlier operation left."""
         case = self.case
         joins = frozenset(its.name for its in self.joins if isinstance(its.action, Join))
         left = case.pool.api is not None and case.pool.api.cluster.open_to_joiners

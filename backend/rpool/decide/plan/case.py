@@ -1,7 +1,7 @@
 """The case before the planner: what is desired beside what was observed.
 
-Who comes, who goes, through which control plane, and what stands against it: each rung asks here,
-so that all of them answer from the same facts.
+Which servers join and leave, through which control plane, and what is in the way: each rung asks
+here, so that all of them answer from the same facts.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Case:
 
     @cached_property
     def record(self) -> Record:
-        """The cluster's record; before it has one, what the claims say. Sizes and zones are as the
-        fleet has them now.
+        """The cluster's record, or what the claims say before there is one. Sizes and zones are
+        those of the fleet now.
         """
         record = self.pool.record or self._blank()
         servers = self.fleet.servers
@@ -61,24 +61,24 @@ class Case:
 
     @property
     def epoch(self) -> int:
-        """Of new claims. An operation has one, however often it plans."""
+        """The epoch of new claims; one an operation, however often it plans."""
         begun = self.record.change == self.operation.change
         return self.record.generation + (not begun)
 
     def concerns(self, name: ServerName) -> bool:
-        """Whether the operation may touch a server: one about one server touches no other, and the
-        cluster's own leave alone what an rpool_node put there.
+        """Whether the operation may touch `name`. One about a single server touches no other; one
+        of the cluster touches none that an rpool_node put there.
         """
         if self.desired.one is not None:
             return name == self.desired.one
         return name not in self.record.pinned
 
-    # -- through whom --------------------------------------------------------------------------
+    # -- through which control plane -------------------------------------------------------------
 
     @cached_property
     def via(self) -> ServerName:
-        """The control plane that the others join through: one that serves, else one that has
-        joined, else the first to be.
+        """The control plane that others join through: one that serves, else one that has joined,
+        else the one that becomes the first.
         """
         if self.pool.api is not None:
             return self.pool.api.via
@@ -87,7 +87,7 @@ class Case:
 
     @cached_property
     def then_via(self) -> ServerName:
-        """The control plane that is worked through once all have arrived, since `via` may leave."""
+        """The control plane that is used once all have joined; `via` itself may leave."""
         if self.via in self.desired.roles:
             return self.via
         new = [name for name in self.coming if self.role(name) is Role.CONTROL_PLANE]
@@ -114,8 +114,8 @@ class Case:
         return probed is not None and probed.joined
 
     def ours(self, name: ServerName) -> Ownership:
-        """What our claim on the server says, or will say. Raises Refused when it has another's: a
-        guard that was given a foreign claim's uid would find nothing amiss.
+        """What the guard of an action on `name` checks: our claim, as it is or will be. Raises
+        Refused where another cluster's claim is: a guard given that uid would find nothing amiss.
         """
         probed = self.pool.probed(name)
         claim = probed.claim if probed else None
@@ -127,7 +127,7 @@ class Case:
             )
         return claim.ownership if claim else Ownership(self.desired.uid, self.epoch)
 
-    # -- who comes and who goes ----------------------------------------------------------------
+    # -- which servers join and leave ------------------------------------------------------------
 
     def role(self, name: ServerName) -> Role:
         return self.desired.roles[name]
@@ -143,7 +143,7 @@ class Case:
         return tuple(n for n in wanted if n not in refused), tuple(refused.values())
 
     def _comes(self, name: ServerName) -> bool:
-        """Whether there may be something left to do to have it in."""
+        """Whether anything may be left to do until `name` is a member."""
         part = self.members.part(name)
         if part in (Part.SILENT, Part.LOST):
             return name not in self.record.members or not self.members.had_joined(name)
@@ -151,12 +151,12 @@ class Case:
 
     @property
     def coming(self) -> tuple[ServerName, ...]:
-        """Servers that are brought up, in the order in which they are desired."""
+        """Servers that join, in the order in which they are desired."""
         return self._arrivals[0]
 
     @cached_property
     def going(self) -> tuple[ServerName, ...]:
-        """Servers that are not desired and not gone, workers first: they take the most time."""
+        """Servers that leave, workers first: they take the most time."""
         there = self.record.members.keys() | self.members.strays
         names = [
             name
@@ -166,7 +166,7 @@ class Case:
         return tuple(sorted(names, key=lambda n: self.role_now(n) is Role.CONTROL_PLANE))
 
     def role_now(self, name: ServerName) -> Role:
-        """By the record, or else by the claim or the Node of a server that none names."""
+        """The role by the record, or else by the server's claim or Node."""
         if (member := self.record.members.get(name)) is not None:
             return member.role
         if (claim := self.pool.claim(name)) is not None:
@@ -176,17 +176,17 @@ class Case:
 
     @cached_property
     def gone(self) -> frozenset[ServerName]:
-        """Members that are the cluster's no more: wiped, or another's, with no Node left."""
+        """Members that are the cluster's no longer: wiped or claimed by another, without a Node."""
         own = {name for name in self.record.members if self.concerns(name)}
         return self.members.among(own, Part.GONE) - set(self.coming)
 
     @property
     def in_the_way(self) -> tuple[RpoolError, ...]:
-        """Why servers that are desired cannot come. Nobody alive leaves then."""
+        """Why servers that are desired cannot join. No living server leaves then."""
         return self._arrivals[1]
 
     def check_preflight(self) -> None:
-        """Raises Refused with all findings among the servers that come and the one that serves."""
+        """Raises Refused with all findings among the servers that join and the one that serves."""
         names = [n for n in dict.fromkeys((self.via, *self.coming)) if n in self.pool.seen]
         probed = {name: self.pool.seen[name].probed for name in names}
         clocks = {name: self.pool.seen[name].clock for name in names}

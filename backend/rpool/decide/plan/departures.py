@@ -1,6 +1,6 @@
-"""Rung: servers leave. Drained, out of etcd, reset, verified clean, forgotten.
+"""Rung: servers leave. They are drained, taken out of etcd, reset, verified clean, and forgotten.
 
-Workers leave side by side, control planes one at a time, each with its proof that etcd keeps its
+Workers leave in parallel, control planes one at a time, each with the proof that etcd keeps its
 quorum. The dead leave before others join, the living once all that join are ready.
 """
 
@@ -31,7 +31,7 @@ from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName
 
 LAST_DRAIN_SECONDS = 120
-"""For the drain of a cluster that goes as a whole: nothing can move."""
+"""Of the drain of a cluster that is destroyed: its pods have nowhere to go."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class _Leaver:
 
     @property
     def claim(self) -> Claim | None:
-        """Ours that was seen on it; without one nothing is done on the server itself."""
+        """The cluster's claim as it was seen there. Without it nothing is done on the server
+        itself.
+        """
         return self.case.pool.claim(self.name)
 
     @property
@@ -54,8 +56,8 @@ class _Leaver:
 
     @property
     def is_dead(self) -> bool:
-        """Whether nothing of the cluster runs there: a worker that is lost and silent, or a control
-        plane that etcd counts and gets no answer from.
+        """Whether nothing of the cluster runs there: a worker that is silent and marked lost, or a
+        control plane whose member of etcd does not answer.
         """
         silent = self.name in self.case.pool.silent
         if not self.is_control_plane:
@@ -78,8 +80,8 @@ class _Leaver:
         )
 
     def chain(self, through: ServerName, before: frozenset[StepName]) -> list[Step]:
-        """Its way out, each step after the one before; the API is reached `through` a control
-        plane. Before there is an API, nothing of the server is anywhere but on itself.
+        """The steps by which it leaves, one after the other; the API is reached `through` a control
+        plane. Without an API, only the server itself is changed.
         """
         steps: list[Step] = []
         for action in self._actions(through):
@@ -123,7 +125,7 @@ def of_the_dead(case: Case) -> list[Step]:
 def of_the_living(
     case: Case, arrived: frozenset[StepName], dead: frozenset[StepName]
 ) -> list[Step]:
-    """The ways out of those that live. Without those that replace them nobody leaves."""
+    """The steps by which the living leave. None while a server that is to join cannot."""
     leavers, _ = _living(case)
     if case.in_the_way or not leavers:
         return []
@@ -136,7 +138,7 @@ def errors(case: Case) -> list[RpoolError]:
 
 
 def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
-    """Those that can leave, and why others cannot."""
+    """The living that can leave, and why others cannot."""
     can: list[_Leaver] = []
     refused: list[RpoolError] = []
     etcd = _members_then(case)
@@ -154,7 +156,7 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
 
 
 def _members_then(case: Case) -> list[EtcdMember]:
-    """etcd's members once the dead are out and those that come are in."""
+    """etcd's members once the dead are removed and those that join are in."""
     api = case.pool.api
     if api is None or api.etcd is None:
         return []
@@ -183,7 +185,7 @@ def _ways_out(
     before: frozenset[StepName],
     first: frozenset[StepName],
 ) -> list[Step]:
-    """Workers' side by side, control planes' one after the other and after `first`."""
+    """Workers leave in parallel, control planes one after the other and after `first`."""
     steps: list[Step] = []
     turn = before | first
     for leaver in leavers:
@@ -195,8 +197,8 @@ def _ways_out(
 
 
 def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
-    """The cluster goes as a whole: drained through the API while there is one, then all servers are
-    reset at once. What fails before a reset does not keep the server.
+    """Steps that destroy the cluster: a drain while there is an API, then a reset of all servers at
+    once. A step that fails before a reset does not prevent it.
     """
     claims = case.pool.claims
     steps: list[Step] = []

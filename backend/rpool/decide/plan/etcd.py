@@ -1,7 +1,7 @@
-"""Rung: members of etcd that are no control plane of the cluster.
+"""Rung: members of etcd that are not control planes of the cluster.
 
 A dead member counts against the quorum and keeps every control plane from joining, so it goes first
-(etcd FAQ, "cluster size"). One that answers is somebody's machine: its name is an error.
+(etcd FAQ, "cluster size"). One that answers is somebody's machine, so it is an error.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from rpool.model.step import Step, StepName
 
 
 def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[RpoolError]]:
-    """Steps that take the dead ones out, one after the other and after `turn`; and an error for
-    each that answers.
+    """Steps that remove the dead members, one after the other and after the steps in `turn`; and an
+    error for each member that answers.
     """
     steps: list[Step] = []
     errors: list[RpoolError] = []
@@ -41,13 +41,13 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
 
 
 def _control_planes(case: Case) -> set[ServerName]:
-    """Those that are in the cluster, come or go: their own steps are about their members."""
+    """Control planes that are in, join or leave: other steps handle their members."""
     own = set(case.record.of(Role.CONTROL_PLANE)) - case.gone
     return own | set(case.coming) | set(case.going)
 
 
 def _server_of(case: Case, member: EtcdMember) -> ServerName:
-    """The server that a member runs on, or was added for; its own name where the fleet has none."""
+    """The server that a member runs on or was added for; its name if no server is known."""
     if member.name:
         return member.name
     by_address = {address: name for name, address in case.addresses().items()}

@@ -1,4 +1,4 @@
-"""What holds for every plan, whatever the rungs say: checked on each before it is carried out."""
+"""What holds for every plan, whatever its rungs return; checked before it is carried out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpool.model.step import Step, StepName
 
 
 def check(steps: Sequence[Step], case: Case) -> None:
-    """Raises Bug when a plan could take away what is not replaced, or move two control planes."""
+    """Raises Bug when a living member may end too early, or two control planes may move at once."""
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise Bug(f"a plan with two steps of one name: {sorted(names)}")
@@ -28,7 +28,7 @@ def check(steps: Sequence[Step], case: Case) -> None:
 
 
 def _before(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
-    """All that is over before each step starts. Steps come in the order that they need."""
+    """The steps that are over before each starts. Raises Bug when one waits for a later one."""
     found: dict[StepName, set[StepName]] = {}
     for step in steps:
         direct = step.needs | step.after

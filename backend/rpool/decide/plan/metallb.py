@@ -8,8 +8,8 @@ from rpool.model.step import Step, StepName
 
 
 def reconcile(case: Case, needs: frozenset[StepName]) -> list[Step]:
-    """Its pools as they are desired. All of it is applied anew where an earlier operation was cut
-    off; a MetalLB that is not ours is left alone.
+    """Sets its pools as they are desired. All of it is applied again where an earlier operation was
+    cut off. A MetalLB that is not ours is left alone.
     """
     action = None if case.desired.one else _action(case)
     return [] if action is None else [Step(action, needs=needs)]
@@ -27,7 +27,7 @@ def _action(case: Case) -> Action | None:
 
 
 def _may_be_there(case: Case) -> bool:
-    """Whether ours may be there although nothing settled says so."""
+    """Whether our MetalLB may be there although the settled record has none."""
     specs = (case.record.settled, case.record.wanted)
     named = any(spec.metallb_pools for spec in specs if spec is not None)
     return named or (case.pool.api is not None and case.pool.api.cluster.metallb)

@@ -1,4 +1,4 @@
-"""Rung: the network of pods. A settled cluster has it; of no other is that known."""
+"""Rung: the pods' network. A settled cluster has it; of any other that is unknown."""
 
 from __future__ import annotations
 

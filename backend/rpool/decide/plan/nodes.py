@@ -1,4 +1,4 @@
-"""Rung: labels and taints of Nodes, and cordons that an earlier operation left."""
+"""Rung: labels and taints of Nodes, and the end of cordons that an earlier operation left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpool.model.step import Step, StepName
 
 
 def uncordon(case: Case) -> list[Step]:
-    """Members that an earlier operation had begun to drain, and that stay after all."""
+    """Uncordons members that an earlier operation had begun to drain, and that stay after all."""
     via, nodes = case.via, case.pool.nodes
     return [
         Step(Uncordon(via, case.ours(via), name), name)
@@ -23,7 +23,7 @@ def uncordon(case: Case) -> list[Step]:
 
 
 def label(case: Case, arrived: frozenset[StepName]) -> list[Step]:
-    """Labels and taints of members that lack them, or are to have others than before."""
+    """Labels and taints members that lack these, or that are to have others than before."""
     via, pool = case.via, case.pool
     steps = []
     for name in case.desired.roles:

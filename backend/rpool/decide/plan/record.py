@@ -1,4 +1,4 @@
-"""Rung: the record. It says what is under way before anything is done, and what is settled then."""
+"""Rung: the record. It says what is wanted before any step, and what is settled after the last."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rpool.model.step import Step, StepName
 
 
 def begin(case: Case, *, needs: Iterable[StepName] = ()) -> list[Step]:
-    """The record of what is under way, unless it is there."""
+    """Writes the record of what is under way, unless it says so already."""
     record = begun(case)
     if record == case.record:
         return []
@@ -24,7 +24,7 @@ def begin(case: Case, *, needs: Iterable[StepName] = ()) -> list[Step]:
 
 
 def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
-    """The record of what is done, once all else is; nothing where it says so already."""
+    """Writes the settled record once all else is done, unless it says so already."""
     record, there = ended(case), case.pool.record
     if not begun and there is not None and record == _written(case, there):
         return []
@@ -34,8 +34,8 @@ def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
 
 
 def begun(case: Case) -> Record:
-    """Names whoever may be claimed meanwhile. An operation about one server leaves what the cluster
-    is to be as it is.
+    """The record of what is under way. It names every server that may be claimed meanwhile; an
+    operation about one server leaves `wanted` as it is.
     """
     record, desired = case.record, case.desired
     arriving = {n: Member.of(case.fleet.servers[n], desired.roles[n]) for n in case.coming}
@@ -52,7 +52,7 @@ def begun(case: Case) -> Record:
 
 
 def ended(case: Case) -> Record:
-    """What is there once every step is done."""
+    """The record once every step is done."""
     record, desired, going = begun(case), case.desired, set(case.going)
     members = {name: its for name, its in record.members.items() if name not in going}
     return replace(
@@ -82,8 +82,8 @@ def _of(
 
 
 def as_before(members: Membership) -> Record | None:
-    """The record of a change that came to nothing: what is observed is what was settled before it.
-    None where it is not, or where that cannot be told.
+    """The record as it was settled before a change that came to nothing. None where what is
+    observed differs from that, or where it cannot be told.
     """
     record, pool = members.record, members.pool
     if record.settled is None or record.wanted is None or pool.api is None:
