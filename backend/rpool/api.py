@@ -259,7 +259,7 @@ class Site:
                 raise Interrupted("stopped on request", "It was waiting for its turn.")
             if time.monotonic() >= deadline:
                 summary = "the time for this operation is up"
-                raise TimedOut(summary, "Another one on the same pool took it all.")
+                raise TimedOut(summary, "Another one on the same cluster took it all.")
         try:
             yield
         finally:

@@ -99,7 +99,7 @@ class Refused(RpoolError):
 
 
 class ForeignClaim(Refused):
-    """The server has another pool's claim: nothing was done there."""
+    """The server has another cluster's claim: nothing was done there."""
 
 
 class NotClaimed(Refused):

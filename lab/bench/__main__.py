@@ -207,7 +207,7 @@ resource "rpool_cluster" "bench" {
 
 
 def fleet_sizes(binary: str) -> None:
-    """Refresh and plan of one pool on a small and on a large fleet of modelled servers."""
+    """Refresh and plan of one cluster on a small and on a large fleet of modelled servers."""
     with tempfile.TemporaryDirectory(prefix="rpool-bench-") as name:
         folders = {servers: Path(name) / str(servers) for servers in (10, 1000)}
         for servers, folder in folders.items():

@@ -121,7 +121,7 @@ def test_whose_it_was_is_told_of_a_foreign_claim(half: Half) -> None:
     with pytest.raises(ForeignClaim) as caught:
         half.claim()
     assert caught.value.summary.startswith(
-        f"{HERE} is claimed by pool {FOREIGN.pool} (uid {FOREIGN.uid}"
+        f"{HERE} is claimed by cluster {FOREIGN.pool} (uid {FOREIGN.uid}"
     )
 
 

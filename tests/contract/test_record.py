@@ -62,7 +62,7 @@ def test_one_is_written_over_that_of_the_same_change(half: Half, over: str) -> N
 @pytest.mark.parametrize("over", ["", FIRST.change])
 def test_none_is_written_over_that_of_another_operation(half: Half, over: str) -> None:
     write(half, THEIRS, "")
-    with pytest.raises(Refused, match="another operation works on the pool") as caught:
+    with pytest.raises(Refused, match="another operation works on the cluster") as caught:
         write(half, NEXT, over)
     assert caught.type is Refused
     assert there(half) == THEIRS

@@ -1,4 +1,4 @@
-"""A pool's session lock on a server: one holder, whatever becomes of the server's claim."""
+"""A cluster's session lock on a server: one holder, whatever becomes of the server's claim."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_server_of_ours_gives_the_lock_whatever_its_epoch(half: Half) -> None:
 def test_a_server_of_another_pool_gives_no_lock(half: Half) -> None:
     half.claim(FOREIGN)
     with (
-        pytest.raises(ForeignClaim, match=f"is claimed by pool {FOREIGN.pool}"),
+        pytest.raises(ForeignClaim, match=f"is claimed by cluster {FOREIGN.pool}"),
         half.world.lock(HERE, OURS.uid),
     ):
         pass
@@ -80,7 +80,7 @@ def test_a_lock_outlives_the_reset_by_its_own_operation(half: Half) -> None:
 
 
 def test_whose_a_server_is_by_now_counts_before_who_holds_a_lock(half: Half) -> None:
-    """It was reset under the lock, and another pool has taken it."""
+    """It was reset under the lock, and another cluster has taken it."""
     half.claim()
     with half.world.lock(HERE, OURS.uid) as lock:
         half.reset()

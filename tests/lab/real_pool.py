@@ -1,4 +1,4 @@
-"""The pool on the lab's servers: looked at by kubectl and etcdctl there, asked at its address."""
+"""The cluster on the lab's servers: seen by kubectl and etcdctl there, asked at its address."""
 
 from __future__ import annotations
 

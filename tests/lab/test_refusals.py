@@ -83,7 +83,7 @@ def test_a_server_of_another_pool_is_passed_over_and_named(
         applied = desk.terraform("apply", "-auto-approve")
         said = " ".join(applied.stderr.split())
         assert applied.returncode != 0
-        assert "r1u08: claimed by pool other (uid ffffffff, owner eve@desk, member)" in said
+        assert "r1u08: claimed by cluster other (uid ffffffff, owner eve@desk, member)" in said
         assert desk.ssh("r1u08", "cat /var/lib/rpool/claim").strip() == CLAIM
     finally:
         desk.ssh("r1u08", "rm -r /var/lib/rpool")

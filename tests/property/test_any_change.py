@@ -1,4 +1,4 @@
-"""Changes of pools: what holds for any of them, and wherever one is cut off."""
+"""Changes of clusters: what holds for any of them, and wherever one is cut off."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
     if killed:
         state = view
     state = stage.read(state)
-    assert stage.claimed() <= set(state.servers), "a server is claimed by no pool's state"
+    assert stage.claimed() <= set(state.servers), "a server is claimed by no cluster's state"
     # What was carried out is `wanted` in the state only once all of it is done.
     done = state.condition is Condition.SETTLED and state.cores == wanted.cores
     standing = wanted if done else was

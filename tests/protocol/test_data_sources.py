@@ -88,7 +88,7 @@ def test_a_key_that_is_not_known_yet_is_no_mistake(shared: Calls) -> None:
 
 def test_a_cluster_that_is_not_there_is_an_error(shared: Calls, created: Any) -> None:
     reply = Data(shared.plugin, "rpool_cluster").read(name="bacth")
-    assert errors(reply) == ["no server of the fleet belongs to a pool bacth"]
+    assert errors(reply) == ["no server of the fleet belongs to a cluster bacth"]
 
 
 def test_a_name_is_not_taken_for_an_id(shared: Calls, created: Any) -> None:
@@ -111,7 +111,7 @@ def test_the_fleet_shows_whose_each_server_is(calls: Calls, world_file: Path) ->
     assert f"{spare} cannot be reached" in lost["why"]
     for server in fleet["servers"].values():
         assert (server["pool"], server["phase"], server["spare"]) == ("batch", "member", False)
-        assert "claimed by pool batch" in server["why"]
+        assert "claimed by cluster batch" in server["why"]
 
 
 def test_a_server_that_nobody_has_is_free_unless_it_is_marked(world_file: Path) -> None:

@@ -85,7 +85,7 @@ def shown(workspace: Workspace, planned: Ran) -> str:
     uid = workspace.state()["attributes"]["id"]
     lines = [line.rstrip() for line in found[0].replace(uid, "0863513a").splitlines()]
     text = "\n".join(lines) + "\n"
-    warned = re.search(r"Warning: (Pool .*?)\n.*?(Leaving: .*?)\n\W*\n", planned.output, re.S)
+    warned = re.search(r"Warning: (Cluster .*?)\n.*?(Leaving: .*?)\n\W*\n", planned.output, re.S)
     if warned is not None:
         plain = [" ".join(part.replace("│", " ").split()) for part in warned.groups()]
         text += f"\nWarning: {plain[0]}\n{plain[1]}\n"
@@ -161,7 +161,7 @@ def test_what_does_not_fit_is_an_error_of_the_plan_that_counts(workspace: Worksp
     refused = workspace.plan()
     assert refused.status == FAILED
     for text in (
-        "pool batch does not fit: it needs 3 control planes and 64 cores, 256 GiB of workers",
+        "cluster batch does not fit: it needs 3 control planes and 64 cores, 256 GiB of workers",
         "Free for its selector: r2u04 16/64 (cores/GiB).",
         "Missing: 16 cores, 64 GiB",
         "Reserved: r3u07. Retiring: r3u08.",
@@ -174,11 +174,11 @@ def test_a_protected_cluster_is_neither_destroyed_nor_replaced(workspace: Worksp
     made(workspace, deletion_protection=True)
     refused = workspace.destroy()
     assert refused.status == FAILED
-    assert "pool batch is protected from deletion" in refused
+    assert "cluster batch is protected from deletion" in refused
     workspace.write(
         site_values=fleet(), batch=pool(deletion_protection=True, networking={"cni": "none"})
     )
-    assert "pool batch is protected from deletion" in workspace.plan()
+    assert "cluster batch is protected from deletion" in workspace.plan()
     workspace.write(site_values=fleet(), batch=pool())
     assert workspace.apply().status == 0
     assert workspace.destroy().status == 0
@@ -193,7 +193,7 @@ def test_a_saved_plan_whose_server_was_taken_meanwhile_is_stale(workspace: Works
     keep(workspace.world_file, kept)
     stale = workspace.run("apply", "-no-color", "-input=false", "saved")
     assert stale.status == FAILED
-    assert "r2u04 was to join, but is claimed by pool other (uid ffffffff" in stale
+    assert "r2u04 was to join, but is claimed by cluster other (uid ffffffff" in stale
     instance = workspace.state()
     assert instance.get("status") != "tainted"
     assert instance["attributes"]["cores"] == 32

@@ -60,7 +60,7 @@ def test_a_cluster_is_made_grown_and_destroyed_without_a_server(workspace: Works
     planned = workspace.plan()
     assert planned.status == CHANGES, planned.output
     assert_says_simulated_once(planned)
-    assert "SIMULATED: Pool batch will likely take" in planned
+    assert "SIMULATED: Cluster batch will likely take" in planned
     assert not workspace.world_file.exists()
     apply(workspace, site_values=SITE, batch=cluster())
 

@@ -29,7 +29,7 @@ def test_a_cluster_is_planned_created_found_unchanged_and_destroyed(workspace: W
     planned = workspace.plan()
     assert planned.status == CHANGES
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in planned
-    assert "Pool batch will likely take" in planned
+    assert "Cluster batch will likely take" in planned
     assert workspace.apply().status == 0
     assert workspace.state()["attributes"]["condition"] == "settled"
     again = workspace.plan()
@@ -195,7 +195,7 @@ def _assert_one_error(workspace: Workspace, error: str) -> None:
 
 
 BAD_FOR_THIS_SITE: list[tuple[Any, str]] = [
-    ({"cores": 1000}, "pool batch does not fit"),
+    ({"cores": 1000}, "cluster batch does not fit"),
     ({"control_plane": {"servers": 7, "endpoint": {"vip": "10.0.0.200"}}}, "does not fit"),
     ({"selector": {"zones": ["rack9"]}}, "no server of the fleet is in zone rack9"),
     ({"selector": {"labels": {"disk": "nvme"}}}, "has the label disk = nvme"),

@@ -1,4 +1,4 @@
-"""The pool on modelled servers: the example with `simulate = {}`, the lab's fleet, and no lab."""
+"""The cluster on modelled servers: the example with `simulate = {}` and the lab's fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pool that somebody resizes with Terraform, on real servers or on modelled ones.
+"""A cluster that somebody resizes with Terraform, on real servers or on modelled ones.
 
 What the operator does is the same for both and stands here; how the site is looked at differs, and
 stands with each: `modelled.py`, and the lab's in tests/lab.
@@ -61,8 +61,8 @@ class Changed:
 
 
 class Pool(ABC):
-    """The pool `demo` of the example, in `folder` with its fleet.yaml. `network` is the first three
-    numbers of all addresses; `given_back` are the servers that have left it.
+    """The cluster `demo` of the example, in `folder` with its fleet.yaml. `network` is the first
+    three numbers of all addresses; `given_back` are the servers that have left it.
     """
 
     def __init__(self, folder: Path, network: str, variables: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ class Pool(ABC):
         return set(fleet) - self.members().union(*(self.members(name) for name in names))
 
     def journal(self, lost: str = "") -> set[str]:
-        """The lines that the pool's control planes keep, but for a lost one's."""
+        """The lines that the cluster's control planes keep, but for a lost one's."""
         heads = [name for name in self.with_role("control_plane") if name != lost]
         return {line for name in heads for line in self.journal_on(name)}
 
@@ -242,7 +242,7 @@ class Pool(ABC):
         self.assert_members_are_settled()
 
     def assert_members_are_settled(self) -> None:
-        """The cluster's nodes are the pool's servers, all Ready and taking pods, and etcd has the
+        """The cluster's nodes are its servers, all Ready and taking pods, and etcd has the
         control planes.
         """
         assert self.nodes() == dict.fromkeys(self.members(), "Ready")

@@ -1,6 +1,6 @@
 """What is promised of resizing, as one story for real servers and for modelled ones.
 
-Which servers join and leave is said by size (among equals the pool's uid decides), and of some
+Which servers join and leave is said by size (among equals the cluster's uid decides), and of some
 changes every step: so where the model would plan or do other than real servers make us do, one of
 the two fails. Whoever tells the story has a fixture `pool`: the lab's nine servers, three of them
 control planes of a cluster that one more works for. In each of three racks unit 4 and unit 12 are
@@ -149,7 +149,7 @@ class Resizing:
         (planned,) = pool.planned("saved.tfplan")
         with pool.taken(planned, FOREIGN):
             said = pool.refused("apply", "saved.tfplan")
-            assert f"{planned} was to join, but is claimed by pool other (uid ffffffff" in said
+            assert f"{planned} was to join, but is claimed by cluster other (uid ffffffff" in said
             assert not pool.tainted()
             assert pool.state()["cores"] == 4
             pool.assert_members_are_settled()
@@ -159,14 +159,14 @@ class Resizing:
         assert pool.change("shrink again").left == done.joined
 
     def test_two_pools_share_the_spares(self, pool: Pool) -> None:
-        """The last small ones make the second pool; then there is a middle one for each."""
+        """The last small ones make the second cluster; then there is a middle one for each."""
         with pool.also("second", SECOND.replace("NETWORK", pool.network)):
             pool.write(second=4)
-            pool.figure(f"a second pool, 1 + 1: {pool.apply():.1f} s")
+            pool.figure(f"a second cluster, 1 + 1: {pool.apply():.1f} s")
             assert pool.sizes(pool.members("second")) == [SMALL, SMALL]
             assert pool.sizes(pool.spares("second")) == [MIDDLE, MIDDLE, BIG]
             pool.write(cores=12, memory=24, second=12)
-            pool.figure(f"two pools grow in one apply: {pool.apply():.1f} s")
+            pool.figure(f"two clusters grow in one apply: {pool.apply():.1f} s")
             assert pool.spares("second") == {"r3u08"}
 
     def test_of_two_pools_that_want_the_last_spare_one_gets_it(self, pool: Pool) -> None:
@@ -175,7 +175,7 @@ class Resizing:
             said = pool.refused("apply", "-auto-approve")
             assert said.count("Error: ") == 1
             assert "r3u08 was to join, but " in said
-            assert "claimed by pool" in said
+            assert "claimed by cluster" in said
             cores = {name: pool.state(name)["cores"] for name in ("demo", "second")}
             assert sorted(cores.values()) == [12, 28]
             assert not any(pool.tainted(name) for name in cores)
@@ -185,7 +185,7 @@ class Resizing:
             assert pool.state()["cores"] == pool.state("second")["cores"] == 12
             assert pool.spares("second") == {"r3u08"}
         pool.forget("second")
-        pool.figure(f"the second pool destroyed: {pool.apply():.1f} s")
+        pool.figure(f"the second cluster destroyed: {pool.apply():.1f} s")
         pool.assert_settled()
 
     @pytest.mark.parametrize("role", ["worker", "control_plane"])

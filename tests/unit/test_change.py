@@ -1,4 +1,4 @@
-"""Changing a pool that serves, on modelled servers that keep the real rules."""
+"""Changing a cluster that serves, on modelled servers that keep the real rules."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_planned_server_that_was_taken_meanwhile_is_a_stale_plan_and_the_rest_
     with pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
     assert isinstance(caught.value.cause, StalePlan)
-    assert f"{taken} was to join, but is claimed by pool other" in caught.value.summary
+    assert f"{taken} was to join, but is claimed by cluster other" in caught.value.summary
     partial = caught.value.view
     assert partial is not None
     assert set(partial.servers) == {*view.servers, other}

@@ -31,7 +31,7 @@ from rpool.simulate.machine import Cluster
 
 
 def cut_off(stage: Stage, view: PoolView, wanted: PoolSpec, fault: Fault) -> PoolView:
-    """A change that fails by `fault`; the pool as a read shows it afterwards."""
+    """A change that fails by `fault`; the cluster as a read shows it afterwards."""
     target = stage.plan(view, wanted, SPEC)
     with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
@@ -212,7 +212,7 @@ def test_a_lost_server_that_came_back_is_not_let_in_as_it_is() -> None:
 
 @pytest.mark.parametrize("others", [0, 2])
 def test_the_cluster_of_another_pool_is_never_worked_in(others: int) -> None:
-    """A control plane that left has become the first of a pool that has no record yet."""
+    """A control plane that left has become the first of a cluster that has no record yet."""
     stage, view = made(12)
     heads = with_role(view, Role.CONTROL_PLANE)
     foreign = Cluster(new_ca(), "1.36.3")

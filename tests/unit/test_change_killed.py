@@ -1,5 +1,5 @@
 """A plugin that is killed tells Terraform nothing: the state stays as it was before the change, and
-so does the record of what was carried out. Whoever comes next finds the pool, and finishes.
+so does the record of what was carried out. Whoever comes next finds the cluster, and finishes.
 """
 
 from __future__ import annotations
@@ -317,7 +317,7 @@ def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
     fault, others = overtaking(stage.cluster(view), kind)
     with (
         stage.faults(fault),
-        pytest.raises(PoolIncomplete, match="another operation works on the pool"),
+        pytest.raises(PoolIncomplete, match="another operation works on the cluster"),
     ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert stage.cluster(view).record == others
@@ -329,7 +329,7 @@ def test_who_comes_second_begins_nothing() -> None:
     fault, others = overtaking(stage.cluster(view), ACTIONS)
     with (
         stage.faults(fault),
-        pytest.raises(Refused, match="another operation works on the pool"),
+        pytest.raises(Refused, match="another operation works on the cluster"),
     ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert stage.cluster(view).record == others

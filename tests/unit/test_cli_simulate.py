@@ -66,7 +66,7 @@ def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
     with closing(world(file)) as seen, pytest.raises(Unreachable):
         seen.probe("r1u02")
     assert simulate(file, "restore", "r1u02") == 0
-    assert "pool other has a claim on it" in capsys.readouterr().out
+    assert "cluster other has a claim on it" in capsys.readouterr().out
     with closing(world(file)) as seen:
         assert seen.probe("r1u02").claim == FOREIGN
     assert file.read_bytes() == before

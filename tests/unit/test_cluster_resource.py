@@ -25,7 +25,7 @@ from rpool_provider.wire.unknown import UNKNOWN, Unknown
 
 
 def half_out() -> tuple[Stage, PoolView, str]:
-    """A pool whose shrinking was cut off, and the server that is half out."""
+    """A cluster whose shrinking was cut off, and the server that is half out."""
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
     target = stage.plan(view, SMALLER, SPEC)
@@ -213,7 +213,7 @@ def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> Non
 
 
 def planned(changes: Values, state: Values | None = None) -> Plan:
-    """The plan of a settled pool with a configuration that is otherwise as it was made by."""
+    """The plan of a settled cluster with a configuration that is otherwise as it was made by."""
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
     prior = held(view, **(state or {}))

@@ -182,8 +182,8 @@ def test_what_does_not_fit_is_counted() -> None:
     spec = parse_pool(POOL | {"cores": 48})
     assert spec is not None
     with pytest.raises(DoesNotFit) as caught:
-        placed(spec, site().fleet, "uid", {"r1u00": "claimed by pool other"})
+        placed(spec, site().fleet, "uid", {"r1u00": "claimed by cluster other"})
     detail = caught.value.problems[0].detail
     assert "Missing: 32 cores" in detail
-    assert "r1u00: claimed by pool other" in detail
+    assert "r1u00: claimed by cluster other" in detail
     assert "Widen the selector" in detail

@@ -1,4 +1,4 @@
-"""Creating a pool, on modelled servers that keep the real rules."""
+"""Creating a cluster, on modelled servers that keep the real rules."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_too_few_usable_servers_say_why_each_was_passed_over() -> None:
     with pytest.raises(DoesNotFit) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     detail = caught.value.problems[0].detail
-    assert f"{names[3]}: claimed by pool other (uid ffffffff, owner eve@desk" in detail
+    assert f"{names[3]}: claimed by cluster other (uid ffffffff, owner eve@desk" in detail
     assert f"{names[4]}: not claimed, but dirty: /etc/kubernetes/kubelet.conf" in detail
     assert stage.acted == []
 
@@ -305,7 +305,7 @@ def test_a_create_that_finds_no_other_control_plane_says_who_was_faster() -> Non
     wanted = list(stage.world.machines)[:1]
     with (
         stage.faults(raced(stage, wanted)),
-        pytest.raises(RpoolError, match="is claimed by pool other") as caught,
+        pytest.raises(RpoolError, match="is claimed by cluster other") as caught,
     ):
         stage.site.create_pool(SPEC, stage.attempt())
     assert "could not be replaced" in caught.value.detail

@@ -1,4 +1,4 @@
-"""Reading and destroying a pool, on modelled servers that keep the real rules."""
+"""Reading and destroying a cluster, on modelled servers that keep the real rules."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_destroy_whose_record_is_refused_stops() -> None:
 
     with (
         stage.faults(Fault(act.WriteRecord, overtake)),
-        pytest.raises(Refused, match="another operation works on the pool"),
+        pytest.raises(Refused, match="another operation works on the cluster"),
     ):
         stage.site.destroy_pool(view, stage.attempt())
     assert stage.acted == []

@@ -1,4 +1,4 @@
-"""Finding a pool with nothing but the fleet known, on modelled servers."""
+"""Finding a cluster with nothing but the fleet known, on modelled servers."""
 
 from __future__ import annotations
 

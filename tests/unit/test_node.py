@@ -1,4 +1,4 @@
-"""One particular server in a pool, on modelled servers that keep the real rules."""
+"""One particular server in a cluster, on modelled servers that keep the real rules."""
 
 from __future__ import annotations
 
@@ -498,7 +498,7 @@ def test_what_helps_a_node_whose_server_is_not_to_be_had_is_no_other_plan(why: s
         stage.machine(SERVER).claim = FOREIGN
     elif why == "silent":
         stage.machine(SERVER).powered = False
-    theirs = ForeignClaim(f"{SERVER} is claimed by pool two")
+    theirs = ForeignClaim(f"{SERVER} is claimed by cluster two")
     meanwhile = Fault(act.TakeClaim, theirs, sure=why == "claimed meanwhile")
     with stage.faults(meanwhile), pytest.raises((RpoolError, PoolIncomplete)) as caught:
         stage.site.pin_node(request, stage.attempt(), is_new=True)

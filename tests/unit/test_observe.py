@@ -1,4 +1,4 @@
-"""Which control plane a pool is looked at through, and how many are asked for that."""
+"""Which control plane a cluster is looked at through, and how many are asked for that."""
 
 from __future__ import annotations
 

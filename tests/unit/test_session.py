@@ -1,4 +1,4 @@
-"""The pool's lock on several control planes: how many it takes, and when it is lost."""
+"""The cluster's lock on several control planes: how many it takes, and when it is lost."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_who_has_it_anywhere_keeps_others_out(locks: Locks) -> None:
 
 
 def test_a_server_that_is_another_pool_s_by_now_says_nothing_about_this_one(locks: Locks) -> None:
-    locks.refusing["a"] = ForeignClaim("a is claimed by pool other")
+    locks.refusing["a"] = ForeignClaim("a is claimed by cluster other")
     with session(locks.world, UID, "a") as lock:
         assert lock.cover("b")
         assert not lock.lost()

@@ -161,7 +161,7 @@ def test_a_pool_that_another_process_works_on_is_locked_until_that_dies(path: Pa
     assert process.stdout.readline() == "held\n"
     with closing(StoredWorld(FLEET, Store(path))) as world:
         with (
-            pytest.raises(Refused, match="pool 0863513a is locked on r1u01"),
+            pytest.raises(Refused, match="cluster 0863513a is locked on r1u01"),
             world.lock("r1u01", "0863513a"),
         ):
             pass

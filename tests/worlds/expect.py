@@ -24,7 +24,7 @@ def kinds(actions: Sequence[Action], *wanted: type) -> list[str]:
 
 
 def settled(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
-    """The pool is what was asked for, by every account, and planning again gives nothing."""
+    """The cluster is what was asked for, by every account, and planning again gives nothing."""
     assert view.condition is Condition.SETTLED
     assert (view.cores, view.memory_gib) == (spec.cores, spec.memory_gib)
     assert view.allocated_cores >= spec.cores

@@ -1,4 +1,4 @@
-"""One action of every kind, about one pool on one server, with values easy to recognise."""
+"""One action of every kind, about one cluster on one server, with values easy to recognise."""
 
 from __future__ import annotations
 

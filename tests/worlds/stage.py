@@ -102,7 +102,7 @@ class Stage:
         )
 
     def read(self, view: PoolView) -> PoolView:
-        """The pool as another process sees it."""
+        """The cluster as another process sees it."""
         self.open()
         found = self.site.read_pool(view).view
         assert found is not None
@@ -116,7 +116,7 @@ class Stage:
         return self.world.machines[name]
 
     def cluster(self, view: PoolView) -> Cluster:
-        """The cluster that the pool's first control plane is in."""
+        """The modelled cluster that the first control plane is in."""
         cluster = self.machine(view.control_planes[0]).cluster
         assert cluster is not None
         return cluster
@@ -126,7 +126,7 @@ class Stage:
 
 
 def made(count: int = 9) -> tuple[Stage, PoolView]:
-    """A pool as SPEC asks for it, made just now."""
+    """A cluster as SPEC asks for it, made just now."""
     stage = Stage(count)
     view = stage.site.create_pool(SPEC, stage.attempt())
     stage.acted.clear()

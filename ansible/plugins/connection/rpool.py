@@ -24,7 +24,7 @@ name: rpool
 short_description: run tasks through the SSH sessions of rpool
 description:
   - Sends each command to the process that started the play, which runs it on the server by SSH,
-    as root, under a guard that checks that the server still belongs to the pool.
+    as root, under a guard that checks that the server still belongs to the cluster.
 author: the rpool authors
 version_added: "0.1.0"
 extends_documentation_fragment:

@@ -27,7 +27,7 @@ def add_to(commands: Any) -> None:
     lose.set_defaults(act=lambda arguments: _switch(arguments, powered=False))
     restore = verbs.add_parser("restore", help="give it back; what was on its disk still is")
     restore.set_defaults(act=lambda arguments: _switch(arguments, powered=True))
-    show = verbs.add_parser("show", help="list the servers: power, pool, role and zone")
+    show = verbs.add_parser("show", help="list the servers: power, cluster, role and zone")
     show.set_defaults(act=_show)
     for verb in (lose, restore):
         verb.add_argument("server", metavar="SERVER", help="its name in the fleet")
@@ -65,7 +65,7 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
 
 
 def _holder(machine: Machine) -> str:
-    return f"; pool {machine.claim.pool} has a claim on it" if machine.claim else ""
+    return f"; cluster {machine.claim.pool} has a claim on it" if machine.claim else ""
 
 
 def _show(arguments: argparse.Namespace) -> Iterator[str]:

@@ -21,7 +21,7 @@ EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """One particular server for one particular pool (its uid), and what is asked of it there."""
+    """One particular server for one particular cluster (its uid), and what is asked of it there."""
 
     pool: PoolUid
     server: ServerName

@@ -1,13 +1,14 @@
-"""Which servers a pool takes: the least waste that holds the request.
+"""Which servers a cluster takes: the least waste that holds the request.
 
 Waste is capacity beyond the request plus a fixed overhead for every server (its operating system
 and daemons: 1 core, 2 GiB), cores and memory normalised by the totals of the candidates. Ties
 prefer servers with fewer labels that nobody asked for (a plain pool must not eat the GPU boxes),
-then even zones, then a hash of pool and server, so that two pools rarely want the same server.
+then even zones, then a hash of cluster and server, so that two clusters rarely want the same
+server.
 
 A request holds when the workers have its cores and its memory after the worst loss that it is to
-tolerate; each of the two after the loss that is worst for it. One more worker never breaks that:
-a loss that takes it spares another one, or leaves what was left before. So a request can be met
+tolerate; each of the two after the loss that is worst for it. One more worker never breaks that: a
+loss that takes it spares another one, or leaves what was left before. So a request can be met
 exactly when all candidates together meet it, and nothing that fits is ever refused.
 
 How many servers of each size that takes is searched for by `cover`, and with a loss to tolerate by

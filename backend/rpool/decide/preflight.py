@@ -20,7 +20,7 @@ def why_not_spare(probed: Probed) -> str | None:
     if probed.claim is not None:
         claim = probed.claim
         return (
-            f"claimed by pool {claim.pool} (uid {claim.uid}, owner {claim.owner}, "
+            f"claimed by cluster {claim.pool} (uid {claim.uid}, owner {claim.owner}, "
             f"{claim.phase.value}) since {claim.since}"
         )
     if probed.traces:

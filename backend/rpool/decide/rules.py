@@ -190,13 +190,13 @@ def does_not_fit(
     members: Mapping[ServerName, Role] | None = None,
 ) -> DoesNotFit:
     """The error that counts: what is free, what is missing, what is left out and why. `members` are
-    the servers that the pool has and keeps.
+    the servers that the cluster has and keeps.
     """
     members = members or {}
     free = candidates(fleet, spec, excluded.keys() | members.keys())
     summary = (
-        f"pool {spec.name} does not fit: it needs {spec.control_plane.servers} control planes and "
-        f"{spec.cores} cores, {spec.memory_gib} GiB of workers{_tolerance(spec)}"
+        f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes "
+        f"and {spec.cores} cores, {spec.memory_gib} GiB of workers{_tolerance(spec)}"
     )
     lines = []
     if members:

@@ -149,7 +149,7 @@ def _joined(
     assert placement.shortfall is not None  # noqa: S101 the last tier has all there are
     going = standing.roles.keys() - staying.keys()
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
-    reasons |= {n: "leaves the pool" for n in going if not _is_marked(fleet.servers[n])}
+    reasons |= {n: "leaves the cluster" for n in going if not _is_marked(fleet.servers[n])}
     raise does_not_fit(wanted, fleet, placement.shortfall, reasons, members=staying)
 
 

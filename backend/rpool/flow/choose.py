@@ -123,7 +123,7 @@ def _preflight(
     if found:
         listed = "\n".join(f"  {finding}." for finding in found)
         raise Refused(
-            f"pool {spec.name} cannot be made on the servers that were picked",
+            f"cluster {spec.name} cannot be made on the servers that were picked",
             f"Nothing was changed on them. What is in the way:\n{listed}",
         )
 

@@ -63,7 +63,7 @@ class Limits:
         if self.seconds_left <= 0:
             return TimedOut("the time for this operation is up", "Raise it in timeouts { }.")
         if self.lock_lost():
-            summary = "the pool's session lock was lost"
+            summary = "the cluster's session lock was lost"
             return OutcomeUnknown(summary, "Contact broke for over 30 s. Run it again.")
         return None
 

@@ -148,7 +148,7 @@ class Held:
     def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
         return Unreachable(
-            f"the session lock of pool {self._uid} was had on {self._alive()} of "
+            f"the session lock of cluster {self._uid} was had on {self._alive()} of "
             f"{len(self._control_planes)} control planes; {self._needed} are needed",
             f"Nothing was changed.\n{reasons}",
         )
@@ -182,7 +182,7 @@ def _take(
             manager = world.lock(server, uid)
             entered[server] = manager.__enter__()
         except Exception as error:  # whatever it is, the locks that others took are given back
-            return as_rpool_error(error, f"taking the lock of pool {uid}")
+            return as_rpool_error(error, f"taking the lock of cluster {uid}")
         return manager
 
     entered: dict[ServerName, SessionLock] = {}

@@ -1,4 +1,4 @@
-"""Claims: the marks on servers that say which pool owns them."""
+"""Claims: the marks on servers that say which cluster owns them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class UnknownFormat(ValueError):
 
 
 class Phase(StrEnum):
-    """How far a server is in its pool."""
+    """How far a server is in its cluster."""
 
     BOOTSTRAPPING = "bootstrapping"  # claimed, prepared, about to become a member
     MEMBER = "member"
@@ -59,7 +59,7 @@ class Phase(StrEnum):
 class Ownership:
     """What a guard checks before anything is changed on a server.
 
-    `epoch` counts the pool's changes: a server that left and came back has a later one, so a
+    `epoch` counts the cluster's changes: a server that left and came back has a later one, so a
     command that was meant for its earlier life is refused.
 
     `session` is the number of the session that acts: a server that a later one has been on refuses
@@ -73,8 +73,8 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What a look under a session leaves on the server: no earlier session of the pool's acts there
-    afterwards.
+    """What a look under a session leaves on the server: no earlier session of the cluster's acts
+    there afterwards.
     """
 
     uid: PoolUid

@@ -23,7 +23,7 @@ NO_CNI: CniName = "none"
 CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 PoolUid = str
-"""Hex digits, drawn when a pool is created; names may be reused, uids are not."""
+"""Hex digits, drawn when a cluster is created; names may be reused, uids are not."""
 
 UID = re.compile("[0-9a-f]{8,16}")
 """The text of a uid. Eight digits are drawn today; longer ones are uids already."""
@@ -95,13 +95,13 @@ class Tolerance:
 class OnTimeout(StrEnum):
     """What becomes of a server whose pods did not leave in time."""
 
-    FAIL = "fail"  # it is uncordoned and stays in the pool
+    FAIL = "fail"  # it is uncordoned and stays in the cluster
     EVICT_ANYWAY = "evict_anyway"  # its pods are deleted, disruption budgets or not
 
 
 @dataclass(frozen=True, slots=True)
 class DrainPolicy:
-    """How a server is drained before it leaves a pool that lives on."""
+    """How a server is drained before it leaves a cluster that lives on."""
 
     timeout_seconds: int = 600
     on_timeout: OnTimeout = OnTimeout.FAIL
@@ -118,7 +118,7 @@ class Taint:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """What is asked of one particular server in a pool: its node's labels and taints."""
+    """What is asked of one particular server in a cluster: its node's labels and taints."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()

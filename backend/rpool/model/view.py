@@ -1,4 +1,4 @@
-"""A pool as its users see it: names and public facts, nothing secret and nothing volatile."""
+"""A cluster as its users see it: names and public facts, nothing secret and nothing volatile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpool.model.server import Role, ServerName
 
 
 class Condition(StrEnum):
-    """What the pool's record says of it, not how its nodes feel at the moment."""
+    """What the cluster's record says of it, not how its nodes feel at the moment."""
 
     SETTLED = "settled"
     INCOMPLETE = "incomplete"  # a change is under way or was cut off

@@ -67,7 +67,7 @@ class World(Protocol):
         """Prepare servers together; calls `done` once for each as soon as it is ready or failed."""
 
     def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
-        """Hold the pool's session lock on a server. Raises Refused when another holds it."""
+        """Hold the cluster's session lock on a server. Raises Refused when another holds it."""
 
     def close(self) -> None:
         """End all connections."""

@@ -3,7 +3,7 @@
 Ansible is a program of its own (and under its own licence), so it runs beside us: it gets a
 playbook, an inventory with public facts alone, and a socket (see `rpool.reach.ansible_broker`).
 Each command that it sends runs under the guard of its server's action, so Ansible cannot touch a
-server that belongs to another pool by now. What happens comes back as lines of JSON from our
+server that belongs to another cluster by now. What happens comes back as lines of JSON from our
 callback plugin, and a server is reported the moment it is through.
 """
 

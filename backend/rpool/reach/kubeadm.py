@@ -1,4 +1,4 @@
-"""kubeadm's configuration (v1beta4) as documents, purely: what a pool's spec means to kubeadm.
+"""kubeadm's configuration (v1beta4) as documents, purely: what a cluster's spec means to kubeadm.
 
 Documents go to the server as JSON, which is YAML, by standard input: they hold the bootstrap token
 and the certificate key. `kubeadm` on the server reads them from a file in memory.
@@ -193,7 +193,7 @@ def settings(text: str | None) -> Document:
     """
     if text is None:
         return {}
-    import yaml  # slow to load, and few pools have such a text
+    import yaml  # slow to load, and few clusters have such a text
 
     try:
         parsed = yaml.safe_load(text)

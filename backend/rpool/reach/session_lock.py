@@ -1,4 +1,4 @@
-"""A pool's session lock on a server: a process there that lives on our heartbeats.
+"""A cluster's session lock on a server: a process there that lives on our heartbeats.
 
 The server frees the lock after 30 s of silence, by its own clock. So the lock is ours for certain
 only until 30 s after the *sending* of the last heartbeat that was answered; `lost()` turns true a
@@ -122,8 +122,8 @@ class HeldLock:
 
     def _refusal(self, ended: Completed) -> RpoolError:
         server = self._session.server.name
-        error = failure("taking the pool's lock", server, ended)
-        return error or OutcomeUnknown(f"{server} ended the pool's lock at once")
+        error = failure("taking the cluster's lock", server, ended)
+        return error or OutcomeUnknown(f"{server} ended the cluster's lock at once")
 
     def _extend(self, sent: float) -> None:
         self._held_until = sent + SILENCE_SECONDS - MARGIN_SECONDS

@@ -51,8 +51,8 @@ class Sessions:
             raise NotInFleet(
                 f"{name} is not in the fleet any more",
                 f"Put its entry back into the provider's fleet: without it rpool cannot reach "
-                f"{name}, and a server that a pool has can leave the fleet only after it has left "
-                "its pool.",
+                f"{name}, and a server of a cluster can leave the fleet only after it has left "
+                "its cluster.",
             )
         return self._sessions[name]
 

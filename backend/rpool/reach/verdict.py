@@ -64,7 +64,7 @@ def failure(
         case Exit.FOREIGN:
             return ForeignClaim(f"{server} {_whose(printed)}", f"{doing}: nothing was done there.")
         case Exit.STALE:
-            summary = f"{server} has another life in its pool than this command was meant for"
+            summary = f"{server} has another life in its cluster than this command was meant for"
             return Refused(summary, f"{doing}: nothing was done there. It {_whose(printed)}.")
         case Exit.FORMAT:
             return _unread(doing, server, printed)
@@ -87,9 +87,11 @@ def failure(
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:
-            return Refused(f"another operation holds the pool's lock on {server}", said)
+            return Refused(f"another operation holds the cluster's lock on {server}", said)
         case Exit.OVERTAKEN:
-            return Refused("another operation works on the pool, and has written its record", said)
+            return Refused(
+                "another operation works on the cluster, and has written its record", said
+            )
         case Exit.WAS_MEMBER:
             summary = f"{server} has been a member of its cluster, so nothing was undone there"
             return Refused(summary, f"{doing}: {said}")
@@ -123,7 +125,7 @@ def _whose(text: str) -> str:
     if isinstance(claim, str):
         return f"has a claim that {claim}"
     return (
-        f"is claimed by pool {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
+        f"is claimed by cluster {claim.pool} (uid {claim.uid}, {claim.phase.value}, "
         f"owner {claim.owner}) since {claim.since}"
     )
 

@@ -16,7 +16,7 @@ from rpool.model.server import Role, Server, ServerName
 
 
 def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
-    return ForeignClaim(f"{server} is claimed by pool {claim.pool} (uid {claim.uid})")
+    return ForeignClaim(f"{server} is claimed by cluster {claim.pool} (uid {claim.uid})")
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Cluster:
     def write_record(self, action: act.WriteRecord) -> None:
         there = self.record.change if self.record else action.over
         if there not in (action.over, action.record.change):
-            summary = "another operation works on the pool, and has written its record"
+            summary = "another operation works on the cluster, and has written its record"
             raise Refused(summary, "(simulated)")
         self.record = action.record
 
@@ -135,12 +135,12 @@ class Machine:
                 "places (simulated)"
             )
         if self.claim.epoch != ours.epoch:
-            summary = f"{name} has another life in its pool than this command was meant for"
+            summary = f"{name} has another life in its cluster than this command was meant for"
             raise Refused(f"{summary} (simulated)")
 
     def enter_session(self, uid: PoolUid, session: int) -> None:
-        """No earlier session of the pool's acts here from now on; 0 is none. Raises Overtaken when
-        a later one has been here.
+        """No earlier session of the cluster's acts here from now on; 0 is none. Raises Overtaken
+        when a later one has been here.
         """
         latest = self.sessions.get(uid, 0)
         if session and session < latest:
@@ -150,7 +150,7 @@ class Machine:
             self.sessions[uid] = session
 
     def latest_session(self, uid: PoolUid) -> int:
-        """As whoever takes the pool's lock is told: the claim has the number of its session."""
+        """As whoever takes the cluster's lock is told: the claim has the number of its session."""
         claimed = self.claim.session if self.claim is not None and self.claim.uid == uid else 0
         return max(self.sessions.get(uid, 0), claimed)
 

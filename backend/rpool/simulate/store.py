@@ -92,7 +92,7 @@ class Store:
 
     @contextmanager
     def session(self, server: ServerName, uid: PoolUid) -> Iterator[None]:
-        """Hold a pool's session lock on a server, against other processes. A process that died
+        """Hold a cluster's session lock on a server, against other processes. A process that died
         holds none: the kernel lets go of it. Raises Refused. Enter and leave under `alone`.
         """
         path = self.path.with_suffix(f".{server}.{uid}.lock")
@@ -102,7 +102,7 @@ class Store:
                 self._lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Refused(
-                    f"pool {uid} is locked on {server} (simulated)",
+                    f"cluster {uid} is locked on {server} (simulated)",
                     "Another terraform is working on it. Try again when that is done.",
                 ) from None
             yield

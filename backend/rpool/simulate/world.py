@@ -127,7 +127,7 @@ class SimulatedWorld:
             raise NotInFleet(
                 f"{server} is not in the fleet any more (simulated)",
                 "Put its entry back into the provider's fleet, or raise simulate.servers again: a "
-                "server that a pool has can leave the fleet only after it has left its pool.",
+                "server of a cluster can leave the fleet only after it has left its cluster.",
             )
         machine = self.machines[server]
         if not machine.powered:
@@ -342,7 +342,7 @@ class SimulatedWorld:
             if machine.claim is not None and machine.claim.uid != uid:
                 raise foreign(server, machine.claim)
             if (server, uid) in self._locks:
-                raise Refused(f"pool {uid} is locked on {server} (simulated)")
+                raise Refused(f"cluster {uid} is locked on {server} (simulated)")
             self._locks.add((server, uid))
             lock = _Lock(machine.latest_session(uid), lambda: self._has_power(server))
         try:

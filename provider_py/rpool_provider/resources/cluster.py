@@ -43,7 +43,7 @@ class Cluster:
 
     def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
         name = (config or prior.values or {}).get("name")
-        subject = f"pool {name}" if isinstance(name, str) else "this pool"
+        subject = f"cluster {name}" if isinstance(name, str) else "this cluster"
         return simulated.told(self._plan(prior, config, site), subject, site)
 
     def _plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
@@ -206,7 +206,7 @@ def _advice(pool: str, advice: Advice) -> Diagnostic:
         return ", ".join(sorted(name for name, r in advice.likely.items() if r is role)) or "none"
 
     return diagnostic.warning(
-        f"Pool {pool} will likely take {len(advice.likely)} servers",
+        f"Cluster {pool} will likely take {len(advice.likely)} servers",
         f"Control plane: {of(Role.CONTROL_PLANE)}. Workers: {of(Role.WORKER)}. "
         "Apply looks at them first, and takes others where one is in use or not clean.",
     )
@@ -218,7 +218,7 @@ def _refuse_if_protected(prior: Values | None) -> None:
             [
                 Problem(
                     ("deletion_protection",),
-                    f"pool {prior['name']} is protected from deletion",
+                    f"cluster {prior['name']} is protected from deletion",
                     "This plan would destroy it. If that is meant, set deletion_protection = false "
                     "and apply that first. If it is tainted, terraform untaint lets an apply mend "
                     "it instead.",

@@ -30,7 +30,7 @@ class ClusterData:
         if not is_wholly_known([name, id_]) or (name is None) != (id_ is None):
             return []
         what = "needs exactly one of name and id"
-        problem = Problem((), f"data source rpool_cluster {what}", "id is the pool's uid.")
+        problem = Problem((), f"data source rpool_cluster {what}", "id is the cluster's uid.")
         return diagnostic.of_error(SpecError([problem]))
 
     def read(self, config: Values, site: Site) -> Values:

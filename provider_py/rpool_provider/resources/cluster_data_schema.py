@@ -43,7 +43,7 @@ CLUSTER_DATA = Schema(
     Object(
         (
             optional("name", STRING, f"Name of the cluster. {_EITHER.format('id')}", computed=True),
-            optional("id", STRING, f"The pool's uid. {_EITHER.format('name')}", computed=True),
+            optional("id", STRING, f"The cluster's uid. {_EITHER.format('name')}", computed=True),
             computed("kubernetes_version", STRING, "Its version."),
             computed("cores", NUMBER, "Cores that its workers were asked to have together."),
             computed("memory", NUMBER, "GiB that its workers were asked to have together."),

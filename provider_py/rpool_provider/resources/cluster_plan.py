@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FIXED = frozenset({"kubernetes_version", "kubeadm"})
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
-"""What follows from the request and from who is in the pool."""
+"""What follows from the request and from who is in the cluster."""
 
 
 def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site | None) -> Plan:
@@ -91,9 +91,10 @@ def _explained(pool: str, target: Target, standing: Standing, fleet: Fleet) -> l
     if not said:
         return []
     joining = ", ".join(sorted(target.joining)) or "none needed"
+    count = len(target.leaving)
     return [
         diagnostic.warning(
-            f"Pool {pool} lets {len(target.leaving)} of its servers go",
+            f"Cluster {pool}: {count} {'server leaves' if count == 1 else 'servers leave'}",
             f"Leaving: {'; '.join(said)}. In their place, first: {joining}.",
         )
     ]
@@ -105,9 +106,9 @@ def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
     if gone:
         names = ", ".join(gone)
         raise RpoolError(
-            f"pool {prior['name']} uses {names}, which the fleet no longer has",
+            f"cluster {prior['name']} uses {names}, which the fleet no longer has",
             "Put the entry back into the provider's fleet: without it nobody can reach the server. "
-            "Mark it retire = true, and the pool lets it go; then the entry can be removed.",
+            "Mark it retire = true, and it leaves the cluster; then the entry can be removed.",
         )
 
 

@@ -19,7 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The offer, and the members that are half in and half out of the pool."""
+    """The offer, and the members that are half in and half out of the cluster."""
 
     offer: Offer = field(default_factory=Offer)
     joining: frozenset[ServerName] = frozenset()

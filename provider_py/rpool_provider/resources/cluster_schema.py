@@ -107,7 +107,7 @@ _DRAIN = Object(
             "on_timeout",
             STRING,
             "fail",
-            "`fail`: the server stays in the pool. `evict_anyway`: what is left is deleted, "
+            "`fail`: the server stays in the cluster. `evict_anyway`: what is left is deleted, "
             "disruption budgets or not. Default `fail`.",
         ),
     )
@@ -154,7 +154,7 @@ CLUSTER = Schema(
             ),
             optional("kubeadm", _KUBEADM, "What this site must say to kubeadm besides."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),
-            computed("id", STRING, "The pool's uid. Names may be used again, uids are not."),
+            computed("id", STRING, "The cluster's uid. Names may be used again, uids are not."),
             computed("condition", STRING, "`settled`, or `incomplete` when a change was cut off."),
             computed("allocated_cores", NUMBER, "Cores of the workers it has, as hardware."),
             computed("allocated_memory", NUMBER, "GiB of the workers it has, as hardware."),

@@ -75,7 +75,7 @@ def configuration(spec: PoolSpec) -> dict[str, Any]:
 
 
 def remains(view: PoolView) -> dict[str, Any]:
-    """The state of a pool that was never made to the end: enough to destroy it."""
+    """The state of a cluster that was never made to the end: enough to destroy it."""
     blank: dict[str, Any] = {attribute.name: None for attribute in CLUSTER.root.attributes}
     endpoint = {"vip": None, "address": None}
     control_plane = {"servers": len(view.control_planes), "endpoint": endpoint}
@@ -83,8 +83,8 @@ def remains(view: PoolView) -> dict[str, Any]:
 
 
 def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:
-    """`values` with what the pool's record has otherwise: a change that this state was never told
-    of. What is the same stays as it was written.
+    """`values` with what the cluster's record has otherwise: a change that this state was never
+    told of. What is the same stays as it was written.
     """
     known = spec(values)
     if known is None or known == carried_out:

@@ -15,9 +15,9 @@ _SERVER = Object(
         computed("retire", BOOL, "Whether it is to leave."),
         computed("lost", BOOL, "Whether its hardware is declared gone."),
         computed("reachable", BOOL, "Whether it answered just now. If not, whose it is is null."),
-        computed("pool", STRING, "Name of the pool that claims it, or null."),
-        computed("pool_id", STRING, "Uid of that pool, or null."),
-        computed("role", STRING, "`control_plane` or `worker` in that pool, or null."),
+        computed("pool", STRING, "Name of the cluster that claims it, or null."),
+        computed("pool_id", STRING, "Uid of that cluster, or null."),
+        computed("role", STRING, "`control_plane` or `worker` in that cluster, or null."),
         computed("phase", STRING, "`bootstrapping`, `member` or `leaving` in it, or null."),
         computed(
             "spare", BOOL, "Whether nobody claims it and it is clean, and as big as declared."

@@ -126,7 +126,7 @@ class Node:
             summary = f"nothing could be found out about {shown(server)} in cluster {cluster}"
             raise Unreachable(summary, "No control plane showed its API. Try again.")
         if found.spec is None:
-            summary = f"{shown(server)} is not pinned in pool {cluster}"
+            summary = f"{shown(server)} is not pinned in cluster {cluster}"
             raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])
         blank: Values = {attribute.name: None for attribute in NODE.root.attributes}
         names = {

@@ -1,4 +1,4 @@
-"""From a pool's request back to the configuration that it came from."""
+"""From a cluster's request back to the configuration that it came from."""
 
 from __future__ import annotations
 

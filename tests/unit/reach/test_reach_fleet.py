@@ -1,4 +1,4 @@
-"""A server whose entry was taken out of the fleet while a pool still has it."""
+"""A server whose entry was taken out of the fleet while a cluster still has it."""
 
 from __future__ import annotations
 

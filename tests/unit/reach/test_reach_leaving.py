@@ -1,5 +1,5 @@
-"""How a server leaves a pool that lives on, once it is drained, for real: through RealWorld and a
-real sshd.
+"""How a server leaves a cluster that lives on, once it is drained, for real: through RealWorld and
+a real sshd.
 """
 
 from __future__ import annotations

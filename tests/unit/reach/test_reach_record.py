@@ -74,7 +74,7 @@ def test_the_one_that_was_seen_or_is_ours_is_replaced(
 @pytest.mark.usefixtures("answer")
 def test_whose_it_is_is_told_where_it_is_left(world: RealWorld, server: TestServer) -> None:
     there(server, replace(SEEN, change="5ca1ab1e"))
-    with pytest.raises(Refused, match="another operation works on the pool") as caught:
+    with pytest.raises(Refused, match="another operation works on the cluster") as caught:
         write(world, server)
     assert "change 5ca1ab1e, not 00c0ffee" in caught.value.detail
     assert "--raw" not in server.calls
@@ -88,7 +88,7 @@ def test_one_that_is_faster_after_our_look_is_left_too(
     if not is_first:
         there(server, SEEN)
     answer.write_text(f"Error from server ({kind}): no\n")
-    with pytest.raises(Refused, match="another operation works on the pool"):
+    with pytest.raises(Refused, match="another operation works on the cluster"):
         write(world, server)
 
 

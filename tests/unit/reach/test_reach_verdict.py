@@ -26,7 +26,7 @@ from rpool.reach.ssh import Completed
 from rpool.reach.verdict import Exit, failure, redact
 
 TABLE: list[tuple[int, type[RpoolError], str]] = [
-    (Exit.FOREIGN, ForeignClaim, "r1u04 is claimed by pool other (uid f0e1d2c3"),
+    (Exit.FOREIGN, ForeignClaim, "r1u04 is claimed by cluster other (uid f0e1d2c3"),
     (Exit.STALE, Refused, "another life"),
     (Exit.UNCLAIMED, NotClaimed, "not claimed"),
     (Exit.DIRTY, Refused, "dirty"),

@@ -68,7 +68,7 @@ def test_no_action_touches_a_server_that_was_lost_while_it_waited(
             await_that(lambda: waiting_for(*locks))
             replace_claim(server, FOREIGN)
             before = server.snapshot()
-        with pytest.raises(Refused, match="is claimed by pool other"):
+        with pytest.raises(Refused, match="is claimed by cluster other"):
             done.result()
     assert server.snapshot() == before
     assert server.calls == ""

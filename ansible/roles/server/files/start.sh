@@ -22,7 +22,7 @@ list_images() {
         sync "$PREPARED/images.new"
         mv "$PREPARED/images.new" "$PREPARED/images"
     else
-        warn "containerd does not list its images: those of this pool will stay after a reset"
+        warn "containerd does not list its images: those of this cluster will stay after a reset"
     fi
 }
 

@@ -30,7 +30,7 @@ class AwaitReady:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Write the pool's record into the cluster, over that of change `over` or of its own change.
+    """Write the record into the cluster, over that of change `over` or of its own change.
     Refused when another is there.
     """
 
@@ -132,7 +132,7 @@ class Budgets(StrEnum):
 
     RESPECTED = "respected"  # on timeout the nodes are uncordoned, and the drain has failed
     UNTIL_TIMEOUT = "until_timeout"  # then the pods that are left are deleted
-    IGNORED = "ignored"  # nothing can move: the pool goes as a whole
+    IGNORED = "ignored"  # nothing can move: the cluster goes as a whole
 
 
 @dataclass(frozen=True, slots=True)

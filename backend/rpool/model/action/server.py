@@ -26,7 +26,7 @@ class TakeClaim:
 
     @property
     def doing(self) -> str:
-        return f"claiming for pool {self.claim.pool}"
+        return f"claiming for cluster {self.claim.pool}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Runs one command of Ansible's. Under the guard, like every action: so a play that goes on after
-# its pool has lost the server cannot touch it.
+# its cluster has lost the server cannot touch it.
 
 act() {
     umask 022 # what Ansible writes is for the system, not for us

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # What a server that was reset must not have: all that `traces` finds (so that "clean" and "spare"
-# are one thing), and what only a pool's former server can have.
-# Parameter: VIP, the pool's virtual IP or nothing.
+# are one thing), and what only a cluster's former server can have.
+# Parameter: VIP, the cluster's virtual IP or nothing.
 
 PREPARED=$RPOOL_DIR/prepared # what Ansible wrote here; see ansible/roles/server/files/library.sh
 

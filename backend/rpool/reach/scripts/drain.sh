@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Stops the pods of all the named nodes with their grace period, all nodes at once. $BUDGETS says
-# what disruption budgets are to it: `ignored` where the pool goes as a whole and nothing can move,
+# what disruption budgets are to it: `ignored` where the cluster goes as a whole and nothing can move,
 # so that they would only block; `respected`; or `until_timeout`.
 
 LAST_SECONDS=60 # after the timeout, for pods that are deleted whatever their budget says
@@ -12,7 +12,7 @@ act() {
     look_at $NODES
     if [ -z "$nodes" ]; then return 0; fi
     if [ "$BUDGETS" = ignored ]; then
-        let_go # should the pool be kept after all, the next change gives it back
+        let_go # should the cluster be kept after all, the next change gives it back
         drain_all "$DRAIN_SECONDS" --disable-eviction
         return
     fi

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The prelude of every action that changes a server: it takes a lock, checks that the claim still
-# has the uid and the epoch that the caller expects and that no later session of the pool has been
+# has the uid and the epoch that the caller expects and that no later session of the cluster has been
 # here, and only then calls `act`, with the lock held until the script ends. A check in one call and
 # the act in the next would be a race.
 #
@@ -59,7 +59,7 @@ claim_value() {
 }
 
 check_claim() {
-    if ! read_claim; then die "$UNCLAIMED" "no pool has claimed this server"; fi
+    if ! read_claim; then die "$UNCLAIMED" "no cluster has claimed this server"; fi
     refuse_others
 }
 
@@ -78,7 +78,7 @@ refuse_others() {
     refuse_unreadable
     if [ "$(claim_value uid)" != "$CLAIM_UID" ]; then
         show_claim
-        die "$FOREIGN" "another pool's claim is here"
+        die "$FOREIGN" "another cluster's claim is here"
     fi
     if [ "$(claim_value server)" != "$SERVER_NAME" ]; then
         show_claim
@@ -90,7 +90,7 @@ refuse_others() {
     fi
 }
 
-# sessions_file UID: the number of the latest session of that pool that has been here. It outlives
+# sessions_file UID: the number of the latest session of that cluster that has been here. It outlives
 # the claim, since a command of a dead session may come late; but not the boot, as its script.
 sessions_file() { printf '%s\n' "$RUN_DIR/session-$1.number"; }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Makes this server a node of its pool's cluster; kube-vip comes after the join, since before it
+# Makes this server a node of its cluster; kube-vip comes after the join, since before it
 # there is no admin.conf to speak with.
 
 act() {

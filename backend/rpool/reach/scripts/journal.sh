@@ -1,4 +1,4 @@
 # shellcheck shell=sh
-# Appends to the pool's journal.
+# Appends to the cluster's journal.
 
 act() { printf '%s\n' "$LINES_TEXT" >>"$JOURNAL"; }

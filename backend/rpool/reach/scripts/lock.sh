@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# The session lock of a pool on this server: held by this very process as long as it is fed. Each
+# The session lock of a cluster on this server: held by this very process as long as it is fed. Each
 # byte on standard input is answered by one; 30 seconds of silence, or the end of the connection,
 # end the process, and the kernel frees the lock. Nothing has to be cleaned up after a crash.
 #
-# That it is held is told by the number of the pool's latest session here and an `h`: `12h`.
+# That it is held is told by the number of the cluster's latest session here and an `h`: `12h`.
 #
 # Sent as an argument, since standard input is the heartbeat; there is no secret in it.
 
@@ -13,7 +13,7 @@ main() {
     file=$RUN_DIR/session-$POOL_UID.lock
     if ! take_lock "$file" 7 0; then
         say "$(cat "$file" 2>/dev/null)" # not to standard output, which gives the lock
-        die "$HELD" "another operation is working on this pool"
+        die "$HELD" "another operation is working on this cluster"
     fi
     : >"$file"
     printf '%s\n' "$HOLDER" >"$file"
@@ -23,7 +23,7 @@ main() {
         printf 'a' 7>&-
     done
     : >"$file"
-    # The operation has let this server go; perhaps it is another pool's by now. Numbers stay.
+    # The operation has let this server go; perhaps it is another cluster's by now. Numbers stay.
     if ! read_claim; then
         rm -f "$file"
         rmdir --ignore-fail-on-non-empty "$RUN_DIR" 2>/dev/null || true
@@ -36,7 +36,7 @@ refuse_foreign() {
     refuse_unreadable
     if [ "$(claim_value uid)" != "$POOL_UID" ]; then
         show_claim
-        die "$FOREIGN" "another pool's claim is here"
+        die "$FOREIGN" "another cluster's claim is here"
     fi
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Writes the pool's record into its cluster, over that of change $OVER, or one that change $CHANGE
+# Writes the record into its cluster, over that of change $OVER, or one that change $CHANGE
 # has written before; if any other operation's is there, it is left. The session lock keeps them
 # apart; but what was started before a lock was lost may get here late.
 

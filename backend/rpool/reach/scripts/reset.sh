@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # Takes kubeadm's, the pod network's and our own things off this server, looks whether they are
 # gone, and only then gives up the claim. Works at any stage of a half-made server, any number of
-# times. What is not there because of the pool is not touched: when the claim was taken the server
-# had no trace of Kubernetes (claim.sh), so what `traces` names is the pool's.
+# times. What is not there because of the cluster is not touched: when the claim was taken the server
+# had no trace of Kubernetes (claim.sh), so what `traces` names is the cluster's.
 
 act() {
     secret_dir
@@ -27,7 +27,7 @@ act() {
 attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
 
 # An operator's copy of admin.conf, if it is of this cluster and of no other: it is worth nothing
-# from now on or, where the cluster lives on, a key to it that the next pool here must not find.
+# from now on or, where the cluster lives on, a key to it that the next cluster here must not find.
 # What kubectl has cached beside it harms nobody who loses it.
 forget_kubeconfig() {
     authority=$(authorities "$KUBERNETES/admin.conf")

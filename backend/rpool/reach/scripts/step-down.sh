@@ -16,7 +16,7 @@ act() {
 }
 
 # stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period. One
-# that is dead ends nothing, and is a reason to take the server out of the pool; then we do it.
+# that is dead ends nothing, and is a reason to take the server out of the cluster; then we do it.
 stop() {
     for name; do rm -f "$KUBERNETES/manifests/$name.yaml"; done
     for name; do await_stopped "$name"; done

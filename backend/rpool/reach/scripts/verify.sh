@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Says what a former server of a pool still has, and changes nothing: the check at the end of a
+# Says what a former server of a cluster still has, and changes nothing: the check at the end of a
 # reset, for operators and tests. Exit code UNCLEAN when there is something.
 
 main() {
