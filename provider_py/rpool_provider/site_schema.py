@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpool.model.pool import CNIS, NO_CNI
+from rpool.model.cni import CNIS, NO_CNI
 from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, optional, required
 
 _SERVER = Object(

@@ -33,6 +33,7 @@ CLAIM = json.dumps(
         "machine_id": "",
         "session": 0,
         "group": "default",
+        "request": "",
     },
     indent=1,
 )

@@ -85,9 +85,7 @@ def test_a_cluster_whose_servers_were_all_taken_away_is_gone(
 def test_a_create_cut_off_midway_returns_what_there_is_and_the_error(world_file: Path) -> None:
     keep(
         world_file,
-        Kept(
-            broken={(act.ApplyNetwork, f"s{n}"): CommandFailed("no manifest") for n in range(1, 7)}
-        ),
+        Kept(broken={(act.Init, f"s{n}"): CommandFailed("no manifest") for n in range(1, 7)}),
     )
     with PluginProcess(simulated(world_file)) as plugin:
         reply = Calls(plugin).create(cluster())

@@ -195,7 +195,7 @@ def test_the_schema_is_told_without_what_checks_or_plans() -> None:
     _run("""
     call("GetProviderSchema")
     call("GetMetadata")
-    loaded("pydantic", "rpool.config", "rpool.model", "rpool.decide", "rpool.api", "pathlib")
+    loaded("pydantic", "rpool.config", "rpool.model.pool", "rpool.decide", "rpool.api", "pathlib")
     loaded("rpool_provider.resources.cluster", "rpool_provider.resources.node")
     loaded("google.protobuf.internal.python_message", "google.protobuf.text_format")
     """)

@@ -96,10 +96,27 @@ def test_two_clusters_are_made_at_once(workspace: Workspace) -> None:
     assert workspace.plan().status == NO_CHANGES
 
 
-def test_a_create_that_fails_is_tainted_and_made_anew(workspace: Workspace) -> None:
+def test_a_create_that_fails_once_it_serves_is_mended_by_the_next_apply(
+    workspace: Workspace,
+) -> None:
     failing: Faults = {
         (act.ApplyNetwork, f"s{n}"): CommandFailed("no manifest") for n in range(1, 7)
     }
+    keep(workspace.world_file, Kept(broken=failing))
+    workspace.write(batch=cluster())
+    done = workspace.apply()
+    assert done.status == 0
+    assert "serves, but is incomplete: no manifest" in done
+    assert workspace.state()["attributes"]["condition"] == "incomplete"
+
+    keep(workspace.world_file, Kept(recall(workspace.world_file).machines))
+    assert workspace.actions() == {CLUSTER: ["update"]}
+    assert workspace.apply().status == 0
+    assert workspace.plan().status == NO_CHANGES
+
+
+def test_a_create_that_fails_is_tainted_and_gone_on_with(workspace: Workspace) -> None:
+    failing: Faults = {(act.Init, f"s{n}"): CommandFailed("no manifest") for n in range(1, 7)}
     keep(workspace.world_file, Kept(broken=failing))
     workspace.write(batch=cluster())
     failed = workspace.apply()
@@ -111,8 +128,12 @@ def test_a_create_that_fails_is_tainted_and_made_anew(workspace: Workspace) -> N
 
     keep(workspace.world_file, Kept(recall(workspace.world_file).machines))
     assert workspace.actions() == {CLUSTER: ["delete", "create"]}
-    assert workspace.apply().status == 0
+    again = workspace.apply()
+    assert again.status == 0
+    assert "goes on with what an earlier create has left" in again
     assert workspace.plan().status == NO_CHANGES
+    claimed = {n for n, m in recall(workspace.world_file).machines.items() if m.claim}
+    assert set(workspace.state()["attributes"]["servers"]) == claimed
 
 
 def test_ctrl_c_keeps_in_state_what_was_claimed(workspace: Workspace) -> None:

@@ -190,6 +190,7 @@ CLAIM = {
     "machine_id": "m" * 5000,
     "session": 7,
     "group": "g" * 5000,
+    "request": "r" * 5000,
 }
 
 

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from rpool.config import component, values
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
+from rpool.model.cni import CNIS, DEFAULT_CNI
 from rpool.model.duration import seconds
-from rpool.model.pool import CNIS, DEFAULT_CNI
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
 from rpool.simulate.fleet import MOST_SERVERS, generated

@@ -145,6 +145,7 @@ class Claim:
             machine_id=text["machine_id"],
             session=session_number(text["session"]),
             group=text["group"],
+            request=text["request"],
         )
 
 

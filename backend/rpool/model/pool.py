@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Literal, get_args
+
+from rpool.model.cni import DEFAULT_CNI
 
 KUBERNETES_VERSION = re.compile(r"1\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 """Without a `v`; ASCII digits without leading zeros, since texts are compared."""
-
-CniName = Literal["flannel", "none"]
-"""What installs the network of pods; with `none` the user does. What each is: `rpool.reach.cni`."""
-
-CNIS: tuple[CniName, ...] = get_args(CniName)
-DEFAULT_CNI: CniName = "flannel"
-NO_CNI: CniName = "none"
 
 CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
@@ -167,5 +159,8 @@ class PoolSpec:
     @property
     def digest(self) -> str:
         """Sixteen hex digits that tell this request from others, in every process the same."""
+        import hashlib  # not every process needs it: it takes some milliseconds
+        import json
+
         text = json.dumps(asdict(self), default=sorted, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -29,7 +29,8 @@ from rpool.errors import (
     printable,
 )
 from rpool.model.action import Prepare
-from rpool.model.pool import CGROUP_DRIVERS, CNIS, KUBERNETES_VERSION
+from rpool.model.cni import CNIS
+from rpool.model.pool import CGROUP_DRIVERS, KUBERNETES_VERSION
 from rpool.model.server import SERVER_NAME, ServerName
 from rpool.model.site import Mirrors, SiteConfig
 from rpool.reach import cni, render

@@ -10,7 +10,8 @@ from rpool.certificates import ca_pin
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership
-from rpool.model.pool import CNIS, NodeSpec, PoolUid
+from rpool.model.cni import CNIS
+from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
 

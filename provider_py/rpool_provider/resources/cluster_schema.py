@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpool.model.pool import CNIS, DEFAULT_CNI, NO_CNI
+from rpool.model.cni import CNIS, DEFAULT_CNI, NO_CNI
 from rpool_provider.schema import (
     BOOL,
     NUMBER,

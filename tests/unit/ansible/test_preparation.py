@@ -13,7 +13,7 @@ import pytest
 from fakes import FakeServer, FakeServers, prepare, site
 
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut, Unreachable
-from rpool.model.pool import CNIS
+from rpool.model.cni import CNIS
 from rpool.model.server import ServerName
 from rpool.reach import cni as cnis
 from rpool.reach.ansible import run_preparation
@@ -96,7 +96,7 @@ def test_a_foreign_claim_is_refused_and_nothing_more_is_tried() -> None:
     claim = (
         b'{"format": 1, "uid": "11111111", "pool": "theirs", "owner": "bob", "role": "worker",'
         b' "phase": "member", "epoch": 1, "since": "2026-01-01T00:00:00Z",'
-        b' "server": "r1u04", "machine_id": "", "session": 0, "group": "default"}'
+        b' "server": "r1u04", "machine_id": "", "session": 0, "group": "default", "request": ""}'
     )
     server = FakeServer("r1u04", answer=lambda task: Completed(81, claim, b"no"))
     error = prepared(server)["r1u04"]

@@ -15,7 +15,7 @@ from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
-from rpool.model.pool import CNIS, NO_CNI
+from rpool.model.cni import CNIS, NO_CNI
 from rpool.model.site import Mirrors
 from rpool.reach import cni
 from rpool.reach.cni import Cni

@@ -28,7 +28,7 @@ from rpool.model.action import (
     TakeClaim,
 )
 from rpool.model.claim import Claim, Phase
-from rpool.model.pool import NO_CNI
+from rpool.model.cni import NO_CNI
 from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName
 

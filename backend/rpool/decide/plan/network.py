@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rpool.decide.plan.case import Case
 from rpool.model.action import ApplyNetwork
-from rpool.model.pool import NO_CNI
+from rpool.model.cni import NO_CNI
 from rpool.model.step import Step, StepName
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from rpool.decide.membership import Membership
+from rpool.decide.membership import Membership, Part
 from rpool.decide.plan.case import Case
 from rpool.model.action import WriteRecord
 from rpool.model.pool import NodeSpec
@@ -88,7 +88,9 @@ def as_before(members: Membership) -> Record | None:
     record, pool = members.record, members.pool
     if record.settled is None or record.wanted is None or pool.api is None:
         return None
+    gone = members.among(record.members.keys(), Part.GONE)  # it was to join, and never did
     other_metallb = record.wanted.metallb_pools != record.settled.metallb_pools
-    if members.differing or other_metallb or pool.api.cluster.open_to_joiners:
+    if members.differing - gone or other_metallb or pool.api.cluster.open_to_joiners:
         return None
-    return replace(record, wanted=None)
+    left = {name: its for name, its in record.members.items() if name not in gone}
+    return replace(record, wanted=None, members=left, pinned=_of(record.pinned, left))

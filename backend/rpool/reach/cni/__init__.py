@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from rpool.errors import Refused
-from rpool.model.pool import CNIS, CniName
+from rpool.model.cni import CNIS, CniName
 from rpool.reach.cni.facts import Cni, Install
 from rpool.reach.cni.flannel import FLANNEL
 from rpool.reach.cni.none import NONE
