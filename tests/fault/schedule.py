@@ -167,7 +167,8 @@ class Schedule:
         if self.fate._dead:
             self.state = before
         lost = {n for n, its in self.declared.servers.items() if its.lost}
-        self.given_up |= (before.servers | self.state.servers) & lost
+        claimed = {n for n, m in self.world.machines.items() if m.claim}
+        self.given_up |= (before.servers | self.state.servers | claimed) & lost
         self.history += [f"  -> {error}" for error in run.errors]
         self.fate.begin({})
         return run.was_empty
