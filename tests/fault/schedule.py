@@ -218,7 +218,7 @@ class Schedule:
         self.fate.finish_late()
         self.wipe_what_was_given_up()
         for machine in self.world.machines.values():
-            machine.powered = True
+            machine.give_power()
         self.declared = fleet()
         self.history.append("everything is repaired")
         self.adopt()
@@ -278,7 +278,10 @@ class Schedule:
 
     def adopt(self) -> None:
         """What no state knows is imported, as README and errors say, and goes."""
-        for number, uid in enumerate(sorted(self.claims() - self.state.uids)):
+        living_first = sorted(
+            self.claims() - self.state.uids, key=lambda uid: (not self._settled(uid), uid)
+        )
+        for number, uid in enumerate(living_first):
             pool = next(m.claim.pool for m in self._claimed() if m.claim and m.claim.uid == uid)
             is_wanted = pool in self.wanted.clusters and pool not in self.state.clusters
             name = pool if is_wanted else f"orphan{number}"
@@ -447,7 +450,7 @@ def power_goes(schedule: Schedule) -> None:
 
 def power_comes_back(schedule: Schedule) -> None:
     for machine in schedule.world.machines.values():
-        machine.powered = True
+        machine.give_power()
 
 
 def marked_lost(schedule: Schedule) -> None:

@@ -49,7 +49,7 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
             machine = _machine(machines, name)
             before = machine.powered
             if powered:
-                machine.powered = True
+                machine.give_power()
             else:
                 machine.lose_power()
             store.save(machines)

@@ -88,8 +88,9 @@ class Resume:
                 journaled(self.spec.name, pool, self.world, self.attempt, lock)
             )
             run = Run(self.fleet, self.world, self.attempt, lock, journal)
+            record = self._record({name: its.probed for name, its in pool.seen.items()})
             if self._goes_on(pool, record):
-                return self._taken(run, pool)
+                return self._taken(run, pool, record)
             return self._given_back(run, pool)
 
     def _record(self, ours: Mapping[ServerName, Probed]) -> tuple[ServerName, Record | None] | None:
@@ -159,10 +160,12 @@ class Resume:
             return False
         return record is not None or not any(its.probed.joined for its in pool.seen.values())
 
-    def _taken(self, run: Run, pool: Observed) -> dict[ServerName, Role]:
+    def _taken(
+        self, run: Run, pool: Observed, record: tuple[ServerName, Record | None] | None
+    ) -> dict[ServerName, Role]:
         """The record first, then the claims: what is cut off in between is found by the claims."""
         claims = pool.claims
-        via, old = self._record({n: its.probed for n, its in pool.seen.items()}) or ("", None)
+        via, old = record or ("", None)
         steps: list[Step] = []
         if old is not None:
             new = replace(old, uid=self.uid, change=run.operation.change, generation=1)

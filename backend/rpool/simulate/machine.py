@@ -116,6 +116,15 @@ class Machine:
         self.powered = False
         self.sessions.clear()
 
+    def give_power(self) -> None:
+        self.powered = True
+        self.start_kubelet()
+
+    def start_kubelet(self) -> None:
+        """It registers its Node, if it is a member of anything."""
+        if self.cluster is not None and self.role is not None:
+            self.cluster.nodes.setdefault(self.server.name, self.role)
+
     def check_readable(self) -> None:
         """Raises Refused when there is a claim that cannot be read."""
         if self.claim_unread:

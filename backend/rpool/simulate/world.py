@@ -208,7 +208,7 @@ class SimulatedWorld:
             case act.Uncordon():
                 self._serving(action.server).cordoned.discard(action.node)
             case act.RestartKubelet():
-                self._restart_kubelet(machine)
+                machine.start_kubelet()
             case act.StepDown():
                 self._step_down(machine)
             case act.RemoveEtcdMember():
@@ -271,12 +271,6 @@ class SimulatedWorld:
         if machine.prepared_for is None:
             raise CommandFailed(f"{machine.server.name}: crictl: not found (simulated)")
         machine.stepped_down = machine.role is Role.CONTROL_PLANE
-
-    def _restart_kubelet(self, machine: Machine) -> None:
-        """It registers its Node, if it is a member of anything."""
-        cluster, role = machine.cluster, machine.role
-        if cluster is not None and role is not None:
-            cluster.nodes.setdefault(machine.server.name, role)
 
     @staticmethod
     def _check_namesake(cluster: Cluster, name: ServerName) -> None:
