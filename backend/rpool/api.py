@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rpool.attempt import Attempt, Found, PoolIncomplete
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Interrupted, TimedOut, Unreachable
-from rpool.flow.attempt import Attempt, Found, PoolIncomplete
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
@@ -28,8 +28,7 @@ from rpool.model.view import PoolView
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
     from rpool.flow.node import NodeFound
-    from rpool.flow.offers import Offers
-    from rpool.flow.survey import Surveyed
+    from rpool.flow.offers import Offers, Surveyed
     from rpool.model.world import World
 
 __all__ = [
@@ -155,12 +154,14 @@ class Site:
 
     def survey(self) -> Mapping[ServerName, Surveyed]:
         """Every server of the fleet as it is now. Unreachable is data, not an error."""
-        from rpool.flow.survey import survey
+        from rpool.flow.offers import survey
 
         return survey(self.world(), self.config.fleet)
 
     def _by(self, attempt: Attempt) -> Attempt:
-        return replace(attempt, owner=attempt.owner or self.config.owner)
+        from rpool.flow.session import default_owner
+
+        return replace(attempt, owner=attempt.owner or self.config.owner or default_owner())
 
     def world(self) -> World:
         with self._lock:

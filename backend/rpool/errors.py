@@ -98,6 +98,10 @@ class Refused(RpoolError):
     """A server or a rule said no on purpose: a foreign claim, a dirty server, a quorum at risk."""
 
 
+class LockHeld(Refused):
+    """Another operation holds the cluster's session lock."""
+
+
 class ForeignClaim(Refused):
     """The server has another cluster's claim: nothing was done there."""
 
@@ -153,3 +157,14 @@ def check_format(what: str, found: object, known: int) -> None:
             f"{what} has format {found}: a newer rpool wrote it",
             f"This one knows format {known} and changes nothing. Use the newer version.",
         )
+
+
+def as_rpool_error(error: Exception, doing: str) -> RpoolError:
+    """The error itself, or a Bug that names its type: a foreign message might hold a secret."""
+    if isinstance(error, RpoolError):
+        return error
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f" at {where.tb_frame.f_code.co_qualname}:{where.tb_lineno}" if where else ""
+    return Bug(f"{doing}: unexpected {type(error).__name__}{place}")

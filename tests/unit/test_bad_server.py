@@ -14,7 +14,7 @@ from worlds.stage import SPEC, Stage
 from rpool.api import Site
 from rpool.decide.preflight import findings, odd_ones
 from rpool.errors import CommandFailed, DoesNotFit, Refused
-from rpool.flow.probe import probe_all
+from rpool.flow.look import probe_all
 from rpool.model.claim import Fence
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm
 from rpool.model.record import Record

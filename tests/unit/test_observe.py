@@ -9,7 +9,7 @@ import pytest
 from worlds.stage import SPEC
 
 from rpool.errors import RpoolError, Unreachable
-from rpool.flow import contact
+from rpool.flow import look
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember
 from rpool.model.world import World
@@ -46,7 +46,7 @@ class Heads:
 
     def serving(self) -> str | None:
         try:
-            api, _ = contact.reach_api(cast("World", self), OURS, self._answers)
+            api, _ = look.reach_api(cast("World", self), OURS, self._answers)
         finally:
             self.over.set()
         return api.via if api else None
@@ -66,7 +66,7 @@ def test_the_others_are_asked_when_the_first_does_not_show_the_pool(
 
 
 def test_a_silent_one_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contact, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(look, "API_PATIENCE_SECONDS", 0.01)
     heads = Heads(None, None, cluster(OURS))
     assert heads.serving() == "c"
 

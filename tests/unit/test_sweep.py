@@ -11,13 +11,13 @@ from worlds.fault import Fault, Probe
 from worlds.stage import FOREIGN, Stage
 
 from rpool.errors import Unreachable
-from rpool.flow.sweep import AT_ONCE, sweep
+from rpool.flow.look import SWEPT_AT_ONCE, sweep
 
 
 def test_silent_servers_cost_their_patience_and_hide_no_other() -> None:
-    stage = Stage(3 * AT_ONCE)
+    stage = Stage(3 * SWEPT_AT_ONCE)
     names = list(stage.world.machines)
-    silent, released = names[: AT_ONCE + 4], threading.Event()
+    silent, released = names[: SWEPT_AT_ONCE + 4], threading.Event()
     with stage.faults(Fault(Probe, lambda _: released.wait(30), servers=silent)):
         began = time.monotonic()
         answers = dict(sweep(stage.faulty, names, 0.3))
@@ -29,12 +29,12 @@ def test_silent_servers_cost_their_patience_and_hide_no_other() -> None:
 
 
 def test_who_stops_listening_ends_the_sweep() -> None:
-    stage = Stage(3 * AT_ONCE)
+    stage = Stage(3 * SWEPT_AT_ONCE)
     with stage.faults(Fault(Probe, lambda _: None)) as (probes,):
         answers = cast(Iterator[object], sweep(stage.faulty, stage.world.machines, 5))
         next(answers)
         answers.close()  # type: ignore[attr-defined]
-    assert len(probes) <= AT_ONCE
+    assert len(probes) <= SWEPT_AT_ONCE
 
 
 def test_a_survey_tells_of_each_server_why_it_cannot_be_had() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rpool.attempt import Attempt
 from rpool.decide.membership import Membership, Part
 from rpool.errors import StalePlan
-from rpool.flow.attempt import Attempt
 from rpool.flow.observe import Eye
-from rpool.flow.reconcile import Goal, Run, journaled
-from rpool.flow.session import session
+from rpool.flow.reconcile import Goal, at_work
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec
@@ -83,16 +82,15 @@ class Change(Goal):
 
 
 def carry_through(goal: Change, attempt: Attempt) -> PoolView:
-    """The cluster as the goal desires it, reconciled under its session lock. Raises as `change`."""
-    eye = goal.eye
-    with session(eye.world, eye.prior.uid, eye.prior.control_planes) as lock:
-        goal.eye = replace(eye, lock=lock)
+    """The cluster once what is desired is so, under its session lock; see `change`."""
+    eye, prior = goal.eye, goal.eye.prior
+    known = prior.control_planes
+    with at_work(prior.uid, prior.name, known, eye.fleet, eye.world, attempt) as run:
+        goal.eye = replace(eye, lock=run.lock)
         pool = goal.look()
-        while lock.cover(eye.members(pool).to_lock):
+        while run.lock.cover(goal.eye.members(pool).to_lock):
             pool = goal.look()
-        with journaled(eye.prior.name, pool, eye.world, attempt, lock) as journal:
-            run = Run(eye.fleet, eye.world, attempt, lock, journal)
-            return run.reconcile(goal, pool)
+        return run.reconcile(goal, pool)
 
 
 def _refuse_if_others_changed(

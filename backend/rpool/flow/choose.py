@@ -14,7 +14,7 @@ from rpool.decide.placement import candidates, place
 from rpool.decide.preflight import findings, odd_ones, why_not_usable
 from rpool.decide.rules import does_not_fit
 from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
-from rpool.flow.probe import probe_all
+from rpool.flow.look import probe_all
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rpool.attempt import Attempt, PoolIncomplete
 from rpool.decide.membership import Membership, Part
+from rpool.decide.view import of_spec
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
     RpoolError,
     SpecError,
     Unreachable,
+    as_rpool_error,
 )
-from rpool.flow.admission import default_owner
-from rpool.flow.attempt import Attempt, PoolIncomplete
 from rpool.flow.choose import Chosen, choose
-from rpool.flow.contact import reach_api
-from rpool.flow.execute import Ran, as_rpool_error
-from rpool.flow.reconcile import Goal, Run, journaled
+from rpool.flow.look import reach_api
+from rpool.flow.reconcile import Goal, Run, at_work
 from rpool.flow.resume import Namesake, Resume
-from rpool.flow.session import Held, session
-from rpool.flow.view import of_spec
 from rpool.model.action import Init, Join, Prepare, TakeClaim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
@@ -29,7 +27,7 @@ from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
-from rpool.model.step import Step
+from rpool.model.step import Ran, Step
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
@@ -39,14 +37,11 @@ def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: At
     afterwards.
     """
     goal: Create | None = None
-    attempt = replace(attempt, owner=attempt.owner or default_owner())
-    resume = Resume(uid, spec, fleet, world, attempt, attempt.owner)
+    resume = Resume(uid, spec, fleet, world, attempt)
     try:
-        with session(world, uid, ()) as lock:
-            goal = Create(uid, spec, fleet, world, lock)
-            pool = goal.first(resume)
-            with journaled(spec.name, pool, world, attempt, lock) as journal:
-                return Run(fleet, world, attempt, lock, journal).reconcile(goal, pool)
+        with at_work(uid, spec.name, (), fleet, world, attempt) as run:
+            goal = Create(uid, spec, fleet, world, run)
+            return run.reconcile(goal, goal.first(resume))
     except PoolIncomplete:
         raise
     except Exception as error:  # whatever it is, what was claimed must get into the state
@@ -59,14 +54,12 @@ def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: At
 class Create(Goal):
     """What is desired of a cluster that is not there yet: whichever servers do."""
 
-    def __init__(
-        self, uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, lock: Held
-    ) -> None:
+    def __init__(self, uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, run: Run) -> None:
         self._uid = uid
         self._spec = spec
         self._fleet = fleet
         self._world = world
-        self._lock = lock
+        self._lock = run.lock
         self._chosen = Chosen({}, {})
         self._next: Chosen | None = None
         self._excluded: dict[ServerName, str] = {}

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from rpool.attempt import Attempt, PoolIncomplete
 from rpool.decide.membership import Membership, Part, lost_in
 from rpool.errors import Refused, RpoolError, Unreachable
-from rpool.flow.attempt import Attempt, PoolIncomplete
-from rpool.flow.execute import Ran
 from rpool.flow.locate import NoSuchPool, api_of
-from rpool.flow.probe import Silent
-from rpool.flow.reconcile import Run, journaled
-from rpool.flow.session import session
-from rpool.flow.sweep import sweep
+from rpool.flow.look import Silent, sweep
+from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
 from rpool.model.desired import Desired
 from rpool.model.observed import Api, Observed
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, ServerName
+from rpool.model.step import Ran
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
@@ -32,19 +30,18 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     Raises Refused when another operation works on the cluster, or an rpool_node still has a server
     in it, and PoolIncomplete with the servers that are still the cluster's.
     """
-    with session(world, prior.uid, prior.control_planes) as lock:
+    known = prior.control_planes
+    with at_work(prior.uid, prior.name, known, fleet, world, attempt) as run:
         api, record = _api(prior, fleet, world)
         prior, unasked = _with_unplanned(prior, record, fleet, world)
-        lock.cover(prior.control_planes, one_will_do=True)
+        run.lock.cover(prior.control_planes, one_will_do=True)
         if record is not None:
-            lock.outrank(record.session)
-        seen, silent = lock.look(prior.servers)
+            run.lock.outrank(record.session)
+        seen, silent = run.lock.look(prior.servers)
         pool = Observed(prior.uid, _of_ours(api, prior, seen.keys()), record, seen, silent)
         _refuse_pinned(prior, pool, fleet)
-        with journaled(prior.name, pool, world, attempt, lock) as journal:
-            run = Run(fleet, world, attempt, lock, journal)
-            spec = record.spec if record else prior.spec
-            ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)
+        spec = record.spec if record else prior.spec
+        ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)
     marked = silent.keys() & lost_in(fleet)
     missing = {name: error for name, error in silent.items() if name not in marked}
     kept = [name for name in pool.claims if not ran.did(Reset, name)]

@@ -13,36 +13,22 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
-from rpool.errors import Bug, Interrupted, OutcomeUnknown, Overtaken, Refused, RpoolError, TimedOut
-from rpool.flow.journal import Journal
+from rpool.errors import (
+    Bug,
+    Interrupted,
+    OutcomeUnknown,
+    Overtaken,
+    Refused,
+    RpoolError,
+    TimedOut,
+    as_rpool_error,
+)
 from rpool.model.action import Action, Prepare, WriteRecord
 from rpool.model.server import ServerName
-from rpool.model.step import Step, StepName
+from rpool.model.step import Ran, Step, StepName
 from rpool.model.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What came of a plan. `halted`: why steps were not started although none they need failed."""
-
-    done: tuple[Step, ...]
-    failed: tuple[tuple[Step, RpoolError], ...]
-    halted: RpoolError | None = None
-
-    @property
-    def error(self) -> RpoolError | None:
-        """The one error to show: why we stopped, else the first failure."""
-        return self.halted or next((error for _, error in self.failed), None)
-
-    def did(self, kind: type[Action], server: ServerName) -> bool:
-        """Whether an action of that kind was done about a server."""
-        return any(isinstance(its.action, kind) and its.server == server for its in self.done)
-
-    @property
-    def may_have_changed(self) -> bool:
-        """Whether anything was done, or may have been. Only a refusal says that nothing was."""
-        return bool(self.done) or any(not isinstance(error, Refused) for _, error in self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +54,23 @@ class Limits:
         return None
 
 
+class Listener(Protocol):
+    """Is told of each step as it begins and ends."""
+
+    def started(self, step: Step) -> None: ...
+
+    def done(self, step: Step, seconds: float) -> None: ...
+
+    def failed(self, step: Step, seconds: float, error: RpoolError) -> None: ...
+
+
 Bind = Callable[[Action], Action | None]
 
 
 def carry_out(
     steps: Sequence[Step],
     world: World,
-    journal: Journal,
+    journal: Listener,
     limits: Limits,
     bind: Bind = lambda action: action,
 ) -> Ran:
@@ -86,7 +82,7 @@ def carry_out(
 
 class _Run:
     def __init__(
-        self, steps: Sequence[Step], world: World, journal: Journal, limits: Limits, bind: Bind
+        self, steps: Sequence[Step], world: World, journal: Listener, limits: Limits, bind: Bind
     ) -> None:
         self._waiting = {step.name: step for step in steps}
         self._world = world
@@ -183,14 +179,3 @@ class _Run:
             cause = error
         for step in list(open_.values()):
             self._results.put((step, as_rpool_error(cause, step.name)))
-
-
-def as_rpool_error(error: Exception, doing: str) -> RpoolError:
-    """The error itself, or a Bug that names its type: a foreign message might hold a secret."""
-    if isinstance(error, RpoolError):
-        return error
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f" at {where.tb_frame.f_code.co_qualname}:{where.tb_lineno}" if where else ""
-    return Bug(f"{doing}: unexpected {type(error).__name__}{place}")

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 
+from rpool.attempt import Log
 from rpool.errors import RpoolError
-from rpool.flow.attempt import Log
 from rpool.model.action import AppendJournal, Reset, TakeClaim
 from rpool.model.claim import Ownership
 from rpool.model.event import Event, Result

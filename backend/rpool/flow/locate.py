@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rpool.decide.membership import claims_of, runs_control_plane
+from rpool.decide.view import of_record
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
-from rpool.flow.contact import reach_api, reaches_api
-from rpool.flow.probe import Silent, probe_all
-from rpool.flow.sweep import sweep
-from rpool.flow.view import of_record
+from rpool.flow.look import Silent, probe_all, reach_api, reaches_api, sweep
 from rpool.model.claim import Claim
 from rpool.model.observed import Api
 from rpool.model.pool import PoolUid

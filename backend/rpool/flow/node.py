@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from rpool.attempt import Attempt
 from rpool.decide.membership import Membership, Part
 from rpool.decide.plan import HalfOut
 from rpool.errors import Refused, Unreachable
-from rpool.flow.attempt import Attempt
 from rpool.flow.change import Change, carry_through
-from rpool.flow.contact import reach_api
 from rpool.flow.locate import NoApi, may_be_alive, not_in_fleet
+from rpool.flow.look import probe_all, reach_api
 from rpool.flow.observe import Eye
-from rpool.flow.probe import probe_all
-from rpool.flow.reconcile import Run, journaled
-from rpool.flow.session import session
+from rpool.flow.reconcile import at_work
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import NodeSpec
@@ -147,11 +145,10 @@ def _reset(
     """Reset a server whose cluster is gone for good."""
     if server not in fleet.servers:
         raise not_in_fleet(f"cluster {pool.name}", [server])
-    with session(world, pool.uid, pool.control_planes) as lock:
-        alone = Observed(pool.uid).with_servers(*lock.look([server]))
-        with journaled(pool.name, alone, world, attempt, lock) as journal:
-            run = Run(fleet, world, attempt, lock, journal)
-            ran = run.carry_out(run.plan(Desired(pool.uid, pool.spec, {}), alone).steps)
+    known = pool.control_planes
+    with at_work(pool.uid, pool.name, known, fleet, world, attempt) as run:
+        alone = Observed(pool.uid).with_servers(*run.lock.look([server]))
+        ran = run.carry_out(run.plan(Desired(pool.uid, pool.spec, {}), alone).steps)
     if ran.error is not None:
         raise ran.error
 

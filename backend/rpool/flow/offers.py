@@ -11,13 +11,16 @@ import hashlib
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from rpool.decide.placement import candidates
 from rpool.decide.preflight import why_not_usable
 from rpool.decide.target import Offer
 from rpool.errors import RpoolError
+from rpool.flow.look import sweep
 from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.world import World
 
@@ -136,3 +139,23 @@ def varied(servers: Iterable[Server], uid: PoolUid) -> list[Server]:
 
 def _hash(uid: PoolUid, name: ServerName) -> str:
     return hashlib.sha256(f"{uid}/{name}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """`probed` is None without contact; `why_no_spare` is None for a spare."""
+
+    probed: Probed | None
+    why_no_spare: str | None
+
+
+def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
+    """All servers; one that is out of reach, or silent for 3 s, is data and not an error."""
+    found: dict[ServerName, Surveyed] = {}
+    for name, answer in sweep(world, sorted(fleet.servers), PATIENCE_SECONDS):
+        if isinstance(answer, RpoolError):
+            found[name] = Surveyed(None, answer.summary)
+        else:
+            why = why_not_usable(fleet.servers[name], answer)
+            found[name] = Surveyed(answer, why)
+    return found

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from rpool.attempt import Found
 from rpool.decide.membership import Membership, Part
 from rpool.decide.target import Offer
-from rpool.flow.attempt import Found
+from rpool.decide.view import of_members
 from rpool.flow.locate import NoSuchPool, api_of, not_in_fleet
+from rpool.flow.look import probe_all
 from rpool.flow.observe import Eye
 from rpool.flow.offers import Offers
-from rpool.flow.probe import probe_all
-from rpool.flow.view import of_members
 from rpool.model.observed import Api
 from rpool.model.record import Record
 from rpool.model.server import Fleet, ServerName

@@ -9,20 +9,19 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from rpool.attempt import Attempt, PoolIncomplete
 from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
+from rpool.decide.view import of_members, of_record
 from rpool.errors import Refused, RpoolError, StalePlan
-from rpool.flow.admission import Admission, operation
-from rpool.flow.attempt import Attempt, PoolIncomplete
-from rpool.flow.execute import Limits, Ran, carry_out
+from rpool.flow.execute import Limits, carry_out
 from rpool.flow.journal import Journal
-from rpool.flow.session import Held
-from rpool.flow.view import of_members, of_record
+from rpool.flow.session import Admission, Held, operation, session
 from rpool.model.action import (
     Action,
     AwaitReady,
@@ -35,9 +34,10 @@ from rpool.model.action import (
 from rpool.model.claim import Phase
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
+from rpool.model.pool import PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Fleet, Role, ServerName
-from rpool.model.step import Step, StepName
+from rpool.model.step import Ran, Step, StepName
 from rpool.model.view import PoolView
 from rpool.model.world import World
 
@@ -82,11 +82,10 @@ class Run:
     ) -> None:
         self._fleet = fleet
         self._world = world
-        self._lock = lock
+        self.lock = lock
         self._journal = journal
         self._limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop, lock.lost)
         self.operation = operation(attempt.owner)
-        lock.begins_to_act()
         self._admission = Admission(world)
         self._roles: dict[ServerName, Role] = {}
         self._members: frozenset[ServerName] = frozenset()
@@ -133,11 +132,16 @@ class Run:
         return self.plan(desired, pool), pool
 
     def plan(self, desired: Desired, pool: Observed) -> Plan:
+        """What is left to do. The journal is kept on the control planes that the cluster has."""
+        self.lock.begins_to_act()
+        for server, claim in pool.claims.items():
+            if claim.role is Role.CONTROL_PLANE:
+                self._journal.keep_on(server, replace(claim.ownership, session=self.lock.session))
         self._roles = dict(desired.roles)
         self._members = frozenset(pool.record.members if pool.record else ())
         if pool.api is not None:
             self._admission.know(pool.api.cluster.ca_certificate)
-        self.operation = replace(self.operation, session=self._lock.session)
+        self.operation = replace(self.operation, session=self.lock.session)
         return plan(desired, pool, self.operation, self._fleet)
 
     def _untried(self, steps: Sequence[Step]) -> list[Step]:
@@ -174,9 +178,9 @@ class Run:
                 proven = self._proven(action)
                 return None if proven is None else self._of_this_session(proven)
             case SetPhase() if action.phase is Phase.MEMBER and self._is_control_plane(action):
-                self._lock.add(action.server)  # others may ask it for the lock from now on
+                self.lock.add(action.server)  # others may ask it for the lock from now on
             case DeleteNode():
-                self._lock.drop(action.node)
+                self.lock.drop(action.node)
             case _:
                 pass
         return self._of_this_session(self._admission.bind(action))
@@ -185,7 +189,7 @@ class Run:
         """What a claim says of the session that took it is not what acts now."""
         if isinstance(action, TakeClaim | AwaitReady):
             return action
-        ours = replace(action.ownership, session=self._lock.session)
+        ours = replace(action.ownership, session=self.lock.session)
         return replace(action, ownership=ours)
 
     def _is_control_plane(self, action: SetPhase) -> bool:
@@ -267,15 +271,20 @@ class Run:
 
 
 @contextmanager
-def journaled(
-    name: str, pool: Observed, world: World, attempt: Attempt, lock: Held
-) -> Iterator[Journal]:
-    """The journal of an operation, kept on the control planes that were observed."""
-    with Journal(name, world, attempt.log) as journal:
-        for server, claim in pool.claims.items():
-            if claim.role is Role.CONTROL_PLANE:
-                journal.keep_on(server, replace(claim.ownership, session=lock.session))
-        yield journal
+def at_work(
+    uid: PoolUid,
+    name: str,
+    control_planes: Iterable[ServerName],
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+) -> Iterator[Run]:
+    """One operation, which holds the cluster's lock on these control planes and keeps a journal."""
+    with (
+        session(world, uid, control_planes) as lock,
+        Journal(name, world, attempt.log) as journal,
+    ):
+        yield Run(fleet, world, attempt, lock, journal)
 
 
 def _key(step: Step) -> tuple[type[Action], ServerName]:

@@ -7,15 +7,13 @@ has the old uid finds its cluster gone, and destroys nothing (page 15).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from rpool.attempt import Attempt
 from rpool.decide.membership import claims_of
-from rpool.errors import Refused, RpoolError, Unreachable
-from rpool.flow.attempt import Attempt
-from rpool.flow.reconcile import Run, journaled
-from rpool.flow.session import session
-from rpool.flow.sweep import sweep
+from rpool.errors import LockHeld, Refused, RpoolError, Unreachable
+from rpool.flow.look import sweep
+from rpool.flow.reconcile import Run, at_work
 from rpool.model.action import TakeClaim, WriteRecord
 from rpool.model.claim import Claim
 from rpool.model.desired import Desired
@@ -43,7 +41,6 @@ class Resume:
     fleet: Fleet
     world: World
     attempt: Attempt
-    owner: str
     silent: set[ServerName] = field(default_factory=set, init=False)
 
     def take_over(self) -> dict[ServerName, Role]:
@@ -77,21 +74,16 @@ class Resume:
             return {}
         self._refuse_others(claims)
         self._refuse_without(claims, record)
-        control_planes = [n for n, its in claims.items() if its.role is Role.CONTROL_PLANE]
-        with ExitStack() as stack:
-            try:
-                lock = stack.enter_context(session(self.world, uid, control_planes))
-            except Refused as error:
-                raise self._at_work(uid, claims) from error
-            pool = Observed(uid).with_servers(*lock.look(claims))
-            journal = stack.enter_context(
-                journaled(self.spec.name, pool, self.world, self.attempt, lock)
-            )
-            run = Run(self.fleet, self.world, self.attempt, lock, journal)
-            record = self._record({name: its.probed for name, its in pool.seen.items()})
-            if self._goes_on(pool, record):
-                return self._taken(run, pool, record)
-            return self._given_back(run, pool)
+        planes = [n for n, its in claims.items() if its.role is Role.CONTROL_PLANE]
+        try:
+            with at_work(uid, self.spec.name, planes, self.fleet, self.world, self.attempt) as run:
+                pool = Observed(uid).with_servers(*run.lock.look(claims))
+                record = self._record({name: its.probed for name, its in pool.seen.items()})
+                if self._goes_on(pool, record):
+                    return self._taken(run, pool, record)
+                return self._given_back(run, pool)
+        except LockHeld as error:
+            raise self._at_work(uid, claims) from error
 
     def _record(self, ours: Mapping[ServerName, Probed]) -> tuple[ServerName, Record | None] | None:
         """The record through a control plane that serves; None where none of them does."""
@@ -118,7 +110,7 @@ class Resume:
 
     def _refuse_others(self, claims: Mapping[ServerName, Claim]) -> None:
         claim = next(iter(claims.values()))
-        if claim.owner != self.owner:
+        if claim.owner != self.attempt.owner:
             raise Refused(
                 f"{claim.owner} has begun to create a cluster {claim.pool} (since {claim.since})",
                 f"It has {', '.join(sorted(claims))}. Ask them to finish or to destroy it. If it "
@@ -176,7 +168,7 @@ class Resume:
             mine = replace(
                 claim,
                 uid=self.uid,
-                owner=self.owner,
+                owner=self.attempt.owner,
                 since=run.operation.since,
                 epoch=1,
                 session=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rpool.errors import Refused, RpoolError
 from rpool.model.action import Action
 from rpool.model.server import ServerName
 
@@ -32,3 +33,26 @@ class Step:
     @property
     def server(self) -> ServerName:
         return self.about or self.action.server
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a plan. `halted`: why steps were not started although none they need failed."""
+
+    done: tuple[Step, ...]
+    failed: tuple[tuple[Step, RpoolError], ...]
+    halted: RpoolError | None = None
+
+    @property
+    def error(self) -> RpoolError | None:
+        """The one error to show: why we stopped, else the first failure."""
+        return self.halted or next((error for _, error in self.failed), None)
+
+    def did(self, kind: type[Action], server: ServerName) -> bool:
+        """Whether an action of that kind was done about a server."""
+        return any(isinstance(its.action, kind) and its.server == server for its in self.done)
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether anything was done, or may have been. Only a refusal says that nothing was."""
+        return bool(self.done) or any(not isinstance(error, Refused) for _, error in self.failed)

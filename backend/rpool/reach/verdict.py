@@ -13,6 +13,7 @@ from enum import IntEnum
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
+    LockHeld,
     NotClaimed,
     Overtaken,
     Refused,
@@ -87,7 +88,7 @@ def failure(
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:
-            return Refused(f"another operation holds the cluster's lock on {server}", said)
+            return LockHeld(f"another operation holds the cluster's lock on {server}", said)
         case Exit.OVERTAKEN:
             return Refused(
                 "another operation works on the cluster, and has written its record", said

@@ -19,6 +19,7 @@ from rpool.decide.quorum import majority
 from rpool.errors import (
     Bug,
     CommandFailed,
+    LockHeld,
     NotInFleet,
     Refused,
     RpoolError,
@@ -336,7 +337,7 @@ class SimulatedWorld:
             if machine.claim is not None and machine.claim.uid != uid:
                 raise foreign(server, machine.claim)
             if (server, uid) in self._locks:
-                raise Refused(f"cluster {uid} is locked on {server} (simulated)")
+                raise LockHeld(f"cluster {uid} is locked on {server} (simulated)")
             self._locks.add((server, uid))
             lock = _Lock(machine.latest_session(uid), lambda: self._has_power(server))
         try:

@@ -11,7 +11,7 @@ from rpool_provider.schema import Schema
 
 if TYPE_CHECKING:
     from rpool.api import Site
-    from rpool.flow.survey import Surveyed
+    from rpool.flow.offers import Surveyed
     from rpool.model.server import Server
 
 

@@ -15,7 +15,7 @@ from worlds.samples import NODE, site
 from worlds.sshd import new_key
 
 from rpool.errors import CommandFailed, Unreachable
-from rpool.flow.probe import probe_all
+from rpool.flow.look import probe_all
 from rpool.reach.ssh import Completed
 from rpool.reach.world import RealWorld
 

@@ -1,0 +1,235 @@
+"""Asking servers: many at once, and a cluster's API through one of its control planes.
+
+What cannot be reached is data, not an error, and says why.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import replace
+
+from rpool.errors import NewerFormat, Overtaken, Refused, RpoolError, Unreachable
+from rpool.model.claim import Fence
+from rpool.model.observed import Api, Sighting
+from rpool.model.pool import PoolUid
+from rpool.model.seen import ClockSeen, Probed
+from rpool.model.server import ServerName
+from rpool.model.world import World
+
+AT_ONCE = 32
+CLOCK_ERROR_SECONDS = 0.5
+"""Half of a probe's time: more, and the clock is asked for again."""
+
+Silent = dict[ServerName, RpoolError]
+
+
+def our_clock() -> float:
+    """Seconds since 1970, by a clock that nobody sets while we compare others with it."""
+    return _BEGAN + _awake_or_not()
+
+
+def _awake_or_not() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+_BEGAN = time.time() - _awake_or_not()
+
+
+def probe_all(
+    world: World,
+    servers: Iterable[ServerName],
+    now: Callable[[], float] = our_clock,
+    fence: Fence | None = None,
+) -> tuple[dict[ServerName, Sighting], Silent]:
+    """Probe servers at once: those seen, and why the others could not be (mostly Unreachable; but
+    also Refused, by a host key that is not the declared one or a user without sudo). With a fence,
+    nothing of an earlier session changes what was seen. Raises Overtaken where a later one was.
+    """
+    names = list(servers)
+    seen: dict[ServerName, Sighting] = {}
+    silent: Silent = {}
+    if not names:
+        return seen, silent
+    with ThreadPoolExecutor(min(AT_ONCE, len(names)), thread_name_prefix="probe") as pool:
+        results = pool.map(lambda name: _probe(world, name, now, fence), names)
+        for name, result in zip(names, results, strict=True):
+            if isinstance(result, Sighting):
+                seen[name] = result
+            else:
+                silent[name] = result
+    for error in silent.values():
+        if isinstance(error, Overtaken):
+            raise error
+    return seen, silent
+
+
+def _probe(
+    world: World, server: ServerName, now: Callable[[], float], fence: Fence | None
+) -> Sighting | RpoolError:
+    """What a probe brought. A first probe that was slow tells little of the server's clock (most of
+    its time went into the connection), so a second one follows.
+    """
+    try:
+        first = _timed(world, server, now, fence)
+    except RpoolError as error:
+        return error
+    if first.clock.error_seconds <= CLOCK_ERROR_SECONDS:
+        return first
+    try:
+        second = _timed(world, server, now)
+    except RpoolError:
+        return first
+    return min(first, second, key=lambda sighting: sighting.clock.error_seconds)
+
+
+def _timed(
+    world: World, server: ServerName, now: Callable[[], float], fence: Fence | None = None
+) -> Sighting:
+    """A probe, and the clock's offset: the server read its clock at some moment of the probe."""
+    before = now()
+    probed = world.probe(server, fence)
+    half = (now() - before) / 2
+    return Sighting(probed, ClockSeen(probed.clock_seconds - before - half, half))
+
+
+API_PATIENCE_SECONDS = 1.0
+"""With one control plane, before the others are asked, too."""
+
+
+def reach_api(
+    world: World, uid: PoolUid, control_planes: Iterable[ServerName]
+) -> tuple[Api | None, Silent]:
+    """The cluster's API through one of these control planes, and why those that were asked in vain
+    do not show it. Raises NewerFormat when its record is one that only a newer rpool can read.
+
+    The first is asked, and the others once it shows no record or takes its time: what a look costs
+    does not grow with the control plane, and a dead server costs a second. One whose cluster has no
+    record yet is taken only if no other shows the cluster's: it may be somebody else's by now.
+    """
+    names = list(control_planes)
+    silent: Silent = {}
+    if not names:
+        return None, silent
+    pool = ThreadPoolExecutor(len(names), thread_name_prefix="observe")
+    try:
+        asked = {pool.submit(_api, world, names[0]): names[0]}
+        (answered, _) = wait(asked, API_PATIENCE_SECONDS)
+        if not any(_shows(uid, future) for future in answered):
+            asked |= {pool.submit(_api, world, name): name for name in names[1:]}
+        unrecorded: dict[ServerName, Api] = {}
+        for future in as_completed(asked):
+            name, answer = asked[future], future.result()
+            if isinstance(answer, RpoolError):
+                silent[name] = answer
+            elif _shows(uid, future):
+                return _with_etcd(world, answer), silent
+            elif answer.cluster.record is None:
+                unrecorded[name] = answer
+            else:
+                silent[name] = _another(name, answer)
+        first = next((unrecorded[name] for name in names if name in unrecorded), None)
+        return (None if first is None else _with_etcd(world, first)), silent
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _api(world: World, via: ServerName) -> Api | RpoolError:
+    try:
+        return Api(via, world.observe(via))
+    except NewerFormat:
+        raise
+    except RpoolError as error:
+        return error
+
+
+def _with_etcd(world: World, api: Api) -> Api:
+    try:
+        return replace(api, etcd=world.etcd_members(api.via))
+    except RpoolError:
+        return api
+
+
+def _shows(uid: PoolUid, future: Future[Api | RpoolError]) -> bool:
+    answer = future.result()
+    if isinstance(answer, RpoolError):
+        return False
+    record = answer.cluster.record
+    return record is not None and record.uid == uid
+
+
+def _another(name: ServerName, answer: Api) -> RpoolError:
+    record = answer.cluster.record
+    other = f" {record.spec.name} (uid {record.uid})" if record else ""
+    return Refused(f"{name} serves another cluster's API{other}")
+
+
+def reaches_api(world: World, server: ServerName) -> bool:
+    """Whether the API of its cluster answers a server; one that cannot be asked may reach it."""
+    try:
+        return world.reaches_api(server)
+    except RpoolError:
+        return True
+
+
+SWEPT_AT_ONCE = 16
+"""Each probe costs an SSH connection, about 50 ms of one core: more at once would only make all of
+them slow, and look silent."""
+
+Answer = Probed | RpoolError
+
+
+def sweep(
+    world: World,
+    servers: Iterable[ServerName],
+    patience_seconds: float,
+    longest_seconds: float = math.inf,
+) -> Iterator[tuple[ServerName, Answer]]:
+    """Yields each server with its probe, or with why there is none, in the order of the answers.
+
+    A server is Unreachable once neither it nor any other has answered for `patience_seconds` (a
+    busy machine makes all of them slow); the next one is probed in its place. So is each that is
+    left after `longest_seconds`. Closing the generator ends the sweep.
+    """
+    end = time.monotonic() + longest_seconds
+    waiting = deque(servers)
+    pool = ThreadPoolExecutor(max(1, len(waiting)), thread_name_prefix="sweep")
+    asked: dict[Future[Answer], tuple[ServerName, float]] = {}
+    try:
+        last = time.monotonic()
+        while waiting or asked:
+            while waiting and len(asked) < SWEPT_AT_ONCE:
+                name = waiting.popleft()
+                asked[pool.submit(_answer, world, name)] = (name, time.monotonic())
+            first = max(last, min(since for _, since in asked.values())) + patience_seconds
+            done, _ = wait(asked, max(0.0, min(first, end) - time.monotonic()), FIRST_COMPLETED)
+            now = time.monotonic()
+            for future in done:
+                last = now
+                yield asked.pop(future)[0], future.result()
+            if now >= end:
+                break
+            silent = [f for f, (_, since) in asked.items() if not f.done()]
+            for future in silent:
+                name, since = asked[future]
+                if max(last, since) + patience_seconds <= now:
+                    del asked[future]
+                    yield name, _late(name, patience_seconds)
+        for name in (*(name for name, _ in asked.values()), *waiting):
+            yield name, Unreachable(f"{name} gave no answer within {longest_seconds:.0f} s")
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _answer(world: World, server: ServerName) -> Answer:
+    try:
+        return world.probe(server)
+    except RpoolError as error:
+        return error
+
+
+def _late(server: ServerName, patience_seconds: float) -> Unreachable:
+    return Unreachable(f"{server} gave no answer within {patience_seconds:.0f} s")
