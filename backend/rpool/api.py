@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpool.attempt import Attempt, Found, PoolIncomplete
+from rpool.attempt import Attempt, Found, NoApi, NodeFound, NoSuchPool, PoolIncomplete, not_in_fleet
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
@@ -27,7 +27,6 @@ from rpool.model.view import PoolView
 
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
-    from rpool.flow.node import NodeFound
     from rpool.flow.offers import Offers, Surveyed
     from rpool.model.world import World
 
@@ -194,7 +193,6 @@ class Site:
         """Take one server out of a pool again; one that is gone has taken it along. Raises as
         change_pool.
         """
-        from rpool.flow.locate import NoApi, NoSuchPool
         from rpool.flow.node import unpin
 
         try:
@@ -211,8 +209,7 @@ class Site:
 
     def read_node(self, uid: PoolUid, server: ServerName) -> NodeFound:
         """What one server of a pool is like now. Unreachable is data, not an error."""
-        from rpool.flow.locate import NoSuchPool
-        from rpool.flow.node import NodeFound, read_node
+        from rpool.flow.read import read_node
 
         try:
             pool = self._pool(uid)
@@ -225,7 +222,6 @@ class Site:
 
     def _refuse_unknown(self, uid: PoolUid, server: ServerName) -> None:
         """Raises Refused when nobody can have asked the server, since the fleet lacks it."""
-        from rpool.flow.locate import not_in_fleet
 
         if server not in self.config.fleet.servers:
             raise not_in_fleet(f"cluster {uid}", [server])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rpool.decide.target import Offer
-from rpool.errors import RpoolError
+from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.model.event import Event
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.server import ServerName
 from rpool.model.view import PoolView
 
@@ -55,3 +55,58 @@ class Found:
     leaving: frozenset[ServerName] = frozenset()
     offer: Offer = field(default_factory=Offer)
     spec: PoolSpec | None = None
+
+
+class NoSuchPool(SpecError):
+    """No server that answered has a claim of the cluster. `certain`: all of the fleet answered, but
+    for servers that are marked lost.
+    """
+
+    def __init__(self, problem: Problem, certain: bool) -> None:
+        super().__init__([problem])
+        self.certain = certain
+
+
+class NoApi(Unreachable):
+    """A cluster of which no control plane shows the API; `view` has its servers. `missed` were not
+    reached, and are not marked lost: they may be what is looked for.
+    """
+
+    def __init__(
+        self, view: PoolView, missed: Iterable[ServerName], summary: str, detail: str
+    ) -> None:
+        super().__init__(summary, detail)
+        self.view = view
+        self.missed = frozenset(missed)
+
+
+class Remains(NoApi):
+    """What is left of a cluster: claims, and no control plane that has its record. Its create or
+    its destroy was cut off.
+    """
+
+
+def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> Refused:
+    """The error about something whose servers the fleet does not have, so that nobody asked them.
+    They may be claimed and running: it is not gone.
+    """
+    return Refused(
+        f"{what} has {', '.join(missing)}, which the fleet does not have {where}".rstrip(),
+        "It is not found on any server of this fleet. Is this the fleet of its site? If the entry "
+        "was removed, put it back: without it nobody can give the server back. If the hardware is "
+        "gone for good, put it back with lost = true.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFound:
+    """What a read found of a pinned server: None when it is not in the cluster (any more).
+
+    `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
+    and counts as in the cluster until its departure is finished. `unreachable`: nothing could be
+    observed.
+    """
+
+    spec: NodeSpec | None
+    incomplete: bool = False
+    unreachable: bool = False

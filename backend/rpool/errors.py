@@ -168,3 +168,19 @@ def as_rpool_error(error: Exception, doing: str) -> RpoolError:
         where = where.tb_next
     place = f" at {where.tb_frame.f_code.co_qualname}:{where.tb_lineno}" if where else ""
     return Bug(f"{doing}: unexpected {type(error).__name__}{place}")
+
+
+def together(errors: Iterable[RpoolError]) -> RpoolError:
+    """The first error, with the others in its detail. A stale plan comes first: it says what the
+    next one is to know.
+    """
+    stale = [error for error in errors if isinstance(error, StalePlan)]
+    first, *others = sorted(errors, key=lambda error: error not in stale)
+    if not others:
+        return first
+    also = "\n".join(f"Also: {error.summary}" for error in others)
+    detail = f"{first.detail}\n{also}".strip()
+    if isinstance(first, StalePlan):
+        taken = {name: why for error in stale for name, why in error.taken.items()}
+        return type(first)(first.summary, detail, taken)
+    return type(first)(first.summary, detail)

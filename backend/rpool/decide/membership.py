@@ -110,6 +110,11 @@ class Membership:
         address = member.address if member else server.address if server else ""
         return member_of(etcd or (), name, address)
 
+    def is_whole(self, name: ServerName) -> bool:
+        """Whether it is a member that takes pods."""
+        node = self.pool.nodes.get(name)
+        return self.part(name) is Part.MEMBER and node is not None and not node.let_go
+
     @property
     def strays(self) -> frozenset[ServerName]:
         """Servers with a Node or a claim of the cluster that the record does not name."""

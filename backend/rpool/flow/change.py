@@ -51,6 +51,18 @@ class Change(Goal):
     wish: Callable[[Membership], Desired]
     desired: Desired | None = field(default=None, init=False)
 
+    @classmethod
+    def of_one(
+        cls,
+        prior: PoolView,
+        server: ServerName,
+        fleet: Fleet,
+        world: World,
+        wish: Callable[[Membership], Desired],
+    ) -> Change:
+        """What is desired of one server of the cluster."""
+        return cls(Eye(prior, fleet, world, one=server), wish)
+
     def look(self) -> Observed:
         return self.eye.look()
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from rpool.attempt import Attempt, PoolIncomplete
+from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
 from rpool.decide.membership import Membership, Part, lost_in
 from rpool.errors import Refused, RpoolError, Unreachable
-from rpool.flow.locate import NoSuchPool, api_of
-from rpool.flow.look import Silent, sweep
+from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
 from rpool.model.desired import Desired
@@ -19,8 +18,6 @@ from rpool.model.server import Fleet, ServerName
 from rpool.model.step import Ran
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
-
-PATIENCE_SECONDS = 10.0
 
 
 def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tuple[str, ...]:
@@ -119,17 +116,12 @@ def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
 
 
 def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView, tuple[str, ...]]:
-    found: dict[ServerName, Member] = {}
-    silent = []
-    for name, answer in sweep(world, fleet.servers.keys() - prior.servers.keys(), PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            silent.append(name)
-        elif (claim := answer.claim_of(prior.uid)) is not None:
-            found[name] = Member.of(fleet.servers[name], claim.role)
+    swept = Swept.of(world, fleet.servers.keys() - prior.servers.keys())
+    found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
     servers = replace(prior, servers={**found, **prior.servers})
-    if not silent:
+    if not swept.silent:
         return servers, ()
-    names = ", ".join(sorted(silent))
+    names = ", ".join(sorted(swept.silent))
     said = f"{names}: not reached, and no API of {prior.name} says whether any is the cluster's."
     return servers, (said,)
 
@@ -146,7 +138,7 @@ def _said(ran: Ran) -> list[str]:
     return [error.summary for _, error in ran.failed]
 
 
-def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError] | Silent) -> Unreachable:
+def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:
     reasons = "\n".join(f"  {error.summary}" for error in lost.values())
     return Unreachable(
         f"cluster {prior.name}: {len(lost)} of its servers cannot be reached",

@@ -6,12 +6,13 @@ A claim says whose a server is; a control plane of the cluster shows its record.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rpool.attempt import NoApi, NoSuchPool, Remains
 from rpool.decide.membership import claims_of, runs_control_plane
 from rpool.decide.view import of_record
-from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
+from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.look import Silent, probe_all, reach_api, reaches_api, sweep
 from rpool.model.claim import Claim
 from rpool.model.observed import Api
@@ -53,6 +54,14 @@ class Swept:
     probed: dict[ServerName, Probed] = field(default_factory=dict)
     silent: Silent = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, world: World, servers: Iterable[ServerName]) -> Swept:
+        """What these servers say, the silent ones not waited for."""
+        swept = cls()
+        for name, answer in sweep(world, servers, PATIENCE_SECONDS):
+            swept.add(name, answer)
+        return swept
+
     def add(self, name: ServerName, answer: Probed | RpoolError) -> None:
         if isinstance(answer, RpoolError):
             self.silent[name] = answer
@@ -81,47 +90,6 @@ class Swept:
         """The names of all clusters that have a claim, by uid."""
         claims = (its.claim for its in self.probed.values())
         return {claim.uid: claim.pool for claim in claims if claim is not None}
-
-
-class NoSuchPool(SpecError):
-    """No server that answered has a claim of the cluster. `certain`: all of the fleet answered, but
-    for servers that are marked lost.
-    """
-
-    def __init__(self, problem: Problem, certain: bool) -> None:
-        super().__init__([problem])
-        self.certain = certain
-
-
-class NoApi(Unreachable):
-    """A cluster of which no control plane shows the API; `view` has its servers. `missed` were not
-    reached, and are not marked lost: they may be what is looked for.
-    """
-
-    def __init__(
-        self, view: PoolView, missed: Iterable[ServerName], summary: str, detail: str
-    ) -> None:
-        super().__init__(summary, detail)
-        self.view = view
-        self.missed = frozenset(missed)
-
-
-class Remains(NoApi):
-    """What is left of a cluster: claims, and no control plane that has its record. Its create or
-    its destroy was cut off.
-    """
-
-
-def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> Refused:
-    """The error about something whose servers the fleet does not have, so that nobody asked them.
-    They may be claimed and running: it is not gone.
-    """
-    return Refused(
-        f"{what} has {', '.join(missing)}, which the fleet does not have {where}".rstrip(),
-        "It is not found on any server of this fleet. Is this the fleet of its site? If the entry "
-        "was removed, put it back: without it nobody can give the server back. If the hardware is "
-        "gone for good, put it back with lost = true.",
-    )
 
 
 def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:

@@ -6,23 +6,19 @@ Such a server is pinned: a member like any other, but outside of the cluster's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
-from rpool.attempt import Attempt
-from rpool.decide.membership import Membership, Part
+from rpool.attempt import Attempt, NoApi, not_in_fleet
+from rpool.decide.membership import Membership
 from rpool.decide.plan import HalfOut
 from rpool.errors import Refused, Unreachable
 from rpool.flow.change import Change, carry_through
-from rpool.flow.locate import NoApi, may_be_alive, not_in_fleet
-from rpool.flow.look import probe_all, reach_api
-from rpool.flow.observe import Eye
+from rpool.flow.locate import may_be_alive
 from rpool.flow.reconcile import at_work
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import NodeSpec
 from rpool.model.record import Record
-from rpool.model.seen import NodeSeen
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import PoolView
 from rpool.model.world import World
@@ -30,20 +26,6 @@ from rpool.model.world import World
 SHOWN_SERVERS = 10
 
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFound:
-    """What a read found of a pinned server: None when it is not in the cluster (any more).
-
-    `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
-    and counts as in the cluster until its departure is finished. `unreachable`: nothing could be
-    observed.
-    """
-
-    spec: NodeSpec | None
-    incomplete: bool = False
-    unreachable: bool = False
 
 
 def pin(
@@ -67,7 +49,7 @@ def pin(
             server,
             "Mark it retire = true and apply: the cluster lets it go. Then mark it reserved.",
         )
-        if is_new and server in record.pinned and _is_whole(members, server):
+        if is_new and server in record.pinned and members.is_whole(server):
             raise Refused(
                 f"{server} is in cluster {record.spec.name} already, put there by another "
                 "rpool_node",
@@ -78,7 +60,7 @@ def pin(
         roles = {**_roles(record), server: Role.WORKER}
         return Desired(record.uid, record.spec, roles, {**record.pinned, server: wanted}, server)
 
-    goal = Change(Eye(pool, fleet, world, one=server), want)
+    goal = Change.of_one(pool, server, fleet, world, want)
     try:
         carry_through(goal, attempt)
     except HalfOut:
@@ -104,7 +86,7 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
         return Desired(record.uid, record.spec, roles, pinned, server)
 
     try:
-        carry_through(Change(Eye(pool, fleet, world, one=server), want), attempt)
+        carry_through(Change.of_one(pool, server, fleet, world, want), attempt)
     except NoApi as error:
         if alive := may_be_alive(pool, fleet, world):
             raise _not_without_its_api(pool, server, alive) from error
@@ -118,11 +100,6 @@ def _refuse_own(record: Record, server: ServerName, advice: str) -> None:
 
 def _roles(record: Record) -> dict[ServerName, Role]:
     return {name: its.role for name, its in record.members.items()}
-
-
-def _is_whole(members: Membership, server: ServerName) -> bool:
-    node = members.pool.nodes.get(server)
-    return members.part(server) is Part.MEMBER and node is not None and not node.let_go
 
 
 def _not_without_its_api(
@@ -155,25 +132,3 @@ def _reset(
 
 def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName, V]:
     return {key: value for key, value in items.items() if key != name}
-
-
-def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) -> NodeFound:
-    """The labels and taints of its rpool_node that the Node still has; see `NodeFound`."""
-    api, _ = reach_api(world, pool.uid, pool.control_planes)
-    if api is None or api.cluster.record is None:
-        return NodeFound(None, unreachable=True)
-    record = api.cluster.record
-    given = record.pinned.get(server)
-    if given is None:
-        return NodeFound(None)
-    seen = Observed(pool.uid, api, record).with_servers(*probe_all(world, [server]))
-    members = Membership(record, seen, fleet)
-    node = api.cluster.nodes.get(server)
-    is_known = server in seen.seen or node is None or node.let_go
-    incomplete = is_known and not _is_whole(members, server)
-    return NodeFound(given if node is None else _as_observed(given, node), incomplete)
-
-
-def _as_observed(given: NodeSpec, node: NodeSeen) -> NodeSpec:
-    labels = {key: node.labels[key] for key in given.labels if key in node.labels}
-    return NodeSpec(labels, tuple(taint for taint in given.taints if taint in node.taints))

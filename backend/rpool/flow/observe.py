@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from rpool.attempt import NoApi
 from rpool.decide.membership import Membership, to_ask
 from rpool.errors import Refused, RpoolError
-from rpool.flow.locate import NoApi, api_of
+from rpool.flow.locate import api_of
 from rpool.flow.look import Silent, probe_all, sweep
 from rpool.model.claim import Claim
 from rpool.model.desired import Desired

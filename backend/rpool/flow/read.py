@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from rpool.attempt import Found
+from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.decide.membership import Membership, Part
 from rpool.decide.target import Offer
 from rpool.decide.view import of_members
-from rpool.flow.locate import NoSuchPool, api_of, not_in_fleet
-from rpool.flow.look import probe_all
+from rpool.flow.locate import api_of
 from rpool.flow.observe import Eye
 from rpool.flow.offers import Offers
-from rpool.model.observed import Api
+from rpool.model.observed import Api, Observed
+from rpool.model.pool import NodeSpec
 from rpool.model.record import Record
+from rpool.model.seen import NodeSeen
 from rpool.model.server import Fleet, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
@@ -40,8 +41,8 @@ def read(
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
     if api is None:
-        seen, lost = probe_all(world, prior.servers)
-        return Found(prior, (_silence(prior, sorted(seen), sorted(lost)),))
+        asked = Eye(prior, fleet, world).ask(Observed(prior.uid), prior.servers)
+        return Found(prior, (_silence(prior, sorted(asked.seen), sorted(asked.silent)),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = _members(prior, api, fleet, world)
@@ -117,3 +118,25 @@ def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:
     if reached:
         parts.append(f"Reached by SSH: {', '.join(reached)}.")
     return " ".join(parts)
+
+
+def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) -> NodeFound:
+    """The labels and taints of its rpool_node that the Node still has; see `NodeFound`."""
+    eye = Eye(pool, fleet, world, one=server)
+    api, _ = api_of(pool, fleet, world)
+    record = api.cluster.record if api else None
+    if record is None:
+        return NodeFound(None, unreachable=True)
+    given = record.pinned.get(server)
+    if given is None:
+        return NodeFound(None)
+    seen = eye.ask(Observed(pool.uid, api, record), [server])
+    node = seen.nodes.get(server)
+    is_known = server in seen.seen or node is None or node.let_go
+    incomplete = is_known and not Membership(record, seen, fleet).is_whole(server)
+    return NodeFound(given if node is None else _as_observed(given, node), incomplete)
+
+
+def _as_observed(given: NodeSpec, node: NodeSeen) -> NodeSpec:
+    labels = {key: node.labels[key] for key in given.labels if key in node.labels}
+    return NodeSpec(labels, tuple(taint for taint in given.taints if taint in node.taints))

@@ -18,7 +18,7 @@ from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
 from rpool.decide.view import of_members, of_record
-from rpool.errors import Refused, RpoolError, StalePlan
+from rpool.errors import Refused, RpoolError, together
 from rpool.flow.execute import Limits, carry_out
 from rpool.flow.journal import Journal
 from rpool.flow.session import Admission, Held, operation, session
@@ -289,19 +289,3 @@ def at_work(
 
 def _key(step: Step) -> tuple[type[Action], ServerName]:
     return type(step.action), step.server
-
-
-def together(errors: Sequence[RpoolError]) -> RpoolError:
-    """The first error, with the others in its detail. A stale plan comes first: it says what the
-    next one is to know.
-    """
-    stale = [error for error in errors if isinstance(error, StalePlan)]
-    first, *others = sorted(errors, key=lambda error: error not in stale)
-    if not others:
-        return first
-    also = "\n".join(f"Also: {error.summary}" for error in others)
-    detail = f"{first.detail}\n{also}".strip()
-    if isinstance(first, StalePlan):
-        taken = {name: why for error in stale for name, why in error.taken.items()}
-        return type(first)(first.summary, detail, taken)
-    return type(first)(first.summary, detail)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from rpool.attempt import Attempt
 from rpool.decide.membership import claims_of
 from rpool.errors import LockHeld, Refused, RpoolError, Unreachable
-from rpool.flow.look import sweep
+from rpool.flow.locate import Swept
 from rpool.flow.reconcile import Run, at_work
 from rpool.model.action import TakeClaim, WriteRecord
 from rpool.model.claim import Claim
@@ -24,8 +24,6 @@ from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step
 from rpool.model.world import World
-
-PATIENCE_SECONDS = 10.0
 
 
 class Namesake(Exception):
@@ -58,9 +56,9 @@ class Resume:
         return taken
 
     def _probed(self) -> dict[ServerName, Probed]:
-        answers = dict(sweep(self.world, self.fleet.servers, PATIENCE_SECONDS))
-        self.silent.update(n for n, its in answers.items() if isinstance(its, RpoolError))
-        return {name: its for name, its in answers.items() if not isinstance(its, RpoolError)}
+        swept = Swept.of(self.world, self.fleet.servers)
+        self.silent.update(swept.silent)
+        return swept.probed
 
     def _claims(self, probed: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
         claims = {name: its.claim for name, its in probed.items() if its.claim is not None}

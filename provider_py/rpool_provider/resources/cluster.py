@@ -142,7 +142,7 @@ class Cluster:
 
     def import_(self, id_: str, site: Site) -> Reply:
         """`id_` is a uid or a name. Raises SpecError, Unreachable."""
-        from rpool.flow.locate import Remains
+        from rpool.attempt import Remains
 
         try:
             pool = site.find_pool(id_)
