@@ -131,9 +131,10 @@ class _Run:
 
     def _skip_what_cannot(self) -> None:
         """Steps that need a failed or skipped one are over too, without having run."""
-        while lost := [
-            s for s in self._waiting.values() if s.needs & (self._over - self._done.keys())
-        ]:
+        while failed := self._over - self._done.keys():
+            lost = [step for step in self._waiting.values() if step.needs & failed]
+            if not lost:
+                return
             for step in lost:
                 del self._waiting[step.name]
                 self._over.add(step.name)
