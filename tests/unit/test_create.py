@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 
@@ -270,6 +271,7 @@ def test_every_step_is_in_the_journal_of_the_control_planes() -> None:
         if server.role is Role.CONTROL_PLANE
     ]
     assert any(set(done[-10:]) <= lines for lines in kept)
+    assert {json.loads(line)["format"] for lines in kept for line in lines} == {1}
 
 
 def test_an_error_that_nobody_foresaw_is_a_bug_that_names_its_place() -> None:

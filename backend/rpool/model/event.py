@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
+FORMAT = 1
+"""Of a line of the journal."""
+
+
 class Result(StrEnum):
     STARTED = "started"
     DONE = "done"
@@ -26,7 +30,7 @@ class Event:
     detail: str = ""
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))
 
     def __str__(self) -> str:
         took = f" in {self.seconds:.1f} s" if self.outcome is not Result.STARTED else ""

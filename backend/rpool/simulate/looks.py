@@ -1,0 +1,148 @@
+"""What can be seen of modelled servers, and of the clusters that they form."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import AbstractContextManager
+
+from rpool.decide.quorum import majority
+from rpool.errors import (
+    CommandFailed,
+    NotInFleet,
+    Unreachable,
+)
+from rpool.model.claim import Fence
+from rpool.model.pool import NodeSpec, PoolUid
+from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.simulate.machine import Cluster, Machine
+
+
+class Looks:
+    """The looks of `rpool.model.world.World`. `fleet` says which servers can be reached, `machines`
+    what is on them.
+    """
+
+    at_once = 32
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
+        self._locks: set[tuple[ServerName, PoolUid]] = set()
+        self._guard: AbstractContextManager[object] = threading.RLock()
+
+    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
+        with self._guard:
+            machine = self._reach(server)
+            if fence is not None:
+                machine.enter_session(fence.uid, fence.session)
+            its, unread = machine.server, machine.claim_unread
+            return Probed(
+                server=server,
+                hostname=server,
+                machine_id=f"machine-{server}",
+                product_uuid="",
+                cores=its.cores,
+                memory_mib=its.memory_gib * 1024 * 98 // 100,
+                claim=machine.claim,
+                traces=(*machine.traces, *([f"a claim that {unread}"] if unread else [])),
+                joined=machine.cluster is not None,
+                joined_control_plane=machine.role is Role.CONTROL_PLANE,
+                addresses=(its.address,),
+                routes=(),
+                clock_seconds=time.time(),
+                kubeadm_ended=machine.cluster is not None,
+                claim_unread=unread,
+            )
+
+    def address_answers(self, via: ServerName, address: str) -> bool:
+        with self._guard:
+            self._reach(via)
+            return any(m.powered and m.server.address == address for m in self.machines.values())
+
+    def reaches_api(self, server: ServerName) -> bool:
+        with self._guard:
+            cluster = self._reach(server).cluster
+            return cluster is not None and any(
+                self._serves(cluster, name) for name in cluster.members
+            )
+
+    def _serves(self, cluster: Cluster, name: ServerName) -> bool:
+        running = self._running(cluster)
+        enough = len(running) >= majority(len(cluster.members))
+        return enough and name in running and not self.machines[name].stepped_down
+
+    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+        with self._guard:
+            self._reach(via)
+            return PackagesSeen()
+
+    def observe(self, via: ServerName) -> ClusterSeen:
+        with self._guard:
+            cluster = self._serving(via)
+            return ClusterSeen(
+                nodes={name: self._node(cluster, name) for name in cluster.nodes},
+                record=cluster.record,
+                ca_certificate=cluster.ca,
+                metallb=cluster.metallb and not (cluster.record and cluster.record.is_settled),
+                open_to_joiners=bool(cluster.tokens),
+            )
+
+    def _node(self, cluster: Cluster, name: ServerName) -> NodeSeen:
+        machine = self.machines[name]
+        return NodeSeen(
+            ready=cluster.network and self._runs(cluster, name),
+            schedulable=name not in cluster.cordoned,
+            control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
+            labels={
+                **cluster.labelled.get(name, NodeSpec()).labels,
+                **({LEAVING_MARK: "true"} if name in cluster.cordoned else {}),
+            },
+            taints=cluster.labelled.get(name, NodeSpec()).taints,
+            allocatable_cores=float(machine.server.cores),
+            allocatable_memory_gib=machine.server.memory_gib * 0.98,
+        )
+
+    def _reach(self, server: ServerName) -> Machine:
+        if server not in self.fleet.servers:
+            raise NotInFleet(
+                f"{server} is not in the fleet any more (simulated)",
+                "Put its entry back into the provider's fleet, or raise simulate.servers again: a "
+                "server of a cluster can leave the fleet only after it has left its cluster.",
+            )
+        machine = self.machines[server]
+        if not machine.powered:
+            raise Unreachable(f"{server} cannot be reached (simulated)")
+        return machine
+
+    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
+        with self._guard:
+            cluster = self._etcd(via)
+            return tuple(
+                EtcdMember(id_, name, votes=True, healthy=self._runs(cluster, name))
+                for name, id_ in cluster.members.items()
+            )
+
+    def _serving(self, via: ServerName) -> Cluster:
+        """The cluster whose API `via` serves."""
+        if self._reach(via).stepped_down:
+            raise CommandFailed(f"{via} serves no API (simulated)")
+        return self._etcd(via)
+
+    def _etcd(self, via: ServerName) -> Cluster:
+        """The cluster with whose etcd one can work through `via`."""
+        cluster = self._reach(via).cluster
+        if cluster is None or via not in cluster.members:
+            raise CommandFailed(f"{via} serves no API (simulated)")
+        if len(self._running(cluster)) < majority(len(cluster.members)):
+            raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
+        return cluster
+
+    def _running(self, cluster: Cluster) -> set[ServerName]:
+        """The members of etcd that run."""
+        return {name for name in cluster.members if self._runs(cluster, name)}
+
+    def _runs(self, cluster: Cluster, name: ServerName) -> bool:
+        machine = self.machines[name]
+        return machine.powered and machine.cluster is cluster
