@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from rpool.attempt import Attempt
 from rpool.decide.membership import claims_of
-from rpool.errors import LockHeld, Refused, RpoolError, Unreachable
+from rpool.errors import LockHeld, NewerFormat, Refused, RpoolError, Unreachable
 from rpool.flow.locate import Swept
 from rpool.flow.reconcile import Run, at_work
 from rpool.model.action import TakeClaim, WriteRecord
@@ -89,6 +89,8 @@ class Resume:
             if probed.joined_control_plane:
                 try:
                     return name, self.world.observe(name).record
+                except NewerFormat:
+                    raise
                 except RpoolError:
                     continue
         return None
