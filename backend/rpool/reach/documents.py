@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from dataclasses import fields as dataclass_fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +67,21 @@ def read_record(text: str) -> Record:
         raise TypeError("it is no JSON object")
     check_format("the record (ConfigMap kube-system/rpool)", fields.pop("format", None), FORMAT)
     reserved = {name: fields.pop(name) for name in sorted(RESERVED & fields.keys())}
-    known = {its.name for its in dataclass_fields(Record)} - {"reserved"}
-    if strange := fields.keys() - known:
-        raise ValueError(f"nobody knows its {', '.join(sorted(strange))}")
-    return _records().validate_python({**fields, "reserved": reserved})
+    record = _records().validate_python({**fields, "reserved": reserved})
+    if strange := sorted(_forgotten(fields, json.loads(_text(record)))):
+        raise ValueError(f"nobody knows its {', '.join(strange)}")
+    return record
+
+
+def _forgotten(found: object, kept: object) -> Iterator[str]:
+    """The fields of what was found, however deep, that would be lost when it is written again."""
+    if isinstance(found, dict) and isinstance(kept, dict):
+        yield from found.keys() - kept.keys()
+        for name in found.keys() & kept.keys():
+            yield from _forgotten(found[name], kept[name])
+    elif isinstance(found, list) and isinstance(kept, list):
+        for each, its in zip(found, kept, strict=False):
+            yield from _forgotten(each, its)
 
 
 @cache

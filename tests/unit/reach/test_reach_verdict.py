@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from worlds.samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
@@ -11,6 +12,7 @@ from worlds.samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
+    NewerFormat,
     NotClaimed,
     Overtaken,
     Refused,
@@ -169,29 +171,69 @@ def test_a_record_is_read_as_it_was_written_with_all_that_was_asked_for() -> Non
 
 def test_a_record_s_text_is_the_same_however_its_sets_and_mappings_came_to_be() -> None:
     text = recorded(RECORD)
-    assert '"leaving":["r1u05","r1u06","r1u07"]' in text
     assert '"zones":["rack1","rack2","rack3"]' in text
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
 
-def test_what_a_newer_rpool_adds_to_a_record_is_passed_over() -> None:
+def test_the_change_that_wrote_a_record_is_said_beside_it() -> None:
+    """Where record.sh reads it, whatever the format of the record."""
+    metadata = json.loads(documents.record(RECORD))["metadata"]
+    assert metadata["annotations"] == {"rpool/change": RECORD.change}
+
+
+def with_fields(**more: object) -> str:
+    return json.dumps(json.loads(recorded(RECORD)) | more)
+
+
+def test_fields_that_are_coming_are_written_back_as_they_were_found() -> None:
+    coming = {name: {"of": [name, 1]} for name in documents.RESERVED}
+    record = documents.read_record(with_fields(**coming))
+    assert record == replace(RECORD, reserved=coming)
+    written = json.loads(recorded(replace(record, wanted=None)))
+    assert {name: written[name] for name in coming} == coming
+    assert "reserved" not in written
+
+
+def test_a_record_of_a_newer_format_is_not_guessed_at() -> None:
+    """Whatever else is in it: it is no defect, and the user is told what to do."""
+    printed = "record\t" + with_fields(format=2, settled="another shape", some_day=1) + "\n"
+    with pytest.raises(
+        NewerFormat, match=r"r1u04: the record .* has format 2: a newer rpool"
+    ) as it:
+        sightings.cluster("r1u04", printed.encode())
+    assert "changes nothing. Use the newer version" in it.value.detail
+
+
+def part_of(where: str, **more: object) -> str:
     data = json.loads(recorded(RECORD))
-    for part in (data, data["spec"], data["spec"]["kubeadm"], data["members"]["r1u04"]):
-        part["some_day"] = {"more": True}
-    assert documents.read_record(json.dumps(data)) == RECORD
+    at = data
+    for key in where.split("."):
+        at = at[key]
+    at.update(more)
+    return json.dumps(data)
 
 
 BROKEN_RECORDS: dict[str, str] = {
     "no JSON": "{",
     "no record": "[]",
     "nothing of it": "{}",
-    "an unknown phase": recorded(RECORD).replace("applying", "dancing"),
+    "no format": recorded(RECORD).replace('"format":1,', ""),
+    "no number of a format": with_fields(format="1"),
+    "a format that never was": with_fields(format=0),
+    "truth as a format": with_fields(format=True),
+    "a role that is none": recorded(RECORD).replace('"control_plane","zone"', '"dancer","zone"'),
     "a spec without cores": recorded(RECORD).replace('"cores":48,', ""),
+    "an unknown field": with_fields(some_day=1),
+    "an unknown field of the request": part_of("settled", some_day=1),
+    "an unknown field deep in the request": part_of("wanted.kubeadm", some_day=1),
+    "an unknown field of a member": part_of("members.r1u04", some_day=1),
 }
 
 
 @pytest.mark.parametrize("text", BROKEN_RECORDS.values(), ids=BROKEN_RECORDS)
 def test_a_record_that_cannot_be_read_is_an_error(text: str) -> None:
+    """What is not known of it would be lost when it is written the next time."""
+    assert text != recorded(RECORD)
     with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
         sightings.cluster("r1u04", f"record\t{text}\nca\tUEVN\n".encode())
 
@@ -240,6 +282,8 @@ def test_a_cluster_is_read_from_lines() -> None:
     seen = sightings.cluster("r1u04", printed.encode())
     assert seen.record == RECORD
     assert seen.ca_certificate == "PEM"
+    assert not seen.metallb
+    assert not seen.open_to_joiners
     assert seen.nodes["r1u04"].control_plane
     assert seen.nodes["r1u04"].ready
     assert seen.nodes["r1u04"].allocatable_cores == pytest.approx(15.8)
@@ -253,6 +297,18 @@ def test_a_cluster_is_read_from_lines() -> None:
 def test_a_cluster_without_a_record_has_none() -> None:
     seen = sightings.cluster("r1u04", b"node\tr1u04\t{}\t\tTrue\t4\t8Gi\t\nrecord\t\nca\tUEVN\n")
     assert seen.record is None
+
+
+@pytest.mark.parametrize(
+    ("managers", "ours"),
+    [("", False), ("helm kubectl", False), ("not-rpool", False), ("kubectl rpool", True)],
+)
+def test_a_metallb_is_ours_by_its_field_manager(managers: str, ours: bool) -> None:
+    assert sightings.cluster("r1u04", f"metallb\t{managers}\n".encode()).metallb is ours
+
+
+def test_a_join_token_of_ours_leaves_a_cluster_open() -> None:
+    assert sightings.cluster("r1u04", b"tokens\tbootstrap-token-x \n").open_to_joiners
 
 
 @pytest.mark.parametrize("printed", [b"", b"[]", b'{"claim": []}'])
