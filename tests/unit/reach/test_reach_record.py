@@ -42,8 +42,8 @@ def answer(server: TestServer) -> Path:
 
 
 def there(server: TestServer, record: Record) -> None:
-    data = json.loads(documents.record(record))["data"]["record"]
-    (server.root / "there").write_text(f"4711\n{data}")
+    annotations = json.loads(documents.record(record))["metadata"]["annotations"]
+    (server.root / "there").write_text(f"4711\n{annotations['rpool/change']}")
 
 
 def write(world: RealWorld, server: TestServer) -> dict[str, Any]:
@@ -69,6 +69,15 @@ def test_the_one_that_was_seen_or_is_ours_is_replaced(
 ) -> None:
     there(server, replace(SEEN, change=change))
     assert write(world, server)["metadata"]["resourceVersion"] == "4711"
+
+
+@pytest.mark.usefixtures("answer")
+def test_one_whose_change_nobody_knows_is_left(world: RealWorld, server: TestServer) -> None:
+    """Somebody has taken the annotation away: it may be anybody's."""
+    (server.root / "there").write_text("4711\n")
+    with pytest.raises(Refused, match="another operation works on the pool"):
+        write(world, server)
+    assert "--raw" not in server.calls
 
 
 @pytest.mark.usefixtures("answer")
