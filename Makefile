@@ -38,7 +38,7 @@ test: setup check test-quick
 
 test-quick: setup
 	$(BIN)/pytest --numprocesses=auto \
-	  tests/unit tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
+	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
 
 # Terraform killed at fifteen points and more, on the lab's servers: up to an hour.
 soak: setup

@@ -70,8 +70,8 @@ def _awaited(case: Case) -> list[str]:
     """
     if case.record.settled is not None or case.desired.one is not None:
         return list(case.coming)
-    going = set(case.going)
-    return [n for n in case.desired.roles if case.concerns(n) and n not in going]
+    out = {*case.going, *case.kept_out}
+    return [n for n in case.desired.roles if case.concerns(n) and n not in out]
 
 
 def _recorded(

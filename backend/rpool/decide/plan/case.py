@@ -6,7 +6,7 @@ here, so that all of them answer from the same facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -133,14 +133,14 @@ class Case:
         return self.desired.roles[name]
 
     @cached_property
-    def _arrivals(self) -> tuple[tuple[ServerName, ...], tuple[RpoolError, ...]]:
+    def _arrivals(self) -> tuple[tuple[ServerName, ...], Mapping[ServerName, RpoolError]]:
         refused: dict[ServerName, RpoolError] = {}
         wanted = [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
         for name in wanted:
             error = why_not(name, self.members, self.fleet, pinned=self.desired.one is not None)
             if error is not None:
                 refused[name] = error
-        return tuple(n for n in wanted if n not in refused), tuple(refused.values())
+        return tuple(n for n in wanted if n not in refused), refused
 
     def _comes(self, name: ServerName) -> bool:
         """Whether anything may be left to do until `name` is a member."""
@@ -183,7 +183,12 @@ class Case:
     @property
     def in_the_way(self) -> tuple[RpoolError, ...]:
         """Why servers that are desired cannot join. No living server leaves then."""
-        return self._arrivals[1]
+        return tuple(self._arrivals[1].values())
+
+    @property
+    def kept_out(self) -> Set[ServerName]:
+        """The servers that are desired and cannot join."""
+        return self._arrivals[1].keys()
 
     def check_preflight(self) -> None:
         """Raises Refused with all findings among the servers that join and the one that serves."""

@@ -138,28 +138,32 @@ def errors(case: Case) -> list[RpoolError]:
 
 
 def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
-    """The living that can leave, and why others cannot."""
+    """The living that can leave, and why others cannot. Where none leaves, quorum is no reason."""
     can: list[_Leaver] = []
     refused: list[RpoolError] = []
     etcd = _members_then(case)
     for leaver in _leavers(case):
         if leaver.is_dead:
             continue
-        member = next((its for its in etcd if its.name == leaver.name), None)
-        why = leaver.why_not() or _why_quorum(leaver, etcd, member)
+        why, member = leaver.why_not(), None
+        if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
+            member = next((its for its in etcd or () if its.name == leaver.name), None)
+            why = _why_quorum(leaver, etcd, member)
         if why is not None:
             refused.append(why)
             continue
         can.append(leaver)
-        etcd = [its for its in etcd if its is not member]
+        etcd = etcd and [its for its in etcd if its is not member]
     return can, refused
 
 
-def _members_then(case: Case) -> list[EtcdMember]:
-    """etcd's members once the dead are removed and those that join are in."""
+def _members_then(case: Case) -> list[EtcdMember] | None:
+    """etcd's members once the dead are removed and those that join are in; None where they could
+    not be told.
+    """
     api = case.pool.api
     if api is None or api.etcd is None:
-        return []
+        return None
     dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
     known = {*case.record.of(Role.CONTROL_PLANE), *case.going} - dead - case.gone
     there = [its for its in api.etcd if its.healthy or its.name in known]
@@ -169,8 +173,13 @@ def _members_then(case: Case) -> list[EtcdMember]:
 
 
 def _why_quorum(
-    leaver: _Leaver, etcd: list[EtcdMember], member: EtcdMember | None
+    leaver: _Leaver, etcd: list[EtcdMember] | None, member: EtcdMember | None
 ) -> RpoolError | None:
+    if etcd is None:
+        return Unreachable(
+            f"{leaver.name} was not taken out of etcd: nothing could be told of its members",
+            "Whether the rest would keep its quorum is not known. Apply again.",
+        )
     if member is None or (why := why_not_remove(etcd, member)) is None:
         return None
     return Refused(

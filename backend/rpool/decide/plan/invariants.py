@@ -16,10 +16,10 @@ def check(steps: Sequence[Step], case: Case) -> None:
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise Bug(f"a plan with two steps of one name: {sorted(names)}")
-    before = _before(steps)
+    before, done = _before(steps), _done(steps)
     arrivals = {its.name for its in steps if isinstance(its.action, Join | AwaitReady)}
     for step in steps:
-        if _ends_a_living_member(step, case) and not arrivals <= before[step.name]:
+        if _ends_a_living_member(step, case) and not arrivals <= done[step.name]:
             raise Bug(f"{step.name} would not wait for those that join")
     moves = [step for step in steps if _moves_a_control_plane(step)]
     for one, other in pairwise(moves):
@@ -35,6 +35,14 @@ def _before(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
         if missing := direct - found.keys():
             raise Bug(f"{step.name} waits for {', '.join(sorted(missing))}, which comes later")
         found[step.name] = set(direct).union(*(found[name] for name in direct))
+    return found
+
+
+def _done(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
+    """All that has gone well before each step starts: less than what is over."""
+    found: dict[StepName, set[StepName]] = {}
+    for step in steps:
+        found[step.name] = set(step.needs).union(*(found[name] for name in step.needs))
     return found
 
 
