@@ -80,9 +80,7 @@ def _api(case: Case, servers: list[Facts], record: Record | None) -> Api | None:
     return Api(said.via or via or "", cluster, _etcd(said.etcd, servers))
 
 
-def _etcd(
-    others: Mapping[str, str] | None, servers: list[Facts]
-) -> tuple[EtcdMember, ...] | None:
+def _etcd(others: Mapping[str, str] | None, servers: list[Facts]) -> tuple[EtcdMember, ...] | None:
     if others is None:
         return None
     own = [member for its in servers if (member := its.member()) is not None]

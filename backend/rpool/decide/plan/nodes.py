@@ -18,7 +18,7 @@ def uncordon(case: Case) -> list[Step]:
         Step(Uncordon(via, case.ours(via), name), name)
         for name in sorted(case.desired.roles)
         if case.concerns(name) and name in nodes and nodes[name].let_go
-        if case.members.part(name) is Part.MEMBER
+        if case.members.part(name) is Part.MEMBER or name in case.coming
     ]
 
 
