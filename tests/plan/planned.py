@@ -59,15 +59,18 @@ def _record(case: Case, servers: list[Facts]) -> Record | None:
         change=OPERATION.change if said.ours else "0badf00d",
         generation=1,
         session=OPERATION.session if said.ours else 3,
-        settled=said.settled and spec(said.settled, _control_planes(servers)),
-        wanted=said.wanted and spec(said.wanted, _control_planes(servers)),
+        settled=_spec(said.settled, servers),
+        wanted=_spec(said.wanted, servers),
         members=members,
         pinned=pinned,
     )
 
 
-def _control_planes(servers: list[Facts]) -> int:
-    return sum(its.is_control_plane and its.recorded for its in servers)
+def _spec(said: Spec | None, servers: list[Facts]) -> PoolSpec | None:
+    """A request of before: it had as many control planes as there are."""
+    if said is None:
+        return None
+    return spec(said, sum(its.is_control_plane and its.recorded for its in servers))
 
 
 def _api(case: Case, servers: list[Facts], record: Record | None) -> Api | None:

@@ -165,7 +165,8 @@ def _members_then(case: Case) -> list[EtcdMember] | None:
     if api is None or api.etcd is None:
         return None
     dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
-    known = {*case.record.of(Role.CONTROL_PLANE), *case.going} - dead - case.gone
+    going = {name for name in case.going if case.role_now(name) is Role.CONTROL_PLANE}
+    known = {*case.record.of(Role.CONTROL_PLANE), *going} - dead - case.gone
     there = [its for its in api.etcd if its.healthy or its.name in known]
     names = {its.name for its in there}
     new = [n for n in case.coming if case.role(n) is Role.CONTROL_PLANE and n not in names]

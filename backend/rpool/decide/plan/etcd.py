@@ -26,6 +26,8 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
         name = _server_of(case, member)
         if name in _control_planes(case):
             continue
+        if member.healthy and name in _joining(case):
+            continue  # its own step refuses it, once all that join before it are in
         if member.healthy:
             errors.append(_stranger(case, member))
             continue
@@ -41,9 +43,22 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
 
 
 def _control_planes(case: Case) -> set[ServerName]:
-    """Control planes that are in, join or leave: other steps handle their members."""
+    """Control planes that are in, leave, or whose join has brought its new member: other steps
+    handle these. What is left in etcd of one that has yet to join would keep all from joining.
+    """
     own = set(case.record.of(Role.CONTROL_PLANE)) - case.gone
-    return own | set(case.coming) | set(case.going)
+    leave = {n for n in case.going if case.role_now(n) is Role.CONTROL_PLANE}
+    join = _joining(case)
+    return (own | leave) - join | {name for name in join if _has_ended(case, name)}
+
+
+def _joining(case: Case) -> set[ServerName]:
+    return {name for name in case.coming if case.role(name) is Role.CONTROL_PLANE}
+
+
+def _has_ended(case: Case, name: ServerName) -> bool:
+    probed = case.pool.probed(name)
+    return probed is not None and probed.kubeadm_ended
 
 
 def _server_of(case: Case, member: EtcdMember) -> ServerName:
