@@ -141,7 +141,8 @@ def test_a_member_of_etcd_that_is_nobody_s_goes_if_dead_and_is_an_error_if_it_an
     def alive(action: act.RemoveEtcdMember) -> None:
         raise AssertionError(action)
 
-    machine = replace(stage.machine(spare), cluster=stage.cluster(view), powered=True)
+    cluster, role = stage.cluster(view), Role.CONTROL_PLANE
+    machine = replace(stage.machine(spare), cluster=cluster, role=role)
     stage.world.machines["stranger"] = machine
     with (
         stage.faults(Fault(act.RemoveEtcdMember, alive, sure=False)),

@@ -120,7 +120,7 @@ class Looks:
         with self._guard:
             cluster = self._etcd(via)
             return tuple(
-                EtcdMember(id_, name, votes=True, healthy=self._runs(cluster, name))
+                EtcdMember(id_, name, votes=True, healthy=name in self._running(cluster))
                 for name, id_ in cluster.members.items()
             )
 
@@ -140,8 +140,14 @@ class Looks:
         return cluster
 
     def _running(self, cluster: Cluster) -> set[ServerName]:
-        """The members of etcd that run."""
-        return {name for name in cluster.members if self._runs(cluster, name)}
+        """The members of etcd that run. A worker of such a name runs none."""
+        return {
+            name
+            for name in cluster.members
+            if name in self.machines
+            and self.machines[name].role is Role.CONTROL_PLANE
+            and self._runs(cluster, name)
+        }
 
     def _runs(self, cluster: Cluster, name: ServerName) -> bool:
         machine = self.machines[name]
