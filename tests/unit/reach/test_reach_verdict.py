@@ -20,7 +20,7 @@ from rpool.errors import (
     TimedOut,
 )
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Taint
-from rpool.model.record import Record
+from rpool.model.record import RESERVED, Record
 from rpool.model.secret import Secret
 from rpool.model.seen import EtcdMember
 from rpool.reach import documents, sightings
@@ -186,7 +186,7 @@ def with_fields(**more: object) -> str:
 
 
 def test_fields_that_are_coming_are_written_back_as_they_were_found() -> None:
-    coming = {name: {"of": [name, 1]} for name in documents.RESERVED}
+    coming = {name: {"of": [name, 1]} for name in RESERVED}
     record = documents.read_record(with_fields(**coming))
     assert record == replace(RECORD, reserved=coming)
     written = json.loads(recorded(replace(record, wanted=None)))
