@@ -18,10 +18,9 @@ from worlds.stage import SMALLER, SPEC, Stage
 from rpool.api import PoolIncomplete
 from rpool.decide.plan import plan
 from rpool.errors import Bug, RpoolError
-from rpool.flow.admission import operation
 from rpool.flow.observe import Eye
-from rpool.flow.reconcile import Run, journaled
-from rpool.flow.session import session
+from rpool.flow.reconcile import at_work
+from rpool.flow.session import Held, operation
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec
@@ -42,9 +41,9 @@ def copied(stage: Stage) -> Stage:
     return other
 
 
-def looked(stage: Stage, eye: Eye, desired: Desired) -> Observed:
+def looked(eye: Eye, desired: Desired, lock: Held | None = None) -> Observed:
     pool = eye.look()
-    while eye.lock is not None and eye.lock.cover(eye.members(pool).to_lock):
+    while lock is not None and lock.cover(eye.members(pool).to_lock):
         pool = eye.look()
     return eye.closer(pool, desired)
 
@@ -52,20 +51,18 @@ def looked(stage: Stage, eye: Eye, desired: Desired) -> Observed:
 def left(stage: Stage, view: PoolView, desired: Desired) -> Sequence[Step]:
     """The steps that are left to do."""
     fleet = stage.site.config.fleet
-    pool = looked(stage, Eye(view, fleet, stage.world, desired.spec), desired)
+    pool = looked(Eye(view, fleet, stage.world, desired.spec), desired)
     return plan(desired, pool, operation("ann"), fleet).steps
 
 
 def carry_out(stage: Stage, view: PoolView, desired: Desired, choose: Choose) -> int:
     """Carry out some of the plan, as an operation that is killed then. Returns how many steps."""
     fleet, world, attempt = stage.site.config.fleet, stage.world, stage.attempt()
-    with session(world, view.uid, view.control_planes) as lock:
-        eye = Eye(view, fleet, world, desired.spec, lock=lock)
-        pool = looked(stage, eye, desired)
-        with journaled(view.name, pool, world, attempt, lock) as journal:
-            run = Run(fleet, world, attempt, lock, journal)
-            steps = choose(run.plan(desired, pool).steps)
-            ran = run.carry_out(steps)
+    known = view.control_planes
+    with at_work(view.uid, view.name, known, fleet, world, attempt) as run:
+        eye = Eye(view, fleet, world, desired.spec, lock=run.lock)
+        steps = choose(run.plan(desired, looked(eye, desired, run.lock)).steps)
+        ran = run.carry_out(steps)
     assert (ran.failed, ran.halted) == ((), None)
     return len(steps)
 

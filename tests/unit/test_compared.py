@@ -128,9 +128,7 @@ def test_a_member_whose_claim_somebody_deleted_is_an_error_that_names_it() -> No
     assert kinds(stage.acted, act.Reset, act.Drain, act.DeleteNode) == []
 
 
-def test_a_member_of_etcd_that_is_nobody_s_goes_if_dead_and_is_an_error_if_it_answers() -> (
-    None
-):
+def test_a_member_of_etcd_that_is_nobody_s_goes_if_dead_and_is_an_error_if_it_answers() -> None:
     stage, view = made(12)
     spare = next(name for name in stage.world.machines if name not in view.servers)
     stage.cluster(view).members[spare] = "beef"

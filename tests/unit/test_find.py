@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from worlds.stage import FOREIGN, SPEC, Stage
 
-from rpool.errors import SpecError, Unreachable
 from rpool.attempt import Remains
+from rpool.errors import SpecError, Unreachable
 from rpool.flow.locate import find
 from rpool.model.claim import Fence
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec

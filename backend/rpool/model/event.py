@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-
 FORMAT = 1
 """Of a line of the journal."""
 
