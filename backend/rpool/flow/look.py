@@ -10,13 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import replace
 
 from rpool.errors import NewerFormat, Overtaken, Refused, RpoolError, Unreachable
 from rpool.model.claim import Fence
 from rpool.model.observed import Api, Sighting
 from rpool.model.pool import PoolUid
-from rpool.model.seen import ClockSeen, Probed
+from rpool.model.seen import ClockSeen, EtcdMember, Probed
 from rpool.model.server import ServerName
 from rpool.model.world import World
 
@@ -126,31 +125,36 @@ def reach_api(
             if isinstance(answer, RpoolError):
                 silent[name] = answer
             elif _shows(uid, future):
-                return _with_etcd(world, answer), silent
+                return answer, silent
             elif answer.cluster.record is None:
                 unrecorded[name] = answer
             else:
                 silent[name] = _another(name, answer)
         first = next((unrecorded[name] for name in names if name in unrecorded), None)
-        return (None if first is None else _with_etcd(world, first)), silent
+        return first, silent
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _api(world: World, via: ServerName) -> Api | RpoolError:
+    """The API and etcd's members, which are asked at once: each takes some tenths of a second."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="etcd")
     try:
-        return Api(via, world.observe(via))
+        etcd = pool.submit(_etcd, world, via)
+        return Api(via, world.observe(via), etcd.result())
     except NewerFormat:
         raise
     except RpoolError as error:
         return error
+    finally:
+        pool.shutdown(wait=False)
 
 
-def _with_etcd(world: World, api: Api) -> Api:
+def _etcd(world: World, via: ServerName) -> tuple[EtcdMember, ...] | None:
     try:
-        return replace(api, etcd=world.etcd_members(api.via))
+        return world.etcd_members(via)
     except RpoolError:
-        return api
+        return None
 
 
 def _shows(uid: PoolUid, future: Future[Api | RpoolError]) -> bool:

@@ -38,7 +38,7 @@ from rpool.model.pool import PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Ran, Step, StepName
-from rpool.model.view import PoolView
+from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 ROUNDS = 6
@@ -222,7 +222,10 @@ class Run:
         ended = written[-1] if written else pool.record
         assert ended is not None  # noqa: S101 nothing to do means that a record says so
         via = pool.api.via if pool.api else ended.of(Role.CONTROL_PLANE)[0]
-        return of_record(ended, self._admission.certificate(via))
+        try:
+            return of_record(ended, self._admission.certificate(via))
+        except RpoolError:  # it is made all the same: the next read shows the rest
+            return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 
     def _told(self, ran: Ran) -> list[RpoolError]:
         """The errors of failed steps. A claim that was refused is a stale plan: another cluster was

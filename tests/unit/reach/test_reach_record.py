@@ -75,7 +75,7 @@ def test_the_one_that_was_seen_or_is_ours_is_replaced(
 def test_one_whose_change_nobody_knows_is_left(world: RealWorld, server: TestServer) -> None:
     """Somebody has taken the annotation away: it may be anybody's."""
     (server.root / "there").write_text("4711\n")
-    with pytest.raises(Refused, match="another operation works on the pool"):
+    with pytest.raises(Refused, match="another operation works on the cluster"):
         write(world, server)
     assert "--raw" not in server.calls
 

@@ -12,6 +12,7 @@ from worlds.samples import CERTIFICATE_KEY, FOREIGN, RECORD, SECRETS, TOKEN
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
+    LockHeld,
     NewerFormat,
     NotClaimed,
     Overtaken,
@@ -33,7 +34,7 @@ TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.UNCLAIMED, NotClaimed, "not claimed"),
     (Exit.DIRTY, Refused, "dirty"),
     (Exit.BUSY, Refused, "busy"),
-    (Exit.HELD, Refused, "another operation"),
+    (Exit.HELD, LockHeld, "another operation"),
     (Exit.WAS_MEMBER, Refused, "has been a member of its cluster"),
     (Exit.FORMAT, ForeignClaim, "has a claim that cannot be read"),
     (Exit.MISPLACED, Refused, "has the claim of r1u04: addresses in the fleet have changed places"),

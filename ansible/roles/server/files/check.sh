@@ -12,10 +12,11 @@ check_system() {
     if [ ! -d /run/systemd/system ]; then refuse "it is not run by systemd"; fi
 }
 
-# At least nine tenths: firmware and kernel keep some of the memory, and nobody else should.
+# All cores, and nine tenths of the memory: firmware and kernel keep some of it, and nobody else
+# should. The same rule is in decide/preflight.py, for before a server is claimed.
 check_size() {
     real_cores=$(grep -c '^processor' /proc/cpuinfo)
-    if [ $((real_cores * 10)) -lt $((CORES * 9)) ]; then
+    if [ "$real_cores" -lt "$CORES" ]; then
         refuse "it has $real_cores cores, and the fleet says $CORES"
     fi
     memory_mib=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
