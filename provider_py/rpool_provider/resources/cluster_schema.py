@@ -126,6 +126,7 @@ _SERVER = Object(
         computed("role", STRING, "`control_plane` or `worker`."),
         computed("address", STRING, "Its address in the fleet."),
         computed("zone", STRING, "Its zone."),
+        computed("group", STRING, "Which group of the cluster it is in: `default`."),
         computed("cores", NUMBER, "Its cores."),
         computed("memory", NUMBER, "Its memory in GiB."),
     )

@@ -145,6 +145,7 @@ def server(server: Member) -> dict[str, Any]:
         "role": server.role.value,
         "address": server.address,
         "zone": server.zone,
+        "group": server.group,
         "cores": server.cores,
         "memory": server.memory_gib,
     }
@@ -183,6 +184,7 @@ def _member(server: dict[str, Any]) -> Member:
         role=Role(server["role"]),
         address=server["address"],
         zone=server["zone"],
+        group=server["group"],
         cores=server["cores"],
         memory_gib=server["memory"],
     )
