@@ -8,6 +8,7 @@ each starts where the one before it ended.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -58,7 +59,6 @@ CREATES = [
     pytest.param(Point("join *", command="kubeadm join"), id="in-worker-join", marks=soak),
     pytest.param(Point("join *", Result.DONE), id="joined-and-no-member-yet", marks=soak),
     pytest.param(Point("record settled"), id="before-the-record-is-settled", marks=soak),
-    pytest.param(Point("record settled", Result.DONE), id="settled-and-not-told", marks=soak),
 ]
 
 
@@ -110,6 +110,23 @@ def test_a_killed_create_is_finished_by_the_next_apply(pool: RealPool, point: Po
     give_back(pool)
     pool.write(**sized(1))
     finish(pool, "create", point)
+
+
+@soak
+def test_a_create_that_was_made_to_its_end_and_never_told_is_imported_as_its_error_says(
+    pool: RealPool,
+) -> None:
+    """Whether another state has it nobody can tell: a settled cluster is never adopted."""
+    give_back(pool)
+    pool.write(**sized(1))
+    killed_at(pool.desk, Point("record settled", Result.DONE))
+    refused = pool.refused("apply", "-auto-approve")
+    found = re.search(r"terraform import rpool_cluster\.NAME (\w+)", " ".join(refused.split()))
+    assert found is not None, refused
+    imported = pool.terraform("import", "rpool_cluster.demo", found[1])
+    assert imported.returncode == 0, imported.stdout + imported.stderr
+    pool.apply()
+    pool.assert_settled()
 
 
 @pytest.mark.parametrize("change", CHANGES)
