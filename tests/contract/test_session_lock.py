@@ -8,16 +8,15 @@ import pytest
 from worlds.samples import CLAIM, FOREIGN, OURS
 
 from contract.half import HERE, Half
-from rpool.errors import ForeignClaim, Refused
+from rpool.errors import ForeignClaim, LockHeld
 
 
 def is_free(half: Half, uid: str = OURS.uid) -> bool:
-    """Refused, and no other error, says that it is not."""
+    """LockHeld, and no other error, says that it is not."""
     try:
         with half.world.lock(HERE, uid) as lock:
             assert not lock.lost()
-    except Refused as error:
-        assert type(error) is Refused
+    except LockHeld:
         return False
     return True
 
