@@ -19,7 +19,7 @@ from rpool.attempt import Attempt, Found, NoApi, NodeFound, NoSuchPool, PoolInco
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
-from rpool.errors import Interrupted, TimedOut, Unreachable
+from rpool.errors import Interrupted, RpoolError, TimedOut, Unreachable
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
@@ -73,6 +73,7 @@ class Site:
         self._world: World | None = None
         self._made: Offers | None = None
         self._seen: dict[PoolUid, PoolView] = {}
+        self._left: dict[str, PoolView] = {}
         self._busy: dict[PoolUid, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -94,13 +95,23 @@ class Site:
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
         """Make the pool. Raises SpecError, Refused and the like before anything was changed, and
-        PoolIncomplete, with the servers that are now claimed, after that.
+        PoolIncomplete, with the servers that are now claimed, after that. What `leave_pool` has
+        left of it is among these until it is taken over.
         """
         from rpool.flow.create import create
 
         self.check_pool(spec)
-        uid = self._new_uid()
-        return self._see(create(uid, spec, self.config.fleet, self.world(), self._by(attempt)))
+        with self._lock:
+            left = self._left.pop(spec.name, None)
+        uid, expected = self._new_uid(), frozenset(left.servers if left else ())
+        try:
+            by = self._by(attempt)
+            return self._see(create(uid, spec, self.config.fleet, self.world(), by, expected))
+        except RpoolError as error:
+            has_state = isinstance(error, PoolIncomplete) and error.view is not None
+            if left is None or has_state:
+                raise
+            raise PoolIncomplete(error, left) from error
 
     def change_pool(
         self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt
@@ -141,7 +152,11 @@ class Site:
         """
         from rpool.flow.destroy import leave
 
-        return leave(prior, self.config.fleet, self.world())
+        left = leave(prior, self.config.fleet, self.world())
+        if left is not None:
+            with self._lock:
+                self._left[prior.name] = prior
+        return left
 
     def find_pool(self, uid_or_name: str) -> Pool:
         """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from rpool.attempt import Attempt, PoolIncomplete
@@ -17,7 +18,7 @@ from rpool.errors import (
     as_rpool_error,
 )
 from rpool.flow.choose import Chosen, choose
-from rpool.flow.look import reach_api
+from rpool.flow.look import probe_all, reach_api
 from rpool.flow.reconcile import Goal, Run, at_work
 from rpool.flow.resume import Namesake, Resume
 from rpool.model.action import Init, Join, Prepare, TakeClaim
@@ -32,12 +33,19 @@ from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
-def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: Attempt) -> PoolView:
+def create(
+    uid: PoolUid,
+    spec: PoolSpec,
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+    expected: frozenset[ServerName] = frozenset(),
+) -> PoolView:
     """Make the cluster. Raises the errors of choosing before anything was changed, PoolIncomplete
-    afterwards.
+    afterwards. `expected` are servers of an earlier create that a state had until now.
     """
     goal: Create | None = None
-    resume = Resume(uid, spec, fleet, world, attempt)
+    resume = Resume(uid, spec, fleet, world, attempt, expected)
     try:
         with at_work(uid, spec.name, (), fleet, world, attempt) as run:
             goal = Create(uid, spec, fleet, world, run)
@@ -46,9 +54,9 @@ def create(uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, attempt: At
         raise
     except Exception as error:  # whatever it is, what was claimed must get into the state
         cause = as_rpool_error(error, f"creating cluster {spec.name}")
-        if goal is None or isinstance(error, RpoolError) or not goal.tried:
+        if goal is None or (isinstance(error, RpoolError) and not resume.has_begun):
             raise cause from error
-        raise PoolIncomplete(cause, goal.unseen()) from error
+        raise PoolIncomplete(cause, goal.unseen() or resume.going) from error
 
 
 class Create(Goal):
@@ -62,6 +70,7 @@ class Create(Goal):
         self._lock = run.lock
         self._chosen = Chosen({}, {})
         self._next: Chosen | None = None
+        self._known: set[PoolUid] = {uid}  # clusters of that name that are no reason to stop
         self._excluded: dict[ServerName, str] = {}
         self._error: RpoolError | None = None
         self.tried: dict[ServerName, Role] = {}
@@ -73,10 +82,12 @@ class Create(Goal):
             if probed.claim is not None and probed.claim.pool == self._spec.name:
                 raise Namesake
 
-        try:
-            self._next = choose(self._spec, self._fleet, self._world, noticed=notice)
-        except Namesake:
-            self.tried = resume.take_over()
+        if not resume.expected:
+            with suppress(Namesake):
+                self._next = choose(self._spec, self._fleet, self._world, noticed=notice)
+        if self._next is None:
+            self.tried = resume.taken
+            self._known |= resume.take_over()
         return self.look() if self.tried else Observed(self._uid)
 
     def look(self) -> Observed:
@@ -134,11 +145,23 @@ class Create(Goal):
         return pool.with_servers(self._chosen.sightings, {})
 
     def replaces(self, ran: Ran) -> bool:
-        """Servers that failed where others did not are given back, and others are chosen."""
+        """Servers that failed where others did not are given back, and others are chosen. Not where
+        another create of that name has been faster: there would be two of it.
+        """
+        if any(self._is_a_namesake_s(step, error) for step, error in ran.failed):
+            return False
         some_joined = any(its.probed.joined for its in self._chosen.sightings.values())
         culprits = _culprits(ran, some_joined=some_joined)
         self._exclude(culprits)
         return bool(culprits)
+
+    def _is_a_namesake_s(self, step: Step, error: RpoolError) -> bool:
+        if not isinstance(step.action, TakeClaim) or not isinstance(error, ForeignClaim):
+            return False
+        seen, _ = probe_all(self._world, [step.server])
+        claims = (its.probed.claim for its in seen.values())
+        its = next((c for c in claims if c is not None), None)
+        return its is not None and its.pool == self._spec.name and its.uid not in self._known
 
     def _exclude(self, culprits: Mapping[ServerName, RpoolError]) -> None:
         for name, error in culprits.items():

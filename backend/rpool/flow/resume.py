@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from rpool.attempt import Attempt
-from rpool.decide.membership import claims_of
+from rpool.attempt import Attempt, not_in_fleet
+from rpool.decide.membership import claims_of, lost_in
+from rpool.decide.remains import Remains, Shown, whole
+from rpool.decide.view import of_spec
 from rpool.errors import LockHeld, NewerFormat, Refused, RpoolError, Unreachable
 from rpool.flow.locate import Swept
 from rpool.flow.reconcile import Run, at_work
@@ -19,10 +21,11 @@ from rpool.model.claim import Claim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec, PoolUid
-from rpool.model.record import Record
+from rpool.model.record import Member, Record
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step
+from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
@@ -39,71 +42,114 @@ class Resume:
     fleet: Fleet
     world: World
     attempt: Attempt
+    # Servers that the state had until now, if it had any: they are to be found.
+    expected: frozenset[ServerName] = frozenset()
     silent: set[ServerName] = field(default_factory=set, init=False)
+    # Servers that may be this cluster's now, also when taking over ended early.
+    taken: dict[ServerName, Role] = field(default_factory=dict, init=False)
+    # What is being given back.
+    _going: list[PoolView] = field(default_factory=list, init=False)
 
-    def take_over(self) -> dict[ServerName, Role]:
-        """The servers that are this cluster's now. Others that cannot be gone on with were reset,
-        and those of a cluster that lives are left alone.
+    @property
+    def going(self) -> PoolView | None:
+        """What was begun to be given back, and may still be claimed."""
+        return self._going[0] if self._going else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of it may be claimed that no state has."""
+        return bool(self.taken or self._going)
+
+    def take_over(self) -> set[PoolUid]:
+        """The clusters of that name that there were. What never came to its end is this cluster's
+        now (`taken`), or was reset where it cannot be gone on with; one that lives is left alone.
 
         Raises Refused where it is somebody else's, or where an operation works on it.
         """
         probed = self._probed()
-        uids = sorted({claim.uid for claim in self._claims(probed).values()})
-        taken: dict[ServerName, Role] = {}
-        for uid in uids:
-            ours = {name: its for name, its in probed.items() if its.claim_of(uid)}
-            taken |= self._one(uid, ours)
-        return taken
+        uids = {claim.uid for claim in self._claims(probed).values()}
+        found = [self._remains(uid, probed) for uid in sorted(uids)]
+        left = [its for its in whole(found) if self._is_left(its)]
+        for its in left:
+            self._refuse_others(its.claims)
+            self._refuse_without(its)
+        for its in left:
+            self._one(its)
+        return uids
+
+    def _remains(self, uid: PoolUid, probed: Mapping[ServerName, Probed]) -> Remains:
+        ours = {name: its for name, its in probed.items() if its.claim_of(uid)}
+        joined = frozenset(name for name, its in ours.items() if its.joined)
+        return Remains(uid, claims_of(uid, ours), joined, self._shown(ours))
+
+    def _is_left(self, its: Remains) -> bool:
+        """Whether it is of a create that never came to its end. Raises Refused where it may be a
+        cluster with the endpoint that this one is to have.
+        """
+        if its.never_settled(all_answered=not self._missed):
+            return True
+        self._refuse_the_same(its)
+        return False
+
+    @property
+    def _missed(self) -> set[ServerName]:
+        return self.silent - lost_in(self.fleet)
 
     def _probed(self) -> dict[ServerName, Probed]:
         swept = Swept.of(self.world, self.fleet.servers)
         self.silent.update(swept.silent)
-        return swept.probed
+        return dict(sorted(swept.probed.items()))
 
     def _claims(self, probed: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
         claims = {name: its.claim for name, its in probed.items() if its.claim is not None}
         return {name: its for name, its in claims.items() if its.pool == self.spec.name}
 
-    def _one(self, uid: PoolUid, ours: Mapping[ServerName, Probed]) -> dict[ServerName, Role]:
-        claims = claims_of(uid, ours)
-        record = self._record(ours)
-        if not _never_settled(ours, claims, record):
-            self._refuse_the_same(uid, record)
-            return {}
-        self._refuse_others(claims)
-        self._refuse_without(claims, record)
-        planes = [n for n, its in claims.items() if its.role is Role.CONTROL_PLANE]
+    def _one(self, its: Remains) -> None:
+        uid, claims = its.uid, its.claims
+        planes = [n for n, claim in claims.items() if claim.role is Role.CONTROL_PLANE]
         try:
             with at_work(uid, self.spec.name, planes, self.fleet, self.world, self.attempt) as run:
-                pool = Observed(uid).with_servers(*run.lock.look(claims))
-                record = self._record({name: its.probed for name, its in pool.seen.items()})
-                if self._goes_on(pool, record):
-                    return self._taken(run, pool, record)
-                return self._given_back(run, pool)
+                seen, silent = run.lock.look(claims)
+                if silent:  # it would stay claimed by a cluster that is no more
+                    raise next(iter(silent.values()))
+                pool = Observed(uid).with_servers(seen, silent)
+                shown = self._shown({name: sighting.probed for name, sighting in seen.items()})
+                if self._goes_on(pool, shown or (its.shown if its.of else None)):
+                    self._taken_over(run, pool, shown)
+                else:
+                    self._given_back(run, pool)
         except LockHeld as error:
             raise self._at_work(uid, claims) from error
 
-    def _record(self, ours: Mapping[ServerName, Probed]) -> tuple[ServerName, Record | None] | None:
-        """The record through a control plane that serves; None where none of them does."""
-        for name, probed in ours.items():
-            if probed.joined_control_plane:
-                try:
-                    return name, self.world.observe(name).record
-                except NewerFormat:
-                    raise
-                except RpoolError:
-                    continue
+    def _shown(self, ours: Mapping[ServerName, Probed]) -> Shown | None:
+        """The API through a control plane that serves; None where none of them does."""
+        for name in (name for name, its in ours.items() if its.joined_control_plane):
+            try:
+                return name, self.world.observe(name)
+            except NewerFormat:
+                raise
+            except RpoolError:
+                continue
         return None
 
-    def _refuse_the_same(
-        self, uid: PoolUid, record: tuple[ServerName, Record | None] | None
-    ) -> None:
-        """A cluster with this name and this endpoint is there already: it is never adopted."""
-        its = record[1] if record else None
-        if its is None or its.spec.control_plane.endpoint != self.spec.control_plane.endpoint:
+    def _refuse_the_same(self, remains: Remains) -> None:
+        """A cluster with this name and this endpoint is there already: it is never adopted. One
+        that shows no record may have this endpoint.
+        """
+        name, uid = self.spec.name, remains.uid
+        if (its := remains.record) is None:
+            raise Refused(
+                f"a cluster {name} is there already (uid {uid}), and none of its control planes "
+                "shows its record",
+                f"It has {', '.join(sorted(remains.claims))}. Two clusters must not have one "
+                "endpoint, and its is not known. Bring its control planes back and apply again; or "
+                f"take it down: terraform import rpool_cluster.NAME {uid}, and destroy that. "
+                "Nothing was changed.",
+            )
+        if its.spec.control_plane.endpoint != self.spec.control_plane.endpoint:
             return
         raise Refused(
-            f"cluster {self.spec.name} is there already, with the same endpoint (uid {uid})",
+            f"cluster {name} is there already, with the same endpoint (uid {uid})",
             "A cluster that was made to its end belongs to whoever has its state. If no state has "
             f"it: terraform import rpool_cluster.NAME {uid}. Nothing was changed.",
         )
@@ -119,15 +165,13 @@ class Resume:
                 "was changed.",
             )
 
-    def _refuse_without(
-        self, claims: Mapping[ServerName, Claim], record: tuple[ServerName, Record | None] | None
-    ) -> None:
+    def _refuse_without(self, remains: Remains) -> None:
         """A server that does not answer now would stay claimed by a cluster that is no more."""
-        its = record[1] if record else None
-        lost = {name for name, server in self.fleet.servers.items() if server.lost}
-        missing = sorted((its.members if its else {}).keys() - claims.keys() - lost)
-        silent = [name for name in missing if name in self.silent]
-        if silent:
+        members = remains.record.members.keys() if remains.record else set()
+        known = {*members, *self.expected} - remains.claims.keys()
+        if absent := sorted(known - self.fleet.servers.keys()):
+            raise not_in_fleet(f"an earlier create of cluster {self.spec.name}", absent)
+        if silent := sorted(known & self._missed):
             raise Unreachable(
                 f"an earlier create of cluster {self.spec.name} has {', '.join(silent)}, which "
                 "cannot be reached",
@@ -143,23 +187,21 @@ class Resume:
             f"Two configurations must not use one name. It has uid {uid}. Nothing was changed.",
         )
 
-    def _goes_on(self, pool: Observed, record: tuple[ServerName, Record | None] | None) -> bool:
+    def _goes_on(self, pool: Observed, shown: Shown | None) -> bool:
         """Whether what is there is the beginning of what is wanted, by its claims, and can be gone
         on with: nothing has joined yet, or the API serves.
         """
         claims, wanted = pool.claims.values(), self.spec.digest
         if any(claim.is_leaving or claim.request != wanted for claim in claims):
             return False
-        return record is not None or not any(its.probed.joined for its in pool.seen.values())
+        return shown is not None or not any(its.probed.joined for its in pool.seen.values())
 
-    def _taken(
-        self, run: Run, pool: Observed, record: tuple[ServerName, Record | None] | None
-    ) -> dict[ServerName, Role]:
+    def _taken_over(self, run: Run, pool: Observed, shown: Shown | None) -> None:
         """The record first, then the claims: what is cut off in between is found by the claims."""
         claims = pool.claims
-        via, old = record or ("", None)
         steps: list[Step] = []
-        if old is not None:
+        if shown is not None:
+            via, old = shown[0], shown[1].record or self._blank(pool)
             new = replace(old, uid=self.uid, change=run.operation.change, generation=1)
             write = WriteRecord(via, claims[via].ownership, new, old.change)
             steps = [Step(write, verb="record taken over")]
@@ -175,16 +217,25 @@ class Resume:
             )
             take = TakeClaim(name, mine, claim.ownership)
             steps.append(Step(take, name, needs=written, verb="take over"))
+        self.taken.update({name: claim.role for name, claim in claims.items()})
         self._carried_out(run, steps)
         self._say("goes on with what an earlier create has left", claims)
-        return {name: claim.role for name, claim in claims.items()}
 
-    def _given_back(self, run: Run, pool: Observed) -> dict[ServerName, Role]:
+    def _members(self, pool: Observed) -> dict[ServerName, Member]:
+        servers = self.fleet.servers
+        return {n: Member.of(servers[n], its.role) for n, its in pool.claims.items()}
+
+    def _blank(self, pool: Observed) -> Record:
+        return Record(pool.uid, "", 0, 0, None, self.spec, self._members(pool))
+
+    def _given_back(self, run: Run, pool: Observed) -> None:
         """They are reset, and are spares like any other."""
         nobody = Desired(pool.uid, self.spec, {})
+        view = of_spec(pool.uid, self.spec, self._members(pool), Condition.INCOMPLETE, "")
+        self._going.append(view)
         self._carried_out(run, run.plan(nobody, pool).steps)
+        self._going.clear()
         self._say("begins anew: what an earlier create has left was reset", pool.claims)
-        return {}
 
     def _say(self, what: str, servers: Iterable[ServerName]) -> None:
         self.attempt.warn(f"Cluster {self.spec.name} {what}: {', '.join(sorted(servers))}.")
@@ -193,17 +244,3 @@ class Resume:
         ran = run.carry_out(steps)
         if ran.error is not None:
             raise ran.error
-
-
-def _never_settled(
-    ours: Mapping[ServerName, Probed],
-    claims: Mapping[ServerName, Claim],
-    record: tuple[ServerName, Record | None] | None,
-) -> bool:
-    """Whether a cluster's create never came to its end, for certain: by its record, or by claims
-    that are its first ones and of which one has yet to join.
-    """
-    if record is not None and record[1] is not None:
-        return record[1].settled is None
-    first = all(claim.epoch == 1 and not claim.is_leaving for claim in claims.values())
-    return first and any(claim.is_joining for claim in claims.values())

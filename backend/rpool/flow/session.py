@@ -98,6 +98,12 @@ class Admission:
             return self._ca
 
 
+_NOBODY = (
+    "The cluster's record (ConfigMap kube-system/rpool) names no control plane that has its claim. "
+    "Was it edited?"
+)
+
+
 class Held:
     """The locks of one session, one a control plane; which control planes count may change.
 
@@ -227,7 +233,7 @@ class Held:
         return Unreachable(
             f"the session lock of cluster {self._uid} was had on {self._alive()} of "
             f"{len(self._control_planes)} control planes; {self._needed} are needed",
-            f"Nothing was changed.\n{reasons}",
+            f"Nothing was changed.\n{reasons or _NOBODY}",
         )
 
 

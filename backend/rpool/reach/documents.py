@@ -70,6 +70,8 @@ def read_record(text: str) -> Record:
     record = _records().validate_python({**fields, "reserved": reserved})
     if strange := sorted(_forgotten(fields, json.loads(_text(record)))):
         raise ValueError(f"nobody knows its {', '.join(strange)}")
+    if record.settled is None and record.wanted is None:
+        raise ValueError("it has nothing settled and nothing wanted")
     return record
 
 

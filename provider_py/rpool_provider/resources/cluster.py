@@ -130,7 +130,9 @@ class Cluster:
 
         assert prior.values is not None  # noqa: S101
         view = cluster_state.view(prior.values)
-        if prior.private == _replaces(prior.values) and (left := site.leave_pool(view)) is not None:
+        is_request = bool(prior.private and prior.values["kubernetes_version"])  # and no remains
+        goes_on = is_request and prior.private == _replaces(prior.values)
+        if goes_on and (left := site.leave_pool(view)) is not None:
             return Reply(Held(None), _left(view.name, left))
         if prior.values["ca_certificate"]:  # else it never came to be, and is to be made anew
             _refuse_if_protected(prior.values)  # -replace asks for no plan of this half
@@ -160,10 +162,14 @@ class Cluster:
 
 def _replaces(values: Values) -> bytes:
     """Private data of a create's plan. The destroying half of a replacement gets it, too, and so
-    knows that a create of the same name follows.
+    knows that a create of the same request follows. Nothing while that is not all known.
     """
-    name = values["name"]
-    return json.dumps({"format": 1, "creates": name}).encode() if isinstance(name, str) else b""
+    from rpool_provider.resources import cluster_plan
+
+    spec = cluster_state.spec(values) if cluster_plan.request_is_known(values) else None
+    if spec is None:
+        return b""
+    return json.dumps({"format": 1, "creates": spec.name, "request": spec.digest}).encode()
 
 
 def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:

@@ -56,12 +56,20 @@ class BringUp:
 
     @cached_property
     def _claims(self) -> dict[ServerName, Step]:
+        """The claims. Before there is a cluster, its control planes are claimed first: the lock is
+        held there, so whoever finds any claim of it sees that somebody works on it.
+        """
         case = self.case
-        return {
-            name: Step(TakeClaim(name, self._claim(name)), name)
-            for name in case.coming
-            if case.pool.claim(name) is None
+        names = [name for name in case.coming if case.pool.claim(name) is None]
+        heads = [name for name in names if case.role(name) is Role.CONTROL_PLANE]
+        steps = {name: Step(TakeClaim(name, self._claim(name)), name) for name in heads}
+        first = frozenset(() if case.api_serves else (step.name for step in steps.values()))
+        its = {
+            name: Step(TakeClaim(name, self._claim(name)), name, first)
+            for name in names
+            if name not in steps
         }
+        return {name: (steps | its)[name] for name in names}
 
     def _claim(self, name: ServerName) -> Claim:
         case, probed = self.case, self.case.pool.probed(name)

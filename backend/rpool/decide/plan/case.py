@@ -138,9 +138,29 @@ class Case:
         wanted = [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
         for name in wanted:
             error = why_not(name, self.members, self.fleet, pinned=self.desired.one is not None)
+            error = error or self._why_etcd(name)
             if error is not None:
                 refused[name] = error
         return tuple(n for n in wanted if n not in refused), refused
+
+    def _why_etcd(self, name: ServerName) -> RpoolError | None:
+        """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
+        if self.role(name) is not Role.CONTROL_PLANE or self.has_joined(name):
+            return None
+        members = {n: self.members.etcd_member(n) for n in self.desired.of(Role.CONTROL_PLANE)}
+        dead = sorted(
+            n
+            for n, its in members.items()
+            if n != name and its is not None and not its.healthy and n in self.pool.silent
+        )
+        if not dead:
+            return None
+        names = ", ".join(dead)
+        return Unreachable(
+            f"{name} is to join, but {names} does not answer, and etcd takes no member meanwhile",
+            f"{self.pool.silent[dead[0]].summary}. Bring {names} back and apply again; or mark it "
+            "lost = true in the fleet if the hardware is gone, and another one is picked.",
+        )
 
     def _comes(self, name: ServerName) -> bool:
         """Whether anything may be left to do until `name` is a member."""
