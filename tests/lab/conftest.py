@@ -31,15 +31,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def plain_start(desk: Desk) -> None:
-    """Each file of tests starts with servers that run and belong to nobody, whatever the one
-    before it left when it failed.
+    """Each file of tests starts with servers that run and belong to nobody, and with the example's
+    own variables, whatever the one before it left.
     """
     for server in desk.lab.fleet:
         desk.power("power-on", server.name)
+    for path in desk.folder.glob("*.auto.tfvars.json"):
+        path.unlink()
+    write_variables(desk.lab, desk.folder)
     if resources(desk.folder):
-        for path in desk.folder.glob("*.auto.tfvars.json"):
-            path.unlink()
-        write_variables(desk.lab, desk.folder)
         destroyed = desk.terraform("destroy", "-auto-approve")
         assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     desk.reinstall(desk.claims().keys())
