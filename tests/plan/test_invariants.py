@@ -132,6 +132,18 @@ BROKEN: dict[str, tuple[list[Step], str]] = {
         ],
         "leave etcd m2 and leave etcd m3 would move two",
     ),
+    "one of the last two that answer": (
+        [leave_etcd("m2")],
+        "leave etcd m2 would cost etcd its quorum",
+    ),
+    "both, after the dead": (
+        [
+            leave_etcd("m3"),
+            leave_etcd("m2", "leave etcd m3"),
+            leave_etcd("m1", "leave etcd m2"),
+        ],
+        "leave etcd m1 would cost etcd its quorum: m1 is the last",
+    ),
 }
 
 
@@ -154,6 +166,12 @@ SOUND: dict[str, list[Step]] = {
     "the dead before those that join": [
         leave_etcd("m3"),
         join("m4", "leave etcd m3", control_plane=True),
+    ],
+    "one of the last two that answer, after the dead and a new one": [
+        leave_etcd("m3"),
+        join("m4", "leave etcd m3", control_plane=True),
+        step_down("m2", "join m4"),
+        leave_etcd("m2", "step down m2"),
     ],
     "a worker that joins while a control plane does": [
         join("m4", control_plane=True),

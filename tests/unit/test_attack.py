@@ -208,6 +208,34 @@ def test_what_a_resume_has_taken_over_is_returned_when_it_is_stopped(second: int
     assert {caught.value.view.uid} == new
 
 
+@pytest.mark.parametrize("killed_at", [act.Prepare, act.Init, act.Join, act.ApplyMetalLB])
+def test_a_destroy_leaves_nothing_unnamed_of_what_was_taken_over_in_part(killed_at: type) -> None:
+    left_over = 0
+    for nth in range(1, 6):
+        stage = Stage(12)
+        with killed(stage, killed_at):
+            stage.site.create_pool(SPEC, stage.attempt())
+        not_taken = Fault(act.TakeClaim, CommandFailed("no"), first=nth, times=1)
+        with stage.faults(not_taken), pytest.raises(PoolIncomplete) as caught:
+            stage.site.create_pool(SPEC, stage.attempt())
+        stage.open()
+        if caught.value.view is None:  # nothing was taken over
+            settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
+            continue
+        warnings = " ".join(stage.site.destroy_pool(caught.value.view, stage.attempt()))
+        for uid in uids(stage):
+            left_over += 1
+            assert f"terraform import rpool_cluster.NAME {uid}" in warnings
+            if any(machine.claim and machine.cluster for machine in stage.world.machines.values()):
+                continue  # it serves under the other's uid: only the next create can have it
+            imported = Cluster().import_(uid, stage.site).held
+            gone = Cluster().delete(Held(imported.values), stage.site, threading.Event())
+            assert gone.held.values is None
+            assert stage.claimed() == set()
+        settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
+    assert left_over > 0
+
+
 def test_what_was_taken_over_is_returned_when_the_rest_does_not_fit() -> None:
     stage = Stage(6)
     with killed(stage, act.Prepare):

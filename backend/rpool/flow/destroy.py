@@ -30,7 +30,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     known = prior.control_planes
     with at_work(prior.uid, prior.name, known, fleet, world, attempt) as run:
         api, record = _api(prior, fleet, world)
-        prior, unasked = _with_unplanned(prior, record, fleet, world)
+        prior, swept = _with_unplanned(prior, record, fleet, world)
         run.lock.cover(prior.control_planes, one_will_do=True)
         if record is not None:
             run.lock.outrank(record.session)
@@ -48,7 +48,9 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         error = (ran.error if kept else None) or _out_of_reach(prior, missing)
         servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
-    return (*_let_go(marked), *unasked, *_said(ran))
+    swept.probed.update({name: its.probed for name, its in seen.items()})
+    warnings = [*_let_go(marked), *_not_asked(prior, swept), *_left_over(prior, swept)]
+    return (*warnings, *_said(ran))
 
 
 def leave(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, ...] | None:
@@ -78,17 +80,16 @@ def _of_ours(api: Api | None, prior: PoolView, seen: Collection[ServerName]) -> 
 
 def _with_unplanned(
     prior: PoolView, record: Record | None, fleet: Fleet, world: World
-) -> tuple[PoolView, tuple[str, ...]]:
-    """The cluster with servers that joined by a change the state was not told of, and warnings.
-    The record names them; without one, the claims on the fleet's servers do. Servers that could not
-    be asked then are a warning.
+) -> tuple[PoolView, Swept]:
+    """The cluster with servers that the state was not told of, and what others say. The record
+    names them; the claims on the fleet's servers do where there is none, and while a create has yet
+    to come to its end.
     """
-    if record is None:
-        # A cluster whose API never served has no servers but those in the state.
-        return _with_claimed(prior, fleet, world) if prior.ca_certificate else (prior, ())
-    known = replace(prior, servers={**record.members, **prior.servers})
-    # What a create has claimed since it wrote its record is in the claims alone.
-    return _with_claimed(known, fleet, world) if record.settled is None else (known, ())
+    known = {**(record.members if record else {}), **prior.servers}
+    settled = record is not None and record.settled is not None
+    swept = Swept() if settled else Swept.of(world, fleet.servers.keys() - known.keys())
+    found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
+    return replace(prior, servers={**found, **known}), swept
 
 
 def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
@@ -115,15 +116,26 @@ def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
         )
 
 
-def _with_claimed(prior: PoolView, fleet: Fleet, world: World) -> tuple[PoolView, tuple[str, ...]]:
-    swept = Swept.of(world, fleet.servers.keys() - prior.servers.keys())
-    found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
-    servers = replace(prior, servers={**found, **prior.servers})
-    if not swept.silent:
-        return servers, ()
+def _not_asked(prior: PoolView, swept: Swept) -> list[str]:
+    if not swept.silent or not prior.ca_certificate:
+        return []  # a cluster that never served has no servers but those in the state
     names = ", ".join(sorted(swept.silent))
-    said = f"{names}: not reached, and no API of {prior.name} says whether any is the cluster's."
-    return servers, (said,)
+    return [f"{names}: not reached, and no API of {prior.name} says whether any is the cluster's."]
+
+
+def _left_over(prior: PoolView, swept: Swept) -> list[str]:
+    """What is left of an earlier create, which this one took over in part alone: it was for the
+    same request.
+    """
+    requests = {claim.request for claim in swept.claims(prior.uid).values()}
+    return [
+        f"{', '.join(claims)}: claimed by an earlier create of cluster {name} (uid {uid}), which "
+        "the next create of it goes on with. To give the servers back instead: terraform import "
+        f"rpool_cluster.NAME {uid}, and destroy that."
+        for uid, name in sorted(swept.pools().items())
+        for claims in [swept.claims(uid)]
+        if uid != prior.uid and any(its.request in requests for its in claims.values())
+    ]
 
 
 def _let_go(marked: Collection[ServerName]) -> list[str]:

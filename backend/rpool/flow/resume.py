@@ -197,7 +197,9 @@ class Resume:
         return shown is not None or not any(its.probed.joined for its in pool.seen.values())
 
     def _taken_over(self, run: Run, pool: Observed, shown: Shown | None) -> None:
-        """The record first, then the claims: what is cut off in between is found by the claims."""
+        """The record first, then the claim of the server that serves it, then the others: what is
+        cut off in between is found by the claims.
+        """
         claims = pool.claims
         steps: list[Step] = []
         if shown is not None:
@@ -205,7 +207,7 @@ class Resume:
             new = replace(old, uid=self.uid, change=run.operation.change, generation=1)
             write = WriteRecord(via, claims[via].ownership, new, old.change)
             steps = [Step(write, verb="record taken over")]
-        written = frozenset(step.name for step in steps)
+            claims = {via: claims[via], **claims}
         for name, claim in claims.items():
             mine = replace(
                 claim,
@@ -216,7 +218,8 @@ class Resume:
                 session=1,
             )
             take = TakeClaim(name, mine, claim.ownership)
-            steps.append(Step(take, name, needs=written, verb="take over"))
+            needs = frozenset(step.name for step in steps[:2] if shown)
+            steps.append(Step(take, name, needs, verb="take over"))
         self.taken.update({name: claim.role for name, claim in claims.items()})
         self._carried_out(run, steps)
         self._say("goes on with what an earlier create has left", claims)

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from rpool.decide.plan.case import Case
+from rpool.decide.quorum import member_of, why_not_remove
 from rpool.errors import Bug
 from rpool.model.action import AwaitReady, Drain, Join, RemoveEtcdMember, Reset, StepDown
+from rpool.model.seen import EtcdMember
 from rpool.model.step import Step, StepName
 
 
 def check(steps: Sequence[Step], case: Case) -> None:
-    """Raises Bug when a living member may end too early, or two control planes may move at once."""
+    """Raises Bug when a living member may end too early, two control planes may move at once, or
+    etcd would lose its quorum.
+    """
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise Bug(f"a plan with two steps of one name: {sorted(names)}")
@@ -25,6 +29,20 @@ def check(steps: Sequence[Step], case: Case) -> None:
     for one, other in pairwise(moves):
         if one.name not in before[other.name] and other.name not in before[one.name]:
             raise Bug(f"{one.name} and {other.name} would move two control planes at once")
+    _check_quorum(moves, case)
+
+
+def _check_quorum(moves: Sequence[Step], case: Case) -> None:
+    """Raises Bug when etcd, as far as its members are known, would be left without its quorum."""
+    members = list((case.pool.api.etcd if case.pool.api else None) or ())
+    for step in moves:
+        if isinstance(step.action, Join) and not member_of(members, step.server, ""):
+            members.append(EtcdMember(step.name, step.server, votes=True, healthy=True))
+        if isinstance(step.action, RemoveEtcdMember):
+            leaving = member_of(members, step.action.member, step.action.address)
+            if leaving and (why := why_not_remove(members, leaving)):
+                raise Bug(f"{step.name} would cost etcd its quorum: {why}")
+            members = [its for its in members if its is not leaving]
 
 
 def _before(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
