@@ -61,9 +61,10 @@ format: setup
 bench: setup
 	$(BIN)/python -m lab.bench
 
-# The wire's generated half, from proto/.
+# The wire's generated half, from proto/; the fleet's schema for editors, from the provider's.
 generate: setup
 	sh proto/generate.sh
+	$(BIN)/python -m rpool_provider.fleet_json_schema > docs/fleet.schema.json
 
 lock:
 	$(BIN)/pip install --quiet uv

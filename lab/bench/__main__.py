@@ -194,14 +194,21 @@ terraform {
   }
 }
 provider "rpool" {
-  simulate = { servers = %d }
+  simulate {
+    servers = %d
+  }
 }
 resource "rpool_cluster" "bench" {
   name               = "bench"
   kubernetes_version = "1.36.3"
   cores              = 16
   memory             = 32
-  control_plane      = { servers = 3, endpoint = { vip = "10.0.0.250" } }
+  control_plane {
+    servers = 3
+    endpoint {
+      vip = "10.0.0.250"
+    }
+  }
 }
 """
 

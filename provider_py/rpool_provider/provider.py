@@ -18,7 +18,8 @@ from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.fleet_data_schema import FLEET_DATA
 from rpool_provider.resources.node_schema import NODE
 from rpool_provider.schema import Schema
-from rpool_provider.site_schema import SITE
+from rpool_provider.site_schema import FLEET, SITE
+from rpool_provider.wire.dynamic import converted
 from rpool_provider.wire.unknown import split
 
 if TYPE_CHECKING:
@@ -115,5 +116,6 @@ class Provider:
 
         with self._loading:
             if self._last_read is None or self._last_read[0] != config:
-                self._last_read = (config, parse_site(*split(config)))
+                typed = config | {"fleet": converted(FLEET, config["fleet"])}
+                self._last_read = (config, parse_site(*split(typed)))
             return self._last_read[1]

@@ -38,12 +38,26 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Nested attributes; on its own or as the element of a list, set or map."""
+    """Settings that belong together; on its own or as the element of a list, set or map.
+
+    One that users write is a block, so that Terraform itself refuses what is not in it; one that
+    only we set is nested attributes. `always`: the block is there also where nobody wrote it, so
+    that its defaults are in the plan.
+    """
 
     attributes: tuple[Attribute, ...]
+    always: bool = False
 
 
-Type = Primitive | List | Set | Map | Object
+class Dynamic(Enum):
+    """A value of whatever type it has: we see all of it, as it was written."""
+
+    DYNAMIC = "dynamic"
+
+
+DYNAMIC = Dynamic.DYNAMIC
+
+Type = Primitive | List | Set | Map | Object | Dynamic
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,12 @@ class Attribute:
     @property
     def configurable(self) -> bool:
         return self.required or self.optional
+
+    @property
+    def block(self) -> Object | None:
+        """The settings of a block, or of each block, that users write; None for an attribute."""
+        element = getattr(self.type, "element", self.type)
+        return element if self.configurable and isinstance(element, Object) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from rpool.model.cni import CNIS, NO_CNI
-from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, optional, required
+from rpool_provider.schema import (
+    BOOL,
+    DYNAMIC,
+    NUMBER,
+    STRING,
+    Map,
+    Object,
+    Schema,
+    optional,
+    required,
+)
 
 _SERVER = Object(
     (
@@ -24,6 +34,11 @@ _SERVER = Object(
         optional("lost", BOOL, "The hardware is gone: never picked, and a destroy lets go of it."),
     )
 )
+
+FLEET = Map(_SERVER)
+"""What `fleet` has to be. Its attribute has no type: Terraform would drop keys that a type lacks,
+and nobody would learn that `retired` is none.
+"""
 
 _SSH = Object(
     (
@@ -65,8 +80,11 @@ SITE = Schema(
         (
             optional(
                 "fleet",
-                Map(_SERVER),
-                "All servers of the site, by name. Required unless `simulate.servers` is set.",
+                DYNAMIC,
+                "All servers of the site, by name, as from `yamldecode`. Required unless "
+                "`simulate.servers` is set. Each has "
+                f"{', '.join(f'`{its.name}`' for its in _SERVER.attributes)}; any other key is an "
+                "error.",
             ),
             optional(
                 "ssh",

@@ -228,5 +228,5 @@ def node_config(cluster: Instance, server: ServerName, spec: NodeSpec) -> Values
         "cluster": cluster.values["id"],
         "server": server,
         "labels": dict(spec.labels) or None,
-        "taints": taints or None,
+        "taint": taints,
     }

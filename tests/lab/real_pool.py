@@ -73,7 +73,14 @@ class RealPool(Pool):
         self.application = f"http://{self.kubectl(ADDRESS)}/"
 
     def await_application(self) -> None:
-        wait_for("the application", 120, lambda: "hello-" in self.desk.answers(self.application))
+        try:
+            wait_for(
+                "the application", 120, lambda: "hello-" in self.desk.answers(self.application)
+            )
+        except AssertionError as error:
+            pods = self.kubectl("get pods -A -o wide")
+            events = self.kubectl("-n metallb-system get events --sort-by=.lastTimestamp")
+            raise AssertionError(f"{error}\n{pods}\n{events}") from error
 
     @contextmanager
     def taken(self, server: str, claim: Claim) -> Iterator[None]:

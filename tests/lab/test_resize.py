@@ -41,7 +41,7 @@ def budget(copies: int) -> str:
 
 
 def drain(policy: str) -> str:
-    return f'resource "rpool_cluster" "demo" {{\n  drain = {{ {policy} }}\n}}\n'
+    return f'resource "rpool_cluster" "demo" {{\n  drain {{\n    {policy}\n  }}\n}}\n'
 
 
 class TestResizing(Resizing):
@@ -58,7 +58,7 @@ class TestResizing(Resizing):
             assert not pool.tainted()
             pool.assert_members_are_settled()
             assert not [name for name in workers if EXCLUDED in pool.labels_and_taints(name)[0]]
-        with pool.also("demo_override", drain('timeout = "5s", on_timeout = "evict_anyway"')):
+        with pool.also("demo_override", drain('timeout = "5s"\n    on_timeout = "evict_anyway"')):
             pool.figure(f"shrink against a budget: {pool.apply():.1f} s")
             assert set(pool.with_role("worker")) < set(workers)
             pool.assert_settled()

@@ -50,25 +50,68 @@ def cluster(**more: Any) -> dict[str, Any]:
     }
 
 
-def complete(schema_attributes: Any, values: dict[str, Any] | None) -> Any:
-    """Every attribute of a protobuf schema, null where `values` has none: as the host sends it."""
+def complete(block: Any, values: dict[str, Any] | None) -> Any:
+    """Every attribute and block of a protobuf schema, null where `values` has none: as the host
+    sends it.
+    """
     if not isinstance(values, dict):
         return values
-    return {a.name: _complete(a, values.get(a.name)) for a in schema_attributes}
+    attributes = {a.name: _complete(a, values.get(a.name)) for a in block.attributes}
+    blocks = {b.type_name: _nested(b, values.get(b.type_name)) for b in block.block_types}
+    return attributes | blocks
+
+
+def _nested(its: Any, value: Any) -> Any:
+    if its.nesting == its.SET:
+        return [complete(its.block, item) for item in value or []]
+    if its.nesting == its.GROUP and value is None:
+        value = {}
+    return complete(its.block, value)
 
 
 def _complete(attribute: Any, value: Any) -> Any:
+    if attribute.type == b'"dynamic"' and not isinstance(value, msgpack.ExtType | None):
+        type_, plain = _dynamic(value)
+        return [json.dumps(type_).encode(), plain]
     nested = attribute.nested_type
     if not nested.attributes:
         return value
     if nested.nesting == nested.MAP and isinstance(value, dict):
-        return {key: complete(nested.attributes, item) for key, item in value.items()}
-    return complete(nested.attributes, value)
+        return {
+            key: {a.name: _complete(a, item.get(a.name)) for a in nested.attributes}
+            for key, item in value.items()
+        }
+    return value
+
+
+def _dynamic(value: Any) -> tuple[Any, Any]:
+    """The type of a value of dynamic type, in cty's JSON, and the value as it is sent."""
+    match value:
+        case None | msgpack.ExtType():
+            return "dynamic", value
+        case bool() | str():
+            return "bool" if isinstance(value, bool) else "string", value
+        case int() | float():
+            return "number", value
+        case list():
+            pairs = [_dynamic(item) for item in value]
+            return ["tuple", [type_ for type_, _ in pairs]], [plain for _, plain in pairs]
+    items = {key: _dynamic(item) for key, item in value.items()}
+    types = {key: type_ for key, (type_, _) in items.items()}
+    return ["object", types], {key: plain for key, (_, plain) in items.items()}
 
 
 def packed(schema: Any, values: dict[str, Any] | None) -> dict[str, bytes]:
     """A DynamicValue for a call, of values by a protobuf schema."""
-    return {"msgpack": msgpack.packb(complete(schema.block.attributes, values))}
+    return {"msgpack": msgpack.packb(complete(schema.block, values))}
+
+
+BLOCKS = frozenset(
+    {
+        "ssh", "mirrors", "simulate", "control_plane", "endpoint", "selector", "networking",
+        "metallb", "kubeadm", "tolerate", "drain", "timeouts", "taint",
+    }
+)  # fmt: skip
 
 
 def hcl(site: dict[str, Any], more: str = "", **clusters: dict[str, Any]) -> str:
@@ -93,7 +136,13 @@ class Expression(str):
 
 
 def _attributes(values: dict[str, Any]) -> list[str]:
-    return [f"  {name} = {_literal(value)}" for name, value in values.items()]
+    lines: list[str] = []
+    for name, value in values.items():
+        if name in BLOCKS and isinstance(value, dict):
+            lines += [f"  {name} {{", *(f"  {line}" for line in _attributes(value)), "  }"]
+        else:
+            lines.append(f"  {name} = {_literal(value)}")
+    return lines
 
 
 def _literal(value: Any) -> str:

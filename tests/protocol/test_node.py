@@ -36,7 +36,7 @@ resource "rpool_node" "{label}" {{
 
 
 LABELS = 'labels = { accelerator = "h100" }'
-TAINTS = 'taints = [{ key = "gpu", effect = "NoSchedule" }]'
+TAINTS = 'taint {\n    key    = "gpu"\n    effect = "NoSchedule"\n  }'
 
 
 def write(workspace: Workspace, more: str, **changes: Any) -> None:
@@ -118,12 +118,12 @@ def test_an_import_block_writes_a_configuration_that_needs_no_change(workspace: 
         (node(name="g9"), "the fleet has no server g9"),
         (node(name="s1"), "s1 is not reserved"),
         (node('labels = { "a b" = "c" }'), '"a b" is not a Kubernetes label key'),
-        (node('taints = [{ key = "gpu", effect = "Never" }]'), '"Never" is not one of NoSchedule'),
+        (node(TAINTS.replace("NoSchedule", "Never")), '"Never" is not one of NoSchedule'),
         (node(cluster='"batch"'), 'cluster: "batch" is not the id of a cluster'),
         (node(cluster='""'), 'cluster: "" is not the id of a cluster'),
         (node(cluster='"no such id!"'), 'cluster: "no such id!" is not the id of a cluster'),
         (node("cores = 8"), "cores is set by the provider; remove it"),
-        (node('timeouts = { create = "soon" }'), '"soon" is not a duration'),
+        (node('timeouts {\n    create = "soon"\n  }'), '"soon" is not a duration'),
     ],
 )
 def test_a_bad_node_is_one_clear_error_of_the_plan(

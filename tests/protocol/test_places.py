@@ -32,17 +32,22 @@ def shown(workspace: Workspace) -> tuple[str, str]:
         (
             {"control_plane": {"servers": 2, "endpoint": {"vip": "10.0.0.200"}}},
             "control_plane.servers: ",
-            "control_plane =",
+            "servers = 2",
         ),
         (
-            {"control_plane": {"endpoint": {"vip": "x"}}},
+            {"control_plane": {"servers": 1, "endpoint": {"vip": "x"}}},
             "control_plane.endpoint.vip: ",
-            "control_plane =",
+            'vip = "x"',
         ),
-        ({"control_plane": {"endpoint": {}}}, "control_plane.endpoint: ", "control_plane ="),
-        ({"networking": {"pod_cidr": "x"}}, "networking.pod_cidr: ", "networking ="),
-        ({"metallb": {"pools": {"a": ["x"]}}}, "metallb.pools.a.0: ", "metallb ="),
-        ({"timeouts": {"create": "soon"}}, "timeouts.create: ", "timeouts ="),
+        (
+            {"control_plane": {"servers": 1, "endpoint": {}}},
+            "endpoint needs exactly one of vip and address",
+            "endpoint {",
+        ),
+        ({"networking": {"pod_cidr": "x"}}, "networking.pod_cidr: ", "pod_cidr ="),
+        ({"metallb": {"pools": {"a": ["x"]}}}, "metallb.pools.a.0: ", "pools ="),
+        ({"timeouts": {"create": "soon"}}, "timeouts.create: ", "create ="),
+        ({"drain": {"timout": "30m"}}, "Unsupported argument", "timout ="),
         ({"servers": {"s1": {}}}, "servers is set by the provider", "servers ="),
     ],
 )
@@ -100,7 +105,10 @@ resource "rpool_node" "gpu" {
     good  = "x"
     "a b" = "x"
   }
-  taints = [{ key = "gpu", effect = "Never" }]
+  taint {
+    key    = "gpu"
+    effect = "Never"
+  }
 }
 """
     workspace.write(more=node)
@@ -109,6 +117,6 @@ resource "rpool_node" "gpu" {
     places = {lines[e["range"]["start"]["line"] - 1].strip(): e["summary"] for e in found}
     assert places == {
         '"a b" = "x"': 'labels.a b: "a b" is not a Kubernetes label key',
-        'taints = [{ key = "gpu", effect = "Never" }]': "taints.0.effect: "
+        'resource "rpool_node" "gpu" {': "taint.0.effect: "  # Terraform tells no taint from another
         '"Never" is not one of NoSchedule, PreferNoSchedule or NoExecute',
     }

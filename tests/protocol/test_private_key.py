@@ -78,7 +78,7 @@ def test_the_example_takes_a_key_from_a_variable_or_a_file(tmp_path: Path, given
     example = CHECKOUT / "examples/terraform/one-cluster"
     for path in example.glob("*.tf"):
         simulated = path.read_text().replace(
-            'provider "rpool" {', 'provider "rpool" {\n  simulate = {}'
+            'provider "rpool" {', 'provider "rpool" {\n  simulate {}'
         )
         (tmp_path / path.name).write_text(simulated)
     (tmp_path / "fleet.yaml").write_text(json.dumps(site()["fleet"]))

@@ -18,12 +18,12 @@ def test_destruction_is_planned_by_the_provider(shared: Calls) -> None:
 def test_only_the_private_key_is_sensitive(shared: Calls) -> None:
     reply = shared.plugin.call("GetProviderSchema")
 
-    def sensitive(attributes: Any) -> list[str]:
-        inner = [name for a in attributes for name in sensitive(a.nested_type.attributes)]
-        return [a.name for a in attributes if a.sensitive] + inner
+    def sensitive(block: Any) -> list[str]:
+        inner = [name for its in block.block_types for name in sensitive(its.block)]
+        return [a.name for a in block.attributes if a.sensitive] + inner
 
-    assert sensitive(reply.provider.block.attributes) == ["private_key"]
-    assert sensitive(reply.resource_schemas["rpool_cluster"].block.attributes) == []
+    assert sensitive(reply.provider.block) == ["private_key"]
+    assert sensitive(reply.resource_schemas["rpool_cluster"].block) == []
 
 
 def test_hosts_that_ask_for_identities_and_functions_get_none(shared: Calls) -> None:

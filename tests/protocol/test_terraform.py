@@ -183,8 +183,14 @@ BAD_CLUSTERS: list[tuple[Any, str]] = [
         {"control_plane": {"servers": 2, "endpoint": {"vip": "10.0.0.200"}}},
         "2 control planes are not possible",
     ),
-    ({"control_plane": {"endpoint": {}}}, "endpoint needs exactly one of vip and address"),
-    ({"control_plane": {"endpoint": {"vip": "api"}}}, '"api" is not an IPv4 address'),
+    (
+        {"control_plane": {"servers": 1, "endpoint": {}}},
+        "endpoint needs exactly one of vip and address",
+    ),
+    (
+        {"control_plane": {"servers": 1, "endpoint": {"vip": "api"}}},
+        '"api" is not an IPv4 address',
+    ),
     ({"networking": {"cni": "magic"}}, '"magic" is not one of "'),
     ({"networking": {"pod_cidr": "10.0.0.1/16"}}, "is not an IPv4 network"),
     ({"metallb": {"pools": {"a": ["10.0.0.9-10.0.0.1"]}}}, "ends before it begins"),

@@ -1,4 +1,4 @@
-"""The cluster on modelled servers: the example with `simulate = {}` and the lab's fleet."""
+"""The cluster on modelled servers: the example with `simulate {}` and the lab's fleet."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ModelledPool(Pool):
         main_file = folder / "main.tf"
         text = main_file.read_text()
         main_file.write_text(
-            text.replace('provider "rpool" {', 'provider "rpool" {\n  simulate = {}')
+            text.replace('provider "rpool" {', 'provider "rpool" {\n  simulate {}')
         )
         (folder / "key").write_text(PRIVATE_KEY)
         fleet = servers(count, NETWORK)

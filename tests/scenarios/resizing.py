@@ -26,12 +26,10 @@ resource "rpool_node" "extra" {
   cluster = rpool_cluster.demo.id
   server  = "r3u08"
   labels  = { "example.org/kind" = "extra" }
-  taints  = [{ key = "extra", effect = "NoSchedule" }]
-}
-"""
-NO_METALLB = """
-resource "rpool_cluster" "demo" {
-  metallb = null
+  taint {
+    key    = "extra"
+    effect = "NoSchedule"
+  }
 }
 """
 RECORDS = {"record applying", "record settled"}
@@ -46,8 +44,17 @@ resource "rpool_cluster" "second" {
   kubernetes_version = var.kubernetes_version
   cores              = var.second
   memory             = 2 * var.second
-  control_plane      = { servers = 1, endpoint = { vip = "NETWORK.201" } }
-  kubeadm            = var.kubeadm
+  control_plane {
+    servers = 1
+    endpoint {
+      vip = "NETWORK.201"
+    }
+  }
+  kubeadm {
+    kubelet                 = var.kubeadm.kubelet
+    kube_proxy              = var.kubeadm.kube_proxy
+    ignore_preflight_errors = var.kubeadm.ignore_preflight_errors
+  }
 }
 """
 
@@ -137,9 +144,10 @@ class Resizing:
         assert done.steps == {"metallb pools"} | RECORDS
 
     def test_metallb_goes_and_comes_back(self, pool: Pool) -> None:
-        with pool.also("demo_override", NO_METALLB):
-            without = pool.apply()
-            assert not pool.announces()
+        pool.write(service_addresses=None)
+        without = pool.apply()
+        assert not pool.announces()
+        pool.forget("service_addresses")
         again = pool.apply()
         pool.await_application()
         pool.figure(f"MetalLB: out {without:.1f} s, in {again:.1f} s")

@@ -48,7 +48,7 @@ NODE = {
     "cluster": "0863513a",
     "server": "r1u04",
     "labels": {"disk": "nvme"},
-    "taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}],
+    "taint": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}],
 }
 CONFIGURATIONS: dict[str, tuple[Callable[[Any], object], dict[str, Any]]] = {
     "provider": (parse_site, FULL_SITE),

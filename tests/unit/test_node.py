@@ -26,7 +26,7 @@ from rpool.model.server import Fleet, Role
 from rpool.model.view import Condition, PoolView
 from rpool_provider.resources.node import _PLACE, Node
 from rpool_provider.resources.node_schema import NODE
-from rpool_provider.resources.resource import Held
+from rpool_provider.resources.resource import Held, Values
 from rpool_provider.wire.unknown import Unknown
 
 GPU = NodeSpec({"accelerator": "h100"}, (Taint("gpu", "true", "NoSchedule"),))
@@ -271,7 +271,7 @@ def cut_off_end(after: type[act.Action]) -> tuple[Stage, PoolView, NodeRequest]:
 def state_of(view: PoolView) -> Held:
     values = dict.fromkeys(attribute.name for attribute in NODE.root.attributes)
     place = {"address": "10.0.1.18", "zone": "rack3", "cores": 8, "memory": 16}
-    labels = {"labels": dict(GPU.labels), "taints": [vars_of(its) for its in GPU.taints]}
+    labels = {"labels": dict(GPU.labels), "taint": [vars_of(its) for its in GPU.taints]}
     names = {"cluster": view.uid, "server": SERVER, "id": f"{view.uid}/{SERVER}"}
     return Held({**values, **place, **labels, **names})
 
@@ -329,7 +329,7 @@ def test_a_node_that_is_half_in_or_half_out_is_an_update_that_puts_it_in(
     assert state.values is not None
     config = {n: v for n, v in state.values.items() if n not in ("id", *_PLACE)}
     config |= dict.fromkeys(("id", *_PLACE))
-    config |= {"labels": dict(GPU.labels), "taints": [vars_of(its) for its in GPU.taints]}
+    config |= {"labels": dict(GPU.labels), "taint": [vars_of(its) for its in GPU.taints]}
     plan = Node().plan(state, config, stage.site)
     assert plan.values is not None
     assert isinstance(plan.values["zone"], Unknown)
@@ -430,12 +430,12 @@ def test_a_node_stays_while_its_cluster_may_only_be_out_of_reach() -> None:
 
 def test_a_label_that_is_null_stays_as_it_was_written() -> None:
     stage, view, _ = made()
-    values = {
+    values: Values = {
         "cluster": view.uid,
         "server": SERVER,
         "id": f"{view.uid}/{SERVER}",
         "labels": {"a": "1", "b": None},
-        "taints": None,
+        "taint": [],
         "timeouts": None,
     }
     created = Node().create(Held(values), stage.site, threading.Event()).held

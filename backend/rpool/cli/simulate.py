@@ -20,7 +20,7 @@ _NAMES_SHOWN = 12
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`; each verb yields the lines to print."""
-    about = 'The servers of a simulated site (provider "rpool" { simulate = ... }).'
+    about = 'The servers of a simulated site (provider "rpool" { simulate { } }).'
     parser = commands.add_parser("simulate", help=about, description=about)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     lose = verbs.add_parser("lose", help="take a server's power, as when its hardware dies")

@@ -55,6 +55,9 @@ class _Server(Model):
         )
 
 
+SERVER_SETTINGS = tuple(_Server.model_fields)
+
+
 class _Ssh(Model):
     private_key: Annotated[str, AfterValidator(check_private_key)]
     user: Annotated[

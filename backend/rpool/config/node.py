@@ -45,10 +45,10 @@ class _Node(Model):
     ]
     server: values.Name63
     labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)
-    taints: list[_Taint] = Field(default_factory=list)
+    taint: list[_Taint] = Field(default_factory=list)
 
     def build(self) -> NodeRequest:
-        taints = tuple(Taint(t.key, t.value, t.effect) for t in self.taints)
+        taints = tuple(Taint(t.key, t.value, t.effect) for t in self.taint)
         return NodeRequest(self.cluster, self.server, NodeSpec(self.labels, taints))
 
 
@@ -58,9 +58,9 @@ def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Nod
     if model is None:
         return None
     seen: set[tuple[str, str]] = set()
-    for taint in model.taints:
+    for taint in model.taint:
         if (taint.key, taint.effect) in seen:
             summary = f"two taints have the key {taint.key} and the effect {taint.effect}"
-            raise SpecError([Problem(("taints",), summary, "A node has one of these at most.")])
+            raise SpecError([Problem(("taint",), summary, "A node has one of these at most.")])
         seen.add((taint.key, taint.effect))
     return model.build()

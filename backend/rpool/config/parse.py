@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rpool.config.models import PoolModel, SiteModel
+from rpool.config.models import SERVER_SETTINGS, PoolModel, SiteModel
 from rpool.errors import Path, Problem, SpecError
 from rpool.model import pool, site
 from rpool.model.secret import may_be_key
@@ -19,12 +20,23 @@ M = TypeVar("M", bound=BaseModel)
 
 def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> site.SiteConfig | None:
     """The site in a provider block, or None while too much of it is unknown. Raises SpecError."""
+    _raise_if(list(_null_servers(config)))
     model = checked(SiteModel, config, unknown)
     if model is None or any(path[0] in _SERVERS for path in unknown):
         return None
     _raise_if(list(_which_servers(model)))
     _raise_if([*_shared(model, "address"), *_shared(model, "host_key"), *_keyless(model)])
     return model.build()
+
+
+def _null_servers(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Null is "not set" everywhere else; a server without anything is a mistake."""
+    fleet = config.get("fleet")
+    for name, its in fleet.items() if isinstance(fleet, Mapping) else ():
+        if its is None:
+            where: Path = ("fleet",) if may_be_key(name) else ("fleet", name)
+            summary = f"{'.'.join(map(str, where))} has no settings: it is null"
+            yield Problem(where, summary, "Give its address, cores, memory and zone.")
 
 
 _SERVERS = frozenset({"fleet", "ssh", "simulate"})
@@ -39,25 +51,25 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
             ("fleet",),
             "fleet is required" if model.ssh else "this provider block has no servers",
             "Your own servers: set fleet and ssh. Modelled ones, to learn and to test: set "
-            "simulate = { servers = 12 } instead.",
+            "simulate { servers = 12 } instead.",
         )
     elif simulate is None and model.ssh is None:
         yield Problem(
             ("ssh",),
             "ssh is required",
-            "It says how the servers in fleet are reached. To model them instead: simulate = {}.",
+            "It says how the servers in fleet are reached. To model them instead: simulate {}.",
         )
     elif simulate is not None and simulate.servers is None and model.fleet is None:
         yield Problem(
             ("simulate",),
             "simulate has no servers to model",
-            "Say how many, as in simulate = { servers = 12 }, or declare them in fleet.",
+            "Say how many, as in simulate { servers = 12 }, or declare them in fleet.",
         )
     elif simulate is not None and simulate.servers is not None and model.fleet is not None:
         yield Problem(
             ("simulate", "servers"),
             "simulate.servers and fleet exclude each other",
-            "simulate = {} models the servers in fleet; without fleet, simulate.servers says how "
+            "simulate {} models the servers in fleet; without fleet, simulate.servers says how "
             "many there are.",
         )
 
@@ -168,9 +180,33 @@ def _problem(details: ErrorDetails) -> Problem:
         case "too_short":
             summary = f"{where} must not be empty"
         case "extra_forbidden":
-            summary = f"{where} is not a known attribute"
-        case "int_type" | "int_from_float":
-            summary = f"{where} must be a whole number"
+            return Problem(path, f"{where} is no setting", _meant(path))
+        case kind if kind in _KINDS:
+            summary = f"{where} must be {_KINDS[kind]}"
         case _:
             summary = f"{where}: {details['msg']}"
-    return Problem(path, summary)
+    hint = _FLEET_HINT if path == ("fleet",) and details["type"] == "dict_type" else ""
+    return Problem(path, summary, hint)
+
+
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map of settings",
+}
+_FLEET_HINT = 'From a file: fleet = yamldecode(file("fleet.yaml")). Its keys are names of servers.'
+
+
+def _meant(path: Path) -> str:
+    """What may have been meant by a setting that a server does not have. (What a block does not
+    have Terraform itself refuses.)
+    """
+    if path[:1] != ("fleet",) or len(path) != len(("fleet", "server", "setting")):
+        return ""
+    near = get_close_matches(str(path[-1]), SERVER_SETTINGS, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return f"{meant}A server has: {', '.join(SERVER_SETTINGS)}."

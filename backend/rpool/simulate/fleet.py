@@ -1,4 +1,4 @@
-"""A fleet that nobody had to write down: what `simulate = { servers = 12 }` stands for.
+"""A fleet that nobody had to write down: what `simulate { servers = 12 }` stands for.
 
 It depends on nothing but the number, and a longer fleet begins with a shorter one, so that raising
 the number adds servers and changes none.

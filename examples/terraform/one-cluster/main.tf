@@ -10,11 +10,15 @@ terraform {
 
 provider "rpool" {
   fleet = yamldecode(file(var.fleet_file))
-  ssh = {
+  ssh {
     user        = var.ssh_user
     private_key = var.ssh_key != null ? var.ssh_key : file(var.ssh_key_file)
   }
-  mirrors = var.mirrors
+  mirrors {
+    packages  = var.mirrors.packages
+    images    = var.mirrors.images
+    manifests = var.mirrors.manifests
+  }
 }
 
 resource "rpool_cluster" "demo" {
@@ -23,12 +27,25 @@ resource "rpool_cluster" "demo" {
   cores              = var.cores
   memory             = var.memory
 
-  control_plane = {
-    servers  = var.control_planes
-    endpoint = { vip = var.api_vip }
+  control_plane {
+    servers = var.control_planes
+    endpoint {
+      vip = var.api_vip
+    }
   }
-
-  selector = var.selector
-  metallb  = { pools = { default = var.service_addresses } }
-  kubeadm  = var.kubeadm
+  selector {
+    zones  = var.selector.zones
+    labels = var.selector.labels
+  }
+  kubeadm {
+    kubelet                 = var.kubeadm.kubelet
+    kube_proxy              = var.kubeadm.kube_proxy
+    ignore_preflight_errors = var.kubeadm.ignore_preflight_errors
+  }
+  dynamic "metallb" {
+    for_each = var.service_addresses == null ? [] : [var.service_addresses]
+    content {
+      pools = { default = metallb.value }
+    }
+  }
 }

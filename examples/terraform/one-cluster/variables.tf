@@ -29,7 +29,8 @@ variable "mirrors" {
     images    = optional(string)
     manifests = optional(string)
   })
-  default     = null
+  default     = {}
+  nullable    = false
   description = "Where packages, images and manifests come from at a site without internet access."
 }
 
@@ -61,7 +62,8 @@ variable "selector" {
     zones  = optional(set(string))
     labels = optional(map(string))
   })
-  default     = null
+  default     = {}
+  nullable    = false
   description = "Which servers may be picked; all of the fleet unless set."
 }
 
@@ -72,7 +74,7 @@ variable "api_vip" {
 
 variable "service_addresses" {
   type        = list(string)
-  description = "Free ranges in the servers' network, for Services of type LoadBalancer."
+  description = "Free ranges in the servers' network, for Services of type LoadBalancer; null: no MetalLB."
 }
 
 variable "kubeadm" {
@@ -81,6 +83,7 @@ variable "kubeadm" {
     kube_proxy              = optional(string)
     ignore_preflight_errors = optional(list(string))
   })
-  default     = null
+  default     = {}
+  nullable    = false
   description = "Only where a site must say more to kubeadm, such as yamlencode({ ... }) for kubelet."
 }

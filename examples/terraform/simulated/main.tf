@@ -12,7 +12,9 @@ terraform {
 }
 
 provider "rpool" {
-  simulate = { servers = 12 } # r1u01 to r3u04: 4/16, 16/64 and 32/128 cores/GiB, in three racks
+  simulate {
+    servers = 12 # r1u01 to r3u04: 4/16, 16/64 and 32/128 cores/GiB, in three racks
+  }
 }
 
 variable "cores" {
@@ -27,9 +29,11 @@ resource "rpool_cluster" "batch" {
   cores              = var.cores
   memory             = 4 * var.cores # GiB
 
-  control_plane = {
-    servers  = 3
-    endpoint = { vip = "10.0.1.200" }
+  control_plane {
+    servers = 3
+    endpoint {
+      vip = "10.0.1.200"
+    }
   }
 }
 

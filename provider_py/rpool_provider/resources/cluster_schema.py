@@ -38,7 +38,7 @@ _ENDPOINT = Object(
 
 _CONTROL_PLANE = Object(
     (
-        defaulted("servers", NUMBER, 1, "How many servers run it: 1, 3, 5 or 7. Default 1."),
+        required("servers", NUMBER, "How many servers run it: 1, 3, 5 or 7."),
         required("endpoint", _ENDPOINT, "Where the API is found.", replaces=True),
     )
 )
@@ -59,7 +59,8 @@ _NETWORKING_DEFAULTS = {
 _INSTALLED_CNIS = ", ".join(f"`{name}`" for name in CNIS if name != NO_CNI)
 
 _NETWORKING = Object(
-    tuple(
+    always=True,
+    attributes=tuple(
         defaulted(
             name,
             STRING,
@@ -72,7 +73,7 @@ _NETWORKING = Object(
             ("service_cidr", "Addresses of services."),
             ("cni", f"{_INSTALLED_CNIS}, or `{NO_CNI}` to install one yourself."),
         )
-    )
+    ),
 )
 
 _METALLB = Object(
@@ -142,9 +143,7 @@ CLUSTER = Schema(
             optional("tolerate", _TOLERATE, "Which loss `cores` and `memory` must outlast."),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
             optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),
-            defaulted(
-                "networking", _NETWORKING, _NETWORKING_DEFAULTS, "Networks inside the cluster."
-            ),
+            optional("networking", _NETWORKING, "Networks inside the cluster."),
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
             optional("drain", _DRAIN, "How servers are drained before they leave."),
             defaulted(

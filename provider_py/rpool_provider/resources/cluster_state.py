@@ -78,8 +78,12 @@ def remains(view: PoolView) -> dict[str, Any]:
     """The state of a cluster that was never made to the end: enough to destroy it."""
     blank: dict[str, Any] = {attribute.name: None for attribute in CLUSTER.root.attributes}
     endpoint = {"vip": None, "address": None}
-    control_plane = {"servers": len(view.control_planes), "endpoint": endpoint}
-    return with_view(blank | {"control_plane": control_plane, "deletion_protection": False}, view)
+    blank |= {
+        "control_plane": {"servers": len(view.control_planes), "endpoint": endpoint},
+        "networking": {"pod_cidr": None, "service_cidr": None, "cni": None},
+        "deletion_protection": False,
+    }
+    return with_view(blank, view)
 
 
 def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:

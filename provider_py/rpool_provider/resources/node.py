@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rpool.api import NodeRequest, Site
     from rpool.model.pool import NodeSpec
 
-_REQUEST = ("cluster", "server", "labels", "taints")
+_REQUEST = ("cluster", "server", "labels", "taint")
 _PLACE = ("address", "zone", "cores", "memory")
 
 _INCOMPLETE = b'{"incomplete":true}'
@@ -207,7 +207,7 @@ def _as_observed(values: Values, spec: NodeSpec) -> Values:
     """Labels and taints in Terraform's words; what is not set, or as it was written, stays so."""
     null = {key: None for key, value in (values["labels"] or {}).items() if value is None}
     labels = {**null, **spec.labels} or (None if values["labels"] is None else {})
-    written = {(t["key"], t["value"] or "", t["effect"]): t for t in values["taints"] or ()}
+    written = {(t["key"], t["value"] or "", t["effect"]): t for t in values["taint"] or ()}
     taints = [
         written.get(
             (its.key, its.value, its.effect),
@@ -215,4 +215,4 @@ def _as_observed(values: Values, spec: NodeSpec) -> Values:
         )
         for its in spec.taints
     ]
-    return {"labels": labels, "taints": taints or (None if values["taints"] is None else [])}
+    return {"labels": labels, "taint": taints}

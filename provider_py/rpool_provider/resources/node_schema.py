@@ -38,7 +38,7 @@ NODE = Schema(
                 "server", STRING, "A server of the fleet with `reserved = true`.", replaces=True
             ),
             optional("labels", Map(STRING), "Labels of its node."),
-            optional("taints", Set(_TAINT), "Taints of its node, from its first moment on."),
+            optional("taint", Set(_TAINT), "A taint of its node, from its first moment on."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),
             computed("id", STRING, "`CLUSTER/SERVER`."),
             computed("address", STRING, "Its address in the fleet."),

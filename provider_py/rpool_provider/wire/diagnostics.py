@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rpool.errors import Path
 from rpool_provider.diagnostic import Diagnostic
-from rpool_provider.schema import List, Map, Object, Type
+from rpool_provider.schema import Dynamic, List, Map, Object, Type
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 _Step = pb.AttributePath.Step
@@ -18,7 +18,7 @@ def encode(diagnostics: Iterable[Diagnostic], root: Type) -> list[pb.Diagnostic]
 
 def _one(diagnostic: Diagnostic, root: Type) -> pb.Diagnostic:
     whole = path(diagnostic.path, root).steps
-    shown = whole[: _shown(whole)]
+    shown = whole[: _shown(diagnostic.path, root)]
     message = pb.Diagnostic(
         severity=pb.Diagnostic.ERROR if diagnostic.is_error else pb.Diagnostic.WARNING,
         summary=diagnostic.summary,
@@ -31,12 +31,25 @@ def _one(diagnostic: Diagnostic, root: Type) -> pb.Diagnostic:
     return message
 
 
-def _shown(steps: Sequence[pb.AttributePath.Step]) -> int:
-    """How many steps of a path Terraform can turn into a line: those to an attribute of the block,
-    or to a key that is written there. From any longer path it shows the block's first line.
+def _shown(steps: Path, root: Type) -> int:
+    """How many steps of a path Terraform can turn into a line: those through blocks, to an
+    attribute of the last one, and to a key that is written there. From any longer path it shows the
+    first line of the resource.
     """
-    keyed = len(steps) > 1 and steps[1].WhichOneof("selector") == "element_key_string"
-    return 2 if keyed else 1
+    type_, count = root, 0
+    for step in steps:
+        match type_:
+            case Object(attributes):
+                found = next((its for its in attributes if its.name == step), None)
+                if found is None:
+                    break
+                count += 1
+                if found.block is None:
+                    return count + isinstance(found.type, Map | Dynamic)
+                type_ = found.type
+            case _:
+                break
+    return count
 
 
 def _with_path(diagnostic: Diagnostic) -> str:
@@ -64,6 +77,9 @@ def path(steps: Path, root: Type) -> pb.AttributePath:
             case Map(element):
                 message.steps.append(_Step(element_key_string=str(step)))
                 type_ = element
+            case Dynamic():
+                message.steps.append(_Step(element_key_string=str(step)))
+                break
             case List(element) if isinstance(step, int):
                 message.steps.append(_Step(element_key_int=step))
                 type_ = element

@@ -6,20 +6,53 @@ import json
 from typing import Any
 
 from rpool.errors import Bug
-from rpool_provider.schema import Attribute, List, Map, Object, Primitive, Schema, Set, Type
+from rpool_provider.schema import (
+    Attribute,
+    Dynamic,
+    List,
+    Map,
+    Object,
+    Primitive,
+    Schema,
+    Set,
+    Type,
+)
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 _Nesting = pb.Schema.Object.NestingMode
+_Blocks = pb.Schema.NestedBlock.NestingMode
 
 
 def encode(schema: Schema) -> pb.Schema:
-    block = pb.Schema.Block(
-        version=schema.version,
-        attributes=[_attribute(attribute) for attribute in schema.root.attributes],
-        description=schema.description,
+    block = _block(schema.root, schema.description)
+    block.version = schema.version
+    return pb.Schema(version=schema.version, block=block)
+
+
+def _block(its: Object, description: str) -> pb.Schema.Block:
+    return pb.Schema.Block(
+        description=description,
+        attributes=[_attribute(a) for a in its.attributes if a.block is None],
+        block_types=[_nested_block(a, a.block) for a in its.attributes if a.block is not None],
         description_kind=pb.MARKDOWN,
     )
-    return pb.Schema(version=schema.version, block=block)
+
+
+def _nested_block(attribute: Attribute, its: Object) -> pb.Schema.NestedBlock:
+    exactly = int(attribute.required)
+    return pb.Schema.NestedBlock(
+        type_name=attribute.name,
+        block=_block(its, attribute.description),
+        nesting=_block_nesting(attribute.type),
+        min_items=exactly,
+        max_items=exactly,
+    )
+
+
+def _block_nesting(type_: Type) -> pb.Schema.NestedBlock.NestingMode:
+    if isinstance(type_, Object):
+        return _Blocks.GROUP if type_.always else _Blocks.SINGLE
+    return {List: _Blocks.LIST, Set: _Blocks.SET, Map: _Blocks.MAP}[type(type_)]
 
 
 def _attribute(attribute: Attribute) -> pb.Schema.Attribute:
@@ -58,7 +91,7 @@ def _nested(type_: Type) -> pb.Schema.Object | None:
 def _type(type_: Type) -> Any:
     """A type in cty's JSON: `"string"`, `["map", "string"]`."""
     match type_:
-        case Primitive():
+        case Primitive() | Dynamic():
             return type_.value
         case List(element):
             return ["list", _type(element)]

@@ -6,27 +6,25 @@
     map, object    dict
     null           None
     unknown        Unknown
+    dynamic        the value itself, by its own type
 
-A number that is not whole goes back as decimal text: that is how Terraform reads it from
-configuration and from state, so 0.1 stays the same number on both sides. Whoever sends a value that
+Whoever sends a value that
 does not have its type gets a `Malformed` that names the place, and never the value.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import msgpack
 
 from rpool.errors import Bug, Path
-from rpool_provider.schema import List, Map, Object, Primitive, Set, Type
+from rpool_provider.schema import Dynamic, List, Map, Object, Primitive, Set, Type
+from rpool_provider.wire import dynamic, numbers
 from rpool_provider.wire.unknown import Unknown
 
 _PLAIN_UNKNOWN = msgpack.ExtType(0, b"\x00")
 _REFINED = 12
-_INTEGERS = range(-(2**63), 2**64)
-"""What msgpack can hold; anything beyond goes as text."""
 
 
 class Malformed(Bug):
@@ -39,11 +37,11 @@ class Malformed(Bug):
 
 def decode(type_: Type, data: bytes) -> Any:
     raw = msgpack.unpackb(data, ext_hook=_unknown, strict_map_key=False)
-    return _convert(type_, raw, _number_in, ())
+    return _convert(type_, raw, numbers.read, ())
 
 
 def encode(type_: Type, value: Any) -> bytes:
-    packed: bytes = msgpack.packb(_convert(type_, value, _number_out, ()), default=_ext)
+    packed: bytes = msgpack.packb(_convert(type_, value, numbers.written, ()), default=_ext)
     return packed
 
 
@@ -63,6 +61,8 @@ def _convert(type_: Type, value: Any, number: Any, path: Path) -> Any:
     if value is None or isinstance(value, Unknown):
         return value
     match type_:
+        case Dynamic():
+            return dynamic.decoded(value)  # only configurations have such, and none goes back
         case Primitive():
             return _primitive(type_, value, number, path)
         case List(element) | Set(element):
@@ -91,35 +91,3 @@ def _primitive(type_: Primitive, value: Any, number: Any, path: Path) -> Any:
     if not isinstance(value, str if type_ is Primitive.STRING else bool):
         raise Malformed(path, f"a {type_.value}", value)
     return value
-
-
-def _number_in(value: Any) -> Any:
-    """An int where the number is whole. Raises TypeError, ValueError, ArithmeticError."""
-    if isinstance(value, str):
-        return _number_from_text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError("not a number")
-    return int(value) if math.isfinite(value) and value == int(value) else value
-
-
-def _number_from_text(text: str) -> Any:
-    from decimal import Decimal  # seldom needed, and not quick to load
-
-    number = Decimal(text)
-    return int(number) if number == number.to_integral_value() else number
-
-
-def _number_out(value: Any) -> Any:
-    if isinstance(value, str | bool):
-        raise TypeError("not a number")
-    if not math.isfinite(value):
-        return float(value)
-    if value == int(value):
-        return int(value) if int(value) in _INTEGERS else str(int(value))
-    return _decimal_text(value)
-
-
-def _decimal_text(value: Any) -> str:
-    from decimal import Decimal
-
-    return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")

@@ -39,6 +39,8 @@ def _complete(type_: Object, values: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for attribute in type_.attributes:
         value = values.get(attribute.name)
+        if isinstance(attribute.type, Object) and attribute.type.always:
+            value = value or {}
         if isinstance(attribute.type, Object) and isinstance(value, dict):
             value = _complete(attribute.type, value)
         found[attribute.name] = value

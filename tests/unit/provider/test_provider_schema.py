@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from rpool_provider.schema import (
     Schema,
     Set,
     Type,
+    computed,
     optional,
     required,
 )
@@ -66,14 +68,39 @@ def test_the_provider_block_computes_nothing() -> None:
     assert not any(attribute.computed for _, attribute in attributes(SITE.root))
 
 
-def test_nested_attributes_carry_their_nesting() -> None:
-    point = Object((required("x", STRING, "X."),))
+POINT = Object((required("x", STRING, "X."),))
+
+
+def test_what_users_write_is_a_block_so_that_terraform_refuses_what_is_not_in_it() -> None:
     root = Object(
         (
-            optional("one", point, ""),
-            optional("many", List(point), ""),
-            optional("some", Set(point), ""),
-            optional("named", Map(point), ""),
+            required("one", POINT, ""),
+            optional("always", replace(POINT, always=True), ""),
+            optional("many", List(POINT), ""),
+            optional("some", Set(POINT), ""),
+            optional("named", Map(POINT), ""),
+        )
+    )
+    encoded = schemas.encode(Schema(root, "")).block
+    modes = pb.Schema.NestedBlock.NestingMode
+    assert not encoded.attributes
+    assert [(its.nesting, its.min_items, its.max_items) for its in encoded.block_types] == [
+        (modes.SINGLE, 1, 1),
+        (modes.GROUP, 0, 0),
+        (modes.LIST, 0, 0),
+        (modes.SET, 0, 0),
+        (modes.MAP, 0, 0),
+    ]
+    assert all(its.block.attributes[0].name == "x" for its in encoded.block_types)
+
+
+def test_what_we_alone_set_is_nested_attributes() -> None:
+    root = Object(
+        (
+            computed("one", POINT, ""),
+            computed("many", List(POINT), ""),
+            computed("some", Set(POINT), ""),
+            computed("named", Map(POINT), ""),
         )
     )
     encoded = schemas.encode(Schema(root, "")).block.attributes
@@ -95,4 +122,4 @@ def test_plain_types_are_written_as_terraform_reads_them() -> None:
 
 def test_objects_deeper_than_one_collection_are_refused() -> None:
     with pytest.raises(Bug):
-        schemas.encode(Schema(Object((optional("a", Map(List(Object(()))), ""),)), ""))
+        schemas.encode(Schema(Object((computed("a", Map(List(Object(()))), ""),)), ""))

@@ -7,17 +7,29 @@ import pytest
 from rpool.errors import Bug, CommandFailed, Path, Problem, SpecError
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic, warning
-from rpool_provider.schema import NUMBER, STRING, List, Map, Object, Set, optional
+from rpool_provider.schema import (
+    DYNAMIC,
+    NUMBER,
+    STRING,
+    List,
+    Map,
+    Object,
+    Set,
+    computed,
+    optional,
+)
 from rpool_provider.wire import diagnostics
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 SERVER = Object((optional("cores", NUMBER, ""),))
 ROOT = Object(
     (
-        optional("fleet", Map(SERVER), ""),
+        optional("fleet", DYNAMIC, ""),
+        computed("servers", Map(SERVER), ""),
         optional("pools", Map(List(STRING)), ""),
         optional("zones", Set(STRING), ""),
         optional("taints", List(SERVER), ""),
+        optional("taint", Set(SERVER), ""),
         optional("one", SERVER, ""),
     )
 )
@@ -39,8 +51,12 @@ def steps(path: Path) -> list[tuple[str, str | int]]:
         (("fleet",), [("attribute_name", "fleet")]),
         (
             ("fleet", "s1", "cores"),
+            [("attribute_name", "fleet"), ("element_key_string", "s1")],
+        ),
+        (
+            ("servers", "s1", "cores"),
             [
-                ("attribute_name", "fleet"),
+                ("attribute_name", "servers"),
                 ("element_key_string", "s1"),
                 ("attribute_name", "cores"),
             ],
@@ -67,8 +83,8 @@ def test_a_path_into_a_set_ends_at_the_set(path: Path) -> None:
 
 
 def test_a_path_that_the_schema_does_not_have_ends_where_it_leaves_it() -> None:
-    assert steps(("fleet", "s1", "colour", "hue")) == [
-        ("attribute_name", "fleet"),
+    assert steps(("servers", "s1", "colour", "hue")) == [
+        ("attribute_name", "servers"),
         ("element_key_string", "s1"),
     ]
 
@@ -89,7 +105,8 @@ def test_a_diagnostic_about_the_whole_has_no_attribute() -> None:
         (("pools", "a", 0), ["pools", "a"], "pools.a.0: is bad"),
         (("zones", 0), ["zones"], "zones.0: is bad"),
         (("taints", 1, "cores"), ["taints"], "taints.1.cores: is bad"),
-        (("one", "cores"), ["one"], "one.cores: is bad"),
+        (("taint", 0, "cores"), ["taint"], "taint.0.cores: is bad"),
+        (("one", "cores"), ["one", "cores"], "is bad"),
         (("moon",), [], "moon: is bad"),
     ],
 )

@@ -1,0 +1,79 @@
+"""Values of whatever type they have: with their own type beside them, in cty's JSON.
+
+Such a value comes as it was written. What Terraform does with a value whose type is declared
+(the text "16" becomes the number 16) is done here, by `converted`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from rpool.errors import Bug
+from rpool_provider.schema import BOOL, NUMBER, STRING, List, Map, Object, Primitive, Set, Type
+from rpool_provider.wire import numbers
+from rpool_provider.wire.unknown import Unknown
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+
+
+def decoded(raw: Any) -> Any:
+    """The value in what the wire has: its type's JSON, and itself."""
+    if not isinstance(raw, list) or len(raw) != 2:
+        raise Bug("a value of dynamic type came without its type")
+    return _decoded(json.loads(raw[0]), raw[1])
+
+
+def _decoded(type_: Any, value: Any) -> Any:
+    if value is None or isinstance(value, Unknown):
+        return value
+    match type_:
+        case "dynamic":
+            return decoded(value)
+        case "number":
+            return numbers.read(value)
+        case ["list" | "set", element]:
+            return [_decoded(element, item) for item in value]
+        case ["tuple", elements]:
+            pairs = zip(elements, value, strict=True)
+            return [_decoded(element, item) for element, item in pairs]
+        case ["map", element]:
+            return {key: _decoded(element, item) for key, item in value.items()}
+        case ["object", attributes, *_]:
+            return {key: _decoded(attributes[key], item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def converted(type_: Type, value: Any) -> Any:
+    """`value` as an attribute of that type would have it. What cannot be converted, and what the
+    type does not have, stays as it is: whoever checks the value says so.
+    """
+    match type_, value:
+        case (Primitive(), _):
+            return _primitive(type_, value)
+        case (Map(element), dict()):
+            return {key: converted(element, item) for key, item in value.items()}
+        case (List(element) | Set(element), list()):
+            return [converted(element, item) for item in value]
+        case (Object(attributes), dict()):
+            types: dict[str, Type] = {its.name: its.type for its in attributes}
+            return {
+                key: converted(types[key], item) if key in types else item
+                for key, item in value.items()
+            }
+        case _:
+            return value
+
+
+def _primitive(type_: Primitive, value: Any) -> Any:
+    if type_ is STRING and isinstance(value, bool):
+        return str(value).lower()
+    if type_ is STRING and not isinstance(value, str | dict | list | Unknown | None):
+        return str(value)  # of a number
+    if type_ is BOOL and value in ("true", "false"):
+        return value == "true"
+    if type_ is NUMBER and isinstance(value, str) and _NUMBER.fullmatch(value):
+        return numbers.from_text(value)
+    return value
