@@ -79,18 +79,7 @@ class Change(Goal):
         roles = self.desired.roles if self.desired and self.eye.one is None else {}
         pinned = self.desired.pinned if self.desired else {}
         new = {n: Member.of(servers[n], r) for n, r in roles.items() if n not in pinned}
-        return PoolView(
-            uid=prior.uid,
-            name=prior.name,
-            kubernetes_version=prior.kubernetes_version,
-            cores=prior.cores,
-            memory_gib=prior.memory_gib,
-            condition=Condition.INCOMPLETE,
-            endpoint=prior.endpoint,
-            vip=prior.vip,
-            ca_certificate=prior.ca_certificate,
-            servers={**new, **prior.servers},
-        )
+        return replace(prior, condition=Condition.INCOMPLETE, servers={**new, **prior.servers})
 
 
 def carry_through(goal: Change, attempt: Attempt) -> PoolView:
