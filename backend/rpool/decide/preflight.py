@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Container, Iterator, Mapping, Sequence
 from statistics import median
 
+from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import Server, ServerName
@@ -47,21 +48,20 @@ def why_not_usable(server: Server, probed: Probed) -> str | None:
 
 def findings(
     spec: PoolSpec,
-    seen: Mapping[ServerName, Probed],
-    clocks: Mapping[ServerName, ClockSeen],
+    seen: Mapping[ServerName, Sighting],
     members: Container[ServerName] = (),
 ) -> list[str]:
     """Sentences about what is wrong among the servers that were picked together; `members` of the
     pool, which have its routes and perhaps its address, are only compared with the others.
     """
-    fresh = {name: probed for name, probed in seen.items() if name not in members}
-    return [*_clocks(clocks), *_twins(seen), *_routes(spec, fresh), *_vip(spec, fresh)]
+    everybody = {name: its.probed for name, its in sorted(seen.items())}
+    fresh = {name: probed for name, probed in everybody.items() if name not in members}
+    clocks = {name: its.clock for name, its in seen.items()}
+    return [*_clocks(clocks), *_twins(everybody), *_routes(spec, fresh), *_vip(spec, fresh)]
 
 
 def odd_ones(
-    seen: Mapping[ServerName, Probed],
-    clocks: Mapping[ServerName, ClockSeen],
-    members: Container[ServerName] = (),
+    seen: Mapping[ServerName, Sighting], members: Container[ServerName] = ()
 ) -> dict[ServerName, str]:
     """Servers, each with why, without which the others go together. What a server says of itself
     may be wrong, and one such server is not to be in the way of all: another can take its place.
@@ -70,10 +70,10 @@ def odd_ones(
     order = sorted(seen, key=lambda name: (name not in members, name))
     odd: dict[ServerName, str] = {}
     for attribute in UNIQUE:
-        for one, other, value in _same({name: seen[name] for name in order}, attribute):
+        for one, other, value in _same({name: seen[name].probed for name in order}, attribute):
             if other not in members:
                 odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
-    left = {name: clocks[name] for name in order if name not in odd}
+    left = {name: seen[name].clock for name in order if name not in odd}
     while (pair := _far_apart(left)) is not None:
         off = [name for name in pair if name not in members]
         if not off:
@@ -124,7 +124,7 @@ def _same(
 
 def _twins(seen: Mapping[ServerName, Probed]) -> Iterator[str]:
     for attribute in UNIQUE:
-        for one, other, value in _same(dict(sorted(seen.items())), attribute):
+        for one, other, value in _same(seen, attribute):
             yield (
                 f"{one} and {other} have the same {attribute} ({value}); "
                 "Kubernetes needs it to be unique"
@@ -134,7 +134,7 @@ def _twins(seen: Mapping[ServerName, Probed]) -> Iterator[str]:
 def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
     for attribute in ("pod_cidr", "service_cidr"):
         network = ipaddress.IPv4Network(getattr(spec.networking, attribute))
-        for name, probed in sorted(seen.items()):
+        for name, probed in seen.items():
             for route in probed.routes:
                 if network.overlaps(ipaddress.IPv4Network(route, strict=False)):
                     yield f"{attribute} {network} overlaps the route {route} of server {name}"
@@ -142,6 +142,6 @@ def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
 
 def _vip(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
     vip = spec.control_plane.endpoint.vip
-    for name, probed in sorted(seen.items()):
+    for name, probed in seen.items():
         if vip in probed.addresses:
             yield f"vip {vip} is already an address of server {name}"

@@ -58,18 +58,18 @@ def choose(
         if gone := [error for name, error in lost.items() if name in kept]:
             raise gone[0]  # to forget a member would orphan it
         new = {name: error.summary for name, error in lost.items()}
-        others = {n: s.probed for n, s in found.items() if n not in kept}
-        for probed in others.values():
-            noticed(probed)
-        new |= _unusable(fleet, others)
+        for name, sighting in found.items():
+            if name not in kept:
+                noticed(sighting.probed)
+                if why := why_not_usable(fleet.servers[name], sighting.probed):
+                    new[name] = why
         if not new:
-            new = _odd_ones({name: seen[name] for name in placement.roles}, kept)
+            picked = {name: seen[name] for name in placement.roles}
+            new = odd_ones(picked, kept)
         if not new:
-            break
+            _preflight(spec, world, picked, kept)
+            return Chosen(placement.roles, picked)
         reasons |= new
-    picked = {name: seen[name] for name in placement.roles}
-    _preflight(spec, world, picked, kept)
-    return Chosen(placement.roles, picked)
 
 
 def _refuse_if_hopeless(
@@ -89,23 +89,6 @@ def _refuse_if_hopeless(
     raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
 
 
-def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerName, str]:
-    reasons = {}
-    for name, its in probed.items():
-        reason = why_not_usable(fleet.servers[name], its)
-        if reason is not None:
-            reasons[name] = reason
-    return reasons
-
-
-def _odd_ones(
-    picked: Mapping[ServerName, Sighting], kept: Mapping[ServerName, Role]
-) -> dict[ServerName, str]:
-    probed = {name: sighting.probed for name, sighting in picked.items()}
-    clocks = {name: sighting.clock for name, sighting in picked.items()}
-    return odd_ones(probed, clocks, kept)
-
-
 def _preflight(
     spec: PoolSpec,
     world: World,
@@ -115,9 +98,7 @@ def _preflight(
     """Raise Refused with all findings. With members kept, the pool's own address and routes are in
     use already, and its version was found before.
     """
-    probed = {name: sighting.probed for name, sighting in picked.items()}
-    clocks = {name: sighting.clock for name, sighting in picked.items()}
-    found = findings(spec, probed, clocks, kept)
+    found = findings(spec, picked, kept)
     if not kept:
         found += _ask_servers(spec, world, next(iter(picked)))
     if found:

@@ -79,7 +79,8 @@ class Eye:
         """The record of a cluster that shows none, by the claims on its servers; `spec` is what it
         is to be. Its create was cut off, or somebody has deleted the record.
 
-        Raises Refused when no claim says whose a Node of the cluster is.
+        What the state does not name counts as an rpool_node's. Raises Refused when no claim says
+        whose a Node of the cluster is.
         """
         prior, spec = self.prior, self.spec
         if spec is None:
@@ -151,7 +152,8 @@ def no_api(prior: PoolView, silent: Silent) -> NoApi:
 
 def corrected(record: Record, pool: Observed, fleet: Fleet) -> Record:
     """The record with the members of later changes. A claim of a later change than the record's
-    says that an older record was put in its place (a backup of etcd, say).
+    says that an older record was put in its place (a backup of etcd, say). Of these, servers that
+    are reserved count as an rpool_node's.
     """
     later = {
         name: claim
@@ -168,7 +170,7 @@ def _with(
     fleet: Fleet,
     pinned: Iterable[ServerName],
 ) -> Record:
-    """The record with the claimed servers as members. Those in `pinned` count as an rpool_node's;
+    """The record with the claimed servers as members. Those in `pinned` count as an rpool_node's:
     its next apply gives their labels and taints.
     """
     found = {n: Member.of(fleet.servers[n], its.role) for n, its in claims.items()}

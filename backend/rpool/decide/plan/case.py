@@ -212,10 +212,8 @@ class Case:
 
     def check_preflight(self) -> None:
         """Raises Refused with all findings among the servers that join and the one that serves."""
-        names = [n for n in dict.fromkeys((self.via, *self.coming)) if n in self.pool.seen]
-        probed = {name: self.pool.seen[name].probed for name in names}
-        clocks = {name: self.pool.seen[name].clock for name in names}
-        if found := findings(self.spec, probed, clocks, members=self.pool.claims):
+        seen = {n: self.pool.seen[n] for n in (self.via, *self.coming) if n in self.pool.seen}
+        if found := findings(self.spec, seen, members=self.pool.claims):
             listed = "\n".join(f"  {finding}." for finding in found)
             raise Refused(
                 f"cluster {self.spec.name} cannot take the servers that were planned",
