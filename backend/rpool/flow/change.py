@@ -40,43 +40,24 @@ def change(
         everybody = {**roles, **dict.fromkeys(pinned, Role.WORKER)}
         return Desired(prior.uid, wanted, everybody, pinned)
 
-    return carry_through(Change(Eye(prior, fleet, world, wanted), want), attempt)
+    return carry_through(Change(prior, fleet, world, wanted, wish=want), attempt)
 
 
 @dataclass
-class Change(Goal):
+class Change(Eye, Goal):
     """What is desired of a cluster that has a record."""
 
-    eye: Eye
-    wish: Callable[[Membership], Desired]
+    wish: Callable[[Membership], Desired] = field(kw_only=True)
     desired: Desired | None = field(default=None, init=False)
 
-    @classmethod
-    def of_one(
-        cls,
-        prior: PoolView,
-        server: ServerName,
-        fleet: Fleet,
-        world: World,
-        wish: Callable[[Membership], Desired],
-    ) -> Change:
-        """What is desired of one server of the cluster."""
-        return cls(Eye(prior, fleet, world, one=server), wish)
-
-    def look(self) -> Observed:
-        return self.eye.look()
-
     def want(self, pool: Observed) -> Desired:
-        self.desired = self.wish(self.eye.members(pool))
+        self.desired = self.wish(self.members(pool))
         return self.desired
-
-    def closer(self, pool: Observed, desired: Desired) -> Observed:
-        return self.eye.closer(pool, desired)
 
     def unseen(self) -> PoolView:
         """The servers of before, and those that may have been claimed since."""
-        prior, servers = self.eye.prior, self.eye.fleet.servers
-        roles = self.desired.roles if self.desired and self.eye.one is None else {}
+        prior, servers = self.prior, self.fleet.servers
+        roles = self.desired.roles if self.desired and self.one is None else {}
         pinned = self.desired.pinned if self.desired else {}
         new = {n: Member.of(servers[n], r) for n, r in roles.items() if n not in pinned}
         return replace(prior, condition=Condition.INCOMPLETE, servers={**new, **prior.servers})
@@ -84,12 +65,11 @@ class Change(Goal):
 
 def carry_through(goal: Change, attempt: Attempt) -> PoolView:
     """The cluster once what is desired is so, under its session lock; see `change`."""
-    eye, prior = goal.eye, goal.eye.prior
-    known = prior.control_planes
-    with at_work(prior.uid, prior.name, known, eye.fleet, eye.world, attempt) as run:
-        goal.eye = replace(eye, lock=run.lock)
+    prior, known = goal.prior, goal.prior.control_planes
+    with at_work(prior.uid, prior.name, known, goal.fleet, goal.world, attempt) as run:
+        goal.lock = run.lock
         pool = goal.look()
-        while run.lock.cover(goal.eye.members(pool).to_lock):
+        while run.lock.cover(goal.members(pool).to_lock):
             pool = goal.look()
         return run.reconcile(goal, pool)
 

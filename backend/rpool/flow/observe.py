@@ -35,7 +35,7 @@ class Fenced(Protocol):
     def look(self, servers: Iterable[ServerName]) -> tuple[dict[ServerName, Sighting], Silent]: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Eye:
     """Observes one cluster, whose state is `prior`."""
 
