@@ -7,9 +7,8 @@ could not be written is tried again with the next ones; the caller has been told
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from types import TracebackType
 
 from rpool.attempt import Log
 from rpool.errors import RpoolError
@@ -23,6 +22,14 @@ from rpool.model.world import World
 WRITE_SECONDS = 15.0
 
 
+@dataclass
+class Kept:
+    """The journal on one server: the claim that it is written under, and lines not yet there."""
+
+    ownership: Ownership
+    unwritten: list[str] = field(default_factory=list)
+
+
 class Journal:
     """A cluster's journal for the length of one verb. Use as a context manager; thread-safe."""
 
@@ -30,8 +37,7 @@ class Journal:
         self._pool = pool
         self._world = world
         self._log = log
-        self._keepers: dict[ServerName, Ownership] = {}
-        self._unwritten: dict[ServerName, list[str]] = {}
+        self._kept: dict[ServerName, Kept] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._writer = threading.Thread(target=self._write_forever, daemon=True, name="journal")
@@ -40,12 +46,7 @@ class Journal:
         self._writer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -53,7 +54,8 @@ class Journal:
 
     def started(self, step: Step) -> None:
         if isinstance(step.action, Reset):
-            self._stop_keeping_on(step.server)
+            with self._changed:
+                self._kept.pop(step.server, None)
         self._tell(self._event(step, Result.STARTED))
 
     def done(self, step: Step, seconds: float) -> None:
@@ -68,13 +70,7 @@ class Journal:
     def keep_on(self, server: ServerName, ownership: Ownership) -> None:
         """Keep the journal on this control plane, too, from now on."""
         with self._changed:
-            self._keepers[server] = ownership
-            self._unwritten.setdefault(server, [])
-
-    def _stop_keeping_on(self, server: ServerName) -> None:
-        with self._changed:
-            self._keepers.pop(server, None)
-            self._unwritten.pop(server, None)
+            self._kept.setdefault(server, Kept(ownership)).ownership = ownership
 
     def _event(self, step: Step, outcome: Result) -> Event:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -83,33 +79,35 @@ class Journal:
     def _tell(self, event: Event) -> None:
         self._log(event)
         with self._changed:
-            for lines in self._unwritten.values():
-                lines.append(event.as_json())
+            for kept in self._kept.values():
+                kept.unwritten.append(event.as_json())
             self._changed.notify_all()
 
     def _write_forever(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or any(self._unwritten.values()))
-                last = self._closing
-                batches = [
-                    (server, ownership, tuple(self._unwritten[server]))
-                    for server, ownership in self._keepers.items()
-                    if self._unwritten[server]
-                ]
-            written = [self._write(*batch) for batch in batches]
+                self._changed.wait_for(lambda: self._closing or self._batches())
+                last, batches = self._closing, self._batches()
+            written = [self._write(batch) for batch in batches]
             if last:
                 return
             if batches and not any(written):
                 with self._changed:
                     self._changed.wait(timeout=1.0)
 
-    def _write(self, server: ServerName, ownership: Ownership, lines: tuple[str, ...]) -> bool:
+    def _batches(self) -> list[AppendJournal]:
+        return [
+            AppendJournal(server, its.ownership, tuple(its.unwritten))
+            for server, its in self._kept.items()
+            if its.unwritten
+        ]
+
+    def _write(self, batch: AppendJournal) -> bool:
         try:
-            self._world.carry_out(AppendJournal(server, ownership, lines), WRITE_SECONDS)
+            self._world.carry_out(batch, WRITE_SECONDS)
         except RpoolError:
             return False
         with self._changed:
-            if server in self._unwritten:
-                del self._unwritten[server][: len(lines)]
+            if batch.server in self._kept:
+                del self._kept[batch.server].unwritten[: len(batch.lines)]
         return True
