@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from functools import partial
+from typing import TypeVar
 
 from rpool.errors import NewerFormat, Overtaken, Refused, RpoolError, Unreachable
 from rpool.model.claim import Fence
@@ -24,6 +26,8 @@ CLOCK_ERROR_SECONDS = 0.5
 """Half of a probe's time: more, and the clock is asked for again."""
 
 Silent = dict[ServerName, RpoolError]
+
+T = TypeVar("T")
 
 
 def our_clock() -> float:
@@ -48,34 +52,39 @@ def probe_all(
     also Refused, by a host key that is not the declared one or a user without sudo). With a fence,
     nothing of an earlier session changes what was seen. Raises Overtaken where a later one was.
     """
-    names = list(servers)
-    seen: dict[ServerName, Sighting] = {}
-    silent: Silent = {}
-    if not names:
-        return seen, silent
-    with ThreadPoolExecutor(min(AT_ONCE, len(names)), thread_name_prefix="probe") as pool:
-        results = pool.map(lambda name: _probe(world, name, now, fence), names)
-        for name, result in zip(names, results, strict=True):
-            if isinstance(result, Sighting):
-                seen[name] = result
-            else:
-                silent[name] = result
+    probe = partial(_probe, world, now=now, fence=fence)
+    seen, silent = ask_at_once(probe, servers)
     for error in silent.values():
         if isinstance(error, Overtaken):
             raise error
     return seen, silent
 
 
+def ask_at_once(
+    ask: Callable[[ServerName], T], servers: Iterable[ServerName]
+) -> tuple[dict[ServerName, T], Silent]:
+    """What `ask` returns of each server, and the RpoolErrors that it raises of the others."""
+
+    def answer(server: ServerName) -> T | RpoolError:
+        try:
+            return ask(server)
+        except RpoolError as error:
+            return error
+
+    names = list(servers)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ask") as pool:
+        answers = dict(zip(names, pool.map(answer, names), strict=True))
+    answered = {n: its for n, its in answers.items() if not isinstance(its, RpoolError)}
+    return answered, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
+
+
 def _probe(
     world: World, server: ServerName, now: Callable[[], float], fence: Fence | None
-) -> Sighting | RpoolError:
+) -> Sighting:
     """What a probe brought. A first probe that was slow tells little of the server's clock (most of
     its time went into the connection), so a second one follows.
     """
-    try:
-        first = _timed(world, server, now, fence)
-    except RpoolError as error:
-        return error
+    first = _timed(world, server, now, fence)
     if first.clock.error_seconds <= CLOCK_ERROR_SECONDS:
         return first
     try:

@@ -13,8 +13,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -28,7 +27,7 @@ from rpool.errors import (
     Unreachable,
     as_rpool_error,
 )
-from rpool.flow.look import Silent, probe_all
+from rpool.flow.look import Silent, ask_at_once, probe_all
 from rpool.model.action import Action, AdmitJoiners, Init, Join, JoinSecrets, RevokeJoiners
 from rpool.model.claim import Fence
 from rpool.model.desired import Operation
@@ -119,7 +118,7 @@ class Held:
         self._highest = 0
         self._acts = False
         self._over = False
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._asked: set[ServerName] = set()
         self._control_planes: frozenset[ServerName] = frozenset()
         self._locks: dict[ServerName, SessionLock] = {}
@@ -164,11 +163,8 @@ class Held:
 
     def lost(self) -> bool:
         with self._guard:
-            return self._is_lost()
-
-    def _is_lost(self) -> bool:
-        self._over = self._over or self._alive() < self._needed
-        return self._over
+            self._over = self._over or self._alive() < self._needed
+            return self._over
 
     def cover(self, control_planes: Iterable[ServerName], *, one_will_do: bool = False) -> bool:
         """Lock these control planes; each is tried once. Returns True if any lock is new.
@@ -181,7 +177,7 @@ class Held:
         with self._guard:
             new = sorted(wanted - self._asked)
             self._asked |= wanted
-        locks, errors = _take(self._stack, self._world, self._uid, new)
+        locks, errors = self._take(new)
         for error in errors.values():
             if isinstance(error, Refused) and not isinstance(error, ForeignClaim):
                 raise error
@@ -204,7 +200,7 @@ class Held:
         with self._guard:
             new = sorted(wanted - self._locks.keys())
             self._asked |= wanted
-        locks, errors = _take(self._stack, self._world, self._uid, new)
+        locks, errors = self._take(new)
         with self._guard:
             self._locks |= locks
             self._control_planes |= wanted - errors.keys()
@@ -219,14 +215,25 @@ class Held:
         removal.
         """
         with self._guard:
-            if not self._is_lost():
+            if not self.lost():
                 self._control_planes -= {server}
                 self._needed = min(self._needed, majority(len(self._control_planes)), self._alive())
 
+    def _take(self, servers: Sequence[ServerName]) -> tuple[dict[ServerName, SessionLock], Silent]:
+        """The locks, and why each other server could not be locked. All are tried at once, so that
+        a dead control plane costs nothing but its own time.
+        """
+
+        def enter(server: ServerName) -> SessionLock:
+            try:
+                return self._stack.enter_context(self._world.lock(server, self._uid))
+            except Exception as error:  # whatever it is, all the others are waited for
+                raise as_rpool_error(error, f"taking the lock of cluster {self._uid}") from error
+
+        return ask_at_once(enter, servers)
+
     def _alive(self) -> int:
-        return sum(
-            1 for n in self._control_planes if n in self._locks and not self._locks[n].lost()
-        )
+        return sum(n in self._locks and not self._locks[n].lost() for n in self._control_planes)
 
     def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
@@ -249,31 +256,3 @@ def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) ->
         held = Held(world, uid, stack)
         held.cover(control_planes, one_will_do=True)
         yield held
-
-
-def _take(
-    stack: ExitStack, world: World, uid: PoolUid, servers: Sequence[ServerName]
-) -> tuple[dict[ServerName, SessionLock], dict[ServerName, RpoolError]]:
-    """The locks, and why each other server could not be locked. All are tried at once, so that a
-    dead control plane costs nothing but its own time.
-    """
-    if not servers:
-        return {}, {}
-
-    def enter(server: ServerName) -> AbstractContextManager[SessionLock] | RpoolError:
-        try:
-            manager = world.lock(server, uid)
-            entered[server] = manager.__enter__()
-        except Exception as error:  # whatever it is, the locks that others took are given back
-            return as_rpool_error(error, f"taking the lock of cluster {uid}")
-        return manager
-
-    entered: dict[ServerName, SessionLock] = {}
-    errors: dict[ServerName, RpoolError] = {}
-    with ThreadPoolExecutor(len(servers), thread_name_prefix="lock") as pool:
-        for server, result in zip(servers, pool.map(enter, servers), strict=True):
-            if isinstance(result, RpoolError):
-                errors[server] = result
-            else:
-                stack.push(result.__exit__)
-    return entered, errors
