@@ -90,7 +90,6 @@ class Run:
         self._roles: dict[ServerName, Role] = {}
         self._members: frozenset[ServerName] = frozenset()
         self._tries: Counter[tuple[type[Action], ServerName]] = Counter()
-        self._final: set[tuple[type[Action], ServerName]] = set()
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
         """The cluster once it is as desired. Raises an error as it is while nothing may have been
@@ -100,14 +99,16 @@ class Run:
         changed = False
         for _ in range(ROUNDS):
             try:
-                todo, pool = self._plan(goal, pool)
+                desired = goal.want(pool)
+                pool = goal.closer(pool, desired)
+                todo = self.plan(desired, pool)
             except RpoolError as error:
                 errors = [error]
                 break
             steps = self._untried(todo.steps)
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
-            failed = [*todo.blocked, *([ran.halted] if ran.halted else []), *self._told(ran)]
+            failed = [*todo.blocked, *self._told(ran)]
             if not failed and len(steps) == len(todo.steps):
                 return self._reached(todo, pool)
             errors = failed or errors
@@ -125,11 +126,6 @@ class Run:
             raise cause
         view, usable = self._left(goal)
         raise PoolIncomplete(cause, view, usable=usable)
-
-    def _plan(self, goal: Goal, pool: Observed) -> tuple[Plan, Observed]:
-        desired = goal.want(pool)
-        pool = goal.closer(pool, desired)
-        return self.plan(desired, pool), pool
 
     def plan(self, desired: Desired, pool: Observed) -> Plan:
         """What is left to do. The journal is kept on the control planes that the cluster has."""
@@ -149,7 +145,7 @@ class Run:
         left: list[Step] = []
         out: set[StepName] = set()
         for step in steps:
-            if _key(step) in self._final or step.needs & out:
+            if self._tries[_key(step)] >= TRIES or step.needs & out:
                 out.add(step.name)
             else:
                 left.append(step)
@@ -161,14 +157,9 @@ class Run:
 
     def _may_help_again(self, ran: Ran) -> bool:
         """Whether any failed step may succeed in another round. Others are not tried again."""
-        again = False
         for step, error in ran.failed:
-            self._tries[_key(step)] += 1
-            if error.retryable and self._tries[_key(step)] < TRIES:
-                again = True
-            else:
-                self._final.add(_key(step))
-        return again
+            self._tries[_key(step)] += 1 if error.retryable else TRIES
+        return any(self._tries[_key(step)] < TRIES for step, _ in ran.failed)
 
     # -- what is known only when a step is carried out -------------------------------------------
 
@@ -177,12 +168,10 @@ class Run:
             case RemoveEtcdMember():
                 proven = self._proven(action)
                 return None if proven is None else self._of_this_session(proven)
-            case SetPhase() if action.phase is Phase.MEMBER and self._is_control_plane(action):
-                self.lock.add(action.server)  # others may ask it for the lock from now on
+            case SetPhase(server, _, Phase.MEMBER) if self._roles.get(server) is Role.CONTROL_PLANE:
+                self.lock.add(server)  # others may ask it for the lock from now on
             case DeleteNode():
                 self.lock.drop(action.node)
-            case _:
-                pass
         return self._of_this_session(self._admission.bind(action))
 
     def _of_this_session(self, action: Action) -> Action:
@@ -191,9 +180,6 @@ class Run:
             return action
         ours = replace(action.ownership, session=self.lock.session)
         return replace(action, ownership=ours)
-
-    def _is_control_plane(self, action: SetPhase) -> bool:
-        return self._roles.get(action.server) is Role.CONTROL_PLANE
 
     def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
         """The removal with the id of the member, once it is shown that the rest keeps quorum."""
@@ -228,19 +214,17 @@ class Run:
             return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 
     def _told(self, ran: Ran) -> list[RpoolError]:
-        """The errors of failed steps. A claim that was refused is a stale plan: another cluster was
-        faster.
+        """Why it stopped, and the errors of failed steps. A claim that was refused is a stale plan:
+        another cluster was faster.
         """
-        return [self._worded(step, error) for step, error in ran.failed if error is not ran.halted]
+        errors = [self._worded(*its) for its in ran.failed if its[1] is not ran.halted]
+        return [ran.halted, *errors] if ran.halted else errors
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
         if not isinstance(step.action, TakeClaim) or not isinstance(error, Refused):
             return error
-        reason = error.summary.removeprefix(f"{step.server} ")
-        return not_to_be_had(step.server, reason, pinned=self._is_pinned(step.server))
-
-    def _is_pinned(self, server: ServerName) -> bool:
-        return self._fleet.servers[server].reserved
+        reason, pinned = error.summary, self._fleet.servers[step.server].reserved
+        return not_to_be_had(step.server, reason.removeprefix(f"{step.server} "), pinned=pinned)
 
     def _left(self, goal: Goal) -> tuple[PoolView | None, bool]:
         """The cluster after an operation that got only part of the way, and whether the next apply
