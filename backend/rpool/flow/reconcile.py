@@ -19,7 +19,7 @@ from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
 from rpool.decide.view import of_members, of_record
 from rpool.errors import Refused, RpoolError, together
-from rpool.flow.execute import Limits, carry_out
+from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
 from rpool.flow.session import Admission, Held, operation, session
 from rpool.model.action import (
@@ -153,7 +153,8 @@ class Run:
         return left if len(left) > len(begins) or not out else []
 
     def carry_out(self, steps: Sequence[Step]) -> Ran:
-        return carry_out(steps, self._world, self._journal, self._limits, self._bind)
+        execution = Execution(steps, self._world, self._journal, self._limits, self._bind)
+        return execution.to_the_end()
 
     def _may_help_again(self, ran: Ran) -> bool:
         """Whether any failed step may succeed in another round. Others are not tried again."""
