@@ -6,7 +6,7 @@ here, so that all of them answer from the same facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -97,7 +97,7 @@ class Case:
             if self.members.part(name) is Part.MEMBER
         ]
         if not [*staying, *new]:
-            reasons = " ".join(f"{error.summary}." for error in self.in_the_way)
+            reasons = " ".join(f"{error.summary}." for error in self.in_the_way.values())
             raise Unreachable(
                 f"all control planes of cluster {self.spec.name} are to leave, and none can take "
                 "their place",
@@ -133,15 +133,23 @@ class Case:
         return self.desired.roles[name]
 
     @cached_property
-    def _arrivals(self) -> tuple[tuple[ServerName, ...], Mapping[ServerName, RpoolError]]:
-        refused: dict[ServerName, RpoolError] = {}
-        wanted = [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
-        for name in wanted:
-            error = why_not(name, self.members, self.fleet, pinned=self.desired.one is not None)
-            error = error or self._why_etcd(name)
-            if error is not None:
-                refused[name] = error
-        return tuple(n for n in wanted if n not in refused), refused
+    def in_the_way(self) -> dict[ServerName, RpoolError]:
+        """Servers that are desired and cannot join, and why. No living server leaves then."""
+        pinned = self.desired.one is not None
+        whys = {
+            name: why_not(name, self.members, self.fleet, pinned=pinned) or self._why_etcd(name)
+            for name in self._wanted
+        }
+        return {name: why for name, why in whys.items() if why is not None}
+
+    @cached_property
+    def coming(self) -> tuple[ServerName, ...]:
+        """Servers that join, in the order in which they are desired."""
+        return tuple(name for name in self._wanted if name not in self.in_the_way)
+
+    @cached_property
+    def _wanted(self) -> list[ServerName]:
+        return [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
 
     def _why_etcd(self, name: ServerName) -> RpoolError | None:
         """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
@@ -169,11 +177,6 @@ class Case:
             return name not in self.record.members or not self.members.had_joined(name)
         return part is not Part.MEMBER
 
-    @property
-    def coming(self) -> tuple[ServerName, ...]:
-        """Servers that join, in the order in which they are desired."""
-        return self._arrivals[0]
-
     @cached_property
     def going(self) -> tuple[ServerName, ...]:
         """Servers that leave, workers first: they take the most time."""
@@ -199,16 +202,6 @@ class Case:
         """Members that are the cluster's no longer: wiped or claimed by another, without a Node."""
         own = {name for name in self.record.members if self.concerns(name)}
         return self.members.among(own, Part.GONE) - set(self.coming)
-
-    @property
-    def in_the_way(self) -> tuple[RpoolError, ...]:
-        """Why servers that are desired cannot join. No living server leaves then."""
-        return tuple(self._arrivals[1].values())
-
-    @property
-    def kept_out(self) -> Set[ServerName]:
-        """The servers that are desired and cannot join."""
-        return self._arrivals[1].keys()
 
     def check_preflight(self) -> None:
         """Raises Refused with all findings among the servers that join and the one that serves."""

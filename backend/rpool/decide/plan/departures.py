@@ -124,17 +124,14 @@ def of_the_dead(case: Case) -> list[Step]:
 
 def of_the_living(
     case: Case, arrived: frozenset[StepName], dead: frozenset[StepName]
-) -> list[Step]:
-    """The steps by which the living leave. None while a server that is to join cannot."""
-    leavers, _ = _living(case)
+) -> tuple[list[Step], list[RpoolError]]:
+    """The steps by which the living leave, and why others cannot. No steps while a server that is
+    to join cannot.
+    """
+    leavers, refused = _living(case)
     if case.in_the_way or not leavers:
-        return []
-    return _ways_out(leavers, case.then_via, arrived, dead)
-
-
-def errors(case: Case) -> list[RpoolError]:
-    """Why servers that are to leave cannot."""
-    return _living(case)[1]
+        return [], refused
+    return _ways_out(leavers, case.then_via, arrived, dead), refused
 
 
 def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
