@@ -38,7 +38,7 @@ class Limits:
 
     deadline: float
     stop: threading.Event
-    lock_lost: Callable[[], bool] = lambda: False
+    lock_lost: Callable[[], bool]
 
     @property
     def seconds_left(self) -> float:

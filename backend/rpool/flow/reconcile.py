@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rpool.attempt import Attempt, PoolIncomplete
 from rpool.decide import quorum
@@ -22,15 +22,7 @@ from rpool.errors import Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
 from rpool.flow.session import Admission, Held, operation, session
-from rpool.model.action import (
-    Action,
-    AwaitReady,
-    DeleteNode,
-    RemoveEtcdMember,
-    SetPhase,
-    TakeClaim,
-    WriteRecord,
-)
+from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
@@ -74,22 +66,24 @@ class Goal(ABC):
         return False
 
 
+@dataclass
 class Run:
     """One operation on one cluster, under its session lock."""
 
-    def __init__(
-        self, fleet: Fleet, world: World, attempt: Attempt, lock: Held, journal: Journal
-    ) -> None:
-        self._fleet = fleet
-        self._world = world
-        self.lock = lock
-        self._journal = journal
-        self._limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop, lock.lost)
-        self.operation = operation(attempt.owner)
-        self._admission = Admission(world)
-        self._roles: dict[ServerName, Role] = {}
+    fleet: Fleet
+    world: World
+    attempt: Attempt
+    lock: Held
+    journal: Journal
+
+    def __post_init__(self) -> None:
+        deadline = time.monotonic() + self.attempt.timeout_seconds
+        self._limits = Limits(deadline, self.attempt.stop, self.lock.lost)
+        self.operation = operation(self.attempt.owner)
+        self._admission = Admission(self.world)
+        self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
-        self._tries: Counter[tuple[type[Action], ServerName]] = Counter()
+        self._tries: Counter[tuple[type[act.Action], ServerName]] = Counter()
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
         """The cluster once it is as desired. Raises an error as it is while nothing may have been
@@ -132,13 +126,13 @@ class Run:
         self.lock.begins_to_act()
         for server, claim in pool.claims.items():
             if claim.role is Role.CONTROL_PLANE:
-                self._journal.keep_on(server, replace(claim.ownership, session=self.lock.session))
-        self._roles = dict(desired.roles)
+                self.journal.keep_on(server, replace(claim.ownership, session=self.lock.session))
+        self._control_planes = desired.of(Role.CONTROL_PLANE)
         self._members = frozenset(pool.record.members if pool.record else ())
         if pool.api is not None:
             self._admission.know(pool.api.cluster.ca_certificate)
         self.operation = replace(self.operation, session=self.lock.session)
-        return plan(desired, pool, self.operation, self._fleet)
+        return plan(desired, pool, self.operation, self.fleet)
 
     def _untried(self, steps: Sequence[Step]) -> list[Step]:
         """The steps without those that failed for good, and without those that need them."""
@@ -149,11 +143,11 @@ class Run:
                 out.add(step.name)
             else:
                 left.append(step)
-        begins = [step for step in left if isinstance(step.action, WriteRecord)]
+        begins = [step for step in left if isinstance(step.action, act.WriteRecord)]
         return left if len(left) > len(begins) or not out else []
 
     def carry_out(self, steps: Sequence[Step]) -> Ran:
-        execution = Execution(steps, self._world, self._journal, self._limits, self._bind)
+        execution = Execution(steps, self.world, self.journal, self._limits, self._bind)
         return execution.to_the_end()
 
     def _may_help_again(self, ran: Ran) -> bool:
@@ -164,27 +158,27 @@ class Run:
 
     # -- what is known only when a step is carried out -------------------------------------------
 
-    def _bind(self, action: Action) -> Action | None:
+    def _bind(self, action: act.Action) -> act.Action | None:
         match action:
-            case RemoveEtcdMember():
+            case act.RemoveEtcdMember():
                 proven = self._proven(action)
                 return None if proven is None else self._of_this_session(proven)
-            case SetPhase(server, _, Phase.MEMBER) if self._roles.get(server) is Role.CONTROL_PLANE:
+            case act.SetPhase(server, _, Phase.MEMBER) if server in self._control_planes:
                 self.lock.add(server)  # others may ask it for the lock from now on
-            case DeleteNode():
+            case act.DeleteNode():
                 self.lock.drop(action.node)
         return self._of_this_session(self._admission.bind(action))
 
-    def _of_this_session(self, action: Action) -> Action:
+    def _of_this_session(self, action: act.Action) -> act.Action:
         """What a claim says of the session that took it is not what acts now."""
-        if isinstance(action, TakeClaim | AwaitReady):
+        if isinstance(action, act.TakeClaim | act.AwaitReady):
             return action
         ours = replace(action.ownership, session=self.lock.session)
         return replace(action, ownership=ours)
 
-    def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
+    def _proven(self, action: act.RemoveEtcdMember) -> act.RemoveEtcdMember | None:
         """The removal with the id of the member, once it is shown that the rest keeps quorum."""
-        members = self._world.etcd_members(action.server)
+        members = self.world.etcd_members(action.server)
         leaving = quorum.member_of(members, action.member, action.address)
         if leaving is None:
             return None
@@ -205,7 +199,7 @@ class Run:
 
     def _reached(self, todo: Plan, pool: Observed) -> PoolView:
         """The cluster by the record that the last step wrote."""
-        written = [its.action.record for its in todo.steps if isinstance(its.action, WriteRecord)]
+        written = [s.action.record for s in todo.steps if isinstance(s.action, act.WriteRecord)]
         ended = written[-1] if written else pool.record
         assert ended is not None  # noqa: S101 nothing to do means that a record says so
         via = pool.api.via if pool.api else ended.of(Role.CONTROL_PLANE)[0]
@@ -222,9 +216,9 @@ class Run:
         return [ran.halted, *errors] if ran.halted else errors
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
-        if not isinstance(step.action, TakeClaim) or not isinstance(error, Refused):
+        if not isinstance(step.action, act.TakeClaim) or not isinstance(error, Refused):
             return error
-        reason, pinned = error.summary, self._fleet.servers[step.server].reserved
+        reason, pinned = error.summary, self.fleet.servers[step.server].reserved
         return not_to_be_had(step.server, reason.removeprefix(f"{step.server} "), pinned=pinned)
 
     def _left(self, goal: Goal) -> tuple[PoolView | None, bool]:
@@ -237,7 +231,7 @@ class Run:
             return goal.unseen(), False
         if pool.api is None or pool.api.cluster.record is None or pool.record is None:
             return goal.unseen(), False
-        members = Membership(pool.record, pool, self._fleet)
+        members = Membership(pool.record, pool, self.fleet)
         before = record.as_before(members)
         if before is not None and self._write(pool, before):
             members = replace(members, record=before)
@@ -251,9 +245,9 @@ class Run:
         ours = before.change == self.operation.change and not self._limits.lock_lost()
         if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
             return False
-        action = WriteRecord(pool.api.via, claim.ownership, before, before.change)
+        action = act.WriteRecord(pool.api.via, claim.ownership, before, before.change)
         with suppress(RpoolError):
-            self._world.carry_out(self._of_this_session(action), action.limit_seconds)
+            self.world.carry_out(self._of_this_session(action), action.limit_seconds)
             return True
         return False
 
@@ -275,5 +269,5 @@ def at_work(
         yield Run(fleet, world, attempt, lock, journal)
 
 
-def _key(step: Step) -> tuple[type[Action], ServerName]:
+def _key(step: Step) -> tuple[type[act.Action], ServerName]:
     return type(step.action), step.server

@@ -90,20 +90,19 @@ class Case:
         """The control plane that is used once all have joined; `via` itself may leave."""
         if self.via in self.desired.roles:
             return self.via
-        new = [name for name in self.coming if self.role(name) is Role.CONTROL_PLANE]
         staying = [
             name
             for name in self.desired.of(Role.CONTROL_PLANE)
             if self.members.part(name) is Part.MEMBER
         ]
-        if not [*staying, *new]:
+        if not [*staying, *self.coming_control_planes]:
             reasons = " ".join(f"{error.summary}." for error in self.in_the_way.values())
             raise Unreachable(
                 f"all control planes of cluster {self.spec.name} are to leave, and none can take "
                 "their place",
                 f"Nothing was changed. {reasons}".rstrip(),
             )
-        return [*staying, *new][0]
+        return [*staying, *self.coming_control_planes][0]
 
     @property
     def api_serves(self) -> bool:
@@ -112,6 +111,10 @@ class Case:
     def has_joined(self, name: ServerName) -> bool:
         probed = self.pool.probed(name)
         return probed is not None and probed.joined
+
+    def kubeadm_ended(self, name: ServerName) -> bool:
+        probed = self.pool.probed(name)
+        return probed is not None and probed.kubeadm_ended
 
     def ours(self, name: ServerName) -> Ownership:
         """What the guard of an action on `name` checks: our claim, as it is or will be. Raises
@@ -146,6 +149,10 @@ class Case:
     def coming(self) -> tuple[ServerName, ...]:
         """Servers that join, in the order in which they are desired."""
         return tuple(name for name in self._wanted if name not in self.in_the_way)
+
+    @cached_property
+    def coming_control_planes(self) -> list[ServerName]:
+        return [name for name in self.coming if self.role(name) is Role.CONTROL_PLANE]
 
     @cached_property
     def _wanted(self) -> list[ServerName]:
@@ -187,6 +194,10 @@ class Case:
             if self.concerns(name) and self.members.part(name) is not Part.GONE
         ]
         return tuple(sorted(names, key=lambda n: self.role_now(n) is Role.CONTROL_PLANE))
+
+    @cached_property
+    def going_control_planes(self) -> list[ServerName]:
+        return [name for name in self.going if self.role_now(name) is Role.CONTROL_PLANE]
 
     def role_now(self, name: ServerName) -> Role:
         """The role by the record, or else by the server's claim or Node."""

@@ -14,18 +14,9 @@ from rpool.decide.plan.arrivals import unclaimed
 from rpool.decide.plan.case import Case
 from rpool.decide.quorum import why_not_remove
 from rpool.errors import Refused, RpoolError, Unreachable
-from rpool.model.action import (
-    Action,
-    Budgets,
-    DeleteNode,
-    Drain,
-    RemoveEtcdMember,
-    Reset,
-    SetPhase,
-    StepDown,
-)
+from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
-from rpool.model.pool import DrainPolicy, OnTimeout
+from rpool.model.pool import OnTimeout
 from rpool.model.seen import EtcdMember
 from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName
@@ -89,28 +80,25 @@ class _Leaver:
             before = before | {steps[-1].name}
         return steps
 
-    def _actions(self, through: ServerName) -> Iterable[Action]:
+    def _actions(self, through: ServerName) -> Iterable[act.Action]:
         case, name, claim = self.case, self.name, self.claim
         api = case.api_serves
         ours = case.ours(through)
         if api and claim and name in case.pool.nodes and not self.is_marked:
-            policy = case.spec.drain
-            yield Drain(through, ours, (name,), policy.timeout_seconds, _budgets(policy))
+            evicts = case.spec.drain.on_timeout is OnTimeout.EVICT_ANYWAY
+            budgets = act.Budgets.UNTIL_TIMEOUT if evicts else act.Budgets.RESPECTED
+            yield act.Drain(through, ours, (name,), case.spec.drain.timeout_seconds, budgets)
         if claim:
-            yield SetPhase(name, claim.ownership, Phase.LEAVING)
+            yield act.SetPhase(name, claim.ownership, Phase.LEAVING)
             if self.is_control_plane and case.has_joined(name) and not self.is_marked:
-                yield StepDown(name, claim.ownership)
+                yield act.StepDown(name, claim.ownership)
         if api and self.is_control_plane:  # also one that joined since it was looked at
             address = case.addresses().get(name, "")
-            yield RemoveEtcdMember(through, ours, name, address=address)
+            yield act.RemoveEtcdMember(through, ours, name, address=address)
         if claim:
-            yield Reset(name, claim.ownership, case.endpoint.vip)
+            yield act.Reset(name, claim.ownership, case.endpoint.vip)
         if api:
-            yield DeleteNode(through, ours, name)
-
-
-def _budgets(policy: DrainPolicy) -> Budgets:
-    return Budgets.RESPECTED if policy.on_timeout is OnTimeout.FAIL else Budgets.UNTIL_TIMEOUT
+            yield act.DeleteNode(through, ours, name)
 
 
 def _leavers(case: Case) -> list[_Leaver]:
@@ -162,12 +150,10 @@ def _members_then(case: Case) -> list[EtcdMember] | None:
     if api is None or api.etcd is None:
         return None
     dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
-    going = {name for name in case.going if case.role_now(name) is Role.CONTROL_PLANE}
-    known = {*case.record.of(Role.CONTROL_PLANE), *going} - dead - case.gone
+    known = {*case.record.of(Role.CONTROL_PLANE), *case.going_control_planes} - dead - case.gone
     there = [its for its in api.etcd if its.healthy or its.name in known]
-    names = {its.name for its in there}
-    new = [n for n in case.coming if case.role(n) is Role.CONTROL_PLANE and n not in names]
-    return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in new)]
+    new = set(case.coming_control_planes) - {its.name for its in there}
+    return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in sorted(new))]
 
 
 def _why_quorum(
@@ -212,11 +198,11 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
     nodes = tuple(name for name in case.pool.nodes if name in claims)
     if case.pool.api is not None and nodes:
         via = case.pool.api.via
-        drain = Drain(via, case.ours(via), nodes, LAST_DRAIN_SECONDS, Budgets.IGNORED)
+        drain = act.Drain(via, case.ours(via), nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
         steps.append(Step(drain, after=begun))
     before = begun | {step.name for step in steps}
     for name, claim in claims.items():
-        leave = Step(SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
-        reset = Reset(name, claim.ownership, case.endpoint.vip)
+        leave = Step(act.SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
+        reset = act.Reset(name, claim.ownership, case.endpoint.vip)
         steps += [leave, Step(reset, name, needs=frozenset({leave.name}))]
     return steps
