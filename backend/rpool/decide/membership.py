@@ -147,12 +147,12 @@ class Membership:
         """Own servers that are not as a settled record says; the cluster is incomplete while there
         is any. Silence alone is no difference.
         """
-        whole = (Part.MEMBER, Part.SILENT, Part.LOST)
-        own = {name for name in self.record.own if self.part(name) not in whole}
-        cordoned = {
-            n for n in self.record.own if n in self.pool.nodes and self.pool.nodes[n].let_go
+        whole, nodes = (Part.MEMBER, Part.SILENT, Part.LOST), self.pool.nodes
+        return self.strays | {
+            name
+            for name in self.record.own
+            if self.part(name) not in whole or (name in nodes and nodes[name].let_go)
         }
-        return frozenset(own | cordoned) | self.strays
 
 
 def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -> set[ServerName]:
@@ -162,12 +162,8 @@ def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -
     us, and servers of Nodes that the record does not name. While a change is under way: every
     member.
     """
-    known = nodes.keys() - record.members.keys()
+    strangers = (nodes.keys() - record.members.keys()) & fleet.servers.keys()
     if not record.is_settled:
-        return set(record.own) | (known & fleet.servers.keys())
-    unwell = {
-        name
-        for name in record.own
-        if name not in nodes or not nodes[name].ready or nodes[name].let_go
-    }
-    return {*record.of(Role.CONTROL_PLANE), *unwell, *(known & fleet.servers.keys())}
+        return strangers | record.own.keys()
+    well = {name for name, node in nodes.items() if node.ready and not node.let_go}
+    return strangers.union(record.of(Role.CONTROL_PLANE), record.own.keys() - well)

@@ -132,24 +132,16 @@ def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
     """Ranges of the request that hold addresses of servers; one problem a range, not a server."""
-    vip = spec.control_plane.endpoint.vip
-    networking = spec.networking
-    spans: list[tuple[Path, str, AddressRange]] = [
-        (("networking", "pod_cidr"), networking.pod_cidr, address_range(networking.pod_cidr)),
-        (
-            ("networking", "service_cidr"),
-            networking.service_cidr,
-            address_range(networking.service_cidr),
-        ),
-        *(
-            (("metallb", "pools", name, index), text, span)
-            for name, index, text, span in _metallb_ranges(spec)
-        ),
-    ]
-    if vip is not None:
-        spans.append((("control_plane", "endpoint", "vip"), vip, address_range(f"{vip}/32")))
+    texts: dict[Path, str] = {
+        ("networking", "pod_cidr"): spec.networking.pod_cidr,
+        ("networking", "service_cidr"): spec.networking.service_cidr,
+    }
+    texts |= {("metallb", "pools", n, i): text for n, i, text, _ in _metallb_ranges(spec)}
+    if (vip := spec.control_plane.endpoint.vip) is not None:
+        texts["control_plane", "endpoint", "vip"] = vip
     addresses = list(_addresses(fleet))
-    for path, text, (first, last) in spans:
+    for path, text in texts.items():
+        first, last = address_range(text)
         inside = [f"{address} of {name}" for name, address in addresses if first <= address <= last]
         if inside:
             more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""

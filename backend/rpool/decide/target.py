@@ -99,7 +99,9 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
     fit = {
         name: role
         for name, role in standing.roles.items()
-        if name not in standing.leaving and _may_stay(wanted, fleet.servers[name])
+        if name not in standing.leaving
+        and not _is_marked(fleet.servers[name])
+        and selects(wanted.selector, fleet.servers[name])
     }
     control_planes = [
         fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE
@@ -117,10 +119,6 @@ def _surplus(wanted: PoolSpec, standing: Standing, control_planes: list[Server])
     kept = fewer_control_planes(wanted, whole, count, standing.uid)
     kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), standing.uid)
     return [server for server in control_planes if server not in kept]
-
-
-def _may_stay(wanted: PoolSpec, server: Server) -> bool:
-    return not _is_marked(server) and selects(wanted.selector, server)
 
 
 def _is_marked(server: Server) -> bool:

@@ -73,12 +73,8 @@ class Swept:
 
     def control_planes(self, uid: PoolUid) -> list[ServerName]:
         """Those that have joined."""
-        claims = self.claims(uid)
-        return [
-            name
-            for name, claim in claims.items()
-            if claim.role is Role.CONTROL_PLANE and self.probed[name].joined
-        ]
+        claims = self.claims(uid).items()
+        return [n for n, its in claims if its.role is Role.CONTROL_PLANE and self.probed[n].joined]
 
     def claim_lost(self) -> list[ServerName]:
         return sorted(n for n, its in self.probed.items() if its.claim is None and its.joined)
@@ -203,13 +199,12 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
         for name in pool.control_planes
         if name not in fleet.servers
     }
-    for name, answer in sweep(world, fleet.servers, PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            if not fleet.servers[name].lost:
-                alive[name] = answer.summary
-        elif runs_control_plane(answer) and (answer.claim is None or answer.claim_of(pool.uid)):
+    swept = Swept.of(world, fleet.servers)
+    alive |= {name: swept.silent[name].summary for name in swept.missed(fleet)}
+    for name, its in swept.probed.items():
+        if runs_control_plane(its) and (its.claim is None or its.claim_of(pool.uid)):
             alive[name] = "has the files of a control plane"
-        elif answer.claim_of(pool.uid) and answer.joined and reaches_api(world, name):
+        elif its.claim_of(pool.uid) and its.joined and reaches_api(world, name):
             alive[name] = "reaches its API, which is on none of this fleet's servers"
     return alive
 
