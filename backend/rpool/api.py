@@ -84,7 +84,7 @@ class Site:
     def advise(self, spec: PoolSpec) -> Advice:
         """The servers that a create would try first. Raises SpecError, DoesNotFit. Pure."""
         self.check_pool(spec)
-        return Advice(rules.placed(spec, self.config.fleet, spec.name).roles)
+        return Advice(rules.placed(spec, self.config.fleet, {}, {}).roles)
 
     def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
         """Who stays, joins and leaves when the pool becomes `wanted`. Pure. Raises SpecError,

@@ -163,12 +163,15 @@ def _addresses(fleet: Fleet) -> Iterator[tuple[ServerName, ipaddress.IPv4Address
 
 
 def placed(
-    spec: PoolSpec, fleet: Fleet, uid: str, excluded: Mapping[ServerName, str] | None = None
+    spec: PoolSpec,
+    fleet: Fleet,
+    excluded: Mapping[ServerName, str],
+    kept: Mapping[ServerName, Role],
 ) -> Placement:
-    """A placement on the declared fleet less `excluded` (server -> why), or DoesNotFit."""
-    excluded = excluded or {}
-    free = candidates(fleet, spec, excluded)
-    placement = place(spec, free, {}, uid)
+    """A placement on the declared fleet less `excluded` (server -> why), where `kept` stay; or
+    DoesNotFit.
+    """
+    placement = place(spec, candidates(fleet, spec, excluded), kept, spec.name)
     if placement.shortfall is not None:
         raise does_not_fit(spec, fleet, placement.shortfall, excluded)
     return placement

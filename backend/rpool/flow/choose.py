@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.decide.placement import candidates, place
 from rpool.decide.preflight import findings, odd_ones, why_not_usable
-from rpool.decide.rules import does_not_fit
+from rpool.decide.rules import placed
 from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
 from rpool.flow.look import probe_all
 from rpool.model.observed import Sighting
@@ -49,10 +48,8 @@ def choose(
     kept, reasons = kept or {}, dict(excluded or {})
     seen: dict[ServerName, Sighting] = {}
     while True:
-        placement = place(spec, candidates(fleet, spec, reasons), kept, spec.name)
-        if placement.shortfall is not None:
-            raise does_not_fit(spec, fleet, placement.shortfall, reasons)
-        found, lost = probe_all(world, [name for name in placement.roles if name not in seen])
+        roles = placed(spec, fleet, reasons, kept).roles
+        found, lost = probe_all(world, [name for name in roles if name not in seen])
         seen |= found
         _refuse_if_hopeless(seen, lost)
         if gone := [error for name, error in lost.items() if name in kept]:
@@ -64,11 +61,11 @@ def choose(
                 if why := why_not_usable(fleet.servers[name], sighting.probed):
                     new[name] = why
         if not new:
-            picked = {name: seen[name] for name in placement.roles}
+            picked = {name: seen[name] for name in roles}
             new = odd_ones(picked, kept)
         if not new:
             _preflight(spec, world, picked, kept)
-            return Chosen(placement.roles, picked)
+            return Chosen(roles, picked)
         reasons |= new
 
 

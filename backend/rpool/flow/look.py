@@ -64,18 +64,18 @@ def ask_at_once(
     ask: Callable[[ServerName], T], servers: Iterable[ServerName]
 ) -> tuple[dict[ServerName, T], Silent]:
     """What `ask` returns of each server, and the RpoolErrors that it raises of the others."""
-
-    def answer(server: ServerName) -> T | RpoolError:
-        try:
-            return ask(server)
-        except RpoolError as error:
-            return error
-
     names = list(servers)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ask") as pool:
-        answers = dict(zip(names, pool.map(answer, names), strict=True))
+        answers = dict(zip(names, pool.map(partial(_or_why, ask), names), strict=True))
     answered = {n: its for n, its in answers.items() if not isinstance(its, RpoolError)}
     return answered, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
+
+
+def _or_why(ask: Callable[[ServerName], T], server: ServerName) -> T | RpoolError:
+    try:
+        return ask(server)
+    except RpoolError as error:
+        return error
 
 
 def _probe(
@@ -126,19 +126,20 @@ def reach_api(
     try:
         asked = {pool.submit(_api, world, names[0]): names[0]}
         (answered, _) = wait(asked, API_PATIENCE_SECONDS)
-        if not any(_shows(uid, future) for future in answered):
+        if not any(_shows(uid, future.result()) for future in answered):
             asked |= {pool.submit(_api, world, name): name for name in names[1:]}
         unrecorded: dict[ServerName, Api] = {}
         for future in as_completed(asked):
             name, answer = asked[future], future.result()
             if isinstance(answer, RpoolError):
                 silent[name] = answer
-            elif _shows(uid, future):
-                return answer, silent
-            elif answer.cluster.record is None:
+            elif (record := answer.cluster.record) is None:
                 unrecorded[name] = answer
+            elif record.uid == uid:
+                return answer, silent
             else:
-                silent[name] = _another(name, answer)
+                other = f"{record.spec.name} (uid {record.uid})"
+                silent[name] = Refused(f"{name} serves another cluster's API {other}")
         first = next((unrecorded[name] for name in names if name in unrecorded), None)
         return first, silent
     finally:
@@ -166,18 +167,9 @@ def _etcd(world: World, via: ServerName) -> tuple[EtcdMember, ...] | None:
         return None
 
 
-def _shows(uid: PoolUid, future: Future[Api | RpoolError]) -> bool:
-    answer = future.result()
-    if isinstance(answer, RpoolError):
-        return False
-    record = answer.cluster.record
+def _shows(uid: PoolUid, answer: Api | RpoolError) -> bool:
+    record = None if isinstance(answer, RpoolError) else answer.cluster.record
     return record is not None and record.uid == uid
-
-
-def _another(name: ServerName, answer: Api) -> RpoolError:
-    record = answer.cluster.record
-    other = f" {record.spec.name} (uid {record.uid})" if record else ""
-    return Refused(f"{name} serves another cluster's API{other}")
 
 
 def reaches_api(world: World, server: ServerName) -> bool:
@@ -216,7 +208,7 @@ def sweep(
         while waiting or asked:
             while waiting and len(asked) < SWEPT_AT_ONCE:
                 name = waiting.popleft()
-                asked[pool.submit(_answer, world, name)] = (name, time.monotonic())
+                asked[pool.submit(_or_why, world.probe, name)] = (name, time.monotonic())
             first = max(last, min(since for _, since in asked.values())) + patience_seconds
             done, _ = wait(asked, max(0.0, min(first, end) - time.monotonic()), FIRST_COMPLETED)
             now = time.monotonic()
@@ -230,19 +222,9 @@ def sweep(
                 name, since = asked[future]
                 if max(last, since) + patience_seconds <= now:
                     del asked[future]
-                    yield name, _late(name, patience_seconds)
+                    late = f"{name} gave no answer within {patience_seconds:.0f} s"
+                    yield name, Unreachable(late)
         for name in (*(name for name, _ in asked.values()), *waiting):
             yield name, Unreachable(f"{name} gave no answer within {longest_seconds:.0f} s")
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _answer(world: World, server: ServerName) -> Answer:
-    try:
-        return world.probe(server)
-    except RpoolError as error:
-        return error
-
-
-def _late(server: ServerName, patience_seconds: float) -> Unreachable:
-    return Unreachable(f"{server} gave no answer within {patience_seconds:.0f} s")
