@@ -15,7 +15,7 @@ from rpool.decide.quorum import member_of
 from rpool.model.claim import Claim
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolUid
-from rpool.model.record import Member, Record
+from rpool.model.record import Record
 from rpool.model.seen import EtcdMember, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 
@@ -98,17 +98,16 @@ class Membership:
 
     def is_out_of_etcd(self, name: ServerName) -> bool:
         """Whether `name` is a control plane that was taken out of etcd: it never starts again."""
-        claim, probed = self.pool.claim(name), self.pool.probed(name)
-        if claim is None or probed is None or self.pool.api is None or self.pool.api.etcd is None:
+        claim = self.pool.claim(name)
+        if claim is None or self.pool.etcd is None or not self.pool.has_joined(name):
             return False
-        runs = claim.role is Role.CONTROL_PLANE and claim.is_member and probed.joined
+        runs = claim.role is Role.CONTROL_PLANE and claim.is_member
         return runs and self.etcd_member(name) is None
 
     def etcd_member(self, name: ServerName) -> EtcdMember | None:
-        etcd = self.pool.api.etcd if self.pool.api else None
         member, server = self.record.members.get(name), self.fleet.servers.get(name)
         address = member.address if member else server.address if server else ""
-        return member_of(etcd or (), name, address)
+        return member_of(self.pool.etcd or (), name, address)
 
     def is_whole(self, name: ServerName) -> bool:
         """Whether it is a member that takes pods."""
@@ -118,11 +117,8 @@ class Membership:
     @property
     def strays(self) -> frozenset[ServerName]:
         """Servers with a Node or a claim of the cluster that the record does not name."""
-        return frozenset(self.pool.nodes.keys() | self.pool.claims.keys()) - self.members.keys()
-
-    @property
-    def members(self) -> Mapping[ServerName, Member]:
-        return self.record.members
+        there = self.pool.nodes.keys() | self.pool.claims.keys()
+        return frozenset(there - self.record.members.keys())
 
     def among(self, names: Set[ServerName], *parts: Part) -> frozenset[ServerName]:
         return frozenset(name for name in names if self.part(name) in parts)

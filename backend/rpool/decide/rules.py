@@ -41,11 +41,6 @@ def _overlap(one: AddressRange, other: AddressRange) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def problems_of(spec: PoolSpec) -> list[Problem]:
-    """Contradictions within a request whose single values are well-formed."""
-    return [*_cidr_problems(spec), *_metallb_problems(spec), *_vip_problems(spec)]
-
-
 def _cidr_problems(spec: PoolSpec) -> Iterator[Problem]:
     pods = ipaddress.IPv4Network(spec.networking.pod_cidr)
     services = ipaddress.IPv4Network(spec.networking.service_cidr)
@@ -106,11 +101,6 @@ def _vip_problems(spec: PoolSpec) -> Iterator[Problem]:
                 f"vip {vip} lies inside {attribute} {cidr}",
                 "The virtual IP is an address of the servers' own network.",
             )
-
-
-def fleet_problems(spec: PoolSpec, fleet: Fleet) -> list[Problem]:
-    """What in a request contradicts the fleet."""
-    return [*_selector_problems(spec, fleet), *_address_problems(spec, fleet)]
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
@@ -237,7 +227,9 @@ def _missing(shortfall: Shortfall) -> str:
 
 
 def check(spec: PoolSpec, fleet: Fleet) -> None:
-    """Raise SpecError with every finding of `problems_of` and `fleet_problems`, if there is any."""
-    problems = [*problems_of(spec), *fleet_problems(spec, fleet)]
-    if problems:
+    """Raise SpecError with every contradiction within a request whose single values are
+    well-formed, and between it and the fleet, if there is any.
+    """
+    alone = [*_cidr_problems(spec), *_metallb_problems(spec), *_vip_problems(spec)]
+    if problems := [*alone, *_selector_problems(spec, fleet), *_address_problems(spec, fleet)]:
         raise SpecError(problems)

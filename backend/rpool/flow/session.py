@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -175,19 +175,17 @@ class Held:
         """
         wanted = frozenset(control_planes)
         with self._guard:
-            new = sorted(wanted - self._asked)
-            self._asked |= wanted
-        locks, errors = self._take(new)
+            new = wanted - self._asked
+        errors = self._take(new)
         for error in errors.values():
             if isinstance(error, Refused) and not isinstance(error, ForeignClaim):
                 raise error
         with self._guard:
             self._control_planes = wanted
-            self._locks |= locks
             self._needed = min(1, len(self._locks)) if one_will_do else majority(len(wanted))
             if self._alive() < self._needed:
                 raise self._too_few(errors.values())
-        return bool(locks)
+        return bool(new - errors.keys())
 
     def add(self, control_plane: ServerName) -> None:
         """Lock one more control plane, which counts from now on. Raises why it cannot be locked."""
@@ -198,11 +196,9 @@ class Held:
         """Lock more control planes, which count from now on. Returns why some cannot be locked."""
         wanted = frozenset(control_planes)
         with self._guard:
-            new = sorted(wanted - self._locks.keys())
-            self._asked |= wanted
-        locks, errors = self._take(new)
+            new = wanted - self._locks.keys()
+        errors = self._take(new)
         with self._guard:
-            self._locks |= locks
             self._control_planes |= wanted - errors.keys()
             if new:
                 self._needed = min(majority(len(self._control_planes)), self._alive())
@@ -219,8 +215,8 @@ class Held:
                 self._control_planes -= {server}
                 self._needed = min(self._needed, majority(len(self._control_planes)), self._alive())
 
-    def _take(self, servers: Sequence[ServerName]) -> tuple[dict[ServerName, SessionLock], Silent]:
-        """The locks, and why each other server could not be locked. All are tried at once, so that
+    def _take(self, servers: Set[ServerName]) -> Silent:
+        """Lock these servers. Returns why some could not be locked. All are tried at once, so that
         a dead control plane costs nothing but its own time.
         """
 
@@ -230,7 +226,12 @@ class Held:
             except Exception as error:  # whatever it is, all the others are waited for
                 raise as_rpool_error(error, f"taking the lock of cluster {self._uid}") from error
 
-        return ask_at_once(enter, servers)
+        with self._guard:
+            self._asked |= servers
+        locks, errors = ask_at_once(enter, sorted(servers))
+        with self._guard:
+            self._locks |= locks
+        return errors
 
     def _alive(self) -> int:
         return sum(n in self._locks and not self._locks[n].lost() for n in self._control_planes)

@@ -77,7 +77,9 @@ class BringUp:
 
     def _unjoined(self, role: Role | None = None) -> list[ServerName]:
         case = self.case
-        return [n for n in case.coming if role in (None, case.role(n)) and not case.has_joined(n)]
+        return [
+            n for n in case.coming if role in (None, case.role(n)) and not case.pool.has_joined(n)
+        ]
 
     @cached_property
     def _prepare(self) -> dict[ServerName, Step]:
@@ -104,7 +106,7 @@ class BringUp:
     def opening(self) -> list[Step]:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
-        if case.has_joined(via):
+        if case.pool.has_joined(via):
             unjoined = [name for name in self._unjoined() if name != via]
             admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN)
             return [Step(admit)] if unjoined else []
@@ -176,7 +178,7 @@ class BringUp:
         return [
             self._member(name)
             for name in case.coming
-            if (claim := case.pool.claim(name)) and claim.is_joining and case.has_joined(name)
+            if (claim := case.pool.claim(name)) and claim.is_joining and case.pool.has_joined(name)
         ]
 
     def _member(self, name: ServerName, after: StepName | None = None) -> Step:
@@ -190,7 +192,7 @@ class BringUp:
         return {
             name: Step(act.RestartKubelet(name, case.ours(name)), name)
             for name in case.coming
-            if case.api_serves and case.has_joined(name) and name not in case.pool.nodes
+            if case.api_serves and case.pool.has_joined(name) and name not in case.pool.nodes
         }
 
     def readiness(self, needs: frozenset[StepName], servers: Iterable[ServerName]) -> list[Step]:
@@ -215,8 +217,7 @@ class BringUp:
     def revoke(self) -> list[Step]:
         """Revokes the join token once all have joined, and one that an earlier operation left."""
         case = self.case
-        left = case.pool.api is not None and case.pool.api.cluster.open_to_joiners
-        if not (self.opening or left):
+        if not (self.opening or case.pool.open_to_joiners):
             return []
         revoke = act.RevokeJoiners(case.via, case.ours(case.via), act.NOT_DRAWN)
         return [Step(revoke, needs=self.opened, after=names(self._kubeadm_joins))]

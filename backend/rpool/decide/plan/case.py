@@ -6,7 +6,6 @@ here, so that all of them answer from the same facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +16,7 @@ from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.model.claim import Ownership
 from rpool.model.desired import Desired, Operation
 from rpool.model.observed import Observed
-from rpool.model.pool import Endpoint, PoolSpec
+from rpool.model.pool import PoolSpec
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, ServerName
 
@@ -32,10 +31,6 @@ class Case:
     @property
     def spec(self) -> PoolSpec:
         return self.desired.spec
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return self.spec.control_plane.endpoint
 
     @cached_property
     def record(self) -> Record:
@@ -83,7 +78,7 @@ class Case:
         if self.pool.api is not None:
             return self.pool.api.via
         control_planes = self.desired.of(Role.CONTROL_PLANE)
-        return min(control_planes, key=lambda name: not self.has_joined(name))
+        return min(control_planes, key=lambda name: not self.pool.has_joined(name))
 
     @cached_property
     def then_via(self) -> ServerName:
@@ -107,10 +102,6 @@ class Case:
     @property
     def api_serves(self) -> bool:
         return self.pool.api is not None
-
-    def has_joined(self, name: ServerName) -> bool:
-        probed = self.pool.probed(name)
-        return probed is not None and probed.joined
 
     def kubeadm_ended(self, name: ServerName) -> bool:
         probed = self.pool.probed(name)
@@ -160,7 +151,7 @@ class Case:
 
     def _why_etcd(self, name: ServerName) -> RpoolError | None:
         """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
-        if self.role(name) is not Role.CONTROL_PLANE or self.has_joined(name):
+        if self.role(name) is not Role.CONTROL_PLANE or self.pool.has_joined(name):
             return None
         members = {n: self.members.etcd_member(n) for n in self.desired.of(Role.CONTROL_PLANE)}
         dead = sorted(
@@ -223,6 +214,3 @@ class Case:
                 f"cluster {self.spec.name} cannot take the servers that were planned",
                 f"Nothing was changed. What is in the way:\n{listed}",
             )
-
-    def addresses(self) -> Mapping[ServerName, str]:
-        return {name: its.address for name, its in self.fleet.servers.items()}

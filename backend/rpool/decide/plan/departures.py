@@ -90,13 +90,14 @@ class _Leaver:
             yield act.Drain(through, ours, (name,), case.spec.drain.timeout_seconds, budgets)
         if claim:
             yield act.SetPhase(name, claim.ownership, Phase.LEAVING)
-            if self.is_control_plane and case.has_joined(name) and not self.is_marked:
+            if self.is_control_plane and case.pool.has_joined(name) and not self.is_marked:
                 yield act.StepDown(name, claim.ownership)
         if api and self.is_control_plane:  # also one that joined since it was looked at
-            address = case.addresses().get(name, "")
+            server = case.fleet.servers.get(name)
+            address = server.address if server else ""
             yield act.RemoveEtcdMember(through, ours, name, address=address)
         if claim:
-            yield act.Reset(name, claim.ownership, case.endpoint.vip)
+            yield act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
         if api:
             yield act.DeleteNode(through, ours, name)
 
@@ -146,12 +147,11 @@ def _members_then(case: Case) -> list[EtcdMember] | None:
     """etcd's members once the dead are removed and those that join are in; None where they could
     not be told.
     """
-    api = case.pool.api
-    if api is None or api.etcd is None:
+    if case.pool.etcd is None:
         return None
     dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
     known = {*case.record.of(Role.CONTROL_PLANE), *case.going_control_planes} - dead - case.gone
-    there = [its for its in api.etcd if its.healthy or its.name in known]
+    there = [its for its in case.pool.etcd if its.healthy or its.name in known]
     new = set(case.coming_control_planes) - {its.name for its in there}
     return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in sorted(new))]
 
@@ -203,6 +203,6 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
     before = begun | {step.name for step in steps}
     for name, claim in claims.items():
         leave = Step(act.SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
-        reset = act.Reset(name, claim.ownership, case.endpoint.vip)
+        reset = act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
         steps += [leave, Step(reset, name, needs=frozenset({leave.name}))]
     return steps

@@ -20,9 +20,9 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
     """
     steps: list[Step] = []
     errors: list[RpoolError] = []
-    if case.desired.one is not None or case.pool.api is None:
+    if case.desired.one is not None:
         return steps, errors
-    for member in case.pool.api.etcd or ():
+    for member in case.pool.etcd or ():
         name = _server_of(case, member)
         if name in _control_planes(case):
             continue
@@ -50,7 +50,7 @@ def _server_of(case: Case, member: EtcdMember) -> ServerName:
     """The server that a member runs on or was added for; its name if no server is known."""
     if member.name:
         return member.name
-    by_address = {address: name for name, address in case.addresses().items()}
+    by_address = {its.address: name for name, its in case.fleet.servers.items()}
     return next((by_address[peer] for peer in member.peers if peer in by_address), "")
 
 
