@@ -60,7 +60,7 @@ class BringUp:
         return {n: replace(its, needs=first) if n in others else its for n, its in steps.items()}
 
     def _claim(self, name: ServerName) -> Claim:
-        case, probed = self.case, self.case.pool.probed(name)
+        case = self.case
         return Claim(
             uid=case.desired.uid,
             pool=case.spec.name,
@@ -70,16 +70,14 @@ class BringUp:
             epoch=case.epoch,
             since=case.operation.since,
             server=name,
-            machine_id=probed.machine_id if probed else "",
+            machine_id=case.pool.seen[name].probed.machine_id,
             session=case.operation.session,
             request=case.spec.digest,
         )
 
-    def _unjoined(self, role: Role | None = None) -> list[ServerName]:
-        case = self.case
-        return [
-            n for n in case.coming if role in (None, case.role(n)) and not case.pool.has_joined(n)
-        ]
+    @cached_property
+    def _unjoined(self) -> list[ServerName]:
+        return [name for name in self.case.coming if not self.case.pool.has_joined(name)]
 
     @cached_property
     def _prepare(self) -> dict[ServerName, Step]:
@@ -87,7 +85,7 @@ class BringUp:
         case, spec = self.case, self.case.spec
         claimed = names(self._claims.values())
         steps = {}
-        for name in self._unjoined():
+        for name in self._unjoined:
             server = case.fleet.servers[name]
             prepare = act.Prepare(
                 name,
@@ -107,9 +105,8 @@ class BringUp:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
         if case.pool.has_joined(via):
-            unjoined = [name for name in self._unjoined() if name != via]
             admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN)
-            return [Step(admit)] if unjoined else []
+            return [Step(admit)] if self._unjoined else []
         claim = case.pool.claim(via)
         if via not in self._prepare or (claim is not None and not claim.is_joining):
             raise Refused(
@@ -132,14 +129,16 @@ class BringUp:
     def joins(self) -> list[Step]:
         steps: list[Step] = []
         turn = self.opened
-        for name in self._unjoined(Role.CONTROL_PLANE):
-            if name != self.case.via:
+        control_planes = self.case.coming_control_planes
+        for name in self._unjoined:
+            if name in control_planes and name != self.case.via:
                 out = self._out_of_etcd(name, turn)
                 its = self._join(name, turn | self.dead | names(out))
                 steps += [*out, *its]
                 turn = self.opened | names(its[:1])
-        for name in self._unjoined(Role.WORKER):
-            steps += self._join(name, self.opened)
+        for name in self._unjoined:
+            if name not in control_planes:
+                steps += self._join(name, self.opened)
         return steps
 
     def _join(self, name: ServerName, needs: frozenset[StepName]) -> list[Step]:
