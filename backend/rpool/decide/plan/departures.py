@@ -19,7 +19,7 @@ from rpool.model.claim import Claim, Phase
 from rpool.model.pool import OnTimeout
 from rpool.model.seen import EtcdMember
 from rpool.model.server import Role, ServerName
-from rpool.model.step import Step, StepName
+from rpool.model.step import Step, StepName, names
 
 LAST_DRAIN_SECONDS = 120
 """Of the drain of a cluster that is destroyed: its pods have nowhere to go."""
@@ -70,17 +70,10 @@ class _Leaver:
             "the hardware is gone.",
         )
 
-    def chain(self, through: ServerName, before: frozenset[StepName]) -> list[Step]:
-        """The steps by which it leaves, one after the other; the API is reached `through` a control
-        plane. Without an API, only the server itself is changed.
+    def actions(self, through: ServerName) -> Iterable[act.Action]:
+        """What makes it leave, in order; the API is reached `through` a control plane. Without an
+        API, only the server itself is changed.
         """
-        steps: list[Step] = []
-        for action in self._actions(through):
-            steps.append(Step(action, self.name, before))
-            before = before | {steps[-1].name}
-        return steps
-
-    def _actions(self, through: ServerName) -> Iterable[act.Action]:
         case, name, claim = self.case, self.name, self.claim
         api = case.api_serves
         ours = case.ours(through)
@@ -131,15 +124,14 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
     for leaver in _leavers(case):
         if leaver.is_dead:
             continue
-        why, member = leaver.why_not(), None
+        why = leaver.why_not()
         if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
-            member = next((its for its in etcd or () if its.name == leaver.name), None)
-            why = _why_quorum(leaver, etcd, member)
+            why = _why_quorum(leaver.name, etcd)
         if why is not None:
             refused.append(why)
             continue
         can.append(leaver)
-        etcd = etcd and [its for its in etcd if its is not member]
+        etcd = etcd and [its for its in etcd if its.name != leaver.name]
     return can, refused
 
 
@@ -156,20 +148,15 @@ def _members_then(case: Case) -> list[EtcdMember] | None:
     return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in sorted(new))]
 
 
-def _why_quorum(
-    leaver: _Leaver, etcd: list[EtcdMember] | None, member: EtcdMember | None
-) -> RpoolError | None:
+def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError | None:
     if etcd is None:
         return Unreachable(
-            f"{leaver.name} was not taken out of etcd: nothing could be told of its members",
+            f"{name} was not taken out of etcd: nothing could be told of its members",
             "Whether the rest would keep its quorum is not known. Apply again.",
         )
-    if member is None or (why := why_not_remove(etcd, member)) is None:
-        return None
-    return Refused(
-        f"{leaver.name} was not taken out of etcd: {why}",
-        "Bring the other control planes back first.",
-    )
+    why = next((why_not_remove(etcd, its) for its in etcd if its.name == name), None)
+    advice = "Bring the other control planes back first."
+    return Refused(f"{name} was not taken out of etcd: {why}", advice) if why else None
 
 
 def _ways_out(
@@ -182,10 +169,12 @@ def _ways_out(
     steps: list[Step] = []
     turn = before | first
     for leaver in leavers:
-        its = leaver.chain(through, turn if leaver.is_control_plane else before)
-        steps += its
-        if leaver.is_control_plane and its:
-            turn = before | first | {its[-1].name}
+        needs = turn if leaver.is_control_plane else before
+        for action in leaver.actions(through):
+            steps.append(Step(action, leaver.name, needs))
+            needs |= names(steps[-1:])
+            if leaver.is_control_plane:
+                turn = before | first | names(steps[-1:])
     return steps
 
 
@@ -196,13 +185,13 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
     claims = case.pool.claims
     steps: list[Step] = []
     nodes = tuple(name for name in case.pool.nodes if name in claims)
-    if case.pool.api is not None and nodes:
-        via = case.pool.api.via
-        drain = act.Drain(via, case.ours(via), nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
+    if nodes:
+        via, ours = case.via, case.ours(case.via)
+        drain = act.Drain(via, ours, nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
         steps.append(Step(drain, after=begun))
-    before = begun | {step.name for step in steps}
+    before = begun | names(steps)
     for name, claim in claims.items():
         leave = Step(act.SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
         reset = act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
-        steps += [leave, Step(reset, name, needs=frozenset({leave.name}))]
+        steps += [leave, Step(reset, name, needs=names([leave]))]
     return steps
