@@ -79,11 +79,10 @@ def _refuse_if_hopeless(
     for error in lost.values():
         if not isinstance(error, Unreachable | CommandFailed):
             raise error
-    closed = [error for error in lost.values() if isinstance(error, Unreachable)]
-    if seen or len(closed) < len(lost) or not lost or any(error.retryable for error in closed):
-        return
-    first = next(iter(lost.values()))
-    raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
+    hopeless = [isinstance(its, Unreachable) and not its.retryable for its in lost.values()]
+    if lost and not seen and all(hopeless):
+        first = next(iter(lost.values()))
+        raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
 
 
 def _preflight(

@@ -58,11 +58,10 @@ class Eye:
 
     def through(self, api: Api) -> Observed:
         """The cluster as it is observed through `api`."""
-        pool = Observed(self.prior.uid, api)
-        record = self._with_prior(api.cluster.record or self._anew(pool))
+        record = self._with_prior(api.cluster.record or self._anew(api))
         if self.lock is not None:
             self.lock.outrank(record.session)
-        pool = self.ask(replace(pool, record=record), self._unclear(record, api))
+        pool = self.ask(Observed(self.prior.uid, api, record), self._unclear(record, api))
         return replace(pool, record=corrected(record, pool, self.fleet))
 
     def _with_prior(self, record: Record) -> Record:
@@ -75,7 +74,7 @@ class Eye:
             return record
         return replace(record, members={**self.prior.servers, **record.members})
 
-    def _anew(self, pool: Observed) -> Record:
+    def _anew(self, api: Api) -> Record:
         """The record of a cluster that shows none, by the claims on its servers; `spec` is what it
         is to be. Its create was cut off, or somebody has deleted the record.
 
@@ -93,7 +92,7 @@ class Eye:
             return blank  # its create never came to an end
         swept = Swept.of(self.world, self.fleet.servers)
         claims = swept.claims(prior.uid)
-        if unknown := sorted(pool.nodes.keys() - claims.keys() - prior.servers.keys()):
+        if unknown := sorted(api.cluster.nodes.keys() - claims.keys() - prior.servers.keys()):
             silent = {name: error.summary for name, error in swept.silent.items()}
             reasons = "\n".join(f"  {silent.get(n, f'{n} is not claimed')}" for n in unknown)
             raise Refused(
@@ -114,18 +113,15 @@ class Eye:
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         """`pool` with a look at the servers that join and those that leave."""
-        record = pool.record
-        members = record.members.keys() if record else set()
-        differ = desired.roles.keys() ^ members
-        if self.one is not None:
-            differ &= {self.one}
-        elif record is not None:
-            differ -= record.pinned.keys()
-        return self.ask(pool, differ)
+        record = self.members(pool).record
+        differ = desired.roles.keys() ^ record.members.keys()
+        ours = differ - record.pinned.keys() if self.one is None else differ & {self.one}
+        return self.ask(pool, ours)
 
-    def with_others(self, pool: Observed, record: Record) -> Observed:
+    def with_others(self, pool: Observed) -> Observed:
         """`pool` with a look at some more members, drawn by chance."""
-        left = sorted(name for name in record.own if not pool.was_asked(name))
+        own = self.members(pool).record.own
+        left = sorted(name for name in own if not pool.was_asked(name))
         return self.ask(pool, random.sample(left, min(OTHERS, len(left))))
 
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:

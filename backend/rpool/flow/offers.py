@@ -97,15 +97,11 @@ class Offers:
         """
         with self._lock:
             asked = {server.name: self._ask(server) for server in servers}
-        answered: set[Future[str | None]] = set()
-        silent = set(asked.values())
-        while silent:
+        done = silent = set(asked.values())
+        while done and silent:
             done, silent = wait(silent, PATIENCE_SECONDS, FIRST_COMPLETED)
-            if not done:
-                break
-            answered |= done
         late = f"no answer within {PATIENCE_SECONDS:.0f} s"
-        return {name: its.result() if its in answered else late for name, its in asked.items()}
+        return {name: late if its in silent else its.result() for name, its in asked.items()}
 
     def _ask(self, server: Server) -> Future[str | None]:
         if server.name not in self._asked:

@@ -12,7 +12,7 @@ from rpool.decide.view import of_members
 from rpool.flow.locate import api_of
 from rpool.flow.observe import Eye
 from rpool.flow.offers import Offers
-from rpool.model.observed import Api, Observed
+from rpool.model.observed import Observed
 from rpool.model.pool import NodeSpec
 from rpool.model.seen import NodeSeen
 from rpool.model.server import Fleet, ServerName
@@ -38,12 +38,13 @@ def read(
         api, _ = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
+    eye = Eye(prior, fleet, world)
     if api is None:
-        asked = Eye(prior, fleet, world).ask(Observed(prior.uid), prior.servers)
+        asked = eye.ask(Observed(prior.uid), prior.servers)
         return Found(prior, (_silence(prior, sorted(asked.seen), sorted(asked.silent)),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
-    members = _members(prior, api, fleet, world)
+    members = eye.members(eye.with_others(eye.through(api)))
     record = members.record
     in_use = {**in_use, **dict.fromkeys(record.pinned, "in this cluster by an rpool_node")}
     return Found(
@@ -54,12 +55,6 @@ def read(
         offer=offers.make(record.uid, record.spec, record.members, last_taken, in_use),
         spec=record.spec,
     )
-
-
-def _members(prior: PoolView, api: Api, fleet: Fleet, world: World) -> Membership:
-    eye = Eye(prior, fleet, world)
-    pool = eye.through(api)
-    return eye.members(eye.with_others(pool, eye.members(pool).record))
 
 
 def _half_in(members: Membership) -> frozenset[ServerName]:
