@@ -47,9 +47,7 @@ def why_not_usable(server: Server, probed: Probed) -> str | None:
 
 
 def findings(
-    spec: PoolSpec,
-    seen: Mapping[ServerName, Sighting],
-    members: Container[ServerName] = (),
+    spec: PoolSpec, seen: Mapping[ServerName, Sighting], members: Container[ServerName] = ()
 ) -> list[str]:
     """Sentences about what is wrong among the servers that were picked together; `members` of the
     pool, which have its routes and perhaps its address, are only compared with the others.

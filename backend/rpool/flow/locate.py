@@ -15,7 +15,7 @@ from rpool.decide.view import of_record
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.look import Silent, probe_all, reach_api, reaches_api, sweep
 from rpool.model.claim import Claim
-from rpool.model.observed import Api
+from rpool.model.observed import Api, Observed
 from rpool.model.pool import PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.secret import may_be_key, shown
@@ -125,8 +125,7 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     api, silent = reach_api(world, prior.uid, prior.control_planes)
     if api is not None and api.cluster.record is not None:
         return api, silent
-    seen, _ = probe_all(world, prior.control_planes)
-    claims = claims_of(prior.uid, {name: its.probed for name, its in seen.items()})
+    claims = Observed(prior.uid).with_servers(*probe_all(world, prior.control_planes)).claims
     if api is not None and api.via in claims:
         return api, silent  # a create that was cut off early, or somebody has deleted the record
     members = {name for name, claim in claims.items() if claim.is_member}

@@ -161,10 +161,7 @@ def corrected(record: Record, pool: Observed, fleet: Fleet) -> Record:
 
 
 def _with(
-    record: Record,
-    claims: Mapping[ServerName, Claim],
-    fleet: Fleet,
-    pinned: Iterable[ServerName],
+    record: Record, claims: Mapping[ServerName, Claim], fleet: Fleet, pinned: Iterable[ServerName]
 ) -> Record:
     """The record with the claimed servers as members. Those in `pinned` count as an rpool_node's:
     its next apply gives their labels and taints.

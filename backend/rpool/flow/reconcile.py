@@ -118,8 +118,7 @@ class Run:
         cause = together(errors)
         if not changed:
             raise cause
-        view, usable = self._left(goal)
-        raise PoolIncomplete(cause, view, usable=usable)
+        raise self._incomplete(cause, goal)
 
     def plan(self, desired: Desired, pool: Observed) -> Plan:
         """What is left to do. The journal is kept on the control planes that the cluster has."""
@@ -221,22 +220,22 @@ class Run:
         reason, pinned = error.summary, self.fleet.servers[step.server].reserved
         return not_to_be_had(step.server, reason.removeprefix(f"{step.server} "), pinned=pinned)
 
-    def _left(self, goal: Goal) -> tuple[PoolView | None, bool]:
-        """The cluster after an operation that got only part of the way, and whether the next apply
-        can go on with it. Where it is as it was settled before, the record is put back.
+    def _incomplete(self, cause: RpoolError, goal: Goal) -> PoolIncomplete:
+        """The error of an operation that got only part of the way, with what there is. Where the
+        cluster is as it was settled before, the record is put back.
         """
         try:
             pool = goal.look()
         except RpoolError:
-            return goal.unseen(), False
+            return PoolIncomplete(cause, goal.unseen())
         if pool.api is None or pool.api.cluster.record is None or pool.record is None:
-            return goal.unseen(), False
+            return PoolIncomplete(cause, goal.unseen())
         members = Membership(pool.record, pool, self.fleet)
         before = record.as_before(members)
         if before is not None and self._write(pool, before):
             members = replace(members, record=before)
         view = of_members(members, pool.api.cluster.ca_certificate)
-        return view, goal.is_usable(members)
+        return PoolIncomplete(cause, view, usable=goal.is_usable(members))
 
     def _write(self, pool: Observed, before: Record) -> bool:
         """Writes `before` and returns whether that succeeded. Only over a record of this operation,
@@ -262,10 +261,7 @@ def at_work(
     attempt: Attempt,
 ) -> Iterator[Run]:
     """One operation, which holds the cluster's lock on these control planes and keeps a journal."""
-    with (
-        session(world, uid, control_planes) as lock,
-        Journal(name, world, attempt.log) as journal,
-    ):
+    with session(world, uid, control_planes) as lock, Journal(name, world, attempt.log) as journal:
         yield Run(fleet, world, attempt, lock, journal)
 
 

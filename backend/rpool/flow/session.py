@@ -19,14 +19,7 @@ from datetime import UTC, datetime
 
 from rpool.certificates import ca_pin
 from rpool.decide.quorum import majority
-from rpool.errors import (
-    ForeignClaim,
-    Overtaken,
-    Refused,
-    RpoolError,
-    Unreachable,
-    as_rpool_error,
-)
+from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable, as_rpool_error
 from rpool.flow.look import Silent, ask_at_once, probe_all
 from rpool.model.action import Action, AdmitJoiners, Init, Join, JoinSecrets, RevokeJoiners
 from rpool.model.claim import Fence
