@@ -17,7 +17,7 @@ from rpool.errors import NewerFormat, Overtaken, Refused, RpoolError, Unreachabl
 from rpool.model.claim import Fence
 from rpool.model.observed import Api, Sighting
 from rpool.model.pool import PoolUid
-from rpool.model.seen import ClockSeen, EtcdMember, Probed
+from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.world import World
 
@@ -150,21 +150,15 @@ def _api(world: World, via: ServerName) -> Api | RpoolError:
     """The API and etcd's members, which are asked at once: each takes some tenths of a second."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="etcd")
     try:
-        etcd = pool.submit(_etcd, world, via)
-        return Api(via, world.observe(via), etcd.result())
+        asked = pool.submit(_or_why, world.etcd_members, via)
+        cluster, etcd = world.observe(via), asked.result()
+        return Api(via, cluster, None if isinstance(etcd, RpoolError) else etcd)
     except NewerFormat:
         raise
     except RpoolError as error:
         return error
     finally:
         pool.shutdown(wait=False)
-
-
-def _etcd(world: World, via: ServerName) -> tuple[EtcdMember, ...] | None:
-    try:
-        return world.etcd_members(via)
-    except RpoolError:
-        return None
 
 
 def _shows(uid: PoolUid, answer: Api | RpoolError) -> bool:

@@ -6,6 +6,7 @@ earlier operation or an earlier round got is kept nowhere: it is observed.
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from rpool.attempt import Attempt, PoolIncomplete
+from rpool.certificates import ca_pin
 from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
@@ -21,7 +23,7 @@ from rpool.decide.view import of_members, of_record
 from rpool.errors import Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
-from rpool.flow.session import Admission, Held, operation, session
+from rpool.flow.session import Held, join_secrets, operation, session
 from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.desired import Desired
@@ -80,7 +82,10 @@ class Run:
         deadline = time.monotonic() + self.attempt.timeout_seconds
         self._limits = Limits(deadline, self.attempt.stop, self.lock.lost)
         self.operation = operation(self.attempt.owner)
-        self._admission = Admission(self.world)
+        # No plan has any secret: they are drawn here, and filled in as steps are carried out.
+        self._secrets = join_secrets()
+        self._ca_certificate: str | None = None
+        self._ca_lock = threading.Lock()
         self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
         self._tries: Counter[tuple[type[act.Action], ServerName]] = Counter()
@@ -129,7 +134,7 @@ class Run:
         self._control_planes = desired.of(Role.CONTROL_PLANE)
         self._members = frozenset(pool.record.members if pool.record else ())
         if pool.api is not None:
-            self._admission.know(pool.api.cluster.ca_certificate)
+            self._ca_certificate = pool.api.cluster.ca_certificate
         self.operation = replace(self.operation, session=self.lock.session)
         return plan(desired, pool, self.operation, self.fleet)
 
@@ -160,13 +165,26 @@ class Run:
     def _bind(self, action: act.Action) -> act.Action | None:
         match action:
             case act.RemoveEtcdMember():
-                proven = self._proven(action)
-                return None if proven is None else self._of_this_session(proven)
+                if (proven := self._proven(action)) is None:
+                    return None
+                action = proven
             case act.SetPhase(server, _, Phase.MEMBER) if server in self._control_planes:
                 self.lock.add(server)  # others may ask it for the lock from now on
             case act.DeleteNode():
                 self.lock.drop(action.node)
-        return self._of_this_session(self._admission.bind(action))
+            case act.Init() | act.AdmitJoiners() | act.RevokeJoiners():
+                action = replace(action, secrets=self._secrets)
+            case act.Join():
+                pin = ca_pin(self._certificate(action.via))
+                action = replace(action, secrets=replace(self._secrets, ca_pin=pin))
+        return self._of_this_session(action)
+
+    def _certificate(self, via: ServerName) -> str:
+        """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""
+        with self._ca_lock:
+            if self._ca_certificate is None:
+                self._ca_certificate = self.world.observe(via).ca_certificate
+            return self._ca_certificate
 
     def _of_this_session(self, action: act.Action) -> act.Action:
         """What a claim says of the session that took it is not what acts now."""
@@ -203,7 +221,7 @@ class Run:
         assert ended is not None  # noqa: S101 nothing to do means that a record says so
         via = pool.api.via if pool.api else ended.of(Role.CONTROL_PLANE)[0]
         try:
-            return of_record(ended, self._admission.certificate(via))
+            return of_record(ended, self._certificate(via))
         except RpoolError:  # it is made all the same: the next read shows the rest
             return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 

@@ -14,14 +14,12 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from rpool.certificates import ca_pin
 from rpool.decide.quorum import majority
 from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable, as_rpool_error
 from rpool.flow.look import Silent, ask_at_once, probe_all
-from rpool.model.action import Action, AdmitJoiners, Init, Join, JoinSecrets, RevokeJoiners
+from rpool.model.action import JoinSecrets
 from rpool.model.claim import Fence
 from rpool.model.desired import Operation
 from rpool.model.observed import Sighting
@@ -54,40 +52,6 @@ def join_secrets() -> JoinSecrets:
     """A bootstrap token in kubeadm's form, and the AES-256 key of its uploaded certificates."""
     token = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(22))
     return JoinSecrets(Secret(f"{token[:6]}.{token[6:]}"), Secret(secrets.token_hex(32)))
-
-
-class Admission:
-    """Fills the secrets of one operation into its actions. They are drawn here and nowhere else, so
-    that no plan has any. The CA's pin is read from the cluster once that serves.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._lock = threading.Lock()
-        self._secrets = join_secrets()
-        self._ca: str | None = None
-
-    def know(self, ca_certificate: str) -> None:
-        """Sets the CA that joining servers must see, where the cluster shows it already."""
-        with self._lock:
-            self._ca = ca_certificate
-
-    def bind(self, action: Action) -> Action:
-        match action:
-            case Init() | AdmitJoiners() | RevokeJoiners():
-                return replace(action, secrets=self._secrets)
-            case Join():
-                pinned = replace(self._secrets, ca_pin=ca_pin(self.certificate(action.via)))
-                return replace(action, secrets=pinned)
-            case _:
-                return action
-
-    def certificate(self, via: ServerName) -> str:
-        """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""
-        with self._lock:
-            if self._ca is None:
-                self._ca = self._world.observe(via).ca_certificate
-            return self._ca
 
 
 _NOBODY = (

@@ -68,8 +68,7 @@ def _awaited(case: Case) -> list[str]:
     """
     if case.record.settled is not None or case.desired.one is not None:
         return list(case.coming)
-    out = {*case.going, *case.in_the_way}
-    return [n for n in case.desired.roles if case.concerns(n) and n not in out]
+    return [n for n in case.desired.roles if case.concerns(n) and n not in case.in_the_way]
 
 
 def _recorded(
