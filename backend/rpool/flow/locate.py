@@ -193,11 +193,8 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
     its claim may be the cluster's. The control planes may also have no entry in this fleet: then
     the cluster's servers still reach the API.
     """
-    alive = {
-        name: "the fleet has no such server any more"
-        for name in pool.control_planes
-        if name not in fleet.servers
-    }
+    absent = set(pool.control_planes) - fleet.servers.keys()
+    alive = dict.fromkeys(absent, "the fleet has no such server any more")
     swept = Swept.of(world, fleet.servers)
     alive |= {name: swept.silent[name].summary for name in swept.missed(fleet)}
     for name, its in swept.probed.items():
@@ -230,7 +227,6 @@ def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains 
             return None
     return Remains(
         _by_claims(fleet, swept, uid),
-        (),
         f"of cluster {swept.pools()[uid]} ({uid}) only remains are left",
         f"Its create or its destroy was cut off. It has {', '.join(claims)}. To give these back: "
         f"terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
@@ -275,7 +271,6 @@ def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
     name = swept.pools()[uid]
     return NoApi(
         _by_claims(fleet, swept, uid),
-        swept.missed(fleet),
         f"cluster {name} ({uid}) has servers, but none through which its API answers",
         f"Servers with its claim: {', '.join(swept.claims(uid))}. {asked}"
         + (f"\nNot reached:{silent}" if swept.missed(fleet) else "")

@@ -139,7 +139,6 @@ def no_api(prior: PoolView, silent: Silent) -> NoApi:
     reasons = "".join(f"\n  {name}: {error.summary}" for name, error in sorted(silent.items()))
     return NoApi(
         prior,
-        (),
         f"no control plane of cluster {prior.name} shows its API",
         f"Asked: {', '.join(prior.control_planes)}. Nothing was changed.{reasons}\nBring one back, "
         "then apply again. If none can come back, all that is left is to destroy the cluster.",
