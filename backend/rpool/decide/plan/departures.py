@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from rpool.decide.membership import Part
 from rpool.decide.plan.arrivals import unclaimed
 from rpool.decide.plan.case import Case
-from rpool.decide.quorum import why_not_remove
-from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.decide.quorum import not_removed, why_not_remove
+from rpool.errors import RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import OnTimeout
@@ -155,8 +155,7 @@ def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError |
             "Whether the rest would keep its quorum is not known. Apply again.",
         )
     why = next((why_not_remove(etcd, its) for its in etcd if its.name == name), None)
-    advice = "Bring the other control planes back first."
-    return Refused(f"{name} was not taken out of etcd: {why}", advice) if why else None
+    return not_removed(name, why) if why else None
 
 
 def _ways_out(
