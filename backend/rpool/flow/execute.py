@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Protocol
 
 from rpool.errors import (
     Bug,
@@ -27,6 +26,7 @@ from rpool.errors import (
     as_rpool_error,
 )
 from rpool.model.action import Action, Prepare, WriteRecord
+from rpool.model.event import Result
 from rpool.model.server import ServerName
 from rpool.model.step import Ran, Step, StepName
 from rpool.model.world import World
@@ -55,25 +55,16 @@ class Limits:
         return None
 
 
-class Listener(Protocol):
-    """Is told of each step as it begins and ends."""
-
-    def started(self, step: Step) -> None: ...
-
-    def done(self, step: Step, seconds: float) -> None: ...
-
-    def failed(self, step: Step, seconds: float, error: RpoolError) -> None: ...
-
-
 @dataclass
 class Execution:
-    """Carries out `steps`, once. `bind` fills in what is known only once earlier steps are done. It
-    may raise, or return None where nothing is left to do.
+    """Carries out `steps`, once. `tell` hears of each as it begins and ends, after how many seconds
+    and why it failed. `bind` fills in what is known only once earlier steps are done. It may raise,
+    or return None where nothing is left to do.
     """
 
     steps: Sequence[Step]
     world: World
-    journal: Listener
+    tell: Callable[[Step, Result, float, str], None]
     limits: Limits
     bind: Callable[[Action], Action | None]
 
@@ -106,7 +97,7 @@ class Execution:
             return
         for step in ready:
             self._running[step.name] = time.monotonic()
-            self.journal.started(step)
+            self.tell(step, Result.STARTED, 0.0, "")
         together = [step for step in ready if isinstance(step.action, Prepare)]
         if together:
             pool.submit(self._prepare, together)
@@ -130,10 +121,10 @@ class Execution:
         self._order.done(step.name)
         if error is None:
             self._done[step.name] = step
-            self.journal.done(step, seconds)
+            self.tell(step, Result.DONE, seconds, "")
             return
         self._failed.append((step, error))
-        self.journal.failed(step, seconds, error)
+        self.tell(step, Result.FAILED, seconds, error.summary)
         refused = isinstance(step.action, WriteRecord) and isinstance(error, Refused)
         if refused or isinstance(error, Overtaken):
             self._halted = error  # another operation works on the cluster

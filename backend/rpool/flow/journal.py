@@ -7,7 +7,7 @@ could not be written is tried again with the next ones; the caller has been told
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rpool.attempt import Log
@@ -52,36 +52,28 @@ class Journal:
             self._changed.notify_all()
         self._writer.join()
 
-    def started(self, step: Step) -> None:
-        if isinstance(step.action, Reset):
-            with self._changed:
-                self._kept.pop(step.server, None)
-        self._tell(self._event(step, Result.STARTED))
-
-    def done(self, step: Step, seconds: float) -> None:
-        if isinstance(step.action, TakeClaim) and step.action.claim.role is Role.CONTROL_PLANE:
-            self.keep_on(step.server, step.action.claim.ownership)
-        self._tell(replace(self._event(step, Result.DONE), seconds=round(seconds, 2)))
-
-    def failed(self, step: Step, seconds: float, error: RpoolError) -> None:
-        event = self._event(step, Result.FAILED)
-        self._tell(replace(event, seconds=round(seconds, 2), detail=error.summary))
-
-    def keep_on(self, server: ServerName, ownership: Ownership) -> None:
-        """Keep the journal on this control plane, too, from now on."""
-        with self._changed:
-            self._kept.setdefault(server, Kept(ownership)).ownership = ownership
-
-    def _event(self, step: Step, outcome: Result) -> Event:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return Event(now, self._pool, step.server, step.name, outcome)
-
-    def _tell(self, event: Event) -> None:
+    def tell(self, step: Step, outcome: Result, seconds: float, detail: str) -> None:
+        """Note that a step began, or how it ended after `seconds`. Control planes keep the journal
+        from their claim until their reset.
+        """
+        match outcome, step.action:
+            case Result.STARTED, Reset():
+                with self._changed:
+                    self._kept.pop(step.server, None)
+            case Result.DONE, TakeClaim(claim=claim) if claim.role is Role.CONTROL_PLANE:
+                self.keep_on(step.server, claim.ownership)
+        now, took = datetime.now(UTC).isoformat(timespec="milliseconds"), round(seconds, 2)
+        event = Event(now, self._pool, step.server, step.name, outcome, took, detail)
         self._log(event)
         with self._changed:
             for kept in self._kept.values():
                 kept.unwritten.append(event.as_json())
             self._changed.notify_all()
+
+    def keep_on(self, server: ServerName, ownership: Ownership) -> None:
+        """Keep the journal on this control plane, too, from now on."""
+        with self._changed:
+            self._kept.setdefault(server, Kept(ownership)).ownership = ownership
 
     def _write_forever(self) -> None:
         while True:

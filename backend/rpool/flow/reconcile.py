@@ -151,7 +151,7 @@ class Run:
         return left if len(left) > len(begins) or not out else []
 
     def carry_out(self, steps: Sequence[Step]) -> Ran:
-        execution = Execution(steps, self.world, self.journal, self._limits, self._bind)
+        execution = Execution(steps, self.world, self.journal.tell, self._limits, self._bind)
         return execution.to_the_end()
 
     def _may_help_again(self, ran: Ran) -> bool:
@@ -206,10 +206,7 @@ class Run:
                 "fleet with the servers.",
             )
         if why := quorum.why_not_remove(members, leaving):
-            raise Refused(
-                f"{action.member} was not taken out of etcd: {why}",
-                "Bring the other control planes back first.",
-            )
+            raise quorum.not_removed(action.member, why)
         return replace(action, member_id=leaving.id)
 
     # -- how it ends -----------------------------------------------------------------------------
