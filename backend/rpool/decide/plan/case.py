@@ -37,18 +37,14 @@ class Case:
         """The cluster's record, or what the claims say before there is one. Sizes and zones are
         those of the fleet now.
         """
-        record = self.pool.record or self._blank()
-        servers = self.fleet.servers
+        servers, claims = self.fleet.servers, self.pool.claims
+        claimed = {name: Member.of(servers[name], its.role) for name, its in claims.items()}
+        record = self.pool.record or Record(self.desired.uid, "", 0, 0, None, None, claimed)
         members = {
             name: Member.of(servers[name], its.role) if name in servers else its
             for name, its in record.members.items()
         }
         return replace(record, members=members)
-
-    def _blank(self) -> Record:
-        claims, servers = self.pool.claims, self.fleet.servers
-        members = {n: Member.of(servers[n], its.role) for n, its in claims.items() if n in servers}
-        return Record(self.desired.uid, "", 0, 0, None, None, members)
 
     @cached_property
     def members(self) -> Membership:
@@ -131,7 +127,7 @@ class Case:
         """Servers that are desired and cannot join, and why. No living server leaves then."""
         pinned = self.desired.one is not None
         whys = {
-            name: why_not(name, self.members, self.fleet, pinned=pinned) or self._why_etcd(name)
+            name: why_not(name, self.members, pinned=pinned) or self._why_etcd(name)
             for name in self._wanted
         }
         return {name: why for name, why in whys.items() if why is not None}
@@ -153,12 +149,9 @@ class Case:
         """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
         if self.role(name) is not Role.CONTROL_PLANE or self.pool.has_joined(name):
             return None
-        members = {n: self.members.etcd_member(n) for n in self.desired.of(Role.CONTROL_PLANE)}
-        dead = sorted(
-            n
-            for n, its in members.items()
-            if n != name and its is not None and not its.healthy and n in self.pool.silent
-        )
+        silent = [n for n in self.desired.of(Role.CONTROL_PLANE) if n in self.pool.silent]
+        members = {n: self.members.etcd_member(n) for n in silent if n != name}
+        dead = sorted(n for n, its in members.items() if its is not None and not its.healthy)
         if not dead:
             return None
         names = ", ".join(dead)
@@ -178,13 +171,9 @@ class Case:
     @cached_property
     def going(self) -> tuple[ServerName, ...]:
         """Servers that leave, workers first: they take the most time."""
-        there = self.record.members.keys() | self.members.strays
-        names = [
-            name
-            for name in sorted(there - self.desired.roles.keys())
-            if self.concerns(name) and self.members.part(name) is not Part.GONE
-        ]
-        return tuple(sorted(names, key=lambda n: self.role_now(n) is Role.CONTROL_PLANE))
+        there = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
+        names = [n for n in there if self.concerns(n) and self.members.part(n) is not Part.GONE]
+        return tuple(sorted(names, key=lambda n: (self.role_now(n) is Role.CONTROL_PLANE, n)))
 
     @cached_property
     def going_control_planes(self) -> list[ServerName]:
