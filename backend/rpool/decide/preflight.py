@@ -67,10 +67,9 @@ def odd_ones(
     """
     order = sorted(seen, key=lambda name: (name not in members, name))
     odd: dict[ServerName, str] = {}
-    for attribute in UNIQUE:
-        for one, other, value in _same({name: seen[name].probed for name in order}, attribute):
-            if other not in members:
-                odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
+    for attribute, one, other, value in _same({name: seen[name].probed for name in order}):
+        if other not in members:
+            odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
     left = {name: seen[name].clock for name in order if name not in odd}
     while (pair := _far_apart(left)) is not None:
         off = [name for name in pair if name not in members]
@@ -109,24 +108,24 @@ def _clocks(clocks: Mapping[ServerName, ClockSeen]) -> Iterator[str]:
         )
 
 
-def _same(
-    seen: Mapping[ServerName, Probed], attribute: str
-) -> Iterator[tuple[ServerName, ServerName, str]]:
-    """Pairs of servers with the same value, the first that has it in front."""
-    first: dict[str, ServerName] = {}
-    for name, probed in seen.items():
-        value = getattr(probed, attribute)
-        if value and first.setdefault(value, name) != name:
-            yield first[value], name, value
+def _same(seen: Mapping[ServerName, Probed]) -> Iterator[tuple[str, ServerName, ServerName, str]]:
+    """What is to be unique, and pairs of servers that have the same of it, the first that has it in
+    front; and the value.
+    """
+    for attribute in UNIQUE:
+        first: dict[str, ServerName] = {}
+        for name, probed in seen.items():
+            value = getattr(probed, attribute)
+            if value and first.setdefault(value, name) != name:
+                yield attribute, first[value], name, value
 
 
 def _twins(seen: Mapping[ServerName, Probed]) -> Iterator[str]:
-    for attribute in UNIQUE:
-        for one, other, value in _same(seen, attribute):
-            yield (
-                f"{one} and {other} have the same {attribute} ({value}); "
-                "Kubernetes needs it to be unique"
-            )
+    for attribute, one, other, value in _same(seen):
+        yield (
+            f"{one} and {other} have the same {attribute} ({value}); "
+            "Kubernetes needs it to be unique"
+        )
 
 
 def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:

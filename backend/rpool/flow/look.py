@@ -168,10 +168,7 @@ def _shows(uid: PoolUid, answer: Api | RpoolError) -> bool:
 
 def reaches_api(world: World, server: ServerName) -> bool:
     """Whether the API of its cluster answers a server; one that cannot be asked may reach it."""
-    try:
-        return world.reaches_api(server)
-    except RpoolError:
-        return True
+    return _or_why(world.reaches_api, server) is not False
 
 
 SWEPT_AT_ONCE = 16

@@ -39,7 +39,7 @@ class BringUp:
             *self.opening,
             *self.joins,
             *self._unmarked,
-            *self._restarts.values(),
+            *self._restarts,
         ]
 
     @cached_property
@@ -185,28 +185,24 @@ class BringUp:
         return Step(phase, name, frozenset({after} if after else ()))
 
     @cached_property
-    def _restarts(self) -> dict[ServerName, Step]:
+    def _restarts(self) -> list[Step]:
         """Restarts of joined kubelets whose Node is missing: they register it again."""
         case = self.case
-        return {
-            name: Step(act.RestartKubelet(name, case.ours(name)), name)
+        return [
+            Step(act.RestartKubelet(name, case.ours(name)), name)
             for name in case.coming
             if case.api_serves and case.pool.has_joined(name) and name not in case.pool.nodes
-        }
+        ]
 
     def readiness(self, needs: frozenset[StepName], servers: Iterable[ServerName]) -> list[Step]:
         """Waits until the Nodes of `servers` are Ready. None without a CNI: that is the user's."""
         case = self.case
         if case.spec.networking.cni == NO_CNI:
             return []
-        before = {its.about: its for its in [*self._kubeadm_joins, *self._restarts.values()]}
+        before = {its.about: names([its]) for its in [*self._kubeadm_joins, *self._restarts]}
         return [
-            Step(
-                act.AwaitReady(case.via, (server,)),
-                server,
-                needs | names([before[server]] if server in before else []),
-            )
-            for server in servers
+            Step(act.AwaitReady(case.via, (name,)), name, needs | before.get(name, frozenset()))
+            for name in servers
         ]
 
     @property
