@@ -129,8 +129,8 @@ def _twins(seen: Mapping[ServerName, Probed]) -> Iterator[str]:
 
 
 def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
-    for attribute in ("pod_cidr", "service_cidr"):
-        network = ipaddress.IPv4Network(getattr(spec.networking, attribute))
+    for attribute, cidr in spec.networking.cidrs.items():
+        network = ipaddress.IPv4Network(cidr)
         for name, probed in seen.items():
             for route in probed.routes:
                 if network.overlaps(ipaddress.IPv4Network(route, strict=False)):

@@ -62,9 +62,8 @@ def _metallb_ranges(spec: PoolSpec) -> list[tuple[str, int, str, AddressRange]]:
 
 def _metallb_problems(spec: PoolSpec) -> Iterator[Problem]:
     ranges = _metallb_ranges(spec)
-    cidrs = {"pod_cidr": spec.networking.pod_cidr, "service_cidr": spec.networking.service_cidr}
     for name, index, text, span in ranges:
-        for attribute, cidr in cidrs.items():
+        for attribute, cidr in spec.networking.cidrs.items():
             if _overlap(span, address_range(cidr)):
                 yield Problem(
                     ("metallb", "pools", name, index),
@@ -93,8 +92,7 @@ def _vip_problems(spec: PoolSpec) -> Iterator[Problem]:
                 f"vip {vip} lies inside range {text} of MetalLB pool {name}",
                 "MetalLB would give the API's address to a service. Take it out of the range.",
             )
-    for attribute in ("pod_cidr", "service_cidr"):
-        cidr = getattr(spec.networking, attribute)
+    for attribute, cidr in spec.networking.cidrs.items():
         if address in ipaddress.IPv4Network(cidr):
             yield Problem(
                 path,
@@ -122,10 +120,7 @@ def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
     """Ranges of the request that hold addresses of servers; one problem a range, not a server."""
-    texts: dict[Path, str] = {
-        ("networking", "pod_cidr"): spec.networking.pod_cidr,
-        ("networking", "service_cidr"): spec.networking.service_cidr,
-    }
+    texts: dict[Path, str] = {("networking", n): its for n, its in spec.networking.cidrs.items()}
     texts |= {("metallb", "pools", n, i): text for n, i, text, _ in _metallb_ranges(spec)}
     if (vip := spec.control_plane.endpoint.vip) is not None:
         texts["control_plane", "endpoint", "vip"] = vip

@@ -57,8 +57,8 @@ class Offers:
 
         Half of the spares of a size are given to this cluster, so that the next one finds some that
         no other takes first. What was taken at the read before (`last_taken`) is probed last, so
-        that on a full fleet every read learns something. `in_use`: members of other clusters, and
-        whose they are; they are not probed.
+        that on a full fleet every read learns something. `in_use`: servers that are known to be
+        taken, and by whom; they are not probed.
         """
         late, members = frozenset(last_taken), frozenset(members)
         open_ = varied(candidates(self._fleet, spec, {*members, *in_use}), uid)

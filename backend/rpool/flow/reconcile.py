@@ -256,7 +256,7 @@ class Run:
         """Writes `before` and returns whether that succeeded. Only over a record of this operation,
         and only while the lock is held.
         """
-        ours = before.change == self.operation.change and not self._limits.lock_lost()
+        ours = before.change == self.operation.change and not self.lock.lost()
         if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
             return False
         action = act.WriteRecord(pool.api.via, claim.ownership, before, before.change)
