@@ -21,7 +21,7 @@ from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Interrupted, RpoolError, TimedOut, Unreachable
 from rpool.model.pool import PoolSpec, PoolUid
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Roles, ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
 
@@ -51,7 +51,7 @@ __all__ = [
 class Advice:
     """What a plan may say beforehand: the likely picks, role by server name."""
 
-    likely: Mapping[ServerName, Role]
+    likely: Roles
 
 
 class Site:
@@ -114,7 +114,7 @@ class Site:
             raise PoolIncomplete(error, left) from error
 
     def change_pool(
-        self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt
+        self, prior: PoolView, wanted: PoolSpec, roles: Roles, attempt: Attempt
     ) -> PoolView:
         """Make the pool `wanted`, on exactly the servers in `roles`. Raises RpoolErrors before
         anything was changed, and PoolIncomplete, with what there is then, after that.

@@ -21,7 +21,7 @@ from rpool.decide.placement import (
 )
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
-from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.server import Fleet, Roles, Server, ServerName
 
 AddressRange = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
 
@@ -148,10 +148,7 @@ def _addresses(fleet: Fleet) -> Iterator[tuple[ServerName, ipaddress.IPv4Address
 
 
 def placed(
-    spec: PoolSpec,
-    fleet: Fleet,
-    excluded: Mapping[ServerName, str],
-    kept: Mapping[ServerName, Role],
+    spec: PoolSpec, fleet: Fleet, excluded: Mapping[ServerName, str], kept: Roles
 ) -> Placement:
     """A placement on the declared fleet less `excluded` (server -> why), where `kept` stay; or
     DoesNotFit.
@@ -167,7 +164,7 @@ def does_not_fit(
     fleet: Fleet,
     shortfall: Shortfall,
     excluded: Mapping[ServerName, str],
-    members: Mapping[ServerName, Role] | None = None,
+    members: Roles | None = None,
 ) -> DoesNotFit:
     """The error that counts: what is free, what is missing, what is left out and why. `members` are
     the servers that the cluster has and keeps.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rpool.attempt import Attempt
@@ -14,18 +14,13 @@ from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec
 from rpool.model.record import Member
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.server import Fleet, Role, Roles
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
 def change(
-    prior: PoolView,
-    wanted: PoolSpec,
-    roles: Mapping[ServerName, Role],
-    fleet: Fleet,
-    world: World,
-    attempt: Attempt,
+    prior: PoolView, wanted: PoolSpec, roles: Roles, fleet: Fleet, world: World, attempt: Attempt
 ) -> PoolView:
     """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
 
@@ -74,9 +69,7 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
         return run.reconcile(goal, pool)
 
 
-def _refuse_if_others_changed(
-    members: Membership, prior: PoolView, roles: Mapping[ServerName, Role]
-) -> None:
+def _refuse_if_others_changed(members: Membership, prior: PoolView, roles: Roles) -> None:
     """Raises StalePlan where servers came, left or changed their role since the plan."""
     pinned, whole = members.record.pinned, members.record.own
     gone = members.among(whole.keys(), Part.GONE)

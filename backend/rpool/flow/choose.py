@@ -17,7 +17,7 @@ from rpool.flow.look import probe_all
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.server import Fleet, Roles, ServerName
 from rpool.model.world import World
 
 MOST_VERSIONS = 50
@@ -27,7 +27,7 @@ MOST_VERSIONS = 50
 class Chosen:
     """Roles by server, control planes first, and what each of these servers showed."""
 
-    roles: Mapping[ServerName, Role]
+    roles: Roles
     sightings: Mapping[ServerName, Sighting]
 
 
@@ -35,7 +35,7 @@ def choose(
     spec: PoolSpec,
     fleet: Fleet,
     world: World,
-    kept: Mapping[ServerName, Role] | None = None,
+    kept: Roles | None = None,
     excluded: Mapping[ServerName, str] | None = None,
     noticed: Callable[[Probed], None] = lambda probed: None,
 ) -> Chosen:
@@ -86,10 +86,7 @@ def _refuse_if_hopeless(
 
 
 def _preflight(
-    spec: PoolSpec,
-    world: World,
-    picked: Mapping[ServerName, Sighting],
-    kept: Mapping[ServerName, Role],
+    spec: PoolSpec, world: World, picked: Mapping[ServerName, Sighting], kept: Roles
 ) -> None:
     """Raise Refused with all findings. With members kept, the pool's own address and routes are in
     use already, and its version was found before.
