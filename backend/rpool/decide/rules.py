@@ -155,7 +155,7 @@ def placed(
     """
     placement = place(spec, candidates(fleet, spec, excluded), kept, spec.name)
     if placement.shortfall is not None:
-        raise does_not_fit(spec, fleet, placement.shortfall, excluded)
+        raise does_not_fit(spec, fleet, placement.shortfall, excluded, {})
     return placement
 
 
@@ -164,12 +164,11 @@ def does_not_fit(
     fleet: Fleet,
     shortfall: Shortfall,
     excluded: Mapping[ServerName, str],
-    members: Roles | None = None,
+    members: Roles,
 ) -> DoesNotFit:
     """The error that counts: what is free, what is missing, what is left out and why. `members` are
     the servers that the cluster has and keeps.
     """
-    members = members or {}
     free = candidates(fleet, spec, excluded.keys() | members.keys())
     summary = (
         f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes "

@@ -72,8 +72,7 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
 def _refuse_if_others_changed(members: Membership, prior: PoolView, roles: Roles) -> None:
     """Raises StalePlan where servers came, left or changed their role since the plan."""
     pinned, whole = members.record.pinned, members.record.own
-    gone = members.among(whole.keys(), Part.GONE)
-    own = {name: its for name, its in whole.items() if name not in gone}
+    own = {name: its for name, its in whole.items() if members.part(name) is not Part.GONE}
     changes = {
         "came": own.keys() - prior.servers.keys() - roles.keys(),
         "left": (prior.servers.keys() & roles.keys()) - whole.keys(),

@@ -133,14 +133,14 @@ class Execution:
         return max(1.0, min(action.limit_seconds, self.limits.seconds_left))
 
     def _one(self, step: Step) -> None:
+        error: RpoolError | None = None
         try:
             action = self.bind(step.action)
             if action is not None:
                 self.world.carry_out(action, self._seconds(action))
-        except Exception as error:  # a thread must always answer, or the run would hang
-            self._results.put((step, as_rpool_error(error, step.name)))
-        else:
-            self._results.put((step, None))
+        except Exception as caught:  # a thread must always answer, or the run would hang
+            error = as_rpool_error(caught, step.name)
+        self._results.put((step, error))
 
     def _prepare(self, steps: list[Step]) -> None:
         open_ = {step.action.server: step for step in steps}

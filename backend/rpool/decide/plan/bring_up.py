@@ -17,7 +17,7 @@ from rpool.errors import Refused
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.cni import NO_CNI
-from rpool.model.server import Role, ServerName
+from rpool.model.server import ServerName
 from rpool.model.step import Step, StepName, names
 
 
@@ -65,7 +65,7 @@ class BringUp:
             uid=case.desired.uid,
             pool=case.spec.name,
             owner=case.operation.owner,
-            role=case.role(name),
+            role=case.desired.roles[name],
             phase=Phase.BOOTSTRAPPING,
             epoch=case.epoch,
             since=case.operation.since,
@@ -149,7 +149,7 @@ class BringUp:
             case.fleet.servers[name],
             case.spec,
             act.NOT_DRAWN,
-            control_plane=case.role(name) is Role.CONTROL_PLANE,
+            control_plane=name in case.coming_control_planes,
             via=case.via,
             taints=case.desired.node(name).taints,
         )

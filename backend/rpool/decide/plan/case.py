@@ -119,9 +119,6 @@ class Case:
 
     # -- which servers join and leave ------------------------------------------------------------
 
-    def role(self, name: ServerName) -> Role:
-        return self.desired.roles[name]
-
     @cached_property
     def in_the_way(self) -> dict[ServerName, RpoolError]:
         """Servers that are desired and cannot join, and why. No living server leaves then."""
@@ -139,7 +136,7 @@ class Case:
 
     @cached_property
     def coming_control_planes(self) -> list[ServerName]:
-        return [name for name in self.coming if self.role(name) is Role.CONTROL_PLANE]
+        return [n for n in self.coming if self.desired.roles[n] is Role.CONTROL_PLANE]
 
     @cached_property
     def _wanted(self) -> list[ServerName]:
@@ -147,10 +144,11 @@ class Case:
 
     def _why_etcd(self, name: ServerName) -> RpoolError | None:
         """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
-        if self.role(name) is not Role.CONTROL_PLANE or self.pool.has_joined(name):
+        control_planes = self.desired.of(Role.CONTROL_PLANE)
+        if name not in control_planes or self.pool.has_joined(name):
             return None
-        silent = [n for n in self.desired.of(Role.CONTROL_PLANE) if n in self.pool.silent]
-        members = {n: self.members.etcd_member(n) for n in silent if n != name}
+        silent = [n for n in control_planes if n in self.pool.silent and n != name]
+        members = {n: self.members.etcd_member(n) for n in silent}
         dead = sorted(n for n, its in members.items() if its is not None and not its.healthy)
         if not dead:
             return None
