@@ -52,10 +52,12 @@ class Observed:
 
     @property
     def etcd(self) -> tuple[EtcdMember, ...] | None:
+        """None where its members could not be told."""
         return self.api.etcd if self.api else None
 
     @property
     def open_to_joiners(self) -> bool:
+        """Whether a join token of ours was seen."""
         return self.api is not None and self.api.cluster.open_to_joiners
 
     def has_joined(self, server: ServerName) -> bool:

@@ -37,6 +37,7 @@ class Step:
 
 
 def names(steps: Iterable[Step]) -> frozenset[StepName]:
+    """What others that wait for these steps have in `needs` or `after`."""
     return frozenset(step.name for step in steps)
 
 
