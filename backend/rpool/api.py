@@ -21,7 +21,7 @@ from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Interrupted, RpoolError, TimedOut, Unreachable
 from rpool.model.pool import PoolSpec, PoolUid
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Roles, ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
 
@@ -51,7 +51,7 @@ __all__ = [
 class Advice:
     """What a plan may say beforehand: the likely picks, role by server name."""
 
-    likely: Mapping[ServerName, Role]
+    likely: Roles
 
 
 class Site:
@@ -84,7 +84,7 @@ class Site:
     def advise(self, spec: PoolSpec) -> Advice:
         """The servers that a create would try first. Raises SpecError, DoesNotFit. Pure."""
         self.check_pool(spec)
-        return Advice(rules.placed(spec, self.config.fleet, spec.name).roles)
+        return Advice(rules.placed(spec, self.config.fleet, {}, {}).roles)
 
     def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
         """Who stays, joins and leaves when the pool becomes `wanted`. Pure. Raises SpecError,
@@ -114,7 +114,7 @@ class Site:
             raise PoolIncomplete(error, left) from error
 
     def change_pool(
-        self, prior: PoolView, wanted: PoolSpec, roles: Mapping[ServerName, Role], attempt: Attempt
+        self, prior: PoolView, wanted: PoolSpec, roles: Roles, attempt: Attempt
     ) -> PoolView:
         """Make the pool `wanted`, on exactly the servers in `roles`. Raises RpoolErrors before
         anything was changed, and PoolIncomplete, with what there is then, after that.

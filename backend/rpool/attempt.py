@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rpool.decide.target import Offer
@@ -68,16 +68,11 @@ class NoSuchPool(SpecError):
 
 
 class NoApi(Unreachable):
-    """A cluster of which no control plane shows the API; `view` has its servers. `missed` were not
-    reached, and are not marked lost: they may be what is looked for.
-    """
+    """A cluster of which no control plane shows the API; `view` has its servers."""
 
-    def __init__(
-        self, view: PoolView, missed: Iterable[ServerName], summary: str, detail: str
-    ) -> None:
+    def __init__(self, view: PoolView, summary: str, detail: str) -> None:
         super().__init__(summary, detail)
         self.view = view
-        self.missed = frozenset(missed)
 
 
 class Remains(NoApi):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from rpool.decide.preflight import findings, odd_ones
 from rpool.errors import CommandFailed, DoesNotFit, Refused
 from rpool.flow.look import probe_all
 from rpool.model.claim import Fence
+from rpool.model.observed import Sighting
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm
 from rpool.model.record import Record
 from rpool.model.seen import ClockSeen, Probed
@@ -104,26 +105,28 @@ def probed(name: str, **more: Any) -> Probed:
     return replace(blank, **more)
 
 
+def seen(clocks: Mapping[str, ClockSeen], **more: Any) -> dict[str, Sighting]:
+    return {name: Sighting(probed(name, **more), clock) for name, clock in clocks.items()}
+
+
 def test_members_that_clash_among_themselves_stay_an_error() -> None:
-    seen = {name: probed(name, machine_id="one") for name in "abc"}
     clocks = {"a": ClockSeen(0.0), "b": ClockSeen(9.0), "c": ClockSeen(0.1)}
-    assert odd_ones(seen, clocks, {"a", "b"}).keys() == {"c"}
-    found = findings(SPEC, {n: seen[n] for n in "ab"}, {n: clocks[n] for n in "ab"}, {"a", "b"})
+    alike = seen(clocks, machine_id="one")
+    assert odd_ones(alike, {"a", "b"}).keys() == {"c"}
+    found = findings(SPEC, {name: alike[name] for name in "ab"}, {"a", "b"})
     assert any("a and b have the same machine_id" in text for text in found)
     assert any("the clocks of a and b are 9.0 s apart" in text for text in found)
 
 
 def test_of_two_clocks_that_differ_the_one_that_is_not_ours_is_off() -> None:
-    seen = {name: probed(name) for name in "ab"}
     for off in "ab":
         clocks = {name: ClockSeen(40.0 if name == off else 0.2) for name in "ab"}
-        assert odd_ones(seen, clocks).keys() == {off}
+        assert odd_ones(seen(clocks)).keys() == {off}
 
 
 def test_what_goes_together_has_no_odd_one() -> None:
-    seen = {name: probed(name) for name in "abc"}
-    assert odd_ones(seen, {name: ClockSeen(n * 0.9) for n, name in enumerate("abc")}) == {}
-    assert odd_ones({}, {}) == {}
+    assert odd_ones(seen({name: ClockSeen(n * 0.9) for n, name in enumerate("abc")})) == {}
+    assert odd_ones({}) == {}
 
 
 class Slow:
@@ -144,22 +147,21 @@ class Slow:
 
 
 def clock(slow: Slow) -> ClockSeen:
-    seen, lost = probe_all(cast(World, slow), ["r1u04"], slow.now)
+    found, lost = probe_all(cast(World, slow), ["r1u04"], slow.now)
     assert not lost
-    return seen["r1u04"].clock
+    return found["r1u04"].clock
 
 
 @pytest.mark.parametrize("seconds", [(5.0, 0.1), (5.0, 5.0), (30.0, 30.0), (0.1,)])
 def test_a_slow_server_has_no_wrong_clock(seconds: tuple[float, ...]) -> None:
     clocks = {"slow": clock(Slow(*seconds)), "quick": clock(Slow(0.0))}
-    seen = {name: probed(name) for name in clocks}
-    assert findings(SPEC, seen, clocks) == []
-    assert odd_ones(seen, clocks) == {}
+    assert findings(SPEC, seen(clocks)) == []
+    assert odd_ones(seen(clocks)) == {}
 
 
 def test_a_wrong_clock_is_found_also_when_the_first_look_was_slow() -> None:
     clocks = {"slow": clock(Slow(20.0, 0.1, off=3.0)), "quick": clock(Slow(0.0))}
-    assert odd_ones({name: probed(name) for name in clocks}, clocks).keys() == {"slow"}
+    assert odd_ones(seen(clocks)).keys() == {"slow"}
 
 
 PROBE: dict[str, Any] = {

@@ -27,7 +27,7 @@ def problems_at_plan(pool: dict[str, Any]) -> tuple[Problem, ...]:
         spec = parse_pool(pool)
         assert isinstance(spec, PoolSpec)
         check(spec, site().fleet)
-        placed(spec, site().fleet, "uid")
+        placed(spec, site().fleet, {}, {})
     except SpecError as error:
         return error.problems
     return ()
@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_counted() -> None:
     spec = parse_pool(POOL | {"cores": 48})
     assert spec is not None
     with pytest.raises(DoesNotFit) as caught:
-        placed(spec, site().fleet, "uid", {"r1u00": "claimed by cluster other"})
+        placed(spec, site().fleet, {"r1u00": "claimed by cluster other"}, {})
     detail = caught.value.problems[0].detail
     assert "Missing: 32 cores" in detail
     assert "r1u00: claimed by cluster other" in detail

@@ -295,3 +295,15 @@ def test_a_member_that_never_started_goes_with_its_server() -> None:
         after = stage.become(after, FIVE)
     stage.machine(new).claim = None  # so that `settled` can count the claims
     settled(stage, after, FIVE)
+
+
+def test_the_join_token_is_revoked_also_where_one_join_failed_for_good() -> None:
+    """In a second round that join is left out: what is to come after it does not wait for it."""
+    stage, view = made(12)
+    bigger = replace(SPEC, cores=3 * SPEC.cores, memory_gib=3 * SPEC.memory_gib)
+    one, other, *_ = sorted(stage.plan(view, bigger, SPEC).joining)
+    for_good = Fault(act.Join, CommandFailed("no"), servers=one)
+    once = Fault(act.Join, OutcomeUnknown("lost"), servers=other, times=1)
+    with stage.faults(for_good, once), pytest.raises(PoolIncomplete, match="no"):
+        stage.become(view, bigger, SPEC)
+    assert kinds(stage.acted, act.AdmitJoiners, act.RevokeJoiners)[-1] == "RevokeJoiners"

@@ -15,7 +15,7 @@ from rpool.decide.quorum import member_of
 from rpool.model.claim import Claim
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolUid
-from rpool.model.record import Member, Record
+from rpool.model.record import Record
 from rpool.model.seen import EtcdMember, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 
@@ -98,17 +98,16 @@ class Membership:
 
     def is_out_of_etcd(self, name: ServerName) -> bool:
         """Whether `name` is a control plane that was taken out of etcd: it never starts again."""
-        claim, probed = self.pool.claim(name), self.pool.probed(name)
-        if claim is None or probed is None or self.pool.api is None or self.pool.api.etcd is None:
+        claim = self.pool.claim(name)
+        if claim is None or self.pool.etcd is None or not self.pool.has_joined(name):
             return False
-        runs = claim.role is Role.CONTROL_PLANE and claim.is_member and probed.joined
+        runs = claim.role is Role.CONTROL_PLANE and claim.is_member
         return runs and self.etcd_member(name) is None
 
     def etcd_member(self, name: ServerName) -> EtcdMember | None:
-        etcd = self.pool.api.etcd if self.pool.api else None
         member, server = self.record.members.get(name), self.fleet.servers.get(name)
         address = member.address if member else server.address if server else ""
-        return member_of(etcd or (), name, address)
+        return member_of(self.pool.etcd or (), name, address)
 
     def is_whole(self, name: ServerName) -> bool:
         """Whether it is a member that takes pods."""
@@ -118,11 +117,8 @@ class Membership:
     @property
     def strays(self) -> frozenset[ServerName]:
         """Servers with a Node or a claim of the cluster that the record does not name."""
-        return frozenset(self.pool.nodes.keys() | self.pool.claims.keys()) - self.members.keys()
-
-    @property
-    def members(self) -> Mapping[ServerName, Member]:
-        return self.record.members
+        there = self.pool.nodes.keys() | self.pool.claims.keys()
+        return frozenset(there - self.record.members.keys())
 
     def among(self, names: Set[ServerName], *parts: Part) -> frozenset[ServerName]:
         return frozenset(name for name in names if self.part(name) in parts)
@@ -147,12 +143,12 @@ class Membership:
         """Own servers that are not as a settled record says; the cluster is incomplete while there
         is any. Silence alone is no difference.
         """
-        whole = (Part.MEMBER, Part.SILENT, Part.LOST)
-        own = {name for name in self.record.own if self.part(name) not in whole}
-        cordoned = {
-            n for n in self.record.own if n in self.pool.nodes and self.pool.nodes[n].let_go
+        whole, nodes = (Part.MEMBER, Part.SILENT, Part.LOST), self.pool.nodes
+        return self.strays | {
+            name
+            for name in self.record.own
+            if self.part(name) not in whole or (name in nodes and nodes[name].let_go)
         }
-        return frozenset(own | cordoned) | self.strays
 
 
 def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -> set[ServerName]:
@@ -162,12 +158,8 @@ def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -
     us, and servers of Nodes that the record does not name. While a change is under way: every
     member.
     """
-    known = nodes.keys() - record.members.keys()
+    strangers = (nodes.keys() - record.members.keys()) & fleet.servers.keys()
     if not record.is_settled:
-        return set(record.own) | (known & fleet.servers.keys())
-    unwell = {
-        name
-        for name in record.own
-        if name not in nodes or not nodes[name].ready or nodes[name].let_go
-    }
-    return {*record.of(Role.CONTROL_PLANE), *unwell, *(known & fleet.servers.keys())}
+        return strangers | record.own.keys()
+    well = {name for name, node in nodes.items() if node.ready and not node.let_go}
+    return strangers.union(record.of(Role.CONTROL_PLANE), record.own.keys() - well)

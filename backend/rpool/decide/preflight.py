@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Container, Iterator, Mapping, Sequence
 from statistics import median
 
+from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import Server, ServerName
@@ -46,22 +47,19 @@ def why_not_usable(server: Server, probed: Probed) -> str | None:
 
 
 def findings(
-    spec: PoolSpec,
-    seen: Mapping[ServerName, Probed],
-    clocks: Mapping[ServerName, ClockSeen],
-    members: Container[ServerName] = (),
+    spec: PoolSpec, seen: Mapping[ServerName, Sighting], members: Container[ServerName] = ()
 ) -> list[str]:
     """Sentences about what is wrong among the servers that were picked together; `members` of the
     pool, which have its routes and perhaps its address, are only compared with the others.
     """
-    fresh = {name: probed for name, probed in seen.items() if name not in members}
-    return [*_clocks(clocks), *_twins(seen), *_routes(spec, fresh), *_vip(spec, fresh)]
+    everybody = {name: its.probed for name, its in sorted(seen.items())}
+    fresh = {name: probed for name, probed in everybody.items() if name not in members}
+    clocks = {name: its.clock for name, its in seen.items()}
+    return [*_clocks(clocks), *_twins(everybody), *_routes(spec, fresh), *_vip(spec, fresh)]
 
 
 def odd_ones(
-    seen: Mapping[ServerName, Probed],
-    clocks: Mapping[ServerName, ClockSeen],
-    members: Container[ServerName] = (),
+    seen: Mapping[ServerName, Sighting], members: Container[ServerName] = ()
 ) -> dict[ServerName, str]:
     """Servers, each with why, without which the others go together. What a server says of itself
     may be wrong, and one such server is not to be in the way of all: another can take its place.
@@ -69,11 +67,10 @@ def odd_ones(
     """
     order = sorted(seen, key=lambda name: (name not in members, name))
     odd: dict[ServerName, str] = {}
-    for attribute in UNIQUE:
-        for one, other, value in _same({name: seen[name] for name in order}, attribute):
-            if other not in members:
-                odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
-    left = {name: clocks[name] for name in order if name not in odd}
+    for attribute, one, other, value in _same({name: seen[name].probed for name in order}):
+        if other not in members:
+            odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
+    left = {name: seen[name].clock for name in order if name not in odd}
     while (pair := _far_apart(left)) is not None:
         off = [name for name in pair if name not in members]
         if not off:
@@ -111,30 +108,30 @@ def _clocks(clocks: Mapping[ServerName, ClockSeen]) -> Iterator[str]:
         )
 
 
-def _same(
-    seen: Mapping[ServerName, Probed], attribute: str
-) -> Iterator[tuple[ServerName, ServerName, str]]:
-    """Pairs of servers with the same value, the first that has it in front."""
-    first: dict[str, ServerName] = {}
-    for name, probed in seen.items():
-        value = getattr(probed, attribute)
-        if value and first.setdefault(value, name) != name:
-            yield first[value], name, value
+def _same(seen: Mapping[ServerName, Probed]) -> Iterator[tuple[str, ServerName, ServerName, str]]:
+    """What is to be unique, and pairs of servers that have the same of it, the first that has it in
+    front; and the value.
+    """
+    for attribute in UNIQUE:
+        first: dict[str, ServerName] = {}
+        for name, probed in seen.items():
+            value = getattr(probed, attribute)
+            if value and first.setdefault(value, name) != name:
+                yield attribute, first[value], name, value
 
 
 def _twins(seen: Mapping[ServerName, Probed]) -> Iterator[str]:
-    for attribute in UNIQUE:
-        for one, other, value in _same(dict(sorted(seen.items())), attribute):
-            yield (
-                f"{one} and {other} have the same {attribute} ({value}); "
-                "Kubernetes needs it to be unique"
-            )
+    for attribute, one, other, value in _same(seen):
+        yield (
+            f"{one} and {other} have the same {attribute} ({value}); "
+            "Kubernetes needs it to be unique"
+        )
 
 
 def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
-    for attribute in ("pod_cidr", "service_cidr"):
-        network = ipaddress.IPv4Network(getattr(spec.networking, attribute))
-        for name, probed in sorted(seen.items()):
+    for attribute, cidr in spec.networking.cidrs.items():
+        network = ipaddress.IPv4Network(cidr)
+        for name, probed in seen.items():
             for route in probed.routes:
                 if network.overlaps(ipaddress.IPv4Network(route, strict=False)):
                     yield f"{attribute} {network} overlaps the route {route} of server {name}"
@@ -142,6 +139,6 @@ def _routes(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
 
 def _vip(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
     vip = spec.control_plane.endpoint.vip
-    for name, probed in sorted(seen.items()):
+    for name, probed in seen.items():
         if vip in probed.addresses:
             yield f"vip {vip} is already an address of server {name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rpool.errors import Refused
 from rpool.model.seen import EtcdMember
 from rpool.model.server import ServerName
 
@@ -42,6 +43,12 @@ def why_not_remove(members: Sequence[EtcdMember], leaving: EtcdMember) -> str | 
             f"{_counted(healthy_rest, rest)} where {majority(len(rest))} are needed"
         )
     return None
+
+
+def not_removed(server: ServerName, why: str) -> Refused:
+    """The error of a member that stays; `why` is from `why_not_remove`."""
+    advice = "Bring the other control planes back first."
+    return Refused(f"{server} was not taken out of etcd: {why}", advice)
 
 
 def _counted(healthy: Sequence[EtcdMember], voters: Sequence[EtcdMember]) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import chain, combinations, product
 
 from rpool.decide.placement import (
     CONTROL_PLANE_CORES,
@@ -21,12 +22,10 @@ from rpool.decide.placement import (
 )
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
-from rpool.model.server import Fleet, Role, Server, ServerName
-
-AddressRange = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
+from rpool.model.server import Fleet, Roles, Server, ServerName
 
 
-def address_range(text: str) -> AddressRange:
+def address_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]:
     """First and last address of `a-b` or of a CIDR. Raises ValueError with what is wrong."""
     if "-" in text:
         first, last = (ipaddress.IPv4Address(part.strip()) for part in text.split("-", 1))
@@ -37,80 +36,56 @@ def address_range(text: str) -> AddressRange:
     return network.network_address, network.broadcast_address
 
 
-def _overlap(one: AddressRange, other: AddressRange) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Addresses that a request takes: a CIDR, a range of MetalLB's, or the virtual IP."""
+
+    path: Path
+    what: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.text}"
+
+    def overlaps(self, other: _Range) -> bool:
+        """Whether any address is in both ranges."""
+        (first, last), (others_first, others_last) = map(address_range, (self.text, other.text))
+        return first <= others_last and others_first <= last
 
 
-def problems_of(spec: PoolSpec) -> list[Problem]:
-    """Contradictions within a request whose single values are well-formed."""
-    return [*_cidr_problems(spec), *_metallb_problems(spec), *_vip_problems(spec)]
-
-
-def _cidr_problems(spec: PoolSpec) -> Iterator[Problem]:
-    pods = ipaddress.IPv4Network(spec.networking.pod_cidr)
-    services = ipaddress.IPv4Network(spec.networking.service_cidr)
-    if pods.overlaps(services):
-        yield Problem(
-            ("networking", "service_cidr"),
-            f"service_cidr {services} overlaps pod_cidr {pods}",
-            "Pods and services need address ranges of their own. Change one of the two.",
-        )
-
-
-def _metallb_ranges(spec: PoolSpec) -> list[tuple[str, int, str, AddressRange]]:
-    return [
-        (name, index, text, address_range(text))
-        for name, ranges in spec.metallb_pools.items()
-        for index, text in enumerate(ranges)
-    ]
-
-
-def _metallb_problems(spec: PoolSpec) -> Iterator[Problem]:
-    ranges = _metallb_ranges(spec)
-    cidrs = {"pod_cidr": spec.networking.pod_cidr, "service_cidr": spec.networking.service_cidr}
-    for name, index, text, span in ranges:
-        for attribute, cidr in cidrs.items():
-            if _overlap(span, address_range(cidr)):
-                yield Problem(
-                    ("metallb", "pools", name, index),
-                    f"MetalLB range {text} overlaps {attribute} {cidr}",
-                    "MetalLB hands out addresses of the servers' own network.",
-                )
-    for (name, index, text, span), (other_name, _, other_text, other) in combinations(ranges, 2):
-        if _overlap(span, other):
-            yield Problem(
-                ("metallb", "pools", name, index),
-                f"MetalLB range {text} overlaps {other_text} of pool {other_name}",
-                "An address belongs to one range only.",
-            )
-
-
-def _vip_problems(spec: PoolSpec) -> Iterator[Problem]:
+def _ranges(spec: PoolSpec) -> tuple[list[_Range], list[_Range], list[_Range]]:
+    """The CIDRs of pods and of services; MetalLB's ranges; the virtual IP, if there is one."""
     vip = spec.control_plane.endpoint.vip
-    if vip is None:
-        return
-    path = ("control_plane", "endpoint", "vip")
-    address = ipaddress.IPv4Address(vip)
-    for name, _, text, (first, last) in _metallb_ranges(spec):
-        if first <= address <= last:
-            yield Problem(
-                path,
-                f"vip {vip} lies inside range {text} of MetalLB pool {name}",
-                "MetalLB would give the API's address to a service. Take it out of the range.",
-            )
-    for attribute in ("pod_cidr", "service_cidr"):
-        cidr = getattr(spec.networking, attribute)
-        if address in ipaddress.IPv4Network(cidr):
-            yield Problem(
-                path,
-                f"vip {vip} lies inside {attribute} {cidr}",
-                "The virtual IP is an address of the servers' own network.",
-            )
+    return (
+        [_Range(("networking", name), name, cidr) for name, cidr in spec.networking.cidrs.items()],
+        [
+            _Range(("metallb", "pools", name, index), "MetalLB range", text)
+            for name, ranges in spec.metallb_pools.items()
+            for index, text in enumerate(ranges)
+        ],
+        [_Range(("control_plane", "endpoint", "vip"), "vip", vip)] if vip is not None else [],
+    )
 
 
-def fleet_problems(spec: PoolSpec, fleet: Fleet) -> list[Problem]:
-    """What in a request contradicts the fleet."""
-    return [*_selector_problems(spec, fleet), *_address_problems(spec, fleet)]
+def _overlap_problems(spec: PoolSpec) -> Iterator[Problem]:
+    cidrs, metallb, vips = _ranges(spec)
+    pods, services = cidrs
+    advice = "Pods and services need address ranges of their own. Change one of the two."
+    pairs = [(services, pods, f"overlaps {pods}", advice)]
+    advice = "MetalLB hands out addresses of the servers' own network."
+    pairs += [(its, cidr, f"overlaps {cidr}", advice) for its in metallb for cidr in cidrs]
+    advice = "An address belongs to one range only."
+    for one, other in combinations(metallb, 2):
+        pairs.append((one, other, f"overlaps {other.text} of pool {other.path[2]}", advice))
+    advice = "MetalLB would give the API's address to a service. Take it out of the range."
+    for vip, its in product(vips, metallb):
+        said = f"lies inside range {its.text} of MetalLB pool {its.path[2]}"
+        pairs.append((vip, its, said, advice))
+    advice = "The virtual IP is an address of the servers' own network."
+    pairs += [(vip, cidr, f"lies inside {cidr}", advice) for vip in vips for cidr in cidrs]
+    for one, other, said, advice in pairs:
+        if one.overlaps(other):
+            yield Problem(one.path, f"{one} {said}", advice)
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
@@ -132,31 +107,15 @@ def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
     """Ranges of the request that hold addresses of servers; one problem a range, not a server."""
-    vip = spec.control_plane.endpoint.vip
-    networking = spec.networking
-    spans: list[tuple[Path, str, AddressRange]] = [
-        (("networking", "pod_cidr"), networking.pod_cidr, address_range(networking.pod_cidr)),
-        (
-            ("networking", "service_cidr"),
-            networking.service_cidr,
-            address_range(networking.service_cidr),
-        ),
-        *(
-            (("metallb", "pools", name, index), text, span)
-            for name, index, text, span in _metallb_ranges(spec)
-        ),
-    ]
-    if vip is not None:
-        spans.append((("control_plane", "endpoint", "vip"), vip, address_range(f"{vip}/32")))
     addresses = list(_addresses(fleet))
-    for path, text, (first, last) in spans:
+    for its in chain(*_ranges(spec)):
+        first, last = address_range(its.text)
         inside = [f"{address} of {name}" for name, address in addresses if first <= address <= last]
         if inside:
             more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
             yield Problem(
-                path,
-                f"{path[-1] if len(path) < 4 else 'MetalLB range'} {text} takes an address that a "
-                f"server has: {inside[0]}{more}",
+                its.path,
+                f"{its} takes an address that a server has: {inside[0]}{more}",
                 "Choose addresses that no server of the fleet has.",
             )
 
@@ -171,14 +130,14 @@ def _addresses(fleet: Fleet) -> Iterator[tuple[ServerName, ipaddress.IPv4Address
 
 
 def placed(
-    spec: PoolSpec, fleet: Fleet, uid: str, excluded: Mapping[ServerName, str] | None = None
+    spec: PoolSpec, fleet: Fleet, excluded: Mapping[ServerName, str], kept: Roles
 ) -> Placement:
-    """A placement on the declared fleet less `excluded` (server -> why), or DoesNotFit."""
-    excluded = excluded or {}
-    free = candidates(fleet, spec, excluded)
-    placement = place(spec, free, {}, uid)
+    """A placement on the declared fleet less `excluded` (server -> why), where `kept` stay; or
+    DoesNotFit.
+    """
+    placement = place(spec, candidates(fleet, spec, excluded), kept, spec.name)
     if placement.shortfall is not None:
-        raise does_not_fit(spec, fleet, placement.shortfall, excluded)
+        raise does_not_fit(spec, fleet, placement.shortfall, excluded, {})
     return placement
 
 
@@ -187,12 +146,11 @@ def does_not_fit(
     fleet: Fleet,
     shortfall: Shortfall,
     excluded: Mapping[ServerName, str],
-    members: Mapping[ServerName, Role] | None = None,
+    members: Roles,
 ) -> DoesNotFit:
     """The error that counts: what is free, what is missing, what is left out and why. `members` are
     the servers that the cluster has and keeps.
     """
-    members = members or {}
     free = candidates(fleet, spec, excluded.keys() | members.keys())
     summary = (
         f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes "
@@ -242,7 +200,9 @@ def _missing(shortfall: Shortfall) -> str:
 
 
 def check(spec: PoolSpec, fleet: Fleet) -> None:
-    """Raise SpecError with every finding of `problems_of` and `fleet_problems`, if there is any."""
-    problems = [*problems_of(spec), *fleet_problems(spec, fleet)]
-    if problems:
+    """Raise SpecError with every contradiction within a request whose single values are
+    well-formed, and between it and the fleet, if there is any.
+    """
+    of_fleet = [*_selector_problems(spec, fleet), *_address_problems(spec, fleet)]
+    if problems := [*_overlap_problems(spec), *of_fleet]:
         raise SpecError(problems)

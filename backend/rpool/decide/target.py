@@ -21,7 +21,7 @@ from rpool.decide.placement import (
 )
 from rpool.decide.rules import does_not_fit
 from rpool.model.pool import PoolSpec, PoolUid, Tolerance
-from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Standing:
 
     uid: PoolUid
     size: Size
-    roles: Mapping[ServerName, Role]
+    roles: Roles
     joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
 
@@ -77,7 +77,7 @@ class Standing:
 class Target:
     """Role by server name after a change, and the difference from before."""
 
-    roles: Mapping[ServerName, Role]
+    roles: Roles
     joining: frozenset[ServerName]
     leaving: frozenset[ServerName]
 
@@ -99,7 +99,9 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
     fit = {
         name: role
         for name, role in standing.roles.items()
-        if name not in standing.leaving and _may_stay(wanted, fleet.servers[name])
+        if name not in standing.leaving
+        and not _is_marked(fleet.servers[name])
+        and selects(wanted.selector, fleet.servers[name])
     }
     control_planes = [
         fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE
@@ -119,21 +121,13 @@ def _surplus(wanted: PoolSpec, standing: Standing, control_planes: list[Server])
     return [server for server in control_planes if server not in kept]
 
 
-def _may_stay(wanted: PoolSpec, server: Server) -> bool:
-    return not _is_marked(server) and selects(wanted.selector, server)
-
-
 def _is_marked(server: Server) -> bool:
     return server.retire or server.lost
 
 
 def _joined(
-    wanted: PoolSpec,
-    standing: Standing,
-    fleet: Fleet,
-    offer: Offer,
-    staying: Mapping[ServerName, Role],
-) -> Mapping[ServerName, Role]:
+    wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, staying: Roles
+) -> Roles:
     """Those that stay and those that must join. Waste decides first; of servers that are alike, a
     verified spare comes before one that may be spare.
     """
@@ -154,7 +148,7 @@ def _joined(
 
 
 def _without_needless(
-    wanted: PoolSpec, standing: Standing, fleet: Fleet, roles: Mapping[ServerName, Role]
+    wanted: PoolSpec, standing: Standing, fleet: Fleet, roles: Roles
 ) -> dict[ServerName, Role]:
     """Less the workers that are not needed any more: of all that were there before if the request
     was lowered, else of those that are only half in.

@@ -23,8 +23,7 @@ def of_members(members: Membership, ca_certificate: str) -> PoolView:
     """
     record, pool = members.record, members.pool
     own = {n: its for n, its in record.own.items() if members.part(n) is not Part.GONE}
-    open_ = pool.api is not None and pool.api.cluster.open_to_joiners
-    whole = record.is_settled and not members.differing and not open_
+    whole = record.is_settled and not members.differing and not pool.open_to_joiners
     condition = Condition.SETTLED if whole else Condition.INCOMPLETE
     return of_spec(record.uid, record.spec, own, condition, ca_certificate)
 

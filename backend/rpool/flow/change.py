@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rpool.attempt import Attempt
@@ -14,18 +14,13 @@ from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec
 from rpool.model.record import Member
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.server import Fleet, Role, Roles
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
 def change(
-    prior: PoolView,
-    wanted: PoolSpec,
-    roles: Mapping[ServerName, Role],
-    fleet: Fleet,
-    world: World,
-    attempt: Attempt,
+    prior: PoolView, wanted: PoolSpec, roles: Roles, fleet: Fleet, world: World, attempt: Attempt
 ) -> PoolView:
     """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
 
@@ -40,78 +35,44 @@ def change(
         everybody = {**roles, **dict.fromkeys(pinned, Role.WORKER)}
         return Desired(prior.uid, wanted, everybody, pinned)
 
-    return carry_through(Change(Eye(prior, fleet, world, wanted), want), attempt)
+    return carry_through(Change(prior, fleet, world, wanted, wish=want), attempt)
 
 
 @dataclass
-class Change(Goal):
+class Change(Eye, Goal):
     """What is desired of a cluster that has a record."""
 
-    eye: Eye
-    wish: Callable[[Membership], Desired]
+    wish: Callable[[Membership], Desired] = field(kw_only=True)
     desired: Desired | None = field(default=None, init=False)
 
-    @classmethod
-    def of_one(
-        cls,
-        prior: PoolView,
-        server: ServerName,
-        fleet: Fleet,
-        world: World,
-        wish: Callable[[Membership], Desired],
-    ) -> Change:
-        """What is desired of one server of the cluster."""
-        return cls(Eye(prior, fleet, world, one=server), wish)
-
-    def look(self) -> Observed:
-        return self.eye.look()
-
     def want(self, pool: Observed) -> Desired:
-        self.desired = self.wish(self.eye.members(pool))
+        self.desired = self.wish(self.members(pool))
         return self.desired
-
-    def closer(self, pool: Observed, desired: Desired) -> Observed:
-        return self.eye.closer(pool, desired)
 
     def unseen(self) -> PoolView:
         """The servers of before, and those that may have been claimed since."""
-        prior, servers = self.eye.prior, self.eye.fleet.servers
-        roles = self.desired.roles if self.desired and self.eye.one is None else {}
+        prior, servers = self.prior, self.fleet.servers
+        roles = self.desired.roles if self.desired and self.one is None else {}
         pinned = self.desired.pinned if self.desired else {}
         new = {n: Member.of(servers[n], r) for n, r in roles.items() if n not in pinned}
-        return PoolView(
-            uid=prior.uid,
-            name=prior.name,
-            kubernetes_version=prior.kubernetes_version,
-            cores=prior.cores,
-            memory_gib=prior.memory_gib,
-            condition=Condition.INCOMPLETE,
-            endpoint=prior.endpoint,
-            vip=prior.vip,
-            ca_certificate=prior.ca_certificate,
-            servers={**new, **prior.servers},
-        )
+        return replace(prior, condition=Condition.INCOMPLETE, servers={**new, **prior.servers})
 
 
 def carry_through(goal: Change, attempt: Attempt) -> PoolView:
     """The cluster once what is desired is so, under its session lock; see `change`."""
-    eye, prior = goal.eye, goal.eye.prior
-    known = prior.control_planes
-    with at_work(prior.uid, prior.name, known, eye.fleet, eye.world, attempt) as run:
-        goal.eye = replace(eye, lock=run.lock)
+    prior, known = goal.prior, goal.prior.control_planes
+    with at_work(prior.uid, prior.name, known, goal.fleet, goal.world, attempt) as run:
+        goal.lock = run.lock
         pool = goal.look()
-        while run.lock.cover(goal.eye.members(pool).to_lock):
+        while run.lock.cover(goal.members(pool).to_lock):
             pool = goal.look()
         return run.reconcile(goal, pool)
 
 
-def _refuse_if_others_changed(
-    members: Membership, prior: PoolView, roles: Mapping[ServerName, Role]
-) -> None:
+def _refuse_if_others_changed(members: Membership, prior: PoolView, roles: Roles) -> None:
     """Raises StalePlan where servers came, left or changed their role since the plan."""
     pinned, whole = members.record.pinned, members.record.own
-    gone = members.among(whole.keys(), Part.GONE)
-    own = {name: its for name, its in whole.items() if name not in gone}
+    own = {name: its for name, its in whole.items() if members.part(name) is not Part.GONE}
     changes = {
         "came": own.keys() - prior.servers.keys() - roles.keys(),
         "left": (prior.servers.keys() & roles.keys()) - whole.keys(),

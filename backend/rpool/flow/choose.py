@@ -10,15 +10,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.decide.placement import candidates, place
 from rpool.decide.preflight import findings, odd_ones, why_not_usable
-from rpool.decide.rules import does_not_fit
+from rpool.decide.rules import placed
 from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
 from rpool.flow.look import probe_all
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.server import Fleet, Roles, ServerName
 from rpool.model.world import World
 
 MOST_VERSIONS = 50
@@ -28,7 +27,7 @@ MOST_VERSIONS = 50
 class Chosen:
     """Roles by server, control planes first, and what each of these servers showed."""
 
-    roles: Mapping[ServerName, Role]
+    roles: Roles
     sightings: Mapping[ServerName, Sighting]
 
 
@@ -36,7 +35,7 @@ def choose(
     spec: PoolSpec,
     fleet: Fleet,
     world: World,
-    kept: Mapping[ServerName, Role] | None = None,
+    kept: Roles | None = None,
     excluded: Mapping[ServerName, str] | None = None,
     noticed: Callable[[Probed], None] = lambda probed: None,
 ) -> Chosen:
@@ -49,27 +48,25 @@ def choose(
     kept, reasons = kept or {}, dict(excluded or {})
     seen: dict[ServerName, Sighting] = {}
     while True:
-        placement = place(spec, candidates(fleet, spec, reasons), kept, spec.name)
-        if placement.shortfall is not None:
-            raise does_not_fit(spec, fleet, placement.shortfall, reasons)
-        found, lost = probe_all(world, [name for name in placement.roles if name not in seen])
+        roles = placed(spec, fleet, reasons, kept).roles
+        found, lost = probe_all(world, [name for name in roles if name not in seen])
         seen |= found
         _refuse_if_hopeless(seen, lost)
         if gone := [error for name, error in lost.items() if name in kept]:
             raise gone[0]  # to forget a member would orphan it
         new = {name: error.summary for name, error in lost.items()}
-        others = {n: s.probed for n, s in found.items() if n not in kept}
-        for probed in others.values():
-            noticed(probed)
-        new |= _unusable(fleet, others)
+        for name, sighting in found.items():
+            if name not in kept:
+                noticed(sighting.probed)
+                if why := why_not_usable(fleet.servers[name], sighting.probed):
+                    new[name] = why
         if not new:
-            new = _odd_ones({name: seen[name] for name in placement.roles}, kept)
+            picked = {name: seen[name] for name in roles}
+            new = odd_ones(picked, kept)
         if not new:
-            break
+            _preflight(spec, world, picked, kept)
+            return Chosen(roles, picked)
         reasons |= new
-    picked = {name: seen[name] for name in placement.roles}
-    _preflight(spec, world, picked, kept)
-    return Chosen(placement.roles, picked)
 
 
 def _refuse_if_hopeless(
@@ -82,42 +79,19 @@ def _refuse_if_hopeless(
     for error in lost.values():
         if not isinstance(error, Unreachable | CommandFailed):
             raise error
-    closed = [error for error in lost.values() if isinstance(error, Unreachable)]
-    if seen or len(closed) < len(lost) or not lost or any(error.retryable for error in closed):
-        return
-    first = next(iter(lost.values()))
-    raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
-
-
-def _unusable(fleet: Fleet, probed: Mapping[ServerName, Probed]) -> dict[ServerName, str]:
-    reasons = {}
-    for name, its in probed.items():
-        reason = why_not_usable(fleet.servers[name], its)
-        if reason is not None:
-            reasons[name] = reason
-    return reasons
-
-
-def _odd_ones(
-    picked: Mapping[ServerName, Sighting], kept: Mapping[ServerName, Role]
-) -> dict[ServerName, str]:
-    probed = {name: sighting.probed for name, sighting in picked.items()}
-    clocks = {name: sighting.clock for name, sighting in picked.items()}
-    return odd_ones(probed, clocks, kept)
+    hopeless = [isinstance(its, Unreachable) and not its.retryable for its in lost.values()]
+    if lost and not seen and all(hopeless):
+        first = next(iter(lost.values()))
+        raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
 
 
 def _preflight(
-    spec: PoolSpec,
-    world: World,
-    picked: Mapping[ServerName, Sighting],
-    kept: Mapping[ServerName, Role],
+    spec: PoolSpec, world: World, picked: Mapping[ServerName, Sighting], kept: Roles
 ) -> None:
     """Raise Refused with all findings. With members kept, the pool's own address and routes are in
     use already, and its version was found before.
     """
-    probed = {name: sighting.probed for name, sighting in picked.items()}
-    clocks = {name: sighting.clock for name, sighting in picked.items()}
-    found = findings(spec, probed, clocks, kept)
+    found = findings(spec, picked, kept)
     if not kept:
         found += _ask_servers(spec, world, next(iter(picked)))
     if found:

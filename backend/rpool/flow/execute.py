@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from graphlib import TopologicalSorter
 
 from rpool.errors import (
     Bug,
@@ -26,6 +26,7 @@ from rpool.errors import (
     as_rpool_error,
 )
 from rpool.model.action import Action, Prepare, WriteRecord
+from rpool.model.event import Result
 from rpool.model.server import ServerName
 from rpool.model.step import Ran, Step, StepName
 from rpool.model.world import World
@@ -37,7 +38,7 @@ class Limits:
 
     deadline: float
     stop: threading.Event
-    lock_lost: Callable[[], bool] = lambda: False
+    lock_lost: Callable[[], bool]
 
     @property
     def seconds_left(self) -> float:
@@ -54,71 +55,49 @@ class Limits:
         return None
 
 
-class Listener(Protocol):
-    """Is told of each step as it begins and ends."""
-
-    def started(self, step: Step) -> None: ...
-
-    def done(self, step: Step, seconds: float) -> None: ...
-
-    def failed(self, step: Step, seconds: float, error: RpoolError) -> None: ...
-
-
-Bind = Callable[[Action], Action | None]
-
-
-def carry_out(
-    steps: Sequence[Step],
-    world: World,
-    journal: Listener,
-    limits: Limits,
-    bind: Bind = lambda action: action,
-) -> Ran:
-    """Runs `steps` and returns what came of each. `bind` fills in what is known only once earlier
-    steps are done. It may raise, or return None where nothing is left to do.
+@dataclass
+class Execution:
+    """Carries out `steps`, once. `tell` hears of each as it begins and ends, after how many seconds
+    and why it failed. `bind` fills in what is known only once earlier steps are done. It may raise,
+    or return None where nothing is left to do.
     """
-    return _Run(steps, world, journal, limits, bind).to_the_end()
 
+    steps: Sequence[Step]
+    world: World
+    tell: Callable[[Step, Result, float, str], None]
+    limits: Limits
+    bind: Callable[[Action], Action | None]
 
-class _Run:
-    def __init__(
-        self, steps: Sequence[Step], world: World, journal: Listener, limits: Limits, bind: Bind
-    ) -> None:
-        self._waiting = {step.name: step for step in steps}
-        self._world = world
-        self._journal = journal
-        self._limits = limits
-        self._bind = bind
+    def __post_init__(self) -> None:
         self._running: dict[StepName, float] = {}
         self._done: dict[StepName, Step] = {}
-        self._failed: dict[StepName, tuple[Step, RpoolError]] = {}
-        self._over: set[StepName] = set()
+        self._failed: list[tuple[Step, RpoolError]] = []
         self._halted: RpoolError | None = None
         self._results: queue.Queue[tuple[Step, RpoolError | None]] = queue.Queue()
+        self._named = {step.name: step for step in self.steps}
+        # What is left out of this run counts as over.
+        before = {s.name: (s.needs | s.after) & self._named.keys() for s in self.steps}
+        self._order = TopologicalSorter(before)
+        self._order.prepare()
 
     def to_the_end(self) -> Ran:
-        with ThreadPoolExecutor(self._world.at_once, thread_name_prefix="step") as pool:
-            while True:
-                self._start_what_can(pool)
-                if not self._running:
-                    break
+        """What came of each step."""
+        with ThreadPoolExecutor(self.world.at_once, thread_name_prefix="step") as pool:
+            self._start(pool)
+            while self._running:
                 self._take(*self._results.get())
-        if self._waiting and not self._failed and self._halted is None:
-            self._halted = Bug(f"steps wait for each other: {', '.join(self._waiting)}")
-        return Ran(tuple(self._done.values()), tuple(self._failed.values()), self._halted)
+                self._start(pool)
+        return Ran(tuple(self._done.values()), tuple(self._failed), self._halted)
 
-    def _start_what_can(self, pool: ThreadPoolExecutor) -> None:
-        self._skip_what_cannot()
-        ready = [step for step in self._waiting.values() if self._is_ready(step)]
-        if not ready:
-            return
-        self._halted = self._halted or self._limits.broken()
+    def _start(self, pool: ThreadPoolExecutor) -> None:
+        ready = self._ready()
+        if ready:
+            self._halted = self._halted or self.limits.broken()
         if self._halted is not None:
             return
         for step in ready:
-            del self._waiting[step.name]
             self._running[step.name] = time.monotonic()
-            self._journal.started(step)
+            self.tell(step, Result.STARTED, 0.0, "")
         together = [step for step in ready if isinstance(step.action, Prepare)]
         if together:
             pool.submit(self._prepare, together)
@@ -126,44 +105,42 @@ class _Run:
             if not isinstance(step.action, Prepare):
                 pool.submit(self._one, step)
 
-    def _is_ready(self, step: Step) -> bool:
-        return step.needs <= self._done.keys() and step.after <= self._over
-
-    def _skip_what_cannot(self) -> None:
-        """Steps that need a failed or skipped one are over too, without having run."""
-        while failed := self._over - self._done.keys():
-            lost = [step for step in self._waiting.values() if step.needs & failed]
-            if not lost:
-                return
-            for step in lost:
-                del self._waiting[step.name]
-                self._over.add(step.name)
+    def _ready(self) -> list[Step]:
+        """The steps that can start now. One that needs a failed or skipped one never does."""
+        ready: list[Step] = []
+        while names := self._order.get_ready():
+            for step in (self._named[name] for name in names):
+                if step.needs <= self._done.keys():
+                    ready.append(step)
+                else:
+                    self._order.done(step.name)
+        return ready
 
     def _take(self, step: Step, error: RpoolError | None) -> None:
         seconds = time.monotonic() - self._running.pop(step.name)
-        self._over.add(step.name)
+        self._order.done(step.name)
         if error is None:
             self._done[step.name] = step
-            self._journal.done(step, seconds)
+            self.tell(step, Result.DONE, seconds, "")
             return
-        self._failed[step.name] = (step, error)
-        self._journal.failed(step, seconds, error)
+        self._failed.append((step, error))
+        self.tell(step, Result.FAILED, seconds, error.summary)
         refused = isinstance(step.action, WriteRecord) and isinstance(error, Refused)
         if refused or isinstance(error, Overtaken):
             self._halted = error  # another operation works on the cluster
 
     def _seconds(self, action: Action) -> float:
-        return max(1.0, min(action.limit_seconds, self._limits.seconds_left))
+        return max(1.0, min(action.limit_seconds, self.limits.seconds_left))
 
     def _one(self, step: Step) -> None:
+        error: RpoolError | None = None
         try:
-            action = self._bind(step.action)
+            action = self.bind(step.action)
             if action is not None:
-                self._world.carry_out(action, self._seconds(action))
-        except Exception as error:  # a thread must always answer, or the run would hang
-            self._results.put((step, as_rpool_error(error, step.name)))
-        else:
-            self._results.put((step, None))
+                self.world.carry_out(action, self._seconds(action))
+        except Exception as caught:  # a thread must always answer, or the run would hang
+            error = as_rpool_error(caught, step.name)
+        self._results.put((step, error))
 
     def _prepare(self, steps: list[Step]) -> None:
         open_ = {step.action.server: step for step in steps}
@@ -171,11 +148,10 @@ class _Run:
         def done(server: ServerName, error: RpoolError | None) -> None:
             self._results.put((open_.pop(server), error))
 
-        bound = [self._bind(step.action) for step in steps]
-        actions = [action for action in bound if isinstance(action, Prepare)]
+        actions = [its for step in steps if isinstance(its := self.bind(step.action), Prepare)]
         cause: Exception = Bug("preparation ended without a word about this server")
         try:
-            self._world.prepare(actions, self._seconds(actions[0]), done)
+            self.world.prepare(actions, self._seconds(actions[0]), done)
         except Exception as error:  # the same
             cause = error
         for step in list(open_.values()):

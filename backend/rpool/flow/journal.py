@@ -7,9 +7,8 @@ could not be written is tried again with the next ones; the caller has been told
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
 
 from rpool.attempt import Log
 from rpool.errors import RpoolError
@@ -23,6 +22,14 @@ from rpool.model.world import World
 WRITE_SECONDS = 15.0
 
 
+@dataclass
+class Kept:
+    """The journal on one server: the claim that it is written under, and lines not yet there."""
+
+    ownership: Ownership
+    unwritten: list[str] = field(default_factory=list)
+
+
 class Journal:
     """A cluster's journal for the length of one verb. Use as a context manager; thread-safe."""
 
@@ -30,8 +37,7 @@ class Journal:
         self._pool = pool
         self._world = world
         self._log = log
-        self._keepers: dict[ServerName, Ownership] = {}
-        self._unwritten: dict[ServerName, list[str]] = {}
+        self._kept: dict[ServerName, Kept] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._writer = threading.Thread(target=self._write_forever, daemon=True, name="journal")
@@ -40,76 +46,60 @@ class Journal:
         self._writer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._writer.join()
 
-    def started(self, step: Step) -> None:
-        if isinstance(step.action, Reset):
-            self._stop_keeping_on(step.server)
-        self._tell(self._event(step, Result.STARTED))
-
-    def done(self, step: Step, seconds: float) -> None:
-        if isinstance(step.action, TakeClaim) and step.action.claim.role is Role.CONTROL_PLANE:
-            self.keep_on(step.server, step.action.claim.ownership)
-        self._tell(replace(self._event(step, Result.DONE), seconds=round(seconds, 2)))
-
-    def failed(self, step: Step, seconds: float, error: RpoolError) -> None:
-        event = self._event(step, Result.FAILED)
-        self._tell(replace(event, seconds=round(seconds, 2), detail=error.summary))
+    def tell(self, step: Step, outcome: Result, seconds: float, detail: str) -> None:
+        """Note that a step began, or how it ended after `seconds`. Control planes keep the journal
+        from their claim until their reset.
+        """
+        match outcome, step.action:
+            case Result.STARTED, Reset():
+                with self._changed:
+                    self._kept.pop(step.server, None)
+            case Result.DONE, TakeClaim(claim=claim) if claim.role is Role.CONTROL_PLANE:
+                self.keep_on(step.server, claim.ownership)
+        now, took = datetime.now(UTC).isoformat(timespec="milliseconds"), round(seconds, 2)
+        event = Event(now, self._pool, step.server, step.name, outcome, took, detail)
+        self._log(event)
+        with self._changed:
+            for kept in self._kept.values():
+                kept.unwritten.append(event.as_json())
+            self._changed.notify_all()
 
     def keep_on(self, server: ServerName, ownership: Ownership) -> None:
         """Keep the journal on this control plane, too, from now on."""
         with self._changed:
-            self._keepers[server] = ownership
-            self._unwritten.setdefault(server, [])
-
-    def _stop_keeping_on(self, server: ServerName) -> None:
-        with self._changed:
-            self._keepers.pop(server, None)
-            self._unwritten.pop(server, None)
-
-    def _event(self, step: Step, outcome: Result) -> Event:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return Event(now, self._pool, step.server, step.name, outcome)
-
-    def _tell(self, event: Event) -> None:
-        self._log(event)
-        with self._changed:
-            for lines in self._unwritten.values():
-                lines.append(event.as_json())
-            self._changed.notify_all()
+            self._kept.setdefault(server, Kept(ownership)).ownership = ownership
 
     def _write_forever(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or any(self._unwritten.values()))
-                last = self._closing
-                batches = [
-                    (server, ownership, tuple(self._unwritten[server]))
-                    for server, ownership in self._keepers.items()
-                    if self._unwritten[server]
-                ]
-            written = [self._write(*batch) for batch in batches]
+                self._changed.wait_for(lambda: self._closing or self._batches())
+                last, batches = self._closing, self._batches()
+            written = [self._write(batch) for batch in batches]
             if last:
                 return
             if batches and not any(written):
                 with self._changed:
                     self._changed.wait(timeout=1.0)
 
-    def _write(self, server: ServerName, ownership: Ownership, lines: tuple[str, ...]) -> bool:
+    def _batches(self) -> list[AppendJournal]:
+        return [
+            AppendJournal(server, its.ownership, tuple(its.unwritten))
+            for server, its in self._kept.items()
+            if its.unwritten
+        ]
+
+    def _write(self, batch: AppendJournal) -> bool:
         try:
-            self._world.carry_out(AppendJournal(server, ownership, lines), WRITE_SECONDS)
+            self._world.carry_out(batch, WRITE_SECONDS)
         except RpoolError:
             return False
         with self._changed:
-            if server in self._unwritten:
-                del self._unwritten[server][: len(lines)]
+            if batch.server in self._kept:
+                del self._kept[batch.server].unwritten[: len(batch.lines)]
         return True

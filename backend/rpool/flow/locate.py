@@ -15,7 +15,7 @@ from rpool.decide.view import of_record
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.look import Silent, probe_all, reach_api, reaches_api, sweep
 from rpool.model.claim import Claim
-from rpool.model.observed import Api
+from rpool.model.observed import Api, Observed
 from rpool.model.pool import PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.secret import may_be_key, shown
@@ -73,12 +73,8 @@ class Swept:
 
     def control_planes(self, uid: PoolUid) -> list[ServerName]:
         """Those that have joined."""
-        claims = self.claims(uid)
-        return [
-            name
-            for name, claim in claims.items()
-            if claim.role is Role.CONTROL_PLANE and self.probed[name].joined
-        ]
+        claims = self.claims(uid).items()
+        return [n for n, its in claims if its.role is Role.CONTROL_PLANE and self.probed[n].joined]
 
     def claim_lost(self) -> list[ServerName]:
         return sorted(n for n, its in self.probed.items() if its.claim is None and its.joined)
@@ -129,8 +125,7 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     api, silent = reach_api(world, prior.uid, prior.control_planes)
     if api is not None and api.cluster.record is not None:
         return api, silent
-    seen, _ = probe_all(world, prior.control_planes)
-    claims = claims_of(prior.uid, {name: its.probed for name, its in seen.items()})
+    claims = Observed(prior.uid).with_servers(*probe_all(world, prior.control_planes)).claims
     if api is not None and api.via in claims:
         return api, silent  # a create that was cut off early, or somebody has deleted the record
     members = {name for name, claim in claims.items() if claim.is_member}
@@ -198,18 +193,14 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
     its claim may be the cluster's. The control planes may also have no entry in this fleet: then
     the cluster's servers still reach the API.
     """
-    alive = {
-        name: "the fleet has no such server any more"
-        for name in pool.control_planes
-        if name not in fleet.servers
-    }
-    for name, answer in sweep(world, fleet.servers, PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            if not fleet.servers[name].lost:
-                alive[name] = answer.summary
-        elif runs_control_plane(answer) and (answer.claim is None or answer.claim_of(pool.uid)):
+    absent = set(pool.control_planes) - fleet.servers.keys()
+    alive = dict.fromkeys(absent, "the fleet has no such server any more")
+    swept = Swept.of(world, fleet.servers)
+    alive |= {name: swept.silent[name].summary for name in swept.missed(fleet)}
+    for name, its in swept.probed.items():
+        if runs_control_plane(its) and (its.claim is None or its.claim_of(pool.uid)):
             alive[name] = "has the files of a control plane"
-        elif answer.claim_of(pool.uid) and answer.joined and reaches_api(world, name):
+        elif its.claim_of(pool.uid) and its.joined and reaches_api(world, name):
             alive[name] = "reaches its API, which is on none of this fleet's servers"
     return alive
 
@@ -236,7 +227,6 @@ def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains 
             return None
     return Remains(
         _by_claims(fleet, swept, uid),
-        (),
         f"of cluster {swept.pools()[uid]} ({uid}) only remains are left",
         f"Its create or its destroy was cut off. It has {', '.join(claims)}. To give these back: "
         f"terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
@@ -281,7 +271,6 @@ def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
     name = swept.pools()[uid]
     return NoApi(
         _by_claims(fleet, swept, uid),
-        swept.missed(fleet),
         f"cluster {name} ({uid}) has servers, but none through which its API answers",
         f"Servers with its claim: {', '.join(swept.claims(uid))}. {asked}"
         + (f"\nNot reached:{silent}" if swept.missed(fleet) else "")

@@ -10,12 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from functools import partial
+from typing import TypeVar
 
 from rpool.errors import NewerFormat, Overtaken, Refused, RpoolError, Unreachable
 from rpool.model.claim import Fence
 from rpool.model.observed import Api, Sighting
 from rpool.model.pool import PoolUid
-from rpool.model.seen import ClockSeen, EtcdMember, Probed
+from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.world import World
 
@@ -24,6 +26,8 @@ CLOCK_ERROR_SECONDS = 0.5
 """Half of a probe's time: more, and the clock is asked for again."""
 
 Silent = dict[ServerName, RpoolError]
+
+T = TypeVar("T")
 
 
 def our_clock() -> float:
@@ -48,34 +52,39 @@ def probe_all(
     also Refused, by a host key that is not the declared one or a user without sudo). With a fence,
     nothing of an earlier session changes what was seen. Raises Overtaken where a later one was.
     """
-    names = list(servers)
-    seen: dict[ServerName, Sighting] = {}
-    silent: Silent = {}
-    if not names:
-        return seen, silent
-    with ThreadPoolExecutor(min(AT_ONCE, len(names)), thread_name_prefix="probe") as pool:
-        results = pool.map(lambda name: _probe(world, name, now, fence), names)
-        for name, result in zip(names, results, strict=True):
-            if isinstance(result, Sighting):
-                seen[name] = result
-            else:
-                silent[name] = result
+    probe = partial(_probe, world, now=now, fence=fence)
+    seen, silent = ask_at_once(probe, servers)
     for error in silent.values():
         if isinstance(error, Overtaken):
             raise error
     return seen, silent
 
 
+def ask_at_once(
+    ask: Callable[[ServerName], T], servers: Iterable[ServerName]
+) -> tuple[dict[ServerName, T], Silent]:
+    """What `ask` returns of each server, and the RpoolErrors that it raises of the others."""
+    names = list(servers)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ask") as pool:
+        answers = dict(zip(names, pool.map(partial(_or_why, ask), names), strict=True))
+    answered = {n: its for n, its in answers.items() if not isinstance(its, RpoolError)}
+    return answered, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
+
+
+def _or_why(ask: Callable[[ServerName], T], server: ServerName) -> T | RpoolError:
+    try:
+        return ask(server)
+    except RpoolError as error:
+        return error
+
+
 def _probe(
     world: World, server: ServerName, now: Callable[[], float], fence: Fence | None
-) -> Sighting | RpoolError:
+) -> Sighting:
     """What a probe brought. A first probe that was slow tells little of the server's clock (most of
     its time went into the connection), so a second one follows.
     """
-    try:
-        first = _timed(world, server, now, fence)
-    except RpoolError as error:
-        return error
+    first = _timed(world, server, now, fence)
     if first.clock.error_seconds <= CLOCK_ERROR_SECONDS:
         return first
     try:
@@ -117,19 +126,20 @@ def reach_api(
     try:
         asked = {pool.submit(_api, world, names[0]): names[0]}
         (answered, _) = wait(asked, API_PATIENCE_SECONDS)
-        if not any(_shows(uid, future) for future in answered):
+        if not any(_shows(uid, future.result()) for future in answered):
             asked |= {pool.submit(_api, world, name): name for name in names[1:]}
         unrecorded: dict[ServerName, Api] = {}
         for future in as_completed(asked):
             name, answer = asked[future], future.result()
             if isinstance(answer, RpoolError):
                 silent[name] = answer
-            elif _shows(uid, future):
-                return answer, silent
-            elif answer.cluster.record is None:
+            elif (record := answer.cluster.record) is None:
                 unrecorded[name] = answer
+            elif record.uid == uid:
+                return answer, silent
             else:
-                silent[name] = _another(name, answer)
+                other = f"{record.spec.name} (uid {record.uid})"
+                silent[name] = Refused(f"{name} serves another cluster's API {other}")
         first = next((unrecorded[name] for name in names if name in unrecorded), None)
         return first, silent
     finally:
@@ -140,8 +150,9 @@ def _api(world: World, via: ServerName) -> Api | RpoolError:
     """The API and etcd's members, which are asked at once: each takes some tenths of a second."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="etcd")
     try:
-        etcd = pool.submit(_etcd, world, via)
-        return Api(via, world.observe(via), etcd.result())
+        asked = pool.submit(_or_why, world.etcd_members, via)
+        cluster, etcd = world.observe(via), asked.result()
+        return Api(via, cluster, None if isinstance(etcd, RpoolError) else etcd)
     except NewerFormat:
         raise
     except RpoolError as error:
@@ -150,33 +161,14 @@ def _api(world: World, via: ServerName) -> Api | RpoolError:
         pool.shutdown(wait=False)
 
 
-def _etcd(world: World, via: ServerName) -> tuple[EtcdMember, ...] | None:
-    try:
-        return world.etcd_members(via)
-    except RpoolError:
-        return None
-
-
-def _shows(uid: PoolUid, future: Future[Api | RpoolError]) -> bool:
-    answer = future.result()
-    if isinstance(answer, RpoolError):
-        return False
-    record = answer.cluster.record
+def _shows(uid: PoolUid, answer: Api | RpoolError) -> bool:
+    record = None if isinstance(answer, RpoolError) else answer.cluster.record
     return record is not None and record.uid == uid
-
-
-def _another(name: ServerName, answer: Api) -> RpoolError:
-    record = answer.cluster.record
-    other = f" {record.spec.name} (uid {record.uid})" if record else ""
-    return Refused(f"{name} serves another cluster's API{other}")
 
 
 def reaches_api(world: World, server: ServerName) -> bool:
     """Whether the API of its cluster answers a server; one that cannot be asked may reach it."""
-    try:
-        return world.reaches_api(server)
-    except RpoolError:
-        return True
+    return _or_why(world.reaches_api, server) is not False
 
 
 SWEPT_AT_ONCE = 16
@@ -207,7 +199,7 @@ def sweep(
         while waiting or asked:
             while waiting and len(asked) < SWEPT_AT_ONCE:
                 name = waiting.popleft()
-                asked[pool.submit(_answer, world, name)] = (name, time.monotonic())
+                asked[pool.submit(_or_why, world.probe, name)] = (name, time.monotonic())
             first = max(last, min(since for _, since in asked.values())) + patience_seconds
             done, _ = wait(asked, max(0.0, min(first, end) - time.monotonic()), FIRST_COMPLETED)
             now = time.monotonic()
@@ -221,19 +213,9 @@ def sweep(
                 name, since = asked[future]
                 if max(last, since) + patience_seconds <= now:
                     del asked[future]
-                    yield name, _late(name, patience_seconds)
+                    late = f"{name} gave no answer within {patience_seconds:.0f} s"
+                    yield name, Unreachable(late)
         for name in (*(name for name, _ in asked.values()), *waiting):
             yield name, Unreachable(f"{name} gave no answer within {longest_seconds:.0f} s")
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _answer(world: World, server: ServerName) -> Answer:
-    try:
-        return world.probe(server)
-    except RpoolError as error:
-        return error
-
-
-def _late(server: ServerName, patience_seconds: float) -> Unreachable:
-    return Unreachable(f"{server} gave no answer within {patience_seconds:.0f} s")

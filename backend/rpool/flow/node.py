@@ -6,7 +6,6 @@ Such a server is pinned: a member like any other, but outside of the cluster's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from rpool.attempt import Attempt, NoApi, not_in_fleet
 from rpool.decide.membership import Membership
@@ -24,8 +23,6 @@ from rpool.model.view import PoolView
 from rpool.model.world import World
 
 SHOWN_SERVERS = 10
-
-V = TypeVar("V")
 
 
 def pin(
@@ -57,10 +54,10 @@ def pin(
                 "create_before_destroy cannot work for it. If no state has it: terraform import "
                 f"rpool_node.NAME {record.uid}/{server}. Nothing was changed.",
             )
-        roles = {**_roles(record), server: Role.WORKER}
+        roles = {n: its.role for n, its in record.members.items()} | {server: Role.WORKER}
         return Desired(record.uid, record.spec, roles, {**record.pinned, server: wanted}, server)
 
-    goal = Change.of_one(pool, server, fleet, world, want)
+    goal = Change(pool, fleet, world, one=server, wish=want)
     try:
         carry_through(goal, attempt)
     except HalfOut:
@@ -82,11 +79,12 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
             server,
             "Only what an rpool_node put there is taken out as one. Nothing was changed.",
         )
-        roles, pinned = _without(_roles(record), server), _without(record.pinned, server)
+        roles = {n: its.role for n, its in record.members.items() if n != server}
+        pinned = {n: its for n, its in record.pinned.items() if n != server}
         return Desired(record.uid, record.spec, roles, pinned, server)
 
     try:
-        carry_through(Change.of_one(pool, server, fleet, world, want), attempt)
+        carry_through(Change(pool, fleet, world, one=server, wish=want), attempt)
     except NoApi as error:
         if alive := may_be_alive(pool, fleet, world):
             raise _not_without_its_api(pool, server, alive) from error
@@ -96,10 +94,6 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
 def _refuse_own(record: Record, server: ServerName, advice: str) -> None:
     if server in record.own:
         raise Refused(f"{server} is one of cluster {record.spec.name}'s own servers", advice)
-
-
-def _roles(record: Record) -> dict[ServerName, Role]:
-    return {name: its.role for name, its in record.members.items()}
 
 
 def _not_without_its_api(
@@ -128,7 +122,3 @@ def _reset(
         ran = run.carry_out(run.plan(Desired(pool.uid, pool.spec, {}), alone).steps)
     if ran.error is not None:
         raise ran.error
-
-
-def _without(items: Mapping[ServerName, V], name: ServerName) -> dict[ServerName, V]:
-    return {key: value for key, value in items.items() if key != name}

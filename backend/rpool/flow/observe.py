@@ -10,9 +10,9 @@ from typing import Protocol
 
 from rpool.attempt import NoApi
 from rpool.decide.membership import Membership, to_ask
-from rpool.errors import Refused, RpoolError
-from rpool.flow.locate import api_of
-from rpool.flow.look import Silent, probe_all, sweep
+from rpool.errors import Refused
+from rpool.flow.locate import Swept, api_of
+from rpool.flow.look import Silent, probe_all
 from rpool.model.claim import Claim
 from rpool.model.desired import Desired
 from rpool.model.observed import Api, Observed, Sighting
@@ -35,7 +35,7 @@ class Fenced(Protocol):
     def look(self, servers: Iterable[ServerName]) -> tuple[dict[ServerName, Sighting], Silent]: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Eye:
     """Observes one cluster, whose state is `prior`."""
 
@@ -58,12 +58,10 @@ class Eye:
 
     def through(self, api: Api) -> Observed:
         """The cluster as it is observed through `api`."""
-        pool = Observed(self.prior.uid, api)
-        record = api.cluster.record or anew(self.prior, pool, self.spec, self.fleet, self.world)
-        record = self._with_prior(record)
+        record = self._with_prior(api.cluster.record or self._anew(api))
         if self.lock is not None:
             self.lock.outrank(record.session)
-        pool = self.ask(replace(pool, record=record), self._unclear(record, api))
+        pool = self.ask(Observed(self.prior.uid, api, record), self._unclear(record, api))
         return replace(pool, record=corrected(record, pool, self.fleet))
 
     def _with_prior(self, record: Record) -> Record:
@@ -76,6 +74,36 @@ class Eye:
             return record
         return replace(record, members={**self.prior.servers, **record.members})
 
+    def _anew(self, api: Api) -> Record:
+        """The record of a cluster that shows none, by the claims on its servers; `spec` is what it
+        is to be. Its create was cut off, or somebody has deleted the record.
+
+        What the state does not name counts as an rpool_node's. Raises Refused when no claim says
+        whose a Node of the cluster is.
+        """
+        prior, spec = self.prior, self.spec
+        if spec is None:
+            raise Refused(
+                f"cluster {prior.name} has no record of its own (ConfigMap kube-system/rpool)",
+                "Apply its rpool_cluster first.",
+            )
+        blank = Record(prior.uid, "", 1, 0, None, spec, prior.servers)
+        if not prior.ca_certificate:
+            return blank  # its create never came to an end
+        swept = Swept.of(self.world, self.fleet.servers)
+        claims = swept.claims(prior.uid)
+        if unknown := sorted(api.cluster.nodes.keys() - claims.keys() - prior.servers.keys()):
+            silent = {name: error.summary for name, error in swept.silent.items()}
+            reasons = "\n".join(f"  {silent.get(n, f'{n} is not claimed')}" for n in unknown)
+            raise Refused(
+                f"cluster {spec.name} has lost its record (ConfigMap kube-system/rpool), and "
+                f"nobody can say whose {', '.join(unknown)} is",
+                f"Nothing was changed.\n{reasons}\n"
+                "Bring it back, or delete its Node; then apply again.",
+            )
+        others = claims.keys() - prior.servers.keys()
+        return _with(replace(blank, settled=spec), claims, self.fleet, pinned=others)
+
     def _unclear(self, record: Record, api: Api) -> set[ServerName]:
         if self.one is not None:
             return {*record.of(Role.CONTROL_PLANE), self.one}
@@ -85,18 +113,15 @@ class Eye:
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         """`pool` with a look at the servers that join and those that leave."""
-        record = pool.record
-        members = record.members.keys() if record else set()
-        differ = desired.roles.keys() ^ members
-        if self.one is not None:
-            differ &= {self.one}
-        elif record is not None:
-            differ -= record.pinned.keys()
-        return self.ask(pool, differ)
+        record = self.members(pool).record
+        differ = desired.roles.keys() ^ record.members.keys()
+        ours = differ - record.pinned.keys() if self.one is None else differ & {self.one}
+        return self.ask(pool, ours)
 
-    def with_others(self, pool: Observed, record: Record) -> Observed:
+    def with_others(self, pool: Observed) -> Observed:
         """`pool` with a look at some more members, drawn by chance."""
-        left = sorted(name for name in record.own if not pool.was_asked(name))
+        own = self.members(pool).record.own
+        left = sorted(name for name in own if not pool.was_asked(name))
         return self.ask(pool, random.sample(left, min(OTHERS, len(left))))
 
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
@@ -114,85 +139,37 @@ def no_api(prior: PoolView, silent: Silent) -> NoApi:
     reasons = "".join(f"\n  {name}: {error.summary}" for name, error in sorted(silent.items()))
     return NoApi(
         prior,
-        (),
         f"no control plane of cluster {prior.name} shows its API",
         f"Asked: {', '.join(prior.control_planes)}. Nothing was changed.{reasons}\nBring one back, "
         "then apply again. If none can come back, all that is left is to destroy the cluster.",
     )
 
 
-CLAIMS_PATIENCE_SECONDS = 10.0
-
-
-def anew(
-    prior: PoolView, pool: Observed, spec: PoolSpec | None, fleet: Fleet, world: World
-) -> Record:
-    """The record of a cluster that shows none, by the claims on its servers; `spec` is what it is
-    to be. Its create was cut off, or somebody has deleted the record.
-
-    Raises Refused when no claim says whose a Node of the cluster is.
-    """
-    if spec is None:
-        raise Refused(
-            f"cluster {prior.name} has no record of its own (ConfigMap kube-system/rpool)",
-            "Apply its rpool_cluster first.",
-        )
-    blank = Record(prior.uid, "", 1, 0, None, spec, prior.servers)
-    if not prior.ca_certificate:
-        return blank  # its create never came to an end
-    claims, silent = _claims(prior, fleet, world)
-    if unknown := sorted(pool.nodes.keys() - claims.keys() - blank.members.keys()):
-        reasons = "\n".join(f"  {silent.get(name, f'{name} is not claimed')}" for name in unknown)
-        raise Refused(
-            f"cluster {spec.name} has lost its record (ConfigMap kube-system/rpool), and nobody "
-            f"can say whose {', '.join(unknown)} is",
-            f"Nothing was changed.\n{reasons}\n"
-            "Bring it back, or delete its Node; then apply again.",
-        )
-    return _with(replace(blank, settled=spec), claims, fleet, ours=prior.servers)
-
-
-def _claims(
-    prior: PoolView, fleet: Fleet, world: World
-) -> tuple[dict[ServerName, Claim], dict[ServerName, str]]:
-    claims: dict[ServerName, Claim] = {}
-    silent: dict[ServerName, str] = {}
-    for name, answer in sweep(world, fleet.servers, CLAIMS_PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            silent[name] = answer.summary
-        elif (claim := answer.claim_of(prior.uid)) is not None:
-            claims[name] = claim
-    return claims, silent
-
-
 def corrected(record: Record, pool: Observed, fleet: Fleet) -> Record:
     """The record with the members of later changes. A claim of a later change than the record's
-    says that an older record was put in its place (a backup of etcd, say).
+    says that an older record was put in its place (a backup of etcd, say). Of these, servers that
+    are reserved count as an rpool_node's.
     """
     later = {
         name: claim
         for name, claim in pool.claims.items()
         if claim.epoch > record.generation and name not in record.members
     }
-    return _with(record, later, fleet, ours={}) if later else record
+    pinned = {name for name in later if fleet.servers[name].reserved}
+    return _with(record, later, fleet, pinned) if later else record
 
 
 def _with(
-    record: Record,
-    claims: Mapping[ServerName, Claim],
-    fleet: Fleet,
-    ours: Mapping[ServerName, Member],
+    record: Record, claims: Mapping[ServerName, Claim], fleet: Fleet, pinned: Iterable[ServerName]
 ) -> Record:
-    """The record with the claimed servers as members. Reserved ones, and those that are not `ours`
-    where that is known, count as an rpool_node's; its next apply gives their labels and taints.
+    """The record with the claimed servers as members. Those in `pinned` count as an rpool_node's:
+    its next apply gives their labels and taints.
     """
     found = {n: Member.of(fleet.servers[n], its.role) for n, its in claims.items()}
-    others = {n for n in found if n not in record.members}
-    alone = {n for n in others if ours or fleet.servers[n].reserved}
     return replace(
         record,
         generation=max([record.generation, *(claim.epoch for claim in claims.values())]),
         wanted=record.wanted or record.settled,
         members={**found, **record.members},
-        pinned={**dict.fromkeys(sorted(alone), NodeSpec()), **record.pinned},
+        pinned={**dict.fromkeys(sorted(pinned), NodeSpec()), **record.pinned},
     )

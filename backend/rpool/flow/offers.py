@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import MappingProxyType
 
 from rpool.decide.placement import candidates
@@ -56,8 +57,8 @@ class Offers:
 
         Half of the spares of a size are given to this cluster, so that the next one finds some that
         no other takes first. What was taken at the read before (`last_taken`) is probed last, so
-        that on a full fleet every read learns something. `in_use`: members of other clusters, and
-        whose they are; they are not probed.
+        that on a full fleet every read learns something. `in_use`: servers that are known to be
+        taken, and by whom; they are not probed.
         """
         late, members = frozenset(last_taken), frozenset(members)
         open_ = varied(candidates(self._fleet, spec, {*members, *in_use}), uid)
@@ -84,13 +85,11 @@ class Offers:
             )
 
     def _give(self, uid: PoolUid, verified: Iterable[Server]) -> frozenset[ServerName]:
-        sizes: dict[tuple[int, int], list[ServerName]] = {}
-        for server in verified:
-            if self._given.get(server.name, uid) == uid:
-                sizes.setdefault((server.cores, server.memory_gib), []).append(server.name)
-        mine = {n for names in sizes.values() for n in names[: -(-len(names) // 2)]}
+        free = [server for server in verified if self._given.get(server.name, uid) == uid]
+        alike = _by_size(free).values()
+        mine = frozenset(s.name for size in alike for s in size[: -(-len(size) // 2)])
         self._given |= dict.fromkeys(mine, uid)
-        return frozenset(mine)
+        return mine
 
     def _look(self, servers: Iterable[Server]) -> dict[ServerName, str | None]:
         """Why each cannot be taken, or None for a spare. Each is probed once, whichever cluster is
@@ -98,15 +97,11 @@ class Offers:
         """
         with self._lock:
             asked = {server.name: self._ask(server) for server in servers}
-        answered: set[Future[str | None]] = set()
-        silent = set(asked.values())
-        while silent:
+        done = silent = set(asked.values())
+        while done and silent:
             done, silent = wait(silent, PATIENCE_SECONDS, FIRST_COMPLETED)
-            if not done:
-                break
-            answered |= done
         late = f"no answer within {PATIENCE_SECONDS:.0f} s"
-        return {name: its.result() if its in answered else late for name, its in asked.items()}
+        return {name: late if its in silent else its.result() for name, its in asked.items()}
 
     def _ask(self, server: Server) -> Future[str | None]:
         if server.name not in self._asked:
@@ -127,18 +122,20 @@ def varied(servers: Iterable[Server], uid: PoolUid) -> list[Server]:
     """The servers, one of each size in turn, since the next request is not known. Like servers come
     by a hash of cluster and server, so that two clusters begin at different ends.
     """
+
+    def digest(server: Server) -> str:
+        return hashlib.sha256(f"{uid}/{server.name}".encode()).hexdigest()
+
+    sizes = _by_size(sorted(servers, key=digest))
+    turns = zip_longest(*(sizes[size] for size in sorted(sizes)))
+    return [server for turn in turns for server in turn if server is not None]
+
+
+def _by_size(servers: Iterable[Server]) -> dict[tuple[int, int], list[Server]]:
     sizes: dict[tuple[int, int], list[Server]] = {}
-    for server in sorted(servers, key=lambda s: _hash(uid, s.name)):
+    for server in servers:
         sizes.setdefault((server.cores, server.memory_gib), []).append(server)
-    turns: dict[int, list[Server]] = {}
-    for size in sorted(sizes):
-        for turn, server in enumerate(sizes[size]):
-            turns.setdefault(turn, []).append(server)
-    return [server for turn in sorted(turns) for server in turns[turn]]
-
-
-def _hash(uid: PoolUid, name: ServerName) -> str:
-    return hashlib.sha256(f"{uid}/{name}".encode()).hexdigest()
+    return sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +153,5 @@ def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
         if isinstance(answer, RpoolError):
             found[name] = Surveyed(None, answer.summary)
         else:
-            why = why_not_usable(fleet.servers[name], answer)
-            found[name] = Surveyed(answer, why)
+            found[name] = Surveyed(answer, why_not_usable(fleet.servers[name], answer))
     return found

@@ -8,14 +8,12 @@ from types import MappingProxyType
 
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.decide.membership import Membership, Part
-from rpool.decide.target import Offer
 from rpool.decide.view import of_members
 from rpool.flow.locate import api_of
 from rpool.flow.observe import Eye
 from rpool.flow.offers import Offers
-from rpool.model.observed import Api, Observed
+from rpool.model.observed import Observed
 from rpool.model.pool import NodeSpec
-from rpool.model.record import Record
 from rpool.model.seen import NodeSeen
 from rpool.model.server import Fleet, ServerName
 from rpool.model.view import Condition, PoolView
@@ -40,29 +38,23 @@ def read(
         api, _ = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
+    eye = Eye(prior, fleet, world)
     if api is None:
-        asked = Eye(prior, fleet, world).ask(Observed(prior.uid), prior.servers)
+        asked = eye.ask(Observed(prior.uid), prior.servers)
         return Found(prior, (_silence(prior, sorted(asked.seen), sorted(asked.silent)),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
-    members = _members(prior, api, fleet, world)
+    members = eye.members(eye.with_others(eye.through(api)))
     record = members.record
+    in_use = {**in_use, **dict.fromkeys(record.pinned, "in this cluster by an rpool_node")}
     return Found(
         of_members(members, api.cluster.ca_certificate),
         _warnings(members),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
-        offer=_less_pinned(
-            offers.make(record.uid, record.spec, record.members, last_taken, in_use), record
-        ),
+        offer=offers.make(record.uid, record.spec, record.members, last_taken, in_use),
         spec=record.spec,
     )
-
-
-def _members(prior: PoolView, api: Api, fleet: Fleet, world: World) -> Membership:
-    eye = Eye(prior, fleet, world)
-    pool = eye.through(api)
-    return eye.members(eye.with_others(pool, eye.members(pool).record))
 
 
 def _half_in(members: Membership) -> frozenset[ServerName]:
@@ -84,20 +76,14 @@ def _warnings(members: Membership) -> tuple[str, ...]:
 def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:
     if missing := sorted(prior.servers.keys() - fleet.servers.keys()):
         raise not_in_fleet(f"cluster {prior.name}", missing) from nowhere
-    addresses = {name: its.address for name, its in prior.servers.items()}
-    moved = sorted(n for n, was in addresses.items() if fleet.servers[n].address != was)
+    was = prior.servers
+    moved = sorted(n for n in was if fleet.servers[n].address != was[n].address)
     if moved:  # the same names at another site, say
         where = "at the address that it had"
         raise not_in_fleet(f"cluster {prior.name}", moved, where) from nowhere
     if nowhere.certain:
         return Found(None)
     return Found(prior, (_vanished(prior, nowhere),))
-
-
-def _less_pinned(offer: Offer, record: Record) -> Offer:
-    """The offer without the servers that an rpool_node has put into the cluster."""
-    pinned = dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
-    return replace(offer, taken={**offer.taken, **pinned})
 
 
 def _vanished(prior: PoolView, nowhere: NoSuchPool) -> str:
@@ -110,14 +96,9 @@ def _vanished(prior: PoolView, nowhere: NoSuchPool) -> str:
 
 
 def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:
-    parts = [
-        f"No control plane of cluster {prior.name} showed its API; what is shown is from before."
-    ]
-    if lost:
-        parts.append(f"Out of reach by SSH: {', '.join(lost)}.")
-    if reached:
-        parts.append(f"Reached by SSH: {', '.join(reached)}.")
-    return " ".join(parts)
+    said = f"No control plane of cluster {prior.name} showed its API; what is shown is from before."
+    said += f" Out of reach by SSH: {', '.join(lost)}." if lost else ""
+    return said + (f" Reached by SSH: {', '.join(reached)}." if reached else "")
 
 
 def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) -> NodeFound:

@@ -6,31 +6,25 @@ earlier operation or an earlier round got is kept nowhere: it is observed.
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rpool.attempt import Attempt, PoolIncomplete
+from rpool.certificates import ca_pin
 from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
 from rpool.decide.view import of_members, of_record
 from rpool.errors import Refused, RpoolError, together
-from rpool.flow.execute import Limits, carry_out
+from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
-from rpool.flow.session import Admission, Held, operation, session
-from rpool.model.action import (
-    Action,
-    AwaitReady,
-    DeleteNode,
-    RemoveEtcdMember,
-    SetPhase,
-    TakeClaim,
-    WriteRecord,
-)
+from rpool.flow.session import Held, join_secrets, operation, session
+from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
@@ -74,23 +68,27 @@ class Goal(ABC):
         return False
 
 
+@dataclass
 class Run:
     """One operation on one cluster, under its session lock."""
 
-    def __init__(
-        self, fleet: Fleet, world: World, attempt: Attempt, lock: Held, journal: Journal
-    ) -> None:
-        self._fleet = fleet
-        self._world = world
-        self.lock = lock
-        self._journal = journal
-        self._limits = Limits(time.monotonic() + attempt.timeout_seconds, attempt.stop, lock.lost)
-        self.operation = operation(attempt.owner)
-        self._admission = Admission(world)
-        self._roles: dict[ServerName, Role] = {}
+    fleet: Fleet
+    world: World
+    attempt: Attempt
+    lock: Held
+    journal: Journal
+
+    def __post_init__(self) -> None:
+        deadline = time.monotonic() + self.attempt.timeout_seconds
+        self._limits = Limits(deadline, self.attempt.stop, self.lock.lost)
+        self.operation = operation(self.attempt.owner)
+        # No plan has any secret: they are drawn here, and filled in as steps are carried out.
+        self._secrets = join_secrets()
+        self._ca_certificate: str | None = None
+        self._ca_lock = threading.Lock()
+        self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
-        self._tries: Counter[tuple[type[Action], ServerName]] = Counter()
-        self._final: set[tuple[type[Action], ServerName]] = set()
+        self._tries: Counter[tuple[type[act.Action], ServerName]] = Counter()
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
         """The cluster once it is as desired. Raises an error as it is while nothing may have been
@@ -100,14 +98,16 @@ class Run:
         changed = False
         for _ in range(ROUNDS):
             try:
-                todo, pool = self._plan(goal, pool)
+                desired = goal.want(pool)
+                pool = goal.closer(pool, desired)
+                todo = self.plan(desired, pool)
             except RpoolError as error:
                 errors = [error]
                 break
             steps = self._untried(todo.steps)
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
-            failed = [*todo.blocked, *([ran.halted] if ran.halted else []), *self._told(ran)]
+            failed = [*todo.blocked, *self._told(ran)]
             if not failed and len(steps) == len(todo.steps):
                 return self._reached(todo, pool)
             errors = failed or errors
@@ -123,81 +123,79 @@ class Run:
         cause = together(errors)
         if not changed:
             raise cause
-        view, usable = self._left(goal)
-        raise PoolIncomplete(cause, view, usable=usable)
-
-    def _plan(self, goal: Goal, pool: Observed) -> tuple[Plan, Observed]:
-        desired = goal.want(pool)
-        pool = goal.closer(pool, desired)
-        return self.plan(desired, pool), pool
+        raise self._incomplete(cause, goal)
 
     def plan(self, desired: Desired, pool: Observed) -> Plan:
         """What is left to do. The journal is kept on the control planes that the cluster has."""
         self.lock.begins_to_act()
         for server, claim in pool.claims.items():
             if claim.role is Role.CONTROL_PLANE:
-                self._journal.keep_on(server, replace(claim.ownership, session=self.lock.session))
-        self._roles = dict(desired.roles)
+                self.journal.keep_on(server, replace(claim.ownership, session=self.lock.session))
+        self._control_planes = desired.of(Role.CONTROL_PLANE)
         self._members = frozenset(pool.record.members if pool.record else ())
         if pool.api is not None:
-            self._admission.know(pool.api.cluster.ca_certificate)
+            self._ca_certificate = pool.api.cluster.ca_certificate
         self.operation = replace(self.operation, session=self.lock.session)
-        return plan(desired, pool, self.operation, self._fleet)
+        return plan(desired, pool, self.operation, self.fleet)
 
     def _untried(self, steps: Sequence[Step]) -> list[Step]:
         """The steps without those that failed for good, and without those that need them."""
         left: list[Step] = []
         out: set[StepName] = set()
         for step in steps:
-            if _key(step) in self._final or step.needs & out:
+            if self._tries[_key(step)] >= TRIES or step.needs & out:
                 out.add(step.name)
             else:
                 left.append(step)
-        begins = [step for step in left if isinstance(step.action, WriteRecord)]
+        begins = [step for step in left if isinstance(step.action, act.WriteRecord)]
         return left if len(left) > len(begins) or not out else []
 
     def carry_out(self, steps: Sequence[Step]) -> Ran:
-        return carry_out(steps, self._world, self._journal, self._limits, self._bind)
+        execution = Execution(steps, self.world, self.journal.tell, self._limits, self._bind)
+        return execution.to_the_end()
 
     def _may_help_again(self, ran: Ran) -> bool:
         """Whether any failed step may succeed in another round. Others are not tried again."""
-        again = False
         for step, error in ran.failed:
-            self._tries[_key(step)] += 1
-            if error.retryable and self._tries[_key(step)] < TRIES:
-                again = True
-            else:
-                self._final.add(_key(step))
-        return again
+            self._tries[_key(step)] += 1 if error.retryable else TRIES
+        return any(self._tries[_key(step)] < TRIES for step, _ in ran.failed)
 
     # -- what is known only when a step is carried out -------------------------------------------
 
-    def _bind(self, action: Action) -> Action | None:
+    def _bind(self, action: act.Action) -> act.Action | None:
         match action:
-            case RemoveEtcdMember():
-                proven = self._proven(action)
-                return None if proven is None else self._of_this_session(proven)
-            case SetPhase() if action.phase is Phase.MEMBER and self._is_control_plane(action):
-                self.lock.add(action.server)  # others may ask it for the lock from now on
-            case DeleteNode():
+            case act.RemoveEtcdMember():
+                if (proven := self._proven(action)) is None:
+                    return None
+                action = proven
+            case act.SetPhase(server, _, Phase.MEMBER) if server in self._control_planes:
+                self.lock.add(server)  # others may ask it for the lock from now on
+            case act.DeleteNode():
                 self.lock.drop(action.node)
-            case _:
-                pass
-        return self._of_this_session(self._admission.bind(action))
+            case act.Init() | act.AdmitJoiners() | act.RevokeJoiners():
+                action = replace(action, secrets=self._secrets)
+            case act.Join():
+                pin = ca_pin(self._certificate(action.via))
+                action = replace(action, secrets=replace(self._secrets, ca_pin=pin))
+        return self._of_this_session(action)
 
-    def _of_this_session(self, action: Action) -> Action:
+    def _certificate(self, via: ServerName) -> str:
+        """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""
+        with self._ca_lock:
+            if self._ca_certificate is None:
+                self._ca_certificate = self.world.observe(via).ca_certificate
+            return self._ca_certificate
+
+    def _of_this_session(self, action: act.Action) -> act.Action:
         """What a claim says of the session that took it is not what acts now."""
-        if isinstance(action, TakeClaim | AwaitReady):
+        if isinstance(action, act.TakeClaim | act.AwaitReady):
             return action
         ours = replace(action.ownership, session=self.lock.session)
         return replace(action, ownership=ours)
 
-    def _is_control_plane(self, action: SetPhase) -> bool:
-        return self._roles.get(action.server) is Role.CONTROL_PLANE
-
-    def _proven(self, action: RemoveEtcdMember) -> RemoveEtcdMember | None:
+    def _proven(self, action: act.RemoveEtcdMember) -> act.RemoveEtcdMember | None:
         """The removal with the id of the member, once it is shown that the rest keeps quorum."""
-        members = self._world.etcd_members(action.server)
+        members = self.world.etcd_members(action.server)
         leaving = quorum.member_of(members, action.member, action.address)
         if leaving is None:
             return None
@@ -208,67 +206,62 @@ class Run:
                 "fleet with the servers.",
             )
         if why := quorum.why_not_remove(members, leaving):
-            raise Refused(
-                f"{action.member} was not taken out of etcd: {why}",
-                "Bring the other control planes back first.",
-            )
+            raise quorum.not_removed(action.member, why)
         return replace(action, member_id=leaving.id)
 
     # -- how it ends -----------------------------------------------------------------------------
 
     def _reached(self, todo: Plan, pool: Observed) -> PoolView:
         """The cluster by the record that the last step wrote."""
-        written = [its.action.record for its in todo.steps if isinstance(its.action, WriteRecord)]
+        written = [s.action.record for s in todo.steps if isinstance(s.action, act.WriteRecord)]
         ended = written[-1] if written else pool.record
         assert ended is not None  # noqa: S101 nothing to do means that a record says so
         via = pool.api.via if pool.api else ended.of(Role.CONTROL_PLANE)[0]
         try:
-            return of_record(ended, self._admission.certificate(via))
+            return of_record(ended, self._certificate(via))
         except RpoolError:  # it is made all the same: the next read shows the rest
             return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 
     def _told(self, ran: Ran) -> list[RpoolError]:
-        """The errors of failed steps. A claim that was refused is a stale plan: another cluster was
-        faster.
+        """Why it stopped, and the errors of failed steps. A claim that was refused is a stale plan:
+        another cluster was faster.
         """
-        return [self._worded(step, error) for step, error in ran.failed if error is not ran.halted]
+        errors = [self._worded(*its) for its in ran.failed if its[1] is not ran.halted]
+        return [ran.halted, *errors] if ran.halted else errors
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
-        if not isinstance(step.action, TakeClaim) or not isinstance(error, Refused):
+        if not isinstance(step.action, act.TakeClaim) or not isinstance(error, Refused):
             return error
-        reason = error.summary.removeprefix(f"{step.server} ")
-        return not_to_be_had(step.server, reason, pinned=self._is_pinned(step.server))
+        reason, pinned = error.summary, self.fleet.servers[step.server].reserved
+        return not_to_be_had(step.server, reason.removeprefix(f"{step.server} "), pinned=pinned)
 
-    def _is_pinned(self, server: ServerName) -> bool:
-        return self._fleet.servers[server].reserved
-
-    def _left(self, goal: Goal) -> tuple[PoolView | None, bool]:
-        """The cluster after an operation that got only part of the way, and whether the next apply
-        can go on with it. Where it is as it was settled before, the record is put back.
+    def _incomplete(self, cause: RpoolError, goal: Goal) -> PoolIncomplete:
+        """The error of an operation that got only part of the way, with what there is. Where the
+        cluster is as it was settled before, the record is put back.
         """
         try:
             pool = goal.look()
         except RpoolError:
-            return goal.unseen(), False
+            return PoolIncomplete(cause, goal.unseen())
         if pool.api is None or pool.api.cluster.record is None or pool.record is None:
-            return goal.unseen(), False
-        members = Membership(pool.record, pool, self._fleet)
+            return PoolIncomplete(cause, goal.unseen())
+        members = Membership(pool.record, pool, self.fleet)
         before = record.as_before(members)
         if before is not None and self._write(pool, before):
             members = replace(members, record=before)
         view = of_members(members, pool.api.cluster.ca_certificate)
-        return view, goal.is_usable(members)
+        return PoolIncomplete(cause, view, usable=goal.is_usable(members))
 
     def _write(self, pool: Observed, before: Record) -> bool:
         """Writes `before` and returns whether that succeeded. Only over a record of this operation,
         and only while the lock is held.
         """
-        ours = before.change == self.operation.change and not self._limits.lock_lost()
+        ours = before.change == self.operation.change and not self.lock.lost()
         if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
             return False
-        action = WriteRecord(pool.api.via, claim.ownership, before, before.change)
+        action = act.WriteRecord(pool.api.via, claim.ownership, before, before.change)
         with suppress(RpoolError):
-            self._world.carry_out(self._of_this_session(action), action.limit_seconds)
+            self.world.carry_out(self._of_this_session(action), action.limit_seconds)
             return True
         return False
 
@@ -283,12 +276,9 @@ def at_work(
     attempt: Attempt,
 ) -> Iterator[Run]:
     """One operation, which holds the cluster's lock on these control planes and keeps a journal."""
-    with (
-        session(world, uid, control_planes) as lock,
-        Journal(name, world, attempt.log) as journal,
-    ):
+    with session(world, uid, control_planes) as lock, Journal(name, world, attempt.log) as journal:
         yield Run(fleet, world, attempt, lock, journal)
 
 
-def _key(step: Step) -> tuple[type[Action], ServerName]:
+def _key(step: Step) -> tuple[type[act.Action], ServerName]:
     return type(step.action), step.server

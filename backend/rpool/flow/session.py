@@ -12,24 +12,14 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Set
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
-from rpool.certificates import ca_pin
 from rpool.decide.quorum import majority
-from rpool.errors import (
-    ForeignClaim,
-    Overtaken,
-    Refused,
-    RpoolError,
-    Unreachable,
-    as_rpool_error,
-)
-from rpool.flow.look import Silent, probe_all
-from rpool.model.action import Action, AdmitJoiners, Init, Join, JoinSecrets, RevokeJoiners
+from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable, as_rpool_error
+from rpool.flow.look import Silent, ask_at_once, probe_all
+from rpool.model.action import JoinSecrets
 from rpool.model.claim import Fence
 from rpool.model.desired import Operation
 from rpool.model.observed import Sighting
@@ -64,40 +54,6 @@ def join_secrets() -> JoinSecrets:
     return JoinSecrets(Secret(f"{token[:6]}.{token[6:]}"), Secret(secrets.token_hex(32)))
 
 
-class Admission:
-    """Fills the secrets of one operation into its actions. They are drawn here and nowhere else, so
-    that no plan has any. The CA's pin is read from the cluster once that serves.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._lock = threading.Lock()
-        self._secrets = join_secrets()
-        self._ca: str | None = None
-
-    def know(self, ca_certificate: str) -> None:
-        """Sets the CA that joining servers must see, where the cluster shows it already."""
-        with self._lock:
-            self._ca = ca_certificate
-
-    def bind(self, action: Action) -> Action:
-        match action:
-            case Init() | AdmitJoiners() | RevokeJoiners():
-                return replace(action, secrets=self._secrets)
-            case Join():
-                pinned = replace(self._secrets, ca_pin=ca_pin(self.certificate(action.via)))
-                return replace(action, secrets=pinned)
-            case _:
-                return action
-
-    def certificate(self, via: ServerName) -> str:
-        """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""
-        with self._lock:
-            if self._ca is None:
-                self._ca = self._world.observe(via).ca_certificate
-            return self._ca
-
-
 _NOBODY = (
     "The cluster's record (ConfigMap kube-system/rpool) names no control plane that has its claim. "
     "Was it edited?"
@@ -119,7 +75,7 @@ class Held:
         self._highest = 0
         self._acts = False
         self._over = False
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._asked: set[ServerName] = set()
         self._control_planes: frozenset[ServerName] = frozenset()
         self._locks: dict[ServerName, SessionLock] = {}
@@ -164,11 +120,8 @@ class Held:
 
     def lost(self) -> bool:
         with self._guard:
-            return self._is_lost()
-
-    def _is_lost(self) -> bool:
-        self._over = self._over or self._alive() < self._needed
-        return self._over
+            self._over = self._over or self._alive() < self._needed
+            return self._over
 
     def cover(self, control_planes: Iterable[ServerName], *, one_will_do: bool = False) -> bool:
         """Lock these control planes; each is tried once. Returns True if any lock is new.
@@ -179,19 +132,17 @@ class Held:
         """
         wanted = frozenset(control_planes)
         with self._guard:
-            new = sorted(wanted - self._asked)
-            self._asked |= wanted
-        locks, errors = _take(self._stack, self._world, self._uid, new)
+            new = wanted - self._asked
+        errors = self._take(new)
         for error in errors.values():
             if isinstance(error, Refused) and not isinstance(error, ForeignClaim):
                 raise error
         with self._guard:
             self._control_planes = wanted
-            self._locks |= locks
             self._needed = min(1, len(self._locks)) if one_will_do else majority(len(wanted))
             if self._alive() < self._needed:
                 raise self._too_few(errors.values())
-        return bool(locks)
+        return bool(new - errors.keys())
 
     def add(self, control_plane: ServerName) -> None:
         """Lock one more control plane, which counts from now on. Raises why it cannot be locked."""
@@ -202,11 +153,9 @@ class Held:
         """Lock more control planes, which count from now on. Returns why some cannot be locked."""
         wanted = frozenset(control_planes)
         with self._guard:
-            new = sorted(wanted - self._locks.keys())
-            self._asked |= wanted
-        locks, errors = _take(self._stack, self._world, self._uid, new)
+            new = wanted - self._locks.keys()
+        errors = self._take(new)
         with self._guard:
-            self._locks |= locks
             self._control_planes |= wanted - errors.keys()
             if new:
                 self._needed = min(majority(len(self._control_planes)), self._alive())
@@ -219,14 +168,30 @@ class Held:
         removal.
         """
         with self._guard:
-            if not self._is_lost():
+            if not self.lost():
                 self._control_planes -= {server}
                 self._needed = min(self._needed, majority(len(self._control_planes)), self._alive())
 
+    def _take(self, servers: Set[ServerName]) -> Silent:
+        """Lock these servers. Returns why some could not be locked. All are tried at once, so that
+        a dead control plane costs nothing but its own time.
+        """
+
+        def enter(server: ServerName) -> SessionLock:
+            try:
+                return self._stack.enter_context(self._world.lock(server, self._uid))
+            except Exception as error:  # whatever it is, all the others are waited for
+                raise as_rpool_error(error, f"taking the lock of cluster {self._uid}") from error
+
+        with self._guard:
+            self._asked |= servers
+        locks, errors = ask_at_once(enter, sorted(servers))
+        with self._guard:
+            self._locks |= locks
+        return errors
+
     def _alive(self) -> int:
-        return sum(
-            1 for n in self._control_planes if n in self._locks and not self._locks[n].lost()
-        )
+        return sum(n in self._locks and not self._locks[n].lost() for n in self._control_planes)
 
     def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
@@ -249,31 +214,3 @@ def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) ->
         held = Held(world, uid, stack)
         held.cover(control_planes, one_will_do=True)
         yield held
-
-
-def _take(
-    stack: ExitStack, world: World, uid: PoolUid, servers: Sequence[ServerName]
-) -> tuple[dict[ServerName, SessionLock], dict[ServerName, RpoolError]]:
-    """The locks, and why each other server could not be locked. All are tried at once, so that a
-    dead control plane costs nothing but its own time.
-    """
-    if not servers:
-        return {}, {}
-
-    def enter(server: ServerName) -> AbstractContextManager[SessionLock] | RpoolError:
-        try:
-            manager = world.lock(server, uid)
-            entered[server] = manager.__enter__()
-        except Exception as error:  # whatever it is, the locks that others took are given back
-            return as_rpool_error(error, f"taking the lock of cluster {uid}")
-        return manager
-
-    entered: dict[ServerName, SessionLock] = {}
-    errors: dict[ServerName, RpoolError] = {}
-    with ThreadPoolExecutor(len(servers), thread_name_prefix="lock") as pool:
-        for server, result in zip(servers, pool.map(enter, servers), strict=True):
-            if isinstance(result, RpoolError):
-                errors[server] = result
-            else:
-                stack.push(result.__exit__)
-    return entered, errors

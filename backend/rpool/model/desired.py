@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rpool.model.pool import Group, NodeSpec, PoolSpec, PoolUid
-from rpool.model.server import Role, ServerName
+from rpool.model.server import Role, Roles, ServerName
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Desired:
     uid: PoolUid
     spec: PoolSpec
     # Every server that is to be a member, by what it does. Nobody: the cluster goes as a whole.
-    roles: Mapping[ServerName, Role]
+    roles: Roles
     # Those of them that an rpool_node puts here.
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
     # About this server alone: all others stay as they are, half in or half out as they may be.

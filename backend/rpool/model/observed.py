@@ -50,6 +50,21 @@ class Observed:
     def nodes(self) -> Mapping[ServerName, NodeSeen]:
         return self.api.cluster.nodes if self.api else {}
 
+    @property
+    def etcd(self) -> tuple[EtcdMember, ...] | None:
+        """None where its members could not be told."""
+        return self.api.etcd if self.api else None
+
+    @property
+    def open_to_joiners(self) -> bool:
+        """Whether a join token of ours was seen."""
+        return self.api is not None and self.api.cluster.open_to_joiners
+
+    def has_joined(self, server: ServerName) -> bool:
+        """Whether kubeadm was seen to have finished there."""
+        probed = self.probed(server)
+        return probed is not None and probed.joined
+
     def probed(self, server: ServerName) -> Probed | None:
         sighting = self.seen.get(server)
         return sighting.probed if sighting else None

@@ -60,6 +60,11 @@ class Networking:
     service_cidr: str = "10.96.0.0/12"
     cni: str = DEFAULT_CNI
 
+    @property
+    def cidrs(self) -> dict[str, str]:
+        """By the name of its attribute."""
+        return {"pod_cidr": self.pod_cidr, "service_cidr": self.service_cidr}
+
 
 @dataclass(frozen=True, slots=True)
 class Kubeadm:

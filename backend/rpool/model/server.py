@@ -20,6 +20,10 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
+Roles = Mapping[ServerName, Role]
+"""What each server of a cluster does in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A piece of hardware as the fleet declares it: cores, memory in GiB, an SSH host key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rpool.errors import Refused, RpoolError
@@ -33,6 +34,11 @@ class Step:
     @property
     def server(self) -> ServerName:
         return self.about or self.action.server
+
+
+def names(steps: Iterable[Step]) -> frozenset[StepName]:
+    """What others that wait for these steps have in `needs` or `after`."""
+    return frozenset(step.name for step in steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ all a `Desired`, and are planned on the same ladder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rpool.decide.plan import departures, etcd, invariants, metallb, network, nodes, record
 from rpool.decide.plan.arrivals import HalfOut, not_to_be_had
@@ -17,7 +17,7 @@ from rpool.errors import RpoolError
 from rpool.model.desired import Desired, Operation
 from rpool.model.observed import Observed
 from rpool.model.server import Fleet
-from rpool.model.step import Step, StepName
+from rpool.model.step import Step, StepName, names
 
 __all__ = ["Case", "HalfOut", "Plan", "not_to_be_had", "plan"]
 
@@ -38,30 +38,28 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
     if desired.is_nobody:
         return _take_down(case)
     case.check_preflight()
-    if half_out := [error for error in case.in_the_way if isinstance(error, HalfOut)]:
-        raise half_out[0]
+    for error in case.in_the_way.values():
+        if isinstance(error, HalfOut):
+            raise error
 
     dead = departures.of_the_dead(case)
-    strays, strangers = etcd.repair(case, _names(dead))
+    strays, strangers = etcd.repair(case, names(dead))
     dead += strays
-    up = BringUp(case, _names(dead))
+    up = BringUp(case, names(dead))
     pods = network.install(case, up.opened)
-    waits = up.readiness(up.opened | _names(pods), _awaited(case))
+    waits = up.readiness(up.opened | names(pods), _awaited(case))
     arrivals = [*up.steps, *pods, *waits, *nodes.uncordon(case)]
-    arrived = _names(arrivals)
+    arrived = names(arrivals)
     addresses = metallb.reconcile(case, up.opened if case.record.settled is None else arrived)
     labels = nodes.label(case, arrived)
     inside = [*dead, *arrivals, *addresses, *labels, *up.revoke()]
-    living = departures.of_the_living(case, _names([*arrivals, *addresses, *labels]), _names(dead))
+    arrived |= names([*addresses, *labels])
+    living, refused = departures.of_the_living(case, arrived, names(dead))
 
-    blocked = (*case.in_the_way, *departures.errors(case), *strangers)
+    blocked = (*case.in_the_way.values(), *refused, *strangers)
     steps = _recorded(case, [*inside, *living], up.opened, settles=not blocked)
     invariants.check(steps, case)
     return Plan(tuple(steps), blocked)
-
-
-def _names(steps: list[Step]) -> frozenset[StepName]:
-    return frozenset(step.name for step in steps)
 
 
 def _awaited(case: Case) -> list[str]:
@@ -70,8 +68,7 @@ def _awaited(case: Case) -> list[str]:
     """
     if case.record.settled is not None or case.desired.one is not None:
         return list(case.coming)
-    out = {*case.going, *case.kept_out}
-    return [n for n in case.desired.roles if case.concerns(n) and n not in out]
+    return [n for n in case.desired.roles if case.concerns(n) and n not in case.in_the_way]
 
 
 def _recorded(
@@ -84,18 +81,14 @@ def _recorded(
     """
     begin = record.begin(case, needs=() if case.api_serves else opened) if steps else []
     if begin and case.api_serves:
-        steps = [*begin, *(_after(step, begin[0].name) for step in steps)]
+        steps = [*begin, *(replace(its, needs=its.needs | names(begin)) for its in steps)]
     else:
         steps = [*steps, *begin]
     if not settles:
         return steps
-    return [*steps, *record.settle(case, _names(steps), begun=bool(begin))]
-
-
-def _after(step: Step, name: StepName) -> Step:
-    return Step(step.action, step.about, step.needs | {name}, step.after, step.verb)
+    return [*steps, *record.settle(case, names(steps), begun=bool(begin))]
 
 
 def _take_down(case: Case) -> Plan:
-    begin = record.begin(case) if case.pool.api is not None and case.pool.record is not None else []
-    return Plan((*begin, *departures.of_everybody(case, _names(begin))))
+    begin = record.begin(case) if case.api_serves and case.pool.record is not None else []
+    return Plan((*begin, *departures.of_everybody(case, names(begin))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rpool.decide.membership import Membership, Part
 from rpool.decide.preflight import why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
-from rpool.model.server import Fleet, ServerName
+from rpool.model.server import ServerName
 
 
 class HalfOut(StalePlan):
@@ -16,9 +16,7 @@ _ANOTHER = "name another server in this rpool_node."
 _LOST = "mark it lost = true in the fleet if the hardware is gone, and another one is picked."
 
 
-def why_not(
-    name: ServerName, members: Membership, fleet: Fleet, *, pinned: bool
-) -> RpoolError | None:
+def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolError | None:
     """Why `name` cannot be brought up; None when it can."""
     if name in members.pool.silent:
         why = members.pool.silent[name]
@@ -35,7 +33,7 @@ def why_not(
         return _half_out(name, members)
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
-    if small := why_too_small(fleet.servers[name], probed):
+    if small := why_too_small(members.fleet.servers[name], probed):
         return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
     return None
 

@@ -9,28 +9,16 @@ out, so the plan of an interrupted operation is what is left of it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rpool.decide.plan.case import Case
 from rpool.errors import Refused
-from rpool.model.action import (
-    NOT_DRAWN,
-    AdmitJoiners,
-    AwaitReady,
-    Init,
-    Join,
-    Prepare,
-    RemoveEtcdMember,
-    RestartKubelet,
-    RevokeJoiners,
-    SetPhase,
-    TakeClaim,
-)
+from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.cni import NO_CNI
-from rpool.model.server import Role, ServerName
-from rpool.model.step import Step, StepName
+from rpool.model.server import ServerName
+from rpool.model.step import Step, StepName, names
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,7 @@ class BringUp:
             *self.opening,
             *self.joins,
             *self._unmarked,
-            *self._restarts.values(),
+            *self._restarts,
         ]
 
     @cached_property
@@ -60,71 +48,65 @@ class BringUp:
         held there, so whoever finds any claim of it sees that somebody works on it.
         """
         case = self.case
-        names = [name for name in case.coming if case.pool.claim(name) is None]
-        heads = [name for name in names if case.role(name) is Role.CONTROL_PLANE]
-        steps = {name: Step(TakeClaim(name, self._claim(name)), name) for name in heads}
-        first = frozenset(() if case.api_serves else (step.name for step in steps.values()))
-        its = {
-            name: Step(TakeClaim(name, self._claim(name)), name, first)
-            for name in names
-            if name not in steps
+        steps = {
+            name: Step(act.TakeClaim(name, self._claim(name)), name)
+            for name in case.coming
+            if case.pool.claim(name) is None
         }
-        return {name: (steps | its)[name] for name in names}
+        if case.api_serves:
+            return steps
+        first = names(steps[name] for name in case.coming_control_planes if name in steps)
+        others = steps.keys() - case.coming_control_planes
+        return {n: replace(its, needs=first) if n in others else its for n, its in steps.items()}
 
     def _claim(self, name: ServerName) -> Claim:
-        case, probed = self.case, self.case.pool.probed(name)
+        case = self.case
         return Claim(
             uid=case.desired.uid,
             pool=case.spec.name,
             owner=case.operation.owner,
-            role=case.role(name),
+            role=case.desired.roles[name],
             phase=Phase.BOOTSTRAPPING,
             epoch=case.epoch,
             since=case.operation.since,
             server=name,
-            machine_id=probed.machine_id if probed else "",
+            machine_id=case.pool.seen[name].probed.machine_id,
             session=case.operation.session,
             request=case.spec.digest,
         )
 
-    def _unjoined(self, role: Role | None = None) -> list[ServerName]:
-        case = self.case
-        return [n for n in case.coming if role in (None, case.role(n)) and not case.has_joined(n)]
+    @cached_property
+    def _unjoined(self) -> list[ServerName]:
+        return [name for name in self.case.coming if not self.case.pool.has_joined(name)]
 
     @cached_property
     def _prepare(self) -> dict[ServerName, Step]:
         """The preparations. Before there is a cluster, all servers are claimed first."""
-        all_claimed = frozenset(step.name for step in self._claims.values())
-        its = {name: frozenset({step.name}) for name, step in self._claims.items()}
-        return {
-            name: Step(
-                self._prepared(name),
+        case, spec = self.case, self.case.spec
+        claimed = names(self._claims.values())
+        steps = {}
+        for name in self._unjoined:
+            server = case.fleet.servers[name]
+            prepare = act.Prepare(
                 name,
-                its.get(name, frozenset()) if self.case.api_serves else all_claimed,
+                case.ours(name),
+                spec.kubernetes_version,
+                spec.kubeadm,
+                spec.networking.cni,
+                server.cores,
+                server.memory_gib,
             )
-            for name in self._unjoined()
-        }
-
-    def _prepared(self, name: ServerName) -> Prepare:
-        spec, server = self.case.spec, self.case.fleet.servers[name]
-        return Prepare(
-            name,
-            self.case.ours(name),
-            spec.kubernetes_version,
-            spec.kubeadm,
-            spec.networking.cni,
-            server.cores,
-            server.memory_gib,
-        )
+            its = names([self._claims[name]] if name in self._claims else [])
+            steps[name] = Step(prepare, name, its if case.api_serves else claimed)
+        return steps
 
     @cached_property
     def opening(self) -> list[Step]:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
-        if case.has_joined(via):
-            unjoined = [name for name in self._unjoined() if name != via]
-            admit = AdmitJoiners(via, case.ours(via), NOT_DRAWN)
-            return [Step(admit)] if unjoined else []
+        if case.pool.has_joined(via):
+            admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN)
+            return [Step(admit)] if self._unjoined else []
         claim = case.pool.claim(via)
         if via not in self._prepare or (claim is not None and not claim.is_joining):
             raise Refused(
@@ -134,38 +116,40 @@ class BringUp:
                 "word control_plane in it, or mark the server lost = true in the fleet. Nothing "
                 "was changed.",
             )
-        init = Init(via, case.ours(via), case.fleet.servers[via], case.spec, NOT_DRAWN)
+        init = act.Init(via, case.ours(via), case.fleet.servers[via], case.spec, act.NOT_DRAWN)
         begun = Step(init, via, frozenset({self._prepare[via].name}))
         return [begun, self._member(via, begun.name)]
 
     @property
     def opened(self) -> frozenset[StepName]:
         """The step from which on the API serves and servers can join, if there is one."""
-        return frozenset(step.name for step in self.opening[:1])
+        return names(self.opening[:1])
 
     @cached_property
     def joins(self) -> list[Step]:
         steps: list[Step] = []
         turn = self.opened
-        for name in self._unjoined(Role.CONTROL_PLANE):
-            if name != self.case.via:
+        control_planes = self.case.coming_control_planes
+        for name in self._unjoined:
+            if name in control_planes and name != self.case.via:
                 out = self._out_of_etcd(name, turn)
-                its = self._join(name, turn | self.dead | {step.name for step in out})
+                its = self._join(name, turn | self.dead | names(out))
                 steps += [*out, *its]
-                turn = self.opened | {its[0].name}
-        for name in self._unjoined(Role.WORKER):
-            steps += self._join(name, self.opened)
+                turn = self.opened | names(its[:1])
+        for name in self._unjoined:
+            if name not in control_planes:
+                steps += self._join(name, self.opened)
         return steps
 
     def _join(self, name: ServerName, needs: frozenset[StepName]) -> list[Step]:
         case = self.case
-        join = Join(
+        join = act.Join(
             name,
             case.ours(name),
             case.fleet.servers[name],
             case.spec,
-            NOT_DRAWN,
-            control_plane=case.role(name) is Role.CONTROL_PLANE,
+            act.NOT_DRAWN,
+            control_plane=name in case.coming_control_planes,
             via=case.via,
             taints=case.desired.node(name).taints,
         )
@@ -178,11 +162,11 @@ class BringUp:
 
         Where kubeadm has ended, the member is the new one, and stays.
         """
-        case, probed = self.case, self.case.pool.probed(name)
-        if not case.api_serves or (probed is not None and probed.kubeadm_ended):
+        case = self.case
+        if not case.api_serves or case.kubeadm_ended(name):
             return []
         via, address = case.via, case.fleet.servers[name].address
-        remove = RemoveEtcdMember(via, case.ours(via), name, address=address)
+        remove = act.RemoveEtcdMember(via, case.ours(via), name, address=address)
         needs = turn | self.dead | {self._prepare[name].name}
         return [Step(remove, name, needs, verb="former member")]
 
@@ -193,45 +177,42 @@ class BringUp:
         return [
             self._member(name)
             for name in case.coming
-            if (claim := case.pool.claim(name)) and claim.is_joining and case.has_joined(name)
+            if (claim := case.pool.claim(name)) and claim.is_joining and case.pool.has_joined(name)
         ]
 
     def _member(self, name: ServerName, after: StepName | None = None) -> Step:
-        phase = SetPhase(name, self.case.ours(name), Phase.MEMBER)
+        phase = act.SetPhase(name, self.case.ours(name), Phase.MEMBER)
         return Step(phase, name, frozenset({after} if after else ()))
 
     @cached_property
-    def _restarts(self) -> dict[ServerName, Step]:
+    def _restarts(self) -> list[Step]:
         """Restarts of joined kubelets whose Node is missing: they register it again."""
         case = self.case
-        return {
-            name: Step(RestartKubelet(name, case.ours(name)), name)
+        return [
+            Step(act.RestartKubelet(name, case.ours(name)), name)
             for name in case.coming
-            if case.api_serves and case.has_joined(name) and name not in case.pool.nodes
-        }
+            if case.api_serves and case.pool.has_joined(name) and name not in case.pool.nodes
+        ]
 
-    def readiness(self, needs: frozenset[StepName], names: Iterable[ServerName]) -> list[Step]:
-        """Waits until the Nodes of `names` are Ready. None without a CNI: that is the user's."""
+    def readiness(self, needs: frozenset[StepName], servers: Iterable[ServerName]) -> list[Step]:
+        """Waits until the Nodes of `servers` are Ready. None without a CNI: that is the user's."""
         case = self.case
         if case.spec.networking.cni == NO_CNI:
             return []
-        joins = {its.about: its.name for its in self.joins if isinstance(its.action, Join)}
-        before = joins | {name: its.name for name, its in self._restarts.items()}
+        before = {its.about: names([its]) for its in [*self._kubeadm_joins, *self._restarts]}
         return [
-            Step(
-                AwaitReady(case.via, (name,)),
-                name,
-                needs | ({before[name]} if name in before else frozenset()),
-            )
-            for name in names
+            Step(act.AwaitReady(case.via, (name,)), name, needs | before.get(name, frozenset()))
+            for name in servers
         ]
+
+    @property
+    def _kubeadm_joins(self) -> list[Step]:
+        return [step for step in self.joins if isinstance(step.action, act.Join)]
 
     def revoke(self) -> list[Step]:
         """Revokes the join token once all have joined, and one that an earlier operation left."""
         case = self.case
-        joins = frozenset(its.name for its in self.joins if isinstance(its.action, Join))
-        left = case.pool.api is not None and case.pool.api.cluster.open_to_joiners
-        if not (self.opening or left):
+        if not (self.opening or case.pool.open_to_joiners):
             return []
-        revoke = RevokeJoiners(case.via, case.ours(case.via), NOT_DRAWN)
-        return [Step(revoke, needs=self.opened, after=joins)]
+        revoke = act.RevokeJoiners(case.via, case.ours(case.via), act.NOT_DRAWN)
+        return [Step(revoke, needs=self.opened, after=names(self._kubeadm_joins))]

@@ -6,7 +6,6 @@ here, so that all of them answer from the same facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +16,7 @@ from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.model.claim import Ownership
 from rpool.model.desired import Desired, Operation
 from rpool.model.observed import Observed
-from rpool.model.pool import Endpoint, PoolSpec
+from rpool.model.pool import PoolSpec
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, ServerName
 
@@ -33,27 +32,19 @@ class Case:
     def spec(self) -> PoolSpec:
         return self.desired.spec
 
-    @property
-    def endpoint(self) -> Endpoint:
-        return self.spec.control_plane.endpoint
-
     @cached_property
     def record(self) -> Record:
         """The cluster's record, or what the claims say before there is one. Sizes and zones are
         those of the fleet now.
         """
-        record = self.pool.record or self._blank()
-        servers = self.fleet.servers
+        servers, claims = self.fleet.servers, self.pool.claims
+        claimed = {name: Member.of(servers[name], its.role) for name, its in claims.items()}
+        record = self.pool.record or Record(self.desired.uid, "", 0, 0, None, None, claimed)
         members = {
             name: Member.of(servers[name], its.role) if name in servers else its
             for name, its in record.members.items()
         }
         return replace(record, members=members)
-
-    def _blank(self) -> Record:
-        claims, servers = self.pool.claims, self.fleet.servers
-        members = {n: Member.of(servers[n], its.role) for n, its in claims.items() if n in servers}
-        return Record(self.desired.uid, "", 0, 0, None, None, members)
 
     @cached_property
     def members(self) -> Membership:
@@ -83,35 +74,34 @@ class Case:
         if self.pool.api is not None:
             return self.pool.api.via
         control_planes = self.desired.of(Role.CONTROL_PLANE)
-        return min(control_planes, key=lambda name: not self.has_joined(name))
+        return min(control_planes, key=lambda name: not self.pool.has_joined(name))
 
     @cached_property
     def then_via(self) -> ServerName:
         """The control plane that is used once all have joined; `via` itself may leave."""
         if self.via in self.desired.roles:
             return self.via
-        new = [name for name in self.coming if self.role(name) is Role.CONTROL_PLANE]
         staying = [
             name
             for name in self.desired.of(Role.CONTROL_PLANE)
             if self.members.part(name) is Part.MEMBER
         ]
-        if not [*staying, *new]:
-            reasons = " ".join(f"{error.summary}." for error in self.in_the_way)
+        if not [*staying, *self.coming_control_planes]:
+            reasons = " ".join(f"{error.summary}." for error in self.in_the_way.values())
             raise Unreachable(
                 f"all control planes of cluster {self.spec.name} are to leave, and none can take "
                 "their place",
                 f"Nothing was changed. {reasons}".rstrip(),
             )
-        return [*staying, *new][0]
+        return [*staying, *self.coming_control_planes][0]
 
     @property
     def api_serves(self) -> bool:
         return self.pool.api is not None
 
-    def has_joined(self, name: ServerName) -> bool:
+    def kubeadm_ended(self, name: ServerName) -> bool:
         probed = self.pool.probed(name)
-        return probed is not None and probed.joined
+        return probed is not None and probed.kubeadm_ended
 
     def ours(self, name: ServerName) -> Ownership:
         """What the guard of an action on `name` checks: our claim, as it is or will be. Raises
@@ -129,30 +119,37 @@ class Case:
 
     # -- which servers join and leave ------------------------------------------------------------
 
-    def role(self, name: ServerName) -> Role:
-        return self.desired.roles[name]
+    @cached_property
+    def in_the_way(self) -> dict[ServerName, RpoolError]:
+        """Servers that are desired and cannot join, and why. No living server leaves then."""
+        pinned = self.desired.one is not None
+        whys = {
+            name: why_not(name, self.members, pinned=pinned) or self._why_etcd(name)
+            for name in self._wanted
+        }
+        return {name: why for name, why in whys.items() if why is not None}
 
     @cached_property
-    def _arrivals(self) -> tuple[tuple[ServerName, ...], Mapping[ServerName, RpoolError]]:
-        refused: dict[ServerName, RpoolError] = {}
-        wanted = [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
-        for name in wanted:
-            error = why_not(name, self.members, self.fleet, pinned=self.desired.one is not None)
-            error = error or self._why_etcd(name)
-            if error is not None:
-                refused[name] = error
-        return tuple(n for n in wanted if n not in refused), refused
+    def coming(self) -> tuple[ServerName, ...]:
+        """Servers that join, in the order in which they are desired."""
+        return tuple(name for name in self._wanted if name not in self.in_the_way)
+
+    @cached_property
+    def coming_control_planes(self) -> list[ServerName]:
+        return [n for n in self.coming if self.desired.roles[n] is Role.CONTROL_PLANE]
+
+    @cached_property
+    def _wanted(self) -> list[ServerName]:
+        return [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
 
     def _why_etcd(self, name: ServerName) -> RpoolError | None:
         """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
-        if self.role(name) is not Role.CONTROL_PLANE or self.has_joined(name):
+        control_planes = self.desired.of(Role.CONTROL_PLANE)
+        if name not in control_planes or self.pool.has_joined(name):
             return None
-        members = {n: self.members.etcd_member(n) for n in self.desired.of(Role.CONTROL_PLANE)}
-        dead = sorted(
-            n
-            for n, its in members.items()
-            if n != name and its is not None and not its.healthy and n in self.pool.silent
-        )
+        silent = [n for n in control_planes if n in self.pool.silent and n != name]
+        members = {n: self.members.etcd_member(n) for n in silent}
+        dead = sorted(n for n, its in members.items() if its is not None and not its.healthy)
         if not dead:
             return None
         names = ", ".join(dead)
@@ -169,21 +166,16 @@ class Case:
             return name not in self.record.members or not self.members.had_joined(name)
         return part is not Part.MEMBER
 
-    @property
-    def coming(self) -> tuple[ServerName, ...]:
-        """Servers that join, in the order in which they are desired."""
-        return self._arrivals[0]
-
     @cached_property
     def going(self) -> tuple[ServerName, ...]:
         """Servers that leave, workers first: they take the most time."""
-        there = self.record.members.keys() | self.members.strays
-        names = [
-            name
-            for name in sorted(there - self.desired.roles.keys())
-            if self.concerns(name) and self.members.part(name) is not Part.GONE
-        ]
-        return tuple(sorted(names, key=lambda n: self.role_now(n) is Role.CONTROL_PLANE))
+        there = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
+        names = [n for n in there if self.concerns(n) and self.members.part(n) is not Part.GONE]
+        return tuple(sorted(names, key=lambda n: (self.role_now(n) is Role.CONTROL_PLANE, n)))
+
+    @cached_property
+    def going_control_planes(self) -> list[ServerName]:
+        return [name for name in self.going if self.role_now(name) is Role.CONTROL_PLANE]
 
     def role_now(self, name: ServerName) -> Role:
         """The role by the record, or else by the server's claim or Node."""
@@ -200,27 +192,12 @@ class Case:
         own = {name for name in self.record.members if self.concerns(name)}
         return self.members.among(own, Part.GONE) - set(self.coming)
 
-    @property
-    def in_the_way(self) -> tuple[RpoolError, ...]:
-        """Why servers that are desired cannot join. No living server leaves then."""
-        return tuple(self._arrivals[1].values())
-
-    @property
-    def kept_out(self) -> Set[ServerName]:
-        """The servers that are desired and cannot join."""
-        return self._arrivals[1].keys()
-
     def check_preflight(self) -> None:
         """Raises Refused with all findings among the servers that join and the one that serves."""
-        names = [n for n in dict.fromkeys((self.via, *self.coming)) if n in self.pool.seen]
-        probed = {name: self.pool.seen[name].probed for name in names}
-        clocks = {name: self.pool.seen[name].clock for name in names}
-        if found := findings(self.spec, probed, clocks, members=self.pool.claims):
+        seen = {n: self.pool.seen[n] for n in (self.via, *self.coming) if n in self.pool.seen}
+        if found := findings(self.spec, seen, members=self.pool.claims):
             listed = "\n".join(f"  {finding}." for finding in found)
             raise Refused(
                 f"cluster {self.spec.name} cannot take the servers that were planned",
                 f"Nothing was changed. What is in the way:\n{listed}",
             )
-
-    def addresses(self) -> Mapping[ServerName, str]:
-        return {name: its.address for name, its in self.fleet.servers.items()}

@@ -12,23 +12,14 @@ from dataclasses import dataclass
 from rpool.decide.membership import Part
 from rpool.decide.plan.arrivals import unclaimed
 from rpool.decide.plan.case import Case
-from rpool.decide.quorum import why_not_remove
-from rpool.errors import Refused, RpoolError, Unreachable
-from rpool.model.action import (
-    Action,
-    Budgets,
-    DeleteNode,
-    Drain,
-    RemoveEtcdMember,
-    Reset,
-    SetPhase,
-    StepDown,
-)
+from rpool.decide.quorum import not_removed, why_not_remove
+from rpool.errors import RpoolError, Unreachable
+from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
-from rpool.model.pool import DrainPolicy, OnTimeout
+from rpool.model.pool import OnTimeout
 from rpool.model.seen import EtcdMember
 from rpool.model.server import Role, ServerName
-from rpool.model.step import Step, StepName
+from rpool.model.step import Step, StepName, names
 
 LAST_DRAIN_SECONDS = 120
 """Of the drain of a cluster that is destroyed: its pods have nowhere to go."""
@@ -79,38 +70,29 @@ class _Leaver:
             "the hardware is gone.",
         )
 
-    def chain(self, through: ServerName, before: frozenset[StepName]) -> list[Step]:
-        """The steps by which it leaves, one after the other; the API is reached `through` a control
-        plane. Without an API, only the server itself is changed.
+    def actions(self, through: ServerName) -> Iterable[act.Action]:
+        """What makes it leave, in order; the API is reached `through` a control plane. Without an
+        API, only the server itself is changed.
         """
-        steps: list[Step] = []
-        for action in self._actions(through):
-            steps.append(Step(action, self.name, before))
-            before = before | {steps[-1].name}
-        return steps
-
-    def _actions(self, through: ServerName) -> Iterable[Action]:
         case, name, claim = self.case, self.name, self.claim
         api = case.api_serves
         ours = case.ours(through)
         if api and claim and name in case.pool.nodes and not self.is_marked:
-            policy = case.spec.drain
-            yield Drain(through, ours, (name,), policy.timeout_seconds, _budgets(policy))
+            evicts = case.spec.drain.on_timeout is OnTimeout.EVICT_ANYWAY
+            budgets = act.Budgets.UNTIL_TIMEOUT if evicts else act.Budgets.RESPECTED
+            yield act.Drain(through, ours, (name,), case.spec.drain.timeout_seconds, budgets)
         if claim:
-            yield SetPhase(name, claim.ownership, Phase.LEAVING)
-            if self.is_control_plane and case.has_joined(name) and not self.is_marked:
-                yield StepDown(name, claim.ownership)
+            yield act.SetPhase(name, claim.ownership, Phase.LEAVING)
+            if self.is_control_plane and case.pool.has_joined(name) and not self.is_marked:
+                yield act.StepDown(name, claim.ownership)
         if api and self.is_control_plane:  # also one that joined since it was looked at
-            address = case.addresses().get(name, "")
-            yield RemoveEtcdMember(through, ours, name, address=address)
+            server = case.fleet.servers.get(name)
+            address = server.address if server else ""
+            yield act.RemoveEtcdMember(through, ours, name, address=address)
         if claim:
-            yield Reset(name, claim.ownership, case.endpoint.vip)
+            yield act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
         if api:
-            yield DeleteNode(through, ours, name)
-
-
-def _budgets(policy: DrainPolicy) -> Budgets:
-    return Budgets.RESPECTED if policy.on_timeout is OnTimeout.FAIL else Budgets.UNTIL_TIMEOUT
+            yield act.DeleteNode(through, ours, name)
 
 
 def _leavers(case: Case) -> list[_Leaver]:
@@ -124,17 +106,14 @@ def of_the_dead(case: Case) -> list[Step]:
 
 def of_the_living(
     case: Case, arrived: frozenset[StepName], dead: frozenset[StepName]
-) -> list[Step]:
-    """The steps by which the living leave. None while a server that is to join cannot."""
-    leavers, _ = _living(case)
+) -> tuple[list[Step], list[RpoolError]]:
+    """The steps by which the living leave, and why others cannot. No steps while a server that is
+    to join cannot.
+    """
+    leavers, refused = _living(case)
     if case.in_the_way or not leavers:
-        return []
-    return _ways_out(leavers, case.then_via, arrived, dead)
-
-
-def errors(case: Case) -> list[RpoolError]:
-    """Why servers that are to leave cannot."""
-    return _living(case)[1]
+        return [], refused
+    return _ways_out(leavers, case.then_via, arrived, dead), refused
 
 
 def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
@@ -145,15 +124,14 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
     for leaver in _leavers(case):
         if leaver.is_dead:
             continue
-        why, member = leaver.why_not(), None
+        why = leaver.why_not()
         if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
-            member = next((its for its in etcd or () if its.name == leaver.name), None)
-            why = _why_quorum(leaver, etcd, member)
+            why = _why_quorum(leaver.name, etcd)
         if why is not None:
             refused.append(why)
             continue
         can.append(leaver)
-        etcd = etcd and [its for its in etcd if its is not member]
+        etcd = etcd and [its for its in etcd if its.name != leaver.name]
     return can, refused
 
 
@@ -161,32 +139,23 @@ def _members_then(case: Case) -> list[EtcdMember] | None:
     """etcd's members once the dead are removed and those that join are in; None where they could
     not be told.
     """
-    api = case.pool.api
-    if api is None or api.etcd is None:
+    if case.pool.etcd is None:
         return None
     dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
-    going = {name for name in case.going if case.role_now(name) is Role.CONTROL_PLANE}
-    known = {*case.record.of(Role.CONTROL_PLANE), *going} - dead - case.gone
-    there = [its for its in api.etcd if its.healthy or its.name in known]
-    names = {its.name for its in there}
-    new = [n for n in case.coming if case.role(n) is Role.CONTROL_PLANE and n not in names]
-    return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in new)]
+    known = {*case.record.of(Role.CONTROL_PLANE), *case.going_control_planes} - dead - case.gone
+    there = [its for its in case.pool.etcd if its.healthy or its.name in known]
+    new = set(case.coming_control_planes) - {its.name for its in there}
+    return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in sorted(new))]
 
 
-def _why_quorum(
-    leaver: _Leaver, etcd: list[EtcdMember] | None, member: EtcdMember | None
-) -> RpoolError | None:
+def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError | None:
     if etcd is None:
         return Unreachable(
-            f"{leaver.name} was not taken out of etcd: nothing could be told of its members",
+            f"{name} was not taken out of etcd: nothing could be told of its members",
             "Whether the rest would keep its quorum is not known. Apply again.",
         )
-    if member is None or (why := why_not_remove(etcd, member)) is None:
-        return None
-    return Refused(
-        f"{leaver.name} was not taken out of etcd: {why}",
-        "Bring the other control planes back first.",
-    )
+    why = next((why_not_remove(etcd, its) for its in etcd if its.name == name), None)
+    return not_removed(name, why) if why else None
 
 
 def _ways_out(
@@ -199,10 +168,12 @@ def _ways_out(
     steps: list[Step] = []
     turn = before | first
     for leaver in leavers:
-        its = leaver.chain(through, turn if leaver.is_control_plane else before)
-        steps += its
-        if leaver.is_control_plane and its:
-            turn = before | first | {its[-1].name}
+        needs = turn if leaver.is_control_plane else before
+        for action in leaver.actions(through):
+            steps.append(Step(action, leaver.name, needs))
+            needs |= names(steps[-1:])
+            if leaver.is_control_plane:
+                turn = before | first | names(steps[-1:])
     return steps
 
 
@@ -213,13 +184,13 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
     claims = case.pool.claims
     steps: list[Step] = []
     nodes = tuple(name for name in case.pool.nodes if name in claims)
-    if case.pool.api is not None and nodes:
-        via = case.pool.api.via
-        drain = Drain(via, case.ours(via), nodes, LAST_DRAIN_SECONDS, Budgets.IGNORED)
+    if nodes:
+        via, ours = case.via, case.ours(case.via)
+        drain = act.Drain(via, ours, nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
         steps.append(Step(drain, after=begun))
-    before = begun | {step.name for step in steps}
+    before = begun | names(steps)
     for name, claim in claims.items():
-        leave = Step(SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
-        reset = Reset(name, claim.ownership, case.endpoint.vip)
-        steps += [leave, Step(reset, name, needs=frozenset({leave.name}))]
+        leave = Step(act.SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
+        reset = act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
+        steps += [leave, Step(reset, name, needs=names([leave]))]
     return steps

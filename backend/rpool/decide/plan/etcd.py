@@ -11,7 +11,7 @@ from rpool.errors import Refused, RpoolError
 from rpool.model.action import RemoveEtcdMember
 from rpool.model.seen import EtcdMember
 from rpool.model.server import Role, ServerName
-from rpool.model.step import Step, StepName
+from rpool.model.step import Step, StepName, names
 
 
 def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[RpoolError]]:
@@ -20,25 +20,20 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
     """
     steps: list[Step] = []
     errors: list[RpoolError] = []
-    if case.desired.one is not None or case.pool.api is None:
+    if case.desired.one is not None:
         return steps, errors
-    for member in case.pool.api.etcd or ():
+    for member in case.pool.etcd or ():
         name = _server_of(case, member)
         if name in _control_planes(case):
             continue
-        if member.healthy and name in _joining(case):
-            continue  # its own step refuses it, once all that join before it are in
-        if member.healthy:
+        if not member.healthy:
+            address = next(iter(member.peers), "")
+            remove = RemoveEtcdMember(case.via, case.ours(case.via), name, address=address)
+            steps.append(Step(remove, name or f"member {member.id}", turn))
+            turn = names(steps[-1:])
+        elif name not in case.coming_control_planes:
             errors.append(_stranger(case, member))
-            continue
-        remove = RemoveEtcdMember(
-            case.via,
-            case.ours(case.via),
-            name or member.name,
-            address=next(iter(member.peers), ""),
-        )
-        steps.append(Step(remove, name or f"member {member.id}", turn))
-        turn = frozenset({steps[-1].name})
+        # The step of one that joins refuses it, once all that join before it are in.
     return steps, errors
 
 
@@ -47,25 +42,15 @@ def _control_planes(case: Case) -> set[ServerName]:
     handle these. What is left in etcd of one that has yet to join would keep all from joining.
     """
     own = set(case.record.of(Role.CONTROL_PLANE)) - case.gone
-    leave = {n for n in case.going if case.role_now(n) is Role.CONTROL_PLANE}
-    join = _joining(case)
-    return (own | leave) - join | {name for name in join if _has_ended(case, name)}
-
-
-def _joining(case: Case) -> set[ServerName]:
-    return {name for name in case.coming if case.role(name) is Role.CONTROL_PLANE}
-
-
-def _has_ended(case: Case, name: ServerName) -> bool:
-    probed = case.pool.probed(name)
-    return probed is not None and probed.kubeadm_ended
+    yet_to_join = {name for name in case.coming_control_planes if not case.kubeadm_ended(name)}
+    return own.union(case.going_control_planes, case.coming_control_planes) - yet_to_join
 
 
 def _server_of(case: Case, member: EtcdMember) -> ServerName:
     """The server that a member runs on or was added for; its name if no server is known."""
     if member.name:
         return member.name
-    by_address = {address: name for name, address in case.addresses().items()}
+    by_address = {its.address: name for name, its in case.fleet.servers.items()}
     return next((by_address[peer] for peer in member.peers if peer in by_address), "")
 
 

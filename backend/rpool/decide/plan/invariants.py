@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from rpool.decide.plan.case import Case
@@ -20,7 +20,8 @@ def check(steps: Sequence[Step], case: Case) -> None:
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise Bug(f"a plan with two steps of one name: {sorted(names)}")
-    before, done = _before(steps), _done(steps)
+    before = _all_before(steps, lambda step: step.needs | step.after)  # is over by then
+    done = _all_before(steps, lambda step: step.needs)  # has gone well by then
     arrivals = {its.name for its in steps if isinstance(its.action, Join | AwaitReady)}
     for step in steps:
         if _ends_a_living_member(step, case) and not arrivals <= done[step.name]:
@@ -45,22 +46,17 @@ def _check_quorum(moves: Sequence[Step], case: Case) -> None:
             members = [its for its in members if its is not leaving]
 
 
-def _before(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
-    """The steps that are over before each starts. Raises Bug when one waits for a later one."""
-    found: dict[StepName, set[StepName]] = {}
+def _all_before(
+    steps: Sequence[Step], direct: Callable[[Step], frozenset[StepName]]
+) -> dict[StepName, frozenset[StepName]]:
+    """The steps before each, by those that are directly before it. Raises Bug when one waits for a
+    later one.
+    """
+    found: dict[StepName, frozenset[StepName]] = {}
     for step in steps:
-        direct = step.needs | step.after
-        if missing := direct - found.keys():
+        if missing := direct(step) - found.keys():
             raise Bug(f"{step.name} waits for {', '.join(sorted(missing))}, which comes later")
-        found[step.name] = set(direct).union(*(found[name] for name in direct))
-    return found
-
-
-def _done(steps: Sequence[Step]) -> dict[StepName, set[StepName]]:
-    """All that has gone well before each step starts: less than what is over."""
-    found: dict[StepName, set[StepName]] = {}
-    for step in steps:
-        found[step.name] = set(step.needs).union(*(found[name] for name in step.needs))
+        found[step.name] = direct(step).union(*(found[name] for name in direct(step)))
     return found
 
 

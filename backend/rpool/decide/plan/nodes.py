@@ -7,7 +7,6 @@ from rpool.decide.plan.case import Case
 from rpool.model.action import SetNode, Uncordon
 from rpool.model.pool import NodeSpec
 from rpool.model.seen import NodeSeen
-from rpool.model.server import ServerName
 from rpool.model.step import Step, StepName
 
 
@@ -30,13 +29,10 @@ def label(case: Case, arrived: frozenset[StepName]) -> list[Step]:
         wanted, was = case.desired.node(name), case.record.pinned.get(name, NodeSpec())
         new = name in case.coming and wanted != NodeSpec()
         lacks = case.concerns(name) and name in pool.nodes and not _has(pool.nodes[name], wanted)
-        if _stays(case, name) and (was != wanted or new or lacks):
+        stays = name in case.coming or name in pool.nodes
+        if stays and (was != wanted or new or lacks):
             steps.append(Step(SetNode(via, case.ours(via), name, was, wanted), name, arrived))
     return steps
-
-
-def _stays(case: Case, name: ServerName) -> bool:
-    return name in case.coming or name in case.pool.nodes
 
 
 def _has(node: NodeSeen, spec: NodeSpec) -> bool:

@@ -90,7 +90,7 @@ def as_before(members: Membership) -> Record | None:
         return None
     gone = members.among(record.members.keys(), Part.GONE)  # it was to join, and never did
     other_metallb = record.wanted.metallb_pools != record.settled.metallb_pools
-    if members.differing - gone or other_metallb or pool.api.cluster.open_to_joiners:
+    if members.differing - gone or other_metallb or pool.open_to_joiners:
         return None
     left = {name: its for name, its in record.members.items() if name not in gone}
     return replace(record, wanted=None, members=left, pinned=_of(record.pinned, left))
