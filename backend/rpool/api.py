@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rpool.attempt import Attempt, Found, NoApi, NodeFound, NoSuchPool, PoolIncomplete, not_in_fleet
@@ -125,14 +126,16 @@ class Site:
             fleet = self.config.fleet
             return self._see(change(prior, wanted, roles, fleet, self.world(), self._by(attempt)))
 
-    def read_pool(self, prior: PoolView, last_taken: Iterable[ServerName] = ()) -> Found:
+    def read_pool(
+        self, prior: PoolView, known_taken: Mapping[ServerName, str] = MappingProxyType({})
+    ) -> Found:
         """Look at the pool again, and for spares. Unreachable is a warning with the prior view, not
-        an error. `last_taken`: servers that the read before this one found taken.
+        an error. `known_taken`: servers that were found taken before, and why.
         """
         from rpool.flow.read import read
 
         offers, in_use = self._offers(), self._in_use(prior.uid)
-        found = read(prior, self.config.fleet, self.world(), offers, last_taken, in_use)
+        found = read(prior, self.config.fleet, self.world(), offers, known_taken, in_use)
         if found.view is not None:
             self._see(found.view)
         return found

@@ -1,17 +1,21 @@
-"""What a read finds for the next plan: spares are asked once, and a silent one holds up nobody."""
+"""What a read finds for the next plan: servers are asked once, and a silent one holds up nobody."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import pytest
 from worlds.fault import Fault, Probe
-from worlds.stage import SPEC, Stage
+from worlds.stage import FOREIGN, Stage
 
+from rpool.errors import Unreachable
 from rpool.flow import offers as made_by
-from rpool.flow.offers import Offers
+from rpool.flow.offers import MOST, Answer, Offers
+from rpool.model.server import Fleet
 
 STAGE = Stage()
 FLEET = STAGE.world.fleet
@@ -26,12 +30,11 @@ def test_pools_that_are_read_at_once_ask_each_server_once() -> None:
     offers = Offers(FLEET, STAGE.faulty)
     slow = Fault(Probe, lambda _: gate.wait(20))
     with STAGE.faults(slow) as (probes,), ThreadPoolExecutor(2) as both:
-        readers = [both.submit(offers.make, uid, SPEC, ()) for uid in ("aaaaaaaa", "bbbbbbbb")]
+        readers = [both.submit(offers.make, uid, ()) for uid in ("aaaaaaaa", "bbbbbbbb")]
         gate.set()
         first, second = (reader.result() for reader in readers)
     assert asked(probes) == Counter(FLEET.servers.keys())
     assert first.verified == second.verified == FLEET.servers.keys()
-    assert not first.given & second.given
     assert first.taken == second.taken == {}
 
 
@@ -42,10 +45,12 @@ def test_a_silent_server_is_left_out_until_it_has_answered(
     answers = threading.Event()
     offers = Offers(FLEET, STAGE.faulty)
     with STAGE.faults(Fault(Probe, lambda _: answers.wait(20), servers="r1u00")) as (probes,):
-        assert "no answer within" in offers.make("aaaaaaaa", SPEC, ()).taken["r1u00"]
+        assert "no answer within" in offers.make("aaaaaaaa", ()).taken["r1u00"]
         answers.set()
-        monkeypatch.setattr(made_by, "PATIENCE_SECONDS", 60)
-        offer = offers.make("bbbbbbbb", SPEC, ())
+        until, offer = time.monotonic() + 20, offers.make("bbbbbbbb", ())
+        while offer.taken and time.monotonic() < until:
+            time.sleep(0.01)
+            offer = offers.make("bbbbbbbb", ())
     assert offer.taken == {}
     assert "r1u00" in offer.verified
     assert asked(probes)["r1u00"] == 1
@@ -58,12 +63,55 @@ def test_a_slow_server_is_waited_for_while_others_still_answer(
     answers = {name: threading.Event() for name in FLEET.servers}
     next_ones = iter(answers.values())
 
-    def one_more(silent: set[Future[str | None]], seconds: float, until: str) -> object:
+    def one_more(silent: set[Future[Answer]], seconds: float, until: str) -> object:
         assert seconds == made_by.PATIENCE_SECONDS
         next(next_ones).set()
         return wait(silent, 60, until)
 
     monkeypatch.setattr(made_by, "wait", one_more)
     with STAGE.faults(Fault(Probe, lambda probe: answers[probe.server].wait(20))):
-        offer = Offers(FLEET, STAGE.faulty).make("aaaaaaaa", SPEC, ())
+        offer = Offers(FLEET, STAGE.faulty).make("aaaaaaaa", ())
     assert offer.verified == FLEET.servers.keys()
+
+
+def test_clusters_whose_claims_were_seen_share_the_spares() -> None:
+    """Also one that this process has not read yet: cluster ffffffff has a claim on r1u00."""
+    stage = Stage(7)
+    stage.world.machines["r1u00"].claim = FOREIGN
+    stage.world.machines["r2u01"].claim = replace(FOREIGN, uid="aaaaaaaa")
+    offers = Offers(stage.world.fleet, stage.faulty)
+    mine, its = offers.make("aaaaaaaa", ("r2u01",)), offers.make(FOREIGN.uid, ("r1u00",))
+    assert mine.given and its.given
+    assert not mine.given & its.given
+    spares = stage.world.fleet.servers.keys() - {"r1u00", "r2u01"}
+    assert mine.given | its.given == mine.verified == its.verified == spares
+    assert (list(mine.taken), list(its.taken)) == (["r1u00"], ["r2u01"]), "its own is not taken"
+
+
+def test_what_was_found_taken_stays_taken_until_it_is_seen_to_be_free() -> None:
+    """Also where it is not among those that are looked at anyway: r1u00 is reserved."""
+    fleet = Fleet({**FLEET.servers, "r1u00": replace(FLEET.servers["r1u00"], reserved=True)})
+    known = {"r1u00": "claimed by batch", "r2u01": "claimed by batch", "gone": "claimed by batch"}
+    with STAGE.faults(Fault(Probe, Unreachable("is silent"))):
+        offer = Offers(fleet, STAGE.faulty).make("aaaaaaaa", (), known)
+    assert offer.taken == dict.fromkeys(FLEET.servers, "is silent")
+    offer = Offers(fleet, STAGE.faulty).make("aaaaaaaa", (), offer.taken)
+    assert offer.taken == {}
+
+
+def test_of_a_large_fleet_a_fair_sample_is_looked_at_and_what_was_taken_stays_so() -> None:
+    stage = Stage(1000)
+    known = dict.fromkeys(stage.world.fleet.servers, "claimed by batch")
+    with stage.faults(Fault(Probe, lambda _: None)) as (probes,):
+        offer = Offers(stage.world.fleet, stage.faulty).make("aaaaaaaa", (), known)
+    again = asked(probes)
+    assert MOST <= again.total() <= MOST + made_by.AGAIN
+    assert offer.taken.keys() == known.keys() - again.keys()
+    sizes = {stage.world.fleet.servers[name].cores for name in offer.verified}
+    assert sizes == {4, 8}, "three servers of a thousand have 4 cores"
+
+
+def test_servers_of_a_cluster_that_this_process_has_read_are_taken() -> None:
+    offer = Offers(FLEET, STAGE.faulty).make("aaaaaaaa", (), in_use={"r1u00": "is in cluster x"})
+    assert offer.taken == {"r1u00": "is in cluster x"}
+    assert "r1u00" not in offer.verified | offer.given

@@ -12,7 +12,7 @@ from worlds.fault import AFTER, INSTEAD, Answer, Break, EtcdMembers, Fault, Lock
 from worlds.stage import BIGGER, FIVE, ONE, SMALLER, SPEC, Stage, killed, made
 
 from rpool.api import NodeRequest, PoolIncomplete
-from rpool.errors import CommandFailed, OutcomeUnknown, Refused, RpoolError, StalePlan
+from rpool.errors import CommandFailed, OutcomeUnknown, Refused, RpoolError, StalePlan, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Phase
@@ -303,7 +303,8 @@ def test_the_join_token_is_revoked_also_where_one_join_failed_for_good() -> None
     bigger = replace(SPEC, cores=3 * SPEC.cores, memory_gib=3 * SPEC.memory_gib)
     one, other, *_ = sorted(stage.plan(view, bigger, SPEC).joining)
     for_good = Fault(act.Join, CommandFailed("no"), servers=one)
-    once = Fault(act.Join, OutcomeUnknown("lost"), servers=other, times=1)
-    with stage.faults(for_good, once), pytest.raises(PoolIncomplete, match="no"):
+    once = Fault(act.Prepare, Unreachable("a moment"), servers=other, times=1)
+    with stage.faults(for_good, once), pytest.raises(PoolIncomplete, match="no") as caught:
         stage.become(view, bigger, SPEC)
+    assert "a moment" not in str(caught.value), "what went well in the second round is no failure"
     assert kinds(stage.acted, act.AdmitJoiners, act.RevokeJoiners)[-1] == "RevokeJoiners"

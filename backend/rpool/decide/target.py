@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rpool.decide.placement import (
-    Placement,
     candidates,
     fewer_control_planes,
     keepers,
@@ -27,14 +26,12 @@ from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a read found for a cluster: `verified` spares, some of them `given` to this cluster and
-    to no other; servers known to be `taken` (or unusable) and why; and those given to other
-    clusters `elsewhere`, which are picked last.
+    to no other; and servers known to be `taken` (or unusable) and why.
     """
 
     verified: frozenset[ServerName] = frozenset()
     given: frozenset[ServerName] = frozenset()
     taken: Mapping[ServerName, str] = field(default_factory=dict)
-    elsewhere: frozenset[ServerName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +125,16 @@ def _is_marked(server: Server) -> bool:
 def _joined(
     wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, staying: Roles
 ) -> Roles:
-    """Those that stay and those that must join. Waste decides first; of servers that are alike, a
-    verified spare comes before one that may be spare.
+    """Those that stay and those that must join. Waste decides first; of servers that are alike, one
+    that is given to this cluster comes before another spare, and that before one that may be spare.
     """
     stay = [fleet.servers[name] for name in staying]
     out = standing.roles.keys() | offer.taken.keys()
     open_ = [server for server in candidates(fleet, wanted) if server.name not in out]
     ranks = {s.name: 2 - (s.name in offer.verified) - (s.name in offer.given) for s in open_}
-    placement = Placement({})
-    for free in ([s for s in open_ if s.name not in offer.elsewhere], open_):
-        placement = place(wanted, [*stay, *free], staying, standing.uid, ranks)
-        if placement.shortfall is None:
-            return placement.roles
-    assert placement.shortfall is not None  # noqa: S101 the last tier has all there are
+    placement = place(wanted, [*stay, *open_], staying, standing.uid, ranks)
+    if placement.shortfall is None:
+        return placement.roles
     going = standing.roles.keys() - staying.keys()
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
     reasons |= {n: "leaves the cluster" for n in going if not _is_marked(fleet.servers[n])}

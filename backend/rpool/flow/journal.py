@@ -80,26 +80,25 @@ class Journal:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._batches())
                 last, batches = self._closing, self._batches()
-            written = [self._write(batch) for batch in batches]
+            written = [self._write(*batch) for batch in batches]
             if last:
                 return
             if batches and not any(written):
                 with self._changed:
                     self._changed.wait(timeout=1.0)
 
-    def _batches(self) -> list[AppendJournal]:
+    def _batches(self) -> list[tuple[Kept, AppendJournal]]:
         return [
-            AppendJournal(server, its.ownership, tuple(its.unwritten))
+            (its, AppendJournal(server, its.ownership, tuple(its.unwritten)))
             for server, its in self._kept.items()
             if its.unwritten
         ]
 
-    def _write(self, batch: AppendJournal) -> bool:
+    def _write(self, kept: Kept, batch: AppendJournal) -> bool:
         try:
             self._world.carry_out(batch, WRITE_SECONDS)
         except RpoolError:
             return False
         with self._changed:
-            if batch.server in self._kept:
-                del self._kept[batch.server].unwritten[: len(batch.lines)]
+            del kept.unwritten[: len(batch.lines)]
         return True

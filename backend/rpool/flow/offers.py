@@ -1,38 +1,51 @@
 """What a read finds for the next plan: spares that were probed, and servers known to be taken.
 
-A plan asks no server; it picks from what the read before it found. The number of probes is bounded,
-so that a refresh costs the same on any fleet. All clusters that one process reads share them: what
-one cluster was offered is offered to another one last.
+A plan asks no server; it picks from what the reads before it found. One process looks once, at 64
+servers at most, whichever cluster is read first: so a refresh costs the same on any fleet, and all
+clusters see the same spares. They are dealt out, as cards are, among the clusters that have claims:
+several that grow in one apply rarely want the same one.
 """
 
 from __future__ import annotations
 
-import hashlib
+import random
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import zip_longest
 from types import MappingProxyType
 
-from rpool.decide.placement import candidates
+from rpool.decide.deal import dealt, some_of_each
 from rpool.decide.preflight import why_not_usable
 from rpool.decide.target import Offer
 from rpool.errors import RpoolError
 from rpool.flow.look import sweep
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import PoolUid
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.world import World
 
-AT_ONCE = 8
-ENOUGH = 4
-MOST = 24
-"""Servers are looked at eight at once, until four spares are found, and 24 at most: each costs an
-SSH connection, about 50 ms of one core."""
+AT_ONCE = 16
+MOST = 64
+"""Each costs an SSH connection, about 50 ms of one core."""
+
+LONGEST_SECONDS = 3.0
+"""After which no more are asked."""
 
 PATIENCE_SECONDS = 3.0
 """Since the last answer: a busy machine makes all of them slow, a dead server only itself."""
+
+AGAIN = 8
+"""Servers that were known to be taken, and are not among those, are looked at again by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why a server cannot be taken, or None for a spare; and the cluster whose claim it has."""
+
+    why_not: str | None
+    claimed_by: PoolUid | None = None
 
 
 class Offers:
@@ -42,100 +55,79 @@ class Offers:
         self._fleet = fleet
         self._world = world
         self._lock = threading.Lock()
-        self._given: dict[ServerName, PoolUid] = {}
-        self._asked: dict[ServerName, Future[str | None]] = {}
+        self._looking = threading.Lock()
+        self._looked = False
+        self._asked: dict[ServerName, Future[Answer]] = {}
 
     def make(
         self,
         uid: PoolUid,
-        spec: PoolSpec,
-        members: Iterable[ServerName],
-        last_taken: Iterable[ServerName] = (),
+        members: Collection[ServerName],
+        known_taken: Mapping[ServerName, str] = MappingProxyType({}),
         in_use: Mapping[ServerName, str] = MappingProxyType({}),
     ) -> Offer:
-        """The offer for a cluster whose last request was `spec`.
+        """The offer for a cluster with these members.
 
-        Half of the spares of a size are given to this cluster, so that the next one finds some that
-        no other takes first. What was taken at the read before (`last_taken`) is probed last, so
-        that on a full fleet every read learns something. `in_use`: servers that are known to be
-        taken, and by whom; they are not probed.
+        What was known to be taken stays so until it is seen to be free. `in_use`: servers that are
+        known to be taken now, and by whom.
         """
-        late, members = frozenset(last_taken), frozenset(members)
-        open_ = varied(candidates(self._fleet, spec, {*members, *in_use}), uid)
-        order = sorted(open_, key=lambda server: server.name in late)
-        found: dict[ServerName, str | None] = {}
-        verified: list[Server] = []
-        for start in range(0, MOST, AT_ONCE):
-            if len(verified) >= ENOUGH:
-                break
-            batch = order[start : start + AT_ONCE]
-            found |= self._look(batch)
-            verified += [server for server in batch if found[server.name] is None]
-        # Another request may want what this one's selector leaves out.
-        beyond = sorted(late & self._fleet.servers.keys() - found.keys() - {*members, *in_use})
-        found |= self._look(self._fleet.servers[name] for name in beyond[:AT_ONCE])
-        with self._lock:
-            found = {n: f.result() for n, f in self._asked.items() if f.done()} | found
-            mine = self._give(uid, verified)
-            return Offer(
-                verified=frozenset(server.name for server in verified),
-                given=mine,
-                taken={**{n: why for n, why in found.items() if why is not None}, **in_use},
-                elsewhere=frozenset(n for n, to in self._given.items() if to != uid),
-            )
+        self._look_around()
+        taken = {n: why for n, why in known_taken.items() if n in self._fleet.servers}
+        beyond = sorted(taken.keys() - self._asked.keys())
+        self._look(random.sample(beyond, min(AGAIN, len(beyond))))
+        found = {name: _so_far(answer) for name, answer in list(self._asked.items())}
+        taken = {n: why for n, why in taken.items() if n not in found}
+        taken |= {n: its.why_not for n, its in found.items() if its.why_not is not None}
+        taken = {n: why for n, why in taken.items() if n not in members} | dict(in_use)
+        spares = [n for n, its in found.items() if its.why_not is None and n not in in_use]
+        uids = {its.claimed_by for its in found.values() if its.claimed_by} | {uid}
+        servers = [self._fleet.servers[name] for name in spares]
+        return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
 
-    def _give(self, uid: PoolUid, verified: Iterable[Server]) -> frozenset[ServerName]:
-        free = [server for server in verified if self._given.get(server.name, uid) == uid]
-        alike = _by_size(free).values()
-        mine = frozenset(s.name for size in alike for s in size[: -(-len(size) // 2)])
-        self._given |= dict.fromkeys(mine, uid)
-        return mine
+    def _look_around(self) -> None:
+        """Ask those servers that one process asks in any case, some of each sort."""
+        with self._looking:
+            if self._looked:
+                return
+            begun = time.monotonic()
+            names = [server.name for server in some_of_each(_pickable(self._fleet))][:MOST]
+            for start in range(0, len(names), AT_ONCE):
+                if time.monotonic() - begun < LONGEST_SECONDS:
+                    self._look(names[start : start + AT_ONCE])
+            self._looked = True
 
-    def _look(self, servers: Iterable[Server]) -> dict[ServerName, str | None]:
-        """Why each cannot be taken, or None for a spare. Each is probed once, whichever cluster is
-        read. One that is slow to answer is not waited for, and cannot be taken this time.
-        """
+    def _look(self, names: Iterable[ServerName]) -> None:
+        """Each server is asked once, and one that is slow to answer is not waited for."""
         with self._lock:
-            asked = {server.name: self._ask(server) for server in servers}
-        done = silent = set(asked.values())
+            done = silent = {self._ask(name) for name in names}
         while done and silent:
             done, silent = wait(silent, PATIENCE_SECONDS, FIRST_COMPLETED)
-        late = f"no answer within {PATIENCE_SECONDS:.0f} s"
-        return {name: late if its in silent else its.result() for name, its in asked.items()}
 
-    def _ask(self, server: Server) -> Future[str | None]:
-        if server.name not in self._asked:
+    def _ask(self, name: ServerName) -> Future[Answer]:
+        if name not in self._asked:
             pool = ThreadPoolExecutor(1, thread_name_prefix="offer")
-            self._asked[server.name] = pool.submit(self._why_not, server)
+            self._asked[name] = pool.submit(self._answer, name)
             pool.shutdown(wait=False)
-        return self._asked[server.name]
+        return self._asked[name]
 
-    def _why_not(self, server: Server) -> str | None:
+    def _answer(self, name: ServerName) -> Answer:
         try:
-            probed = self._world.probe(server.name)
+            probed = self._world.probe(name)
         except RpoolError as error:
-            return error.summary
-        return why_not_usable(server, probed)
+            return Answer(error.summary)
+        why = why_not_usable(self._fleet.servers[name], probed)
+        return Answer(why, probed.claim.uid if probed.claim else None)
 
 
-def varied(servers: Iterable[Server], uid: PoolUid) -> list[Server]:
-    """The servers, one of each size in turn, since the next request is not known. Like servers come
-    by a hash of cluster and server, so that two clusters begin at different ends.
-    """
-
-    def digest(server: Server) -> str:
-        return hashlib.sha256(f"{uid}/{server.name}".encode()).hexdigest()
-
-    sizes = _by_size(sorted(servers, key=digest))
-    turns = zip_longest(*(sizes[size] for size in sorted(sizes)))
-    return [server for turn in turns for server in turn if server is not None]
+def _so_far(asked: Future[Answer]) -> Answer:
+    late = Answer(f"no answer within {PATIENCE_SECONDS:.0f} s")
+    return asked.result() if asked.done() else late
 
 
-def _by_size(servers: Iterable[Server]) -> dict[tuple[int, int], list[Server]]:
-    sizes: dict[tuple[int, int], list[Server]] = {}
-    for server in servers:
-        sizes.setdefault((server.cores, server.memory_gib), []).append(server)
-    return sizes
+def _pickable(fleet: Fleet) -> list[Server]:
+    """In the order of their names, so that all clusters deal alike."""
+    servers = [server for _, server in sorted(fleet.servers.items())]
+    return [its for its in servers if not (its.reserved or its.retire or its.lost)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +145,6 @@ def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
         if isinstance(answer, RpoolError):
             found[name] = Surveyed(None, answer.summary)
         else:
-            found[name] = Surveyed(answer, why_not_usable(fleet.servers[name], answer))
+            why = why_not_usable(fleet.servers[name], answer)
+            found[name] = Surveyed(answer, why)
     return found

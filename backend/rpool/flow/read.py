@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -25,7 +25,7 @@ def read(
     fleet: Fleet,
     world: World,
     offers: Offers,
-    last_taken: Iterable[ServerName] = (),
+    known_taken: Mapping[ServerName, str] = MappingProxyType({}),
     in_use: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Found:
     """The cluster now, and an offer for its next plan. Raises Refused when the fleet lacks some of
@@ -52,7 +52,7 @@ def read(
         _warnings(members),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
-        offer=offers.make(record.uid, record.spec, record.members, last_taken, in_use),
+        offer=offers.make(record.uid, record.members.keys(), known_taken, in_use),
         spec=record.spec,
     )
 

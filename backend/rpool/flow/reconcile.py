@@ -35,6 +35,8 @@ from rpool.model.step import Ran, Step, StepName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
+_Key = tuple[type[act.Action], ServerName]
+
 ROUNDS = 6
 TRIES = 2
 """Of one step, where its error says that trying again may help."""
@@ -88,7 +90,8 @@ class Run:
         self._ca_lock = threading.Lock()
         self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
-        self._tries: Counter[tuple[type[act.Action], ServerName]] = Counter()
+        self._tries: Counter[_Key] = Counter()
+        self._failures: dict[_Key, RpoolError] = {}
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
         """The cluster once it is as desired. Raises an error as it is while nothing may have been
@@ -107,10 +110,9 @@ class Run:
             steps = self._untried(todo.steps)
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
-            failed = [*todo.blocked, *self._told(ran)]
-            if not failed and len(steps) == len(todo.steps):
+            errors = [*todo.blocked, *self._told(todo, ran)]
+            if not errors:
                 return self._reached(todo, pool)
-            errors = failed or errors
             if ran.halted is not None:
                 break
             elsewhere, again = goal.replaces(ran), self._may_help_again(ran)
@@ -222,14 +224,16 @@ class Run:
         except RpoolError:  # it is made all the same: the next read shows the rest
             return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 
-    def _told(self, ran: Ran) -> list[RpoolError]:
-        """Why it stopped, and the errors of failed steps. A claim that was refused is a stale plan:
-        another cluster was faster.
-        """
-        errors = [self._worded(*its) for its in ran.failed if its[1] is not ran.halted]
+    def _told(self, todo: Plan, ran: Ran) -> list[RpoolError]:
+        """Why it stopped, and the last error of each step that is still to be done."""
+        self._failures |= {_key(step): self._worded(step, error) for step, error in ran.failed}
+        left = {_key(step) for step in todo.steps} - {_key(step) for step in ran.done}
+        self._failures = {key: error for key, error in self._failures.items() if key in left}
+        errors = [error for error in self._failures.values() if error is not ran.halted]
         return [ran.halted, *errors] if ran.halted else errors
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
+        """A claim that was refused is a stale plan: another cluster was faster."""
         if not isinstance(step.action, act.TakeClaim) or not isinstance(error, Refused):
             return error
         reason, pinned = error.summary, self.fleet.servers[step.server].reserved
@@ -280,5 +284,5 @@ def at_work(
         yield Run(fleet, world, attempt, lock, journal)
 
 
-def _key(step: Step) -> tuple[type[act.Action], ServerName]:
+def _key(step: Step) -> _Key:
     return type(step.action), step.server

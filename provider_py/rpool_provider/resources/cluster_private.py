@@ -41,7 +41,6 @@ def encode(known: Known) -> bytes:
             "verified": sorted(known.offer.verified),
             "given": sorted(known.offer.given),
             "taken": dict(known.offer.taken),
-            "elsewhere": sorted(known.offer.elsewhere),
             "joining": sorted(known.joining),
             "leaving": sorted(known.leaving),
         },
@@ -63,7 +62,6 @@ def decode(private: bytes) -> Known:
         verified=_names(data.get("verified")),
         given=_names(data.get("given")),
         taken=_reasons(data.get("taken")),
-        elsewhere=_names(data.get("elsewhere")),
     )
     return Known(offer, _names(data.get("joining")), _names(data.get("leaving")))
 

@@ -17,7 +17,6 @@ KNOWN = Known(
         verified=frozenset({"a", "b"}),
         given=frozenset({"a"}),
         taken={"c": "is claimed"},
-        elsewhere=frozenset({"b"}),
     ),
     frozenset({"d"}),
     frozenset({"e"}),

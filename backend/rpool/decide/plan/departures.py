@@ -122,9 +122,9 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
     refused: list[RpoolError] = []
     etcd = _members_then(case)
     for leaver in _leavers(case):
-        if leaver.is_dead:
-            continue
         why = leaver.why_not()
+        if why is None and leaver.is_dead:
+            continue
         if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
             why = _why_quorum(leaver.name, etcd)
         if why is not None:

@@ -35,7 +35,7 @@ def check(steps: Sequence[Step], case: Case) -> None:
 
 def _check_quorum(moves: Sequence[Step], case: Case) -> None:
     """Raises Bug when etcd, as far as its members are known, would be left without its quorum."""
-    members = list((case.pool.api.etcd if case.pool.api else None) or ())
+    members = list(case.pool.etcd or ())
     for step in moves:
         if isinstance(step.action, Join) and not member_of(members, step.server, ""):
             members.append(EtcdMember(step.name, step.server, votes=True, healthy=True))

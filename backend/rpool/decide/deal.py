@@ -1,0 +1,41 @@
+"""How spares are shared among clusters that may all want some, and cannot ask each other. Pure.
+
+Clusters that know the same spares, and of each other, come to the same shares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Hashable, Iterable
+from itertools import zip_longest
+
+from rpool.model.pool import PoolUid
+from rpool.model.server import Server, ServerName
+
+
+def dealt(
+    spares: Iterable[Server], clusters: Collection[PoolUid], uid: PoolUid
+) -> frozenset[ServerName]:
+    """The share of cluster `uid`: of servers that are alike, and of those in one zone, each cluster
+    has as many as any other, or one more or less.
+    """
+    order = sorted({*clusters, uid})
+    cards = sorted(spares, key=lambda server: (_like(server), server.zone, server.name))
+    return frozenset(server.name for server in cards[order.index(uid) :: len(order)])
+
+
+def some_of_each(servers: Iterable[Server]) -> list[Server]:
+    """The servers, one of each kind and zone in turn: any first ones of them are a fair sample."""
+    kinds: dict[Hashable, list[Server]] = {}
+    for server in sorted(servers, key=_hash):
+        kinds.setdefault((_like(server), server.zone), []).append(server)
+    turns = zip_longest(*kinds.values())
+    return [server for turn in turns for server in turn if server is not None]
+
+
+def _like(server: Server) -> tuple[int, int, tuple[tuple[str, str], ...]]:
+    return server.cores, server.memory_gib, tuple(sorted(server.labels.items()))
+
+
+def _hash(server: Server) -> str:
+    return hashlib.sha256(server.name.encode()).hexdigest()
