@@ -21,6 +21,7 @@ from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Interrupted, RpoolError, TimedOut, Unreachable
+from rpool.flow.in_use import InUse
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Roles, ServerName
 from rpool.model.site import SiteConfig
@@ -50,9 +51,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a plan may say beforehand: the likely picks, role by server name."""
+    """What a plan may say beforehand: the likely picks, role by server name, and why some of them
+    may not be free ("" when they were seen to be).
+    """
 
     likely: Roles
+    doubt: str = ""
 
 
 class Site:
@@ -73,8 +77,8 @@ class Site:
         self._connect = connect or _connect
         self._world: World | None = None
         self._made: Offers | None = None
-        self._seen: dict[PoolUid, PoolView] = {}
         self._left: dict[str, PoolView] = {}
+        self._in_use = InUse()
         self._busy: dict[PoolUid, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -83,16 +87,22 @@ class Site:
         rules.check(spec, self.config.fleet)
 
     def advise(self, spec: PoolSpec) -> Advice:
-        """The servers that a create would try first. Raises SpecError, DoesNotFit. Pure."""
+        """The servers that a create would try first. They are looked at, for some seconds at most,
+        and others of this process leave them to it. Raises SpecError, DoesNotFit.
+        """
+        from rpool.flow.choose import foresee
+
         self.check_pool(spec)
-        return Advice(rules.placed(spec, self.config.fleet, {}, {}).roles)
+        return Advice(*foresee(spec, self.config.fleet, self.world(), self._in_use))
 
     def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
-        """Who stays, joins and leaves when the pool becomes `wanted`. Pure. Raises SpecError,
-        DoesNotFit.
+        """Who stays, joins and leaves when the pool becomes `wanted`; it decides on nothing else,
+        and creates of this process leave who joins to it. Raises SpecError, DoesNotFit.
         """
         self.check_pool(wanted)
-        return target(wanted, standing, self.config.fleet, offer)
+        planned = target(wanted, standing, self.config.fleet, offer)
+        self._in_use.insist(wanted.name, planned.joining)
+        return planned
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
         """Make the pool. Raises SpecError, Refused and the like before anything was changed, and
@@ -105,14 +115,16 @@ class Site:
         with self._lock:
             left = self._left.pop(spec.name, None)
         uid, expected = self._new_uid(), frozenset(left.servers if left else ())
+        fleet, by, in_use = self.config.fleet, self._by(attempt), self._in_use
         try:
-            by = self._by(attempt)
-            return self._see(create(uid, spec, self.config.fleet, self.world(), by, expected))
+            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, expected))
         except RpoolError as error:
             has_state = isinstance(error, PoolIncomplete) and error.view is not None
             if left is None or has_state:
                 raise
             raise PoolIncomplete(error, left) from error
+        finally:
+            in_use.release(spec.name)
 
     def change_pool(
         self, prior: PoolView, wanted: PoolSpec, roles: Roles, attempt: Attempt
@@ -122,9 +134,12 @@ class Site:
         """
         from rpool.flow.change import change
 
-        with self._alone(prior.uid, attempt):
-            fleet = self.config.fleet
-            return self._see(change(prior, wanted, roles, fleet, self.world(), self._by(attempt)))
+        try:
+            with self._alone(prior.uid, attempt):
+                fleet, by = self.config.fleet, self._by(attempt)
+                return self._in_use.see(change(prior, wanted, roles, fleet, self.world(), by))
+        finally:
+            self._in_use.release(wanted.name)
 
     def read_pool(
         self, prior: PoolView, known_taken: Mapping[ServerName, str] = MappingProxyType({})
@@ -134,10 +149,10 @@ class Site:
         """
         from rpool.flow.read import read
 
-        offers, in_use = self._offers(), self._in_use(prior.uid)
+        offers, in_use = self._offers(), self._in_use.by_others(prior.uid)
         found = read(prior, self.config.fleet, self.world(), offers, known_taken, in_use)
         if found.view is not None:
-            self._see(found.view)
+            self._in_use.see(found.view)
         return found
 
     def destroy_pool(self, prior: PoolView, attempt: Attempt) -> tuple[str, ...]:
@@ -147,7 +162,9 @@ class Site:
         from rpool.flow.destroy import destroy
 
         with self._alone(prior.uid, attempt):
-            return destroy(prior, self.config.fleet, self.world(), self._by(attempt))
+            said = destroy(prior, self.config.fleet, self.world(), self._by(attempt))
+            self._in_use.forget(prior.uid)
+            return said
 
     def leave_pool(self, prior: PoolView) -> tuple[ServerName, ...] | None:
         """The servers of a create that never came to its end, which the next one of that name goes
@@ -203,8 +220,7 @@ class Site:
 
         pool = self._pool(request.pool)
         with self._alone(pool.uid, attempt):
-            fleet, world = self.config.fleet, self.world()
-            by = self._by(attempt)
+            fleet, world, by = self.config.fleet, self.world(), self._by(attempt)
             pin(pool, request.server, request.spec, fleet, world, by, is_new=is_new)
 
     def unpin_node(self, uid: PoolUid, server: ServerName, attempt: Attempt) -> None:
@@ -240,26 +256,12 @@ class Site:
 
     def _refuse_unknown(self, uid: PoolUid, server: ServerName) -> None:
         """Raises Refused when nobody can have asked the server, since the fleet lacks it."""
-
         if server not in self.config.fleet.servers:
             raise not_in_fleet(f"cluster {uid}", [server])
 
-    def _in_use(self, uid: PoolUid) -> dict[ServerName, str]:
-        """Servers of other clusters that this process has read, and whose they are."""
-        with self._lock:
-            others = [view for other, view in self._seen.items() if other != uid]
-        return {n: f"in cluster {its.name} (uid {its.uid})" for its in others for n in its.servers}
-
     def _pool(self, uid: PoolUid) -> PoolView:
-        """A pool that this process has seen already, or else looks for on the whole fleet."""
-        with self._lock:
-            known = self._seen.get(uid)
-        return known or self.find_pool(uid).view
-
-    def _see(self, view: PoolView) -> PoolView:
-        with self._lock:
-            self._seen[view.uid] = view
-        return view
+        """A cluster that this process has seen already, or else looks for on the whole fleet."""
+        return self._in_use.view(uid) or self.find_pool(uid).view
 
     @contextmanager
     def _alone(self, uid: PoolUid, attempt: Attempt) -> Iterator[None]:

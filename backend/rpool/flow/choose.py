@@ -1,4 +1,4 @@
-"""Choosing servers for a pool: declared picks are looked at, and passed over when need be.
+"""Choosing servers for a cluster: declared picks are looked at, and passed over when need be.
 
 Cost grows with the request and not with the fleet: only the picks are probed, and what takes the
 place of those that turn out to be taken, dirty, too small or out of reach.
@@ -6,14 +6,16 @@ place of those that turn out to be taken, dirty, too small or out of reach.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.decide.preflight import findings, odd_ones, why_not_usable
+from rpool.decide.preflight import findings, odd_ones, why_not_usable, why_too_small
 from rpool.decide.rules import placed
-from rpool.errors import CommandFailed, Refused, RpoolError, Unreachable
-from rpool.flow.look import probe_all
+from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
+from rpool.flow.in_use import InUse
+from rpool.flow.look import probe_all, sweep
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
@@ -21,6 +23,9 @@ from rpool.model.server import Fleet, Roles, ServerName
 from rpool.model.world import World
 
 MOST_VERSIONS = 50
+
+LOOK_SECONDS = 3.0
+"""For which a plan looks at the servers that it announces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,14 @@ def choose(
     spec: PoolSpec,
     fleet: Fleet,
     world: World,
+    in_use: InUse,
     kept: Roles | None = None,
     excluded: Mapping[ServerName, str] | None = None,
     noticed: Callable[[Probed], None] = lambda probed: None,
 ) -> Chosen:
     """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
-    `noticed` gets each other one that was looked at, and may raise.
+    `noticed` gets each other one that was looked at, and may raise. What others of this process are
+    about to take is left to them if that is possible.
 
     Raises DoesNotFit with the reason for each server passed over, Refused with all findings of the
     preflight. Nothing has been changed then.
@@ -48,7 +55,7 @@ def choose(
     kept, reasons = kept or {}, dict(excluded or {})
     seen: dict[ServerName, Sighting] = {}
     while True:
-        roles = placed(spec, fleet, reasons, kept).roles
+        roles, free = _placed(spec, fleet, in_use, kept, reasons)
         found, lost = probe_all(world, [name for name in roles if name not in seen])
         seen |= found
         _refuse_if_hopeless(seen, lost)
@@ -63,10 +70,68 @@ def choose(
         if not new:
             picked = {name: seen[name] for name in roles}
             new = odd_ones(picked, kept)
-        if not new:
+        if not new and (not free or in_use.reserve(spec.name, roles)):
             _preflight(spec, world, picked, kept)
             return Chosen(roles, picked)
         reasons |= new
+
+
+def foresee(spec: PoolSpec, fleet: Fleet, world: World, in_use: InUse) -> tuple[Roles, str]:
+    """The servers that a create would choose now, and why some of them may not be free ("" when all
+    of them were looked at). Takes `LOOK_SECONDS` at most. Raises DoesNotFit where the declared
+    fleet is too small; what is in use now may be free by the time of the create.
+    """
+    declared = placed(spec, fleet, {}, {}).roles
+    begun = time.monotonic()
+    reasons: dict[ServerName, str] = {}
+    seen: set[ServerName] = set()
+    while True:
+        try:
+            roles, free = _placed(spec, fleet, in_use, {}, reasons)
+        except DoesNotFit as why:
+            return declared, "\n".join(problem.detail for problem in why.problems)
+        left = begun + LOOK_SECONDS - time.monotonic()
+        new = [name for name in roles if name not in seen]
+        if not new and (not free or in_use.reserve(spec.name, roles)):
+            return roles, ""
+        if left <= 0:
+            return roles, f"Not all servers were looked at within {LOOK_SECONDS:.0f} s."
+        lost: list[RpoolError] = []
+        for name, answer in sweep(world, new, left, left):
+            if isinstance(answer, RpoolError):
+                lost.append(answer)
+                reasons[name] = answer.summary
+            elif unfit := _why_not_for(spec, fleet, answer, name):
+                reasons[name] = unfit
+        if not seen and lost and len(lost) == len(new):
+            return declared, f"None of them could be looked at: {lost[0].summary}."
+        seen.update(new)
+
+
+def _why_not_for(spec: PoolSpec, fleet: Fleet, probed: Probed, name: ServerName) -> str | None:
+    """As `why_not_usable`; but what an earlier cluster of that name has is taken over from it, or
+    is given back before the create.
+    """
+    if probed.claim is not None and probed.claim.pool == spec.name:
+        return why_too_small(fleet.servers[name], probed)
+    return why_not_usable(fleet.servers[name], probed)
+
+
+def _placed(
+    spec: PoolSpec,
+    fleet: Fleet,
+    in_use: InUse,
+    kept: Roles,
+    reasons: Mapping[ServerName, str],
+) -> tuple[Roles, bool]:
+    """The best servers, and whether no other cluster of this process is about to take them."""
+    reserved = in_use.not_left_to(spec.name)
+    try:
+        return placed(spec, fleet, {**reserved, **reasons}, kept).roles, True
+    except DoesNotFit:
+        if not reserved:
+            raise
+        return placed(spec, fleet, reasons, kept).roles, False
 
 
 def _refuse_if_hopeless(

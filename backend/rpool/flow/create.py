@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from rpool.errors import (
     as_rpool_error,
 )
 from rpool.flow.choose import Chosen, choose
+from rpool.flow.in_use import InUse
 from rpool.flow.look import probe_all, reach_api
 from rpool.flow.reconcile import Goal, Run, at_work
 from rpool.flow.resume import Namesake, Resume
@@ -27,7 +28,7 @@ from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.seen import Probed
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.server import Fleet, Role, Roles, ServerName
 from rpool.model.step import Ran, Step
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
@@ -39,6 +40,7 @@ def create(
     fleet: Fleet,
     world: World,
     attempt: Attempt,
+    in_use: InUse,
     expected: frozenset[ServerName] = frozenset(),
 ) -> PoolView:
     """Make the cluster. Raises the errors of choosing before anything was changed, PoolIncomplete
@@ -48,7 +50,7 @@ def create(
     resume = Resume(uid, spec, fleet, world, attempt, expected)
     try:
         with at_work(uid, spec.name, (), fleet, world, attempt) as run:
-            goal = Create(uid, spec, fleet, world, run)
+            goal = Create(uid, spec, fleet, world, run, in_use)
             return run.reconcile(goal, goal.first(resume))
     except PoolIncomplete:
         raise
@@ -62,12 +64,21 @@ def create(
 class Create(Goal):
     """What is desired of a cluster that is not there yet: whichever servers do."""
 
-    def __init__(self, uid: PoolUid, spec: PoolSpec, fleet: Fleet, world: World, run: Run) -> None:
+    def __init__(
+        self,
+        uid: PoolUid,
+        spec: PoolSpec,
+        fleet: Fleet,
+        world: World,
+        run: Run,
+        in_use: InUse,
+    ) -> None:
         self._uid = uid
         self._spec = spec
         self._fleet = fleet
         self._world = world
         self._lock = run.lock
+        self._in_use = in_use
         self._chosen = Chosen({}, {})
         self._next: Chosen | None = None
         self._known: set[PoolUid] = {uid}  # clusters of that name that are no reason to stop
@@ -84,7 +95,7 @@ class Create(Goal):
 
         if not resume.expected:
             with suppress(Namesake):
-                self._next = choose(self._spec, self._fleet, self._world, noticed=notice)
+                self._next = self._best({}, notice)
         if self._next is None:
             self.tried = resume.taken
             self._known |= resume.take_over()
@@ -135,11 +146,15 @@ class Create(Goal):
         if chosen is not None:
             return chosen
         try:
-            return choose(self._spec, self._fleet, self._world, kept, self._excluded)
+            return self._best(kept)
         except RpoolError as why:
             if self._error is None:
                 raise
             raise _with_note(self._error, why) from why
+
+    def _best(self, kept: Roles, noticed: Callable[[Probed], None] = lambda probed: None) -> Chosen:
+        spec, excluded = self._spec, self._excluded
+        return choose(spec, self._fleet, self._world, self._in_use, kept, excluded, noticed)
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         return pool.with_servers(self._chosen.sightings, {})

@@ -1,9 +1,9 @@
 """What a read finds for the next plan: spares that were probed, and servers known to be taken.
 
-A plan asks no server; it picks from what the reads before it found. One process looks once, at 64
-servers at most, whichever cluster is read first: so a refresh costs the same on any fleet, and all
-clusters see the same spares. They are dealt out, as cards are, among the clusters that have claims:
-several that grow in one apply rarely want the same one.
+The plan of a change asks no server; it picks from what the reads before it found. One process looks
+once, at 64 servers at most, whichever cluster is read first: so a refresh costs the same on any
+fleet, and all clusters see the same spares. They are dealt out, as cards are, among the clusters
+that have claims: several that grow in one apply rarely want the same one.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
 from rpool.decide.view import of_members, of_record
-from rpool.errors import Refused, RpoolError, together
+from rpool.errors import ForeignClaim, Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
 from rpool.flow.session import Held, join_secrets, operation, session
@@ -99,7 +99,8 @@ class Run:
         """
         errors: list[RpoolError] = []
         changed = False
-        for _ in range(ROUNDS):
+        left = ROUNDS
+        while left:
             try:
                 desired = goal.want(pool)
                 pool = goal.closer(pool, desired)
@@ -118,6 +119,8 @@ class Run:
             elsewhere, again = goal.replaces(ran), self._may_help_again(ran)
             if not (elsewhere or again):
                 break
+            if not (elsewhere and _lost_races(ran)):
+                left -= 1
             with suppress(RpoolError):
                 pool = goal.look()
             if not elsewhere and any(step.server in pool.silent for step, _ in ran.failed):
@@ -282,6 +285,11 @@ def at_work(
     """One operation, which holds the cluster's lock on these control planes and keeps a journal."""
     with session(world, uid, control_planes) as lock, Journal(name, world, attempt.log) as journal:
         yield Run(fleet, world, attempt, lock, journal)
+
+
+def _lost_races(ran: Ran) -> bool:
+    """Whether other clusters were faster, and nothing else went wrong. That ends with the fleet."""
+    return all(isinstance(error, ForeignClaim) for _, error in ran.failed)
 
 
 def _key(step: Step) -> _Key:

@@ -211,10 +211,15 @@ def _advice(pool: str, advice: Advice) -> Diagnostic:
     def of(role: Role) -> str:
         return ", ".join(sorted(name for name, r in advice.likely.items() if r is role)) or "none"
 
+    are_free = "They are free now; apply takes others where one is in use or not clean by then."
     return diagnostic.warning(
         f"Cluster {pool} will likely take {len(advice.likely)} servers",
         f"Control plane: {of(Role.CONTROL_PLANE)}. Workers: {of(Role.WORKER)}. "
-        "Apply looks at them first, and takes others where one is in use or not clean.",
+        + (
+            f"These may be in use, and apply takes others then. {advice.doubt}"
+            if advice.doubt
+            else are_free
+        ),
     )
 
 

@@ -1,0 +1,74 @@
+"""Which servers the clusters of one process have, and which they are about to take."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+from rpool.model.pool import PoolUid
+from rpool.model.server import ServerName
+from rpool.model.view import PoolView
+
+
+class InUse:
+    """What is known without a look. Safe to use from several threads. Nothing is refused by it:
+    claims on the servers decide.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._views: dict[PoolUid, PoolView] = {}
+        self._reserved: dict[ServerName, str] = {}  # for the cluster of that name
+
+    def see(self, view: PoolView) -> PoolView:
+        """Note a cluster as it is now."""
+        with self._lock:
+            self._views[view.uid] = view
+        return view
+
+    def forget(self, uid: PoolUid) -> None:
+        """Note that a cluster has nothing any more."""
+        with self._lock:
+            self._views.pop(uid, None)
+
+    def view(self, uid: PoolUid) -> PoolView | None:
+        """The cluster as it was seen last, if it was."""
+        with self._lock:
+            return self._views.get(uid)
+
+    def by_others(self, uid: PoolUid) -> dict[ServerName, str]:
+        """Servers that clusters of another uid had when they were seen, and which one."""
+        with self._lock:
+            others = [view for other, view in self._views.items() if other != uid]
+        return {n: f"in cluster {its.name} (uid {its.uid})" for its in others for n in its.servers}
+
+    def not_left_to(self, cluster: str) -> dict[ServerName, str]:
+        """Servers that clusters of another name have, or are about to take, and which one."""
+        with self._lock:
+            others = [view for view in self._views.values() if view.name != cluster]
+            reserved = {n: its for n, its in self._reserved.items() if its != cluster}
+        taken = {n: f"cluster {its} is to get it" for n, its in reserved.items()}
+        return taken | {n: f"in cluster {its.name}" for its in others for n in its.servers}
+
+    def reserve(self, cluster: str, servers: Collection[ServerName]) -> bool:
+        """Reserve these servers, and no others, for a cluster. False, and nothing is changed, when
+        some are another's.
+        """
+        with self._lock:
+            if any(self._reserved.get(name, cluster) != cluster for name in servers):
+                return False
+            self._reserve(cluster, servers)
+            return True
+
+    def insist(self, cluster: str, servers: Collection[ServerName]) -> None:
+        """Reserve these servers, whoever has them: a plan names them, and nothing else will do."""
+        with self._lock:
+            self._reserve(cluster, servers)
+
+    def release(self, cluster: str) -> None:
+        """Reserve nothing any more for a cluster."""
+        self.insist(cluster, ())
+
+    def _reserve(self, cluster: str, servers: Collection[ServerName]) -> None:
+        kept = {name: its for name, its in self._reserved.items() if its != cluster}
+        self._reserved = kept | dict.fromkeys(servers, cluster)

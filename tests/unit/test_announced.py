@@ -1,0 +1,134 @@
+"""What the plan of a create announces: servers that are free, and that it then takes."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from worlds.fault import Fault, Probe
+from worlds.stage import BIGGER, FOREIGN, SPEC, Stage, made
+
+from rpool.errors import Refused, Unreachable
+from rpool.flow import choose
+from rpool.model import action as act
+from rpool.model.event import Result
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+
+
+def named(number: int) -> PoolSpec:
+    """Like SPEC, under a name and address of its own, with one control plane."""
+    endpoint = Endpoint(vip=f"10.0.1.{200 + number}")
+    return replace(
+        SPEC, name=f"c{number}", control_plane=ControlPlane(1, endpoint), metallb_pools={}
+    )
+
+
+def test_what_is_in_use_or_not_clean_is_not_announced_and_the_create_takes_what_is() -> None:
+    stage = Stage(12)
+    first, second, third, *_ = stage.site.advise(SPEC).likely
+    stage.machine(first).claim = FOREIGN
+    stage.machine(second).traces = ("/etc/kubernetes",)
+    stage.machine(third).powered = False
+    stage.open()
+    announced = stage.site.advise(SPEC)
+    assert announced.doubt == ""
+    assert not {first, second, third} & announced.likely.keys()
+    stage.open()  # an apply is another process
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert {name: its.role for name, its in view.servers.items()} == announced.likely
+
+
+def test_a_cluster_that_is_to_be_made_again_is_announced_the_same_servers() -> None:
+    stage = Stage(12)
+    announced = stage.site.advise(SPEC)
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    stage.open()
+    assert stage.site.advise(SPEC) == announced
+    stage.site.destroy_pool(view, stage.attempt())
+    assert stage.site.create_pool(SPEC, stage.attempt()).servers.keys() == announced.likely.keys()
+
+
+def test_creates_that_are_planned_or_made_at_once_never_want_the_same_server() -> None:
+    stage = Stage(12)
+    specs = [named(number) for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        announced = list(pool.map(stage.site.advise, specs))
+        names = [name for each in announced for name in each.likely]
+        assert len(names) == len(set(names)) == 12
+        stage.open()
+        views = list(pool.map(lambda spec: stage.site.create_pool(spec, stage.attempt()), specs))
+    assert sum(len(view.servers) for view in views) == len(stage.claimed()) == 12
+    assert [event for event in stage.events if event.outcome is Result.FAILED] == []
+
+
+def test_what_a_planned_growth_takes_is_left_to_it() -> None:
+    stage, view = made(12)
+    joins = stage.plan(view, BIGGER, SPEC).joining
+    small = replace(named(1), cores=8, memory_gib=16)
+    assert not joins & stage.site.advise(small).likely.keys()
+    made_beside = stage.site.create_pool(small, stage.attempt())
+    assert not joins & made_beside.servers.keys()
+
+
+def test_where_there_is_no_other_server_it_announces_what_others_want_too() -> None:
+    stage = Stage(5)
+    first, second = stage.site.advise(SPEC), stage.site.advise(named(1))
+    assert set(second.likely) < set(first.likely)
+
+
+def test_what_does_not_fit_today_is_announced_with_the_reason() -> None:
+    """It may be made after others are destroyed, in the same apply."""
+    stage = Stage(5)
+    stage.machine("r1u03").claim = FOREIGN
+    advice = stage.site.advise(SPEC)
+    assert advice.likely.keys() == set(stage.world.machines)
+    assert "r1u03: claimed by cluster other (uid ffffffff" in advice.doubt
+
+
+def test_servers_that_nobody_reaches_are_announced_as_declared_with_a_word() -> None:
+    stage = Stage(12)
+    free = stage.site.advise(SPEC).likely
+    stage.open()
+    with stage.faults(Fault(Probe, Unreachable("no route"))) as (probes,):
+        advice = stage.site.advise(SPEC)
+    assert advice.likely == free
+    assert advice.doubt == "None of them could be looked at: no route."
+    assert len(probes) == len(free), "once nobody answers, nobody else is asked"
+
+
+def test_a_plan_waits_for_silent_servers_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "LOOK_SECONDS", 0.2)
+    stage, answers = Stage(12), threading.Event()
+    silent = next(iter(stage.site.advise(SPEC).likely))
+    stage.open()
+    with stage.faults(Fault(Probe, lambda _: answers.wait(20), servers=silent)):
+        advice = stage.site.advise(SPEC)
+        answers.set()
+    assert silent not in advice.likely
+    assert advice.doubt == "Not all servers were looked at within 0 s."
+
+
+def test_a_create_that_loses_many_races_goes_on_while_there_are_servers() -> None:
+    """More of them than it tries anything else."""
+    stage = Stage(18)
+    lost: set[str] = set()
+
+    def somebody_is_faster(action: act.TakeClaim) -> None:
+        if len(lost) < 9 and action.server not in lost and not stage.machine(action.server).claim:
+            lost.add(action.server)
+            stage.machine(action.server).claim = replace(FOREIGN, server=action.server)
+
+    one_worker = replace(named(1), cores=8, memory_gib=16)
+    with stage.faults(Fault(act.TakeClaim, somebody_is_faster)):
+        view = stage.site.create_pool(one_worker, stage.attempt())
+    assert len(lost) == 9
+    assert not lost & view.servers.keys()
+
+
+def test_a_failed_create_leaves_its_servers_to_others() -> None:
+    stage = Stage(5)
+    with stage.faults(Fault(act.TakeClaim, Refused("no"))), pytest.raises(Refused):
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert stage.site.create_pool(replace(SPEC, name="other"), stage.attempt()).servers
