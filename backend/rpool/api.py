@@ -6,13 +6,13 @@ servers, so the modules that do that are imported only when they are called.
 
 from __future__ import annotations
 
+import pathlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from rpool.attempt import Attempt, Found, NoApi, NodeFound, NoSuchPool, PoolInco
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
-from rpool.errors import Interrupted, RpoolError, TimedOut, Unreachable
+from rpool.errors import Interrupted, Path, RpoolError, TimedOut, Unreachable
 from rpool.flow.in_use import InUse
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Roles, ServerName
@@ -82,9 +82,11 @@ class Site:
         self._busy: dict[PoolUid, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def check_pool(self, spec: PoolSpec) -> None:
-        """Raise SpecError with everything about a request that contradicts itself or the fleet."""
-        rules.check(spec, self.config.fleet)
+    def check_pool(self, spec: PoolSpec, unknown: Collection[Path] = ()) -> None:
+        """Raise SpecError with everything about a request that contradicts itself or the fleet, as
+        far as it is known.
+        """
+        rules.check(spec, self.config.fleet, unknown)
 
     def advise(self, spec: PoolSpec) -> Advice:
         """The servers that a create would try first. They are looked at, for some seconds at most,
@@ -294,7 +296,7 @@ def _connect(config: SiteConfig) -> World:
         from rpool.simulate.store import FILE_NAME, Store
         from rpool.simulate.stored import StoredWorld
 
-        return StoredWorld(config.fleet, Store(Path.cwd() / FILE_NAME))
+        return StoredWorld(config.fleet, Store(pathlib.Path.cwd() / FILE_NAME))
     from rpool.reach.world import RealWorld
 
     return RealWorld(config)

@@ -9,7 +9,7 @@ No error ever carries a secret: scripts travel by standard input and are not par
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -49,15 +49,30 @@ class RpoolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a configuration; `path` is empty when it belongs to the whole."""
+    """One mistake in a configuration; `path` is empty when it belongs to the whole. `also`: other
+    places that it is about.
+    """
 
     path: Path
     summary: str
     detail: str = ""
+    also: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "summary", printable(self.summary))
         object.__setattr__(self, "detail", printable(self.detail))
+
+
+def known(problems: Iterable[Problem], unknown: Collection[Path]) -> list[Problem]:
+    """The problems that are about nothing unknown: the others may turn out to be none."""
+    return [
+        its for its in problems if not any(touches(at, unknown) for at in (its.path, *its.also))
+    ]
+
+
+def touches(path: Path, unknown: Collection[Path]) -> bool:
+    """Whether the value at `path` lies in an unknown one, or has one inside."""
+    return any(path[: len(hidden)] == hidden[: len(path)] for hidden in unknown)
 
 
 class SpecError(RpoolError):

@@ -29,9 +29,11 @@ class Calls:
         reply = plugin.call("GetProviderSchema")
         self.site_schema = reply.provider
         self.schema = reply.resource_schemas["rpool_cluster"]
-        self.configured = plugin.call(
-            "ConfigureProvider", config=packed(self.site_schema, site_values or site())
-        )
+        self._site = packed(self.site_schema, site_values or site())
+        self.configured = self._configure()
+
+    def _configure(self) -> Any:
+        return self.plugin.call("ConfigureProvider", config=self._site)
 
     def validate(self, config: dict[str, Any]) -> Any:
         packed_config = packed(self.schema, config)
@@ -40,7 +42,17 @@ class Calls:
         )
 
     def plan(self, config: dict[str, Any] | None, prior: Any = None, private: bytes = b"") -> Any:
-        """`prior` is a DynamicValue from an earlier answer."""
+        """`prior` is a DynamicValue from an earlier answer. A new cluster is planned by a command
+        of its own: two of one name in one command are a mistake.
+        """
+        if prior is None:
+            self._configure()
+        return self.plan_beside(config, prior, private)
+
+    def plan_beside(
+        self, config: dict[str, Any] | None, prior: Any = None, private: bytes = b""
+    ) -> Any:
+        """Another plan of the same command."""
         wanted = packed(self.schema, config)
         return self.plugin.call(
             "PlanResourceChange",

@@ -61,6 +61,101 @@ def test_known_mistakes_are_told_beside_unknown_values(shared: Calls) -> None:
     assert [found for found, _ in problems(reply)] == [("name",)]
 
 
+def at(vip: Any = None, **more: Any) -> dict[str, Any]:
+    return {"control_plane": {"servers": 3, "endpoint": {"vip": vip, **more}}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (at("10.0.0.200", address="api.example:6443"), "exactly one of vip and address"),
+        (at(), "exactly one of vip and address"),
+        ({"tolerate": {"servers": 1, "zones": 1}}, "tolerate takes either servers or zones"),
+        ({"metallb": {"pools": {"a": ["10.0.0.199-10.0.0.201"]}}}, "vip 10.0.0.200 lies inside"),
+        ({"networking": {"service_cidr": "10.244.0.0/20"}}, "overlaps pod_cidr 10.244.0.0/16"),
+        ({"networking": {"pod_cidr": "10.0.0.0/16"}}, "vip 10.0.0.200 lies inside pod_cidr"),
+        (
+            {"metallb": {"pools": {"a": ["10.0.0.9-10.0.0.12"], "b": ["10.0.0.12/32"]}}},
+            "overlaps 10.0.0.12/32 of pool b",
+        ),
+    ],
+)
+def test_rules_need_only_what_they_are_about_and_no_servers(
+    shared: Calls, wrong: dict[str, Any], said: str
+) -> None:
+    (found,) = errors(shared.validate(cluster(cores=UNKNOWN, name=UNKNOWN) | wrong))
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        at(UNKNOWN),
+        at(UNKNOWN, address="api.example:6443"),
+        at(address=UNKNOWN),
+        {"control_plane": {"servers": 3, "endpoint": UNKNOWN}},
+        {"control_plane": UNKNOWN},
+        {"control_plane": {"servers": UNKNOWN, "endpoint": {"vip": "10.0.0.200"}}},
+        {"tolerate": {"servers": 1, "zones": UNKNOWN}},
+        {"metallb": {"pools": {"a": ["10.0.0.200/32", UNKNOWN]}}},
+        {"metallb": {"pools": UNKNOWN}},
+        {"networking": {"pod_cidr": UNKNOWN, "service_cidr": "10.244.0.0/16"}},
+        {"networking": {"pod_cidr": "10.96.0.0/16", "service_cidr": UNKNOWN}},
+        {"kubernetes_version": UNKNOWN, "memory": UNKNOWN},
+    ],
+)
+def test_what_may_turn_out_to_be_right_is_no_error(shared: Calls, unsure: dict[str, Any]) -> None:
+    assert errors(shared.validate(cluster() | unsure)) == []
+    assert errors(shared.plan(cluster() | unsure)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"selector": {"zones": ["attic"]}}, "no server of the fleet is in zone attic"),
+        (at("10.0.0.4"), "vip 10.0.0.4 takes an address that a server has"),
+    ],
+)
+def test_rules_about_the_fleet_need_only_what_they_are_about(
+    shared: Calls, wrong: dict[str, Any], said: str
+) -> None:
+    (found,) = errors(shared.plan(cluster(cores=UNKNOWN) | wrong))
+    assert said in found
+
+
+RANGE = {"metallb": {"pools": {"default": ["10.0.0.210-10.0.0.220"]}}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({}, {}, "vip 10.0.0.200 is also the virtual IP of cluster batch"),
+        (RANGE, at("10.0.0.215"), "vip 10.0.0.215 lies inside MetalLB range 10.0.0.210-10.0.0.220"),
+        (at("10.0.0.215"), at("10.0.0.216") | RANGE, "takes the vip 10.0.0.215 of cluster batch"),
+        (RANGE, at("10.0.0.9") | RANGE, "overlaps MetalLB range 10.0.0.210-10.0.0.220 of cluster"),
+        ({}, {"cores": UNKNOWN}, "vip 10.0.0.200 is also the virtual IP of cluster batch"),
+    ],
+)
+def test_two_clusters_of_one_command_have_no_address_in_common(
+    calls: Calls, one: dict[str, Any], other: dict[str, Any], said: str
+) -> None:
+    assert errors(calls.plan(cluster() | one)) == []
+    (found,) = errors(calls.plan_beside(cluster(name="other") | other))
+    assert said in found
+    assert errors(calls.plan_beside(cluster(name="third") | at(UNKNOWN))) == []
+    assert errors(calls.plan_beside(cluster(name="fourth") | at("10.0.0.9"))) == []
+
+
+def test_two_clusters_of_one_command_have_two_names(calls: Calls) -> None:
+    created = calls.create(cluster()).new_state
+    assert errors(calls.plan(cluster(name="other") | at("10.0.0.9"))) == []
+    again = calls.plan_beside(cluster(name="other") | at("10.0.0.10"))
+    assert errors(again) == ["two clusters of this configuration are called other"]
+    assert errors(calls.plan_beside(cluster(), created)) == []
+    forced = calls.plan_beside(cluster())
+    assert errors(forced) == [], "-replace plans it as it is, and then as a new one"
+
+
 def test_a_bad_timeout_is_told_with_its_path(shared: Calls) -> None:
     reply = shared.validate(cluster(timeouts={"create": "soon", "delete": UNKNOWN}))
     ((place, summary),) = problems(reply)

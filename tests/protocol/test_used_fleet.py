@@ -20,7 +20,7 @@ CORES, MEMORY = 8, 32
 """Of each server of `site()`."""
 
 
-def times(soak: int) -> Any:
+def times(soak: int) -> pytest.MarkDecorator:
     """Once in every test run, and so many times more in a soak."""
     more = [pytest.param(run, marks=pytest.mark.soak) for run in range(1, soak)]
     return pytest.mark.parametrize("run", [0, *more])
@@ -132,9 +132,9 @@ def test_clusters_are_made_while_others_grow(workspace: Workspace, run: int) -> 
 def test_a_create_takes_the_servers_that_its_plan_announced(workspace: Workspace, run: int) -> None:
     """Beside a cluster of the same state. The plan says it once more while it is applied."""
     applied(workspace, site_values=site(20), c1=one(1, 3))
-    both = {"c1": one(1, 3), "c2": one(2, 5, control_planes=3)}
-    workspace.write(site_values=site(20), **both)
+    new = one(2, 5, control_planes=3)
+    workspace.write(site_values=site(20), c1=one(1, 3), c2=new)
     planned = workspace.plan()
-    taken = applied(workspace, site_values=site(20), **both)
+    taken = applied(workspace, site_values=site(20), c1=one(1, 3), c2=new)
     assert members(workspace)["c2"] == announced(planned.output, "c2")
     assert members(workspace)["c2"] == announced(taken.output, "c2")

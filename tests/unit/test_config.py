@@ -187,3 +187,11 @@ def test_what_does_not_fit_is_counted() -> None:
     assert "Missing: 32 cores" in detail
     assert "r1u00: claimed by cluster other" in detail
     assert "Widen the selector" in detail
+
+
+def test_taints_of_a_node_are_compared_before_its_cluster_is_known() -> None:
+    taint = {"key": "gpu", "effect": "NoSchedule"}
+    config = {"server": "gpu1", "taint": [taint, taint | {"value": "yes"}]}
+    with pytest.raises(SpecError, match="two taints have the key gpu"):
+        parse_node(config, [("cluster",)])
+    assert parse_node(config | {"taint": [taint]}, [("cluster",)]) is None

@@ -470,7 +470,7 @@ def test_a_node_stays_while_its_pool_may_have_moved() -> None:
         stage.mark(name, lost=True)
     (silent, *_) = stage.world.machines.keys() - view.servers.keys() - {SERVER}
     stage.machine(silent).powered = False
-    stage.site._see(view)
+    stage.site._in_use.see(view)
     with pytest.raises(Unreachable, match="stays in cluster batch") as caught:
         stage.site.unpin_node(view.uid, SERVER, stage.attempt())
     assert silent in caught.value.detail

@@ -74,18 +74,20 @@ def test_a_slow_server_is_waited_for_while_others_still_answer(
     assert offer.verified == FLEET.servers.keys()
 
 
-def test_clusters_whose_claims_were_seen_share_the_spares() -> None:
-    """Also one that this process has not read yet: cluster ffffffff has a claim on r1u00."""
+def test_clusters_that_were_read_or_whose_claims_were_seen_share_the_spares() -> None:
+    """The first to be read knows of the other by its claim on r1u00."""
     stage = Stage(7)
     stage.world.machines["r1u00"].claim = FOREIGN
     stage.world.machines["r2u01"].claim = replace(FOREIGN, uid="aaaaaaaa")
     offers = Offers(stage.world.fleet, stage.faulty)
-    mine, its = offers.make("aaaaaaaa", ("r2u01",)), offers.make(FOREIGN.uid, ("r1u00",))
+    with stage.faults(Fault(Probe, lambda _: None)) as (probes,):
+        mine, its = offers.make("aaaaaaaa", ("r2u01",)), offers.make(FOREIGN.uid, ("r1u00",))
     assert mine.given and its.given
     assert not mine.given & its.given
     spares = stage.world.fleet.servers.keys() - {"r1u00", "r2u01"}
     assert mine.given | its.given == mine.verified == its.verified == spares
-    assert (list(mine.taken), list(its.taken)) == (["r1u00"], ["r2u01"]), "its own is not taken"
+    assert (list(mine.taken), list(its.taken)) == (["r1u00"], []), "its own is not taken"
+    assert asked(probes) == Counter({*spares, "r1u00"}), "no member of a cluster that is read"
 
 
 def test_what_was_found_taken_stays_taken_until_it_is_seen_to_be_free() -> None:

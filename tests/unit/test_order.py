@@ -233,7 +233,7 @@ def test_an_operation_looks_again_once_it_holds_the_lock_on_all_control_planes()
     stage.mark(NODE, reserved=True)
     view = stage.site.create_pool(ONE, stage.attempt())
     after = stage.become(view, SPEC, ONE)
-    stage.site._see(view)  # this process knows one control plane of the three
+    stage.site._in_use.see(view)  # this process knows one control plane of the three
     on = next(name for name in after.control_planes if name not in view.servers)
     cluster = stage.cluster(after)
 

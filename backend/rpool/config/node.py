@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from rpool.config import values
 from rpool.config.models import Model
 from rpool.config.parse import checked
-from rpool.errors import Path, Problem, SpecError
+from rpool.errors import Path, Problem, SpecError, touches
 from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
 
@@ -54,7 +54,8 @@ class _Node(Model):
 
 def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:
     """The request in an `rpool_node`, or None while too much is unknown. Raises SpecError."""
-    model = checked(_Node, config, unknown)
+    stands_in = {"cluster": "00000000"} if touches(("cluster",), unknown) else {}
+    model = checked(_Node, {**config, **stands_in}, unknown)
     if model is None:
         return None
     seen: set[tuple[str, str]] = set()
@@ -63,4 +64,4 @@ def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Nod
             summary = f"two taints have the key {taint.key} and the effect {taint.effect}"
             raise SpecError([Problem(("taint",), summary, "A node has one of these at most.")])
         seen.add((taint.key, taint.effect))
-    return model.build()
+    return None if stands_in else model.build()

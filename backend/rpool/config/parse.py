@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rpool.config.models import SERVER_SETTINGS, PoolModel, SiteModel
-from rpool.errors import Path, Problem, SpecError
+from rpool.errors import Path, Problem, SpecError, known, touches
 from rpool.model import pool, site
 from rpool.model.secret import may_be_key
 
@@ -87,11 +87,42 @@ def parse_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> poo
 
     Raises SpecError. Contradictions between attributes are `rpool.decide.rules`' to find.
     """
-    model = checked(PoolModel, config, unknown)
+    draft = parse_draft(config, unknown)
+    return None if any(touches(path, unknown) for path, _ in _STAND_INS) else draft
+
+
+def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
+    """The request with stand-ins for what it needs and nobody knows yet, so that rules about the
+    rest can be kept. None if not even that can be made. Raises as `parse_pool`.
+    """
+    model = checked(PoolModel, _with_stand_ins(config, unknown), unknown)
     if model is None:
         return None
-    _raise_if(list(_one_of_two(model)))
+    _raise_if(known(_one_of_two(model), unknown))
     return model.build()
+
+
+_STAND_INS: tuple[tuple[Path, Any], ...] = (
+    (("name",), "unknown"),
+    (("kubernetes_version",), "1.0.0"),
+    (("cores",), 1),
+    (("memory",), 1),
+    (("control_plane", "servers"), 1),
+    (("control_plane", "endpoint", "vip"), "192.0.2.1"),
+)
+
+
+def _with_stand_ins(config: Mapping[str, Any], unknown: Collection[Path]) -> dict[str, Any]:
+    drafted: dict[Any, Any] = dict(config)
+    for (*way, last), value in _STAND_INS:
+        if not touches((*way, last), unknown):
+            continue
+        parent = drafted
+        for step in way:
+            parent[step] = dict(parent.get(step) or {})
+            parent = parent[step]
+        parent[last] = value if parent.get(last) is None else parent[last]
+    return drafted
 
 
 def _one_of_two(model: PoolModel) -> Iterator[Problem]:
@@ -137,7 +168,7 @@ def checked(model: type[M], config: Mapping[str, Any], unknown: Collection[Path]
         problems = [
             _problem(details)
             for details in error.errors(include_url=False, include_input=False)
-            if not _touches_unknown(_path(details), unknown)
+            if not touches(_path(details), unknown)
         ]
         _raise_if(problems)
         return None
@@ -155,11 +186,6 @@ def _without_null(value: Any) -> Any:
 def _path(details: ErrorDetails) -> Path:
     """pydantic marks a bad map key by an extra "[key]": the path is then the map's entry."""
     return tuple(part for part in details["loc"] if part != "[key]")
-
-
-def _touches_unknown(path: Path, unknown: Collection[Path]) -> bool:
-    """Whether the value at `path` lies in an unknown one, or has one inside."""
-    return any(path[: len(hidden)] == hidden[: len(path)] for hidden in unknown)
 
 
 def _problem(details: ErrorDetails) -> Problem:

@@ -92,7 +92,7 @@ def cidr(value: str) -> str:
 
 
 def address_span(value: str) -> str:
-    from rpool.decide.rules import address_range  # loads how servers are chosen, too
+    from rpool.model.ranges import address_range  # loads how servers are chosen, too
 
     try:
         address_range(value)

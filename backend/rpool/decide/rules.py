@@ -7,9 +7,8 @@ back at once, each with the path of the attribute it is about.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, combinations, product
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
 from rpool.decide.placement import (
     CONTROL_PLANE_CORES,
@@ -20,72 +19,10 @@ from rpool.decide.placement import (
     place,
     selects,
 )
-from rpool.errors import DoesNotFit, Path, Problem, SpecError
+from rpool.errors import DoesNotFit, Path, Problem, SpecError, known
 from rpool.model.pool import PoolSpec
+from rpool.model.ranges import address_range, overlaps, ranges
 from rpool.model.server import Fleet, Roles, Server, ServerName
-
-
-def address_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]:
-    """First and last address of `a-b` or of a CIDR. Raises ValueError with what is wrong."""
-    if "-" in text:
-        first, last = (ipaddress.IPv4Address(part.strip()) for part in text.split("-", 1))
-        if last < first:
-            raise ValueError(f"{text} ends before it begins")
-        return first, last
-    network = ipaddress.IPv4Network(text)
-    return network.network_address, network.broadcast_address
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Addresses that a request takes: a CIDR, a range of MetalLB's, or the virtual IP."""
-
-    path: Path
-    what: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.text}"
-
-    def overlaps(self, other: _Range) -> bool:
-        """Whether any address is in both ranges."""
-        (first, last), (others_first, others_last) = map(address_range, (self.text, other.text))
-        return first <= others_last and others_first <= last
-
-
-def _ranges(spec: PoolSpec) -> tuple[list[_Range], list[_Range], list[_Range]]:
-    """The CIDRs of pods and of services; MetalLB's ranges; the virtual IP, if there is one."""
-    vip = spec.control_plane.endpoint.vip
-    return (
-        [_Range(("networking", name), name, cidr) for name, cidr in spec.networking.cidrs.items()],
-        [
-            _Range(("metallb", "pools", name, index), "MetalLB range", text)
-            for name, ranges in spec.metallb_pools.items()
-            for index, text in enumerate(ranges)
-        ],
-        [_Range(("control_plane", "endpoint", "vip"), "vip", vip)] if vip is not None else [],
-    )
-
-
-def _overlap_problems(spec: PoolSpec) -> Iterator[Problem]:
-    cidrs, metallb, vips = _ranges(spec)
-    pods, services = cidrs
-    advice = "Pods and services need address ranges of their own. Change one of the two."
-    pairs = [(services, pods, f"overlaps {pods}", advice)]
-    advice = "MetalLB hands out addresses of the servers' own network."
-    pairs += [(its, cidr, f"overlaps {cidr}", advice) for its in metallb for cidr in cidrs]
-    advice = "An address belongs to one range only."
-    for one, other in combinations(metallb, 2):
-        pairs.append((one, other, f"overlaps {other.text} of pool {other.path[2]}", advice))
-    advice = "MetalLB would give the API's address to a service. Take it out of the range."
-    for vip, its in product(vips, metallb):
-        said = f"lies inside range {its.text} of MetalLB pool {its.path[2]}"
-        pairs.append((vip, its, said, advice))
-    advice = "The virtual IP is an address of the servers' own network."
-    pairs += [(vip, cidr, f"lies inside {cidr}", advice) for vip in vips for cidr in cidrs]
-    for one, other, said, advice in pairs:
-        if one.overlaps(other):
-            yield Problem(one.path, f"{one} {said}", advice)
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
@@ -108,7 +45,7 @@ def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
     """Ranges of the request that hold addresses of servers; one problem a range, not a server."""
     addresses = list(_addresses(fleet))
-    for its in chain(*_ranges(spec)):
+    for its in chain(*ranges(spec)):
         first, last = address_range(its.text)
         inside = [f"{address} of {name}" for name, address in addresses if first <= address <= last]
         if inside:
@@ -199,10 +136,10 @@ def _missing(shortfall: Shortfall) -> str:
     return f"Missing: {', '.join(parts)} (once the control planes have theirs)."
 
 
-def check(spec: PoolSpec, fleet: Fleet) -> None:
+def check(spec: PoolSpec, fleet: Fleet, unknown: Collection[Path] = ()) -> None:
     """Raise SpecError with every contradiction within a request whose single values are
-    well-formed, and between it and the fleet, if there is any.
+    well-formed, and between it and the fleet, if there is any. Rules about what is unknown wait.
     """
     of_fleet = [*_selector_problems(spec, fleet), *_address_problems(spec, fleet)]
-    if problems := [*_overlap_problems(spec), *of_fleet]:
+    if problems := known([*overlaps(spec), *of_fleet], unknown):
         raise SpecError(problems)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 
 from rpool.decide.deal import dealt, some_of_each
@@ -57,6 +58,7 @@ class Offers:
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._looked = False
+        self._members: dict[PoolUid, Collection[ServerName]] = {}  # of clusters that were read
         self._asked: dict[ServerName, Future[Answer]] = {}
 
     def make(
@@ -71,7 +73,9 @@ class Offers:
         What was known to be taken stays so until it is seen to be free. `in_use`: servers that are
         known to be taken now, and by whom.
         """
-        self._look_around()
+        with self._lock:
+            self._members[uid] = members
+        self._look_around(in_use)
         taken = {n: why for n, why in known_taken.items() if n in self._fleet.servers}
         beyond = sorted(taken.keys() - self._asked.keys())
         self._look(random.sample(beyond, min(AGAIN, len(beyond))))
@@ -80,17 +84,21 @@ class Offers:
         taken |= {n: its.why_not for n, its in found.items() if its.why_not is not None}
         taken = {n: why for n, why in taken.items() if n not in members} | dict(in_use)
         spares = [n for n, its in found.items() if its.why_not is None and n not in in_use]
-        uids = {its.claimed_by for its in found.values() if its.claimed_by} | {uid}
+        with self._lock:
+            uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._members}
         servers = [self._fleet.servers[name] for name in spares]
         return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
 
-    def _look_around(self) -> None:
-        """Ask those servers that one process asks in any case, some of each sort."""
+    def _look_around(self, in_use: Collection[ServerName]) -> None:
+        """Ask some servers of each sort, once; but no member of a cluster that is read."""
         with self._looking:
             if self._looked:
                 return
             begun = time.monotonic()
-            names = [server.name for server in some_of_each(_pickable(self._fleet))][:MOST]
+            with self._lock:
+                known = {*in_use, *chain.from_iterable(self._members.values())}
+            open_ = [server for server in _pickable(self._fleet) if server.name not in known]
+            names = [server.name for server in some_of_each(open_)][:MOST]
             for start in range(0, len(names), AT_ONCE):
                 if time.monotonic() - begun < LONGEST_SECONDS:
                     self._look(names[start : start + AT_ONCE])

@@ -20,6 +20,7 @@ from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_state, durations, planning, simulated
 from rpool_provider.resources.attempts import attempt, timeouts
 from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.resources.cluster_twice import Clusters
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
 from rpool_provider.schema import Schema
 from rpool_provider.wire.unknown import UNKNOWN
@@ -33,10 +34,13 @@ class Cluster:
     name = "rpool_cluster"
     schema: Schema = CLUSTER
 
+    def __init__(self) -> None:
+        self._clusters = Clusters()
+
     def validate(self, config: Values) -> list[Diagnostic]:
         problems = durations.problems(timeouts(config), ("timeouts",))
         try:
-            cluster_state.spec(config)
+            cluster_state.draft(config)
         except SpecError as error:
             problems += error.problems
         return diagnostic.of_error(SpecError(problems)) if problems else []
@@ -54,6 +58,7 @@ class Cluster:
             return Plan(None)
         values = planning.planned(CLUSTER.root, config, prior.values)
         if prior.values is None:
+            self._check(values, site, is_new=True)
             known = values | {"endpoint": cluster_state.endpoint(values)}
             return Plan(known, _replaces(values), diagnostics=_likely(values, site))
         if not prior.values["kubernetes_version"]:  # see cluster_state.remains
@@ -63,7 +68,17 @@ class Cluster:
             _refuse_if_protected(prior.values)
             _refuse_if_protected(values | {"name": prior.values["name"]})
             return Plan(values, prior.private, replaces)
+        self._check(values, site, is_new=False)
         return cluster_plan.change(prior, values, changed, site)
+
+    def _check(self, values: Values, site: Site | None, *, is_new: bool) -> None:
+        """Raises SpecError with what is wrong with the known part of a request, on this site and
+        beside other clusters.
+        """
+        draft, unknown = cluster_state.draft(values)
+        if site is not None and draft is not None:
+            site.check_pool(draft, unknown)
+            self._clusters.plan(site, draft, unknown, is_new=is_new)
 
     def read(self, held: Held, site: Site) -> Reply:
         from rpool_provider.resources import cluster_private

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from rpool.errors import Path, SpecError, known
 from rpool.model.duration import text
 from rpool.model.pool import DrainPolicy, Endpoint
 from rpool.model.record import Member
@@ -39,6 +41,20 @@ def spec(values: dict[str, Any]) -> PoolSpec | None:
     from rpool.config import parse_pool
 
     return parse_pool(*split({name: values[name] for name in _REQUEST}))
+
+
+def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
+    """The request as far as it is known, with stand-ins for the rest, and the paths of that. Raises
+    SpecError with all that is wrong with it by itself.
+    """
+    from rpool.config import parse_draft
+    from rpool.model.ranges import overlaps
+
+    config, unknown = split({name: values[name] for name in _REQUEST})
+    drafted = parse_draft(config, unknown)
+    if drafted is not None and (problems := known(overlaps(drafted), unknown)):
+        raise SpecError(problems)
+    return drafted, unknown
 
 
 def configuration(spec: PoolSpec) -> dict[str, Any]:

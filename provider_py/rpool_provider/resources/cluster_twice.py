@@ -1,0 +1,66 @@
+"""Two clusters of one configuration that cannot be beside each other, told in the plan.
+
+As with nodes (see `node_twice`): Terraform does not say which resource it asks a plan for, but the
+plans of one command are made by one process, and each new cluster is planned once in it. One that
+stays may be planned as a new one, too, where the user forces its replacement.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from rpool.errors import Path, Problem, SpecError, touches
+
+if TYPE_CHECKING:
+    from rpool.api import Site
+    from rpool.model.pool import PoolSpec
+
+_NAME: Path = ("name",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A request as far as it is known."""
+
+    spec: PoolSpec
+    unknown: Collection[Path]
+    is_new: bool
+
+
+class Clusters:
+    """The clusters that this process has planned, for each site as it was configured."""
+
+    def __init__(self) -> None:
+        self._planned: WeakKeyDictionary[Site, dict[str, _Planned]] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def plan(self, site: Site, spec: PoolSpec, unknown: Collection[Path], *, is_new: bool) -> None:
+        """Raise SpecError if another cluster has the name, the virtual IP, or some addresses of
+        MetalLB's.
+        """
+        from rpool.model.ranges import shared
+
+        if touches(_NAME, unknown):
+            return
+        with self._lock:
+            planned = self._planned.setdefault(site, {})
+            its = planned.get(spec.name)
+            problems = [_problem(spec.name)] if is_new and its is not None and its.is_new else []
+            for name, other in planned.items():
+                if name != spec.name:
+                    problems += shared(spec, other.spec, unknown, other.unknown)
+            if problems:
+                raise SpecError(problems)
+            planned[spec.name] = _Planned(spec, unknown, is_new)
+
+
+def _problem(name: str) -> Problem:
+    return Problem(
+        _NAME,
+        f"two clusters of this configuration are called {name}",
+        "The name of a cluster is its own on a site. With count or for_each: put the key into it.",
+    )
