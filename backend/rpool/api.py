@@ -12,11 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rpool.attempt import Attempt, Found, NoApi, NodeFound, NoSuchPool, PoolIncomplete, not_in_fleet
+from rpool.attempt import (
+    Advice,
+    Attempt,
+    Found,
+    NoApi,
+    NodeFound,
+    NoSuchPool,
+    PoolIncomplete,
+    not_in_fleet,
+)
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
@@ -47,16 +56,6 @@ __all__ = [
     "parse_pool",
     "parse_site",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What a plan may say beforehand: the likely picks, role by server name, and why some of them
-    may not be free ("" when they were seen to be).
-    """
-
-    likely: Roles
-    doubt: str = ""
 
 
 class Site:
@@ -277,8 +276,7 @@ class Site:
             if attempt.stop.is_set():
                 raise Interrupted("stopped on request", "It was waiting for its turn.")
             if time.monotonic() >= deadline:
-                summary = "the time for this operation is up"
-                raise TimedOut(summary, "Another one on the same cluster took it all.")
+                raise TimedOut("the time for this operation is up", "Another one took it all.")
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from rpool.decide.target import Offer
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.model.event import Event
 from rpool.model.pool import NodeSpec, PoolSpec
-from rpool.model.server import ServerName
+from rpool.model.server import Roles, ServerName
 from rpool.model.view import PoolView
 
 Log = Callable[[Event], None]
@@ -40,6 +40,16 @@ class PoolIncomplete(RpoolError):
         self.cause = cause
         self.view = view
         self.usable = usable
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a plan may say beforehand: the likely picks, role by server name, and why some of them
+    may not be free ("" when they were seen to be).
+    """
+
+    likely: Roles
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

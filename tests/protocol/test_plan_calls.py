@@ -131,7 +131,7 @@ RANGE = {"metallb": {"pools": {"default": ["10.0.0.210-10.0.0.220"]}}}
     [
         ({}, {}, "vip 10.0.0.200 is also the virtual IP of cluster batch"),
         (RANGE, at("10.0.0.215"), "vip 10.0.0.215 lies inside MetalLB range 10.0.0.210-10.0.0.220"),
-        (at("10.0.0.215"), at("10.0.0.216") | RANGE, "takes the vip 10.0.0.215 of cluster batch"),
+        (at("10.0.0.215"), at("10.0.0.9") | RANGE, "takes the vip 10.0.0.215 of cluster batch"),
         (RANGE, at("10.0.0.9") | RANGE, "overlaps MetalLB range 10.0.0.210-10.0.0.220 of cluster"),
         ({}, {"cores": UNKNOWN}, "vip 10.0.0.200 is also the virtual IP of cluster batch"),
     ],

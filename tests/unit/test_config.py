@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from worlds.declared import HOST_KEYS, POOL, SITE, changed
 
-from rpool.config import parse_pool, parse_site
+from rpool.config import parse_node, parse_pool, parse_site
 from rpool.decide.rules import check, placed
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
 from rpool.model.pool import PoolSpec
