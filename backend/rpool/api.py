@@ -88,19 +88,18 @@ class Site:
         rules.check(spec, self.config.fleet, unknown)
 
     def advise(self, spec: PoolSpec) -> Advice:
-        """The servers that a create would try first. They are looked at, for some seconds at most,
-        and others of this process leave them to it. Raises SpecError, DoesNotFit.
+        """The servers that a create of a checked request would try first. They are looked at, for
+        some seconds at most, and others of this process leave them to it. Raises DoesNotFit.
         """
         from rpool.flow.choose import foresee
 
-        self.check_pool(spec)
         return Advice(*foresee(spec, self.config.fleet, self.world(), self._in_use))
 
     def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
-        """Who stays, joins and leaves when the pool becomes `wanted`; it decides on nothing else,
-        and creates of this process leave who joins to it. Raises SpecError, DoesNotFit.
+        """Who stays, joins and leaves when the pool becomes `wanted`, a checked request; creates of
+        this process leave who joins to it. What was seen of servers before is in `offer`. Raises
+        DoesNotFit.
         """
-        self.check_pool(wanted)
         planned = target(wanted, standing, self.config.fleet, offer)
         self._in_use.insist(wanted.name, planned.joining)
         return planned

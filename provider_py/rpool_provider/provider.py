@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from rpool_provider.resources.resource import Resource
 
 
+_SIMULATED = diagnostic.warning(
+    "SIMULATED: the servers of this provider are modelled",
+    "simulate is set, and so nothing real is touched. The state of the servers is in "
+    ".rpool-simulated.json.",
+)
+
+
 def open_site(config: SiteConfig) -> Site:
     from rpool.api import Site
 
@@ -99,10 +106,13 @@ class Provider:
             return diagnostic.of_error(error)
         return []
 
-    def configure(self, config: dict[str, Any]) -> None:
-        """Raises SpecError."""
+    def configure(self, config: dict[str, Any]) -> list[Diagnostic]:
+        """Raises SpecError. A site whose servers are modelled says so in every command, or else "No
+        changes" would be read as "the cluster is there".
+        """
         site_config = self._read(config)
         self._site = self._open_site(site_config) if site_config is not None else None
+        return [_SIMULATED] if site_config is not None and site_config.simulated else []
 
     def close(self) -> None:
         if self._site is not None:

@@ -159,7 +159,8 @@ class Servicer:
         self, request: pb.ConfigureProvider.Request, response: pb.ConfigureProvider.Response
     ) -> None:
         root = self._provider.schema.root
-        self._provider.configure(values.decode(root, request.config.msgpack))
+        said = self._provider.configure(values.decode(root, request.config.msgpack))
+        response.diagnostics.extend(diagnostics.encode(said, root))
 
     # Resources
 

@@ -45,6 +45,18 @@ def assert_says_simulated_once(planned: Ran) -> None:
     assert "nothing real is touched" in planned
 
 
+def test_many_clusters_and_nodes_say_it_once(workspace: Workspace) -> None:
+    three = {
+        name: cluster(name=name, control_plane={"servers": 1, "endpoint": {"vip": vip}})
+        for name, vip in (("a", "10.0.0.201"), ("b", "10.0.0.202"), ("c", "10.0.0.203"))
+    }
+    workspace.write(site_values={"simulate": {"servers": 24}}, **three)
+    assert_says_simulated_once(workspace.plan())
+    applied = workspace.apply()
+    assert applied.output.count("SIMULATED: ") == 2, "by the plan and by the apply"
+    assert_says_simulated_once(workspace.plan())
+
+
 def apply(workspace: Workspace, **written: Any) -> None:
     """Apply, and find that nothing is left to do; the plan that finds it says SIMULATED, too."""
     workspace.write(**written)
@@ -60,7 +72,7 @@ def test_a_cluster_is_made_grown_and_destroyed_without_a_server(workspace: Works
     planned = workspace.plan()
     assert planned.status == CHANGES, planned.output
     assert_says_simulated_once(planned)
-    assert "SIMULATED: Cluster batch will likely take" in planned
+    assert "Cluster batch will likely take" in planned
     assert not workspace.world_file.exists()
     apply(workspace, site_values=SITE, batch=cluster())
 
@@ -103,7 +115,6 @@ def test_a_node_of_a_simulated_site_is_no_real_one_either(workspace: Workspace) 
     planned = workspace.plan()
     assert planned.status == CHANGES, planned.output
     assert_says_simulated_once(planned)
-    assert "SIMULATED: server r1u04 is on modelled servers" in planned
 
 
 @pytest.mark.parametrize(

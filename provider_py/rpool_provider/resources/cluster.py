@@ -17,7 +17,7 @@ from rpool.errors import Problem, RpoolError, SpecError, StalePlan
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
-from rpool_provider.resources import cluster_state, durations, planning, simulated
+from rpool_provider.resources import cluster_state, durations, planning
 from rpool_provider.resources.attempts import attempt, timeouts
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.cluster_twice import Clusters
@@ -46,11 +46,6 @@ class Cluster:
         return diagnostic.of_error(SpecError(problems)) if problems else []
 
     def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
-        name = (config or prior.values or {}).get("name")
-        subject = f"cluster {name}" if isinstance(name, str) else "this cluster"
-        return simulated.told(self._plan(prior, config, site), subject, site)
-
-    def _plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
         from rpool_provider.resources import cluster_plan
 
         if config is None:
@@ -179,10 +174,8 @@ def _replaces(values: Values) -> bytes:
     """Private data of a create's plan. The destroying half of a replacement gets it, too, and so
     knows that a create of the same request follows. Nothing while that is not all known.
     """
-    from rpool_provider.resources import cluster_plan
-
-    spec = cluster_state.spec(values) if cluster_plan.request_is_known(values) else None
-    if spec is None:
+    spec, unknown = cluster_state.draft(values)
+    if spec is None or unknown:
         return b""
     return json.dumps({"format": 1, "creates": spec.name, "request": spec.digest}).encode()
 
@@ -216,8 +209,8 @@ def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
     """What a create would pick by what is known now. Raises SpecError when nothing would do."""
     from rpool_provider.resources import cluster_plan
 
-    spec = cluster_state.spec(values)
-    if spec is None or site is None or not cluster_plan.request_is_known(values):
+    spec, _ = cluster_state.draft(values)
+    if spec is None or site is None or cluster_plan.unknown_sizes(values):
         return []
     return [_advice(spec.name, site.advise(spec))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rpool.errors import Problem, RpoolError, SpecError
+from rpool.errors import Path, Problem, RpoolError, SpecError, touches
 from rpool.model.record import Member
 from rpool.model.server import Role
 from rpool.model.view import Condition
@@ -13,14 +13,13 @@ from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_private, cluster_state
 from rpool_provider.resources.cluster_private import Known
-from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.planning import Changed
 from rpool_provider.resources.resource import Held, Plan, Values
-from rpool_provider.wire.unknown import UNKNOWN, Unknown, is_wholly_known
+from rpool_provider.wire.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from rpool.api import Site, Standing, Target
-    from rpool.model.server import Fleet
+    from rpool.model.server import Fleet, ServerName
 
 _FIXED = frozenset({"kubernetes_version", "kubeadm"})
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
@@ -33,12 +32,13 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     _refuse(prior.values, values, changed)
     # A create that was cut off has no certificate yet.
     follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, "ca_certificate")
-    if site is None or not request_is_known(values):
-        return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private)
+    if site is None or (unsure := unknown_sizes(values)):
+        said = [_chosen_later(values, unsure)] if site is not None else []
+        return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private, diagnostics=said)
     fleet = site.config.fleet
     _refuse_lost_entries(prior.values, fleet)
-    spec = cluster_state.spec(values)
-    assert spec is not None  # noqa: S101 it is wholly known
+    spec, _ = cluster_state.draft(values)
+    assert spec is not None  # noqa: S101 what decides about servers is known
     known = cluster_private.decode(prior.private)
     standing = _standing(prior.values, known)
     target = site.plan_pool(spec, standing, known.offer)
@@ -50,12 +50,35 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         "allocated_memory": sum(its.memory_gib for its in workers),
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
-    will_be = dict.fromkeys(follows, UNKNOWN) | known_then
-    return Plan(values | will_be, prior.private, [], _explained(spec.name, target, standing, fleet))
+    will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
+    said = _explained(target, standing, fleet, prior.values, will_be)
+    return Plan(will_be, prior.private, [], said)
 
 
-def request_is_known(values: Values) -> bool:
-    return all(is_wholly_known(values[a.name]) for a in CLUSTER.root.attributes if a.configurable)
+_SIZES: tuple[Path, ...] = (
+    ("name",),
+    ("cores",),
+    ("memory",),
+    ("control_plane", "servers"),
+    ("selector",),
+    ("tolerate",),
+)
+"""What decides which servers a cluster takes."""
+
+
+def unknown_sizes(values: Values) -> list[str]:
+    """Of what decides which servers a cluster takes, that which is not known yet."""
+    _, unknown = cluster_state.split_request(values)
+    return [".".join(map(str, path)) for path in _SIZES if touches(path, unknown)]
+
+
+def _chosen_later(values: Values, unsure: Sequence[str]) -> Diagnostic:
+    name = values["name"] if isinstance(values["name"], str) else "of a name that is not known yet"
+    what = f"{' and '.join(unsure)} {'is' if len(unsure) == 1 else 'are'} not known yet"
+    return diagnostic.warning(
+        f"Cluster {name}: the apply chooses who joins and who leaves",
+        f"{what}. The plan may show all servers as removed; that is not what will happen.",
+    )
 
 
 def reaches_servers(prior: Values, planned: Values) -> bool:
@@ -79,25 +102,35 @@ def _standing(prior: Values, known: Known) -> Standing:
     return Standing(prior["id"], size, roles, known.joining, known.leaving)
 
 
-def _explained(pool: str, target: Target, standing: Standing, fleet: Fleet) -> list[Diagnostic]:
-    """Why servers leave that no attribute of the cluster sends away: one warning at most."""
-    reasons = {
-        "retiring": [n for n in target.leaving if fleet.servers[n].retire],
-        "lost": [n for n in target.leaving if fleet.servers[n].lost],
-        "half out already": [n for n in target.leaving if n in standing.leaving],
-        "half in, and not needed": [n for n in target.leaving if n in standing.joining],
-    }
-    said = [f"{', '.join(sorted(names))} ({why})" for why, names in reasons.items() if names]
-    if not said:
+def _explained(
+    target: Target, standing: Standing, fleet: Fleet, prior: Values, planned: Values
+) -> list[Diagnostic]:
+    """Who joins, who leaves and why, and what the workers have before and after, in one warning."""
+    joining, leaving = sorted(target.joining), sorted(target.leaving)
+    if not joining and not leaving:
         return []
-    joining = ", ".join(sorted(target.joining)) or "none needed"
-    count = len(target.leaving)
-    return [
-        diagnostic.warning(
-            f"Cluster {pool}: {count} {'server leaves' if count == 1 else 'servers leave'}",
-            f"Leaving: {'; '.join(said)}. In their place, first: {joining}.",
-        )
-    ]
+
+    def reason(name: ServerName) -> str:
+        reasons = {
+            "retiring": fleet.servers[name].retire,
+            "lost": fleet.servers[name].lost,
+            "half out already": name in standing.leaving,
+            "half in, and not needed": name in standing.joining,
+        }
+        why = next((why for why, holds in reasons.items() if holds), "")
+        return f"{name} ({why})" if why else name
+
+    parts = [f"{len(joining)} join"] if joining else []
+    parts += [f"{len(leaving)} leave"] if leaving else []
+    first = "Joining first" if leaving else "Joining"
+    lines = [f"{first}: {', '.join(joining)}."] if joining else []
+    lines += [f"Leaving: {', '.join(map(reason, leaving))}."] if leaving else []
+    had, gets = ((v["allocated_cores"], v["allocated_memory"]) for v in (prior, planned))
+    then = (
+        f" before, {gets[0]} cores and {gets[1]} GiB after" if gets != had else " before and after"
+    )
+    lines.append(f"Workers have {had[0]} cores and {had[1]} GiB{then}.")
+    return [diagnostic.warning(f"Cluster {planned['name']}: {', '.join(parts)}", "\n".join(lines))]
 
 
 def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:

@@ -40,7 +40,13 @@ def spec(values: dict[str, Any]) -> PoolSpec | None:
     """The request in a configuration or plan; None while too much is unknown. Raises SpecError."""
     from rpool.config import parse_pool
 
-    return parse_pool(*split({name: values[name] for name in _REQUEST}))
+    return parse_pool(*split_request(values))
+
+
+def split_request(values: dict[str, Any]) -> tuple[dict[str, Any], frozenset[Path]]:
+    """What is known of the request in a configuration or plan, and the paths of the rest."""
+    known_part, unknown = split({name: values[name] for name in _REQUEST})
+    return known_part, unknown
 
 
 def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
@@ -50,7 +56,7 @@ def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
     from rpool.config import parse_draft
     from rpool.model.ranges import overlaps
 
-    config, unknown = split({name: values[name] for name in _REQUEST})
+    config, unknown = split_request(values)
     drafted = parse_draft(config, unknown)
     if drafted is not None and (problems := known(overlaps(drafted), unknown)):
         raise SpecError(problems)

@@ -9,7 +9,7 @@ from rpool.errors import Path, Problem, SpecError, Unreachable
 from rpool.model.secret import shown
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
-from rpool_provider.resources import durations, planning, simulated
+from rpool_provider.resources import durations, planning
 from rpool_provider.resources.attempts import attempt, timeouts
 from rpool_provider.resources.node_schema import NODE
 from rpool_provider.resources.node_twice import Nodes
@@ -44,11 +44,6 @@ class Node:
         return diagnostic.of_error(SpecError(problems)) if problems else []
 
     def plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
-        server = (config or prior.values or {}).get("server")
-        subject = f"server {server}" if isinstance(server, str) else "this server"
-        return simulated.told(self._plan(prior, config, site), subject, site)
-
-    def _plan(self, prior: Held, config: Values | None, site: Site | None) -> Plan:
         if config is None:
             return Plan(None, prior.private)
         values = planning.planned(NODE.root, config, prior.values)
