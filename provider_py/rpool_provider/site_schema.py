@@ -17,7 +17,7 @@ from rpool_provider.schema import (
 
 _SERVER = Object(
     (
-        required("address", STRING, "IPv4 address or host name that SSH reaches the server at."),
+        required("address", STRING, "IPv4 address that SSH and other servers reach it at."),
         required("cores", NUMBER, "Cores of the server."),
         required("memory", NUMBER, "Memory of the server in GiB, as hardware."),
         required("zone", STRING, "What fails together with it: a rack, a room."),

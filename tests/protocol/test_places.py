@@ -71,7 +71,7 @@ def fleet(*servers: dict[str, Any]) -> Expression:
     [
         (server(2, cores=0), "fleet.s2.cores must be at least 1"),
         (server(2, labels={"a b": "c"}), "fleet.s2.labels.a b: "),
-        (server(2) | {"host_key": None}, "fleet.s2.host_key is required"),
+        (server(2) | {"host_key": None}, "host_key is missing for s2"),
         (server(2) | {"address": server(1)["address"]}, "fleet.s2.address: servers s1 and s2 have"),
     ],
 )

@@ -85,8 +85,8 @@ def shown(workspace: Workspace, planned: Ran) -> str:
     uid = workspace.state()["attributes"]["id"]
     lines = [line.rstrip() for line in found[0].replace(uid, "0863513a").splitlines()]
     text = "\n".join(lines) + "\n"
-    warned = re.search(r"Warning: (Cluster .*?)\n.*?(Leaving: .*?)\n\W*\n", planned.output, re.S)
-    if warned is not None:
+    pattern = r"Warning: (Cluster .*?)\n.*?((?:Joining|Leaving): .*?after\.)"
+    if (warned := re.search(pattern, planned.output, re.S)) is not None:
         plain = [" ".join(part.replace("│", " ").split()) for part in warned.groups()]
         text += f"\nWarning: {plain[0]}\n{plain[1]}\n"
     return text

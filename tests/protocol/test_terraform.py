@@ -192,7 +192,7 @@ BAD_CLUSTERS: list[tuple[Any, str]] = [
         '"api" is not an IPv4 address',
     ),
     ({"networking": {"cni": "magic"}}, '"magic" is not one of "'),
-    ({"networking": {"pod_cidr": "10.0.0.1/16"}}, "is not an IPv4 network"),
+    ({"networking": {"pod_cidr": "10.0.0.1/16"}}, "the network is 10.0.0.0/16"),
     ({"metallb": {"pools": {"a": ["10.0.0.9-10.0.0.1"]}}}, "ends before it begins"),
     ({"kubeadm": {"kubelet": "- a"}}, "this is not a YAML mapping"),
     ({"timeouts": {"create": "soon"}}, '"soon" is not a duration'),

@@ -96,7 +96,7 @@ def test_what_is_the_same_stays_as_it_was_written() -> None:
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
     written = {"timeout": "600s", "on_timeout": "fail"}  # what is the default, too
-    state = held(view, drain=written, selector={"zones": [], "labels": None})
+    state = held(view, drain=written, selector={"zones": None, "labels": {}})
     stage.open()
     assert Cluster().read(state, stage.site).held.values == state.values
 

@@ -87,7 +87,7 @@ RANGE: Path = ("metallb", "pools", "default", 0)
             ("networking", "pod_cidr"),
             "10.244.0.1/16",
             ("networking", "pod_cidr"),
-            "host bits set",
+            "the network is 10.244.0.0/16",
         ),
         (("networking", "pod_cidr"), "10.1.0.0/28", ("networking", "pod_cidr"), "too small"),
         (("networking", "cni"), "weave", ("networking", "cni"), '"weave" is not one of "'),

@@ -69,8 +69,9 @@ def _settings(value: str, kind: str) -> dict[Any, Any]:
     try:
         parsed = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = "" if may_be_key(value) else f": {str(error)[:300]}"
-        raise ValueError(f"this is not YAML{why}") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ValueError(f"this is not YAML{where}") from None
     if not isinstance(parsed, dict):
         raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
     for name, ours in {"apiVersion": _API_VERSIONS[kind], "kind": kind}.items():
@@ -78,9 +79,9 @@ def _settings(value: str, kind: str) -> dict[Any, Any]:
             raise ValueError(f"{name} can only be {ours} here. Correct it, or take it out")
     try:
         json.dumps(parsed, allow_nan=False)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError):
         raise ValueError(
-            f"this has a value that kubeadm cannot take, such as a date: {str(error)[:300]}"
+            "this has a value that kubeadm cannot take: a date without quotes, .nan or the like"
         ) from None
     return parsed
 

@@ -113,13 +113,15 @@ class _ControlPlane(Model):
 
 
 class _Selector(Model):
-    zones: list[Annotated[str, AfterValidator(values.dns_label(63))]] = []
+    zones: Annotated[
+        list[Annotated[str, AfterValidator(values.dns_label(63))]] | None, Field(min_length=1)
+    ] = None
     labels: dict[values.LabelKey, values.LabelValue] = {}
 
 
 class _Networking(Model):
     pod_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.244.0.0/16"
-    service_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.96.0.0/12"
+    service_cidr: Annotated[str, AfterValidator(values.service_cidr)] = "10.96.0.0/12"
     cni: Annotated[str, AfterValidator(values.one_of(CNIS))] = DEFAULT_CNI
 
 
@@ -183,7 +185,7 @@ class PoolModel(Model):
             control_plane=pool.ControlPlane(
                 self.control_plane.servers, pool.Endpoint(endpoint.vip, endpoint.address)
             ),
-            selector=pool.Selector(frozenset(self.selector.zones), self.selector.labels),
+            selector=pool.Selector(frozenset(self.selector.zones or ()), self.selector.labels),
             networking=pool.Networking(**self.networking.model_dump()),
             metallb_pools={
                 name: tuple(ranges)

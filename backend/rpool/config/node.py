@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from rpool.config import values
 from rpool.config.models import Model
-from rpool.config.parse import checked
+from rpool.config.problems import null_entries, validated
 from rpool.errors import Path, Problem, SpecError, touches
 from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
@@ -44,7 +44,7 @@ class _Node(Model):
         str, AfterValidator(values.matching(UID, 16, "the id of a cluster, such as 0863513a"))
     ]
     server: values.Name63
-    labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)
+    labels: dict[values.NodeLabelKey, values.LabelValue] = Field(default_factory=dict)
     taint: list[_Taint] = Field(default_factory=list)
 
     def build(self) -> NodeRequest:
@@ -55,7 +55,10 @@ class _Node(Model):
 def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:
     """The request in an `rpool_node`, or None while too much is unknown. Raises SpecError."""
     stands_in = {"cluster": "00000000"} if touches(("cluster",), unknown) else {}
-    model = checked(_Node, {**config, **stands_in}, unknown)
+    problems = list(null_entries(config, ("labels",)))
+    model, wrong = validated(_Node, {**config, **stands_in}, unknown)
+    if problems := [*problems, *wrong]:
+        raise SpecError(problems)
     if model is None:
         return None
     seen: set[tuple[str, str]] = set()

@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
-from itertools import takewhile
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-
-from rpool.config.models import SERVER_SETTINGS, PoolModel, SiteModel
+from rpool.config.models import PoolModel, SiteModel
+from rpool.config.problems import null_entries, validated
+from rpool.config.values import SUPPORTED_MINORS
 from rpool.errors import Path, Problem, SpecError, known, touches
 from rpool.model import pool, site
 from rpool.model.secret import may_be_key
 
-M = TypeVar("M", bound=BaseModel)
-
 
 def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> site.SiteConfig | None:
     """The site in a provider block, or None while too much of it is unknown. Raises SpecError."""
-    _raise_if(list(_null_servers(config)))
-    model = checked(SiteModel, config, unknown)
-    if model is None or any(path[0] in _SERVERS for path in unknown):
-        return None
-    _raise_if(list(_which_servers(model)))
-    _raise_if([*_shared(model, "address"), *_shared(model, "host_key"), *_keyless(model)])
-    return model.build()
-
-
-def _null_servers(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Null is "not set" everywhere else; a server without anything is a mistake."""
     fleet = config.get("fleet")
-    for name, its in fleet.items() if isinstance(fleet, Mapping) else ():
+    servers = fleet if isinstance(fleet, Mapping) else {}
+    problems = list(_null_servers(servers))
+    problems += null_entries(config, *(("fleet", name, "labels") for name in servers))
+    model, wrong = validated(SiteModel, config, unknown)
+    problems += known(wrong, [its.path for its in problems])
+    unsure = {*unknown, *(its.path for its in problems)}
+    if model is None:  # what is wrong hides nothing else
+        model, _ = validated(SiteModel, _without(config, {_entry(path) for path in unsure}), unsure)
+    if model is not None and not any(path[0] in _SERVERS for path in unknown):
+        unclear = known(_which_servers(model), unsure)
+        alike = [*_shared(model, "address"), *_shared(model, "host_key")]
+        problems += unclear + known(alike if unclear else [*alike, *_keyless(model)], unsure)
+    if problems:
+        raise SpecError(problems)
+    return None if any(path[0] in _SERVERS for path in unknown) or model is None else model.build()
+
+
+def _null_servers(fleet: Mapping[str, Any]) -> Iterator[Problem]:
+    """Null is "not set" everywhere else; a server without anything is a mistake."""
+    for name, its in fleet.items():
         if its is None:
             where: Path = ("fleet",) if may_be_key(name) else ("fleet", name)
             summary = f"{'.'.join(map(str, where))} has no settings: it is null"
             yield Problem(where, summary, "Give its address, cores, memory and zone.")
+
+
+def _entry(path: Path) -> Path:
+    """What is left out of a site so that the rest can be checked."""
+    return path[:2] if path[:1] == ("fleet",) else path[:1]
+
+
+def _without(config: Mapping[str, Any], paths: Collection[Path]) -> dict[Any, Any]:
+    """The configuration without what is at these paths."""
+    return {
+        key: _without(value, [path[1:] for path in paths if path[:1] == (key,)])
+        if isinstance(value, Mapping)
+        else value
+        for key, value in config.items()
+        if (key,) not in paths
+    }
 
 
 _SERVERS = frozenset({"fleet", "ssh", "simulate"})
@@ -52,18 +73,21 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
             "fleet is required" if model.ssh else "this provider block has no servers",
             "Your own servers: set fleet and ssh. Modelled ones, to learn and to test: set "
             "simulate { servers = 12 } instead.",
+            also=(("simulate",),),
         )
     elif simulate is None and model.ssh is None:
         yield Problem(
             ("ssh",),
             "ssh is required",
             "It says how the servers in fleet are reached. To model them instead: simulate {}.",
+            also=(("simulate",),),
         )
     elif simulate is not None and simulate.servers is None and model.fleet is None:
         yield Problem(
             ("simulate",),
             "simulate has no servers to model",
             "Say how many, as in simulate { servers = 12 }, or declare them in fleet.",
+            also=(("fleet",),),
         )
     elif simulate is not None and simulate.servers is not None and model.fleet is not None:
         yield Problem(
@@ -74,12 +98,47 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
         )
 
 
+def _shared(model: SiteModel, attribute: str) -> Iterator[Problem]:
+    """Two entries with one address or host key are one server under two names."""
+    same: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for name, server in sorted((model.fleet or {}).items()):
+        if (value := getattr(server, attribute)) is not None:
+            same[value, server.port if attribute == "address" else 0].append(name)
+    for names in same.values():
+        if len(names) > 1:
+            *others, last = _few(names)
+            summary = f"servers {', '.join(others)} and {last} have the same {attribute}"
+            yield Problem(("fleet", names[1], attribute), summary, "Each is one machine.")
+
+
 def _keyless(model: SiteModel) -> Iterator[Problem]:
-    if model.simulate is None:
-        for name, server in sorted((model.fleet or {}).items()):
-            if server.host_key is None:
-                path = ("fleet", name, "host_key")
-                yield Problem(path, f"{'.'.join(path)} is required", "No other key is accepted.")
+    servers = sorted((model.fleet or {}).items()) if model.simulate is None else []
+    names = [name for name, server in servers if server.host_key is None]
+    if names:
+        of = f"for {', '.join(_few(names))}" if len(names) > 1 else f"for {names[0]}"
+        address = dict(servers)[names[0]].address
+        yield Problem(
+            ("fleet", names[0]),
+            f"host_key is missing {of}",
+            "No other key is accepted from a server. Ask it for the key, and compare that with "
+            f"/etc/ssh/ssh_host_ed25519_key.pub there: ssh-keyscan -t ed25519 {address}",
+        )
+
+
+def _few(names: list[str]) -> list[str]:
+    """At most eight names, and how many more there are."""
+    return names if len(names) <= 8 else [*names[:7], f"{len(names) - 7} more"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request as far as it is known and right. `spec` has stand-ins for what it needs beyond, and
+    is None if not even that could be made; `unknown` are the paths of what is not to be judged.
+    """
+
+    spec: pool.PoolSpec | None
+    unknown: Collection[Path]
+    problems: list[Problem]
 
 
 def parse_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
@@ -88,23 +147,34 @@ def parse_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> poo
     Raises SpecError. Contradictions between attributes are `rpool.decide.rules`' to find.
     """
     draft = parse_draft(config, unknown)
-    return None if any(touches(path, unknown) for path, _ in _STAND_INS) else draft
+    if draft.problems:
+        raise SpecError(draft.problems)
+    return None if any(touches(path, unknown) for path, _ in _STAND_INS) else draft.spec
 
 
-def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
-    """The request with stand-ins for what it needs and nobody knows yet, so that rules about the
-    rest can be kept. None if not even that can be made. Raises as `parse_pool`.
-    """
-    model = checked(PoolModel, _with_stand_ins(config, unknown), unknown)
+def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Draft:
+    """The request as far as it is known, and what is wrong with it. Mistakes hide nothing."""
+    problems = list(null_entries(config, ("selector", "labels"), ("metallb", "pools")))
+    model, wrong = validated(PoolModel, _with_stand_ins(config, unknown), unknown)
+    problems += known(wrong, [its.path for its in problems])
+    unsure = frozenset({*unknown, *(_setting(its.path) for its in problems)})
     if model is None:
-        return None
-    _raise_if(known(_one_of_two(model), unknown))
-    return model.build()
+        rest = _with_stand_ins(_without(config, unsure), unsure)
+        model, _ = validated(PoolModel, rest, unsure)
+    if model is None:
+        return Draft(None, unsure, problems)
+    return Draft(model.build(), unsure, [*problems, *known(_one_of_two(model), unsure)])
+
+
+def _setting(path: Path) -> Path:
+    """The setting that a path into a list is about."""
+    numbers = [at for at, step in enumerate(path) if isinstance(step, int)]
+    return path[: numbers[0]] if numbers else path
 
 
 _STAND_INS: tuple[tuple[Path, Any], ...] = (
     (("name",), "unknown"),
-    (("kubernetes_version",), "1.0.0"),
+    (("kubernetes_version",), f"1.{SUPPORTED_MINORS[0]}.0"),
     (("cores",), 1),
     (("memory",), 1),
     (("control_plane", "servers"), 1),
@@ -139,100 +209,3 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
             "tolerate takes either servers or zones",
             "servers: any so many of the workers. zones: all workers in any so many zones.",
         )
-
-
-def _shared(model: SiteModel, attribute: str) -> list[Problem]:
-    """Two entries with one address or host key are one server under two names."""
-    first: dict[tuple[str, int], str] = {}
-    problems = []
-    for name, server in sorted((model.fleet or {}).items()):
-        value = getattr(server, attribute)
-        if value is None:
-            continue
-        other = first.setdefault((value, server.port if attribute == "address" else 0), name)
-        if other != name:
-            summary = f"servers {other} and {name} have the same {attribute}"
-            problems.append(Problem(("fleet", name, attribute), summary, "Each is one machine."))
-    return problems
-
-
-def _raise_if(problems: list[Problem]) -> None:
-    if problems:
-        raise SpecError(problems)
-
-
-def checked(model: type[M], config: Mapping[str, Any], unknown: Collection[Path]) -> M | None:
-    try:
-        return model.model_validate(_without_null(config))
-    except ValidationError as error:
-        problems = [
-            _problem(details)
-            for details in error.errors(include_url=False, include_input=False)
-            if not touches(_path(details), unknown)
-        ]
-        _raise_if(problems)
-        return None
-
-
-def _without_null(value: Any) -> Any:
-    """Null is "not set": the default applies."""
-    if isinstance(value, Mapping):
-        return {key: _without_null(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_without_null(item) for item in value]
-    return value
-
-
-def _path(details: ErrorDetails) -> Path:
-    """pydantic marks a bad map key by an extra "[key]": the path is then the map's entry."""
-    return tuple(part for part in details["loc"] if part != "[key]")
-
-
-def _problem(details: ErrorDetails) -> Problem:
-    path = tuple(takewhile(lambda part: not may_be_key(str(part)), _path(details)))
-    where = ".".join(str(part)[:60] for part in path) or "the configuration"
-    if path != _path(details):
-        where += ": an entry whose name may be a key"
-    context = details.get("ctx", {})
-    match details["type"]:
-        case "missing":
-            summary = f"{where} is required"
-        case "value_error":
-            summary = f"{where}: {context['error']}"
-        case "greater_than_equal":
-            summary = f"{where} must be at least {context['ge']}"
-        case "less_than_equal":
-            summary = f"{where} must be at most {context['le']}"
-        case "too_short":
-            summary = f"{where} must not be empty"
-        case "extra_forbidden":
-            return Problem(path, f"{where} is no setting", _meant(path))
-        case kind if kind in _KINDS:
-            summary = f"{where} must be {_KINDS[kind]}"
-        case _:
-            summary = f"{where}: {details['msg']}"
-    hint = _FLEET_HINT if path == ("fleet",) and details["type"] == "dict_type" else ""
-    return Problem(path, summary, hint)
-
-
-_KINDS = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "string_type": "a string",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a map",
-    "model_type": "a map of settings",
-}
-_FLEET_HINT = 'From a file: fleet = yamldecode(file("fleet.yaml")). Its keys are names of servers.'
-
-
-def _meant(path: Path) -> str:
-    """What may have been meant by a setting that a server does not have. (What a block does not
-    have Terraform itself refuses.)
-    """
-    if path[:1] != ("fleet",) or len(path) != len(("fleet", "server", "setting")):
-        return ""
-    near = get_close_matches(str(path[-1]), SERVER_SETTINGS, n=1)
-    meant = f"Did you mean {near[0]}? " if near else ""
-    return f"{meant}A server has: {', '.join(SERVER_SETTINGS)}."

@@ -11,14 +11,18 @@ from pydantic import AfterValidator, Field
 
 from rpool.model.duration import seconds
 from rpool.model.pool import KUBERNETES_VERSION
-from rpool.model.secret import may_be_key, shown
+from rpool.model.secret import shown
 
 SUPPORTED_MINORS = range(34, 38)
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 HOST_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 LABEL_KEY = re.compile(
-    r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
+OURS = re.compile(
+    r"kubernetes\.io/(hostname|os|arch)|topology\.kubernetes\.io/.*|node-role\.kubernetes\.io/.*"
+)
+"""Labels that a Node has by itself, and that others rely on."""
 OWNER = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.@/ ]*")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -74,39 +78,76 @@ def odd(value: int) -> int:
 
 
 def ipv4(value: str) -> str:
+    """The address of a server, or one that a server may have."""
     try:
-        return str(ipaddress.IPv4Address(value))
+        address = ipaddress.IPv4Address(value)
     except ValueError as error:
         raise ValueError(f"{shown(value)} is not an IPv4 address such as 10.0.1.200") from error
+    _refuse_special(value, address)
+    return str(address)
 
 
 def cidr(value: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(value)
-    except ValueError as error:
-        why = _why(value, error)
-        raise ValueError(f"{shown(value)} is not an IPv4 network in CIDR form{why}") from None
+    network = _network(value, "an IPv4 network such as 10.244.0.0/16")
     if network.prefixlen > 24:
         raise ValueError(f"{value} is too small: at least a /24 is needed")
+    _refuse_special(value, network.network_address, network.broadcast_address)
     return str(network)
 
 
-def address_span(value: str) -> str:
-    from rpool.model.ranges import address_range  # loads how servers are chosen, too
+def service_cidr(value: str) -> str:
+    """kubeadm takes no more than a /12."""
+    if _network(value, "an IPv4 network such as 10.96.0.0/12").prefixlen < 12:
+        raise ValueError(f"{value} is too large: at most a /12 is possible")
+    return cidr(value)
 
+
+def address_span(value: str) -> str:
+    """A range of MetalLB's."""
+    from rpool.model.ranges import address_range
+
+    what = "a range such as 10.0.1.210-10.0.1.230, or a network such as 10.0.1.208/28"
+    if "-" not in value:
+        if value.count(".") == 3 and "/" not in value:
+            raise ValueError(f"{shown(value)} is not {what}; for one address write /32 behind it")
+        _network(value, what)
     try:
-        address_range(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{shown(value)} is neither a range such as 10.0.1.210-10.0.1.230 nor a CIDR"
-            f"{_why(value, error)}"
-        ) from None
+        _refuse_special(value, *address_range(value))
+    except ipaddress.AddressValueError:
+        raise ValueError(f"{shown(value)} is not {what}") from None
     return value
 
 
-def _why(value: str, error: ValueError) -> str:
-    """What Python says of a value, which quotes parts of it."""
-    return "" if may_be_key(value) else f": {str(error)[:120]}"
+_SPECIAL = (
+    ("is_loopback", "loopback addresses"),
+    ("is_multicast", "multicast"),
+    ("is_link_local", "link-local addresses"),
+    ("is_reserved", "no host"),
+    ("is_unspecified", "no host"),
+)
+
+
+def _refuse_special(value: str, *addresses: ipaddress.IPv4Address) -> None:
+    for address in addresses:
+        first = ipaddress.IPv4Address(address.packed[:1] + b"\0\0\0")
+        for test, what in _SPECIAL:
+            if getattr(address, test) or (test == "is_unspecified" and getattr(first, test)):
+                raise ValueError(f"{shown(value)} cannot be used: {address} is for {what}")
+
+
+def _network(value: str, what: str) -> ipaddress.IPv4Network:
+    prefix = value.partition("/")[2]
+    if re.fullmatch(r"[0-9]{1,2}", prefix) and int(prefix) <= 32:
+        try:
+            return ipaddress.IPv4Network(value)
+        except ipaddress.AddressValueError:
+            pass
+        except ValueError:
+            base = ipaddress.IPv4Network(value, strict=False)
+            raise ValueError(
+                f"{value} has bits set behind its prefix; the network is {base}"
+            ) from None
+    raise ValueError(f"{shown(value)} is not {what}")
 
 
 def _is_host(name: str) -> bool:
@@ -136,9 +177,20 @@ def url(value: str) -> str:
             "an address must not hold a user or a password (user:password@): "
             "it would show in command lines and files of the servers"
         )
-    if not re.fullmatch(r"https?://[A-Za-z0-9._~:/?#\[\]@!&()*+,;=%-]+", value):
-        raise ValueError(f"{shown(value)} is not an http or https address")
+    if "?" in value or "#" in value:
+        raise ValueError("the address of a mirror ends with its path: take out what follows ? or #")
+    host = r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
+    found = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
+    if not found or not (found["host"][0] == "[" or _is_host(found["host"])):
+        raise ValueError(f"{shown(value)} is not an http or https address of a mirror")
     return value.rstrip("/")
+
+
+def node_label(value: str) -> str:
+    """The key of a label that a user may set on a Node."""
+    if OURS.fullmatch(value):
+        raise ValueError(f"{value} is set by Kubernetes or rpool; choose a key of your own")
+    return matching(LABEL_KEY, 317, "a Kubernetes label key")(value)
 
 
 def duration(value: str) -> str:
@@ -147,9 +199,10 @@ def duration(value: str) -> str:
 
 
 def address(value: str) -> str:
-    if not _is_host(value):
-        raise ValueError(f"{shown(value)} is neither an IPv4 address nor a host name")
-    return value
+    """Of a server: also the one that the kubelet and etcd listen on, so it is no name."""
+    if not re.fullmatch(r"[0-9.]+", value) and _is_host(value):
+        raise ValueError(f"{shown(value)} is a name; the kubelet and etcd need the IPv4 address")
+    return ipv4(value)
 
 
 Name40 = Annotated[str, AfterValidator(dns_label(40))]
@@ -158,5 +211,6 @@ LabelKey = Annotated[str, AfterValidator(matching(LABEL_KEY, 317, "a Kubernetes 
 LabelValue = Annotated[str, AfterValidator(matching(LABEL_VALUE, 63, "a Kubernetes label value"))]
 Cores = Annotated[int, Field(ge=1, le=1_000_000)]
 MemoryGib = Annotated[int, Field(ge=1, le=10_000_000)]
+NodeLabelKey = Annotated[str, AfterValidator(node_label)]
 Address = Annotated[str, AfterValidator(address)]
 Url = Annotated[str, AfterValidator(url)]

@@ -58,12 +58,28 @@ def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 
 
 def _addresses(fleet: Fleet) -> Iterator[tuple[ServerName, ipaddress.IPv4Address]]:
-    """The servers' addresses; one declared by host name is compared on the server, later."""
     for name, server in sorted(fleet.servers.items()):
-        try:
-            yield name, ipaddress.IPv4Address(server.address)
-        except ValueError:
-            continue
+        yield name, ipaddress.IPv4Address(server.address)
+
+
+NODE_PREFIX = 24
+"""Of the part of the pod CIDR that each node gets: Kubernetes' default."""
+
+
+def check_room(spec: PoolSpec, nodes: int) -> None:
+    """Raises SpecError when there are not pod addresses for so many nodes."""
+    room = 2 ** (NODE_PREFIX - ipaddress.IPv4Network(spec.networking.pod_cidr).prefixlen)
+    if nodes > room:
+        raise SpecError(
+            [
+                Problem(
+                    ("networking", "pod_cidr"),
+                    f"pod_cidr {spec.networking.pod_cidr} is too small: it has room for {room} "
+                    f"nodes, and cluster {spec.name} is to have {nodes}",
+                    f"Each node gets a /{NODE_PREFIX}. Another pod_cidr replaces the cluster.",
+                )
+            ]
+        )
 
 
 def placed(
@@ -75,6 +91,7 @@ def placed(
     placement = place(spec, candidates(fleet, spec, excluded), kept, spec.name)
     if placement.shortfall is not None:
         raise does_not_fit(spec, fleet, placement.shortfall, excluded, {})
+    check_room(spec, len(placement.roles))
     return placement
 
 

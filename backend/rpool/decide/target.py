@@ -18,7 +18,7 @@ from rpool.decide.placement import (
     place,
     selects,
 )
-from rpool.decide.rules import does_not_fit
+from rpool.decide.rules import check_room, does_not_fit
 from rpool.model.pool import PoolSpec, PoolUid, Tolerance
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 
@@ -134,6 +134,7 @@ def _joined(
     ranks = {s.name: 2 - (s.name in offer.verified) - (s.name in offer.given) for s in open_}
     placement = place(wanted, [*stay, *open_], staying, standing.uid, ranks)
     if placement.shortfall is None:
+        check_room(wanted, len(placement.roles))
         return placement.roles
     going = standing.roles.keys() - staying.keys()
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}

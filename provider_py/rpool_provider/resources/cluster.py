@@ -39,6 +39,10 @@ class Cluster:
 
     def validate(self, config: Values) -> list[Diagnostic]:
         problems = durations.problems(timeouts(config), ("timeouts",))
+        drain = config["drain"] if isinstance(config["drain"], dict) else {}
+        limits = (drain.get("timeout"), ("drain", "timeout"))
+        whole = (timeouts(config).get("update"), ("timeouts", "update"))
+        problems += durations.longer(*limits, *whole, "60m")
         try:
             cluster_state.draft(config)
         except SpecError as error:

@@ -110,27 +110,32 @@ def _explained(
     if not joining and not leaving:
         return []
 
-    def reason(name: ServerName) -> str:
-        reasons = {
+    def about(name: ServerName) -> str:
+        notes = {
+            "control plane": {**standing.roles, **target.roles}.get(name) is Role.CONTROL_PLANE,
             "retiring": fleet.servers[name].retire,
             "lost": fleet.servers[name].lost,
             "half out already": name in standing.leaving,
-            "half in, and not needed": name in standing.joining,
+            "half in, and not needed": name in standing.joining and name in target.leaving,
         }
-        why = next((why for why, holds in reasons.items() if holds), "")
-        return f"{name} ({why})" if why else name
+        said = ", ".join(note for note, holds in notes.items() if holds)
+        return f"{name} ({said})" if said else name
 
-    parts = [f"{len(joining)} join"] if joining else []
-    parts += [f"{len(leaving)} leave"] if leaving else []
-    first = "Joining first" if leaving else "Joining"
-    lines = [f"{first}: {', '.join(joining)}."] if joining else []
-    lines += [f"Leaving: {', '.join(map(reason, leaving))}."] if leaving else []
-    had, gets = ((v["allocated_cores"], v["allocated_memory"]) for v in (prior, planned))
-    then = (
-        f" before, {gets[0]} cores and {gets[1]} GiB after" if gets != had else " before and after"
+    lines = [f"Joining: {', '.join(map(about, joining))}."] if joining else []
+    lines += [f"Leaving: {', '.join(map(about, leaving))}."] if leaving else []
+    had, gets = (
+        f"{v['allocated_cores']} cores, {v['allocated_memory']} GiB" for v in (prior, planned)
     )
-    lines.append(f"Workers have {had[0]} cores and {had[1]} GiB{then}.")
-    return [diagnostic.warning(f"Cluster {planned['name']}: {', '.join(parts)}", "\n".join(lines))]
+    lines.append(f"Workers: {had} before; {gets} after.")
+    counts = [_count(joining, "joins", "join"), _count(leaving, "leaves", "leave")]
+    summary = f"Cluster {planned['name']}: {', '.join(filter(None, counts))}"
+    return [diagnostic.warning(summary, "\n".join(lines))]
+
+
+def _count(servers: Sequence[ServerName], one: str, many: str) -> str:
+    if not servers:
+        return ""
+    return f"1 server {one}" if len(servers) == 1 else f"{len(servers)} servers {many}"
 
 
 def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:

@@ -56,11 +56,13 @@ def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
     from rpool.config import parse_draft
     from rpool.model.ranges import overlaps
 
-    config, unknown = split_request(values)
-    drafted = parse_draft(config, unknown)
-    if drafted is not None and (problems := known(overlaps(drafted), unknown)):
+    drafted = parse_draft(*split_request(values))
+    problems = drafted.problems
+    if drafted.spec is not None:
+        problems = [*problems, *known(overlaps(drafted.spec), drafted.unknown)]
+    if problems:
         raise SpecError(problems)
-    return drafted, unknown
+    return drafted.spec, drafted.unknown
 
 
 def configuration(spec: PoolSpec) -> dict[str, Any]:

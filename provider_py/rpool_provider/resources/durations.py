@@ -18,3 +18,18 @@ def problems(durations: dict[str, Any], at: Path) -> list[Problem]:
             except ValueError as error:
                 found.append(Problem((*at, name), f"{'.'.join((*map(str, at), name))}: {error}"))
     return found
+
+
+def longer(inner: Any, inner_at: Path, outer: Any, outer_at: Path, default: str) -> list[Problem]:
+    """A mistake where one duration lies within another and is longer. What is null, unknown or
+    wrong in itself is not looked at.
+    """
+    try:
+        is_longer = isinstance(inner, str) and seconds(inner) > seconds(outer or default)
+    except (TypeError, ValueError):
+        return []
+    if not is_longer:
+        return []
+    names = (".".join(map(str, at)) for at in (inner_at, outer_at))
+    summary = "{0} = {2} is longer than {1}, which is {3}".format(*names, inner, outer or default)
+    return [Problem(inner_at, summary, "The change would be over before. Adjust one of the two.")]

@@ -1,0 +1,113 @@
+"""What pydantic finds wrong, in plain words and with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from itertools import takewhile
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rpool.config.models import SERVER_SETTINGS
+from rpool.errors import Path, Problem, touches
+from rpool.model.secret import may_be_key
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validated(
+    model: type[M], config: Mapping[str, Any], unknown: Collection[Path]
+) -> tuple[M | None, list[Problem]]:
+    """The model of a configuration, or what is wrong with it. Neither, where only what is unknown
+    is missing.
+    """
+    try:
+        return model.model_validate(_without_null(config)), []
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        return None, [_problem(its) for its in details if not touches(_path(its), unknown)]
+
+
+def null_entries(config: Any, *maps: Path) -> Iterator[Problem]:
+    """Null is "not set" for a setting; for an entry of a map it is a mistake, and to pass over it
+    could widen a selection. `maps`: where these are.
+    """
+    for path in maps:
+        found = config
+        for step in path:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        for key, value in found.items() if isinstance(found, Mapping) else ():
+            if value is None:
+                where = path if may_be_key(str(key)) else (*path, key)
+                name = ".".join(map(str, where))
+                yield Problem(where, f"{name} has no value: it is null", "Leave it out, or set it.")
+
+
+def _without_null(value: Any) -> Any:
+    """Null is "not set": the default applies."""
+    if isinstance(value, Mapping):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_null(item) for item in value]
+    return value
+
+
+def _path(details: ErrorDetails) -> Path:
+    """pydantic marks a bad map key by an extra "[key]": the path is then the map's entry."""
+    return tuple(part for part in details["loc"] if part != "[key]")
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    path = tuple(takewhile(lambda part: not may_be_key(str(part)), _path(details)))
+    where = ".".join(str(part)[:60] for part in path) or "the configuration"
+    if path != _path(details):
+        where += ": an entry whose name may be a key"
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            summary = f"{where} is required"
+        case "value_error":
+            summary = f"{where}: {context['error']}"
+        case "greater_than_equal":
+            summary = f"{where} must be at least {context['ge']}"
+        case "less_than_equal":
+            summary = f"{where} must be at most {context['le']}"
+        case "too_short":
+            summary = f"{where} must not be empty"
+        case "extra_forbidden":
+            return Problem(path, f"{where} is no setting", _meant(path))
+        case kind if kind in _KINDS:
+            summary = f"{where} must be {_KINDS[kind]}"
+        case _:
+            summary = f"{where}: {details['msg']}"
+    return Problem(path, summary, _HINTS.get((path, details["type"]), ""))
+
+
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map of settings",
+}
+_HINTS: dict[tuple[Path, str], str] = {
+    (("fleet",), "dict_type"): (
+        'From a file: fleet = yamldecode(file("fleet.yaml")). Its keys are names of servers.'
+    ),
+    (("selector", "zones"), "too_short"): "Leave it out for servers of all zones.",
+}
+
+
+def _meant(path: Path) -> str:
+    """What may have been meant by a setting that a server does not have. (What a block does not
+    have Terraform itself refuses.)
+    """
+    if path[:1] != ("fleet",) or len(path) != len(("fleet", "server", "setting")):
+        return ""
+    near = get_close_matches(str(path[-1]), SERVER_SETTINGS, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return f"{meant}A server has: {', '.join(SERVER_SETTINGS)}."
