@@ -21,7 +21,7 @@ NO_PLAIN_WORDS = re.compile(
 )
 
 
-def rows(kind: str) -> Any:
+def rows(kind: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", ROWS[kind], ids=lambda row: str(row["set"])[:70])
 
 

@@ -46,7 +46,7 @@ def assert_says_simulated_once(planned: Ran) -> None:
 
 
 def test_many_clusters_and_nodes_say_it_once(workspace: Workspace) -> None:
-    three = {
+    three: dict[str, Any] = {
         name: cluster(name=name, control_plane={"servers": 1, "endpoint": {"vip": vip}})
         for name, vip in (("a", "10.0.0.201"), ("b", "10.0.0.202"), ("c", "10.0.0.203"))
     }
