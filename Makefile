@@ -1,51 +1,69 @@
-# What a developer does here. `make demo` and `make test` do all of their own set-up.
+# What a user or a developer does here. Each target does all of its own set-up.
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := backend provider_py lab tests
 
-.PHONY: setup demo demo-down test test-quick soak check format bench generate lock clean doctor
+.PHONY: setup develop demo demo-down test test-quick soak check format bench generate lock clean doctor
 
-doctor:
-	@sh lab/doctor.sh $(PYTHON)
-
-setup: doctor .venv/ready build/terraformrc
+# The provider and `rpool`, for any user: Python alone is needed.
+setup: .venv/ready build/terraformrc
+	@echo "setup: done. Terraform uses the provider of this checkout, in any folder and without init, after"
+	@echo "    export TF_CLI_CONFIG_FILE=$(CURDIR)/build/terraformrc PATH=$(CURDIR)/.venv/bin:\$$PATH"
 
 # Plain path entries, not an editable install: its import hook would cost 35 ms at every start.
 .venv/ready: requirements.lock pyproject.toml
-	@echo "setup: Python packages into .venv"
-	@$(PYTHON) -m venv .venv 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "missing: Python 3.11 or newer ($(PYTHON) is not; PYTHON=python3.12 make setup names another)"; exit 1; }
+	@echo "setup: Python packages into .venv (a minute or two)"
+	@$(PYTHON) -m venv .venv 2>/dev/null || { [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; } || { \
+	  echo "missing: Python's venv module (on Debian and Ubuntu: apt-get install python3-venv)"; exit 1; }
 	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	@printf '%s\n' "$(CURDIR)/backend" "$(CURDIR)/provider_py" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rpool.pth"
+	@printf '#!%s\nimport sys\n\nfrom rpool.cli.main import main\n\nsys.exit(main())\n' "$(CURDIR)/.venv/bin/python" > $(BIN)/rpool
+	@chmod +x $(BIN)/rpool
 	@$(BIN)/python -m compileall -q .venv/lib backend provider_py
 	@touch $@
+
+# What only developers and the lab need.
+develop: doctor .venv/developer build/terraformrc
+
+.venv/developer: .venv/ready requirements-dev.lock
+	@echo "setup: linters, test tools and stubs into .venv (a minute)"
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+doctor:
+	@sh lab/doctor.sh $(PYTHON)
 
 # Terraform runs the checkout from any folder: TF_CLI_CONFIG_FILE=build/terraformrc terraform plan
 build/terraformrc: Makefile
 	@mkdir -p build
 	@printf 'provider_installation {\n  dev_overrides {\n    "resource-pool/rpool" = "%s/provider_py"\n  }\n  direct {}\n}\n' "$(CURDIR)" > $@
 
-demo: setup
+demo: develop
 	@$(BIN)/python -m lab demo
 
-demo-down: setup
+demo-down: develop
 	@$(BIN)/python -m lab demo-down
 
 # Quick tests first, then what runs on the lab's servers.
-test: setup check test-quick
+test: develop check test-quick
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v tests/lab
 
-test-quick: setup
+test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
 
 # Terraform killed at fifteen points and more, on the lab's servers: up to an hour.
-soak: setup
+soak: develop
+	$(BIN)/pytest -m soak tests/protocol
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py
 
-check: setup
+check: develop
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy backend provider_py lab $(filter-out tests/lab tests/scenarios,$(wildcard tests/*))
@@ -54,22 +72,24 @@ check: setup
 	git ls-files '*.sh' provider_py/terraform-provider-rpool | xargs shellcheck
 	cd ansible && ../$(BIN)/ansible-lint --offline --strict
 
-format: setup
+format: develop
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: setup
+bench: develop
 	$(BIN)/python -m lab.bench
 
 # The wire's generated half, from proto/; the fleet's schema for editors, from the provider's.
-generate: setup
+generate: develop
 	sh proto/generate.sh
 	$(BIN)/python -m rpool_provider.fleet_json_schema > docs/fleet.schema.json
 
 lock:
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+	for extra in "--output-file requirements.lock" "--extra dev --output-file requirements-dev.lock"; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	    --no-annotate pyproject.toml $$extra || exit 1; \
+	done
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from lab.application import manifest
 from lab.cache import Cache
 from lab.command import LabError
 from lab.settings import write_variables
@@ -43,7 +44,7 @@ def demo(cache: Cache, name: str, kubernetes: str) -> int:
     _check(_terraform(lab, binary, "apply", "-auto-approve"), f"{tool} apply")
     through = _a_control_plane(lab, binary)
     _headline("A small web application", "behind a LoadBalancer address")
-    _on_server(lab, through, *KUBECTL, "apply", "-f", "-", stdin=(EXAMPLE / "web.yaml").read_text())
+    _on_server(lab, through, *KUBECTL, "apply", "-f", "-", stdin=manifest())
     address, answer = _application(lab, through)
     _headline("The nodes", "")
     print(_on_server(lab, through, *KUBECTL, "get", "nodes", "-o", "wide"))

@@ -21,7 +21,7 @@ FLANNEL_CNI_PLUGIN = "0.9.1"
 FLANNEL_CNI_PLUGIN_TAG = "v1.9.1-flannel1"
 KUBE_VIP = "1.0.0"
 METALLB = "0.15.2"
-HELLO = "1"
+HELLO = "2"
 
 # kube-vip is not in the public checksum database, so its hash is pinned here.
 KUBE_VIP_SUM = "h1:QvcGrTGziaBzM5tnhNWlsb9mI0tmF9gYh+VBfRDZ8w8="

@@ -26,7 +26,7 @@ func main() {
 	routes.HandleFunc("/", func(answer http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(answer, "hello from %s\n", name)
 	})
-	routes.HandleFunc("/healthz", func(answer http.ResponseWriter, _ *http.Request) {
+	routes.HandleFunc("/health", func(answer http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(answer, "ok")
 	})
 	server := &http.Server{Addr: ":8080", Handler: routes, ReadHeaderTimeout: 5 * time.Second}

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from desk import EXAMPLE, Desk, wait_for
+from desk import Desk, wait_for
+from lab.application import manifest
 from leftovers import leftovers
 from scenarios.pool import Done, Gaps, Pool
 
@@ -67,8 +68,7 @@ class RealPool(Pool):
         return "metallb-system" in self.kubectl("get namespaces -o name")
 
     def install_application(self) -> None:
-        manifest = (EXAMPLE / "web.yaml").read_text()
-        self.kubectl(f"apply -f - <<'EOF'\n{manifest}\nEOF")
+        self.kubectl(f"apply -f - <<'EOF'\n{manifest()}\nEOF")
         wait_for("an address for the application", 120, lambda: self.kubectl(ADDRESS) != "")
         self.application = f"http://{self.kubectl(ADDRESS)}/"
 

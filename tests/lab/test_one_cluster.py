@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from canary import Canary, ProcessWatch
-from desk import EXAMPLE, Desk, wait_for
+from desk import Desk, wait_for
+from lab.application import manifest
 from leftovers import leftovers
 
 pytestmark = [
@@ -78,8 +79,7 @@ def test_the_api_answers_at_the_virtual_ip(desk: Desk, traced: Path) -> None:
 
 def test_an_application_answers_at_its_load_balancer_address(desk: Desk, traced: Path) -> None:
     through = desk.with_role("control_plane")[0]
-    manifest = (EXAMPLE / "web.yaml").read_text()
-    desk.kubectl(through, f"apply -f - <<'EOF'\n{manifest}\nEOF")
+    desk.kubectl(through, f"apply -f - <<'EOF'\n{manifest()}\nEOF")
     wait_for(
         "an answer of the application", 120, lambda: "hello-" in desk.answers(_application(desk))
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import pytest
+import yaml
+from worlds.declared import SITE
 
+from rpool.config import parse_site
 from rpool.decide.placement import CONTROL_PLANE_CORES, CONTROL_PLANE_MEMORY_GIB
 from rpool.simulate.fleet import MOST_SERVERS, generated
 
@@ -45,3 +49,11 @@ def test_addresses_are_unique_and_leave_room_for_what_a_cluster_needs() -> None:
 def test_names_are_unique_and_those_of_their_racks() -> None:
     assert len(LARGEST.servers) == MOST_SERVERS
     assert all(name[1] == s.zone[-1] for name, s in LARGEST.servers.items())
+
+
+def test_the_sample_of_a_fleet_is_one() -> None:
+    folder = Path(__file__).parent.parent.parent / "examples/terraform/one-cluster"
+    fleet = yaml.safe_load((folder / "fleet.sample.yaml").read_text())
+    site = parse_site(SITE | {"fleet": fleet})
+    assert site is not None
+    assert len(site.fleet.servers) == 6

@@ -22,10 +22,6 @@ from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
-OTHERS = 16
-"""Members that a read asks by chance though they look healthy. So each is asked once in a while,
-and a read costs the same on a cluster of any size."""
-
 
 class Fenced(Protocol):
     """What an operation looks by: `rpool.flow.session.Held`."""
@@ -56,12 +52,17 @@ class Eye:
             raise no_api(self.prior, silent)
         return self.through(api)
 
-    def through(self, api: Api) -> Observed:
-        """The cluster as it is observed through `api`."""
+    def through(self, api: Api, others: int = 0) -> Observed:
+        """The cluster as it is observed through `api`. At most so many `others` of its own servers,
+        drawn by chance, are asked besides those that have to be.
+        """
         record = self._with_prior(api.cluster.record or self._anew(api))
         if self.lock is not None:
             self.lock.outrank(record.session)
-        pool = self.ask(Observed(self.prior.uid, api, record), self._unclear(record, api))
+        unclear = self._unclear(record, api)
+        left = sorted(record.own.keys() - unclear)
+        names = unclear.union(random.sample(left, min(others, len(left))))
+        pool = self.ask(Observed(self.prior.uid, api, record), names)
         return replace(pool, record=corrected(record, pool, self.fleet))
 
     def _with_prior(self, record: Record) -> Record:
@@ -117,12 +118,6 @@ class Eye:
         differ = desired.roles.keys() ^ record.members.keys()
         ours = differ - record.pinned.keys() if self.one is None else differ & {self.one}
         return self.ask(pool, ours)
-
-    def with_others(self, pool: Observed) -> Observed:
-        """`pool` with a look at some more members, drawn by chance."""
-        own = self.members(pool).record.own
-        left = sorted(name for name in own if not pool.was_asked(name))
-        return self.ask(pool, random.sample(left, min(OTHERS, len(left))))
 
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
         """`pool` with a look at `names`. A server that was asked before is not asked again."""

@@ -61,6 +61,14 @@ class Offers:
         self._members: dict[PoolUid, Collection[ServerName]] = {}  # of clusters that were read
         self._asked: dict[ServerName, Future[Answer]] = {}
 
+    def begin(
+        self, uid: PoolUid, members: Collection[ServerName], in_use: Collection[ServerName] = ()
+    ) -> None:
+        """Begin to look around for a cluster with these members, as its own servers are asked."""
+        with self._lock:
+            self._members[uid] = members
+        threading.Thread(target=self._look_around, args=(in_use,), daemon=True).start()
+
     def make(
         self,
         uid: PoolUid,

@@ -19,6 +19,10 @@ from rpool.model.server import Fleet, ServerName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
+OTHERS = 16
+"""Members that a read asks by chance though they look healthy. So each is asked once in a while,
+and a read costs the same on a cluster of any size."""
+
 
 def read(
     prior: PoolView,
@@ -34,6 +38,7 @@ def read(
     Without contact the cluster is as before, with a warning. It is gone only when all of its
     servers are in the fleet, all of the fleet was asked, and no server has its claim.
     """
+    offers.begin(prior.uid, prior.servers.keys(), in_use)
     try:
         api, _ = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
@@ -44,7 +49,7 @@ def read(
         return Found(prior, (_silence(prior, sorted(asked.seen), sorted(asked.silent)),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
-    members = eye.members(eye.with_others(eye.through(api)))
+    members = eye.members(eye.through(api, OTHERS))
     record = members.record
     in_use = {**in_use, **dict.fromkeys(record.pinned, "in this cluster by an rpool_node")}
     return Found(

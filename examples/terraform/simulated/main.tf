@@ -1,6 +1,6 @@
 # A cluster on twelve modelled servers: to try rpool, or a module, with no server at all.
 #
-#   TF_CLI_CONFIG_FILE=build/terraformrc terraform -chdir=examples/terraform/simulated apply
+#   make setup, and export what it says; then here, without init: terraform apply
 #
 # Nothing real is touched: there is no SSH, and no API answers at the endpoint. Everything else is as
 # on real servers: what is picked, what a plan says, what is refused. See docs/simulated.md.
