@@ -51,7 +51,7 @@ def test_show_says_of_every_server_whose_it_is(file: Path, capsys: Output) -> No
     capsys.readouterr()
     assert simulate(file, "show") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["SERVER", "POWER", "POOL", "ROLE", "ZONE"]
+    assert lines[0] == ["SERVER", "POWER", "CLUSTER", "ROLE", "ZONE"]
     assert len(lines) == 13
     assert ["r1u02", "on", "other", "worker", "rack1"] in lines
     assert ["r2u01", "LOST", "-", "-", "rack2"] in lines

@@ -14,7 +14,7 @@ from rpool.model.server import ServerName
 from rpool.simulate.machine import Machine
 from rpool.simulate.store import FILE_NAME, Machines, Store
 
-_HEADINGS = ("SERVER", "POWER", "POOL", "ROLE", "ZONE")
+_HEADINGS = ("SERVER", "POWER", "CLUSTER", "ROLE", "ZONE")
 _NAMES_SHOWN = 12
 
 
