@@ -18,6 +18,9 @@ from rpool.model.view import Condition, PoolView
 SMALL = replace(
     SPEC, cores=8, memory_gib=16, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.201"))
 )
+ELSEWHERE = replace(
+    SMALL, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.202")), metallb_pools={}
+)
 
 
 def _made(stage: Stage, spec: PoolSpec = SPEC) -> PoolView:
@@ -47,8 +50,16 @@ def test_a_pool_is_found_by_its_uid_and_by_its_name_as_it_was_made(attribute: st
 
 def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
     stage = Stage(10)
-    elsewhere = replace(SMALL, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.202")))
-    one, other = _made(stage, SMALL), _made(stage, elsewhere)
+    one, other = _made(stage, SMALL), _made(stage, replace(ELSEWHERE, name="other"))
+    record = stage.cluster(other).record  # no create makes a second one: two sites became one, say
+    assert record is not None and record.settled is not None
+    settled = replace(record.settled, name=SMALL.name)
+    stage.cluster(other).record = replace(record, settled=settled, wanted=None)
+    for name in other.servers:
+        claim = stage.machine(name).claim
+        assert claim is not None
+        stage.machine(name).claim = replace(claim, pool=SMALL.name)
+    other = replace(other, name=SMALL.name)
     summary, detail = _problem(stage, SMALL.name)
     assert summary == "2 clusters are called batch"
     assert one.uid in detail
@@ -60,7 +71,7 @@ def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
 def test_a_uid_is_meant_before_a_name_that_looks_like_one() -> None:
     stage = Stage(10)
     one = _made(stage, SMALL)
-    _made(stage, replace(SMALL, name=one.uid))
+    _made(stage, replace(ELSEWHERE, name=one.uid))
     assert find(stage.world, stage.site.config.fleet, one.uid).view == one
 
 

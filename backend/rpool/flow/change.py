@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rpool.attempt import Attempt
 from rpool.decide.membership import Membership, Part
 from rpool.errors import StalePlan
+from rpool.flow.neighbours import refuse_new_ranges
 from rpool.flow.observe import Eye
 from rpool.flow.reconcile import Goal, at_work
 from rpool.model.desired import Desired
@@ -31,6 +32,7 @@ def change(
 
     def want(members: Membership) -> Desired:
         _refuse_if_others_changed(members, prior, roles)
+        refuse_new_ranges(prior.uid, members.record.spec, wanted, fleet, world, attempt)
         pinned = members.record.pinned
         everybody = {**roles, **dict.fromkeys(pinned, Role.WORKER)}
         return Desired(prior.uid, wanted, everybody, pinned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,9 +21,10 @@ from rpool.errors import (
 from rpool.flow.choose import Chosen, choose
 from rpool.flow.in_use import InUse
 from rpool.flow.look import probe_all, reach_api
+from rpool.flow.neighbours import Neighbours, Taken
 from rpool.flow.reconcile import Goal, Run, at_work
 from rpool.flow.resume import Namesake, Resume
-from rpool.model.action import Init, Join, Prepare, TakeClaim
+from rpool.model.action import Action, Init, Join, Prepare, TakeClaim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec, PoolUid
@@ -77,7 +79,12 @@ class Create(Goal):
         self._spec = spec
         self._fleet = fleet
         self._world = world
+        self._run = run
+        run.about_to = self._about_to
         self._lock = run.lock
+        self._looking = threading.Lock()
+        self._neighbours: Neighbours | None = None
+        self._taken: Taken | None = None
         self._in_use = in_use
         self._chosen = Chosen({}, {})
         self._next: Chosen | None = None
@@ -123,6 +130,9 @@ class Create(Goal):
 
     def want(self, pool: Observed) -> Desired:
         """Servers that do, those that are claimed already among them."""
+        if self._taken is not None:
+            self._give_back(pool)
+            raise self._taken
         kept = {
             name: role
             for name, role in self.tried.items()
@@ -140,6 +150,12 @@ class Create(Goal):
         self._chosen = chosen
         self.tried |= chosen.roles
         return Desired(self._uid, self._spec, chosen.roles)
+
+    def _give_back(self, pool: Observed) -> None:
+        nobody = Desired(self._uid, self._spec, {})
+        ran = self._run.carry_out(self._run.plan(nobody, pool).steps)
+        if ran.error is not None:
+            raise ran.error
 
     def _choose(self, kept: Mapping[ServerName, Role]) -> Chosen:
         chosen, self._next = self._next, None
@@ -159,10 +175,33 @@ class Create(Goal):
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         return pool.with_servers(self._chosen.sightings, {})
 
-    def replaces(self, ran: Ran) -> bool:
-        """Servers that failed where others did not are given back, and others are chosen. Not where
-        another create of that name has been faster: there would be two of it.
+    def _about_to(self, action: Action) -> None:
+        """Looks at the other clusters from the first preparation on; nothing begins before that is
+        over. By then this cluster's control planes are claimed, and so another create sees them.
         """
+        if isinstance(action, Prepare):
+            with self._looking:
+                self._neighbours = self._neighbours or Neighbours(
+                    (self._run.operation.since, self._uid),
+                    self._spec,
+                    self._fleet,
+                    self._world,
+                    self._run.attempt,
+                )
+        if isinstance(action, Init) and self._neighbours is not None:
+            try:
+                self._neighbours.refuse(self._known)
+            except Taken as error:
+                self._taken = error
+                raise
+
+    def replaces(self, ran: Ran) -> bool:
+        """Servers that failed where others did not are given back, and others are chosen. All are
+        given back where another cluster has what this one was to have. Not where another create of
+        that name has been faster: there would be two of it.
+        """
+        if self._taken is not None:
+            return True
         if any(self._is_a_namesake_s(step, error) for step, error in ran.failed):
             return False
         some_joined = any(its.probed.joined for its in self._chosen.sightings.values())

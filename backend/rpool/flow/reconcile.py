@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -90,6 +90,7 @@ class Run:
         self._ca_lock = threading.Lock()
         self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
+        self.about_to: Callable[[act.Action], None] = lambda action: None
         self._tries: Counter[_Key] = Counter()
         self._failures: dict[_Key, RpoolError] = {}
 
@@ -168,6 +169,7 @@ class Run:
     # -- what is known only when a step is carried out -------------------------------------------
 
     def _bind(self, action: act.Action) -> act.Action | None:
+        self.about_to(action)
         match action:
             case act.RemoveEtcdMember():
                 if (proven := self._proven(action)) is None:

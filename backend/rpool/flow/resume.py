@@ -84,7 +84,7 @@ class Resume:
 
     def _is_left(self, its: Remains) -> bool:
         """Whether it is of a create that never came to its end. Raises Refused where it may be a
-        cluster with the endpoint that this one is to have.
+        cluster of that name.
         """
         if its.never_settled(all_answered=not self._missed):
             return True
@@ -133,25 +133,21 @@ class Resume:
         return None
 
     def _refuse_the_same(self, remains: Remains) -> None:
-        """A cluster with this name and this endpoint is there already: it is never adopted. One
-        that shows no record may have this endpoint.
-        """
+        """A cluster of this name is there already: it is never adopted."""
         name, uid = self.spec.name, remains.uid
-        if (its := remains.record) is None:
+        if remains.record is None:
             raise Refused(
                 f"a cluster {name} is there already (uid {uid}), and none of its control planes "
                 "shows its record",
-                f"It has {', '.join(sorted(remains.claims))}. Two clusters must not have one "
-                "endpoint, and its is not known. Bring its control planes back and apply again; or "
-                f"take it down: terraform import rpool_cluster.NAME {uid}, and destroy that. "
-                "Nothing was changed.",
+                f"It has {', '.join(sorted(remains.claims))}. Bring its control planes back; or "
+                f"take it down: terraform import rpool_cluster.NAME {uid}, and destroy that; or "
+                "choose another name. Nothing was changed.",
             )
-        if its.spec.control_plane.endpoint != self.spec.control_plane.endpoint:
-            return
         raise Refused(
-            f"cluster {name} is there already, with the same endpoint (uid {uid})",
+            f"cluster {name} is there already (uid {uid})",
             "A cluster that was made to its end belongs to whoever has its state. If no state has "
-            f"it: terraform import rpool_cluster.NAME {uid}. Nothing was changed.",
+            f"it: terraform import rpool_cluster.NAME {uid}; or choose another name. Nothing was "
+            "changed.",
         )
 
     def _refuse_others(self, claims: Mapping[ServerName, Claim]) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from rpool.errors import printable
 from rpool.model.pool import PoolUid
+from rpool.model.ranges import address_range
 from rpool.model.server import Role, ServerName
 
 FORMAT = 1
-"""Of a claim's text. What is coming has its name in it already (`ca_pin`, `vip`, `ranges`, `trust`,
-`quarantine`): such a claim can be read by this version, and keeps them (see phase.sh).
+"""Of a claim's text. What is coming has its name in it already (`ca_pin`, `trust`, `quarantine`):
+such a claim can be read by this version, and keeps them (see phase.sh).
 """
 
 MOST_CHARACTERS = 200
+MOST_RANGES = 4000  # characters of all together
 MOST_SESSION = 999_999_999
 """Nine digits: any shell can compare them."""
 
@@ -100,6 +103,9 @@ class Claim:
     session: int = 0  # that has taken it; 0: none
     group: str = "default"
     request: str = ""  # a digest of what the cluster was to be when this was claimed
+    # A control plane's: the addresses of the cluster when this was claimed.
+    vip: str = ""
+    ranges: tuple[str, ...] = ()
 
     @property
     def is_joining(self) -> bool:
@@ -121,7 +127,7 @@ class Claim:
         return Ownership(self.uid, self.epoch, self.session)
 
     def as_dict(self) -> dict[str, str | int]:
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": FORMAT, **asdict(self), "ranges": " ".join(self.ranges)}
 
     @classmethod
     def from_dict(cls, data: dict[str, object]) -> Claim:
@@ -146,7 +152,19 @@ class Claim:
             session=session_number(text["session"]),
             group=text["group"],
             request=text["request"],
+            vip=next(iter(_ranges(data.get("vip"))), ""),
+            ranges=_ranges(data.get("ranges")),
         )
+
+
+def _ranges(value: object) -> tuple[str, ...]:
+    """The addresses and ranges in a text. What is none is as if it were not there."""
+    found = []
+    for word in str(value or "")[:MOST_RANGES].split():
+        with suppress(ValueError):
+            address_range(word)
+            found.append(word)
+    return tuple(found)
 
 
 def session_number(text: str) -> int:

@@ -59,7 +59,10 @@ class Looks:
     def address_answers(self, via: ServerName, address: str) -> bool:
         with self._guard:
             self._reach(via)
-            return any(m.powered and m.server.address == address for m in self.machines.values())
+            return any(
+                machine.powered and address in (machine.server.address, machine.vip)
+                for machine in self.machines.values()
+            )
 
     def reaches_api(self, server: ServerName) -> bool:
         with self._guard:

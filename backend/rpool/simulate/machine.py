@@ -112,6 +112,13 @@ class Machine:
         """Nothing was done with it that outlives a boot."""
         return replace(self, sessions={}) == Machine(self.server)
 
+    @property
+    def vip(self) -> str | None:
+        """The virtual IP that it may hold: that of the cluster whose control plane runs on it."""
+        record = self.cluster.record if self.cluster is not None else None
+        runs = self.role is Role.CONTROL_PLANE and not self.stepped_down
+        return record.spec.control_plane.endpoint.vip if record is not None and runs else None
+
     def lose_power(self) -> None:
         self.powered = False
         self.sessions.clear()

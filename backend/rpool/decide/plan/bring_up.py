@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from rpool.decide.plan.case import Case
 from rpool.errors import Refused
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.cni import NO_CNI
-from rpool.model.server import ServerName
+from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName, names
 
 
@@ -60,12 +61,13 @@ class BringUp:
         return {n: replace(its, needs=first) if n in others else its for n, its in steps.items()}
 
     def _claim(self, name: ServerName) -> Claim:
-        case = self.case
+        case, role = self.case, self.case.desired.roles[name]
+        shown = role is Role.CONTROL_PLANE
         return Claim(
             uid=case.desired.uid,
             pool=case.spec.name,
             owner=case.operation.owner,
-            role=case.desired.roles[name],
+            role=role,
             phase=Phase.BOOTSTRAPPING,
             epoch=case.epoch,
             since=case.operation.since,
@@ -73,6 +75,8 @@ class BringUp:
             machine_id=case.pool.seen[name].probed.machine_id,
             session=case.operation.session,
             request=case.spec.digest,
+            vip=(shown and case.spec.control_plane.endpoint.vip) or "",
+            ranges=tuple(chain.from_iterable(case.spec.metallb_pools.values())) if shown else (),
         )
 
     @cached_property

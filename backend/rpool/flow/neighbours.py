@@ -1,0 +1,161 @@
+"""Other clusters of a site: none may have the name, the virtual IP or the addresses of a new one.
+
+A create claims its control planes first, and a claim says which addresses the cluster has. Then it
+looks at all servers, beside the preparation. So of two creates at once at least one sees the other;
+where both do, the later one gives way, and the earlier one waits until it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from rpool.attempt import Attempt
+from rpool.errors import Refused, RpoolError
+from rpool.flow.locate import Swept
+from rpool.flow.look import ask_at_once, sweep
+from rpool.model.claim import Claim
+from rpool.model.pool import Endpoint, PoolSpec, PoolUid
+from rpool.model.ranges import shared
+from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.world import World
+
+PATIENCE_SECONDS = 3.0
+LONGEST_SECONDS = 60.0
+"""For the look, and again for another create to give way."""
+
+AGAIN_SECONDS = 1.0
+
+
+class Taken(Refused):
+    """Another cluster has the name or an address that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another cluster, by a control plane's claim, and what is known of its request. `gives_way`:
+    it is being destroyed, or it is the later one of two that are being made.
+    """
+
+    spec: PoolSpec
+    claim: Claim
+    gives_way: bool
+
+    def why(self, spec: PoolSpec) -> list[str]:
+        """What it has that `spec` asks for."""
+        names = ["it has the same name"] if self.claim.pool == spec.name else []
+        return [*names, *(problem.summary for problem in shared(spec, self.spec))]
+
+
+class Neighbours:
+    """The look of one create, whose claims say `ours`: since when, and its uid."""
+
+    def __init__(
+        self,
+        ours: tuple[str, PoolUid],
+        spec: PoolSpec,
+        fleet: Fleet,
+        world: World,
+        attempt: Attempt,
+    ) -> None:
+        self._ours = ours
+        self._spec = spec
+        self._fleet = fleet
+        self._world = world
+        self._attempt = attempt
+        pool = ThreadPoolExecutor(1, thread_name_prefix="neighbours")
+        self._looking: Future[Swept] = pool.submit(self._look, sorted(fleet.servers))
+        pool.shutdown(wait=False)
+
+    def refuse(self, known: Collection[PoolUid]) -> None:
+        """Raises Taken when another cluster has what this one asks for, and names it. `known`: uids
+        that are no reason to stop.
+        """
+        swept, end = self._looking.result(), time.monotonic() + LONGEST_SECONDS
+        self._warn_of(sorted(swept.missed(self._fleet)))
+        while found := self._in_the_way(swept, known):
+            is_hopeless = time.monotonic() > end or not all(its.gives_way for its in found)
+            if is_hopeless or self._attempt.stop.wait(AGAIN_SECONDS):
+                raise _taken(self._spec, found)
+            swept = self._look(its.claim.server for its in found)
+
+    def _look(self, servers: Iterable[ServerName]) -> Swept:
+        swept = Swept()
+        for name, answer in sweep(self._world, servers, PATIENCE_SECONDS, LONGEST_SECONDS):
+            swept.add(name, answer)
+        return swept
+
+    def _warn_of(self, missed: list[ServerName]) -> None:
+        if missed:
+            few = missed if len(missed) <= 8 else [*missed[:7], f"{len(missed) - 7} more"]
+            self._attempt.warn(
+                f"Nobody could ask {', '.join(few)} whether a cluster there has the name or the "
+                f"addresses of cluster {self._spec.name}."
+            )
+
+    def _in_the_way(self, swept: Swept, known: Collection[PoolUid]) -> list[Neighbour]:
+        heads: dict[PoolUid, dict[ServerName, Claim]] = {}
+        for name, probed in sorted(swept.probed.items()):
+            its = probed.claim
+            if its is not None and its.role is Role.CONTROL_PLANE and its.uid not in known:
+                heads.setdefault(its.uid, {})[name] = its
+        found, _ = ask_at_once(lambda uid: self._neighbour(swept, heads[uid]), heads)
+        return [its for its in found.values() if its.why(self._spec)]
+
+    def _neighbour(self, swept: Swept, claims: Mapping[ServerName, Claim]) -> Neighbour:
+        joined = [name for name in claims if swept.probed[name].joined]
+        claim = next(iter(claims.values()))
+        begun = bool(joined) or any(its.is_member for its in claims.values())
+        goes = all(its.is_leaving for its in claims.values())
+        is_later = (claim.since, claim.uid) > self._ours
+        spec = self._recorded(claim.uid, joined) or _claimed(claim, self._spec)
+        return Neighbour(spec, claim, gives_way=goes or (is_later and not begun))
+
+    def _recorded(self, uid: PoolUid, joined: Iterable[ServerName]) -> PoolSpec | None:
+        """What the cluster's record says: its ranges may have changed since the claims."""
+        for name in joined:
+            with suppress(RpoolError):
+                record = self._world.observe(name).record
+                if record is not None and record.uid == uid:
+                    return record.spec
+        return None
+
+
+def _claimed(claim: Claim, like: PoolSpec) -> PoolSpec:
+    """A request with what a claim says of it. Of the rest nothing counts."""
+    endpoint = Endpoint(vip=claim.vip or None)
+    return replace(
+        like,
+        name=claim.pool,
+        control_plane=replace(like.control_plane, endpoint=endpoint),
+        metallb_pools={"default": claim.ranges} if claim.ranges else {},
+    )
+
+
+def _taken(spec: PoolSpec, found: Iterable[Neighbour]) -> Taken:
+    lines = []
+    for its in found:
+        claim = its.claim
+        who = f"uid {claim.uid}, owner {claim.owner}, since {claim.since}"
+        lines.append(
+            f"Cluster {claim.pool} ({who}) is on {claim.server}: {'; '.join(its.why(spec))}."
+        )
+    lines.append("Change what is the same. If that cluster is gone for good, wipe its server.")
+    summary = f"cluster {spec.name} asks for what another cluster of this site has"
+    return Taken(summary, "\n".join(lines))
+
+
+def refuse_new_ranges(
+    uid: PoolUid, was: PoolSpec, wanted: PoolSpec, fleet: Fleet, world: World, attempt: Attempt
+) -> None:
+    """Raises Taken when another cluster has some of MetalLB's addresses that a change adds."""
+    before = set(chain.from_iterable(was.metallb_pools.values()))
+    pools = {n: tuple(r for r in its if r not in before) for n, its in wanted.metallb_pools.items()}
+    if any(pools.values()):
+        nowhere = replace(wanted.control_plane, endpoint=Endpoint())
+        new = replace(wanted, control_plane=nowhere, metallb_pools=pools)
+        Neighbours(("", uid), new, fleet, world, attempt).refuse({uid})

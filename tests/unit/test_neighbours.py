@@ -1,0 +1,206 @@
+"""Names, virtual IPs and MetalLB addresses are one cluster's each, on a whole site."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from worlds.fault import Answer, Fault, Probe
+from worlds.stage import SPEC, Stage
+
+from rpool.api import Attempt, PoolIncomplete, Site
+from rpool.errors import Refused, RpoolError
+from rpool.flow import neighbours
+from rpool.flow.neighbours import Taken
+from rpool.model import action as act
+from rpool.model.claim import Phase
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.seen import Probed
+
+SMALL = replace(SPEC, cores=8, memory_gib=16, metallb_pools={})
+
+
+def at(vip: str, name: str, *ranges: str) -> PoolSpec:
+    pools = {"default": ranges} if ranges else {}
+    endpoint = ControlPlane(1, Endpoint(vip=vip))
+    return replace(SMALL, name=name, control_plane=endpoint, metallb_pools=pools)
+
+
+ONE = at("10.0.1.201", "one", "10.0.1.210-10.0.1.219")
+
+
+def settled_one() -> Stage:
+    stage = Stage(12)
+    stage.site.create_pool(ONE, stage.attempt())
+    stage.open()
+    stage.acted.clear()
+    return stage
+
+
+def assert_refused(stage: Stage, spec: PoolSpec, said: str) -> None:
+    """Before anything was initialised; its servers are clean again, and no state has any."""
+    before = stage.claimed()
+    with pytest.raises(RpoolError) as caught:
+        stage.site.create_pool(spec, stage.attempt())
+    error = caught.value
+    if isinstance(error, PoolIncomplete):
+        assert error.view is None
+        error = error.cause
+    assert said in f"{error.summary}\n{error.detail}"
+    assert "one" in f"{error.summary}\n{error.detail}"
+    assert not any(isinstance(action, act.Init) for action in stage.acted)
+    assert stage.claimed() == before
+    others = [stage.machine(name) for name in stage.world.machines.keys() - before]
+    assert all(its.traces == () and its.cluster is None for its in others)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (at("10.0.1.202", "one"), "cluster one is there already"),
+        (at("10.0.1.202", "two", "10.0.1.219/32"), "overlaps MetalLB range 10.0.1.210-10.0.1.219"),
+        (at("10.0.1.215", "two"), "vip 10.0.1.215 lies inside MetalLB range"),
+        (
+            at("10.0.1.202", "two", "10.0.1.200/31"),
+            "takes the vip 10.0.1.201 of cluster one",
+        ),
+    ],
+)
+def test_what_a_cluster_of_the_site_has_no_other_one_gets(spec: PoolSpec, said: str) -> None:
+    assert_refused(settled_one(), spec, said)
+
+
+def test_a_virtual_ip_in_use_is_refused_before_any_claim_on_a_modelled_site_too() -> None:
+    stage = settled_one()
+    with pytest.raises(Refused, match="cannot be made on the servers") as caught:
+        stage.site.create_pool(at("10.0.1.201", "two"), stage.attempt())
+    assert "vip 10.0.1.201 is in use" in caught.value.detail
+    assert stage.acted == []
+
+
+def test_a_virtual_ip_that_nobody_answers_for_now_is_taken_all_the_same() -> None:
+    """All of its control planes have lost their power but their disks; one worker answers."""
+    stage = settled_one()
+    for machine in stage.world.machines.values():
+        if machine.vip:
+            machine.stepped_down = True
+    assert_refused(
+        stage, at("10.0.1.201", "two"), "vip 10.0.1.201 is also the virtual IP of cluster"
+    )
+
+
+def test_addresses_that_a_cluster_got_later_are_its_own() -> None:
+    stage = settled_one()
+    view = stage.site.find_pool("one").view
+    later = replace(ONE, metallb_pools={"default": ("10.0.1.230-10.0.1.239",)})
+    roles = {name: its.role for name, its in view.servers.items()}
+    stage.site.change_pool(view, later, roles, stage.attempt())
+    stage.open()
+    stage.acted.clear()
+    assert_refused(stage, at("10.0.1.202", "two", "10.0.1.235/32"), "overlaps MetalLB range")
+    assert stage.site.create_pool(at("10.0.1.202", "two", "10.0.1.215/32"), stage.attempt())
+
+
+def test_a_change_takes_no_addresses_of_another_cluster() -> None:
+    stage = settled_one()
+    two = at("10.0.1.202", "two", "10.0.1.225/32")
+    view = stage.site.create_pool(two, stage.attempt())
+    roles = {name: its.role for name, its in view.servers.items()}
+    stage.acted.clear()
+    wider = replace(two, metallb_pools={"default": ("10.0.1.225/32", "10.0.1.219/32")})
+    with pytest.raises(Taken, match="cluster two asks for what another cluster") as caught:
+        stage.site.change_pool(view, wider, roles, stage.attempt())
+    assert "MetalLB range 10.0.1.219/32 overlaps" in caught.value.detail
+    assert stage.acted == []
+    other = replace(two, metallb_pools={"default": ("10.0.1.225/32", "10.0.1.220/32")})
+    assert stage.site.change_pool(view, other, roles, stage.attempt())
+
+
+def test_a_cluster_that_is_being_destroyed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "AGAIN_SECONDS", 0.05)
+    stage = settled_one()
+    view = stage.site.find_pool("one").view
+    others = Site(stage.site.config, connect=lambda _: stage.faulty)
+    resetting, going_on = threading.Event(), threading.Event()
+
+    def hold(_: act.Reset) -> None:
+        resetting.set()
+        going_on.wait(20)
+
+    two = at("10.0.1.202", "two", "10.0.1.215/32")
+    with ThreadPoolExecutor(2) as pool, stage.faults(Fault(act.Reset, hold)):
+        destroyed = pool.submit(others.destroy_pool, view, stage.attempt())
+        assert resetting.wait(20)
+        made = pool.submit(stage.site.create_pool, two, stage.attempt())
+        while not any(isinstance(action, act.Prepare) for action in stage.acted):
+            threading.Event().wait(0.01)
+        going_on.set()
+        destroyed.result(60)
+        assert made.result(60).name == "two"
+
+
+def test_of_two_creates_at_once_one_is_made_and_the_other_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever comes first, each in a process of its own. Clocks say what they like."""
+    monkeypatch.setattr(neighbours, "AGAIN_SECONDS", 0.05)
+    for seed in range(8):
+        chance = random.Random(seed)  # noqa: S311 not for secrets
+        stage = Stage(12)
+        both = [at("10.0.1.201", "one"), at("10.0.1.201", "two")]
+
+        def late(_: Any, chance: random.Random = chance) -> None:
+            threading.Event().wait(chance.random() * 0.1)
+
+        def made(spec: PoolSpec, stage: Stage = stage) -> str:
+            site = Site(stage.site.config, connect=lambda _: stage.faulty)
+            with suppress(RpoolError):
+                return site.create_pool(spec, Attempt(60)).name
+            return ""
+
+        slow = Fault((act.TakeClaim, act.Prepare), late)
+        with stage.faults(slow), ThreadPoolExecutor(2) as pool:
+            names = list(pool.map(made, both))
+        assert sorted(names) != ["one", "two"], seed
+        claimed = {its.claim.pool for its in stage.world.machines.values() if its.claim}
+        assert claimed == {name for name in names if name}, seed
+        assert len(claimed) == 1, f"{seed}: one of them is made"
+
+
+def test_a_create_that_is_asked_to_stop_does_not_wait_for_another() -> None:
+    """The other one seems to be on its way out, for ever."""
+    stage = settled_one()
+    stop, looks = threading.Event(), []
+
+    def leaves(probed: Probed) -> Probed:
+        if probed.claim is None or not probed.claim.vip or probed.claim.pool != "one":
+            return probed
+        looks.append(probed)
+        if len(looks) == 3:
+            stop.set()
+        return replace(probed, claim=replace(probed.claim, phase=Phase.LEAVING))
+
+    two = at("10.0.1.202", "two", "10.0.1.215/32")
+    begun = time.monotonic()
+    with stage.faults(Fault(Probe, Answer(leaves))), pytest.raises(RpoolError):
+        stage.site.create_pool(two, stage.attempt(stop=stop))
+    assert stop.is_set()
+    assert time.monotonic() - begun < neighbours.LONGEST_SECONDS / 2
+
+
+def test_servers_that_do_not_answer_are_named() -> None:
+    stage = settled_one()
+    said: list[str] = []
+    free = sorted(stage.world.machines.keys() - stage.claimed())
+    silent = free[-1]
+    stage.machine(silent).powered = False
+    attempt = replace(stage.attempt(), warn=said.append)
+    stage.site.create_pool(at("10.0.1.202", "two"), attempt)
+    assert any(silent in text and "cluster two" in text for text in said)
+    assert Taken.retryable is False
