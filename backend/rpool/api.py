@@ -149,8 +149,7 @@ class Site:
         """
         from rpool.flow.read import read
 
-        offers, in_use = self._offers(), self._in_use.by_others(prior.uid)
-        found = read(prior, self.config.fleet, self.world(), offers, known_taken, in_use)
+        found = read(prior, self.config.fleet, self.world(), self._offers(), known_taken)
         if found.view is not None:
             self._in_use.see(found.view)
         return found

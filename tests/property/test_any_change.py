@@ -13,7 +13,7 @@ from rpool.api import PoolIncomplete
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.errors import DoesNotFit, RpoolError, Unreachable
 from rpool.model.claim import Phase
-from rpool.model.pool import PoolSpec, Selector, Tolerance
+from rpool.model.pool import Networking, PoolSpec, Selector, Tolerance
 from rpool.model.server import Role
 from rpool.model.view import Condition, PoolView
 
@@ -149,7 +149,8 @@ def test_growing_by_one_takes_the_same_actions_whatever_the_size() -> None:
 
 def grown_by_one(workers: int) -> list[str]:
     stage = Stage(workers + 6)
-    was = replace(SPEC, cores=8 * workers, memory_gib=16 * workers)
+    network = Networking(pod_cidr="10.128.0.0/14")  # a /24 for each of 500 nodes
+    was = replace(SPEC, cores=8 * workers, memory_gib=16 * workers, networking=network)
     view = stage.site.create_pool(was, stage.attempt())
     assert len(view.servers) == workers + 3
     stage.acted.clear()

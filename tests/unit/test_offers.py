@@ -86,7 +86,7 @@ def test_clusters_that_were_read_or_whose_claims_were_seen_share_the_spares() ->
     assert not mine.given & its.given
     spares = stage.world.fleet.servers.keys() - {"r1u00", "r2u01"}
     assert mine.given | its.given == mine.verified == its.verified == spares
-    assert (list(mine.taken), list(its.taken)) == (["r1u00"], []), "its own is not taken"
+    assert (list(mine.taken), list(its.taken)) == (["r1u00"], ["r2u01"]), "its own is not taken"
     assert asked(probes) == Counter({*spares, "r1u00"}), "no member of a cluster that is read"
 
 
@@ -113,7 +113,12 @@ def test_of_a_large_fleet_a_fair_sample_is_looked_at_and_what_was_taken_stays_so
     assert sizes == {4, 8}, "three servers of a thousand have 4 cores"
 
 
-def test_servers_of_a_cluster_that_this_process_has_read_are_taken() -> None:
-    offer = Offers(FLEET, STAGE.faulty).make("aaaaaaaa", (), in_use={"r1u00": "is in cluster x"})
-    assert offer.taken == {"r1u00": "is in cluster x"}
+def test_servers_of_a_cluster_that_this_process_reads_are_taken_without_a_look() -> None:
+    """Also before that read has come to its end."""
+    offers = Offers(FLEET, STAGE.faulty)
+    with STAGE.faults(Fault(Probe, lambda _: None)) as (probes,):
+        offers.begin("bbbbbbbb", "other", ("r1u00",))
+        offer = offers.make("aaaaaaaa", ("r2u01",))
+    assert offer.taken == {"r1u00": "in cluster other (uid bbbbbbbb)"}
     assert "r1u00" not in offer.verified | offer.given
+    assert "r1u00" not in asked(probes)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from rpool.config import values
 from rpool.config.models import Model
-from rpool.config.problems import null_entries, validated
+from rpool.config.problems import validated
 from rpool.errors import Path, Problem, SpecError, touches
 from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
@@ -55,9 +55,8 @@ class _Node(Model):
 def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:
     """The request in an `rpool_node`, or None while too much is unknown. Raises SpecError."""
     stands_in = {"cluster": "00000000"} if touches(("cluster",), unknown) else {}
-    problems = list(null_entries(config, ("labels",)))
-    model, wrong = validated(_Node, {**config, **stands_in}, unknown)
-    if problems := [*problems, *wrong]:
+    model, problems = validated(_Node, {**config, **stands_in}, unknown)
+    if problems:
         raise SpecError(problems)
     if model is None:
         return None

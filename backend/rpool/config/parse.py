@@ -20,7 +20,6 @@ def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> sit
     fleet = config.get("fleet")
     servers = fleet if isinstance(fleet, Mapping) else {}
     problems = list(_null_servers(servers))
-    problems += null_entries(config, *(("fleet", name, "labels") for name in servers))
     model, wrong = validated(SiteModel, config, unknown)
     problems += known(wrong, [its.path for its in problems])
     unsure = {*unknown, *(its.path for its in problems)}

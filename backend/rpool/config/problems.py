@@ -31,8 +31,8 @@ def validated(
 
 
 def null_entries(config: Any, *maps: Path) -> Iterator[Problem]:
-    """Null is "not set" for a setting; for an entry of a map it is a mistake, and to pass over it
-    could widen a selection. `maps`: where these are.
+    """Null is "not set" elsewhere; in these maps it is a mistake, since to pass over an entry would
+    widen a selection, say.
     """
     for path in maps:
         found = config

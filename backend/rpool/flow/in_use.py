@@ -36,12 +36,6 @@ class InUse:
         with self._lock:
             return self._views.get(uid)
 
-    def by_others(self, uid: PoolUid) -> dict[ServerName, str]:
-        """Servers that clusters of another uid had when they were seen, and which one."""
-        with self._lock:
-            others = [view for other, view in self._views.items() if other != uid]
-        return {n: f"in cluster {its.name} (uid {its.uid})" for its in others for n in its.servers}
-
     def not_left_to(self, cluster: str) -> dict[ServerName, str]:
         """Servers that clusters of another name have, or are about to take, and which one."""
         with self._lock:

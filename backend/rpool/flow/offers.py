@@ -14,7 +14,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import chain
 from types import MappingProxyType
 
 from rpool.decide.deal import dealt, some_of_each
@@ -58,32 +57,32 @@ class Offers:
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._looked = False
-        self._members: dict[PoolUid, Collection[ServerName]] = {}  # of clusters that were read
+        # The clusters that are read: their names and members.
+        self._read: dict[PoolUid, tuple[str, Collection[ServerName]]] = {}
         self._asked: dict[ServerName, Future[Answer]] = {}
 
-    def begin(
-        self, uid: PoolUid, members: Collection[ServerName], in_use: Collection[ServerName] = ()
-    ) -> None:
-        """Begin to look around for a cluster with these members, as its own servers are asked."""
+    def begin(self, uid: PoolUid, name: str, members: Collection[ServerName]) -> None:
+        """Begin to look around, as the servers of this cluster are asked, which are its own."""
         with self._lock:
-            self._members[uid] = members
-        threading.Thread(target=self._look_around, args=(in_use,), daemon=True).start()
+            self._read[uid] = name, members
+        threading.Thread(target=self._look_around, daemon=True).start()
 
     def make(
         self,
         uid: PoolUid,
         members: Collection[ServerName],
         known_taken: Mapping[ServerName, str] = MappingProxyType({}),
-        in_use: Mapping[ServerName, str] = MappingProxyType({}),
+        pinned: Mapping[ServerName, str] = MappingProxyType({}),
     ) -> Offer:
-        """The offer for a cluster with these members.
+        """The offer for a cluster with these members; others that it has are `pinned`.
 
-        What was known to be taken stays so until it is seen to be free. `in_use`: servers that are
-        known to be taken now, and by whom.
+        What was known to be taken stays so until it is seen to be free. Members of the clusters
+        that are read are taken without a look.
         """
         with self._lock:
-            self._members[uid] = members
-        self._look_around(in_use)
+            self._read[uid] = self._read.get(uid, ("", ()))[0], members
+        self._look_around()
+        in_use = self._members(uid) | dict(pinned)
         taken = {n: why for n, why in known_taken.items() if n in self._fleet.servers}
         beyond = sorted(taken.keys() - self._asked.keys())
         self._look(random.sample(beyond, min(AGAIN, len(beyond))))
@@ -92,19 +91,26 @@ class Offers:
         taken |= {n: its.why_not for n, its in found.items() if its.why_not is not None}
         taken = {n: why for n, why in taken.items() if n not in members} | dict(in_use)
         spares = [n for n, its in found.items() if its.why_not is None and n not in in_use]
-        with self._lock:
-            uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._members}
+        uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._read}
         servers = [self._fleet.servers[name] for name in spares]
         return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
 
-    def _look_around(self, in_use: Collection[ServerName]) -> None:
+    def _members(self, uid: PoolUid = "") -> dict[ServerName, str]:
+        """The members of all clusters that are read, but for this one, and whose they are."""
+        with self._lock:
+            return {
+                server: f"in cluster {name} (uid {its})"
+                for its, (name, members) in self._read.items()
+                for server in members
+                if its != uid
+            }
+
+    def _look_around(self) -> None:
         """Ask some servers of each sort, once; but no member of a cluster that is read."""
         with self._looking:
             if self._looked:
                 return
-            begun = time.monotonic()
-            with self._lock:
-                known = {*in_use, *chain.from_iterable(self._members.values())}
+            begun, known = time.monotonic(), self._members()
             open_ = [server for server in _pickable(self._fleet) if server.name not in known]
             names = [server.name for server in some_of_each(open_)][:MOST]
             for start in range(0, len(names), AT_ONCE):

@@ -30,7 +30,6 @@ def read(
     world: World,
     offers: Offers,
     known_taken: Mapping[ServerName, str] = MappingProxyType({}),
-    in_use: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Found:
     """The cluster now, and an offer for its next plan. Raises Refused when the fleet lacks some of
     its servers.
@@ -38,7 +37,7 @@ def read(
     Without contact the cluster is as before, with a warning. It is gone only when all of its
     servers are in the fleet, all of the fleet was asked, and no server has its claim.
     """
-    offers.begin(prior.uid, prior.servers.keys(), in_use)
+    offers.begin(prior.uid, prior.name, prior.servers.keys())
     try:
         api, _ = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
@@ -51,13 +50,13 @@ def read(
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = eye.members(eye.through(api, OTHERS))
     record = members.record
-    in_use = {**in_use, **dict.fromkeys(record.pinned, "in this cluster by an rpool_node")}
+    pinned = dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     return Found(
         of_members(members, api.cluster.ca_certificate),
         _warnings(members),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
-        offer=offers.make(record.uid, record.members.keys(), known_taken, in_use),
+        offer=offers.make(record.uid, record.members.keys(), known_taken, pinned),
         spec=record.spec,
     )
 
