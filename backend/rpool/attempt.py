@@ -31,12 +31,15 @@ class Attempt:
 
 
 class PoolIncomplete(RpoolError):
-    """A verb that got only part of the way. `view` is what there is now (None: nothing). `usable`:
-    a create's API serves on all of its control planes, so that the next apply can mend the rest.
+    """A verb that got only part of the way. `view` is what there is now (None: nothing), `done` who
+    came and went. `usable`: a create's API serves on all of its control planes, so that the next
+    apply can mend the rest.
     """
 
-    def __init__(self, cause: RpoolError, view: PoolView | None, *, usable: bool = False) -> None:
-        super().__init__(cause.summary, cause.detail)
+    def __init__(
+        self, cause: RpoolError, view: PoolView | None, done: str = "", *, usable: bool = False
+    ) -> None:
+        super().__init__(cause.summary, f"{cause.detail}\n{done}".strip())
         self.cause = cause
         self.view = view
         self.usable = usable

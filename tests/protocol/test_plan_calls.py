@@ -211,7 +211,7 @@ def test_what_this_version_cannot_change_is_an_error_of_the_plan(
 ) -> None:
     reply = shared.plan(cluster(**change), created)
     assert [found for found, _ in problems(reply)] == [where]
-    assert "cannot be changed in place" in errors(reply)[0]
+    assert "rpool cannot" in errors(reply)[0]
 
 
 def test_a_replacement_may_change_anything_else_too(shared: Calls, created: Any) -> None:

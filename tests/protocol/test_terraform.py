@@ -52,7 +52,7 @@ def test_edits_of_a_cluster_are_in_place_an_error_or_a_replacement(workspace: Wo
     workspace.write(batch=cluster(kubernetes_version="1.36.4"))
     refused = workspace.plan()
     assert refused.status == FAILED
-    assert "kubernetes_version cannot be changed in place by this version" in refused
+    assert "kubernetes_version: rpool cannot upgrade Kubernetes yet" in refused
 
     workspace.write(batch=cluster(networking={"cni": "none"}))
     shown = workspace.plan()

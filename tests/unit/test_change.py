@@ -104,6 +104,22 @@ def test_a_selector_moves_the_pool() -> None:
     settled(stage, after, wanted)
 
 
+def test_a_change_that_got_part_of_the_way_says_who_came_and_who_went() -> None:
+    stage, view = made(12)
+    large = replace(SPEC, cores=40, memory_gib=80)
+    one, *others = sorted(stage.plan(view, large, SPEC).joining)
+    failing = Fault(act.Join, CommandFailed("no"), servers=one)
+    with stage.faults(failing), pytest.raises(PoolIncomplete) as caught:
+        stage.become(view, large)
+    assert caught.value.detail.endswith(f"Joined: {', '.join(others)}.\nNot joined: {one}.")
+    view = stage.become(stage.read(view), large)
+    one, *others = sorted(stage.plan(view, SPEC, large).leaving)
+    stays = Fault(act.Reset, CommandFailed("no"), servers=one)
+    with stage.faults(stays), pytest.raises(PoolIncomplete) as caught:
+        stage.become(view, SPEC, large)
+    assert caught.value.detail.endswith(f"Left: {', '.join(others)}.\nNot left: {one}.")
+
+
 def test_metallb_and_drain_change_without_touching_a_server() -> None:
     stage, view = made()
     pools = {"other": ("10.0.1.240-10.0.1.250",)}

@@ -245,7 +245,7 @@ def test_protection_counts_from_the_edit_that_sets_it() -> None:
 def test_nothing_and_an_empty_object_are_the_same_kubeadm() -> None:
     empty = {"kubelet": None, "kube_proxy": None, "ignore_preflight_errors": None}
     assert planned({"kubeadm": empty}).replaces == []
-    with pytest.raises(SpecError, match="cannot be changed in place"):
+    with pytest.raises(SpecError, match="rpool cannot"):
         planned({"kubeadm": empty | {"kubelet": "maxPods: 50\n"}})
 
 

@@ -84,6 +84,21 @@ def test_too_few_usable_servers_say_why_each_was_passed_over() -> None:
     assert stage.acted == []
 
 
+def test_servers_that_do_not_answer_are_no_lack_of_servers() -> None:
+    stage = Stage(7)
+    silent = sorted(stage.world.machines)[-3:]
+    for name in silent:
+        stage.machine(name).powered = False
+    with pytest.raises(
+        Unreachable, match="3 servers cannot be reached by SSH, and cluster"
+    ) as said:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert all(name in said.value.detail for name in silent)
+    assert stage.acted == []
+    with pytest.raises(DoesNotFit):
+        stage.site.create_pool(replace(SPEC, cores=64), stage.attempt())
+
+
 def test_a_used_virtual_ip_is_refused_before_any_claim() -> None:
     stage = Stage()
     other = replace(SPEC, control_plane=ControlPlane(3, Endpoint(vip="10.9.9.9")))

@@ -16,7 +16,7 @@ from rpool.errors import CommandFailed, OutcomeUnknown, Refused, RpoolError, Sta
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Phase
-from rpool.model.pool import NodeSpec, PoolSpec
+from rpool.model.pool import Endpoint, NodeSpec, PoolSpec
 from rpool.model.seen import EtcdMember
 from rpool.model.server import Role
 from rpool.model.view import PoolView
@@ -168,7 +168,9 @@ def test_no_second_cluster_is_begun_on_a_member(spec: PoolSpec) -> None:
 
 
 def create(stage: Stage, view: PoolView | None) -> None:
-    stage.site.create_pool(replace(SPEC, name="other"), stage.attempt())
+    control_plane = replace(SPEC.control_plane, endpoint=Endpoint(vip="10.0.1.201"))
+    other = replace(SPEC, name="other", control_plane=control_plane, metallb_pools={})
+    stage.site.create_pool(other, stage.attempt())
 
 
 def grow(stage: Stage, view: PoolView) -> None:

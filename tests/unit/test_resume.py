@@ -116,12 +116,13 @@ def test_a_create_that_is_at_work_is_not_taken_over() -> None:
     settled(stage, view, SPEC)
 
 
-def test_two_clusters_with_one_name_and_two_endpoints_live_side_by_side() -> None:
+def test_a_second_cluster_of_one_name_is_refused_whatever_its_endpoint() -> None:
     stage = Stage(12)
     one = stage.site.create_pool(SMALL, stage.attempt())
     other = replace(SMALL, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.201")))
-    two = stage.site.create_pool(other, stage.attempt())
-    assert set(one.servers).isdisjoint(two.servers)
+    with pytest.raises(Refused, match=f"is there already .uid {one.uid}."):
+        stage.site.create_pool(other, stage.attempt())
+    assert stage.claimed() == set(one.servers)
     assert stage.read(one) == one
 
 

@@ -189,10 +189,23 @@ def test_the_declared_hardware_counts_and_the_state_stays(path: Path) -> None:
     with closing(StoredWorld(Fleet({"r1u01": bigger}), Store(path))) as world:
         probed = world.probe("r1u01")
         assert (probed.cores, probed.claim) == (128, FOREIGN)
-        assert set(world.machines) == {"r1u01", "r2u01"}  # still claimed, declared or not
+        assert set(world.machines) == FLEET.servers.keys(), "declared here or not"
         for undeclared in ("r2u01", "r3u01"):
             with pytest.raises(Unreachable, match="not in the fleet any more"):
                 world.probe(undeclared)
+
+
+def test_two_sites_in_one_folder_keep_each_other_s_servers(path: Path) -> None:
+    sites = [
+        Fleet({f"{site}-{n}": replace(its, name=f"{site}-{n}") for n, its in FLEET.servers.items()})
+        for site in ("ams", "fra")
+    ]
+    for _ in range(2):
+        for fleet in sites:
+            with closing(StoredWorld(fleet, Store(path))) as world:
+                name = min(fleet.servers)
+                world.carry_out(act.TakeClaim(name, replace(FOREIGN, server=name)), 1)
+    assert len(Store(path).load() or {}) == 24
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from rpool.config import component, values
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
-from rpool.model.cni import CNIS, DEFAULT_CNI
+from rpool.model.cni import DEFAULT_CNI
 from rpool.model.duration import seconds
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
@@ -122,7 +122,7 @@ class _Selector(Model):
 class _Networking(Model):
     pod_cidr: Annotated[str, AfterValidator(values.cidr)] = "10.244.0.0/16"
     service_cidr: Annotated[str, AfterValidator(values.service_cidr)] = "10.96.0.0/12"
-    cni: Annotated[str, AfterValidator(values.one_of(CNIS))] = DEFAULT_CNI
+    cni: Annotated[str, AfterValidator(values.cni)] = DEFAULT_CNI
 
 
 class _MetalLB(Model):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from rpool.model.cni import CNIS
 from rpool.model.duration import seconds
 from rpool.model.pool import KUBERNETES_VERSION
 from rpool.model.secret import shown
@@ -41,6 +42,16 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
     *most, last = (f'"{name}"' for name in names)
     pattern = re.compile("|".join(map(re.escape, names)))
     return matching(pattern, max(map(len, names)), f"one of {', '.join(most)} or {last}")
+
+
+def cni(value: str) -> str:
+    if value not in CNIS:
+        known = " or ".join(f'"{name}"' for name in CNIS)
+        raise ValueError(
+            f"{shown(value)} is not one of {known}; for Calico, Cilium or another one set cni = "
+            '"none" and install it after the apply'
+        )
+    return value
 
 
 def dns_label(most: int) -> Callable[[str], str]:

@@ -22,7 +22,7 @@ from rpool.decide.placement import (
 from rpool.errors import DoesNotFit, Path, Problem, SpecError, known
 from rpool.model.pool import PoolSpec
 from rpool.model.ranges import address_range, overlaps, ranges
-from rpool.model.server import Fleet, Roles, Server, ServerName
+from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
@@ -112,7 +112,9 @@ def does_not_fit(
     )
     lines = []
     if members:
-        lines.append(f"It keeps: {_listed([fleet.servers[name] for name in members])}.")
+        planes = [fleet.servers[n] for n, role in members.items() if role is Role.CONTROL_PLANE]
+        workers = [fleet.servers[n] for n, role in members.items() if role is Role.WORKER]
+        lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
     lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
     matching = [s for s in fleet.servers.values() if selects(spec.selector, s)]
     for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
@@ -142,15 +144,17 @@ def _listed(free: Sequence[Server]) -> str:
 def _missing(shortfall: Shortfall) -> str:
     parts = []
     if shortfall.control_planes:
+        count = shortfall.control_planes
         parts.append(
-            f"{shortfall.control_planes} servers with at least {CONTROL_PLANE_CORES} cores and "
-            f"{CONTROL_PLANE_MEMORY_GIB} GiB for the control plane"
+            f"{count} server{'s' if count > 1 else ''} for the control plane (each with "
+            f"{CONTROL_PLANE_CORES} cores and {CONTROL_PLANE_MEMORY_GIB} GiB or more)"
         )
     if shortfall.cores:
         parts.append(f"{shortfall.cores} cores")
     if shortfall.memory_gib:
         parts.append(f"{shortfall.memory_gib} GiB")
-    return f"Missing: {', '.join(parts)} (once the control planes have theirs)."
+    for_workers = " for workers" if shortfall.cores or shortfall.memory_gib else ""
+    return f"Missing: {', '.join(parts)}{for_workers}."
 
 
 def check(spec: PoolSpec, fleet: Fleet, unknown: Collection[Path] = ()) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rpool.decide.membership import Membership, Part
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.record import Member, Record
@@ -26,6 +28,24 @@ def of_members(members: Membership, ca_certificate: str) -> PoolView:
     whole = record.is_settled and not members.differing and not pool.open_to_joiners
     condition = Condition.SETTLED if whole else Condition.INCOMPLETE
     return of_spec(record.uid, record.spec, own, condition, ca_certificate)
+
+
+def came_and_went(
+    members: Membership, wanted: Collection[ServerName], had: Collection[ServerName]
+) -> str:
+    """What became of a change that did not come to its end, a line for each: who joined and who did
+    not, who left and who did not. `had`: the members before.
+    """
+    here = {n for n in members.record.members if members.part(n) is not Part.GONE}
+    whole = members.among(here, Part.MEMBER)
+    new, old = set(wanted) - set(had), set(had) - set(wanted)
+    groups = {
+        "Joined": new & whole,
+        "Not joined": new - whole,
+        "Left": old - here,
+        "Not left": old & here,
+    }
+    return "\n".join(f"{word}: {', '.join(sorted(its))}." for word, its in groups.items() if its)
 
 
 def of_spec(

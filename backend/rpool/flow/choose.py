@@ -23,6 +23,7 @@ from rpool.model.server import Fleet, Roles, ServerName
 from rpool.model.world import World
 
 MOST_VERSIONS = 50
+MOST_SILENT = 8
 
 LOOK_SECONDS = 3.0
 """For which a plan looks at the servers that it announces."""
@@ -49,15 +50,21 @@ def choose(
     `noticed` gets each other one that was looked at, and may raise. What others of this process are
     about to take is left to them if that is possible.
 
-    Raises DoesNotFit with the reason for each server passed over, Refused with all findings of the
-    preflight. Nothing has been changed then.
+    Raises DoesNotFit with the reason for each server passed over, Unreachable where it would fit if
+    all answered, Refused with all findings of the preflight. Nothing has been changed then.
     """
     kept, reasons = kept or {}, dict(excluded or {})
     seen: dict[ServerName, Sighting] = {}
+    silent: dict[ServerName, RpoolError] = {}
     while True:
-        roles, free = _placed(spec, fleet, in_use, kept, reasons)
+        try:
+            roles, free = _placed(spec, fleet, in_use, kept, reasons)
+        except DoesNotFit:
+            _refuse_if_cut_off(spec, fleet, kept, reasons, silent)
+            raise
         found, lost = probe_all(world, [name for name in roles if name not in seen])
         seen |= found
+        silent |= {name: its for name, its in lost.items() if isinstance(its, Unreachable)}
         _refuse_if_hopeless(seen, lost)
         if gone := [error for name, error in lost.items() if name in kept]:
             raise gone[0]  # to forget a member would orphan it
@@ -132,6 +139,32 @@ def _placed(
         if not reserved:
             raise
         return placed(spec, fleet, reasons, kept).roles, False
+
+
+def _refuse_if_cut_off(
+    spec: PoolSpec,
+    fleet: Fleet,
+    kept: Roles,
+    reasons: Mapping[ServerName, str],
+    silent: Mapping[ServerName, RpoolError],
+) -> None:
+    """Raise Unreachable when the request would fit, were it not for servers that do not answer."""
+    try:
+        placed(spec, fleet, {n: why for n, why in reasons.items() if n not in silent}, kept)
+    except DoesNotFit:
+        return
+    lines = [f"  {name}: {error.summary}" for name, error in sorted(silent.items())]
+    if len(lines) > MOST_SILENT:
+        lines[MOST_SILENT:] = [f"  and {len(lines) - MOST_SILENT} more"]
+    lines.append(
+        "Nothing was changed. Is sshd running there, is the address right, and does this machine "
+        "reach it? Hardware that is gone: lost = true in the fleet."
+    )
+    count = "1 server" if len(silent) == 1 else f"{len(silent)} servers"
+    raise Unreachable(
+        f"{count} cannot be reached by SSH, and cluster {spec.name} does not fit on the others",
+        "\n".join(lines),
+    )
 
 
 def _refuse_if_hopeless(

@@ -19,7 +19,7 @@ from rpool.certificates import ca_pin
 from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
-from rpool.decide.view import of_members, of_record
+from rpool.decide.view import came_and_went, of_members, of_record
 from rpool.errors import ForeignClaim, Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
@@ -30,7 +30,7 @@ from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.server import Fleet, Role, Roles, ServerName
 from rpool.model.step import Ran, Step, StepName
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
@@ -84,12 +84,13 @@ class Run:
         deadline = time.monotonic() + self.attempt.timeout_seconds
         self._limits = Limits(deadline, self.attempt.stop, self.lock.lost)
         self.operation = operation(self.attempt.owner)
-        # No plan has any secret: they are drawn here, and filled in as steps are carried out.
-        self._secrets = join_secrets()
+        self._secrets = join_secrets()  # no plan has any: they are filled in as it is carried out
         self._ca_certificate: str | None = None
         self._ca_lock = threading.Lock()
         self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
+        self._had: frozenset[ServerName] = frozenset()
+        self._wanted: Roles = {}
         self.about_to: Callable[[act.Action], None] = lambda action: None
         self._tries: Counter[_Key] = Counter()
         self._failures: dict[_Key, RpoolError] = {}
@@ -99,11 +100,11 @@ class Run:
         changed; afterwards PoolIncomplete, with what there is.
         """
         errors: list[RpoolError] = []
-        changed = False
-        left = ROUNDS
+        changed, left = False, ROUNDS
+        self._had = frozenset(pool.record.members if pool.record else ())
         while left:
             try:
-                desired = goal.want(pool)
+                self._wanted = (desired := goal.want(pool)).roles
                 pool = goal.closer(pool, desired)
                 todo = self.plan(desired, pool)
             except RpoolError as error:
@@ -259,7 +260,8 @@ class Run:
         if before is not None and self._write(pool, before):
             members = replace(members, record=before)
         view = of_members(members, pool.api.cluster.ca_certificate)
-        return PoolIncomplete(cause, view, usable=goal.is_usable(members))
+        done = came_and_went(members, self._wanted.keys(), self._had)
+        return PoolIncomplete(cause, view, done, usable=goal.is_usable(members))
 
     def _write(self, pool: Observed, before: Record) -> bool:
         """Writes `before` and returns whether that succeeded. Only over a record of this operation,

@@ -21,8 +21,8 @@ _JOURNAL_LINES = 100
 
 
 class StoredWorld(SimulatedWorld):
-    """What is declared is the hardware, what is in the file its state. A server that is no longer
-    declared stays as long as it is not as new, but nobody reaches it.
+    """What is declared is the hardware, what is in the file its state. A server that is not
+    declared here may be another site's, and stays; from here nobody reaches it.
     """
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
@@ -71,9 +71,7 @@ class StoredWorld(SimulatedWorld):
         for name, machine in kept.items():
             if name in self.machines:
                 machine.server = self.machines[name].server
-                self.machines[name] = machine
-            elif not machine.is_as_new:
-                self.machines[name] = machine
+            self.machines[name] = machine
 
 
 class _Guard:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from rpool.api import Site, Standing, Target
     from rpool.model.server import Fleet, ServerName
 
-_FIXED = frozenset({"kubernetes_version", "kubeadm"})
+_FIXED = {
+    "kubernetes_version": "rpool cannot upgrade Kubernetes yet",
+    "kubeadm": "rpool cannot change what kubeadm was told on a running cluster yet",
+}
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 """What follows from the request and from who is in the cluster."""
 
@@ -157,12 +160,16 @@ def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
     problems = [
         Problem(
             change.path,
-            f"{'.'.join(map(str, change.path))} cannot be changed in place by this version",
-            "Set it back. Or build the cluster anew: terraform destroy -refresh=false "
-            "-target=ADDRESS destroys it with all that runs in it; then apply.",
+            f"{'.'.join(map(str, change.path))}: {_FIXED[str(change.path[0])]}",
+            f"Set it back{_to(prior, change)}. To build the cluster anew instead, with the loss of "
+            "all that runs in it: terraform destroy -refresh=false -target=ADDRESS; then apply.",
         )
         for change in changed
         if change.path[0] in _FIXED and not isinstance(change.planned, Unknown)
     ]
     if problems:
         raise SpecError(problems)
+
+
+def _to(prior: Values, change: Changed) -> str:
+    return f" to {prior['kubernetes_version']}" if change.path == ("kubernetes_version",) else ""

@@ -156,8 +156,6 @@ def test_what_a_newer_rpool_has_put_into_a_claim_outlives_a_phase(
 ) -> None:
     coming = {
         "ca_pin": "sha256:" + "12" * 32,
-        "vip": "10.0.1.200",
-        "ranges": ["10.0.1.210-10.0.1.230", "10.0.2.0/24"],
         "trust": {"server": "r9u99", "uid": "x", "session": 12, "format": 2, "phase": "member"},
         "quarantine": 'since 2027: "phase": "member", it\'s',
     }
