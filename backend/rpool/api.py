@@ -102,6 +102,7 @@ class Site:
         """
         planned = target(wanted, standing, self.config.fleet, offer)
         self._in_use.insist(wanted.name, planned.joining)
+        self._in_use.will_be[wanted.name] = wanted
         return planned
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
@@ -136,8 +137,9 @@ class Site:
 
         try:
             with self._alone(prior.uid, attempt):
-                fleet, by = self.config.fleet, self._by(attempt)
-                return self._in_use.see(change(prior, wanted, roles, fleet, self.world(), by))
+                fleet, by, known = self.config.fleet, self._by(attempt), self._in_use.will_be
+                view = change(prior, wanted, roles, fleet, self.world(), by, known)
+                return self._in_use.see(view)
         finally:
             self._in_use.release(wanted.name)
 

@@ -61,6 +61,25 @@ def test_known_mistakes_are_told_beside_unknown_values(shared: Calls) -> None:
     assert [found for found, _ in problems(reply)] == [("name",)]
 
 
+@pytest.mark.parametrize(
+    "pools",
+    [{"x": [UNKNOWN]}, {"x": UNKNOWN}, {"x": [UNKNOWN], "y": ["10.0.0.9/32"]}, UNKNOWN],
+)
+def test_unknown_addresses_hide_nothing(shared: Calls, created: Any, pools: Any) -> None:
+    unsure = {"metallb": {"pools": pools}}
+    later = shared.plan_beside(cluster() | unsure, created)
+    assert errors(later) == []
+    assert values(later.planned_state)["servers"] == values(created)["servers"]
+    assert problems(shared.plan(cluster(cores=1000) | unsure))[0][0] == ("cores",)
+    (found,) = errors(shared.plan(cluster() | unsure | at("10.0.0.4")))
+    assert "takes an address that a server has" in found
+
+
+def test_a_check_that_is_not_known_yet_may_be_the_same(shared: Calls, created: Any) -> None:
+    unsure = {"kubeadm": {"ignore_preflight_errors": [UNKNOWN]}}
+    assert errors(shared.plan_beside(cluster() | unsure, created)) == []
+
+
 def at(vip: Any = None, **more: Any) -> dict[str, Any]:
     return {"control_plane": {"servers": 3, "endpoint": {"vip": vip, **more}}}
 

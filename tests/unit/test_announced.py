@@ -76,6 +76,7 @@ def test_where_there_is_no_other_server_it_announces_what_others_want_too() -> N
     stage = Stage(5)
     first, second = stage.site.advise(SPEC), stage.site.advise(named(1))
     assert set(second.likely) < set(first.likely)
+    assert second.doubt == "Other clusters of this plan are to get some of them."
 
 
 def test_what_does_not_fit_today_is_announced_with_the_reason() -> None:

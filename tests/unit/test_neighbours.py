@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from worlds.fault import Answer, Fault, Probe
-from worlds.stage import SPEC, Stage
+from worlds.stage import SPEC, Stage, killed
 
-from rpool.api import Attempt, PoolIncomplete, Site
-from rpool.errors import Refused, RpoolError
+from rpool.api import Attempt, Offer, PoolIncomplete, Site, Size, Standing
+from rpool.errors import CommandFailed, Refused, RpoolError
 from rpool.flow import neighbours
 from rpool.flow.neighbours import Taken
 from rpool.model import action as act
@@ -120,6 +120,91 @@ def test_a_change_takes_no_addresses_of_another_cluster() -> None:
     assert stage.acted == []
     other = replace(two, metallb_pools={"default": ("10.0.1.225/32", "10.0.1.220/32")})
     assert stage.site.change_pool(view, other, roles, stage.attempt())
+
+
+def test_a_range_that_moves_from_one_cluster_to_another_in_one_apply_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbours, "AGAIN_SECONDS", 0.05)
+    stage = settled_one()
+    one = stage.site.find_pool("one").view
+    two = at("10.0.1.202", "two")
+    other = stage.site.create_pool(two, stage.attempt())
+    stage.open()
+    gives, takes = replace(ONE, metallb_pools={}), at("10.0.1.202", "two", "10.0.1.215/32")
+    jobs = []
+    for view, was, wanted in ((other, two, takes), (one, ONE, gives)):
+        roles = {name: its.role for name, its in view.servers.items()}
+        size = Size(view.cores, view.memory_gib, was.tolerate)
+        stage.site.plan_pool(wanted, Standing(view.uid, size, roles), Offer())
+        jobs.append((view, wanted, roles))
+    goes_first = threading.Event()
+    with (
+        stage.faults(Fault(act.WriteRecord, lambda _: goes_first.wait(20), servers=None, times=1)),
+        ThreadPoolExecutor(2) as pool,
+    ):
+        running = [pool.submit(stage.site.change_pool, *job, stage.attempt()) for job in jobs]
+        goes_first.set()
+        assert [its.result(60).name for its in running] == ["two", "one"]
+
+
+def test_an_exchange_of_ranges_says_that_it_takes_two_applies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbours, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(neighbours, "LONGEST_SECONDS", 1.0)
+    stage = settled_one()
+    one = stage.site.find_pool("one").view
+    other = stage.site.create_pool(at("10.0.1.202", "two", "10.0.1.230/32"), stage.attempt())
+    stage.open()
+    anew = {
+        "one": at("10.0.1.201", "one", "10.0.1.230/32"),
+        "two": at("10.0.1.202", "two", "10.0.1.210-10.0.1.219"),
+    }
+    stage.site._in_use.will_be.update(anew)
+    with ThreadPoolExecutor(2) as pool:
+        running = [
+            pool.submit(
+                stage.site.change_pool,
+                view,
+                anew[view.name],
+                {name: its.role for name, its in view.servers.items()},
+                stage.attempt(),
+            )
+            for view in (one, other)
+        ]
+        for its in running:
+            with pytest.raises(Taken) as caught:
+                its.result(60)
+            assert "exchange takes two" in caught.value.detail
+
+
+def test_what_kept_servers_from_being_given_back_is_told_beside_the_reason() -> None:
+    stage = settled_one()
+    two = at("10.0.1.202", "two", "10.0.1.215/32")
+    stuck = Fault(act.Reset, CommandFailed("reset went wrong"))
+    with stage.faults(stuck), pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(two, stage.attempt())
+    assert "cluster two asks for what another cluster" in caught.value.summary
+    assert "overlaps MetalLB range" in caught.value.detail
+    assert "reset went wrong" in caught.value.detail
+    assert caught.value.view is not None
+
+
+def test_a_create_that_goes_on_with_an_earlier_one_says_one_time_in_all_its_claims() -> None:
+    """Or two creates could each take the other for the later one."""
+    stage = Stage(12)
+    with killed(stage, act.Prepare), suppress(RpoolError):
+        stage.site.create_pool(at("10.0.1.201", "one"), stage.attempt())
+    times: set[str] = set()
+
+    def note(action: act.Init) -> None:
+        claims = [its.claim for its in stage.world.machines.values() if its.claim]
+        times.update(claim.since for claim in claims)
+
+    with stage.faults(Fault(act.Init, note)):
+        stage.site.create_pool(at("10.0.1.201", "one"), stage.attempt())
+    assert len(times) == 1
 
 
 def test_a_cluster_that_is_being_destroyed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

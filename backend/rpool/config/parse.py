@@ -148,7 +148,8 @@ def parse_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> poo
     draft = parse_draft(config, unknown)
     if draft.problems:
         raise SpecError(draft.problems)
-    return None if any(touches(path, unknown) for path, _ in _STAND_INS) else draft.spec
+    lacks = any(touches(path, unknown) for path, _ in _STAND_INS)
+    return None if lacks or draft.unknown != frozenset(unknown) else draft.spec
 
 
 def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Draft:
@@ -156,12 +157,15 @@ def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Dr
     problems = list(null_entries(config, ("selector", "labels"), ("metallb", "pools")))
     model, wrong = validated(PoolModel, _with_stand_ins(config, unknown), unknown)
     problems += known(wrong, [its.path for its in problems])
-    unsure = frozenset({*unknown, *(_setting(its.path) for its in problems)})
-    if model is None:
-        rest = _with_stand_ins(_without(config, unsure), unsure)
-        model, _ = validated(PoolModel, rest, unsure)
-    if model is None:
-        return Draft(None, unsure, problems)
+    out = {_setting(its.path) for its in problems}
+    while model is None:  # what is wrong or unknown is left out, and what cannot be without it
+        rest = _with_stand_ins(_without(config, out), {*unknown, *out})
+        model, wrong = validated(PoolModel, rest, ())
+        more = {_there(_setting(its.path), rest) for its in wrong} - out
+        if model is None and not more:
+            return Draft(None, frozenset({*unknown, *out}), problems)
+        out |= more
+    unsure = frozenset({*unknown, *out})
     return Draft(model.build(), unsure, [*problems, *known(_one_of_two(model), unsure)])
 
 
@@ -169,6 +173,16 @@ def _setting(path: Path) -> Path:
     """The setting that a path into a list is about."""
     numbers = [at for at, step in enumerate(path) if isinstance(step, int)]
     return path[: numbers[0]] if numbers else path
+
+
+def _there(path: Path, config: Mapping[str, Any]) -> Path:
+    """As much of a path as the configuration has."""
+    inner: Any = config
+    for at, step in enumerate(path):
+        if not isinstance(inner, Mapping) or inner.get(str(step)) is None:
+            return path[: max(at, 1)]
+        inner = inner[str(step)]
+    return path
 
 
 _STAND_INS: tuple[tuple[Path, Any], ...] = (

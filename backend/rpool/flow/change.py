@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from rpool.attempt import Attempt
 from rpool.decide.membership import Membership, Part
@@ -21,9 +22,16 @@ from rpool.model.world import World
 
 
 def change(
-    prior: PoolView, wanted: PoolSpec, roles: Roles, fleet: Fleet, world: World, attempt: Attempt
+    prior: PoolView,
+    wanted: PoolSpec,
+    roles: Roles,
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+    will_be: Mapping[str, PoolSpec] = MappingProxyType({}),
 ) -> PoolView:
     """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
+    `will_be`: what other clusters, by name, are changed to meanwhile.
 
     A server that cannot join or cannot leave does not keep the others from it. Raises Unreachable,
     Refused or StalePlan when nothing was changed, PoolIncomplete, with the cluster as it is then,
@@ -32,7 +40,8 @@ def change(
 
     def want(members: Membership) -> Desired:
         _refuse_if_others_changed(members, prior, roles)
-        refuse_new_ranges(prior.uid, members.record.spec, wanted, fleet, world, attempt)
+        was = members.record.spec
+        refuse_new_ranges(prior.uid, was, wanted, fleet, world, attempt, will_be)
         pinned = members.record.pinned
         everybody = {**roles, **dict.fromkeys(pinned, Role.WORKER)}
         return Desired(prior.uid, wanted, everybody, pinned)

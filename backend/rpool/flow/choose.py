@@ -99,7 +99,9 @@ def foresee(spec: PoolSpec, fleet: Fleet, world: World, in_use: InUse) -> tuple[
             return declared, "\n".join(problem.detail for problem in why.problems)
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
-        if not new and (not free or in_use.reserve(spec.name, roles)):
+        if not new and not free:
+            return roles, "Other clusters of this plan are to get some of them."
+        if not new and in_use.reserve(spec.name, roles):
             return roles, ""
         if left <= 0:
             return roles, f"Not all servers were looked at within {LOOK_SECONDS:.0f} s."

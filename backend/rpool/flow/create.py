@@ -17,6 +17,7 @@ from rpool.errors import (
     SpecError,
     Unreachable,
     as_rpool_error,
+    together,
 )
 from rpool.flow.choose import Chosen, choose
 from rpool.flow.in_use import InUse
@@ -105,7 +106,7 @@ class Create(Goal):
                 self._next = self._best({}, notice)
         if self._next is None:
             self.tried = resume.taken
-            self._known |= resume.take_over()
+            self._known |= resume.take_over(self._run.operation.since)
         return self.look() if self.tried else Observed(self._uid)
 
     def look(self) -> Observed:
@@ -131,8 +132,7 @@ class Create(Goal):
     def want(self, pool: Observed) -> Desired:
         """Servers that do, those that are claimed already among them."""
         if self._taken is not None:
-            self._give_back(pool)
-            raise self._taken
+            raise self._given_back(self._taken, pool)
         kept = {
             name: role
             for name, role in self.tried.items()
@@ -151,11 +151,14 @@ class Create(Goal):
         self.tried |= chosen.roles
         return Desired(self._uid, self._spec, chosen.roles)
 
-    def _give_back(self, pool: Observed) -> None:
+    def _given_back(self, why: RpoolError, pool: Observed) -> RpoolError:
+        """`why`, with what kept servers from being given back."""
         nobody = Desired(self._uid, self._spec, {})
-        ran = self._run.carry_out(self._run.plan(nobody, pool).steps)
-        if ran.error is not None:
-            raise ran.error
+        try:
+            error = self._run.carry_out(self._run.plan(nobody, pool).steps).error
+        except RpoolError as not_planned:
+            error = not_planned
+        return together([why, error]) if error is not None else why
 
     def _choose(self, kept: Mapping[ServerName, Role]) -> Chosen:
         chosen, self._next = self._next, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
-from rpool.model.pool import PoolUid
+from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import ServerName
 from rpool.model.view import PoolView
 
@@ -19,6 +19,8 @@ class InUse:
         self._lock = threading.Lock()
         self._views: dict[PoolUid, PoolView] = {}
         self._reserved: dict[ServerName, str] = {}  # for the cluster of that name
+        # What clusters are changed to in this process, by name.
+        self.will_be: dict[str, PoolSpec] = {}
 
     def see(self, view: PoolView) -> PoolView:
         """Note a cluster as it is now."""

@@ -8,11 +8,12 @@ where both do, the later one gives way, and the earlier one waits until it has.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 
 from rpool.attempt import Attempt
 from rpool.errors import Refused, RpoolError
@@ -52,11 +53,11 @@ class Neighbour:
 
 
 class Neighbours:
-    """The look of one create, whose claims say `ours`: since when, and its uid."""
+    """The look of one operation. Of a create, the claims say `ours`: since when, and its uid."""
 
     def __init__(
         self,
-        ours: tuple[str, PoolUid],
+        ours: tuple[str, PoolUid] | None,
         spec: PoolSpec,
         fleet: Fleet,
         world: World,
@@ -71,17 +72,25 @@ class Neighbours:
         self._looking: Future[Swept] = pool.submit(self._look, sorted(fleet.servers))
         pool.shutdown(wait=False)
 
-    def refuse(self, known: Collection[PoolUid]) -> None:
+    def refuse(
+        self, known: Collection[PoolUid], will_be: Mapping[str, PoolSpec] = MappingProxyType({})
+    ) -> None:
         """Raises Taken when another cluster has what this one asks for, and names it. `known`: uids
-        that are no reason to stop.
+        that are no reason to stop. `will_be`: what clusters, by name, are changed to meanwhile; one
+        that gives up what is asked for is waited for.
         """
         swept, end = self._looking.result(), time.monotonic() + LONGEST_SECONDS
         self._warn_of(sorted(swept.missed(self._fleet)))
         while found := self._in_the_way(swept, known):
-            is_hopeless = time.monotonic() > end or not all(its.gives_way for its in found)
+            wait = all(its.gives_way or self._gives_up(its, will_be) for its in found)
+            is_hopeless = time.monotonic() > end or not wait
             if is_hopeless or self._attempt.stop.wait(AGAIN_SECONDS):
                 raise _taken(self._spec, found)
             swept = self._look(its.claim.server for its in found)
+
+    def _gives_up(self, its: Neighbour, will_be: Mapping[str, PoolSpec]) -> bool:
+        changed = will_be.get(its.claim.pool)
+        return changed is not None and not replace(its, spec=changed).why(self._spec)
 
     def _look(self, servers: Iterable[ServerName]) -> Swept:
         swept = Swept()
@@ -111,7 +120,7 @@ class Neighbours:
         claim = next(iter(claims.values()))
         begun = bool(joined) or any(its.is_member for its in claims.values())
         goes = all(its.is_leaving for its in claims.values())
-        is_later = (claim.since, claim.uid) > self._ours
+        is_later = self._ours is not None and (claim.since, claim.uid) > self._ours
         spec = self._recorded(claim.uid, joined) or _claimed(claim, self._spec)
         return Neighbour(spec, claim, gives_way=goes or (is_later and not begun))
 
@@ -136,7 +145,7 @@ def _claimed(claim: Claim, like: PoolSpec) -> PoolSpec:
     )
 
 
-def _taken(spec: PoolSpec, found: Iterable[Neighbour]) -> Taken:
+def _taken(spec: PoolSpec, found: Sequence[Neighbour]) -> Taken:
     lines = []
     for its in found:
         claim = its.claim
@@ -144,13 +153,24 @@ def _taken(spec: PoolSpec, found: Iterable[Neighbour]) -> Taken:
         lines.append(
             f"Cluster {claim.pool} ({who}) is on {claim.server}: {'; '.join(its.why(spec))}."
         )
-    lines.append("Change what is the same. If that cluster is gone for good, wipe its server.")
+    first = found[0].claim
+    lines.append(
+        "Change what is the same. If that cluster gives it up in this apply, apply again; an "
+        f"exchange takes two. If it is gone for good: lost = true for {first.server} in the fleet, "
+        f"terraform import rpool_cluster.NAME {first.uid}, and destroy that."
+    )
     summary = f"cluster {spec.name} asks for what another cluster of this site has"
     return Taken(summary, "\n".join(lines))
 
 
 def refuse_new_ranges(
-    uid: PoolUid, was: PoolSpec, wanted: PoolSpec, fleet: Fleet, world: World, attempt: Attempt
+    uid: PoolUid,
+    was: PoolSpec,
+    wanted: PoolSpec,
+    fleet: Fleet,
+    world: World,
+    attempt: Attempt,
+    will_be: Mapping[str, PoolSpec],
 ) -> None:
     """Raises Taken when another cluster has some of MetalLB's addresses that a change adds."""
     before = set(chain.from_iterable(was.metallb_pools.values()))
@@ -158,4 +178,4 @@ def refuse_new_ranges(
     if any(pools.values()):
         nowhere = replace(wanted.control_plane, endpoint=Endpoint())
         new = replace(wanted, control_plane=nowhere, metallb_pools=pools)
-        Neighbours(("", uid), new, fleet, world, attempt).refuse({uid})
+        Neighbours(None, new, fleet, world, attempt).refuse({uid}, will_be)

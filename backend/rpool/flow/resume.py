@@ -60,9 +60,9 @@ class Resume:
         """Whether something of it may be claimed that no state has."""
         return bool(self.taken or self._going)
 
-    def take_over(self) -> set[PoolUid]:
+    def take_over(self, since: str) -> set[PoolUid]:
         """The clusters of that name that there were. What never came to its end is this cluster's
-        now (`taken`), or was reset where it cannot be gone on with; one that lives is left alone.
+        now (`taken`), by claims that say `since`, or was reset where it cannot be gone on with.
 
         Raises Refused where it is somebody else's, or where an operation works on it.
         """
@@ -74,7 +74,7 @@ class Resume:
             self._refuse_others(its.claims)
             self._refuse_without(its)
         for its in left:
-            self._one(its)
+            self._one(its, since)
         return uids
 
     def _remains(self, uid: PoolUid, probed: Mapping[ServerName, Probed]) -> Remains:
@@ -104,7 +104,7 @@ class Resume:
         claims = {name: its.claim for name, its in probed.items() if its.claim is not None}
         return {name: its for name, its in claims.items() if its.pool == self.spec.name}
 
-    def _one(self, its: Remains) -> None:
+    def _one(self, its: Remains, since: str) -> None:
         uid, claims = its.uid, its.claims
         planes = [n for n, claim in claims.items() if claim.role is Role.CONTROL_PLANE]
         try:
@@ -113,9 +113,11 @@ class Resume:
                 if silent:  # it would stay claimed by a cluster that is no more
                     raise next(iter(silent.values()))
                 pool = Observed(uid).with_servers(seen, silent)
+                if not pool.claims:
+                    return  # somebody else has given it back by now
                 shown = self._shown({name: sighting.probed for name, sighting in seen.items()})
                 if self._goes_on(pool, shown or (its.shown if its.of else None)):
-                    self._taken_over(run, pool, shown)
+                    self._taken_over(run, pool, shown, since)
                 else:
                     self._given_back(run, pool)
         except LockHeld as error:
@@ -192,7 +194,7 @@ class Resume:
             return False
         return shown is not None or not any(its.probed.joined for its in pool.seen.values())
 
-    def _taken_over(self, run: Run, pool: Observed, shown: Shown | None) -> None:
+    def _taken_over(self, run: Run, pool: Observed, shown: Shown | None, since: str) -> None:
         """The record first, then the claim of the server that serves it, then the others: what is
         cut off in between is found by the claims.
         """
@@ -209,7 +211,7 @@ class Resume:
                 claim,
                 uid=self.uid,
                 owner=self.attempt.owner,
-                since=run.operation.since,
+                since=since,
                 epoch=1,
                 session=1,
             )

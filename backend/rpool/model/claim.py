@@ -88,7 +88,8 @@ class Fence:
 class Claim:
     """The mark itself, a file on the server (see `reach/scripts/claim.sh`).
 
-    `since` (RFC 3339) and `owner` are for people: nothing decides on them.
+    `since` (RFC 3339) and `owner` are for people; by `since` alone it is decided which of two
+    creates that want the same address gives way.
     """
 
     uid: PoolUid

@@ -15,7 +15,7 @@ from rpool_provider.resources import cluster_private, cluster_state
 from rpool_provider.resources.cluster_private import Known
 from rpool_provider.resources.planning import Changed
 from rpool_provider.resources.resource import Held, Plan, Values
-from rpool_provider.wire.unknown import UNKNOWN, Unknown
+from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known
 
 if TYPE_CHECKING:
     from rpool.api import Site, Standing, Target
@@ -165,7 +165,7 @@ def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
             "all that runs in it: terraform destroy -refresh=false -target=ADDRESS; then apply.",
         )
         for change in changed
-        if change.path[0] in _FIXED and not isinstance(change.planned, Unknown)
+        if change.path[0] in _FIXED and is_wholly_known(change.planned)
     ]
     if problems:
         raise SpecError(problems)
