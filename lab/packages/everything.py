@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.cache import Cache, locked, write
 from lab.guest.root import guest_root
 from lab.host import install_needed, require_go, require_root
-from lab.packages import apt_repository, deb, debian, image_list, manifests, programs
+from lab.packages import apt_repository, deb, debian, hello, image_list, manifests, programs
 from lab.progress import say, step
 from lab.versions import Release
 
@@ -19,7 +19,7 @@ def ensure(cache: Cache, release: Release) -> Path:
     install_needed()
     with locked(cache):
         guest = guest_root(cache)
-        stamp = cache.complete / f"{release.kubernetes}-{guest.name}"
+        stamp = cache.complete / f"{release.kubernetes}-{guest.name}-{hello.name()}"
         if not stamp.exists():
             _build(cache, release, guest)
             write(stamp, "")

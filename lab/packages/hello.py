@@ -12,10 +12,14 @@ from lab.packages.go_modules import ENVIRONMENT
 SOURCE = Path(__file__).parent.parent / "hello"
 
 
+def name() -> str:
+    """What the application is called in the cache: it changes with the source."""
+    return f"hello-{hashlib.sha256((SOURCE / 'main.go').read_bytes()).hexdigest()[:12]}"
+
+
 def hello(cache: Cache) -> Path:
-    """The folder with the `hello` binary; its name changes with the source."""
-    digest = hashlib.sha256((SOURCE / "main.go").read_bytes()).hexdigest()[:12]
-    return made(cache.programs / f"hello-{digest}", "building the demo's application", _build)
+    """The folder with the `hello` binary."""
+    return made(cache.programs / name(), "building the demo's application", _build)
 
 
 def _build(folder: Path) -> None:
