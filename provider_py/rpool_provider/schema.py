@@ -5,6 +5,7 @@ The protobuf schema, the decoding of values, planning and the documentation all 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -65,7 +66,8 @@ class Attribute:
     """One attribute. One that is neither required nor optional is only computed.
 
     `default` is what an optional attribute becomes in the plan when nobody sets it (it is then
-    `computed` too). `replaces` says that another value needs another resource.
+    `computed` too). `replaces` says that another value needs another resource. `meaning` is equal
+    for values that mean the same, such as 10m and 600s: then the plan keeps the one that it has.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Attribute:
     sensitive: bool = False
     replaces: bool = False
     default: Any = None
+    meaning: Callable[[Any], Any] | None = None
 
     @property
     def configurable(self) -> bool:

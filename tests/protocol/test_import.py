@@ -23,6 +23,7 @@ FULL: dict[str, Any] = cluster(
     cores=8,
     memory=32,
 )
+DRAIN_DEFAULTS = {"timeout": "10m", "on_timeout": "fail"}
 IMPORT = 'import {{\n  to = rpool_cluster.batch\n  id = "{}"\n}}\n'
 
 
@@ -36,14 +37,17 @@ def _forget(workspace: Workspace) -> None:
     assert workspace.state() is None
 
 
-def test_what_was_created_forgotten_and_imported_needs_no_change(workspace: Workspace) -> None:
-    workspace.write(batch=cluster())
+@pytest.mark.parametrize("drain", [{}, {"drain": {"timeout": "600s", "on_timeout": "fail"}}])
+def test_what_was_created_forgotten_and_imported_needs_no_change(
+    workspace: Workspace, drain: dict[str, Any]
+) -> None:
+    workspace.write(batch=cluster(**drain))
     assert workspace.apply().status == 0
     created = workspace.state()["attributes"]
     _forget(workspace)
     imported = workspace.run("import", "-no-color", "-input=false", CLUSTER, "batch")
     assert imported.status == 0, imported.output
-    assert workspace.state()["attributes"] == created
+    assert workspace.state()["attributes"] == created | {"drain": DRAIN_DEFAULTS}
     again = workspace.plan()
     assert (again.status, "No changes." in again) == (NO_CHANGES, True), again.output
 

@@ -75,6 +75,17 @@ def test_a_node_is_put_in_changed_in_place_and_taken_out(workspace: Workspace) -
     assert claim_of(workspace) is None
 
 
+def test_the_address_of_a_node_cannot_change(workspace: Workspace) -> None:
+    write(workspace, node())
+    apply(workspace)
+    g1 = server(20, reserved=True, address="10.0.0.99")
+    moved = site() | {"fleet": site()["fleet"] | {"g1": g1}}
+    workspace.write(site_values=moved, more=node(), batch=cluster())
+    refused = workspace.plan()
+    assert refused.status == FAILED
+    assert "g1 (10.0.0.21 when it joined, 10.0.0.99 now)" in refused
+
+
 def test_a_node_goes_with_its_cluster(workspace: Workspace) -> None:
     write(workspace, node())
     apply(workspace)

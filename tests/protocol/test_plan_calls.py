@@ -62,6 +62,40 @@ def test_known_mistakes_are_told_beside_unknown_values(shared: Calls) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (
+            {"drain": {"timeout": "10m"}},
+            {"drain": {"timeout": "600s"}},
+            {"drain": {"timeout": "9m"}},
+        ),
+        ({"timeouts": {"update": "1h"}}, {"timeouts": {"update": "60m"}}, {"timeouts": {}}),
+        (
+            {"metallb": {"pools": {"x": ["10.0.0.210-10.0.0.230"]}}},
+            {"metallb": {"pools": {"x": ["10.0.0.210 - 10.0.0.230"]}}},
+            {"metallb": {"pools": {"x": ["10.0.0.210-10.0.0.231"]}}},
+        ),
+    ],
+)
+def test_another_spelling_of_the_same_is_no_change(
+    calls: Calls, one: dict[str, Any], same: dict[str, Any], other: dict[str, Any]
+) -> None:
+    made = calls.create(cluster(**one)).new_state
+    assert values(calls.plan(cluster(**same), made).planned_state) == values(made)
+    assert values(calls.plan(cluster(**other), made).planned_state) != values(made)
+
+
+def test_another_spelling_of_what_kubeadm_is_told_is_no_error(calls: Calls) -> None:
+    def told(kubelet: str) -> dict[str, Any]:
+        return cluster(kubeadm={"kubelet": kubelet})
+
+    made = calls.create(told("maxPods: 50\n")).new_state
+    spelled = calls.plan(told('# as agreed\n"maxPods": 50'), made)
+    assert (errors(spelled), values(spelled.planned_state)) == ([], values(made))
+    assert errors(calls.plan(told("maxPods: 51"), made))
+
+
+@pytest.mark.parametrize(
     "pools",
     [{"x": [UNKNOWN]}, {"x": UNKNOWN}, {"x": [UNKNOWN], "y": ["10.0.0.9/32"]}, UNKNOWN],
 )

@@ -170,6 +170,36 @@ def test_what_does_not_fit_is_an_error_of_the_plan_that_counts(workspace: Worksp
         assert text in refused
 
 
+def test_a_cluster_that_no_longer_fits_is_in_the_way_of_nothing(workspace: Workspace) -> None:
+    made(workspace)
+    tiny = {f"o{n}": server(40 + n, zone="other", cores=2, memory=4) for n in (1, 2)}
+    site_values = fleet(tiny, r1u06={"lost": True})
+    alone = {"servers": 1, "endpoint": {"vip": "10.0.0.202"}}
+    other = {"selector": {"zones": ["other"]}, "control_plane": alone}
+    beside = cluster(name="beside", cores=2, memory=4, **other)
+    workspace.write(site_values=site_values, batch=pool(), beside=beside)
+    assert workspace.apply().status == 0
+    planned = workspace.plan()
+    assert planned.status == NO_CHANGES, planned.output
+    assert "Cluster batch no longer fits the fleet, and stays as it is" in planned
+    assert "Lost: r1u06." in planned
+    workspace.write(site_values=site_values, batch=pool(48, 192), beside=beside)
+    assert workspace.plan().status == FAILED
+    workspace.write(site_values=site_values, batch=pool(), beside=beside)
+    destroyed = workspace.destroy()
+    assert destroyed.status == 0, destroyed.output
+
+
+def test_the_address_of_a_server_in_use_cannot_change(workspace: Workspace) -> None:
+    made(workspace)
+    workspace.write(site_values=fleet(r1u06={"address": "10.0.0.99"}), batch=pool())
+    refused = workspace.plan()
+    assert refused.status == FAILED
+    assert "r1u06 (10.0.0.7 when it joined, 10.0.0.99 now)" in refused
+    workspace.write(site_values=fleet(), batch=pool())
+    assert workspace.plan().status == NO_CHANGES
+
+
 def test_a_protected_cluster_is_neither_destroyed_nor_replaced(workspace: Workspace) -> None:
     made(workspace, deletion_protection=True)
     refused = workspace.destroy()
@@ -179,6 +209,13 @@ def test_a_protected_cluster_is_neither_destroyed_nor_replaced(workspace: Worksp
         site_values=fleet(), batch=pool(deletion_protection=True, networking={"cni": "none"})
     )
     assert "cluster batch is protected from deletion" in workspace.plan()
+    workspace.write(site_values=fleet(), batch=pool(deletion_protection=True))
+    forced = workspace.plan("-replace=rpool_cluster.batch")
+    assert forced.status == FAILED
+    assert "cluster batch is protected from deletion" in forced
+    assert workspace.run("taint", "rpool_cluster.batch").status == 0
+    assert "cluster batch is protected from deletion" in workspace.plan()
+    assert workspace.run("untaint", "rpool_cluster.batch").status == 0
     workspace.write(site_values=fleet(), batch=pool())
     assert workspace.apply().status == 0
     assert workspace.destroy().status == 0

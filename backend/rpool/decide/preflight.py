@@ -142,3 +142,18 @@ def _vip(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
     for name, probed in seen.items():
         if vip in probed.addresses:
             yield f"vip {vip} is already an address of server {name}"
+
+
+def vip_out_of_reach(spec: PoolSpec, seen: Mapping[ServerName, Sighting]) -> list[str]:
+    """What is wrong with a virtual IP that none of the servers has a route to but the default one:
+    it is announced by ARP, which no router passes on.
+    """
+    vip = spec.control_plane.endpoint.vip
+    networks = {ipaddress.IPv4Network(r) for its in seen.values() for r in its.probed.routes}
+    if vip is None or not networks or any(ipaddress.IPv4Address(vip) in n for n in networks):
+        return []
+    theirs = ", ".join(map(str, sorted(networks)))
+    reach = (
+        "it is announced by ARP, which reaches no further. Choose a free address in one of these"
+    )
+    return [f"vip {vip} is in no network of the servers ({theirs}), and {reach}"]

@@ -11,7 +11,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rpool.decide.preflight import findings, odd_ones, why_not_usable, why_too_small
+from rpool.decide.preflight import (
+    findings,
+    odd_ones,
+    vip_out_of_reach,
+    why_not_usable,
+    why_too_small,
+)
 from rpool.decide.rules import placed
 from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
 from rpool.flow.in_use import InUse
@@ -193,6 +199,7 @@ def _preflight(
     """
     found = findings(spec, picked, kept)
     if not kept:
+        found += vip_out_of_reach(spec, picked)
         found += _ask_servers(spec, world, next(iter(picked)))
     if found:
         listed = "\n".join(f"  {finding}." for finding in found)

@@ -56,7 +56,10 @@ class Cluster:
             _refuse_if_protected(prior.values)
             return Plan(None)
         values = planning.planned(CLUSTER.root, config, prior.values)
+        self._note_protected(prior.values, site)
         if prior.values is None:
+            if site is not None and self._clusters.would_destroy(site, values["name"]):
+                raise _protected(values["name"])
             self._check(values, site, is_new=True)
             known = values | {"endpoint": cluster_state.endpoint(values)}
             return Plan(known, _replaces(values), diagnostics=_likely(values, site))
@@ -69,6 +72,13 @@ class Cluster:
             return Plan(values, prior.private, replaces)
         self._check(values, site, is_new=False)
         return cluster_plan.change(prior, values, changed, site)
+
+    def _note_protected(self, values: Values | None, site: Site | None) -> None:
+        """Of what is there, for a plan that would replace it; one that never came to be may go."""
+        if site is None or values is None or not values["ca_certificate"]:
+            return
+        if values["deletion_protection"] is True:
+            self._clusters.protect(site, values["name"])
 
     def _check(self, values: Values, site: Site | None, *, is_new: bool) -> None:
         """Raises SpecError with what is wrong with the known part of a request, on this site and
@@ -83,6 +93,7 @@ class Cluster:
         from rpool_provider.resources import cluster_private
 
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
+        self._note_protected(held.values, site)
         known = cluster_private.decode(held.private)
         found = site.read_pool(cluster_state.view(held.values), known.offer.taken)
         warnings = [diagnostic.warning(text) for text in found.warnings]
@@ -237,14 +248,15 @@ def _advice(pool: str, advice: Advice) -> Diagnostic:
 
 def _refuse_if_protected(prior: Values | None) -> None:
     if prior is not None and prior["deletion_protection"] is True:
-        raise SpecError(
-            [
-                Problem(
-                    ("deletion_protection",),
-                    f"cluster {prior['name']} is protected from deletion",
-                    "This plan would destroy it. If that is meant, set deletion_protection = false "
-                    "and apply that first. If it is tainted, terraform untaint lets an apply mend "
-                    "it instead.",
-                )
-            ]
-        )
+        raise _protected(prior["name"])
+
+
+def _protected(name: str) -> SpecError:
+    summary = f"cluster {name} is protected from deletion"
+    return SpecError([Problem(("deletion_protection",), summary, _PROTECTED)])
+
+
+_PROTECTED = (
+    "To destroy or replace it all the same, set deletion_protection = false, apply that, and begin "
+    "again. If it is tainted, terraform untaint lets an apply mend it instead."
+)

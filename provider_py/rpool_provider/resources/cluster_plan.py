@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rpool.errors import Path, Problem, RpoolError, SpecError, touches
+from rpool.errors import DoesNotFit, Path, Problem, RpoolError, SpecError, touches
 from rpool.model.record import Member
 from rpool.model.server import Role
 from rpool.model.view import Condition
@@ -40,11 +40,17 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private, diagnostics=said)
     fleet = site.config.fleet
     _refuse_lost_entries(prior.values, fleet)
+    refuse_moved(f"cluster {prior.values['name']}", prior.values["servers"], fleet)
     spec, _ = cluster_state.draft(values)
     assert spec is not None  # noqa: S101 what decides about servers is known
     known = cluster_private.decode(prior.private)
     standing = _standing(prior.values, known)
-    target = site.plan_pool(spec, standing, known.offer)
+    try:
+        target = site.plan_pool(spec, standing, known.offer)
+    except DoesNotFit as error:
+        if reaches_servers(prior.values, values):
+            raise
+        return Plan(values, prior.private, [], [_fits_no_more(spec.name, error)])
     servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
     known_then: dict[str, Any] = {
@@ -85,10 +91,11 @@ def _chosen_later(values: Values, unsure: Sequence[str]) -> Diagnostic:
 
 
 def reaches_servers(prior: Values, planned: Values) -> bool:
-    """Whether a change is more than Terraform's own business."""
-    return any(
-        prior[name] != planned[name] for name in prior if name not in cluster_state.OURS_ALONE
-    )
+    """Whether a change is more than Terraform's own business, or another spelling of the same."""
+    other = {name for name in prior if prior[name] != planned[name]} - cluster_state.OURS_ALONE
+    if other - cluster_state.REQUEST:
+        return True
+    return bool(other) and cluster_state.spec(prior) != cluster_state.spec(planned)
 
 
 def _standing(prior: Values, known: Known) -> Standing:
@@ -151,6 +158,36 @@ def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
             "Put the entry back into the provider's fleet: without it nobody can reach the server. "
             "Mark it retire = true, and it leaves the cluster; then the entry can be removed.",
         )
+
+
+def refuse_moved(what: str, servers: Values, fleet: Fleet, at: Path = ()) -> None:
+    """Raises SpecError where the fleet has another address for a server than the one with which it
+    joined: its kubelet, etcd and certificates keep that one.
+    """
+    moved = [
+        f"{name} ({its['address']} when it joined, {fleet.servers[name].address} now)"
+        for name, its in sorted(servers.items())
+        if not fleet.servers[name].lost and its["address"] != fleet.servers[name].address
+    ]
+    if moved:
+        summary = f"{what} has servers whose address was changed in the fleet: {', '.join(moved)}"
+        raise SpecError([Problem(at, summary, _MOVED)])
+
+
+_MOVED = (
+    "A server that runs Kubernetes cannot change its address. Put the old one back into the fleet. "
+    "To give a server another address, let it leave first: retire = true and apply, or for an "
+    "rpool_node remove that; then change the address."
+)
+
+
+def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:
+    """No error: it would be in the way of all else in the configuration, and of a destroy."""
+    (problem,) = error.problems
+    return diagnostic.warning(
+        f"Cluster {name} no longer fits the fleet, and stays as it is",
+        f"{problem.summary}.\n{problem.detail}",
+    )
 
 
 def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rpool.model.cni import CNIS, DEFAULT_CNI, NO_CNI
+from rpool_provider.resources import meaning
 from rpool_provider.schema import (
     BOOL,
     NUMBER,
     STRING,
+    Attribute,
     List,
     Map,
     Object,
@@ -82,14 +84,22 @@ _METALLB = Object(
             "pools",
             Map(List(STRING)),
             "Addresses for services of type LoadBalancer (L2): ranges `a-b` or CIDRs, by name.",
+            meaning=meaning.ranges,
         ),
     )
 )
 
 _KUBEADM = Object(
     (
-        optional("kubelet", STRING, "YAML merged into KubeletConfiguration; use `yamlencode`."),
-        optional("kube_proxy", STRING, "YAML merged into KubeProxyConfiguration."),
+        optional(
+            "kubelet",
+            STRING,
+            "YAML merged into KubeletConfiguration; use `yamlencode`.",
+            meaning=meaning.yaml,
+        ),
+        optional(
+            "kube_proxy", STRING, "YAML merged into KubeProxyConfiguration.", meaning=meaning.yaml
+        ),
         optional("ignore_preflight_errors", List(STRING), "Checks of kubeadm to pass over."),
     )
 )
@@ -102,8 +112,15 @@ _TOLERATE = Object(
 )
 
 _DRAIN = Object(
-    (
-        defaulted("timeout", STRING, "10m", "How long pods may take to leave. Default `10m`."),
+    always=True,
+    attributes=(
+        defaulted(
+            "timeout",
+            STRING,
+            "10m",
+            "How long pods may take to leave. Default `10m`.",
+            meaning=meaning.duration,
+        ),
         defaulted(
             "on_timeout",
             STRING,
@@ -111,14 +128,19 @@ _DRAIN = Object(
             "`fail`: the server stays in the cluster. `evict_anyway`: what is left is deleted, "
             "disruption budgets or not. Default `fail`.",
         ),
-    )
+    ),
 )
+
+
+def _limit(name: str, description: str) -> Attribute:
+    return optional(name, STRING, description, meaning=meaning.duration)
+
 
 _TIMEOUTS = Object(
     (
-        optional("create", STRING, "At most this long for a create, such as `45m`. Default 60m."),
-        optional("update", STRING, "At most this long for a change. Default 60m."),
-        optional("delete", STRING, "At most this long for a destroy. Default 30m."),
+        _limit("create", "At most this long for a create, such as `45m`. Default 60m."),
+        _limit("update", "At most this long for a change. Default 60m."),
+        _limit("delete", "At most this long for a destroy. Default 30m."),
     )
 )
 
@@ -150,7 +172,8 @@ CLUSTER = Schema(
                 "deletion_protection",
                 BOOL,
                 False,
-                "Refuses plans that destroy or replace the cluster. Default `false`.",
+                "Refuses plans that destroy or replace the cluster, also by `-replace` or a taint. "
+                "Setting it to `false` counts once that is applied. Default `false`.",
             ),
             optional("kubeadm", _KUBEADM, "What this site must say to kubeadm besides."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),

@@ -31,9 +31,8 @@ _FIELDS = {
 }
 """Of a request: the attribute that each field comes from, less what a view tells, too."""
 
-_REQUEST = tuple(
-    a.name for a in CLUSTER.root.attributes if a.configurable and a.name not in OURS_ALONE
-)
+REQUEST = frozenset(a.name for a in CLUSTER.root.attributes if a.configurable) - OURS_ALONE
+"""What a user asks for of the servers."""
 
 
 def spec(values: dict[str, Any]) -> PoolSpec | None:
@@ -45,7 +44,7 @@ def spec(values: dict[str, Any]) -> PoolSpec | None:
 
 def split_request(values: dict[str, Any]) -> tuple[dict[str, Any], frozenset[Path]]:
     """What is known of the request in a configuration or plan, and the paths of the rest."""
-    known_part, unknown = split({name: values[name] for name in _REQUEST})
+    known_part, unknown = split({name: values[name] for name in REQUEST})
     return known_part, unknown
 
 
@@ -85,7 +84,7 @@ def configuration(spec: PoolSpec) -> dict[str, Any]:
             "cni": spec.networking.cni,
         },
         "metallb": _set({"pools": {n: list(its) for n, its in spec.metallb_pools.items()}}),
-        "drain": None if spec.drain == DrainPolicy() else _drain(spec.drain),
+        "drain": _drain(spec.drain),
         "deletion_protection": False,
         "kubeadm": _set(
             {

@@ -2,7 +2,8 @@
 
 As with nodes (see `node_twice`): Terraform does not say which resource it asks a plan for, but the
 plans of one command are made by one process, and each new cluster is planned once in it. One that
-stays may be planned as a new one, too, where the user forces its replacement.
+stays is planned as a new one, too, where the user forces its replacement (-replace, or a taint):
+that it is protected from deletion shows only beside what was read or planned of it before.
 """
 
 from __future__ import annotations
@@ -36,7 +37,18 @@ class Clusters:
 
     def __init__(self) -> None:
         self._planned: WeakKeyDictionary[Site, dict[str, _Planned]] = WeakKeyDictionary()
+        self._protected: WeakKeyDictionary[Site, set[str]] = WeakKeyDictionary()
         self._lock = threading.Lock()
+
+    def protect(self, site: Site, name: str) -> None:
+        """Note a cluster that is there, and may not be destroyed."""
+        with self._lock:
+            self._protected.setdefault(site, set()).add(name)
+
+    def would_destroy(self, site: Site, name: str) -> bool:
+        """Whether a new cluster of that name takes the place of one that may not be destroyed."""
+        with self._lock:
+            return name in self._protected.get(site, ())
 
     def plan(self, site: Site, spec: PoolSpec, unknown: Collection[Path], *, is_new: bool) -> None:
         """Raise SpecError if another cluster has the name, the virtual IP, or some addresses of

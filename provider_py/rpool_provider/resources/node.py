@@ -56,6 +56,8 @@ class Node:
         if site is not None and not isinstance(server, Unknown):
             is_new = prior.values is None or prior.values["server"] != server
             values |= _place(site, server, is_new=is_new)
+            if prior.values is not None and not is_new:
+                _refuse_moved(site, server, prior.values)
         said = _marked(site, server)
         replaces: list[Path] = []
         if prior.values is not None:
@@ -172,6 +174,12 @@ def _place(site: Site, name: str, *, is_new: bool) -> Values:
         "cores": server.cores,
         "memory": server.memory_gib,
     }
+
+
+def _refuse_moved(site: Site, name: str, prior: Values) -> None:
+    from rpool_provider.resources.cluster_plan import refuse_moved
+
+    refuse_moved(f"cluster {prior['cluster']}", {name: prior}, site.config.fleet, ("server",))
 
 
 def _placed(planned: Held, site: Site) -> Held:

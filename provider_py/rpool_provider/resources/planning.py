@@ -1,7 +1,8 @@
 """Planned values by the rules that Terraform checks, and what changes between two of them.
 
-The rules: what is configured stays as configured; what nobody configures and only we know is its
-default, or as before, or unknown; everything else is null.
+The rules: what is configured stays as configured, or as before where that means the same; what
+nobody configures and only we know is its default, or as before, or unknown; everything else is
+null.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from rpool.errors import Path
 from rpool_provider.schema import Attribute, Object
-from rpool_provider.wire.unknown import UNKNOWN, Unknown
+from rpool_provider.wire.unknown import UNKNOWN, Unknown, is_wholly_known
 
 
 def planned(
@@ -29,12 +30,18 @@ def _planned(attribute: Attribute, config: Any, prior: Mapping[str, Any], is_new
     if isinstance(attribute.type, Object) and isinstance(config, dict):
         return planned(attribute.type, config, prior.get(attribute.name))
     if config is not None:
-        return config
+        return _kept(attribute, config, prior.get(attribute.name))
     if attribute.default is not None:
         return attribute.default
     if not attribute.computed:
         return None
     return UNKNOWN if is_new else prior[attribute.name]
+
+
+def _kept(attribute: Attribute, config: Any, prior: Any) -> Any:
+    if attribute.meaning is None or prior is None or not is_wholly_known(config):
+        return config
+    return prior if attribute.meaning(prior) == attribute.meaning(config) else config
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,35 @@
+"""What values of attributes mean: equal for two spellings of the same, which are no change.
+
+What is not well-formed means itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rpool.model.duration import seconds
+
+
+def duration(text: Any) -> Any:
+    """10m is 600s."""
+    try:
+        return seconds(text)
+    except (TypeError, ValueError):
+        return text
+
+
+def ranges(pools: Any) -> Any:
+    """Spaces around a range's dash say nothing."""
+    if not isinstance(pools, dict) or not all(isinstance(its, list) for its in pools.values()):
+        return pools
+    return {name: ["".join(str(text).split()) for text in its] for name, its in pools.items()}
+
+
+def yaml(text: Any) -> Any:
+    """Comments, quotes and the order of keys say nothing."""
+    from yaml import YAMLError, safe_load
+
+    try:
+        return safe_load(text)
+    except (YAMLError, AttributeError, RecursionError, ValueError):
+        return text
