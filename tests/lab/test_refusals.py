@@ -138,3 +138,10 @@ def test_a_pod_cidr_that_servers_route_elsewhere_is_refused(
         assert "overlaps the route 10.244.7.0/24 of server r1u04" in refused(desk)
     finally:
         desk.ssh("r1u04", "ip route del 10.244.7.0/24")
+
+
+def test_a_virtual_ip_outside_of_the_servers_networks_is_refused(
+    desk: Desk, settings: Callable[[Settings], None]
+) -> None:
+    settings({"api_vip": "10.99.0.200", "service_addresses": None})
+    assert "vip 10.99.0.200 is in no network of the servers" in refused(desk)
