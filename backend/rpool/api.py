@@ -87,13 +87,12 @@ class Site:
         """
         rules.check(spec, self.config.fleet, unknown)
 
-    def advise(self, spec: PoolSpec) -> Advice:
-        """The servers that a create of a checked request would try first. They are looked at, for
-        some seconds at most, and others of this process leave them to it. Raises DoesNotFit.
-        """
+    def advise(self, spec: PoolSpec, quiet_seconds: float = 0.0) -> Advice:
+        """The servers that a create would try first, left to it by others. Raises DoesNotFit."""
         from rpool.flow.choose import foresee
 
-        return Advice(*foresee(spec, self.config.fleet, self.world(), self._in_use))
+        its = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
+        return Advice(*foresee(spec, *its))
 
     def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
         """Who stays, joins and leaves when the pool becomes `wanted`, a checked request; creates of

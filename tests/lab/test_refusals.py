@@ -143,5 +143,5 @@ def test_a_pod_cidr_that_servers_route_elsewhere_is_refused(
 def test_a_virtual_ip_outside_of_the_servers_networks_is_refused(
     desk: Desk, settings: Callable[[Settings], None]
 ) -> None:
-    settings({"api_vip": "10.99.0.200", "service_addresses": None})
-    assert "vip 10.99.0.200 is in no network of the servers" in refused(desk)
+    settings({"api_vip": "192.0.2.200", "service_addresses": None})
+    assert "vip 192.0.2.200 is in no network of the servers" in refused(desk)

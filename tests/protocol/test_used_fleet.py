@@ -111,9 +111,12 @@ def test_ten_clusters_are_made_and_grow_in_one_apply_each(
     workspace: Workspace, parallelism: int, run: int
 ) -> None:
     at_once = f"-parallelism={parallelism}"
-    for workers in (2, 4):
-        ten = {f"c{number}": one(number, workers) for number in range(1, 11)}
-        applied(workspace, at_once, site_values=site(56), **ten)
+    ten = {f"c{number}": one(number, 2) for number in range(1, 11)}
+    said = applied(workspace, at_once, site_values=site(56), **ten).output
+    if parallelism > 1:
+        assert {name: announced(said, name) for name in ten} == members(workspace)
+    ten = {f"c{number}": one(number, 4) for number in range(1, 11)}
+    applied(workspace, at_once, site_values=site(56), **ten)
     sizes = [len(servers) for servers in members(workspace).values()]
     assert sizes == [5] * 10
 
@@ -138,3 +141,11 @@ def test_a_create_takes_the_servers_that_its_plan_announced(workspace: Workspace
     taken = applied(workspace, site_values=site(20), c1=one(1, 3), c2=new)
     assert members(workspace)["c2"] == announced(planned.output, "c2")
     assert members(workspace)["c2"] == announced(taken.output, "c2")
+
+
+@times(10)
+def test_clusters_made_at_once_take_what_each_was_announced(workspace: Workspace, run: int) -> None:
+    """Of like servers, with none to spare. Plan and apply ask for them in another order."""
+    five = {f"c{number}": one(number, 2) for number in range(1, 6)}
+    said = applied(workspace, site_values=site(15), **five).output
+    assert {name: announced(said, name) for name in five} == members(workspace)

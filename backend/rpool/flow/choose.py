@@ -89,12 +89,19 @@ def choose(
         reasons |= new
 
 
-def foresee(spec: PoolSpec, fleet: Fleet, world: World, in_use: InUse) -> tuple[Roles, str]:
+def foresee(
+    spec: PoolSpec, fleet: Fleet, world: World, in_use: InUse, quiet_seconds: float = 0.0
+) -> tuple[Roles, str]:
     """The servers that a create would choose now, and why some of them may not be free ("" when all
-    of them were looked at). Takes `LOOK_SECONDS` at most. Raises DoesNotFit where the declared
-    fleet is too small; what is in use now may be free by the time of the create.
+    of them were looked at). Takes `LOOK_SECONDS` at most, once no other cluster has asked for
+    `quiet_seconds`: those that ask at once choose by their names. Raises DoesNotFit where the
+    declared fleet is too small; what is in use now may be free by the time of the create.
     """
     declared = placed(spec, fleet, {}, {}).roles
+    with in_use.turns.turn(spec.name, quiet_seconds):
+        roles, free = _placed(spec, fleet, in_use, {}, {})
+        if free:
+            in_use.reserve(spec.name, roles)
     begun = time.monotonic()
     reasons: dict[ServerName, str] = {}
     seen: set[ServerName] = set()

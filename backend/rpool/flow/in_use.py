@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
+from rpool.flow.turns import Turns
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import ServerName
 from rpool.model.view import PoolView
@@ -21,6 +22,8 @@ class InUse:
         self._reserved: dict[ServerName, str] = {}  # for the cluster of that name
         # What clusters are changed to in this process, by name.
         self.will_be: dict[str, PoolSpec] = {}
+        # Of clusters that are planned side by side and are to choose servers.
+        self.turns = Turns()
 
     def see(self, view: PoolView) -> PoolView:
         """Note a cluster as it is now."""

@@ -227,7 +227,13 @@ def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
     spec, _ = cluster_state.draft(values)
     if spec is None or site is None or cluster_plan.unknown_sizes(values):
         return []
-    return [_advice(spec.name, site.advise(spec))]
+    return [_advice(spec.name, site.advise(spec, _TOGETHER_SECONDS))]
+
+
+_TOGETHER_SECONDS = 0.1
+"""Plans that Terraform asks for no further apart are of one walk: it asks for all that depends on
+nothing at once.
+"""
 
 
 def _advice(pool: str, advice: Advice) -> Diagnostic:
