@@ -9,9 +9,7 @@ from __future__ import annotations
 import pathlib
 import secrets
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -26,10 +24,11 @@ from rpool.attempt import (
     PoolIncomplete,
     not_in_fleet,
 )
+from rpool.certificates import ca_pin, is_of_ca
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.target import Offer, Size, Standing, Target, target
-from rpool.errors import Interrupted, Path, RpoolError, TimedOut, Unreachable
+from rpool.errors import Path, Refused, RpoolError, Unreachable
 from rpool.flow.in_use import InUse
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Roles, ServerName
@@ -78,7 +77,6 @@ class Site:
         self._made: Offers | None = None
         self._left: dict[str, PoolView] = {}
         self._in_use = InUse()
-        self._busy: dict[PoolUid, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def check_pool(self, spec: PoolSpec, unknown: Collection[Path] = ()) -> None:
@@ -135,7 +133,7 @@ class Site:
         from rpool.flow.change import change
 
         try:
-            with self._alone(prior.uid, attempt):
+            with self._in_use.alone(prior.uid, attempt):
                 fleet, by, known = self.config.fleet, self._by(attempt), self._in_use.will_be
                 view = change(prior, wanted, roles, fleet, self.world(), by, known)
                 return self._in_use.see(view)
@@ -161,7 +159,7 @@ class Site:
         """
         from rpool.flow.destroy import destroy
 
-        with self._alone(prior.uid, attempt):
+        with self._in_use.alone(prior.uid, attempt):
             said = destroy(prior, self.config.fleet, self.world(), self._by(attempt))
             self._in_use.forget(prior.uid)
             return said
@@ -178,13 +176,13 @@ class Site:
                 self._left[prior.name] = prior
         return left
 
-    def find_pool(self, uid_or_name: str) -> Pool:
-        """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,
-        Unreachable.
+    def find_pool(self, uid_or_name: str, known_ca: str = "") -> Pool:
+        """The pool of that uid, or else of that name, on whichever servers it is. `known_ca`: the
+        pin of its CA, where that is known. Raises SpecError, Unreachable, Refused.
         """
         from rpool.flow.locate import find
 
-        return find(self.world(), self.config.fleet, uid_or_name)
+        return find(self.world(), self.config.fleet, uid_or_name, known_ca=known_ca)
 
     def survey(self) -> Mapping[ServerName, Surveyed]:
         """Every server of the fleet as it is now. Unreachable is data, not an error."""
@@ -212,25 +210,28 @@ class Site:
                 self._made = Offers(self.config.fleet, world)
             return self._made
 
-    def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> None:
+    def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> str:
         """Put a server into a pool, or change what is asked of it there; one that is new must not
-        be in it yet. Raises as change_pool.
+        be in it yet. Returns the pin of the pool's CA. Raises as change_pool.
         """
         from rpool.flow.node import pin
 
-        pool = self._pool(request.pool)
-        with self._alone(pool.uid, attempt):
+        pool = self._pool(request.pool, request.ca_pin)
+        with self._in_use.alone(pool.uid, attempt):
             fleet, world, by = self.config.fleet, self.world(), self._by(attempt)
             pin(pool, request.server, request.spec, fleet, world, by, is_new=is_new)
+        return ca_pin(pool.ca_certificate)
 
-    def unpin_node(self, uid: PoolUid, server: ServerName, attempt: Attempt) -> None:
+    def unpin_node(
+        self, uid: PoolUid, server: ServerName, attempt: Attempt, known_ca: str = ""
+    ) -> None:
         """Take one server out of a pool again; one that is gone has taken it along. Raises as
         change_pool.
         """
         from rpool.flow.node import unpin
 
         try:
-            pool = self._pool(uid)
+            pool = self._pool(uid, known_ca)
         except NoSuchPool as nowhere:
             self._refuse_unknown(uid, server)
             if nowhere.certain:
@@ -238,15 +239,15 @@ class Site:
             raise
         except NoApi as dead:
             pool = dead.view
-        with self._alone(pool.uid, attempt):
+        with self._in_use.alone(pool.uid, attempt):
             unpin(pool, server, self.config.fleet, self.world(), self._by(attempt))
 
-    def read_node(self, uid: PoolUid, server: ServerName) -> NodeFound:
+    def read_node(self, uid: PoolUid, server: ServerName, known_ca: str = "") -> NodeFound:
         """What one server of a pool is like now. Unreachable is data, not an error."""
         from rpool.flow.read import read_node
 
         try:
-            pool = self._pool(uid)
+            pool = self._pool(uid, known_ca)
         except NoSuchPool as nowhere:
             self._refuse_unknown(uid, server)
             return NodeFound(None, unreachable=not nowhere.certain)
@@ -259,27 +260,17 @@ class Site:
         if server not in self.config.fleet.servers:
             raise not_in_fleet(f"cluster {uid}", [server])
 
-    def _pool(self, uid: PoolUid) -> PoolView:
+    def _pool(self, uid: PoolUid, known_ca: str) -> PoolView:
         """A cluster that this process has seen already, or else looks for on the whole fleet."""
-        return self._in_use.view(uid) or self.find_pool(uid).view
-
-    @contextmanager
-    def _alone(self, uid: PoolUid, attempt: Attempt) -> Iterator[None]:
-        """Operations of this process on one pool wait for each other, since its session lock is
-        one; not longer than they may take, and not when they are asked to stop.
-        """
-        with self._lock:
-            busy = self._busy.setdefault(uid, threading.Lock())
-        deadline = time.monotonic() + attempt.timeout_seconds
-        while not busy.acquire(timeout=0.2):
-            if attempt.stop.is_set():
-                raise Interrupted("stopped on request", "It was waiting for its turn.")
-            if time.monotonic() >= deadline:
-                raise TimedOut("the time for this operation is up", "Another one took it all.")
-        try:
-            yield
-        finally:
-            busy.release()
+        view = self._in_use.view(uid)
+        if view is None or not view.ca_certificate:
+            return self.find_pool(uid, known_ca).view
+        if not is_of_ca(view.ca_certificate, known_ca):
+            raise Refused(
+                f"cluster {view.name} ({uid}) has another CA than cluster_ca_pin says",
+                f"It is {ca_pin(view.ca_certificate)}. Compare with ca_pin of its rpool_cluster.",
+            )
+        return view
 
     def close(self) -> None:
         with self._lock:

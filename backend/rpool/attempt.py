@@ -112,9 +112,10 @@ class NodeFound:
 
     `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
     and counts as in the cluster until its departure is finished. `unreachable`: nothing could be
-    observed.
+    observed. `ca_pin` is that of the cluster's CA.
     """
 
     spec: NodeSpec | None
     incomplete: bool = False
     unreachable: bool = False
+    ca_pin: str = ""

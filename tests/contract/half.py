@@ -179,7 +179,7 @@ class Sshd(Half):
     def serve(self) -> None:
         for name in ("kubelet.conf", "admin.conf"):
             self._write(f"/etc/kubernetes/{name}", "ours")
-        self._write("/etc/kubernetes/pki/ca.crt", new_ca())
+        self._server.certify()
         self._write("/var/lib/rpool/joined", f"{Role.CONTROL_PLANE.value}\n")
         config_map = self._server.root / "config-map"
         self._server.marker("kubectl", f'exec {sys.executable} -IS {KUBECTL} {config_map} "$@"')

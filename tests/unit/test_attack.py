@@ -411,12 +411,16 @@ def test_a_record_with_nothing_settled_and_nothing_wanted_is_an_error_that_says_
         read_record(text)
 
 
-def test_a_record_with_a_server_that_the_fleet_lacks_is_an_error_that_names_it() -> None:
+def test_a_record_with_a_server_that_the_fleet_lacks_is_in_nobodys_way() -> None:
     ghost = Member(Role.WORKER, "10.9.9.9", "rack1", 1, 1)
     stage, held = record_edited(lambda its: replace(its, members={**its.members, "ghost": ghost}))
-    with pytest.raises(RpoolError, match="ghost"):
-        found = Cluster().read(held, stage.site).held
-        Cluster().plan(found, config(replace(SPEC, cores=24, memory_gib=48)), stage.site)
+    found = Cluster().read(held, stage.site)
+    (warning,) = found.diagnostics
+    assert "names ghost, which it has not" in warning.summary
+    more = config(replace(SPEC, cores=24, memory_gib=48))
+    planned = Cluster().plan(found.held, more, stage.site)
+    assert planned.values is not None
+    assert "ghost" not in planned.values["servers"]
 
 
 def test_a_record_without_control_planes_is_an_error_that_names_the_record() -> None:

@@ -143,7 +143,10 @@ def test_a_pool_in_the_midst_of_a_change_is_found_with_what_it_is_to_be() -> Non
     assert stage.become(pool.view, wanted, wanted).condition is Condition.SETTLED
 
 
-def test_looking_for_a_uid_stops_at_the_first_control_plane_that_serves() -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_cluster_is_found_without_asking_everybody_only_where_its_ca_is_known(
+    is_known: bool,
+) -> None:
     stage = Stage(40)
     view = _made(stage)
     asked: list[str] = []
@@ -157,5 +160,6 @@ def test_looking_for_a_uid_stops_at_the_first_control_plane_that_serves() -> Non
             asked.append(server)
             return probe(server, fence)
 
-    find(Counting(), stage.site.config.fleet, view.uid)  # type: ignore[arg-type]
-    assert len(asked) < 40
+    known = view.ca_certificate if is_known else ""
+    find(Counting(), stage.site.config.fleet, view.uid, known_ca=known)  # type: ignore[arg-type]
+    assert (len(asked) < 40) is is_known

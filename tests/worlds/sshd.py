@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from rpool.certificates import new_authority
 from rpool.model.server import Server
 from rpool.model.site import SiteConfig
 from worlds.samples import NODE, site
@@ -62,6 +63,15 @@ class TestServer:
         log = self.root / "calls"
         path.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>{log}\n{body}\n')
         path.chmod(0o755)
+
+    def certify(self) -> str:
+        """Give it a CA as a control plane has one, with its key; returns the certificate."""
+        certificate, key = new_authority()
+        folder = self.path("/etc/kubernetes/pki")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ca.crt").write_text(certificate)
+        (folder / "ca.key").write_text(key)
+        return certificate
 
     def plain_markers(self) -> None:
         for name in MARKERS:

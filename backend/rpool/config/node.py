@@ -13,6 +13,7 @@ from rpool.config import values
 from rpool.config.models import Model
 from rpool.config.problems import validated
 from rpool.errors import Path, Problem, SpecError, touches
+from rpool.model.claim import CA_PIN
 from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
 from rpool.model.server import ServerName
 
@@ -21,11 +22,14 @@ EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """One particular server for one particular cluster (its uid), and what is asked of it there."""
+    """One particular server for one particular cluster (its uid), and what is asked of it there.
+    `ca_pin` is the pin of the cluster's CA, "" where that is not known.
+    """
 
     pool: PoolUid
     server: ServerName
     spec: NodeSpec
+    ca_pin: str = ""
 
 
 class _Taint(Model):
@@ -44,12 +48,17 @@ class _Node(Model):
         str, AfterValidator(values.matching(UID, 16, "the id of a cluster, such as 0863513a"))
     ]
     server: values.Name63
+    cluster_ca_pin: Annotated[
+        str, AfterValidator(values.matching(CA_PIN, 71, "the ca_pin of an rpool_cluster"))
+    ] = ""
     labels: dict[values.NodeLabelKey, values.LabelValue] = Field(default_factory=dict)
     taint: list[_Taint] = Field(default_factory=list)
 
     def build(self) -> NodeRequest:
         taints = tuple(Taint(t.key, t.value, t.effect) for t in self.taint)
-        return NodeRequest(self.cluster, self.server, NodeSpec(self.labels, taints))
+        return NodeRequest(
+            self.cluster, self.server, NodeSpec(self.labels, taints), self.cluster_ca_pin
+        )
 
 
 def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> NodeRequest | None:

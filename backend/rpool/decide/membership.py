@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from rpool.decide.quorum import member_of
+from rpool.errors import Refused
 from rpool.model.claim import Claim
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolUid
@@ -39,6 +40,26 @@ def claims_of(uid: PoolUid, seen: Mapping[ServerName, Probed]) -> dict[ServerNam
     """The claims of cluster `uid` among what was seen, by server."""
     found = {name: probed.claim_of(uid) for name, probed in seen.items()}
     return {name: claim for name, claim in found.items() if claim is not None}
+
+
+def ca_of(claims: Mapping[ServerName, Claim]) -> str:
+    """The pin of the CA that these members of one cluster name; "" where none does. Raises Refused
+    where they name two: then some of them are not what they say.
+    """
+    pins: dict[str, list[ServerName]] = {}
+    for name, claim in sorted(claims.items()):
+        if claim.ca_pin:
+            pins.setdefault(claim.ca_pin, []).append(name)
+    if len(pins) > 1:
+        which = "\n".join(f"  {pin}: {', '.join(names)}" for pin, names in sorted(pins.items()))
+        name, uid = next((its.pool, its.uid) for its in claims.values() if its.ca_pin)
+        raise Refused(
+            f"servers claim to be of cluster {name} ({uid}) with {len(pins)} different CAs",
+            f"A cluster has one. They name:\n{which}\nCompare with ca_pin in the cluster's state, "
+            "and look who is on the others: their claims (/var/lib/rpool/claim) are false. Nothing "
+            "was changed.",
+        )
+    return next(iter(pins), "")
 
 
 def runs_control_plane(probed: Probed) -> bool:

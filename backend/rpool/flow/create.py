@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from rpool.attempt import Attempt, PoolIncomplete
-from rpool.decide.membership import Membership, Part
+from rpool.decide.membership import Membership, Part, ca_of
 from rpool.decide.view import of_spec
 from rpool.errors import (
     CommandFailed,
@@ -117,7 +117,7 @@ class Create(Goal):
             for name, claim in pool.claims.items()
             if claim.role is Role.CONTROL_PLANE and seen[name].probed.joined
         ]
-        api, _ = reach_api(self._world, self._uid, joined)
+        api, _ = reach_api(self._world, self._uid, joined, ca_of(pool.claims))
         record = (api.cluster.record if api else None) or Record(
             self._uid, "", 0, 0, None, self._spec, {}
         )

@@ -85,7 +85,8 @@ def _with_unplanned(
     names them; the claims on the fleet's servers do where there is none, and while a create has yet
     to come to its end.
     """
-    known = {**(record.members if record else {}), **prior.servers}
+    told = {n: its for n, its in (record.members if record else {}).items() if n in fleet.servers}
+    known = {**told, **prior.servers}
     settled = record is not None and record.settled is not None
     swept = Swept() if settled else Swept.of(world, fleet.servers.keys() - known.keys())
     found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}

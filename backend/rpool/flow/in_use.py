@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
+from rpool.attempt import Attempt
+from rpool.errors import Interrupted, TimedOut
 from rpool.flow.turns import Turns
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import ServerName
@@ -20,6 +24,7 @@ class InUse:
         self._lock = threading.Lock()
         self._views: dict[PoolUid, PoolView] = {}
         self._reserved: dict[ServerName, str] = {}  # for the cluster of that name
+        self._busy: dict[PoolUid, threading.Lock] = {}
         # What clusters are changed to in this process, by name.
         self.will_be: dict[str, PoolSpec] = {}
         # Of clusters that are planned side by side and are to choose servers.
@@ -40,6 +45,24 @@ class InUse:
         """The cluster as it was seen last, if it was."""
         with self._lock:
             return self._views.get(uid)
+
+    @contextmanager
+    def alone(self, uid: PoolUid, attempt: Attempt) -> Iterator[None]:
+        """Operations of this process on one cluster wait for each other, since its session lock is
+        one; not longer than they may take, and not when they are asked to stop.
+        """
+        with self._lock:
+            busy = self._busy.setdefault(uid, threading.Lock())
+        deadline = time.monotonic() + attempt.timeout_seconds
+        while not busy.acquire(timeout=0.2):
+            if attempt.stop.is_set():
+                raise Interrupted("stopped on request", "It was waiting for its turn.")
+            if time.monotonic() >= deadline:
+                raise TimedOut("the time for this operation is up", "Another one took it all.")
+        try:
+            yield
+        finally:
+            busy.release()
 
     def not_left_to(self, cluster: str) -> dict[ServerName, str]:
         """Servers that clusters of another name have, or are about to take, and which one."""

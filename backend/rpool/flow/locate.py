@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rpool.attempt import NoApi, NoSuchPool, Remains
-from rpool.decide.membership import claims_of, runs_control_plane
+from rpool.decide.believed import believed
+from rpool.decide.membership import ca_of, claims_of, runs_control_plane
 from rpool.decide.view import of_record
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.look import Silent, probe_all, reach_api, reaches_api, sweep
@@ -88,13 +89,20 @@ class Swept:
         return {claim.uid: claim.pool for claim in claims if claim is not None}
 
 
-def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = math.inf) -> Pool:
-    """The cluster of that uid, or else of that name. A uid is looked for until a control plane of
-    the cluster serves; a name on the whole fleet, since two clusters may have it. A server that has
-    not answered when `longest_seconds` are over is not waited for.
+def find(
+    world: World,
+    fleet: Fleet,
+    uid_or_name: str,
+    longest_seconds: float = math.inf,
+    known_ca: str = "",
+) -> Pool:
+    """The cluster of that uid, or else of that name, on whichever servers it is. With its CA known
+    (by a certificate of it, or its pin) it is looked for until a control plane of it serves. Else
+    the whole fleet is asked: any server can claim to be of the cluster, and no two may name another
+    CA. A server that has not answered when `longest_seconds` are over is not waited for.
 
     Raises SpecError when there is no such cluster or the name is not clear, Unreachable when no
-    server answers, or none that shows the cluster's API.
+    server answers, or none that shows the cluster's API, Refused when servers name two CAs.
     """
     if len(uid_or_name) > LONGEST_NAME or may_be_key(uid_or_name):
         raise _asked_wrong(
@@ -104,15 +112,18 @@ def find(world: World, fleet: Fleet, uid_or_name: str, longest_seconds: float = 
     swept = Swept()
     for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
         swept.add(name, answer)
-        if name in swept.probed and name in swept.control_planes(uid_or_name):
-            pool = _through(world, uid_or_name, [name])
+        if known_ca and name in swept.probed and name in swept.control_planes(uid_or_name):
+            pool = _through(world, uid_or_name, [name], known_ca)
             if pool is not None:
                 return pool
     uid = _which(swept, uid_or_name, fleet)
-    pool = _through(world, uid, swept.control_planes(uid))
+    known_ca = known_ca or ca_of(swept.claims(uid))
+    pool = _through(world, uid, swept.control_planes(uid), known_ca)
     if pool is None:
-        raise _remains(world, fleet, swept, uid) or _no_api(swept, uid, fleet)
-    return pool
+        raise _remains(world, fleet, swept, uid, known_ca) or _no_api(swept, uid, fleet)
+    its = pool.record
+    unasked = {n: m for n, m in its.members.items() if n not in fleet.servers}  # somebody may miss
+    return replace(pool, record=believed(its, swept.probed, unasked, fleet))
 
 
 def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Silent]:
@@ -122,7 +133,7 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     cluster: unless all of them are seen to be its members still, it is looked for on the whole
     fleet, for `LOOK_SECONDS` at most. Raises NoSuchPool when no server that answers has its claim.
     """
-    api, silent = reach_api(world, prior.uid, prior.control_planes)
+    api, silent = reach_api(world, prior.uid, prior.control_planes, prior.ca_certificate)
     if api is not None and api.cluster.record is not None:
         return api, silent
     claims = Observed(prior.uid).with_servers(*probe_all(world, prior.control_planes)).claims
@@ -132,18 +143,20 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     if prior.control_planes and members == set(prior.control_planes):
         return None, silent
     try:
-        pool = find(world, fleet, prior.uid, LOOK_SECONDS)
+        pool = find(world, fleet, prior.uid, LOOK_SECONDS, prior.ca_certificate)
     except Unreachable:
         return None, silent
-    return reach_api(world, prior.uid, [pool.via])
+    return reach_api(world, prior.uid, [pool.via], prior.ca_certificate)
 
 
 def _likely_first(fleet: Fleet) -> list[ServerName]:
     return sorted(fleet.servers, key=lambda name: (fleet.servers[name].lost, name))
 
 
-def _through(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) -> Pool | None:
-    api, _ = reach_api(world, uid, control_planes)
+def _through(
+    world: World, uid: PoolUid, control_planes: Iterable[ServerName], known_ca: str
+) -> Pool | None:
+    api, _ = reach_api(world, uid, control_planes, known_ca)
     if api is None or api.cluster.record is None:
         return None
     return Pool(api.via, api.cluster, api.cluster.record)
@@ -205,7 +218,9 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
     return alive
 
 
-def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains | None:
+def _remains(
+    world: World, fleet: Fleet, swept: Swept, uid: PoolUid, known_ca: str
+) -> Remains | None:
     """The remains of a create or a destroy that was cut off; None unless that is certain.
 
     It is certain when every server has answered or is marked lost, and no control plane may be
@@ -219,7 +234,7 @@ def _remains(world: World, fleet: Fleet, swept: Swept, uid: PoolUid) -> Remains 
     control_planes = [name for name in known if not fleet.servers[name].lost]
     if control_planes:
         whole = all(claim.is_member for claim in claims.values())
-        if whole or reach_api(world, uid, control_planes)[0] is None:
+        if whole or reach_api(world, uid, control_planes, known_ca)[0] is None:
             return None
     elif not known:
         joined = [n for n in claims if swept.probed[n].joined and not fleet.servers[n].lost]

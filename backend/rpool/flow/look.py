@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_c
 from functools import partial
 from typing import TypeVar
 
+from rpool.certificates import is_of_ca
 from rpool.errors import NewerFormat, Overtaken, Refused, RpoolError, Unreachable
 from rpool.model.claim import Fence
 from rpool.model.observed import Api, Sighting
@@ -109,10 +110,12 @@ API_PATIENCE_SECONDS = 1.0
 
 
 def reach_api(
-    world: World, uid: PoolUid, control_planes: Iterable[ServerName]
+    world: World, uid: PoolUid, control_planes: Iterable[ServerName], known_ca: str = ""
 ) -> tuple[Api | None, Silent]:
     """The cluster's API through one of these control planes, and why those that were asked in vain
-    do not show it. Raises NewerFormat when its record is one that only a newer rpool can read.
+    do not show it. `known_ca`: a certificate of the cluster's CA or its pin, where one is known;
+    who shows another is not of the cluster. Raises NewerFormat when its record is one that only a
+    newer rpool can read.
 
     The first is asked, and the others once it shows no record or takes its time: what a look costs
     does not grow with the control plane, and a dead server costs a second. One whose cluster has no
@@ -124,10 +127,10 @@ def reach_api(
         return None, silent
     pool = ThreadPoolExecutor(len(names), thread_name_prefix="observe")
     try:
-        asked = {pool.submit(_api, world, names[0]): names[0]}
+        asked = {pool.submit(_api, world, names[0], known_ca): names[0]}
         (answered, _) = wait(asked, API_PATIENCE_SECONDS)
         if not any(_shows(uid, future.result()) for future in answered):
-            asked |= {pool.submit(_api, world, name): name for name in names[1:]}
+            asked |= {pool.submit(_api, world, name, known_ca): name for name in names[1:]}
         unrecorded: dict[ServerName, Api] = {}
         for future in as_completed(asked):
             name, answer = asked[future], future.result()
@@ -146,12 +149,18 @@ def reach_api(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _api(world: World, via: ServerName) -> Api | RpoolError:
+def _api(world: World, via: ServerName, known_ca: str) -> Api | RpoolError:
     """The API and etcd's members, which are asked at once: each takes some tenths of a second."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="etcd")
     try:
         asked = pool.submit(_or_why, world.etcd_members, via)
         cluster, etcd = world.observe(via), asked.result()
+        if not is_of_ca(cluster.ca_certificate, known_ca):
+            return Refused(
+                f"{via} shows another CA than the cluster's",
+                "It is no control plane of that cluster, whatever its claim says: look who is on "
+                "it. Nothing that it tells is believed.",
+            )
         return Api(via, cluster, None if isinstance(etcd, RpoolError) else etcd)
     except NewerFormat:
         raise

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from rpool.attempt import NoApi
+from rpool.decide.believed import believed
 from rpool.decide.membership import Membership, to_ask
 from rpool.errors import Refused
 from rpool.flow.locate import Swept, api_of
@@ -63,6 +64,7 @@ class Eye:
         left = sorted(record.own.keys() - unclear)
         names = unclear.union(random.sample(left, min(others, len(left))))
         pool = self.ask(Observed(self.prior.uid, api, record), names)
+        record = believed(record, pool.probes, self.prior.servers, self.fleet)
         return replace(pool, record=corrected(record, pool, self.fleet))
 
     def _with_prior(self, record: Record) -> Record:
@@ -109,6 +111,7 @@ class Eye:
         if self.one is not None:
             return {*record.of(Role.CONTROL_PLANE), self.one}
         names = to_ask(record, api.cluster.nodes, self.fleet)
+        names |= (record.own.keys() - self.prior.servers.keys()) & self.fleet.servers.keys()
         known = self.prior.condition is Condition.INCOMPLETE  # a read has found something
         return names | set(record.own if known else ())
 

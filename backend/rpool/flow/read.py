@@ -7,6 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
+from rpool.certificates import ca_pin
+from rpool.decide.believed import as_known, doubts, false_members
 from rpool.decide.membership import Membership, Part
 from rpool.decide.view import of_members
 from rpool.flow.locate import api_of
@@ -49,11 +51,13 @@ def read(
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = eye.members(eye.through(api, OTHERS))
-    record = members.record
+    record, view = members.record, of_members(members, api.cluster.ca_certificate)
+    said = api.cluster.record
+    false = false_members(said, members.pool.probes, prior.servers, fleet)
     pinned = dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     return Found(
-        of_members(members, api.cluster.ca_certificate),
-        _warnings(members),
+        as_known(view, prior),
+        (*_warnings(members), *doubts(view, prior, false if said.is_settled else ())),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
         offer=offers.make(record.uid, record.members.keys(), known_taken, pinned),
@@ -119,7 +123,8 @@ def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) ->
     node = seen.nodes.get(server)
     is_known = server in seen.seen or node is None or node.let_go
     incomplete = is_known and not Membership(record, seen, fleet).is_whole(server)
-    return NodeFound(given if node is None else _as_observed(given, node), incomplete)
+    spec = given if node is None else _as_observed(given, node)
+    return NodeFound(spec, incomplete, ca_pin=ca_pin(pool.ca_certificate))
 
 
 def _as_observed(given: NodeSpec, node: NodeSeen) -> NodeSpec:

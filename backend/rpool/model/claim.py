@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from rpool.errors import printable
-from rpool.model.pool import PoolUid
+from rpool.model.pool import UID, PoolUid
 from rpool.model.ranges import address_range
 from rpool.model.server import Role, ServerName
 
 FORMAT = 1
-"""Of a claim's text. What is coming has its name in it already (`ca_pin`, `trust`, `quarantine`):
-such a claim can be read by this version, and keeps them (see phase.sh).
+"""Of a claim's text. What is coming has its name in it already (`trust`, `quarantine`): such a
+claim can be read by this version, and keeps them (see phase.sh).
 """
 
 MOST_CHARACTERS = 200
 MOST_RANGES = 4000  # characters of all together
 MOST_SESSION = 999_999_999
 """Nine digits: any shell can compare them."""
+
+CA_PIN = re.compile("sha256:[0-9a-f]{64}")
+"""The pin of a cluster's CA: the digest of its public key, as kubeadm has it."""
 
 _TEXTS = (
     "uid",
@@ -107,6 +111,7 @@ class Claim:
     # A control plane's: the addresses of the cluster when this was claimed.
     vip: str = ""
     ranges: tuple[str, ...] = ()
+    ca_pin: str = ""  # a member's: the pin of the CA that it joined
 
     @property
     def is_joining(self) -> bool:
@@ -140,6 +145,8 @@ class Claim:
         if type(found) is not int or found != FORMAT:
             raise UnknownFormat(found)
         text = {name: printable(str(data[name])[:MOST_CHARACTERS]) for name in _TEXTS}
+        if not UID.fullmatch(text["uid"]):
+            raise ValueError("its uid is none")
         return cls(
             uid=text["uid"],
             pool=text["pool"],
@@ -155,7 +162,13 @@ class Claim:
             request=text["request"],
             vip=next(iter(_ranges(data.get("vip"))), ""),
             ranges=_ranges(data.get("ranges")),
+            ca_pin=_pin(data.get("ca_pin")),
         )
+
+
+def _pin(value: object) -> str:
+    """What is no pin is as if it were not there."""
+    return value if isinstance(value, str) and CA_PIN.fullmatch(value) else ""
 
 
 def _ranges(value: object) -> tuple[str, ...]:

@@ -69,6 +69,10 @@ class Observed:
         sighting = self.seen.get(server)
         return sighting.probed if sighting else None
 
+    @property
+    def probes(self) -> dict[ServerName, Probed]:
+        return {name: sighting.probed for name, sighting in self.seen.items()}
+
     def claim(self, server: ServerName) -> Claim | None:
         """The claim of this very cluster that was seen on the server."""
         probed = self.probed(server)

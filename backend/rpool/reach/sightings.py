@@ -16,7 +16,8 @@ from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
 
-from rpool.errors import CommandFailed, NewerFormat, printable
+from rpool.certificates import is_signed
+from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
@@ -133,6 +134,23 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
     except Exception as error:
         raise _unreadable(f"what {via} tells of its cluster cannot be read", error) from None
     return ClusterSeen(nodes, record, certificate, metallb, open_to_joiners)
+
+
+def check_proof(via: ServerName, printed: bytes, challenge: str, certificate: str) -> None:
+    """Raises Refused unless a control plane has signed the challenge with the key of the CA that it
+    shows: nobody else has that.
+    """
+    facts = dict(_facts(printed.decode(errors="replace")))
+    try:
+        signature = base64.b64decode(facts.get("proof", "")[:MOST_CERTIFICATE])
+    except ValueError:
+        signature = b""
+    if not is_signed(certificate, challenge.encode(), signature):
+        raise Refused(
+            f"{via} does not prove that it has the key of the CA that it shows",
+            "Every control plane has it, in /etc/kubernetes/pki/ca.key. If this is one, put it "
+            "back from another one; else its claim is false: look who is on it.",
+        )
 
 
 def _check_plain(value: Any) -> None:

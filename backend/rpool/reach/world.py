@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
@@ -87,9 +88,18 @@ class RealWorld:
 
     def observe(self, via: ServerName) -> ClusterSeen:
         host = url_host(self._address(via))
-        variables = {"NODE_HOST": host, "NODES_PATH": NODES_PATH, **TOKENS}
+        challenge = f"rpool {via} {secrets.token_hex(16)}"
+        variables = {
+            "NODE_HOST": host,
+            "NODES_PATH": NODES_PATH,
+            "CHALLENGE": challenge,
+            **TOKENS,
+        }
         script = compose(("library", "observe"), variables)
-        return sightings.cluster(via, self._look("looking at the cluster", via, script))
+        printed = self._look("looking at the cluster", via, script)
+        seen = sightings.cluster(via, printed)
+        sightings.check_proof(via, printed, challenge, seen.ca_certificate)
+        return seen
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._address(via)

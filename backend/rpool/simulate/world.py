@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import assert_never
 
-from rpool.certificates import new_ca
+from rpool.certificates import ca_pin, new_ca
 from rpool.errors import (
     Bug,
     CommandFailed,
@@ -23,6 +23,7 @@ from rpool.errors import (
 )
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
+from rpool.model.claim import Phase
 from rpool.model.pool import PoolUid
 from rpool.model.server import Role, ServerName
 from rpool.model.world import SessionLock
@@ -108,8 +109,11 @@ class SimulatedWorld(Looks):
 
     @staticmethod
     def _set_phase(action: act.SetPhase, machine: Machine) -> None:
-        if machine.claim is not None:
-            machine.claim = replace(machine.claim, phase=action.phase)
+        if machine.claim is None:
+            return
+        joined = machine.cluster if action.phase is Phase.MEMBER else None
+        pin = machine.claim.ca_pin or (ca_pin(joined.ca) if joined else "")
+        machine.claim = replace(machine.claim, phase=action.phase, ca_pin=pin)
 
     def _init(self, action: act.Init, machine: Machine) -> None:
         machine.check_prepared(action.spec.kubernetes_version)

@@ -27,6 +27,7 @@ _FIXED = {
 }
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 """What follows from the request and from who is in the cluster."""
+_WITH_A_CA = ("ca_certificate", "ca_pin")
 
 
 def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site | None) -> Plan:
@@ -34,7 +35,7 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     assert prior.values is not None  # noqa: S101
     _refuse(prior.values, values, changed)
     # A create that was cut off has no certificate yet.
-    follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, "ca_certificate")
+    follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, *_WITH_A_CA)
     if site is None or (unsure := unknown_sizes(values)):
         said = [_chosen_later(values, unsure)] if site is not None else []
         return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private, diagnostics=said)

@@ -183,6 +183,9 @@ CLUSTER = Schema(
             computed("allocated_memory", NUMBER, "GiB of the workers it has, as hardware."),
             computed("endpoint", STRING, "`host:port` of the API."),
             computed("ca_certificate", STRING, "The cluster's CA certificate (PEM)."),
+            computed(
+                "ca_pin", STRING, "Its pin, `sha256:...`: who shows another is not the cluster."
+            ),
             computed("servers", Map(_SERVER), "The servers it has, by name."),
         )
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rpool.errors import Path, SpecError, known
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 OURS_ALONE = frozenset({"timeouts", "deletion_protection"})
 """What a user sets that no server knows of."""
 
-_FIELDS = {
+_CHANGING = {
     "tolerate": "tolerate",
     "control_plane": "control_plane",
     "selector": "selector",
-    "networking": "networking",
     "metallb_pools": "metallb",
     "drain": "drain",
-    "kubeadm": "kubeadm",
 }
-"""Of a request: the attribute that each field comes from, less what a view tells, too."""
+"""Of a request: the attribute that each field comes from which may change in place, less what a
+view tells, too.
+"""
 
 REQUEST = frozenset(a.name for a in CLUSTER.root.attributes if a.configurable) - OURS_ALONE
 """What a user asks for of the servers."""
@@ -111,15 +112,18 @@ def remains(view: PoolView) -> dict[str, Any]:
 
 def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:
     """`values` with what the cluster's record has otherwise: a change that this state was never
-    told of. What is the same stays as it was written.
+    told of. What is the same stays as it was written, and so does what no change can touch, such as
+    the networks: who can write to the record has no say in that.
     """
     known = spec(values)
     if known is None or known == carried_out:
         return values
+    planes = replace(known.control_plane, servers=carried_out.control_plane.servers)
+    carried_out = replace(carried_out, control_plane=planes)
     anew = configuration(carried_out)
     other = {
         name
-        for field, name in _FIELDS.items()
+        for field, name in _CHANGING.items()
         if getattr(known, field) != getattr(carried_out, field)
     }
     return values | {name: anew[name] for name in other}
@@ -163,8 +167,18 @@ def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
         "allocated_memory": view.allocated_memory_gib,
         "endpoint": view.endpoint,
         "ca_certificate": view.ca_certificate,
+        "ca_pin": _pin(known, view.ca_certificate),
         "servers": {name: server(its) for name, its in sorted(view.servers.items())},
     }
+
+
+def _pin(before: dict[str, Any], certificate: str) -> str:
+    """It is kept where the certificate is the same: to read one takes time."""
+    if not certificate or (before.get("ca_pin") and before["ca_certificate"] == certificate):
+        return before.get("ca_pin") or ""
+    from rpool.certificates import ca_pin
+
+    return ca_pin(certificate)
 
 
 def server(server: Member) -> dict[str, Any]:

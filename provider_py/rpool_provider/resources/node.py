@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rpool.api import NodeRequest, Site
     from rpool.model.pool import NodeSpec
 
-_REQUEST = ("cluster", "server", "labels", "taint")
+_REQUEST = ("cluster", "server", "cluster_ca_pin", "labels", "taint")
 _PLACE = ("address", "zone", "cores", "memory")
 
 _INCOMPLETE = b'{"incomplete":true}'
@@ -73,14 +73,15 @@ class Node:
     def read(self, held: Held, site: Site) -> Reply:
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
         request = _known(held.values)
-        found = site.read_node(request.pool, request.server)
+        found = site.read_node(request.pool, request.server, request.ca_pin)
         if found.unreachable:
             said = f"Nothing could be found out about {held.values['id']}; it is shown as before."
             return Reply(held, [diagnostic.warning(said)])
         if found.spec is None:
             return Reply(Held(None))
         private = _INCOMPLETE if found.incomplete else b""
-        return Reply(Held(held.values | _as_observed(held.values, found.spec), private))
+        observed = _as_observed(held.values, found.spec) | {"cluster_ca_pin": found.ca_pin}
+        return Reply(Held(held.values | observed, private))
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         return self._pin("create", planned, site, stop)
@@ -101,15 +102,17 @@ class Node:
         request = _known(planned.values)
         try:
             limits = attempt(verb, "30m", planned.values, stop)
-            site.pin_node(request, limits, is_new=verb == "create")
+            pin = site.pin_node(request, limits, is_new=verb == "create")
         except PoolIncomplete as error:
-            return Reply(planned, diagnostic.of_error(error))
-        return Reply(planned)
+            values = planned.values | {"cluster_ca_pin": request.ca_pin or None}
+            return Reply(Held(values, planned.private), diagnostic.of_error(error))
+        return Reply(Held(planned.values | {"cluster_ca_pin": pin}, planned.private))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
         assert prior.values is not None  # noqa: S101
         request = _known(prior.values)
-        site.unpin_node(request.pool, request.server, attempt("delete", "30m", prior.values, stop))
+        limits = attempt("delete", "30m", prior.values, stop)
+        site.unpin_node(request.pool, request.server, limits, request.ca_pin)
         return Reply(Held(None))
 
     def import_(self, id_: str, site: Site) -> Reply:
@@ -132,7 +135,8 @@ class Node:
             "id": f"{pool.record.uid}/{server}",
         }
         values = blank | names | _place(site, server, is_new=False)
-        return Reply(Held(values | _as_observed(values, found.spec)))
+        observed = _as_observed(values, found.spec) | {"cluster_ca_pin": found.ca_pin}
+        return Reply(Held(values | observed))
 
     def upgrade(self, version: int, state: Values) -> Values:
         return state

@@ -37,6 +37,13 @@ NODE = Schema(
             required(
                 "server", STRING, "A server of the fleet with `reserved = true`.", replaces=True
             ),
+            optional(
+                "cluster_ca_pin",
+                STRING,
+                "The `ca_pin` of that `rpool_cluster`, so that no server can pose as the cluster. "
+                "Unless set, the one that was found first.",
+                computed=True,
+            ),
             optional("labels", Map(STRING), "Labels of its node."),
             optional("taint", Set(_TAINT), "A taint of its node, from its first moment on."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),

@@ -155,7 +155,6 @@ def test_what_a_newer_rpool_has_put_into_a_claim_outlives_a_phase(
     world: RealWorld, server: TestServer
 ) -> None:
     coming = {
-        "ca_pin": "sha256:" + "12" * 32,
         "trust": {"server": "r9u99", "uid": "x", "session": 12, "format": 2, "phase": "member"},
         "quarantine": 'since 2027: "phase": "member", it\'s',
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from conftest import claim, told
 from worlds.samples import changing
@@ -19,12 +17,10 @@ REMOVAL = "taint node r1u09 gone:NoExecute-"
 
 def test_a_cluster_without_a_node_can_be_looked_at(world: RealWorld, server: TestServer) -> None:
     """All may have been deleted by hand; whoever sees that can have the kubelets make them anew."""
-    authority = server.path("/etc/kubernetes/pki/ca.crt")
-    authority.parent.mkdir(parents=True)
-    authority.write_text("the certificate")
+    certificate = server.certify()
     seen = world.observe("r1u04")
     assert seen.nodes == {}
-    assert seen.ca_certificate == base64.b64decode(b"dGhlIGNlcnRpZmljYXRl").decode()
+    assert seen.ca_certificate == certificate
 
 
 @pytest.mark.parametrize(

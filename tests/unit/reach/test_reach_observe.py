@@ -10,10 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds.samples import RECORD
+from conftest import claim
+from worlds.samples import OURS, RECORD
 from worlds.sshd import TestServer
 
-from rpool.errors import CommandFailed
+from rpool.certificates import ca_pin, new_authority
+from rpool.errors import CommandFailed, Refused
+from rpool.model import action as act
+from rpool.model.claim import Phase
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen
 from rpool.reach import documents, kubeadm
@@ -34,9 +38,7 @@ def api(server: TestServer) -> Path:
         f"*' get {question} '*) cat {folder}/{question} || exit 1 ;;" for question in QUESTIONS
     )
     server.marker("kubectl", f"case $* in {said} esac")
-    authority = server.path("/etc/kubernetes/pki/ca.crt")
-    authority.parent.mkdir(parents=True)
-    authority.write_text("the certificate")
+    server.certify()
     for question in QUESTIONS:
         (folder / question).write_text("")
     (folder / "nodes").write_text(NODE)
@@ -60,7 +62,7 @@ def test_all_that_an_api_tells_is_told(world: RealWorld, api: Path) -> None:
     cluster = seen(world, api, UNDER_WAY)
     assert list(cluster.nodes) == ["r1u04"]
     assert cluster.record == UNDER_WAY
-    assert cluster.ca_certificate == "the certificate"
+    assert ca_pin(cluster.ca_certificate)
     assert cluster.metallb
     assert cluster.open_to_joiners
 
@@ -112,3 +114,42 @@ def test_the_three_are_asked_at_once(world: RealWorld, server: TestServer, api: 
 def test_a_look_leaves_nothing(world: RealWorld, server: TestServer, api: Path) -> None:
     seen(world, api, UNDER_WAY)
     assert not list(server.path("/run/rpool").glob("secret.*"))
+
+
+def test_who_has_not_the_key_of_its_ca_is_no_control_plane(
+    world: RealWorld, server: TestServer, api: Path
+) -> None:
+    key = server.path("/etc/kubernetes/pki/ca.key")
+    own = key.read_text()
+    _, others = new_authority()
+    key.write_text(others)
+    with pytest.raises(Refused, match="r1u04 does not prove that it has the key of the CA"):
+        seen(world, api, SETTLED)
+    key.unlink()
+    with pytest.raises(Refused, match="r1u04 does not prove that it has the key of the CA"):
+        seen(world, api, SETTLED)
+    key.write_text(own)
+    assert seen(world, api, SETTLED).record == SETTLED
+
+
+def test_a_proof_is_good_once(world: RealWorld, server: TestServer, api: Path) -> None:
+    """What a control plane has signed before is no proof: another one may have heard it."""
+    server.marker("openssl", f'tee {server.root}/asked | command -p openssl "$@"')
+    seen(world, api, SETTLED)
+    first = (server.root / "asked").read_bytes()
+    seen(world, api, SETTLED)
+    assert first.startswith(b"rpool r1u04 ")
+    assert (server.root / "asked").read_bytes() != first
+
+
+def test_a_member_s_claim_has_the_pin_of_the_ca_that_it_joined(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    certificate = server.certify()
+    world.carry_out(act.SetPhase("r1u04", OURS, Phase.MEMBER), 60)
+    found = world.probe("r1u04").claim
+    assert found is not None and found.ca_pin == ca_pin(certificate)
+    server.certify()
+    world.carry_out(act.SetPhase("r1u04", OURS, Phase.MEMBER), 60)
+    assert world.probe("r1u04").claim == found

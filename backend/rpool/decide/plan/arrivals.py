@@ -31,6 +31,12 @@ def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolErro
         return unclaimed(name, members.record.spec.name)
     if part is Part.LEAVING:
         return _half_out(name, members)
+    if part is Part.GONE and members.fleet.servers[name].reserved and not pinned:
+        return Refused(
+            f"{name} is to join, but it is reserved in the fleet",
+            "Only an rpool_node takes a reserved server. Take reserved out of its entry, or plan "
+            "again: it is not picked then.",
+        )
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
     if small := why_too_small(members.fleet.servers[name], probed):

@@ -1,10 +1,12 @@
 # shellcheck shell=sh
 # Looks at the cluster through this control plane; prints one fact a line, its kind in front:
 # `node<TAB>...` as $NODES_PATH has it, `record<TAB>JSON`, `ca<TAB>PEM in base64`, `tokens<TAB>...`
-# with the join tokens of ours, `metallb<TAB>...` with the field managers of its controller.
+# with the join tokens of ours, `metallb<TAB>...` with the field managers of its controller,
+# `proof<TAB>signature in base64` of $CHALLENGE with the key of the CA: who has no such key is no
+# control plane of the cluster, whatever it says.
 
 main() {
-    need kubectl
+    need kubectl openssl
     run_dir
     secret_dir
     look nodes get nodes -o "jsonpath=$NODES_PATH"
@@ -26,7 +28,10 @@ main() {
     printf 'tokens\t%s\n' "$(ours <"$SECRETS/tokens")"
     printf 'metallb\t%s\n' "$(cat "$SECRETS/metallb" 2>/dev/null || true)"
     printf 'ca\t%s\n' "$(base64 -w 0 "$KUBERNETES/pki/ca.crt")"
+    printf 'proof\t%s\n' "$(sign "$CHALLENGE" | base64 -w 0)"
 }
+
+sign() { printf '%s' "$1" | openssl dgst -sha256 -sign "$KUBERNETES/pki/ca.key"; }
 
 # look NAME KUBECTL-ARGUMENT...: at once with the others, its output in $SECRETS/NAME.
 look() {

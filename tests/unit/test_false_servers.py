@@ -1,0 +1,216 @@
+"""What a server says of itself, and a record of its servers, is not believed for that alone."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from worlds.stage import BIGGER, SPEC, Stage, made, with_role
+
+from rpool.api import NodeRequest, parse_node
+from rpool.certificates import ca_pin, new_ca
+from rpool.errors import Refused, RpoolError
+from rpool.model import action as act
+from rpool.model.claim import Claim, Phase
+from rpool.model.record import Member
+from rpool.model.server import Role
+from rpool.model.view import PoolView
+from rpool.simulate.machine import Cluster
+from rpool_provider.resources.cluster import Cluster as ClusterResource
+from rpool_provider.resources.cluster_schema import CLUSTER
+from rpool_provider.resources.cluster_state import configuration, with_view
+from rpool_provider.resources.resource import Held
+
+FALSE = "r1u15"
+"""It belongs to nobody: of servers that are alike, others are taken first."""
+
+CONFIG = {**dict.fromkeys(a.name for a in CLUSTER.root.attributes), **configuration(SPEC)}
+
+
+def posing(stage: Stage, view: PoolView) -> Cluster:
+    """Server FALSE poses as a control plane of the cluster: with its uid in a claim, and an API of
+    its own that shows the cluster's record, with itself in it.
+    """
+    machine = stage.machine(FALSE)
+    true = stage.cluster(view)
+    assert machine.claim is None
+    assert true.record is not None
+    false = Cluster(new_ca(), SPEC.kubernetes_version, record=true.record)
+    machine.become(false, Role.CONTROL_PLANE)
+    false.record = replace(
+        true.record,
+        members={
+            **true.record.members,
+            FALSE: Member.of(stage.site.config.fleet.servers[FALSE], Role.CONTROL_PLANE),
+        },
+    )
+    machine.claim = Claim(
+        uid=view.uid,
+        pool=view.name,
+        owner="eve",
+        role=Role.CONTROL_PLANE,
+        phase=Phase.MEMBER,
+        epoch=1,
+        since="2020-01-01T00:00:00+00:00",
+        server=FALSE,
+        machine_id="",
+        ca_pin=ca_pin(false.ca),
+    )
+    return false
+
+
+def cut_off(stage: Stage, view: PoolView) -> None:
+    """No control plane of the cluster answers."""
+    for name in with_role(view, Role.CONTROL_PLANE):
+        stage.machine(name).powered = False
+    stage.open()
+
+
+def test_a_cluster_is_not_looked_for_behind_another_ca() -> None:
+    stage, view = made(16)
+    false = posing(stage, view)
+    cut_off(stage, view)
+    found = stage.site.read_pool(view)
+    assert found.view is not None
+    assert found.view.ca_certificate == view.ca_certificate
+    assert FALSE not in found.view.servers
+    with pytest.raises(RpoolError):
+        stage.become(view, BIGGER)
+    assert (false.tokens, list(false.nodes)) == (set(), [FALSE])
+
+
+def test_two_cas_under_one_uid_are_an_error_that_names_the_servers() -> None:
+    stage, view = made(16)
+    posing(stage, view)
+    stage.open()
+    with pytest.raises(Refused, match="2 different CAs") as caught:
+        stage.site.find_pool(view.uid)
+    own, (other,) = sorted(view.servers), [FALSE]
+    assert f"{ca_pin(view.ca_certificate)}: {', '.join(own)}" in caught.value.detail
+    assert f": {other}\n" in caught.value.detail
+    with pytest.raises(Refused, match="2 different CAs"):
+        stage.site.find_pool(view.name)
+
+
+def test_a_cluster_whose_ca_is_known_is_found_whoever_poses_as_it() -> None:
+    stage, view = made(16)
+    posing(stage, view)
+    stage.open()
+    found = stage.site.find_pool(view.uid, ca_pin(view.ca_certificate))
+    assert found.view.ca_certificate == view.ca_certificate
+    cut_off(stage, view)
+    with pytest.raises(RpoolError) as caught:
+        stage.site.find_pool(view.uid, ca_pin(view.ca_certificate))
+    assert not isinstance(caught.value, Refused)
+
+
+def test_an_rpool_node_is_put_into_no_cluster_that_poses_as_its_own() -> None:
+    stage, view = made(16)
+    false = posing(stage, view)
+    extra = next(name for name in sorted(stage.world.machines) if stage.machine(name).claim is None)
+    stage.mark(extra, reserved=True)
+    request = parse_node({"cluster": view.uid, "server": extra})
+    assert isinstance(request, NodeRequest)
+    with pytest.raises(Refused, match="2 different CAs"):
+        stage.site.pin_node(request, stage.attempt(), is_new=True)
+    known = replace(request, ca_pin=ca_pin(view.ca_certificate))
+    assert stage.site.pin_node(known, stage.attempt(), is_new=True) == known.ca_pin
+    assert extra in stage.cluster(view).nodes
+    assert not false.tokens
+    wrong = replace(request, ca_pin=ca_pin(new_ca()))
+    with pytest.raises(RpoolError, match="none through which its API answers"):
+        stage.site.pin_node(wrong, stage.attempt())
+
+
+def written_in(stage: Stage, view: PoolView, name: str) -> None:
+    """Whoever administers the cluster writes a server into its record, and makes a Node of it."""
+    cluster = stage.cluster(view)
+    assert cluster.record is not None
+    its = Member.of(stage.site.config.fleet.servers[name], Role.WORKER)
+    cluster.record = replace(cluster.record, members={**cluster.record.members, name: its})
+    cluster.nodes[name] = Role.WORKER
+    stage.open()
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_server_in_the_record_alone_is_never_claimed(reserved: bool) -> None:
+    stage, view = made(16)
+    stage.mark(FALSE, reserved=reserved)
+    written_in(stage, view, FALSE)
+    resource = ClusterResource()
+    values = with_view(CONFIG, view)
+    read = resource.read(Held(values), stage.site)
+    assert read.held.values is not None
+    assert read.held.values["servers"].keys() == view.servers.keys()
+    assert [its for its in read.diagnostics if f"names {FALSE}, which it has not" in its.summary]
+    before = stage.claimed()
+    stage.cluster(view).nodes.pop(FALSE)
+    stage.open()
+    again = resource.read(read.held, stage.site)
+    planned = resource.plan(again.held, CONFIG, stage.site)
+    assert planned.values == again.held.values
+    mended = stage.become(view, SPEC)
+    assert mended.servers.keys() == view.servers.keys()
+    assert stage.claimed() == before
+
+
+def test_a_reserved_server_joins_nobody_but_by_an_rpool_node() -> None:
+    """Also where a plan names it: the mark came after that, say."""
+    stage, view = made(16)
+    target = stage.plan(view, BIGGER, SPEC)
+    (joins,) = target.joining
+    stage.mark(joins, reserved=True)
+    with pytest.raises(RpoolError, match=f"{joins} is to join, but it is reserved"):
+        stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+    assert joins not in stage.claimed()
+
+
+def test_what_is_fixed_on_a_cluster_is_not_changed_by_its_record() -> None:
+    stage, view = made(16)
+    cluster = stage.cluster(view)
+    assert cluster.record is not None and cluster.record.settled is not None
+    spec = cluster.record.settled
+    other = replace(
+        spec,
+        name="other",
+        networking=replace(spec.networking, pod_cidr="10.99.0.0/16"),
+        control_plane=replace(
+            spec.control_plane, endpoint=replace(spec.control_plane.endpoint, vip="10.0.1.99")
+        ),
+        kubeadm=replace(spec.kubeadm, kubelet="maxPods: 7"),
+    )
+    cluster.record = replace(cluster.record, settled=other)
+    stage.open()
+    resource, config = ClusterResource(), CONFIG
+    prior = Held(with_view(config, view))
+    read = resource.read(prior, stage.site)
+    planned = resource.plan(read.held, config, stage.site)
+    assert list(planned.replaces) == []
+    assert planned.values == prior.values
+    assert [its for its in read.diagnostics if "another name or endpoint" in its.summary]
+
+
+def test_no_action_of_all_that_was_a_stranger_s() -> None:
+    """The whole of a growth beside a server that poses as a control plane."""
+    stage, view = made(16)
+    false = posing(stage, view)
+    stage.open()
+    stage.acted.clear()
+    grown = stage.become(view, BIGGER)
+    assert FALSE not in grown.servers
+    assert not [its for its in stage.acted if its.server == FALSE]
+    assert not [its for its in stage.acted if isinstance(its, act.Join) and its.via == FALSE]
+    assert not false.tokens
+
+
+def test_the_pin_of_a_cluster_is_in_its_state() -> None:
+    stage = Stage(16)
+    resource = ClusterResource()
+    planned = resource.plan(Held(None), CONFIG, stage.site)
+    created = resource.create(Held(planned.values, planned.private), stage.site, threading.Event())
+    assert created.held.values is not None
+    certificate = created.held.values["ca_certificate"]
+    assert created.held.values["ca_pin"] == ca_pin(certificate)
+    claims = (stage.machine(name).claim for name in created.held.values["servers"])
+    assert {its.ca_pin for its in claims if its} == {ca_pin(certificate)}
