@@ -12,8 +12,8 @@ from protocol.simulated_provider import recall
 from protocol.site_config import cluster
 from protocol.workspace import Ran, Workspace
 from rpool.cli.main import main
+from rpool.model.generated_fleet import generated
 from rpool.model.server import Role
-from rpool.simulate.fleet import generated
 from rpool.simulate.store import FILE_NAME
 
 NO_CHANGES, CHANGES = 0, 2

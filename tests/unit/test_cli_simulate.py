@@ -14,7 +14,7 @@ from rpool.cli.main import main
 from rpool.errors import Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Fence
-from rpool.simulate.fleet import generated
+from rpool.model.generated_fleet import generated
 from rpool.simulate.store import FILE_NAME, Store
 from rpool.simulate.stored import StoredWorld
 

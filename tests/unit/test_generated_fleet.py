@@ -11,7 +11,7 @@ from worlds.declared import SITE
 
 from rpool.config import parse_site
 from rpool.decide.placement import CONTROL_PLANE_CORES, CONTROL_PLANE_MEMORY_GIB
-from rpool.simulate.fleet import MOST_SERVERS, generated
+from rpool.model.generated_fleet import MOST_SERVERS, generated
 
 LARGEST = generated(MOST_SERVERS)
 

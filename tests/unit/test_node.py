@@ -224,7 +224,7 @@ def test_waiting_for_another_operation_of_this_process_ends_when_asked_to_stop()
     stop = threading.Event()
     stop.set()
     with (
-        stage.site._alone(view.uid, stage.attempt()),
+        stage.site._in_use.alone(view.uid, stage.attempt()),
         pytest.raises(Interrupted, match="stopped on request"),
     ):
         stage.site.pin_node(request, stage.attempt(stop=stop))

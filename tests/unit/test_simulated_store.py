@@ -17,10 +17,10 @@ from rpool.api import Attempt, Site
 from rpool.errors import Overtaken, Refused, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Fence
+from rpool.model.generated_fleet import generated
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role
 from rpool.model.site import SiteConfig, Ssh
-from rpool.simulate.fleet import generated
 from rpool.simulate.store import Machines, Store
 from rpool.simulate.stored import StoredWorld
 
@@ -33,7 +33,7 @@ from pathlib import Path
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.server import Role
-from rpool.simulate.fleet import generated
+from rpool.model.generated_fleet import generated
 from rpool.simulate.store import Store
 from rpool.simulate.stored import StoredWorld
 

@@ -12,9 +12,9 @@ from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
 from rpool.model.cni import DEFAULT_CNI
 from rpool.model.duration import seconds
+from rpool.model.generated_fleet import MOST_SERVERS, generated
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
-from rpool.simulate.fleet import MOST_SERVERS, generated
 
 
 class Model(BaseModel):
@@ -53,6 +53,17 @@ class _Server(Model):
             retire=self.retire,
             lost=self.lost,
         )
+
+
+class ServerFacts(Model):
+    """What a cluster's record knows of a member."""
+
+    name: values.Name63
+    address: values.Address
+    zone: Annotated[str, AfterValidator(values.dns_label(63))]
+    cores: values.Cores
+    memory: values.MemoryGib
+    group: values.Name63
 
 
 SERVER_SETTINGS = tuple(_Server.model_fields)

@@ -25,6 +25,9 @@ NODES_PATH = (
 """A node a line: name, labels (JSON), unschedulable, Ready, allocatable cores and memory, taints
 (JSON)."""
 
+MOST_RECORD = 256 * 1024
+"""Characters: a cluster of 1,000 servers has half of that."""
+
 TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
 
 
@@ -59,9 +62,11 @@ def _text(record: Record) -> str:
 
 
 def read_record(text: str) -> Record:
-    """The record in a ConfigMap's text. Raises ValueError when it is none, and NewerFormat when a
-    newer rpool wrote it.
+    """The record in a ConfigMap's text. Raises ValueError when it is none, or has what no
+    configuration could have brought into it, and NewerFormat when a newer rpool wrote it.
     """
+    if len(text) > MOST_RECORD:
+        raise ValueError(f"it has {len(text)} characters; {MOST_RECORD} are allowed")
     fields = json.loads(text)
     if not isinstance(fields, dict):
         raise TypeError("it is no JSON object")
@@ -72,6 +77,10 @@ def read_record(text: str) -> Record:
         raise ValueError(f"nobody knows its {', '.join(strange)}")
     if record.settled is None and record.wanted is None:
         raise ValueError("it has nothing settled and nothing wanted")
+    from rpool.config import wrong_in  # slow to load, and not every command looks at a cluster
+
+    if wrong := next(wrong_in(record), ""):
+        raise ValueError(wrong)
     return record
 
 

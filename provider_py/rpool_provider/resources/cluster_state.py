@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rpool.errors import Path, SpecError, known
-from rpool.model.duration import text
-from rpool.model.pool import DrainPolicy, Endpoint
+from rpool.model.pool import Endpoint
 from rpool.model.record import Member
 from rpool.model.server import Role, ServerName
 from rpool.model.view import Condition, PoolView
@@ -16,7 +15,7 @@ from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known, split, unknown_as_null
 
 if TYPE_CHECKING:
-    from rpool.model.pool import ControlPlane, PoolSpec
+    from rpool.model.pool import PoolSpec
 
 OURS_ALONE = frozenset({"timeouts", "deletion_protection"})
 """What a user sets that no server knows of."""
@@ -66,36 +65,10 @@ def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
 
 
 def configuration(spec: PoolSpec) -> dict[str, Any]:
-    """The configuration that a request came from, as far as can be told: what is at its default
-    was not set. A plan of that configuration has to find nothing to change.
-    """
-    return {
-        "name": spec.name,
-        "kubernetes_version": spec.kubernetes_version,
-        "cores": spec.cores,
-        "memory": spec.memory_gib,
-        "tolerate": _set({"servers": spec.tolerate.servers, "zones": spec.tolerate.zones}),
-        "control_plane": _control_plane(spec.control_plane),
-        "selector": _set(
-            {"zones": sorted(spec.selector.zones), "labels": dict(spec.selector.labels)}
-        ),
-        "networking": {
-            "pod_cidr": spec.networking.pod_cidr,
-            "service_cidr": spec.networking.service_cidr,
-            "cni": spec.networking.cni,
-        },
-        "metallb": _set({"pools": {n: list(its) for n, its in spec.metallb_pools.items()}}),
-        "drain": _drain(spec.drain),
-        "deletion_protection": False,
-        "kubeadm": _set(
-            {
-                "kubelet": spec.kubeadm.kubelet,
-                "kube_proxy": spec.kubeadm.kube_proxy,
-                "ignore_preflight_errors": list(spec.kubeadm.ignore_preflight_errors),
-            }
-        ),
-        "timeouts": None,
-    }
+    """The configuration that a request came from, with what only Terraform knows at its default."""
+    from rpool.config import written
+
+    return {**written(spec), "deletion_protection": False, "timeouts": None}
 
 
 def remains(view: PoolView) -> dict[str, Any]:
@@ -127,21 +100,6 @@ def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:
         if getattr(known, field) != getattr(carried_out, field)
     }
     return values | {name: anew[name] for name in other}
-
-
-def _set(values: dict[str, Any]) -> dict[str, Any] | None:
-    """An object of which what is empty or 0 was not set; null when nothing was."""
-    given = {name: value or None for name, value in values.items()}
-    return given if any(value is not None for value in given.values()) else None
-
-
-def _control_plane(its: ControlPlane) -> dict[str, Any]:
-    endpoint = {"vip": its.endpoint.vip, "address": its.endpoint.address}
-    return {"servers": its.servers, "endpoint": endpoint}
-
-
-def _drain(policy: DrainPolicy) -> dict[str, Any]:
-    return {"timeout": text(policy.timeout_seconds), "on_timeout": policy.on_timeout.value}
 
 
 def endpoint(values: dict[str, Any]) -> Any:
