@@ -68,7 +68,7 @@ class Site:
         self,
         config: SiteConfig,
         connect: Callable[[SiteConfig], World] | None = None,
-        new_uid: Callable[[], PoolUid] = lambda: secrets.token_hex(4),
+        new_uid: Callable[[], PoolUid] = lambda: secrets.token_hex(8),
     ) -> None:
         self.config = config
         self._new_uid = new_uid

@@ -18,7 +18,7 @@ PoolUid = str
 """Hex digits, drawn when a cluster is created; names may be reused, uids are not."""
 
 UID = re.compile("[0-9a-f]{8,16}")
-"""The text of a uid. Eight digits are drawn today; longer ones are uids already."""
+"""The text of a uid: 64 bits. Eight digits were drawn before there was a release."""
 
 
 @dataclass(frozen=True, slots=True)

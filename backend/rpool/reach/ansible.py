@@ -84,6 +84,7 @@ def run_preparation(
         Broker(Path(name) / "socket", servers) as broker,
         Play(Path(name), playbook, inventory(site.mirrors, hosts), broker.path) as play,
     ):
+        broker.serve_only(play.pid)
         for event in play.events(deadline):
             tell(event)
             if event.is_end and event.server in waiting:

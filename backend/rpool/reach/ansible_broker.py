@@ -4,13 +4,18 @@ Ansible's connection plugin (`ansible/plugins/connection/rpool.py`) is a client 
 private folder; each request is one command, which this end runs through the provider's own SSH
 session to that server. What may run there is decided by whoever gives the `Run` functions: the
 engine gives guarded ones. Nothing that passes through is logged.
+
+The folder keeps other users out. On Linux no other process of the same user gets in either: who
+asks has to descend from Ansible.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,6 +55,10 @@ class Broker:
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="ansible-broker", daemon=True
         )
+
+    def serve_only(self, ancestor: int) -> None:
+        """From now on answer this process and its descendants alone."""
+        self._server.ancestor = ancestor
 
     def __enter__(self) -> Broker:
         self._thread.start()
@@ -103,8 +112,12 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 
     def __init__(self, path: str, handle: Callable[[BinaryIO, BinaryIO], None]) -> None:
         self.handle = handle
+        self.ancestor: int | None = None
         self._clients: set[socket.socket] = set()
         super().__init__(path, _Handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self.ancestor is None or _descends(_peer(request), self.ancestor)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._clients.add(request)
@@ -130,3 +143,26 @@ class _Handler(StreamRequestHandler):
 
     def handle(self) -> None:
         self.server.handle(self.rfile, self.wfile)  # type: ignore[arg-type]
+
+
+def _peer(client: socket.socket) -> int | None:
+    """The process at the other end; None where the system does not tell."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    told = client.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", told)[0]
+    return pid
+
+
+def _descends(pid: int | None, ancestor: int) -> bool:
+    """Whether a process is `ancestor` or began there. True where the system does not tell."""
+    if pid is None:
+        return True
+    while pid > 1 and pid != ancestor:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return not Path(f"/proc/{os.getpid()}").exists()
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return pid == ancestor

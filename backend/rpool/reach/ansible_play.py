@@ -134,6 +134,11 @@ class Play:
             self._signal(signal.SIGKILL)
             self._child.wait()
 
+    @property
+    def pid(self) -> int:
+        """Of Ansible, from which all of its processes descend."""
+        return self._child.pid
+
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)

@@ -153,6 +153,7 @@ def _init(action: act.Init) -> Variables:
     return {
         "ROLE": Role.CONTROL_PLANE.value,
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.init(action)),
+        "CERTIFICATES": "yes" if action.spec.control_plane.servers > 1 else "no",
         **_vip(action.spec.control_plane.endpoint.vip),
     }
 
@@ -169,6 +170,7 @@ def _admit(action: act.AdmitJoiners, site: SiteConfig) -> Variables:
     node = site.fleet.servers[action.server]
     return {
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.upload_certs(action, node)),
+        "CERTIFICATES": "yes" if action.control_plane else "no",
         "TOKEN_SECRET": kubeadm.stream([kubeadm.token_secret(action.secrets)]),
         "TOKEN_MINUTES": str(kubeadm.TOKEN_MINUTES),
     }

@@ -34,6 +34,7 @@ class Cluster:
     labelled: dict[ServerName, NodeSpec] = field(default_factory=dict)
     cordoned: set[ServerName] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
+    certificates: bool = False
     network: bool = False
     metallb: bool = False
     pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -50,8 +51,19 @@ class Cluster:
             raise CommandFailed(f"there is no node {action.node} (simulated)")
         self.labelled[action.node] = action.wanted
 
-    def admit(self, secrets: act.JoinSecrets, name: ServerName) -> None:
+    def open(self, secrets: act.JoinSecrets, control_plane: bool) -> None:
+        """Servers with these secrets can join; control planes if the certificates are there."""
+        self.tokens.add(secrets.token.reveal())
+        self.certificates = self.certificates or control_plane
+
+    def close(self) -> None:
+        self.tokens.clear()
+        self.certificates = False
+
+    def admit(self, secrets: act.JoinSecrets, name: ServerName, role: Role) -> None:
         """Raises CommandFailed unless a server with these secrets is let in."""
+        if role is Role.CONTROL_PLANE and not self.certificates:
+            raise CommandFailed(f"{name}: there are no uploaded certificates (simulated)")
         if secrets.token.reveal() not in self.tokens:
             raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
         if secrets.ca_pin != ca_pin(self.ca):

@@ -57,9 +57,9 @@ class SimulatedWorld(Looks):
             case act.Join():
                 self._join(action, machine)
             case act.AdmitJoiners():
-                self._serving(action.server).tokens.add(action.secrets.token.reveal())
+                self._serving(action.server).open(action.secrets, action.control_plane)
             case act.RevokeJoiners():
-                self._serving(action.server).tokens.clear()
+                self._serving(action.server).close()
             case act.ApplyNetwork():
                 self._serving(action.server).install_network(action)
             case act.ApplyMetalLB():
@@ -121,7 +121,7 @@ class SimulatedWorld(Looks):
             return
         machine.check_no_member()
         cluster = Cluster(new_ca(), action.spec.kubernetes_version)
-        cluster.tokens.add(action.secrets.token.reveal())
+        cluster.open(action.secrets, action.spec.control_plane.servers > 1)
         machine.become(cluster, Role.CONTROL_PLANE)
 
     def _join(self, action: act.Join, machine: Machine) -> None:
@@ -131,12 +131,13 @@ class SimulatedWorld(Looks):
         cluster = self._serving(action.via)
         if machine.cluster is cluster:
             return
-        cluster.admit(action.secrets, machine.server.name)
+        role = Role.CONTROL_PLANE if action.control_plane else Role.WORKER
+        cluster.admit(action.secrets, machine.server.name, role)
         if action.control_plane:
             self._check_namesake(cluster, machine.server.name)
             if not all(member.healthy for member in self.etcd_members(action.via)):
                 raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
-        machine.become(cluster, Role.CONTROL_PLANE if action.control_plane else Role.WORKER)
+        machine.become(cluster, role)
 
     @staticmethod
     def _step_down(machine: Machine) -> None:

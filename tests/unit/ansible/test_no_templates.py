@@ -12,7 +12,7 @@ import pytest
 import yaml
 from fakes import FakeServer, FakeServers, playbook, prepare, site
 
-from rpool.errors import Refused, RpoolError
+from rpool.errors import RpoolError
 from rpool.model.action import Prepare
 from rpool.model.claim import Ownership
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm, PoolSpec
@@ -81,19 +81,14 @@ def test_a_template_in_a_record_runs_nothing(field: str, tmp_path: Path) -> None
         assert error is None
 
 
-def test_a_record_that_a_cluster_shows_is_as_closed(tmp_path: Path) -> None:
-    """Types are checked where a record is read; what its texts may be, where they are used."""
-    ran = tmp_path / "ran"
-    kubelet = yaml.safe_dump({"cgroupDriver": template(ran)})
-    spec = replace(SPEC, kubernetes_version=template(ran), kubeadm=Kubeadm(kubelet))
+@pytest.mark.parametrize("where", ["version", "kubelet"])
+def test_a_template_is_in_no_record_that_is_read(where: str, tmp_path: Path) -> None:
+    kubelet = Kubeadm(yaml.safe_dump({"cgroupDriver": template(tmp_path / "ran")}))
+    of_version = replace(SPEC, kubernetes_version=template(tmp_path / "ran"))
+    spec = of_version if where == "version" else replace(SPEC, kubeadm=kubelet)
     written = json.loads(documents.record(Record("0badcafe", "", 3, 0, spec, None, {})))
-    seen = documents.read_record(written["data"]["record"]).spec
-    action = replace(prepare("r1u04"), kubernetes_version=seen.kubernetes_version)
-    for each in (action, replace(prepare("r1u04"), kubeadm=seen.kubeadm)):
-        error, server = told(each)
-        assert isinstance(error, Refused)
-        assert server.guards == []
-    assert not ran.exists()
+    with pytest.raises(ValueError, match="settled: kube"):
+        documents.read_record(written["data"]["record"])
 
 
 @pytest.mark.parametrize("mirror", ["packages", "images", "manifests"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +35,7 @@ def tell(tmp_path: Path) -> Tell:
             Broker(home / "socket", servers) as broker,
             Play(home, playbook(tmp_path, tasks), inventory, broker.path) as play,
         ):
+            broker.serve_only(play.pid)
             return list(play.events(time.monotonic() + 60))
 
     return tell
@@ -113,3 +116,23 @@ def test_an_operator_s_own_settings_do_not_reach_the_play(
     monkeypatch.setenv("TF_VAR_ssh_key", "secret")
     tasks = "    - ansible.builtin.raw: \"echo {{ lookup('env', 'TF_VAR_ssh_key') }}.\"\n"
     assert tell(tasks, r1u04=here)[0].stdout == ".\n"
+
+
+def test_only_ansible_and_what_it_starts_is_answered(tmp_path: Path) -> None:
+    ask = (
+        "import socket, sys; client = socket.socket(socket.AF_UNIX); client.connect(sys.argv[1]); "
+        """client.sendall(b'{"server": "r1u04", "command": "echo yes", "stdin": 0}\\n'); """
+        "print(client.makefile('rb').read())"
+    )
+
+    def asked(path: Path) -> str:
+        command = [sys.executable, "-c", ask, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    with Broker(tmp_path / "socket", {"r1u04": here}) as broker:
+        broker.serve_only(os.getpid())
+        assert "yes" in asked(broker.path)
+        with subprocess.Popen(["sleep", "60"]) as stranger:
+            broker.serve_only(stranger.pid)
+            assert "yes" not in asked(broker.path)
+            stranger.kill()

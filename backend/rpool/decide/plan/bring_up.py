@@ -109,7 +109,8 @@ class BringUp:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
         if case.pool.has_joined(via):
-            admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN)
+            planes = any(name in case.coming_control_planes for name in self._unjoined)
+            admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN, planes)
             return [Step(admit)] if self._unjoined else []
         claim = case.pool.claim(via)
         if via not in self._prepare or (claim is not None and not claim.is_joining):

@@ -46,11 +46,14 @@ class WriteRecord:
 
 @dataclass(frozen=True, slots=True)
 class AdmitJoiners:
-    """Upload token and certificates on a control plane, so that more servers can join."""
+    """Upload a token on a control plane, so that more servers can join; the certificates, too,
+    where any of these is a `control_plane`.
+    """
 
     server: ServerName
     ownership: Ownership
     secrets: JoinSecrets
+    control_plane: bool = True
     verb: ClassVar[str] = "admit joiners"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 180

@@ -10,7 +10,10 @@ act() {
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
         vip_speaks_with super-admin.conf
         start_vip
-        quietly kubeadm init --config="$SECRETS/kubeadm.yaml" --upload-certs
+        # Only other control planes need the certificates.
+        set -- --config="$SECRETS/kubeadm.yaml"
+        if [ "$CERTIFICATES" = yes ]; then set -- "$@" --upload-certs; fi
+        quietly kubeadm init "$@"
         mark_kubeadm_ended
     fi
     vip_speaks_with admin.conf

@@ -67,11 +67,12 @@ trace_interfaces() {
 }
 
 # A kubelet that has no configuration is restarted for ever by systemd, and is no trace: only one
-# that serves counts, on its port 10250 (0x280A).
+# that serves counts, on its port 10250 (0x280A). What is not root's is no trace either: any user of
+# the server could make it dirty for good by such a process.
 trace_processes() {
     for table in /proc/net/tcp /proc/net/tcp6; do # without IPv6 there is no second
         if [ ! -e "$table" ]; then continue; fi
-        awk '$2 ~ /:280A$/ && $4 == "0A" {
+        awk '$2 ~ /:280A$/ && $4 == "0A" && $8 == 0 {
             print "process kubelet, or another, on port 10250"
             exit
         }' "$table" || unseen "read $table"
@@ -81,6 +82,7 @@ trace_processes() {
     # 1 is none, 2 a process that has ended meanwhile.
     if [ "$code" -gt 2 ]; then unseen 'list processes'; fi
     for comm in $shims; do
+        if [ "$(stat -c %u "${comm%/comm}" 2>/dev/null)" != 0 ]; then continue; fi
         if grep -q 'k8s\.io' "${comm%comm}cmdline" 2>/dev/null; then
             printf 'process containerd-shim of Kubernetes\n'
             break
