@@ -16,6 +16,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from rpool.advice import Do
 from rpool.attempt import (
     Advice,
     Attempt,
@@ -276,7 +277,7 @@ class Site:
             if attempt.stop.is_set():
                 raise Interrupted("stopped on request", "It was waiting for its turn.")
             if time.monotonic() >= deadline:
-                raise TimedOut("the time for this operation is up", "Another one took it all.")
+                raise TimedOut("another operation took all of the time", Do.RAISE_TIMEOUT.text())
         try:
             yield
         finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from rpool.advice import Do
 from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
 from rpool.decide.membership import Membership, Part, lost_in
-from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
 from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
@@ -110,9 +111,7 @@ def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
     if pinned:
         raise Refused(
             f"cluster {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
-            "Destroy that first: without its cluster nobody could take it out in order. If no "
-            f"state has it: terraform import rpool_node.NAME {prior.uid}/{pinned[0]}, and destroy "
-            "that. Nothing was changed.",
+            f"Nothing was changed. {Do.NODE_FIRST.text(uid=prior.uid, server=pinned[0])}",
         )
 
 
@@ -130,8 +129,7 @@ def _left_over(prior: PoolView, swept: Swept) -> list[str]:
     requests = {claim.request for claim in swept.claims(prior.uid).values()}
     return [
         f"{', '.join(claims)}: claimed by an earlier create of cluster {name} (uid {uid}), which "
-        "the next create of it goes on with. To give the servers back instead: terraform import "
-        f"rpool_cluster.NAME {uid}, and destroy that."
+        f"the next create of it goes on with. {Do.GIVE_BACK.text(uid=uid)}"
         for uid, name in sorted(swept.pools().items())
         for claims in [swept.claims(uid)]
         if uid != prior.uid and any(its.request in requests for its in claims.values())
@@ -142,7 +140,8 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
     if not marked:
         return []
     names = ", ".join(sorted(marked))
-    return [f"{names}: marked lost and out of reach, so let go with a claim on it; wipe it first."]
+    said = f"{names}: marked lost and out of reach, so let go with a claim on it."
+    return [f"{said} {Do.WIPE.text()}"]
 
 
 def _said(ran: Ran) -> list[str]:
@@ -152,8 +151,11 @@ def _said(ran: Ran) -> list[str]:
 
 def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:
     reasons = "\n".join(f"  {error.summary}" for error in lost.values())
+    absent = [error for error in lost.values() if isinstance(error, NotInFleet)]
+    silent = [name for name, error in lost.items() if error not in absent]
+    advice = [Do.BRING_BACK.text(servers=", ".join(silent))] if silent else []
+    advice += [error.detail for error in absent[:1]]
     return Unreachable(
         f"cluster {prior.name}: {len(lost)} of its servers cannot be reached",
-        f"{reasons}\nThey stay in the state, and claimed. Bring them back and destroy again; "
-        "or mark them lost = true in the fleet if the hardware is gone.",
+        "\n".join([f"{reasons}\nThey stay in the state, and claimed.", *advice]),
     )

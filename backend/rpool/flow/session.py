@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
+from rpool.advice import Do
 from rpool.decide.quorum import majority
 from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable, as_rpool_error
 from rpool.flow.look import Silent, ask_at_once, probe_all
@@ -198,7 +199,7 @@ class Held:
         return Unreachable(
             f"the session lock of cluster {self._uid} was had on {self._alive()} of "
             f"{len(self._control_planes)} control planes; {self._needed} are needed",
-            f"Nothing was changed.\n{reasons or _NOBODY}",
+            f"Nothing was changed.\n{reasons or _NOBODY}\n{Do.AGAIN.text()}",
         )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rpool.advice import Do
 from rpool.errors import Problem, RpoolError, SpecError, StalePlan
 from rpool.model.server import Role
 from rpool_provider import diagnostic
@@ -198,7 +199,7 @@ def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:
 def _to_be_mended(name: str, error: RpoolError) -> Diagnostic:
     return diagnostic.warning(
         f"Cluster {name} serves, but is incomplete: {error.summary}",
-        f"{error.detail}\nThe next apply mends it: condition is incomplete until then.".lstrip(),
+        f"{error.detail}\n{Do.APPLY_AGAIN.text()}".lstrip(),
     )
 
 
@@ -242,9 +243,7 @@ def _refuse_if_protected(prior: Values | None) -> None:
                 Problem(
                     ("deletion_protection",),
                     f"cluster {prior['name']} is protected from deletion",
-                    "This plan would destroy it. If that is meant, set deletion_protection = false "
-                    "and apply that first. If it is tainted, terraform untaint lets an apply mend "
-                    "it instead.",
+                    f"This plan would destroy it. {Do.UNPROTECT.text()}",
                 )
             ]
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
+from rpool.advice import Do
 from rpool.decide.plan.case import Case
 from rpool.errors import Refused
 from rpool.model import action as act
@@ -116,9 +117,8 @@ class BringUp:
             raise Refused(
                 f"{via} is a control plane of cluster {case.spec.name}, but nothing there "
                 "says that kubeadm finished (/var/lib/rpool/joined is missing)",
-                "A new control plane is not begun where one may serve. Put the file back with the "
-                "word control_plane in it, or mark the server lost = true in the fleet. Nothing "
-                "was changed.",
+                "A new control plane is not begun where one may serve. Nothing was changed. "
+                + Do.PUT_MARK_BACK.text(server=via),
             )
         init = act.Init(via, case.ours(via), case.fleet.servers[via], case.spec, act.NOT_DRAWN)
         begun = Step(init, via, frozenset({self._prepare[via].name}))
