@@ -150,6 +150,12 @@ class Do(Enum):
         ),
     )
     GIVE_BACK = (_GIVE_BACK,)
+    GIVE_DEAD_BACK = (
+        (
+            "To give its servers back: mark {servers} lost = true in the fleet; then terraform "
+            "import rpool_cluster.NAME {uid}, and destroy that."
+        ),
+    )
     REPLACE_REMAINS = (_GIVE_BACK, "Or apply it: it is made anew.")
     CALL_BY_UID = ("Ask for one by its uid.",)
 

@@ -181,9 +181,7 @@ class Site:
         return left
 
     def find_pool(self, uid_or_name: str) -> Pool:
-        """The pool of that uid, or else of that name, on whichever servers it is. Raises SpecError,
-        Unreachable.
-        """
+        """The pool of that uid, or else of that name. Raises SpecError, Unreachable."""
         from rpool.flow.locate import find
 
         return find(self.world(), self.config.fleet, uid_or_name)

@@ -103,9 +103,10 @@ def _far_apart(clocks: Mapping[ServerName, ClockSeen]) -> tuple[ServerName, Serv
 def _clocks(clocks: Mapping[ServerName, ClockSeen]) -> Iterator[str]:
     if (pair := _far_apart(clocks)) is not None:
         slow, fast = pair
+        advice = Do.START_TIME_SERVICE.text().removesuffix(".")
         yield (
             f"the clocks of {slow} and {fast} are {clocks[slow].seconds_from(clocks[fast]):.1f} s "
-            f"apart; at most 2 s are allowed. {Do.START_TIME_SERVICE.text().rstrip('.')}"
+            f"apart; at most 2 s are allowed. {advice}"
         )
 
 

@@ -96,4 +96,5 @@ def _refuse_if_others_changed(members: Membership, prior: PoolView, roles: Roles
         raise StalePlan(
             f"cluster {prior.name} was changed by somebody else since the plan: {'; '.join(said)}",
             f"Nothing was changed. {Do.PLAN_AGAIN.text()}",
+            taken=dict.fromkeys(pinned.keys() & roles.keys(), "in this cluster by an rpool_node"),
         )

@@ -13,7 +13,8 @@ from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
 from rpool.model.desired import Desired
-from rpool.model.observed import Api, Observed
+from rpool.model.observed import Api, Observed, Sighting
+from rpool.model.pool import PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, ServerName
 from rpool.model.step import Ran
@@ -36,7 +37,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         if record is not None:
             run.lock.outrank(record.session)
         seen, silent = run.lock.look(prior.servers)
-        pool = Observed(prior.uid, _of_ours(api, prior, seen.keys()), record, seen, silent)
+        pool = Observed(prior.uid, _of_ours(api, prior, seen), record, seen, silent)
         _refuse_pinned(prior, pool, fleet)
         spec = record.spec if record else prior.spec
         ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)
@@ -72,11 +73,14 @@ def _api(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Recor
     return api, api.cluster.record if api else None
 
 
-def _of_ours(api: Api | None, prior: PoolView, seen: Collection[ServerName]) -> Api | None:
-    """The API, unless the control plane that serves it was not seen: nothing is done through it
-    then.
+def _of_ours(api: Api | None, prior: PoolView, seen: Mapping[ServerName, Sighting]) -> Api | None:
+    """The API, unless the control plane that serves it was not seen, or still has the claim of the
+    create that was taken over: nothing is done through it then.
     """
-    return api if api is not None and api.via in seen and api.via in prior.servers else None
+    if api is None or api.via not in seen or api.via not in prior.servers:
+        return None
+    claim = seen[api.via].probed.claim
+    return api if claim is None or claim.uid == prior.uid else None
 
 
 def _with_unplanned(
@@ -127,9 +131,16 @@ def _left_over(prior: PoolView, swept: Swept) -> list[str]:
     same request.
     """
     requests = {claim.request for claim in swept.claims(prior.uid).values()}
+
+    def how(uid: PoolUid) -> str:
+        """One that has joined as a control plane is no remains unless it is marked."""
+        if heads := swept.control_planes(uid):
+            return Do.GIVE_DEAD_BACK.text(servers=", ".join(heads), uid=uid)
+        return Do.GIVE_BACK.text(uid=uid)
+
     return [
         f"{', '.join(claims)}: claimed by an earlier create of cluster {name} (uid {uid}), which "
-        f"the next create of it goes on with. {Do.GIVE_BACK.text(uid=uid)}"
+        f"the next create of it goes on with. {how(uid)}"
         for uid, name in sorted(swept.pools().items())
         for claims in [swept.claims(uid)]
         if uid != prior.uid and any(its.request in requests for its in claims.values())

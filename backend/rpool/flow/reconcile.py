@@ -208,7 +208,7 @@ class Run:
         leaving = quorum.member_of(members, action.member, action.address)
         if leaving is None:
             return None
-        if leaving.healthy and action.member not in self._members:
+        if leaving.healthy and action.member in self._wanted.keys() - self._members:
             raise Refused(
                 f"{action.member} is to join, but etcd has a member of that name that answers",
                 f"Another machine runs under it. {Do.CORRECT_ADDRESS.text(server=action.member)}",

@@ -109,7 +109,8 @@ class BringUp:
     def opening(self) -> list[Step]:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
-        if case.pool.has_joined(via):
+        leaves = case.api_serves and via not in case.desired.roles
+        if case.pool.has_joined(via) or leaves:
             admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN)
             return [Step(admit)] if self._unjoined else []
         claim = case.pool.claim(via)

@@ -88,11 +88,12 @@ class Case:
             if self.members.part(name) is Part.MEMBER
         ]
         if not [*staying, *self.coming_control_planes]:
-            reasons = " ".join(f"{error.summary}." for error in self.in_the_way.values())
+            whys = self.in_the_way.values()
+            reasons = "\n".join(f"{error.summary}. {error.detail}" for error in whys)
             raise Unreachable(
                 f"all control planes of cluster {self.spec.name} are to leave, and none can take "
                 "their place",
-                f"Nothing was changed. {reasons}".rstrip(),
+                f"Nothing was changed.\n{reasons}".rstrip(),
             )
         return [*staying, *self.coming_control_planes][0]
 
