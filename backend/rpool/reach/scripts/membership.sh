@@ -40,7 +40,7 @@ undo_unfinished() {
 refuse_member() {
     phase=$(claim_value phase)
     if [ "$phase" = bootstrapping ]; then return 0; fi
-    die "$WAS_MEMBER" "Its claim says $phase, $ROLE, but $JOINED is not there."
+    die "$WAS_MEMBER" "Its claim says $phase, but $JOINED is not there. Its role is $ROLE."
 }
 
 drop_vip() {
