@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from rpool.advice import Do
 from rpool.decide.target import Offer
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.model.event import Event
@@ -101,8 +102,7 @@ def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> R
     return Refused(
         f"{what} has {', '.join(missing)}, which the fleet does not have {where}".rstrip(),
         "It is not found on any server of this fleet. Is this the fleet of its site? If the entry "
-        "was removed, put it back: without it nobody can give the server back. If the hardware is "
-        "gone for good, put it back with lost = true.",
+        f"was removed, nobody can give the server back. {Do.PUT_ENTRY_BACK.text()}",
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from rpool.advice import Do
+
 Path = tuple[str | int, ...]
 """Where in a configuration: attribute names, map keys and list indexes, outermost first."""
 
@@ -170,7 +172,7 @@ def check_format(what: str, found: object, known: int) -> None:
     if found > known:
         raise NewerFormat(
             f"{what} has format {found}: a newer rpool wrote it",
-            f"This one knows format {known} and changes nothing. Use the newer version.",
+            f"This one knows format {known} and changes nothing. {Do.USE_NEWER.text()}",
         )
 
 

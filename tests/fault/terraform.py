@@ -9,13 +9,15 @@ the provider returned, and whatever goes wrong in a refresh or a plan ends it be
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rpool.api import Site
 from rpool.errors import RpoolError
 from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.server import ServerName
+from rpool_provider import diagnostic
+from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_state
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.node import Node
@@ -45,20 +47,21 @@ class Instance:
         return self.held.values
 
 
-class Failed(Exception):
-    """A refresh or a plan ended the run."""
-
-
 @dataclass
 class Run:
     """One `terraform apply`: what it said, and how many resources it changed."""
 
     errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     changes: int = 0
 
     @property
     def was_empty(self) -> bool:
         return not self.errors and not self.changes
+
+    def note(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for its in diagnostics:
+            (self.errors if its.is_error else self.warnings).append(f"{its.summary}\n{its.detail}")
 
 
 class Workspace:
@@ -79,10 +82,10 @@ class Workspace:
         """Whatever goes wrong is in the result; only what is no RpoolError is raised."""
         site, run = self._connect(), Run()
         try:
-            self._refresh(site)
+            self._refresh(site, run)
             plans = self._plan(wanted, site)
-        except (RpoolError, Failed) as error:
-            run.errors.append(str(error))
+        except RpoolError as error:
+            run.note(diagnostic.of_error(error))
             return run
         for server in [n for n in self.nodes if n not in wanted.nodes]:
             self._delete(Node(), self.nodes, server, site, stop, run)
@@ -96,8 +99,9 @@ class Workspace:
                 try:
                     plan = Node().plan(self._prior(self.nodes, server), config, site)
                 except RpoolError as error:
-                    run.errors.append(str(error))
+                    run.note(diagnostic.of_error(error))
                     continue
+                run.note(plan.diagnostics)
                 self._carry_out(Node(), self.nodes, server, plan, site, stop, run)
         return run
 
@@ -130,18 +134,19 @@ class Workspace:
 
     # -- the parts of a run --------------------------------------------------------------------
 
-    def _refresh(self, site: Site) -> None:
+    def _refresh(self, site: Site, run: Run) -> None:
         kinds: tuple[tuple[Resource, dict[str, Instance]], ...] = (
             (Cluster(), self.clusters),
             (Node(), self.nodes),
         )
         for resource, instances in kinds:
             for name, instance in list(instances.items()):
-                held = resource.read(instance.held, site).held
-                if held.values is None:
+                reply = resource.read(instance.held, site)
+                run.note(reply.diagnostics)
+                if reply.held.values is None:
                     del instances[name]
                 else:
-                    instance.held = held
+                    instance.held = reply.held
 
     def _plan(self, wanted: Wanted, site: Site) -> dict[str, Plan]:
         for instance in [*self.clusters.values()]:
@@ -209,11 +214,10 @@ class Workspace:
         try:
             reply = verb()
         except RpoolError as error:
-            run.errors.append(str(error))
+            run.note(diagnostic.of_error(error))
             return None
-        errors = [f"{its.summary}\n{its.detail}" for its in reply.diagnostics if its.is_error]
-        run.errors += errors
-        return reply.held, bool(errors)
+        run.note(reply.diagnostics)
+        return reply.held, any(its.is_error for its in reply.diagnostics)
 
 
 def cluster_config(spec: PoolSpec) -> Values:

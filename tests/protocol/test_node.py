@@ -10,6 +10,7 @@ import pytest
 from protocol.simulated_provider import recall
 from protocol.site_config import cluster, server, site
 from protocol.workspace import CLUSTER, Workspace
+from rpool.advice import Do
 
 NO_CHANGES, CHANGES, FAILED = 0, 2, 1
 GPU = "rpool_node.gpu"
@@ -177,6 +178,19 @@ def test_a_node_that_is_replaced_is_one_and_not_two(workspace: Workspace) -> Non
     write(workspace, node(triggered), cores=24, memory=96)
     assert workspace.actions() == {CLUSTER: ["update"], GPU: ["delete", "create"]}
     apply(workspace)
+
+
+def test_a_node_is_renamed_by_a_moved_block(workspace: Workspace) -> None:
+    write(workspace, node())
+    apply(workspace)
+    before = claim_of(workspace)
+    write(workspace, node(label="renamed"))
+    words = {"uid": workspace.state()["attributes"]["id"], "server": "g1"}
+    assert Do.IMPORT_NODE.text(**words) in workspace.apply("-target=rpool_node.renamed")
+    moved = "moved {\n  from = rpool_node.gpu\n  to   = rpool_node.renamed\n}\n"
+    write(workspace, node(label="renamed") + moved)
+    apply(workspace)
+    assert claim_of(workspace) == before
 
 
 def test_a_second_node_for_a_server_of_the_same_cluster_changes_nothing(

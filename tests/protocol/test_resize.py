@@ -165,7 +165,7 @@ def test_what_does_not_fit_is_an_error_of_the_plan_that_counts(workspace: Worksp
         "Free for its selector: r2u04 16/64 (cores/GiB).",
         "Missing: 16 cores, 64 GiB",
         "Reserved: r3u07. Retiring: r3u08.",
-        "Widen the selector, add servers to the fleet, or lower cores and memory.",
+        "Widen the selector. Or add servers to the fleet. Or lower cores and memory.",
     ):
         assert text in refused
 

@@ -13,6 +13,7 @@ import pytest
 from protocol.simulated_provider import Faults, Kept, keep, recall
 from protocol.site_config import Expression, cluster, host_key, server, site
 from protocol.workspace import CLUSTER, Workspace
+from rpool.advice import Do
 from rpool.errors import CommandFailed
 from rpool.model import action as act
 
@@ -57,6 +58,18 @@ def test_edits_of_a_cluster_are_in_place_an_error_or_a_replacement(workspace: Wo
     workspace.write(batch=cluster(networking={"cni": "none"}))
     shown = workspace.plan()
     assert '"flannel" -> "none" # forces replacement' in shown
+    assert workspace.apply().status == 0
+    assert workspace.state()["attributes"]["id"] != uid
+
+
+def test_a_cluster_is_built_anew_as_advised(workspace: Workspace) -> None:
+    workspace.write(batch=cluster())
+    assert workspace.apply().status == 0
+    uid = workspace.state()["attributes"]["id"]
+    workspace.write(batch=cluster(kubernetes_version="1.36.4"))
+    assert Do.SET_BACK.text(to=" to 1.36.3") in workspace.plan()
+    given_back = workspace.destroy("-refresh=false", f"-target={CLUSTER}")
+    assert given_back.status == 0, given_back.output
     assert workspace.apply().status == 0
     assert workspace.state()["attributes"]["id"] != uid
 

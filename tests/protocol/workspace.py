@@ -99,8 +99,8 @@ class Workspace:
     def apply(self, *more: str) -> Ran:
         return self.run("apply", "-no-color", "-input=false", "-auto-approve", *more)
 
-    def destroy(self) -> Ran:
-        return self.run("destroy", "-no-color", "-input=false", "-auto-approve")
+    def destroy(self, *more: str) -> Ran:
+        return self.run("destroy", "-no-color", "-input=false", "-auto-approve", *more)
 
     def actions(self, *more: str) -> dict[str, Sequence[str]]:
         """What a plan would do, by address."""

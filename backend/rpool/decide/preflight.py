@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Container, Iterator, Mapping, Sequence
 from statistics import median
 
+from rpool.advice import Do
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import ClockSeen, Probed
@@ -27,7 +28,7 @@ def why_not_spare(probed: Probed) -> str | None:
     if probed.traces:
         return (
             f"not claimed, but dirty: {', '.join(probed.traces[:5])}. "
-            "Something else runs or ran Kubernetes there; clean it before rpool may take it"
+            f"Something else runs or ran Kubernetes there. {Do.CLEAN.text()}"
         )
     return None
 
@@ -102,9 +103,10 @@ def _far_apart(clocks: Mapping[ServerName, ClockSeen]) -> tuple[ServerName, Serv
 def _clocks(clocks: Mapping[ServerName, ClockSeen]) -> Iterator[str]:
     if (pair := _far_apart(clocks)) is not None:
         slow, fast = pair
+        advice = Do.START_TIME_SERVICE.text().removesuffix(".")
         yield (
             f"the clocks of {slow} and {fast} are {clocks[slow].seconds_from(clocks[fast]):.1f} s "
-            "apart; at most 2 s are allowed. Run a time service on the servers"
+            f"apart; at most 2 s are allowed. {advice}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rpool.advice import Do
 from rpool.errors import Refused
 from rpool.model.seen import EtcdMember
 from rpool.model.server import ServerName
@@ -45,9 +46,16 @@ def why_not_remove(members: Sequence[EtcdMember], leaving: EtcdMember) -> str | 
     return None
 
 
-def not_removed(server: ServerName, why: str) -> Refused:
-    """The error of a member that stays; `why` is from `why_not_remove`."""
-    advice = "Bring the other control planes back first."
+def most_of(control_planes: Sequence[ServerName]) -> dict[str, str]:
+    """How many of a cluster's control planes have to answer, and of how many, as words."""
+    count = len(control_planes)
+    return {"needed": str(majority(count)), "count": str(count)}
+
+
+def not_removed(server: ServerName, why: str, members: Sequence[EtcdMember]) -> Refused:
+    """The error of a member that stays; `why` is from `why_not_remove`, of these `members`."""
+    silent = ", ".join(sorted(member.name for member in members if not member.healthy))
+    advice = Do.BRING_BACK.text(servers=silent or "the other control planes")
     return Refused(f"{server} was not taken out of etcd: {why}", advice)
 
 

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
+from rpool.advice import Do
 from rpool.decide.placement import (
     CONTROL_PLANE_CORES,
     CONTROL_PLANE_MEMORY_GIB,
@@ -124,7 +125,7 @@ def does_not_fit(
     if excluded:
         lines.append("Not usable:")
         lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
-    lines.append("Widen the selector, add servers to the fleet, or lower cores and memory.")
+    lines.append(Do.MAKE_ROOM.text())
     return DoesNotFit([Problem(("cores",), summary, "\n".join(lines))])
 
 

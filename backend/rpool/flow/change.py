@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from rpool.advice import Do
 from rpool.attempt import Attempt
 from rpool.decide.membership import Membership, Part
 from rpool.errors import StalePlan
@@ -94,5 +95,6 @@ def _refuse_if_others_changed(members: Membership, prior: PoolView, roles: Roles
     if said:
         raise StalePlan(
             f"cluster {prior.name} was changed by somebody else since the plan: {'; '.join(said)}",
-            "Nothing was changed. Plan again.",
+            f"Nothing was changed. {Do.PLAN_AGAIN.text()}",
+            taken=dict.fromkeys(pinned.keys() & roles.keys(), "in this cluster by an rpool_node"),
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rpool.advice import Do
 from rpool.decide.preflight import (
     findings,
     odd_ones,
@@ -173,7 +174,7 @@ def _refuse_if_cut_off(
         lines[MOST_SILENT:] = [f"  and {len(lines) - MOST_SILENT} more"]
     lines.append(
         "Nothing was changed. Is sshd running there, is the address right, and does this machine "
-        "reach it? Hardware that is gone: lost = true in the fleet."
+        f"reach it? {Do.BRING_SPARES_BACK.text()}"
     )
     count = "1 server" if len(silent) == 1 else f"{len(silent)} servers"
     raise Unreachable(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from rpool.advice import Do
 from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
 from rpool.decide.membership import Membership, Part, lost_in
-from rpool.errors import Refused, RpoolError, Unreachable
+from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
 from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
 from rpool.model.desired import Desired
-from rpool.model.observed import Api, Observed
+from rpool.model.observed import Api, Observed, Sighting
+from rpool.model.pool import PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, ServerName
 from rpool.model.step import Ran
@@ -35,7 +37,7 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         if record is not None:
             run.lock.outrank(record.session)
         seen, silent = run.lock.look(prior.servers)
-        pool = Observed(prior.uid, _of_ours(api, prior, seen.keys()), record, seen, silent)
+        pool = Observed(prior.uid, _of_ours(api, prior, seen), record, seen, silent)
         _refuse_pinned(prior, pool, fleet)
         spec = record.spec if record else prior.spec
         ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)
@@ -71,11 +73,14 @@ def _api(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Recor
     return api, api.cluster.record if api else None
 
 
-def _of_ours(api: Api | None, prior: PoolView, seen: Collection[ServerName]) -> Api | None:
-    """The API, unless the control plane that serves it was not seen: nothing is done through it
-    then.
+def _of_ours(api: Api | None, prior: PoolView, seen: Mapping[ServerName, Sighting]) -> Api | None:
+    """The API, unless the control plane that serves it was not seen, or still has the claim of the
+    create that was taken over: nothing is done through it then.
     """
-    return api if api is not None and api.via in seen and api.via in prior.servers else None
+    if api is None or api.via not in seen or api.via not in prior.servers:
+        return None
+    claim = seen[api.via].probed.claim
+    return api if claim is None or claim.uid == prior.uid else None
 
 
 def _with_unplanned(
@@ -111,9 +116,7 @@ def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
     if pinned:
         raise Refused(
             f"cluster {prior.name} still has {', '.join(pinned)}, put there by rpool_node",
-            "Destroy that first: without its cluster nobody could take it out in order. If no "
-            f"state has it: terraform import rpool_node.NAME {prior.uid}/{pinned[0]}, and destroy "
-            "that. Nothing was changed.",
+            f"Nothing was changed. {Do.NODE_FIRST.text(uid=prior.uid, server=pinned[0])}",
         )
 
 
@@ -129,10 +132,16 @@ def _left_over(prior: PoolView, swept: Swept) -> list[str]:
     same request.
     """
     requests = {claim.request for claim in swept.claims(prior.uid).values()}
+
+    def how(uid: PoolUid) -> str:
+        """One that has joined as a control plane is no remains unless it is marked."""
+        if heads := swept.control_planes(uid):
+            return Do.GIVE_DEAD_BACK.text(servers=", ".join(heads), uid=uid)
+        return Do.GIVE_BACK.text(uid=uid)
+
     return [
         f"{', '.join(claims)}: claimed by an earlier create of cluster {name} (uid {uid}), which "
-        "the next create of it goes on with. To give the servers back instead: terraform import "
-        f"rpool_cluster.NAME {uid}, and destroy that."
+        f"the next create of it goes on with. {how(uid)}"
         for uid, name in sorted(swept.pools().items())
         for claims in [swept.claims(uid)]
         if uid != prior.uid and any(its.request in requests for its in claims.values())
@@ -143,7 +152,8 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
     if not marked:
         return []
     names = ", ".join(sorted(marked))
-    return [f"{names}: marked lost and out of reach, so let go with a claim on it; wipe it first."]
+    said = f"{names}: marked lost and out of reach, so let go with a claim on it."
+    return [f"{said} {Do.WIPE.text()}"]
 
 
 def _said(ran: Ran) -> list[str]:
@@ -153,8 +163,11 @@ def _said(ran: Ran) -> list[str]:
 
 def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unreachable:
     reasons = "\n".join(f"  {error.summary}" for error in lost.values())
+    absent = [error for error in lost.values() if isinstance(error, NotInFleet)]
+    silent = [name for name, error in lost.items() if error not in absent]
+    advice = [Do.BRING_BACK.text(servers=", ".join(silent))] if silent else []
+    advice += [error.detail for error in absent[:1]]
     return Unreachable(
         f"cluster {prior.name}: {len(lost)} of its servers cannot be reached",
-        f"{reasons}\nThey stay in the state, and claimed. Bring them back and destroy again; "
-        "or mark them lost = true in the fleet if the hardware is gone.",
+        "\n".join([f"{reasons}\nThey stay in the state, and claimed.", *advice]),
     )

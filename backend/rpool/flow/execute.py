@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from rpool.advice import Do
 from rpool.errors import (
     Bug,
     Interrupted,
@@ -48,10 +49,10 @@ class Limits:
         if self.stop.is_set():
             return Interrupted("stopped on request", "No further step was started.")
         if self.seconds_left <= 0:
-            return TimedOut("the time for this operation is up", "Raise it in timeouts { }.")
+            return TimedOut("the time for this operation is up", Do.RAISE_TIMEOUT.text())
         if self.lock_lost():
             summary = "the cluster's session lock was lost"
-            return OutcomeUnknown(summary, "Contact broke for over 30 s. Run it again.")
+            return OutcomeUnknown(summary, f"Contact broke for over 30 s. {Do.AGAIN.text()}")
         return None
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from rpool.advice import Do
 from rpool.attempt import Attempt
 from rpool.errors import Interrupted, TimedOut
 from rpool.flow.turns import Turns
@@ -58,7 +59,7 @@ class InUse:
             if attempt.stop.is_set():
                 raise Interrupted("stopped on request", "It was waiting for its turn.")
             if time.monotonic() >= deadline:
-                raise TimedOut("the time for this operation is up", "Another one took it all.")
+                raise TimedOut("another operation took all of the time", Do.RAISE_TIMEOUT.text())
         try:
             yield
         finally:

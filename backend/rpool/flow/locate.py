@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rpool.advice import Do
 from rpool.attempt import NoApi, NoSuchPool, Remains
 from rpool.decide.believed import believed
 from rpool.decide.membership import ca_of, claims_of, runs_control_plane
@@ -173,7 +174,7 @@ def _which(swept: Swept, wanted: str, fleet: Fleet) -> PoolUid:
         which = "; ".join(f"{uid} on {', '.join(swept.claims(uid))}" for uid in uids)
         raise _asked_wrong(
             f"{len(uids)} clusters are called {wanted}",
-            f"They are {which}. Ask for one by its uid.",
+            f"They are {which}. {Do.CALL_BY_UID.text()}",
         )
     return uids[0]
 
@@ -243,8 +244,8 @@ def _remains(
     return Remains(
         _by_claims(fleet, swept, uid),
         f"of cluster {swept.pools()[uid]} ({uid}) only remains are left",
-        f"Its create or its destroy was cut off. It has {', '.join(claims)}. To give these back: "
-        f"terraform import rpool_cluster.NAME {uid}, then apply or destroy.",
+        f"Its create or its destroy was cut off. It has {', '.join(claims)}. "
+        + Do.REPLACE_REMAINS.text(uid=uid),
     )
 
 
@@ -265,14 +266,6 @@ def _by_claims(fleet: Fleet, swept: Swept, uid: PoolUid) -> PoolView:
     )
 
 
-_MARK = (
-    "Bring its control planes back; or put their entries into the fleet if it lacks them; or, if "
-    "its record alone is gone, apply the rpool_cluster that made it. If its control planes, or "
-    "servers that were not reached, are gone for good, mark them lost = true in the fleet: what is "
-    "left of a create or a destroy that was cut off can be imported then, and given back."
-)
-
-
 def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
     control_planes = swept.control_planes(uid)
     asked = (
@@ -290,5 +283,5 @@ def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
         f"Servers with its claim: {', '.join(swept.claims(uid))}. {asked}"
         + (f"\nNot reached:{silent}" if swept.missed(fleet) else "")
         + (f"\nJoined, without a claim: {lost}" if lost else "")
-        + f"\n{_MARK}",
+        + f"\n{Do.FIND_API.text(uid=uid)}",
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from types import MappingProxyType
 
+from rpool.advice import Do
 from rpool.attempt import Attempt
 from rpool.errors import Refused, RpoolError
 from rpool.flow.locate import Swept
@@ -44,6 +45,7 @@ class Neighbour:
 
     spec: PoolSpec
     claim: Claim
+    control_planes: tuple[ServerName, ...]
     gives_way: bool
 
     def why(self, spec: PoolSpec) -> list[str]:
@@ -122,7 +124,8 @@ class Neighbours:
         goes = all(its.is_leaving for its in claims.values())
         is_later = self._ours is not None and (claim.since, claim.uid) > self._ours
         spec = self._recorded(claim.uid, joined) or _claimed(claim, self._spec)
-        return Neighbour(spec, claim, gives_way=goes or (is_later and not begun))
+        gives_way = goes or (is_later and not begun)
+        return Neighbour(spec, claim, tuple(claims), gives_way=gives_way)
 
     def _recorded(self, uid: PoolUid, joined: Iterable[ServerName]) -> PoolSpec | None:
         """What the cluster's record says: its ranges may have changed since the claims."""
@@ -153,12 +156,9 @@ def _taken(spec: PoolSpec, found: Sequence[Neighbour]) -> Taken:
         lines.append(
             f"Cluster {claim.pool} ({who}) is on {claim.server}: {'; '.join(its.why(spec))}."
         )
-    first = found[0].claim
-    lines.append(
-        "Change what is the same. If that cluster gives it up in this apply, apply again; an "
-        f"exchange takes two. If it is gone for good: lost = true for {first.server} in the fleet, "
-        f"terraform import rpool_cluster.NAME {first.uid}, and destroy that."
-    )
+    first = found[0]
+    servers = ", ".join(first.control_planes)
+    lines.append(Do.OTHER_ADDRESSES.text(servers=servers, uid=first.claim.uid))
     summary = f"cluster {spec.name} asks for what another cluster of this site has"
     return Taken(summary, "\n".join(lines))
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rpool.advice import Do
 from rpool.attempt import Attempt, NoApi, not_in_fleet
 from rpool.decide.membership import Membership
 from rpool.decide.plan import HalfOut
+from rpool.decide.quorum import most_of
 from rpool.errors import Refused, Unreachable
 from rpool.flow.change import Change, carry_through
 from rpool.flow.locate import may_be_alive
@@ -44,15 +46,13 @@ def pin(
         _refuse_own(
             record,
             server,
-            "Mark it retire = true and apply: the cluster lets it go. Then mark it reserved.",
+            Do.RETIRE_THEN_RESERVE.text(),
         )
         if is_new and server in record.pinned and members.is_whole(server):
             raise Refused(
                 f"{server} is in cluster {record.spec.name} already, put there by another "
                 "rpool_node",
-                "Another rpool_node of this configuration, say: to rename one, use a moved block; "
-                "create_before_destroy cannot work for it. If no state has it: terraform import "
-                f"rpool_node.NAME {record.uid}/{server}. Nothing was changed.",
+                f"Nothing was changed. {Do.IMPORT_NODE.text(uid=record.uid, server=server)}",
             )
         roles = {n: its.role for n, its in record.members.items()} | {server: Role.WORKER}
         return Desired(record.uid, record.spec, roles, {**record.pinned, server: wanted}, server)
@@ -102,11 +102,9 @@ def _not_without_its_api(
     reasons = "\n".join(f"  {name}: {why}" for name, why in sorted(alive.items())[:SHOWN_SERVERS])
     return Unreachable(
         f"{server} stays in cluster {pool.name}: its API does not answer, and it may be alive",
-        f"A server is not reset under a cluster that may still use it. Not excluded:\n{reasons}\n"
-        "Bring one control plane back and apply again. Or mark those that are gone for good "
-        "lost = true in the fleet. Or give up the whole cluster: terraform state rm this "
-        "rpool_node and destroy its rpool_cluster, which gives back every server it has claimed. "
-        "Nothing was changed.",
+        f"A server is not reset under a cluster that may still use it. Nothing was "
+        f"changed. Not excluded:\n{reasons}\n"
+        + Do.GIVE_NODE_UP.text(**most_of(pool.control_planes)),
     )
 
 

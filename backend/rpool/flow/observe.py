@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from rpool.advice import Do
 from rpool.attempt import NoApi
 from rpool.decide.believed import believed
 from rpool.decide.membership import Membership, to_ask
+from rpool.decide.quorum import most_of
 from rpool.errors import Refused
 from rpool.flow.locate import Swept, api_of
 from rpool.flow.look import Silent, probe_all
@@ -88,7 +90,7 @@ class Eye:
         if spec is None:
             raise Refused(
                 f"cluster {prior.name} has no record of its own (ConfigMap kube-system/rpool)",
-                "Apply its rpool_cluster first.",
+                Do.APPLY_CLUSTER.text(),
             )
         blank = Record(prior.uid, "", 1, 0, None, spec, prior.servers)
         if not prior.ca_certificate:
@@ -102,7 +104,7 @@ class Eye:
                 f"cluster {spec.name} has lost its record (ConfigMap kube-system/rpool), and "
                 f"nobody can say whose {', '.join(unknown)} is",
                 f"Nothing was changed.\n{reasons}\n"
-                "Bring it back, or delete its Node; then apply again.",
+                + Do.DELETE_NODE.text(servers=", ".join(unknown)),
             )
         others = claims.keys() - prior.servers.keys()
         return _with(replace(blank, settled=spec), claims, self.fleet, pinned=others)
@@ -138,8 +140,8 @@ def no_api(prior: PoolView, silent: Silent) -> NoApi:
     return NoApi(
         prior,
         f"no control plane of cluster {prior.name} shows its API",
-        f"Asked: {', '.join(prior.control_planes)}. Nothing was changed.{reasons}\nBring one back, "
-        "then apply again. If none can come back, all that is left is to destroy the cluster.",
+        f"Asked: {', '.join(prior.control_planes)}. Nothing was changed.{reasons}\n"
+        + Do.BRING_API_BACK.text(**most_of(prior.control_planes)),
     )
 
 

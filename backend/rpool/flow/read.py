@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from rpool.advice import Do
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin
 from rpool.decide.believed import as_known, doubts, false_members
@@ -76,7 +77,8 @@ def _warnings(members: Membership) -> tuple[str, ...]:
     name = members.record.spec.name
     unclaimed = sorted(members.among(members.record.own.keys(), Part.UNCLAIMED))
     return tuple(
-        f"{server} runs in cluster {name}, but its claim (/var/lib/rpool/claim) is gone."
+        f"{server} runs in cluster {name}, but its claim (/var/lib/rpool/claim) is gone. "
+        + Do.PUT_CLAIM_BACK.text(server=server)
         for server in unclaimed
     )
 
@@ -98,8 +100,7 @@ def _vanished(prior: PoolView, nowhere: NoSuchPool) -> str:
     (problem,) = nowhere.problems
     return (
         f"Cluster {prior.name} is shown from before: {problem.summary} that answered. "
-        f"{problem.detail} Bring them back, or mark them lost = true in the fleet if the hardware "
-        "is gone."
+        f"{problem.detail} {Do.BRING_BACK.text(servers='them')}"
     )
 
 

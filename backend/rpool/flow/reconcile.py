@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from rpool.advice import Do
 from rpool.attempt import Attempt, PoolIncomplete
 from rpool.certificates import ca_pin
 from rpool.decide import quorum
@@ -207,14 +208,13 @@ class Run:
         leaving = quorum.member_of(members, action.member, action.address)
         if leaving is None:
             return None
-        if leaving.healthy and action.member not in self._members:
+        if leaving.healthy and action.member in self._wanted.keys() - self._members:
             raise Refused(
                 f"{action.member} is to join, but etcd has a member of that name that answers",
-                "Another machine runs under this name: compare the addresses and host keys in the "
-                "fleet with the servers.",
+                f"Another machine runs under it. {Do.CORRECT_ADDRESS.text(server=action.member)}",
             )
         if why := quorum.why_not_remove(members, leaving):
-            raise quorum.not_removed(action.member, why)
+            raise quorum.not_removed(action.member, why, members)
         return replace(action, member_id=leaving.id)
 
     # -- how it ends -----------------------------------------------------------------------------

@@ -6,9 +6,11 @@ has the old uid finds its cluster gone, and destroys nothing (page 15).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rpool.advice import Do
 from rpool.attempt import Attempt, not_in_fleet
 from rpool.decide.membership import claims_of, lost_in
 from rpool.decide.remains import Remains, Shown, whole
@@ -141,15 +143,13 @@ class Resume:
             raise Refused(
                 f"a cluster {name} is there already (uid {uid}), and none of its control planes "
                 "shows its record",
-                f"It has {', '.join(sorted(remains.claims))}. Bring its control planes back; or "
-                f"take it down: terraform import rpool_cluster.NAME {uid}, and destroy that; or "
-                "choose another name. Nothing was changed.",
+                f"It has {', '.join(sorted(remains.claims))}. Nothing was changed. "
+                + Do.IMPORT_SILENT.text(uid=uid),
             )
         raise Refused(
             f"cluster {name} is there already (uid {uid})",
-            "A cluster that was made to its end belongs to whoever has its state. If no state has "
-            f"it: terraform import rpool_cluster.NAME {uid}; or choose another name. Nothing was "
-            "changed.",
+            "A cluster that was made to its end belongs to whoever has its state. Nothing was "
+            f"changed. {Do.IMPORT.text(uid=uid)}",
         )
 
     def _refuse_others(self, claims: Mapping[ServerName, Claim]) -> None:
@@ -157,10 +157,8 @@ class Resume:
         if claim.owner != self.attempt.owner:
             raise Refused(
                 f"{claim.owner} has begun to create a cluster {claim.pool} (since {claim.since})",
-                f"It has {', '.join(sorted(claims))}. Ask them to finish or to destroy it. If it "
-                f"is yours, set owner = {claim.owner!r} in the provider block; or import what is "
-                f"left and give it back: terraform import rpool_cluster.NAME {claim.uid}. Nothing "
-                "was changed.",
+                f"It has {', '.join(sorted(claims))}. Nothing was changed. "
+                + Do.FINISH_CREATE.text(owner=json.dumps(claim.owner), uid=claim.uid),
             )
 
     def _refuse_without(self, remains: Remains) -> None:
@@ -173,8 +171,7 @@ class Resume:
             raise Unreachable(
                 f"an earlier create of cluster {self.spec.name} has {', '.join(silent)}, which "
                 "cannot be reached",
-                "Bring it back and apply again; or mark it lost = true in the fleet if the "
-                "hardware is gone. Nothing was changed.",
+                f"Nothing was changed. {Do.BRING_BACK.text(servers=', '.join(silent))}",
             )
 
     def _at_work(self, uid: PoolUid, claims: Mapping[ServerName, Claim]) -> Refused:
@@ -182,7 +179,8 @@ class Resume:
         return Refused(
             f"cluster {claim.pool} is being created at this moment, by {claim.owner} since "
             f"{claim.since}",
-            f"Two configurations must not use one name. It has uid {uid}. Nothing was changed.",
+            f"It has uid {uid}. Nothing was changed. Two configurations must not use one name. "
+            + Do.OTHER_NAME.text(),
         )
 
     def _goes_on(self, pool: Observed, shown: Shown | None) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
+from rpool.advice import Do
 from rpool.decide.quorum import majority
 from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable, as_rpool_error
 from rpool.flow.look import Silent, ask_at_once, probe_all
@@ -77,6 +78,7 @@ class Held:
         self._over = False
         self._guard = threading.RLock()
         self._asked: set[ServerName] = set()
+        self._not_locked: Silent = {}
         self._control_planes: frozenset[ServerName] = frozenset()
         self._locks: dict[ServerName, SessionLock] = {}
 
@@ -141,7 +143,7 @@ class Held:
             self._control_planes = wanted
             self._needed = min(1, len(self._locks)) if one_will_do else majority(len(wanted))
             if self._alive() < self._needed:
-                raise self._too_few(errors.values())
+                raise self._too_few()
         return bool(new - errors.keys())
 
     def add(self, control_plane: ServerName) -> None:
@@ -188,17 +190,20 @@ class Held:
         locks, errors = ask_at_once(enter, sorted(servers))
         with self._guard:
             self._locks |= locks
+            self._not_locked |= errors
         return errors
 
     def _alive(self) -> int:
         return sum(n in self._locks and not self._locks[n].lost() for n in self._control_planes)
 
-    def _too_few(self, errors: Iterable[RpoolError]) -> Unreachable:
+    def _too_few(self) -> Unreachable:
+        errors = [its for n, its in self._not_locked.items() if n in self._control_planes]
         reasons = "\n".join(f"  {error.summary}" for error in errors)
+        why = f"{reasons}\n{Do.AGAIN.text()}" if reasons else _NOBODY
         return Unreachable(
             f"the session lock of cluster {self._uid} was had on {self._alive()} of "
             f"{len(self._control_planes)} control planes; {self._needed} are needed",
-            f"Nothing was changed.\n{reasons or _NOBODY}",
+            f"Nothing was changed.\n{why}",
         )
 
 

@@ -9,6 +9,7 @@ import time
 import paramiko
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_fixed
 
+from rpool.advice import Do
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.model.server import Server
 from rpool.model.site import Ssh
@@ -121,8 +122,7 @@ def _wrong_key(server: Server, expected: HostKey, presented: str) -> Refused:
     return Refused(
         f"{server.name} ({server.address}) does not have the host key that the fleet declares",
         f"Expected {expected.kind} {expected.fingerprint}, presented {presented}.\n"
-        "If the server was installed anew, put its new key into the fleet; if not, something else "
-        "answers at its address.",
+        f"{Do.NEW_HOST_KEY.text()} If it was not, something else answers at its address.",
     )
 
 

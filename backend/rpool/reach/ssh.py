@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import paramiko
 
+from rpool.advice import Do
 from rpool.errors import CommandFailed, NotInFleet, OutcomeUnknown, Refused, TimedOut, Unreachable
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.site import Ssh
@@ -48,12 +49,7 @@ class Sessions:
 
     def session(self, name: ServerName) -> Session:
         if name not in self._sessions:
-            raise NotInFleet(
-                f"{name} is not in the fleet any more",
-                f"Put its entry back into the provider's fleet: without it rpool cannot reach "
-                f"{name}, and a server of a cluster can leave the fleet only after it has left "
-                "its cluster.",
-            )
+            raise NotInFleet(f"{name} is not in the fleet any more", Do.PUT_ENTRY_BACK.text())
         return self._sessions[name]
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
+from rpool.advice import Do
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
@@ -70,12 +71,11 @@ def failure(
         case Exit.FORMAT:
             return _unread(doing, server, printed)
         case Exit.MISPLACED:
-            what_next = "Give each server of the fleet its own address again."
-            detail = f"{doing}: nothing was done there. {what_next}"
+            detail = f"{doing}: nothing was done there. {Do.OWN_ADDRESSES.text()}"
             return Refused(_misplaced(server, printed), detail)
         case Exit.LATER:
             summary = f"a later operation has been on {server}"
-            detail = f"{doing}: nothing was done there. Plan again: the cluster may have changed."
+            detail = f"{doing}: nothing was done there. {Do.PLAN_AGAIN.text()}"
             number = printed.strip()
             session = int(number) if number.isascii() and number.isdigit() else 0
             return Overtaken(summary, f"{detail}\n{said}", min(session, MOST_SESSION))
@@ -84,18 +84,18 @@ def failure(
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")
         case Exit.DIRTY:
             summary = f"{server} is not claimed, but dirty: it has traces of Kubernetes"
-            return Refused(summary, f"{stdout}\nClean the server before rpool may take it.")
+            return Refused(summary, f"{stdout}\n{Do.CLEAN.text()}")
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:
-            return LockHeld(f"another operation holds the cluster's lock on {server}", said)
+            summary = f"another operation holds the cluster's lock on {server}"
+            return LockHeld(summary, f"{said}\n{Do.WAIT.text()}")
         case Exit.OVERTAKEN:
-            return Refused(
-                "another operation works on the cluster, and has written its record", said
-            )
+            summary = "another operation works on the cluster, and has written its record"
+            return Refused(summary, f"{said}\n{Do.WAIT.text()}")
         case Exit.WAS_MEMBER:
             summary = f"{server} has been a member of its cluster, so nothing was undone there"
-            return Refused(summary, f"{doing}: {said}")
+            return Refused(summary, f"{doing}: {said}\n{Do.PUT_MARK_BACK.text(server=server)}")
         case Exit.UNCLEAN:
             summary = f"{server} is not clean after its reset; its claim was kept"
             return CommandFailed(summary, f"Left over:\n{stdout}\n{said}".rstrip())

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import AbstractContextManager
 
+from rpool.advice import Do
 from rpool.decide.quorum import majority
 from rpool.errors import (
     CommandFailed,
@@ -111,8 +112,7 @@ class Looks:
         if server not in self.fleet.servers:
             raise NotInFleet(
                 f"{server} is not in the fleet any more (simulated)",
-                "Put its entry back into the provider's fleet, or raise simulate.servers again: a "
-                "server of a cluster can leave the fleet only after it has left its cluster.",
+                f"{Do.PUT_ENTRY_BACK.text()} {Do.SIMULATE_AS_MANY.text()}",
             )
         machine = self.machines[server]
         if not machine.powered:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 
+from rpool.advice import Do
 from rpool.certificates import ca_pin
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused
 from rpool.model import action as act
@@ -78,7 +79,7 @@ class Cluster:
         there = self.record.change if self.record else action.over
         if there not in (action.over, action.record.change):
             summary = "another operation works on the cluster, and has written its record"
-            raise Refused(summary, "(simulated)")
+            raise Refused(summary, f"(simulated) {Do.WAIT.text()}")
         self.record = action.record
 
     def drain(self, nodes: Iterable[ServerName]) -> None:
@@ -161,7 +162,8 @@ class Machine:
         if self.claim.server != name:
             raise Refused(
                 f"{name} has the claim of {self.claim.server}: addresses in the fleet have changed "
-                "places (simulated)"
+                "places (simulated)",
+                Do.OWN_ADDRESSES.text(),
             )
         if self.claim.epoch != ours.epoch:
             summary = f"{name} has another life in its cluster than this command was meant for"
@@ -174,7 +176,7 @@ class Machine:
         latest = self.sessions.get(uid, 0)
         if session and session < latest:
             summary = f"a later operation has been on {self.server.name} (simulated)"
-            raise Overtaken(summary, session=latest)
+            raise Overtaken(summary, Do.PLAN_AGAIN.text(), latest)
         if session:
             self.sessions[uid] = session
 
@@ -190,7 +192,10 @@ class Machine:
     def check_no_member(self) -> None:
         """Only for one that is in no cluster: it may be counted on where it was a member."""
         if self.claim is not None and not self.claim.is_joining:
-            raise Refused(f"{self.server.name} has been a member of its cluster (simulated)")
+            raise Refused(
+                f"{self.server.name} has been a member of its cluster (simulated)",
+                Do.PUT_MARK_BACK.text(server=self.server.name),
+            )
 
     def become(self, cluster: Cluster, role: Role) -> None:
         cluster.add(self.server.name, role)

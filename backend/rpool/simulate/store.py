@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpool.advice import Do
 from rpool.errors import Refused
 from rpool.model.pool import PoolUid
 from rpool.model.server import Server, ServerName
@@ -103,7 +104,7 @@ class Store:
             except BlockingIOError:
                 raise Refused(
                     f"cluster {uid} is locked on {server} (simulated)",
-                    "Another terraform is working on it. Try again when that is done.",
+                    f"Another terraform is working on it. {Do.WAIT.text()}",
                 ) from None
             yield
             path.unlink(missing_ok=True)
@@ -184,7 +185,8 @@ def _decode(path: Path, content: bytes) -> Machines:
         if data["version"] != _VERSION:
             raise Refused(
                 f"{path.name} was written by another version of rpool",
-                f"It is in format {data['version']}; this version knows {_VERSION}. {_ANEW}",
+                f"It is in format {data['version']}; this version knows {_VERSION}. "
+                + Do.REMOVE_FILE.text(),
             )
         fleet = servers.validate_python(data["fleet"])
         found = clusters.validate_python(data["clusters"])
@@ -194,8 +196,6 @@ def _decode(path: Path, content: bytes) -> Machines:
                 state["cluster"] = found[state["cluster"]["key"]]
         used: Machines = states.validate_python(data["machines"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(f"{path.name} is damaged: {type(error).__name__}", _ANEW) from error
+        damaged = f"{path.name} is damaged: {type(error).__name__}"
+        raise Refused(damaged, Do.REMOVE_FILE.text()) from error
     return {name: used.get(name) or Machine(server) for name, server in fleet.items()}
-
-
-_ANEW = "Remove it to begin anew: all modelled servers are then as new, and their clusters gone."

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import assert_never
 
+from rpool.advice import Do
 from rpool.certificates import ca_pin, new_ca
 from rpool.errors import (
     Bug,
@@ -209,7 +210,7 @@ class SimulatedWorld(Looks):
             if machine.claim is not None and machine.claim.uid != uid:
                 raise foreign(server, machine.claim)
             if (server, uid) in self._locks:
-                raise LockHeld(f"cluster {uid} is locked on {server} (simulated)")
+                raise LockHeld(f"cluster {uid} is locked on {server} (simulated)", Do.WAIT.text())
             self._locks.add((server, uid))
             lock = _Lock(machine.latest_session(uid), lambda: self._has_power(server))
         try:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rpool.advice import Do
 from rpool.errors import Problem, RpoolError, SpecError, StalePlan
 from rpool.model.server import Role
 from rpool_provider import diagnostic
@@ -209,7 +210,7 @@ def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:
 def _to_be_mended(name: str, error: RpoolError) -> Diagnostic:
     return diagnostic.warning(
         f"Cluster {name} serves, but is incomplete: {error.summary}",
-        f"{error.detail}\nThe next apply mends it: condition is incomplete until then.".lstrip(),
+        f"{error.detail}\n{Do.APPLY_AGAIN.text()}".lstrip(),
     )
 
 
@@ -259,10 +260,4 @@ def _refuse_if_protected(prior: Values | None) -> None:
 
 def _protected(name: str) -> SpecError:
     summary = f"cluster {name} is protected from deletion"
-    return SpecError([Problem(("deletion_protection",), summary, _PROTECTED)])
-
-
-_PROTECTED = (
-    "To destroy or replace it all the same, set deletion_protection = false, apply that, and begin "
-    "again. If it is tainted, terraform untaint lets an apply mend it instead."
-)
+    return SpecError([Problem(("deletion_protection",), summary, Do.UNPROTECT.text())])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rpool.advice import Do
 from rpool.errors import DoesNotFit, Path, Problem, RpoolError, SpecError, touches
 from rpool.model.record import Member
 from rpool.model.server import Role
@@ -156,8 +157,7 @@ def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
         names = ", ".join(gone)
         raise RpoolError(
             f"cluster {prior['name']} uses {names}, which the fleet no longer has",
-            "Put the entry back into the provider's fleet: without it nobody can reach the server. "
-            "Mark it retire = true, and it leaves the cluster; then the entry can be removed.",
+            Do.PUT_ENTRY_BACK.text(),
         )
 
 
@@ -199,8 +199,7 @@ def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
         Problem(
             change.path,
             f"{'.'.join(map(str, change.path))}: {_FIXED[str(change.path[0])]}",
-            f"Set it back{_to(prior, change)}. To build the cluster anew instead, with the loss of "
-            "all that runs in it: terraform destroy -refresh=false -target=ADDRESS; then apply.",
+            Do.SET_BACK.text(to=_to(prior, change)),
         )
         for change in changed
         if change.path[0] in _FIXED and is_wholly_known(change.planned)

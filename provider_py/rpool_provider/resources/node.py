@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from rpool.advice import Do
 from rpool.errors import Path, Problem, SpecError, Unreachable
 from rpool.model.secret import shown
 from rpool_provider import diagnostic
@@ -124,7 +125,7 @@ class Node:
         found = site.read_node(pool.record.uid, server)
         if found.unreachable:
             summary = f"nothing could be found out about {shown(server)} in cluster {cluster}"
-            raise Unreachable(summary, "No control plane showed its API. Try again.")
+            raise Unreachable(summary, f"No control plane showed its API. {Do.AGAIN.text()}")
         if found.spec is None:
             summary = f"{shown(server)} is not pinned in cluster {cluster}"
             raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])
@@ -195,8 +196,7 @@ def _placed(planned: Held, site: Site) -> Held:
 def _put_in_again(values: Values) -> Diagnostic:
     return diagnostic.warning(
         f"{values['server']} is only half in cluster {values['cluster']}",
-        "An operation on it was cut off: it may be cordoned, or reset. This apply puts it in "
-        "again. To take it out instead, remove this rpool_node.",
+        f"An operation on it was cut off: it may be cordoned, or reset. {Do.PUT_IN_AGAIN.text()}",
     )
 
 
@@ -207,7 +207,7 @@ def _marked(site: Site | None, name: Any) -> list[Diagnostic]:
         return []
     mark = "lost" if its.lost else "retire"
     summary = f"{name} is marked {mark} = true in the fleet, and stays in its cluster"
-    return [diagnostic.warning(summary, "Remove its rpool_node, and it is taken out.")]
+    return [diagnostic.warning(summary, Do.TAKE_OUT.text())]
 
 
 def _as_observed(values: Values, spec: NodeSpec) -> Values:

@@ -11,6 +11,7 @@ import pytest
 from worlds.samples import ACTIONS, changing, named, site
 from worlds.sshd import new_key
 
+from rpool.advice import Do
 from rpool.errors import RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action
@@ -35,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[RealWorld]:
 def check(error: RpoolError | None) -> None:
     assert isinstance(error, Unreachable)
     assert error.summary == "gone is not in the fleet any more"
-    assert error.detail.startswith("Put its entry back into the provider's fleet")
+    assert error.detail == Do.PUT_ENTRY_BACK.text()
     assert not error.retryable
 
 

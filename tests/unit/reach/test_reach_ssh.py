@@ -16,6 +16,7 @@ import paramiko
 import pytest
 from worlds.sshd import TestServer, free_port, new_key
 
+from rpool.advice import Do
 from rpool.errors import CommandFailed, OutcomeUnknown, Refused, SpecError, TimedOut, Unreachable
 from rpool.model.secret import Secret
 from rpool.model.site import SiteConfig
@@ -116,7 +117,7 @@ def test_a_user_without_sudo_is_refused_with_what_to_do(server: TestServer) -> N
         ssh.run("true")
 
 
-def test_a_wrong_host_key_is_refused_with_both_fingerprints(
+def test_a_wrong_host_key_is_refused_with_both_fingerprints_until_the_right_one_is_put_in(
     server: TestServer, tmp_path: Path
 ) -> None:
     other = new_key(tmp_path / "other").with_suffix(".pub").read_text()
@@ -124,6 +125,9 @@ def test_a_wrong_host_key_is_refused_with_both_fingerprints(
         ssh.run("true")
     assert "r1u04" in caught.value.summary
     assert caught.value.detail.count("SHA256:") == 2
+    assert Do.NEW_HOST_KEY.text() in caught.value.detail
+    with session(server.site()) as ssh:
+        assert ssh.run("true").code == 0
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
 from rpool.decide.preflight import why_not_spare, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
@@ -12,21 +13,16 @@ class HalfOut(StalePlan):
     """A server that is desired is on its way out by a change that was cut off."""
 
 
-_ANOTHER = "name another server in this rpool_node."
-_LOST = "mark it lost = true in the fleet if the hardware is gone, and another one is picked."
-
-
 def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolError | None:
     """Why `name` cannot be brought up; None when it can."""
     if name in members.pool.silent:
         why = members.pool.silent[name]
-        return Unreachable(
-            f"{name} is to join, but cannot be reached",
-            f"{why.summary}. Bring it back and apply again; or {_ANOTHER if pinned else _LOST}",
-        )
+        node, own = Do.BRING_NODE_BACK.text(server=name), Do.BRING_BACK.text(servers=name)
+        summary = f"{name} is to join, but cannot be reached"
+        return Unreachable(summary, f"{why.summary}. {node if pinned else own}")
     part, probed = members.part(name), members.pool.probed(name)
     if probed is None:
-        return Refused(f"{name} is to join, but was not looked at", "Plan again.")
+        return Refused(f"{name} is to join, but was not looked at", Do.PLAN_AGAIN.text())
     if part is Part.UNCLAIMED:
         return unclaimed(name, members.record.spec.name)
     if part is Part.LEAVING:
@@ -40,7 +36,7 @@ def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolErro
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
     if small := why_too_small(members.fleet.servers[name], probed):
-        return Refused(f"{name} {small}", "Correct its entry in the fleet, then plan again.")
+        return Refused(f"{name} {small}", Do.CORRECT_SIZE.text(server=name))
     return None
 
 
@@ -51,16 +47,13 @@ def _half_out(name: ServerName, members: Membership) -> RpoolError:
         why = "it was taken out of etcd, where it never starts again"
     else:
         why = "it is on its way out of this cluster"
-    return HalfOut(
-        f"{name} was to join, but {why}", "Nothing was changed. Plan again, with a refresh."
-    )
+    return HalfOut(f"{name} was to join, but {why}", f"Nothing was changed. {Do.PLAN_AGAIN.text()}")
 
 
 def unclaimed(name: ServerName, cluster: str) -> RpoolError:
     return Refused(
         f"{name} runs in cluster {cluster}, but its claim (/var/lib/rpool/claim) is gone",
-        "A server without its claim is not touched. Put the file back; or take the server out by "
-        f"hand (kubectl drain {name}, kubeadm reset, kubectl delete node {name}) and apply again.",
+        f"A server without its claim is not touched. {Do.PUT_CLAIM_BACK.text(server=name)}",
     )
 
 
@@ -70,9 +63,9 @@ def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> Rpo
     """
     summary = f"{name} was to join, but {reason}"
     if pinned:
-        return Refused(summary, f"Free it and apply again; or {_ANOTHER}")
+        return Refused(summary, Do.FREE.text(server=name))
     return StalePlan(
         summary,
-        "Plan again: it will pick another server. What else was planned is done.",
+        f"{Do.PLAN_AGAIN.text()} Another server is picked then. What else was planned is done.",
         taken={name: reason},
     )

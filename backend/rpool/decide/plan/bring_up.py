@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
+from rpool.advice import Do
 from rpool.decide.plan.case import Case
 from rpool.errors import Refused
 from rpool.model import action as act
@@ -108,7 +109,8 @@ class BringUp:
     def opening(self) -> list[Step]:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         via, case = self.case.via, self.case
-        if case.pool.has_joined(via):
+        leaves = case.api_serves and via not in case.desired.roles
+        if case.pool.has_joined(via) or leaves:
             planes = any(name in case.coming_control_planes for name in self._unjoined)
             admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN, planes)
             return [Step(admit)] if self._unjoined else []
@@ -117,9 +119,8 @@ class BringUp:
             raise Refused(
                 f"{via} is a control plane of cluster {case.spec.name}, but nothing there "
                 "says that kubeadm finished (/var/lib/rpool/joined is missing)",
-                "A new control plane is not begun where one may serve. Put the file back with the "
-                "word control_plane in it, or mark the server lost = true in the fleet. Nothing "
-                "was changed.",
+                "A new control plane is not begun where one may serve. Nothing was changed. "
+                + Do.PUT_MARK_BACK.text(server=via),
             )
         init = act.Init(via, case.ours(via), case.fleet.servers[via], case.spec, act.NOT_DRAWN)
         begun = Step(init, via, frozenset({self._prepare[via].name}))

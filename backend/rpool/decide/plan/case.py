@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
 from rpool.decide.plan.arrivals import why_not
 from rpool.decide.preflight import findings
@@ -87,11 +88,12 @@ class Case:
             if self.members.part(name) is Part.MEMBER
         ]
         if not [*staying, *self.coming_control_planes]:
-            reasons = " ".join(f"{error.summary}." for error in self.in_the_way.values())
+            whys = self.in_the_way.values()
+            reasons = "\n".join(f"{error.summary}. {error.detail}" for error in whys)
             raise Unreachable(
                 f"all control planes of cluster {self.spec.name} are to leave, and none can take "
                 "their place",
-                f"Nothing was changed. {reasons}".rstrip(),
+                f"Nothing was changed.\n{reasons}".rstrip(),
             )
         return [*staying, *self.coming_control_planes][0]
 
@@ -155,8 +157,7 @@ class Case:
         names = ", ".join(dead)
         return Unreachable(
             f"{name} is to join, but {names} does not answer, and etcd takes no member meanwhile",
-            f"{self.pool.silent[dead[0]].summary}. Bring {names} back and apply again; or mark it "
-            "lost = true in the fleet if the hardware is gone, and another one is picked.",
+            f"{self.pool.silent[dead[0]].summary}. {Do.BRING_BACK.text(servers=names)}",
         )
 
     def _comes(self, name: ServerName) -> bool:

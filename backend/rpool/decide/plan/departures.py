@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rpool.advice import Do
 from rpool.decide.membership import Part
 from rpool.decide.plan.arrivals import unclaimed
 from rpool.decide.plan.case import Case
 from rpool.decide.quorum import not_removed, why_not_remove
-from rpool.errors import RpoolError, Unreachable
+from rpool.errors import NotInFleet, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import OnTimeout
@@ -64,11 +65,10 @@ class _Leaver:
         if part is not Part.SILENT:
             return None
         why = self.case.pool.silent[self.name]
-        return Unreachable(
-            f"{self.name} is to leave, but cannot be reached",
-            f"{why.summary}. Bring it back and apply again; or mark it lost = true in the fleet if "
-            "the hardware is gone.",
-        )
+        absent = isinstance(why, NotInFleet)
+        advice = why.detail if absent else Do.BRING_BACK.text(servers=self.name)
+        summary = f"{self.name} is to leave, but cannot be reached"
+        return Unreachable(summary, f"{why.summary}. {advice}")
 
     def actions(self, through: ServerName) -> Iterable[act.Action]:
         """What makes it leave, in order; the API is reached `through` a control plane. Without an
@@ -152,10 +152,10 @@ def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError |
     if etcd is None:
         return Unreachable(
             f"{name} was not taken out of etcd: nothing could be told of its members",
-            "Whether the rest would keep its quorum is not known. Apply again.",
+            f"Whether the rest would keep its quorum is not known. {Do.AGAIN.text()}",
         )
     why = next((why_not_remove(etcd, its) for its in etcd if its.name == name), None)
-    return not_removed(name, why) if why else None
+    return not_removed(name, why, etcd) if why else None
 
 
 def _ways_out(

@@ -6,6 +6,7 @@ A dead member counts against the quorum and keeps every control plane from joini
 
 from __future__ import annotations
 
+from rpool.advice import Do
 from rpool.decide.plan.case import Case
 from rpool.errors import Refused, RpoolError
 from rpool.model.action import RemoveEtcdMember
@@ -58,6 +59,5 @@ def _stranger(case: Case, member: EtcdMember) -> RpoolError:
     return Refused(
         f"etcd of cluster {case.spec.name} has a member {member.name} that answers and is no "
         "control plane of the cluster",
-        "It is not taken out while it answers. If it is a server of this fleet, look at it "
-        "(/var/lib/rpool/claim); if it is nobody's, stop it, and apply again.",
+        f"It is not taken out while it answers. {Do.STOP_STRANGER.text()}",
     )

@@ -40,9 +40,7 @@ undo_unfinished() {
 refuse_member() {
     phase=$(claim_value phase)
     if [ "$phase" = bootstrapping ]; then return 0; fi
-    say "Its claim says $phase, but $JOINED is not there. If it still serves its cluster, put that"
-    say "back on $NODE_NAME: echo $ROLE >$JOINED"
-    die "$WAS_MEMBER" "If not, let $NODE_NAME go: \`retire = true\` or \`lost = true\` in its entry in the fleet, or remove its rpool_node."
+    die "$WAS_MEMBER" "Its claim says $phase, but $JOINED is not there. Its role is $ROLE."
 }
 
 drop_vip() {

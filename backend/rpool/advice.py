@@ -1,0 +1,194 @@
+"""What a user is to do next about a site or a cluster in operation: each advice once, in one table.
+
+Errors and warnings end in one of these. `tests/unit/test_advice.py` holds each of them to its word:
+the situation is brought about, what the text says is done, and it helps. What is wrong with a value
+in the configuration is said where that is checked, and is not here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+
+_BRING_API_BACK = (
+    "Bring its control planes back ({needed} of {count} have to answer), and try again."
+)
+_GIVE_BACK = (
+    "To give its servers back: terraform import rpool_cluster.NAME {uid}, and destroy that."
+)
+_OTHER_NAME = "Or choose another name."
+_OTHER_SERVER = "Or name another server in this rpool_node."
+
+
+@unique
+class Do(Enum):
+    """An advice: the ways that there are, of which one is enough."""
+
+    # -- trying again is enough --------------------------------------------------------------------
+    AGAIN = ("Try again.",)
+    APPLY_AGAIN = ("Apply again: that mends it.",)
+    PLAN_AGAIN = ("Plan again, with a refresh.",)
+    WAIT = ("Wait until that has ended, and try again.",)
+    RAISE_TIMEOUT = ("Raise it in the timeouts block, and try again.",)
+
+    # -- a server does not answer ------------------------------------------------------------------
+    BRING_BACK = (
+        "Bring {servers} back, and try again.",
+        "Or, where the hardware is gone, mark it lost = true in the fleet, and try again.",
+    )
+    BRING_NODE_BACK = ("Bring {server} back, and try again.", _OTHER_SERVER)
+    BRING_SPARES_BACK = (
+        "Bring them back, and try again.",
+        "Or lower cores and memory.",
+        "Or add servers to the fleet.",
+    )
+
+    # -- a cluster's API does not answer -----------------------------------------------------------
+    BRING_API_BACK = (
+        _BRING_API_BACK,
+        "Or, if they are gone, mark them lost = true in the fleet, and destroy the cluster.",
+    )
+    GIVE_NODE_UP = (
+        _BRING_API_BACK,
+        "Or, if all of these are gone, mark them lost = true in the fleet, and try again.",
+        "Or terraform state rm this rpool_node, and destroy its cluster: that gives both back.",
+    )
+    FIND_API = (
+        "Bring its control planes back.",
+        "Or put their entries into the fleet, if it lacks them.",
+        "Or, if its record alone is gone, apply the rpool_cluster that made it.",
+        (
+            "Or, if its control planes and all that was not reached are gone, mark them lost = "
+            "true in the fleet; then terraform import rpool_cluster.NAME {uid}, and destroy that."
+        ),
+    )
+
+    # -- an entry in the fleet ---------------------------------------------------------------------
+    PUT_ENTRY_BACK = (
+        "Put the entry back into the provider's fleet, and try again.",
+        "Or, if the hardware is gone, put it back with lost = true.",
+        "Or, to let it go, put it back with retire = true, apply, and remove it then.",
+    )
+    SIMULATE_AS_MANY = ("Or raise simulate.servers again.",)
+    CORRECT_SIZE = ("Correct the size of {server} in the fleet, and plan again.",)
+    CORRECT_ADDRESS = (
+        "Correct the address and the host key of {server} in the fleet, and try again.",
+    )
+    OWN_ADDRESSES = ("Give each server of the fleet its own address again, and try again.",)
+    NEW_HOST_KEY = (
+        "If the server was installed anew, put its new key into the fleet, and try again.",
+    )
+
+    # -- what is on a server -----------------------------------------------------------------------
+    CLEAN = ("Clean it, and rpool may take it.",)
+    WIPE = ("Wipe it before you remove that mark.",)
+    FREE = ("Have {server} given back, or clean it, and try again.", _OTHER_SERVER)
+    PUT_CLAIM_BACK = (
+        "Put the file back, and apply.",
+        (
+            "Or take the server out by hand (kubectl drain {server}; kubeadm reset there; kubectl "
+            "delete node {server}), and apply."
+        ),
+    )
+    PUT_MARK_BACK = (
+        (
+            "If it still serves its cluster, put /var/lib/rpool/joined back on {server}, with its "
+            "role in it (control_plane or worker), and try again."
+        ),
+        "Or let it go: mark it retire = true in the fleet, or remove its rpool_node, and apply.",
+    )
+    START_TIME_SERVICE = ("Run a time service on the servers.",)
+
+    # -- who is in a cluster -----------------------------------------------------------------------
+    MAKE_ROOM = (
+        "Widen the selector.",
+        "Or add servers to the fleet.",
+        "Or lower cores and memory.",
+    )
+    STOP_STRANGER = ("Stop etcd on that machine, and apply again.",)
+    APPLY_CLUSTER = ("Apply its rpool_cluster first.",)
+    DELETE_NODE = (
+        "Bring {servers} back, and apply again.",
+        "Or delete its Node (kubectl delete node {servers}), and apply again.",
+    )
+    SET_BACK = (
+        "Set it back{to}.",
+        (
+            "To build the cluster anew instead, with the loss of all that runs in it: terraform "
+            "destroy -refresh=false -target=ADDRESS; then apply."
+        ),
+    )
+    UNPROTECT = (
+        "If that is meant, set deletion_protection = false and apply that first.",
+        "If it is tainted, terraform untaint lets an apply mend it instead.",
+    )
+
+    # -- what no state has, or another one ---------------------------------------------------------
+    IMPORT = (
+        "If no state has it: terraform import rpool_cluster.NAME {uid}, and apply.",
+        _OTHER_NAME,
+    )
+    IMPORT_SILENT = (
+        "Bring its control planes back; then terraform import rpool_cluster.NAME {uid}.",
+        (
+            "Or, if they are gone, mark them lost = true in the fleet; then terraform import "
+            "rpool_cluster.NAME {uid}, and destroy that."
+        ),
+        _OTHER_NAME,
+    )
+    FINISH_CREATE = (
+        "Ask them to give it back, and try again.",
+        "Or, if it is yours, set owner = {owner} in the provider block, and try again.",
+        "Or terraform import rpool_cluster.NAME {uid}, destroy that, and try again.",
+    )
+    OTHER_NAME = ("Choose another name.",)
+    OTHER_ADDRESSES = (
+        "Change what is the same, and apply again.",
+        "Or, if that cluster gives it up in this apply, apply again; an exchange takes two.",
+        (
+            "Or, if that cluster is gone for good, mark {servers} lost = true in the fleet; then "
+            "terraform import rpool_cluster.NAME {uid}, and destroy that."
+        ),
+    )
+    GIVE_BACK = (_GIVE_BACK,)
+    GIVE_DEAD_BACK = (
+        (
+            "To give its servers back: mark {servers} lost = true in the fleet; then terraform "
+            "import rpool_cluster.NAME {uid}, and destroy that."
+        ),
+    )
+    REPLACE_REMAINS = (_GIVE_BACK, "Or apply it: it is made anew.")
+    CALL_BY_UID = ("Ask for one by its uid.",)
+
+    # -- an rpool_node -----------------------------------------------------------------------------
+    NODE_FIRST = (
+        "Destroy that first: without its cluster nobody could take it out in order.",
+        "If no state has it: terraform import rpool_node.NAME {uid}/{server}, and destroy that.",
+    )
+    IMPORT_NODE = (
+        "To rename an rpool_node, use a moved block; create_before_destroy cannot work for it.",
+        "If no state has it: terraform import rpool_node.NAME {uid}/{server}.",
+    )
+    RETIRE_THEN_RESERVE = (
+        (
+            "Mark it retire = true and apply: the cluster lets it go. Then mark it reserved = true "
+            "instead, and apply again."
+        ),
+    )
+    PUT_IN_AGAIN = (
+        "Apply: that puts it in again.",
+        "Or, to take it out instead, remove its rpool_node, and apply.",
+    )
+    TAKE_OUT = ("Remove its rpool_node, and apply: that takes it out.",)
+
+    # -- rpool itself ------------------------------------------------------------------------------
+    USE_NEWER = ("Use the newer version.",)
+    REMOVE_FILE = (
+        "Remove it to begin anew: all modelled servers are then as new, and their clusters gone.",
+    )
+
+    def __init__(self, *ways: str) -> None:
+        self.ways = ways
+
+    def text(self, **words: str) -> str:
+        """The sentences, with these words in the places that they name."""
+        return " ".join(self.ways).format(**words)
