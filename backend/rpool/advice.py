@@ -74,6 +74,17 @@ class Do(Enum):
         "Correct the address and the host key of {server} in the fleet, and try again.",
     )
     OWN_ADDRESSES = ("Give each server of the fleet its own address again, and try again.",)
+    OLD_ADDRESS = (
+        "Put the old address back into the fleet.",
+        (
+            "Or, to give a server another address, let it leave first (retire = true, and apply; "
+            "of an rpool_node, remove that), and then change it."
+        ),
+    )
+    UNRESERVE = (
+        "Take reserved out of its entry, and try again.",
+        "Or plan again: it is not picked then.",
+    )
     NEW_HOST_KEY = (
         "If the server was installed anew, put its new key into the fleet, and try again.",
     )
@@ -95,6 +106,16 @@ class Do(Enum):
             "role in it (control_plane or worker), and try again."
         ),
         "Or let it go: mark it retire = true in the fleet, or remove its rpool_node, and apply.",
+    )
+    FALSE_CLAIM = (
+        (
+            "Compare with ca_pin in the cluster's state, and look who is on the others: their "
+            "claims (/var/lib/rpool/claim) are false. Give them a new system."
+        ),
+        "Meanwhile, an rpool_node works with cluster_ca_pin set.",
+    )
+    PUT_CA_KEY_BACK = (
+        "If it is a control plane, put /etc/kubernetes/pki/ca.key back from another one.",
     )
     START_TIME_SERVICE = ("Run a time service on the servers.",)
 

@@ -22,6 +22,8 @@ ELSEWHERE = {
     # Ways that only the real Terraform or a real server can go, and the test that does.
     (Do.IMPORT_NODE, 0): "tests/protocol/test_node.py::test_a_node_is_renamed_by_a_moved_block",
     (Do.SET_BACK, 1): "tests/protocol/test_terraform.py::test_a_cluster_is_built_anew_as_advised",
+    (Do.PUT_CA_KEY_BACK, 0): "tests/unit/reach/test_reach_observe.py::"
+    "test_who_has_not_the_key_of_its_ca_is_no_control_plane",
     (Do.NEW_HOST_KEY, 0): "tests/unit/reach/test_reach_ssh.py::"
     "test_a_wrong_host_key_is_refused_with_both_fingerprints_until_the_right_one_is_put_in",
 }

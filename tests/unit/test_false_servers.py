@@ -6,58 +6,22 @@ import threading
 from dataclasses import replace
 
 import pytest
+from worlds.false import FALSE, posing
 from worlds.stage import BIGGER, SPEC, Stage, made, with_role
 
 from rpool.api import NodeRequest, parse_node
 from rpool.certificates import ca_pin, new_ca
 from rpool.errors import Refused, RpoolError
 from rpool.model import action as act
-from rpool.model.claim import Claim, Phase
 from rpool.model.record import Member
 from rpool.model.server import Role
 from rpool.model.view import PoolView
-from rpool.simulate.machine import Cluster
 from rpool_provider.resources.cluster import Cluster as ClusterResource
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.cluster_state import configuration, with_view
 from rpool_provider.resources.resource import Held
 
-FALSE = "r1u15"
-"""It belongs to nobody: of servers that are alike, others are taken first."""
-
 CONFIG = {**dict.fromkeys(a.name for a in CLUSTER.root.attributes), **configuration(SPEC)}
-
-
-def posing(stage: Stage, view: PoolView) -> Cluster:
-    """Server FALSE poses as a control plane of the cluster: with its uid in a claim, and an API of
-    its own that shows the cluster's record, with itself in it.
-    """
-    machine = stage.machine(FALSE)
-    true = stage.cluster(view)
-    assert machine.claim is None
-    assert true.record is not None
-    false = Cluster(new_ca(), SPEC.kubernetes_version, record=true.record)
-    machine.become(false, Role.CONTROL_PLANE)
-    false.record = replace(
-        true.record,
-        members={
-            **true.record.members,
-            FALSE: Member.of(stage.site.config.fleet.servers[FALSE], Role.CONTROL_PLANE),
-        },
-    )
-    machine.claim = Claim(
-        uid=view.uid,
-        pool=view.name,
-        owner="eve",
-        role=Role.CONTROL_PLANE,
-        phase=Phase.MEMBER,
-        epoch=1,
-        since="2020-01-01T00:00:00+00:00",
-        server=FALSE,
-        machine_id="",
-        ca_pin=ca_pin(false.ca),
-    )
-    return false
 
 
 def cut_off(stage: Stage, view: PoolView) -> None:

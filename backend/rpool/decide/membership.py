@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from rpool.advice import Do
 from rpool.decide.quorum import member_of
 from rpool.errors import Refused
 from rpool.model.claim import Claim
@@ -55,9 +56,7 @@ def ca_of(claims: Mapping[ServerName, Claim]) -> str:
         name, uid = next((its.pool, its.uid) for its in claims.values() if its.ca_pin)
         raise Refused(
             f"servers claim to be of cluster {name} ({uid}) with {len(pins)} different CAs",
-            f"A cluster has one. They name:\n{which}\nCompare with ca_pin in the cluster's state, "
-            "and look who is on the others: their claims (/var/lib/rpool/claim) are false. Nothing "
-            "was changed.",
+            f"A cluster has one. They name:\n{which}\n{Do.FALSE_CLAIM.text()} Nothing was changed.",
         )
     return next(iter(pins), "")
 

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
 
+from rpool.advice import Do
 from rpool.certificates import is_signed
 from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
@@ -148,8 +149,7 @@ def check_proof(via: ServerName, printed: bytes, challenge: str, certificate: st
     if not is_signed(certificate, challenge.encode(), signature):
         raise Refused(
             f"{via} does not prove that it has the key of the CA that it shows",
-            "Every control plane has it, in /etc/kubernetes/pki/ca.key. If this is one, put it "
-            "back from another one; else its claim is false: look who is on it.",
+            f"{Do.PUT_CA_KEY_BACK.text()} Else its claim is false: look who is on it.",
         )
 
 

@@ -172,14 +172,7 @@ def refuse_moved(what: str, servers: Values, fleet: Fleet, at: Path = ()) -> Non
     ]
     if moved:
         summary = f"{what} has servers whose address was changed in the fleet: {', '.join(moved)}"
-        raise SpecError([Problem(at, summary, _MOVED)])
-
-
-_MOVED = (
-    "A server that runs Kubernetes cannot change its address. Put the old one back into the fleet. "
-    "To give a server another address, let it leave first: retire = true and apply, or for an "
-    "rpool_node remove that; then change the address."
-)
+        raise SpecError([Problem(at, summary, Do.OLD_ADDRESS.text())])
 
 
 def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:

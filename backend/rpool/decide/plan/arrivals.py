@@ -30,8 +30,7 @@ def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolErro
     if part is Part.GONE and members.fleet.servers[name].reserved and not pinned:
         return Refused(
             f"{name} is to join, but it is reserved in the fleet",
-            "Only an rpool_node takes a reserved server. Take reserved out of its entry, or plan "
-            "again: it is not picked then.",
+            f"Only an rpool_node takes it then. {Do.UNRESERVE.text()}",
         )
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
