@@ -17,6 +17,7 @@ COMPUTED = {
     "allocated_memory",
     "endpoint",
     "ca_certificate",
+    "ca_pin",
     "servers",
 }
 

@@ -14,7 +14,7 @@ from protocol.cluster_calls import Calls
 from protocol.site_config import cluster, packed, server, site
 
 ROWS = yaml.safe_load((Path(__file__).parent / "bad_inputs.yaml").read_text())
-NODE = {"cluster": "0863513a", "server": "g1"}
+NODE = {"cluster": "0863513a9c41d07e", "server": "g1"}
 NO_PLAIN_WORDS = re.compile(
     r"Input should|validation error|pydantic|Traceback|Error\(|<class|<unicode|object at 0x|None\b|"
     r"\bdict\b|\bstr\b|Unknown\(|\{'|\['"

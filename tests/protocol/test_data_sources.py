@@ -73,7 +73,7 @@ def test_what_a_data_source_tells_is_not_set(
     assert error == f"{told} is set by the provider; remove it"
 
 
-@pytest.mark.parametrize("config", [{}, {"name": "batch", "id": "0863513a"}])
+@pytest.mark.parametrize("config", [{}, {"name": "batch", "id": "0863513a9c41d07e"}])
 def test_a_cluster_is_asked_for_by_one_key(shared: Calls, config: dict[str, Any]) -> None:
     source = Data(shared.plugin, "rpool_cluster")
     assert source.validate(**config) == [

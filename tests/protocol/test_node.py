@@ -161,7 +161,7 @@ def test_one_server_in_a_node_and_a_new_one_of_another_cluster_is_an_error_of_th
 ) -> None:
     write(workspace, node())
     apply(workspace)
-    write(workspace, node() + node(label="twin", cluster='"0863513a"'))
+    write(workspace, node() + node(label="twin", cluster='"0863513a9c41d07e"'))
     planned = workspace.plan()
     assert planned.status == FAILED
     assert "g1 is in two rpool_nodes of this configuration" in planned

@@ -99,7 +99,7 @@ def test_an_error_about_a_server_from_elsewhere_shows_where_the_fleet_is_given(
 def test_an_error_about_a_label_of_a_node_shows_its_line(workspace: Workspace) -> None:
     node = """
 resource "rpool_node" "gpu" {
-  cluster = "0863513a"
+  cluster = "0863513a9c41d07e"
   server  = "s1"
   labels = {
     good  = "x"

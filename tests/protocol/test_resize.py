@@ -83,7 +83,7 @@ def shown(workspace: Workspace, planned: Ran) -> str:
     found = re.search(r"^  # rpool_cluster.*?^Plan: [^\n]*\n", planned.output, re.S | re.M)
     assert found is not None, planned.output
     uid = workspace.state()["attributes"]["id"]
-    lines = [line.rstrip() for line in found[0].replace(uid, "0863513a").splitlines()]
+    lines = [line.rstrip() for line in found[0].replace(uid, "0863513a9c41d07e").splitlines()]
     text = "\n".join(lines) + "\n"
     pattern = r"Warning: (Cluster .*?)\n.*?((?:Joining|Leaving): .*?after\.)"
     if (warned := re.search(pattern, planned.output, re.S)) is not None:

@@ -110,7 +110,9 @@ def test_a_lost_server_that_is_marked_is_replaced(workspace: Workspace) -> None:
 
 def test_a_node_of_a_simulated_site_is_no_real_one_either(workspace: Workspace) -> None:
     site = fleet(r1u04={"reserved": True})
-    node = 'resource "rpool_node" "extra" {\n  cluster = "0863513a"\n  server = "r1u04"\n}\n'
+    node = (
+        'resource "rpool_node" "extra" {\n  cluster = "0863513a9c41d07e"\n  server = "r1u04"\n}\n'
+    )
     workspace.write(site_values=site, more=node)
     planned = workspace.plan()
     assert planned.status == CHANGES, planned.output

@@ -76,7 +76,7 @@ def test_a_server_that_has_lost_its_power_knows_no_session_any_more(file: Path) 
     """Its disk has none: they are in memory, as the commands that they refuse."""
     before = file.read_bytes()
     with closing(world(file)) as seen:
-        seen.probe("r1u02", Fence("0863513a", 4))
+        seen.probe("r1u02", Fence("0863513a9c41d07e", 4))
     assert file.read_bytes() != before
     assert simulate(file, "lose", "r1u02") == simulate(file, "restore", "r1u02") == 0
     assert file.read_bytes() == before

@@ -45,7 +45,7 @@ FULL_POOL: dict[str, Any] = {
 }
 LOAD_BALANCED = {**FULL_POOL, "control_plane": {"servers": 3, "endpoint": {"address": "a.b:6443"}}}
 NODE = {
-    "cluster": "0863513a",
+    "cluster": "0863513a9c41d07e",
     "server": "r1u04",
     "labels": {"disk": "nvme"},
     "taint": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}],

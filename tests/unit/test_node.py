@@ -11,6 +11,7 @@ from worlds.fault import Fault, Observe
 from worlds.stage import BIGGER, FOREIGN, SMALLER, SPEC, Stage, killed
 
 from rpool.api import NodeRequest, PoolIncomplete
+from rpool.certificates import ca_pin
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
@@ -433,6 +434,7 @@ def test_a_label_that_is_null_stays_as_it_was_written() -> None:
     values: Values = {
         "cluster": view.uid,
         "server": SERVER,
+        "cluster_ca_pin": ca_pin(view.ca_certificate),
         "id": f"{view.uid}/{SERVER}",
         "labels": {"a": "1", "b": None},
         "taint": [],

@@ -14,7 +14,7 @@ from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember
 from rpool.model.world import World
 
-OURS, OTHERS = "0863513a", "ffffffff"
+OURS, OTHERS = "0863513a9c41d07e", "ffffffff"
 DEAD = Unreachable("no answer")
 
 

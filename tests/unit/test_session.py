@@ -13,7 +13,7 @@ from rpool.errors import ForeignClaim, Refused, RpoolError, Unreachable
 from rpool.flow.session import session
 from rpool.model.world import SessionLock, World
 
-UID = "0863513a"
+UID = "0863513a9c41d07e"
 
 
 @dataclass

@@ -25,7 +25,7 @@ from rpool.simulate.store import Machines, Store
 from rpool.simulate.stored import StoredWorld
 
 FLEET = generated(12)
-UID = "0863513a"
+UID = "0863513a9c41d07e"
 OTHER_PROCESS = """
 import sys, time
 from dataclasses import replace
@@ -50,7 +50,7 @@ while True:
         world.carry_out(act.Reset(n, CLAIM.ownership, None), 1)
 """
 HOLD_LOCK = """
-with world.lock("r1u01", "0863513a"):
+with world.lock("r1u01", "0863513a9c41d07e"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -161,15 +161,15 @@ def test_a_pool_that_another_process_works_on_is_locked_until_that_dies(path: Pa
     assert process.stdout.readline() == "held\n"
     with closing(StoredWorld(FLEET, Store(path))) as world:
         with (
-            pytest.raises(Refused, match="cluster 0863513a is locked on r1u01"),
-            world.lock("r1u01", "0863513a"),
+            pytest.raises(Refused, match="cluster 0863513a9c41d07e is locked on r1u01"),
+            world.lock("r1u01", "0863513a9c41d07e"),
         ):
             pass
-        with world.lock("r1u01", "ffffffff"), world.lock("r2u01", "0863513a"):
+        with world.lock("r1u01", "ffffffff"), world.lock("r2u01", "0863513a9c41d07e"):
             pass
         process.kill()
         process.communicate()
-        with world.lock("r1u01", "0863513a") as lock:
+        with world.lock("r1u01", "0863513a9c41d07e") as lock:
             assert not lock.lost()
     assert [file.name for file in path.parent.iterdir()] == [".rpool-simulated.lock"]
 

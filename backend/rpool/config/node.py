@@ -45,7 +45,8 @@ class _Taint(Model):
 
 class _Node(Model):
     cluster: Annotated[
-        str, AfterValidator(values.matching(UID, 16, "the id of a cluster, such as 0863513a"))
+        str,
+        AfterValidator(values.matching(UID, 16, "the id of a cluster, such as 0863513a9c41d07e")),
     ]
     server: values.Name63
     cluster_ca_pin: Annotated[

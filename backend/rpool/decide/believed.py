@@ -17,14 +17,11 @@ from rpool.model.view import PoolView
 Members = Mapping[ServerName, Member]
 
 
-def believed(
-    record: Record, seen: Mapping[ServerName, Probed], known: Members, fleet: Fleet
-) -> Record:
-    """The record without own members that are neither in the state (`known`) nor have the cluster's
-    claim. One that does not answer stays: nobody knows whose it is. Those that stay are where and
-    what the state or the fleet says.
+def believed(record: Record, known: Members, fleet: Fleet) -> Record:
+    """The record without own members that neither the state (`known`) nor the fleet has. Those that
+    stay are where and what the state or the fleet says.
     """
-    out = false_members(record, seen, known, fleet)
+    out = record.own.keys() - known.keys() - fleet.servers.keys()
     left = {n: its for n, its in record.members.items() if n not in out}
     return replace(record, members={n: _facts(n, m, known, fleet) for n, m in left.items()})
 
@@ -33,7 +30,7 @@ def false_members(
     record: Record, seen: Mapping[ServerName, Probed], known: Members, fleet: Fleet
 ) -> frozenset[ServerName]:
     """Own members by the record alone: servers that the fleet lacks, or that were asked and have no
-    claim of the cluster's.
+    claim of the cluster's. They are in no state, so no plan takes them for members.
     """
     return frozenset(
         name
@@ -49,9 +46,12 @@ def _facts(name: ServerName, its: Member, known: Members, fleet: Fleet) -> Membe
     return known.get(name) or Member.of(server, its.role)
 
 
-def as_known(view: PoolView, prior: PoolView) -> PoolView:
-    """The view with the name and the endpoint of the state: no change of a cluster has others."""
-    return replace(view, name=prior.name, endpoint=prior.endpoint, vip=prior.vip)
+def as_known(view: PoolView, prior: PoolView, false: Collection[ServerName]) -> PoolView:
+    """The view with the name and the endpoint of the state, which are for good, and without false
+    members.
+    """
+    servers = {name: its for name, its in view.servers.items() if name not in false}
+    return replace(view, name=prior.name, endpoint=prior.endpoint, vip=prior.vip, servers=servers)
 
 
 def doubts(view: PoolView, prior: PoolView, false: Collection[ServerName]) -> list[str]:

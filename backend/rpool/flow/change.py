@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from rpool.advice import Do
 from rpool.attempt import Attempt
+from rpool.decide.believed import false_members
 from rpool.decide.membership import Membership, Part
 from rpool.errors import StalePlan
 from rpool.flow.neighbours import refuse_new_ranges
@@ -84,7 +85,9 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
 def _refuse_if_others_changed(members: Membership, prior: PoolView, roles: Roles) -> None:
     """Raises StalePlan where servers came, left or changed their role since the plan."""
     pinned, whole = members.record.pinned, members.record.own
-    own = {name: its for name, its in whole.items() if members.part(name) is not Part.GONE}
+    false = false_members(members.record, members.pool.probes, prior.servers, members.fleet)
+    there = {name for name in whole if members.part(name) is not Part.GONE} - false
+    own = {name: whole[name] for name in there}
     changes = {
         "came": own.keys() - prior.servers.keys() - roles.keys(),
         "left": (prior.servers.keys() & roles.keys()) - whole.keys(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from rpool.advice import Do
 from rpool.attempt import NoApi, NoSuchPool, Remains
-from rpool.decide.believed import believed
+from rpool.decide.believed import false_members
 from rpool.decide.membership import ca_of, claims_of, runs_control_plane
 from rpool.decide.view import of_record
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
@@ -108,7 +108,7 @@ def find(
     if len(uid_or_name) > LONGEST_NAME or may_be_key(uid_or_name):
         raise _asked_wrong(
             f"{shown(uid_or_name)} is neither the uid nor the name of a cluster",
-            "A uid is like 0863513a; a name has 40 characters at most.",
+            "A uid is like 0863513a9c41d07e; a name has 40 characters at most.",
         )
     swept = Swept()
     for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
@@ -122,9 +122,10 @@ def find(
     pool = _through(world, uid, swept.control_planes(uid), known_ca)
     if pool is None:
         raise _remains(world, fleet, swept, uid, known_ca) or _no_api(swept, uid, fleet)
-    its = pool.record
-    unasked = {n: m for n, m in its.members.items() if n not in fleet.servers}  # somebody may miss
-    return replace(pool, record=believed(its, swept.probed, unasked, fleet))
+    unasked = {n: m for n, m in pool.record.members.items() if n not in fleet.servers}
+    false = false_members(pool.record, swept.probed, unasked, fleet)
+    members = {n: m for n, m in pool.record.members.items() if n not in false}
+    return replace(pool, record=replace(pool.record, members=members))
 
 
 def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Silent]:

@@ -66,7 +66,7 @@ class Eye:
         left = sorted(record.own.keys() - unclear)
         names = unclear.union(random.sample(left, min(others, len(left))))
         pool = self.ask(Observed(self.prior.uid, api, record), names)
-        record = believed(record, pool.probes, self.prior.servers, self.fleet)
+        record = believed(record, self.prior.servers, self.fleet)
         return replace(pool, record=corrected(record, pool, self.fleet))
 
     def _with_prior(self, record: Record) -> Record:

@@ -55,13 +55,15 @@ def read(
     record, view = members.record, of_members(members, api.cluster.ca_certificate)
     said = api.cluster.record
     false = false_members(said, members.pool.probes, prior.servers, fleet)
-    pinned = dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
+    going = false & members.pool.nodes.keys()
+    not_free = dict.fromkeys(going, "on its way out of this cluster")
+    not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     return Found(
-        as_known(view, prior),
+        as_known(view, prior, false),
         (*_warnings(members), *doubts(view, prior, false if said.is_settled else ())),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
-        offer=offers.make(record.uid, record.members.keys(), known_taken, pinned),
+        offer=offers.make(record.uid, record.members.keys(), known_taken, not_free),
         spec=record.spec,
     )
 

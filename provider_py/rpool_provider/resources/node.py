@@ -120,7 +120,7 @@ class Node:
         cluster, _, server = id_.partition("/")
         if not cluster or not server:
             summary = f"{shown(id_)} is not the id of an rpool_node"
-            raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a/r2u11.")])
+            raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a9c41d07e/r2u11.")])
         pool = site.find_pool(cluster)
         found = site.read_node(pool.record.uid, server)
         if found.unreachable:
