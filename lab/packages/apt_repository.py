@@ -27,6 +27,12 @@ def public_key(cache: Cache) -> str:
     return _gpg(cache, "--armor", "--export")
 
 
+def fingerprint(cache: Cache) -> str:
+    """That of the key that signs."""
+    lines = _gpg(cache, "--with-colons", "--fingerprint").splitlines()
+    return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
+
+
 def _stanza(deb: Path) -> str:
     control = run("dpkg-deb", "--field", deb).rstrip("\n")
     data = deb.read_bytes()

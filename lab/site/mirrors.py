@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from lab.cache import Cache, write
 from lab.command import LabError
+from lab.packages.apt_repository import fingerprint
 from lab.site import cgroups
 from lab.site.layout import Lab
 from lab.site.machines import start
@@ -24,6 +26,7 @@ PACKAGE_ROOT = Path(__file__).parent.parent.parent
 def start_mirrors(cache: Cache, lab: Lab) -> None:
     """Start both servers in the switch's namespace, and wait until they answer."""
     cgroups.make(lab.name, GROUP)
+    write(lab.run / "packages_key", fingerprint(cache))
     inside = ["nsenter", f"--net=/run/netns/{lab.switch}"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE_ROOT)}
     web = [sys.executable, "-m", "lab.site.web", str(cache.www), lab.gateway]
@@ -36,11 +39,13 @@ def start_mirrors(cache: Cache, lab: Lab) -> None:
         _wait_for(lab, url)
 
 
-def addresses(lab: Lab) -> dict[str, str]:
+def addresses(lab: Lab) -> dict[str, Any]:
     """What a provider block's `mirrors` takes."""
     return {
         "packages": f"http://{lab.gateway}/kubernetes",
+        "packages_key": (lab.run / "packages_key").read_text(),
         "images": f"http://{lab.gateway}:{REGISTRY_PORT}",
+        "insecure_images": True,
         "manifests": f"http://{lab.gateway}/manifests",
     }
 

@@ -60,7 +60,17 @@ _MANIFESTS = (
 _MIRRORS = Object(
     (
         optional("packages", STRING, "Address that has the Kubernetes apt repositories below it."),
+        optional(
+            "packages_key",
+            STRING,
+            "Fingerprint of the key that signs them: no other is trusted. Upstream's unless set.",
+        ),
         optional("images", STRING, "Registry that has every image under its upstream path."),
+        optional(
+            "insecure_images",
+            BOOL,
+            "Whether `images` may be an http address: then the network decides what runs.",
+        ),
         optional("manifests", STRING, _MANIFESTS),
     )
 )

@@ -18,9 +18,11 @@ provider "rpool" {
     private_key = file(var.ssh_key_file)
   }
   mirrors {
-    packages  = var.mirrors.packages
-    images    = var.mirrors.images
-    manifests = var.mirrors.manifests
+    packages        = var.mirrors.packages
+    packages_key    = var.mirrors.packages_key
+    images          = var.mirrors.images
+    insecure_images = var.mirrors.insecure_images
+    manifests       = var.mirrors.manifests
   }
 }
 

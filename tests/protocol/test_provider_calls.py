@@ -71,7 +71,7 @@ def test_an_unexpected_failure_says_where_and_quotes_no_value(shared: Calls) -> 
 
 def test_a_server_with_every_attribute_is_accepted(shared: Calls) -> None:
     full = server(9, port=2222, labels={"disk": "nvme"}, reserved=True, retire=False, lost=False)
-    mirrors = {"packages": "http://m/p", "images": "http://m/i", "manifests": "http://m/m"}
+    mirrors = {"packages": "http://m/p", "images": "https://m/i", "manifests": "http://m/m"}
     whole = site() | {"fleet": {"s9": full}, "mirrors": mirrors}
     whole["ssh"]["user"] = "ops"
     config = packed(shared.site_schema, whole)

@@ -78,8 +78,13 @@ class _Ssh(Model):
 
 class _Mirrors(Model):
     packages: values.Url | None = None
+    packages_key: Annotated[str, AfterValidator(values.fingerprint)] = site.UPSTREAM_PACKAGES_KEY
     images: values.Url | None = None
+    insecure_images: bool = False
     manifests: values.Url | None = None
+
+    def build(self) -> site.Mirrors:
+        return site.Mirrors(self.packages, self.packages_key, self.images, self.manifests)
 
 
 class _Simulate(Model):
@@ -99,7 +104,7 @@ class SiteModel(Model):
         return site.SiteConfig(
             fleet=self._fleet(),
             ssh=site.Ssh(Secret(self.ssh.private_key), self.ssh.user) if self.ssh else _NO_SSH,
-            mirrors=site.Mirrors(**self.mirrors.model_dump()),
+            mirrors=self.mirrors.build(),
             simulated=self.simulate is not None,
             owner=self.owner,
         )

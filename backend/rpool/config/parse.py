@@ -29,6 +29,8 @@ def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> sit
         unclear = known(_which_servers(model), unsure)
         alike = [*_shared(model, "address"), *_shared(model, "host_key")]
         problems += unclear + known(alike if unclear else [*alike, *_keyless(model)], unsure)
+    if model is not None:
+        problems += known(_insecure(model), unsure)
     if problems:
         raise SpecError(problems)
     return None if any(path[0] in _SERVERS for path in unknown) or model is None else model.build()
@@ -121,6 +123,18 @@ def _keyless(model: SiteModel) -> Iterator[Problem]:
             f"host_key is missing {of}",
             "No other key is accepted from a server. Ask it for the key, and compare that with "
             f"/etc/ssh/ssh_host_ed25519_key.pub there: ssh-keyscan -t ed25519 {address}",
+        )
+
+
+def _insecure(model: SiteModel) -> Iterator[Problem]:
+    its = model.mirrors
+    if (its.images or "").startswith("http:") and not its.insecure_images:
+        yield Problem(
+            ("mirrors", "images"),
+            "mirrors.images is an http address: whoever is on the way to it decides what runs on "
+            "the servers",
+            "Use https. Where the network itself is trusted: insecure_images = true.",
+            also=(("mirrors", "insecure_images"),),
         )
 
 

@@ -197,6 +197,17 @@ def url(value: str) -> str:
     return value.rstrip("/")
 
 
+def fingerprint(value: str) -> str:
+    """Of an OpenPGP key, as `gpg --show-keys` prints it; blanks in it say nothing."""
+    found = "".join(value.split()).upper()
+    if not re.fullmatch(r"[0-9A-F]{40}", found):
+        raise ValueError(
+            f"{shown(value)} is not the fingerprint of a key: 40 hexadecimal digits, as "
+            "gpg --show-keys Release.key prints them"
+        )
+    return found
+
+
 def node_label(value: str) -> str:
     """The key of a label that a user may set on a Node."""
     if OURS.fullmatch(value):

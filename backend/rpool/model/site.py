@@ -8,6 +8,8 @@ from rpool.model.secret import Secret
 from rpool.model.server import Fleet
 
 UPSTREAM_PACKAGES = "https://pkgs.k8s.io/core:/stable:"
+UPSTREAM_PACKAGES_KEY = "DE15B14486CD377B9E876E1A234654DA9A296436"
+"""The fingerprint of the key that signs them (isv:kubernetes OBS Project)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,14 @@ class Mirrors:
     """Where packages, images and manifests come from instead of their upstream addresses.
 
     `packages` stands for the base of the Kubernetes package site: `{packages}/v1.36/deb/` is an
-    apt repository with its key at `Release.key`. `images` is a registry that has every image under
-    its upstream path. `manifests` holds each
-    manifest at the path that `rpool.reach` knows it by (`Manifest.mirrored`).
+    apt repository with its key at `Release.key`; no key but the one with this fingerprint
+    (`packages_key`) is trusted. `images` is a registry that has every image under its upstream
+    path. `manifests` holds each manifest at the path that `rpool.reach` knows it by
+    (`Manifest.mirrored`).
     """
 
     packages: str | None = None
+    packages_key: str = UPSTREAM_PACKAGES_KEY
     images: str | None = None
     manifests: str | None = None
 

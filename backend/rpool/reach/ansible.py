@@ -149,6 +149,7 @@ def described(actions: Sequence[Prepare], done: Done) -> dict[ServerName, Host]:
 def inventory(mirrors: Mirrors, hosts: Mapping[ServerName, Host]) -> dict[str, Any]:
     """What the role `server` needs to know (see ansible/roles/server/defaults)."""
     common: dict[str, Any] = {"ansible_connection": "rpool"}
+    common["server_packages_key"] = mirrors.packages_key
     if mirrors.packages is not None:
         common["server_packages"] = mirrors.packages
     if mirrors.images is not None:

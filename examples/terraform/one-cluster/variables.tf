@@ -25,9 +25,11 @@ variable "ssh_user" {
 
 variable "mirrors" {
   type = object({
-    packages  = optional(string)
-    images    = optional(string)
-    manifests = optional(string)
+    packages        = optional(string)
+    packages_key    = optional(string)
+    images          = optional(string)
+    insecure_images = optional(bool)
+    manifests       = optional(string)
   })
   default     = {}
   nullable    = false

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount"
 
 REPOSITORY = "http://mirror/v1.36/deb/"
 PARAMETERS = (
-    f"VERSION=1.36.3\nREPOSITORY={REPOSITORY}\nPROGRAMS='curl conntrack'\nPATIENCE_SECONDS=%d\n"
+    f"VERSION=1.36.3\nREPOSITORY={REPOSITORY}\nFINGERPRINT={'A1' * 20}\n"
+    "PROGRAMS='curl conntrack'\nPATIENCE_SECONDS=%d\n"
 )
 KUBERNETES = ["kubeadm", "kubectl", "kubelet", "cri-tools", "kubernetes-cni"]
 INTERRUPTED = (
@@ -139,3 +140,56 @@ def test_a_dpkg_that_cannot_be_mended_tells_why(machine: Machine) -> None:
     done = install(machine)
     assert done.returncode == 1
     assert "dpkg: error processing package broken" in done.stderr
+
+
+def gpg(home: Path, *words: str) -> str:
+    command = ["gpg", "--homedir", str(home), "--batch", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """Two keys: the fingerprint of each, and its public half in armour."""
+    home = tmp_path_factory.mktemp("gnupg")
+    home.chmod(0o700)
+    for name in ("site", "eve"):
+        gpg(home, "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never")
+    lines = gpg(home, "--with-colons", "--fingerprint").splitlines()
+    prints = [line.split(":")[9] for line in lines if line.startswith("fpr:")]
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+    return [(its, gpg(home, "--armor", "--export", its)) for its in prints]
+
+
+def install_from(machine: Machine, fingerprint: str, key: str) -> subprocess.CompletedProcess[str]:
+    """By a mirror that has this for its key; the real apt fetches it."""
+    machine.file("/etc/apt/sources.list", "")
+    machine.file("/var/lib/mirror/Release.key", key)
+    has(machine, but="conntrack")
+    script = (SCRIPTS / "install.sh").read_text("utf-8")
+    where = f"REPOSITORY=copy:///var/lib/mirror/\nFINGERPRINT={fingerprint}\n"
+    return machine.role(PARAMETERS % 30 + where + script)
+
+
+KEY = "/etc/apt/keyrings/rpool-kubernetes.asc"
+
+
+def test_the_key_of_the_site_is_trusted(machine: Machine, keys: list[tuple[str, str]]) -> None:
+    fingerprint, key = keys[0]
+    done = install_from(machine, fingerprint, key)
+    assert done.returncode == 0, done.stderr
+    assert machine.path(KEY).read_text().strip() == key.strip()
+
+
+@pytest.mark.parametrize("what", ["another key", "another beside it", "no key"])
+def test_no_other_key_is_trusted(machine: Machine, keys: list[tuple[str, str]], what: str) -> None:
+    """Who answers for a mirror would be root on every server."""
+    (fingerprint, key), (others, other) = keys
+    text = {"another key": other, "another beside it": f"{key}{other}", "no key": "nothing"}[what]
+    done = install_from(machine, fingerprint, text)
+    assert done.returncode == 3, done.stderr
+    said = done.stderr.splitlines()[-1]
+    assert "is not the expected one" in said
+    assert f"{fingerprint} is trusted (mirrors.packages_key)" in said
+    assert (others in said) is (what != "no key")
+    assert not machine.path(KEY).exists()
+    assert called(machine, "apt-get") == []

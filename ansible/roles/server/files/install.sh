@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # containerd and runc from the distribution, Kubernetes in one exact version from its own
 # repository, and the programs that kubeadm and the network of pods call.
-# Parameters: VERSION (1.36.3), REPOSITORY (an address that ends in a slash), PROGRAMS (packages),
-# PATIENCE_SECONDS (how long to wait for others that use apt).
+# Parameters: VERSION (1.36.3), REPOSITORY (an address that ends in a slash), FINGERPRINT (of the key
+# that signs what is there), PROGRAMS (packages), PATIENCE_SECONDS (how long to wait for others that use apt).
 # The last line that it prints is JSON: what was found here, for the tasks that follow.
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C
@@ -71,6 +71,7 @@ add_repository() {
         rm -f "$fetched"
         die "there is no Kubernetes package repository at $REPOSITORY (no Release.key)"
     fi
+    check_key "$fetched"
     put "$KEY" "$(cat "$fetched")"
     rm -f "$fetched"
     put "$SOURCE" "# $MARK
@@ -78,6 +79,28 @@ Types: deb
 URIs: $REPOSITORY
 Suites: /
 Signed-By: $KEY"
+}
+
+# check_key FILE: the key comes by the same way as the packages. A file may have several keys, and apt
+# would trust each of them.
+check_key() {
+    if ! command -v gpg >/dev/null; then
+        update
+        patiently apt-get -qy install --no-remove --no-install-recommends gpg || {
+            printf '%s\n' "$output" | tail -n 20 >&2
+            die "gpg is needed to check the key of $REPOSITORY, and apt cannot install it"
+        }
+    fi
+    home=$(mktemp -d)
+    found=$(gpg --homedir "$home" --batch --show-keys --with-colons "$1" 2>/dev/null | awk -F : '
+        $1 == "pub" { primary = 1 }
+        $1 == "fpr" && primary { printf "%s%s", (n++ ? " " : ""), $10; primary = 0 }')
+    rm -rf "$home"
+    if [ "$found" != "$FINGERPRINT" ]; then
+        rm -f "$1"
+        refuse "the key at ${REPOSITORY}Release.key is not the expected one:" \
+            "it is ${found:-no key}, and $FINGERPRINT is trusted (mirrors.packages_key)"
+    fi
 }
 
 # Another repository's trouble must not stop us: what counts is whether the packages are known.
