@@ -57,7 +57,8 @@ test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
 
-# Terraform killed at fifteen points and more, on the lab's servers: up to an hour.
+# Thousands of random edits; Terraform killed at fifteen points and more, on the lab's servers: up to
+# two hours.
 soak: develop
 	$(BIN)/pytest -m soak tests/protocol
 	$(BIN)/python -m lab packages

@@ -33,6 +33,12 @@ class Calls:
         self._site = packed(self.site_schema, site_values or site())
         self.configured = self._configure()
 
+    def configure(self, site_values: dict[str, Any]) -> Any:
+        """Begin another command, with that provider block."""
+        self._site = packed(self.site_schema, site_values)
+        self.configured = self._configure()
+        return self.configured
+
     def _configure(self) -> Any:
         return self.plugin.call("ConfigureProvider", config=self._site)
 

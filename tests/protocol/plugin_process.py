@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,10 +63,12 @@ class PluginProcess:
 
     def __init__(self, command: Sequence[str] = (str(LAUNCHER),), **environment: str) -> None:
         started = time.perf_counter()
+        # A file, since a pipe that nobody reads is full after some applies, and stops it for good.
+        self._log = tempfile.TemporaryFile("a+")  # noqa: SIM115 open as long as the process
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._log,
             env=os.environ | HOST_ENVIRONMENT | environment,
             text=True,
         )
@@ -73,7 +76,8 @@ class PluginProcess:
         line = self.process.stdout.readline()
         self.handshake = Handshake(line, time.perf_counter() - started)
         if not line:
-            raise RuntimeError(f"no handshake: {self.process.communicate()[1]}")
+            self.process.wait()
+            raise RuntimeError(f"no handshake: {self.log()}")
         self.channel = grpc.secure_channel(
             f"unix:{self.handshake.socket}",
             grpc.ssl_channel_credentials(self.handshake.certificate_pem),
@@ -91,9 +95,15 @@ class PluginProcess:
         self.channel.close()
         self.process.kill()
         self.process.communicate()
+        self._log.close()
         self.handshake.socket.unlink(missing_ok=True)
         if self.handshake.socket.parent.exists():
             self.handshake.socket.parent.rmdir()
+
+    def log(self) -> str:
+        """All that it wrote to standard error, where a plugin logs."""
+        self._log.seek(0)
+        return self._log.read()
 
     def future(self, name: str, **fields: Any) -> grpc.Future:
         """Begin a call of the Provider service; `fields` are those of its request."""
@@ -103,7 +113,7 @@ class PluginProcess:
             request_serializer=message.Request.SerializeToString,
             response_deserializer=message.Response.FromString,
         )
-        return call.future(message.Request(**fields), timeout=60)
+        return call.future(message.Request(**fields), timeout=200)
 
     def call(self, name: str, **fields: Any) -> Any:
         return self.future(name, **fields).result()

@@ -1,0 +1,131 @@
+"""The checks of core_checks.py find what Terraform would find, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from protocol.cluster_calls import UNKNOWN, Calls, path, values
+from protocol.core_checks import Blamed, conformed, differences, plan_problems, replacing
+from protocol.site_config import cluster, complete
+
+Tamper = Callable[[dict[str, Any]], object]
+CONFIG = cluster(selector={"zones": ["rack1", UNKNOWN]}, metallb={"pools": {"a": [UNKNOWN]}})
+
+
+@pytest.fixture
+def block(shared: Calls) -> Any:
+    return shared.schema.block
+
+
+def planned(calls: Calls) -> Any:
+    return conformed(calls.schema.block, values(calls.plan(CONFIG).planned_state))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (lambda its: None, ""),
+        (lambda its: its.update(condition="settled"), ""),
+        (lambda its: its.update(cores=17), "cores is planned as 17, and configured as 16"),
+        (lambda its: its.update(cores=UNKNOWN), "cores is planned as"),
+        (lambda its: its.update(name=None), "name is planned as None"),
+        (lambda its: its.update(deletion_protection=True), ""),
+        (lambda its: its["networking"].update(cni=UNKNOWN), ""),
+        (lambda its: its["control_plane"].update(servers=1), "control_plane.servers is planned"),
+        (lambda its: its["selector"].update(labels={}), "selector.labels is planned as {}"),
+        (lambda its: its.update(selector=None), "selector is planned as None"),
+        (lambda its: its.update(drain={"timeout": "10m", "on_timeout": "fail"}), "drain is"),
+        (lambda its: its.update(selector=UNKNOWN), "selector is planned as"),
+    ],
+)
+def test_a_plan_that_is_none_for_its_configuration_is_found(
+    shared: Calls, block: Any, tamper: Tamper, said: str
+) -> None:
+    plan, config = planned(shared), conformed(block, complete(block, CONFIG))
+    tamper(plan)
+    found = "; ".join(plan_problems(block, None, config, plan))
+    assert said in found if said else not found
+
+
+def test_what_is_planned_as_it_was_is_no_problem(shared: Calls, block: Any) -> None:
+    prior, config = planned(shared), conformed(block, complete(block, cluster(cores=8)))
+    assert not [its for its in plan_problems(block, prior, config, prior) if "cores" in its]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (lambda its: None, ""),
+        (lambda its: its.update(condition="settled", servers={}), ""),
+        (lambda its: its.update(cores=17), "cores was 16, and is 17 now"),
+        (lambda its: its.update(endpoint=None), "endpoint was 10.0.0.200:6443, and is None"),
+        (lambda its: its.update(cores=UNKNOWN), "cores was 16"),
+        (lambda its: its["selector"].update(zones=["rack1", "rack2"]), ""),
+        (lambda its: its["selector"].update(zones=["rack1"]), ""),
+        (lambda its: its["selector"].update(zones=["rack2", "rack3"]), "selector.zones was"),
+        (lambda its: its["selector"].update(labels={}), "selector.labels was None"),
+        (lambda its: its["metallb"].update(pools={"a": ["10.0.0.9/32"]}), ""),
+        (lambda its: its["metallb"].update(pools={"b": []}), "pools.a has vanished"),
+        (lambda its: its["metallb"].update(pools={"a": []}), "pools.a was"),
+        (lambda its: its.update(drain={}), "drain was absent, and is present now"),
+        (lambda its: its.update(tolerate=None, selector=None), "selector was present"),
+    ],
+)
+def test_what_was_planned_otherwise_is_found(
+    shared: Calls, block: Any, tamper: Tamper, said: str
+) -> None:
+    plan = planned(shared)
+    actual = copy.deepcopy(plan)
+    tamper(actual)
+    found = "; ".join(differences(block, plan, actual))
+    assert said in found if said else not found
+
+
+def test_servers_are_compared_one_by_one(shared: Calls, block: Any, created: Any) -> None:
+    plan = conformed(block, values(created))
+    actual = copy.deepcopy(plan)
+    name, its = actual["servers"].popitem()
+    assert list(differences(block, plan, actual)) == [f"the object.servers.{name} has vanished"]
+    actual["servers"][name] = its | {"zone": "attic"}
+    (found,) = differences(block, plan, actual)
+    assert found.startswith(f"the object.servers.{name}.zone was")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cores": "many"},
+        {"name": 5},
+        {"deletion_protection": "yes"},
+        {"networking": None},
+        {"selector": {"zones": "rack1", "labels": None}},
+        {"metallb": {}},
+        {"servers": {"s1": {"role": "worker"}}},
+        {"more": 1},
+    ],
+)
+def test_a_value_of_another_type_is_blamed(shared: Calls, block: Any, wrong: Any) -> None:
+    with pytest.raises((Blamed, ValueError)):
+        conformed(block, planned(shared) | wrong)
+
+
+def test_the_order_of_a_set_is_none(shared: Calls, block: Any) -> None:
+    one, other = (
+        conformed(block, complete(block, cluster(selector={"zones": zones})))
+        for zones in (["a", "b", "a"], ["b", "a"])
+    )
+    assert one == other
+
+
+def test_a_path_replaces_where_its_values_differ(shared: Calls, created: Any) -> None:
+    reply = shared.plan(cluster(name="other"), created)
+    before, after = values(created), values(reply.planned_state)
+    (its,) = map(path, reply.requires_replace)
+    assert replacing(before, after, [its, ("cores",)]) == [("name",)]
+    assert replacing(before, after | {"drain": UNKNOWN}, [("drain", "timeout")])
+    with pytest.raises(Blamed, match="leads nowhere"):
+        replacing(before, after, [("drain", "timeout")])
