@@ -26,9 +26,9 @@ Fleet = Mapping[str, Config]
 PATIENCE = 3
 """Applies after a failed one, until nothing is left to do."""
 
-LAST_RESORT = ("shows its API", "does not fit")
-"""Errors after which a user destroys the cluster. Its destroy was cut off, and the rest is dead, as
-the error says. Or a replacement began, and the cluster had stayed where nothing new may come.
+LAST_RESORT = ("does not fit",)
+"""The error after which a user destroys the cluster: a replacement began, and the cluster had stayed
+where nothing new may come.
 """
 
 EDITS_A_PROCESS = 25

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from protocol.cluster_calls import COMPUTED, UNKNOWN, Calls, errors, values
+from protocol.cluster_calls import COMPUTED, UNKNOWN, Calls, errors, path, values
 from protocol.plugin_process import PluginProcess, simulated
 from protocol.simulated_provider import Kept, keep, recall
 from protocol.site_config import cluster, server, site
@@ -168,3 +168,30 @@ def _pool_of_two(number: int) -> dict[str, Any]:
         control_plane={"servers": 1, "endpoint": {"address": f"{name}.example.org:6443"}},
         selector={"labels": {"for": name}},
     )
+
+
+def test_a_destroy_that_was_cut_off_is_gone_on_with_whatever_is_planned_next(
+    calls: Calls, world_file: Path
+) -> None:
+    """It was the half of a replacement that turned out to be none, say. What is left of the cluster
+    has no API, so nothing else can be done with it.
+    """
+    created = calls.create(cluster()).new_state
+    stuck = next(n for n, i in values(created)["servers"].items() if i["role"] == "control_plane")
+    keep(world_file, Kept(broken={(act.Reset, stuck): CommandFailed("still mounted")}))
+    with PluginProcess(simulated(world_file)) as plugin:
+        left = Calls(plugin).apply({"msgpack": b"\xc0"}, created)
+    assert "still mounted" in errors(left)[0]
+    keep(world_file, Kept())
+    with PluginProcess(simulated(world_file)) as plugin:
+        later = Calls(plugin)
+        read = later.read(left.new_state, left.private)
+        assert "being destroyed" in read.diagnostics[0].summary
+        planned = later.plan_beside(cluster(), read.new_state, read.private)
+        assert [path(its) for its in planned.requires_replace] == [("kubernetes_version",)]
+        anew = later.plan_beside(cluster(), None, planned.planned_private)
+        gone = later.apply({"msgpack": b"\xc0"}, read.new_state, anew.planned_private)
+        assert errors(gone) == []
+        made = later.apply(anew.planned_state, None, anew.planned_private)
+    assert errors(made) == []
+    assert values(made.new_state)["condition"] == "settled"

@@ -48,6 +48,10 @@ def read(
     eye = Eye(prior, fleet, world)
     if api is None:
         asked = eye.ask(Observed(prior.uid), prior.servers)
+        if _being_destroyed(asked, prior):
+            left = {name: its for name, its in prior.servers.items() if name in asked.claims}
+            view = replace(prior, kubernetes_version="", servers=left)
+            return Found(replace(view, condition=Condition.INCOMPLETE), (_begun(prior),))
         return Found(prior, (_silence(prior, sorted(asked.seen), sorted(asked.silent)),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
@@ -65,6 +69,20 @@ def read(
         leaving=members.among(record.own.keys(), Part.LEAVING),
         offer=offers.make(record.uid, record.members.keys(), known_taken, not_free),
         spec=record.spec,
+    )
+
+
+def _being_destroyed(asked: Observed, prior: PoolView) -> bool:
+    """Whether a destroy was begun and cut off: all servers answer, and what is left is leaving."""
+    claims = asked.claims.values()
+    everybody = asked.seen.keys() == prior.servers.keys()
+    return everybody and bool(claims) and all(its.is_leaving for its in claims)
+
+
+def _begun(prior: PoolView) -> str:
+    return (
+        f"Cluster {prior.name} was being destroyed, and that was cut off. What is left of it can "
+        "only be destroyed or replaced."
     )
 
 
