@@ -27,8 +27,8 @@ PATIENCE = 3
 """Applies after a failed one, until nothing is left to do."""
 
 LAST_RESORT = ("does not fit",)
-"""The error after which a user destroys the cluster: a replacement began, and the cluster had stayed
-where nothing new may come.
+"""The error after which a user destroys the cluster: a replacement began, and the cluster had
+stayed where nothing new may come.
 """
 
 EDITS_A_PROCESS = 25
