@@ -24,6 +24,29 @@ TIMER_DESCRIPTION = "Proxy for managing TTL for the kubeadm-certs secret"  # kub
 
 Document = Mapping[str, Any]
 
+CIPHERS = (
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+)
+"""Of TLS: with forward secrecy and authenticated encryption."""
+
+ENDED_PODS = 1000
+"""So many are kept for whoever looks; kubeadm's default is 12,500."""
+
+HARDENED: Document = {
+    "podPidsLimit": 4096,
+    "seccompDefault": True,
+    "tlsCipherSuites": CIPHERS,
+}
+"""Of every kubelet, unless the user says otherwise."""
+
 PATIENCE: Document = {
     "kubernetesAPICall": "5m0s",
     "controlPlaneComponentHealthCheck": "8m0s",
@@ -175,8 +198,21 @@ def _cluster(spec: PoolSpec) -> Document:
             "podSubnet": spec.networking.pod_cidr,
             "serviceSubnet": spec.networking.service_cidr,
         },
-        "apiServer": {"certSANs": [_endpoint_host(spec)]},
+        "apiServer": {
+            "certSANs": [_endpoint_host(spec)],
+            "extraArgs": _arguments({"profiling": "false", "tls-cipher-suites": ",".join(CIPHERS)}),
+        },
+        "controllerManager": {
+            "extraArgs": _arguments(
+                {"profiling": "false", "terminated-pod-gc-threshold": str(ENDED_PODS)}
+            )
+        },
+        "scheduler": {"extraArgs": _arguments({"profiling": "false"})},
     }
+
+
+def _arguments(values: Mapping[str, str]) -> list[Document]:
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def _endpoint_host(spec: PoolSpec) -> str:
@@ -207,6 +243,7 @@ def settings(text: str | None) -> Document:
 def _kubelet(spec: PoolSpec) -> Document:
     return {
         "cgroupDriver": "systemd",
+        **HARDENED,
         **settings(spec.kubeadm.kubelet),
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

@@ -159,3 +159,37 @@ def test_a_reset_forgets_that_kubeadm_has_ended(
     world.carry_out(act.Reset("r1u04", CLAIM.ownership, None), 100)
     assert world.probe("r1u04").is_spare
     assert not server.path("/var/lib/rpool").exists()
+
+
+@pytest.mark.parametrize("control_planes", [1, 3])
+def test_the_ca_s_keys_are_uploaded_only_where_control_planes_join(
+    world: RealWorld, server: TestServer, control_planes: int
+) -> None:
+    server.marker("kubeadm", KUBEADM)
+    claim(world)
+    spec = replace(
+        INIT.spec, control_plane=replace(INIT.spec.control_plane, servers=control_planes)
+    )
+    world.carry_out(at_home(server, replace(INIT, spec=spec)), 60)
+    assert ("--upload-certs" in server.calls) is (control_planes > 1)
+
+
+@pytest.mark.parametrize("control_plane", [False, True])
+def test_workers_are_let_in_without_them(
+    world: RealWorld, server: TestServer, control_plane: bool
+) -> None:
+    server.marker("kubeadm", "if [ $1 = version ]; then echo v1.36.3; fi")
+    claim(world)
+    admit = next(a for a in changing() if isinstance(a, act.AdmitJoiners))
+    world.carry_out(replace(admit, control_plane=control_plane), 60)
+    assert ("upload-certs" in server.calls) is control_plane
+    assert "kubectl" in server.calls
+
+
+def test_who_is_beyond_all_rights_is_gone_after_the_first_init(
+    world: RealWorld, server: TestServer
+) -> None:
+    server.marker("kubeadm", f"{KUBEADM}touch /etc/kubernetes/super-admin.conf")
+    claim(world)
+    world.carry_out(at_home(server, INIT), 60)
+    assert not server.path("/etc/kubernetes/super-admin.conf").exists()

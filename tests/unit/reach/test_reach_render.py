@@ -174,6 +174,16 @@ def test_an_endpoint_of_the_site_is_in_the_certificate_and_needs_no_kube_vip() -
     assert "VIP=''\nVIP_POD=''\n" in script
 
 
+def test_a_cluster_is_hardened_unless_the_user_says_otherwise() -> None:
+    cluster, kubelet = init()[1:3]
+    for part in ("apiServer", "controllerManager", "scheduler"):
+        assert {"name": "profiling", "value": "false"} in cluster[part]["extraArgs"]
+    assert (kubelet["seccompDefault"], kubelet["podPidsLimit"]) == (True, 4096)
+    assert not [its for its in kubelet["tlsCipherSuites"] if "CBC" in its or "TLS_RSA" in its]
+    other = replace(SPEC.kubeadm, kubelet="podPidsLimit: 100000")
+    assert init(kubeadm=other)[2]["podPidsLimit"] == 100000
+
+
 def test_what_the_user_says_about_kubelet_and_kube_proxy_wins() -> None:
     kubelet, kube_proxy = init()[2:]
     assert kubelet["cgroupDriver"] == "cgroupfs"
