@@ -16,6 +16,7 @@ from rpool.model.action import AdmitJoiners, Init, Join, JoinSecrets
 from rpool.model.pool import PoolSpec
 from rpool.model.secret import Secret
 from rpool.model.server import Server
+from rpool.reach import audit
 
 API = "kubeadm.k8s.io/v1beta4"
 TOKEN_MINUTES = 30
@@ -200,7 +201,14 @@ def _cluster(spec: PoolSpec) -> Document:
         },
         "apiServer": {
             "certSANs": [_endpoint_host(spec)],
-            "extraArgs": _arguments({"profiling": "false", "tls-cipher-suites": ",".join(CIPHERS)}),
+            "extraArgs": _arguments(
+                {
+                    "profiling": "false",
+                    "tls-cipher-suites": ",".join(CIPHERS),
+                    **audit.arguments(),
+                }
+            ),
+            "extraVolumes": audit.volumes(),
         },
         "controllerManager": {
             "extraArgs": _arguments(

@@ -18,7 +18,7 @@ from rpool.model.claim import Ownership
 from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
-from rpool.reach import cni, documents, kubeadm, vip
+from rpool.reach import audit, cni, documents, kubeadm, vip
 from rpool.reach.manifests import METALLB, Manifest
 from rpool.reach.script import compose
 
@@ -153,6 +153,7 @@ def _init(action: act.Init) -> Variables:
     return {
         "ROLE": Role.CONTROL_PLANE.value,
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.init(action)),
+        "AUDIT_POLICY": audit.policy(),
         "CERTIFICATES": "yes" if action.spec.control_plane.servers > 1 else "no",
         **_vip(action.spec.control_plane.endpoint.vip),
     }
@@ -162,6 +163,7 @@ def _join(action: act.Join) -> Variables:
     return {
         "ROLE": (Role.CONTROL_PLANE if action.control_plane else Role.WORKER).value,
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.join(action)),
+        "AUDIT_POLICY": audit.policy() if action.control_plane else "",
         **_vip(action.spec.control_plane.endpoint.vip),
     }
 

@@ -164,3 +164,26 @@ def test_a_bare_server_without_any_of_the_tools_is_clean(machine: Machine) -> No
     done = machine.run(alone + RESET)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert not machine.path("/var/lib/rpool").exists()
+
+
+STRANGER = """
+import os, socket, time
+os.setuid(65534)
+listening = socket.socket()
+listening.bind(("0.0.0.0", 10250))
+listening.listen()
+open("/proc/self/comm", "w").write("containerd-shim")
+print(flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("is_root", [False, True])
+def test_only_root_s_processes_are_traces(machine: Machine, is_root: bool) -> None:
+    """Any user could make a server dirty, and let each reset fail."""
+    code = STRANGER.replace("os.setuid(65534)\n", "" if is_root else "os.setuid(65534)\n")
+    begin = f"{{ python3 -c '{code}' k8s.io & }} | read -r _\n"
+    probed = machine.run(f"mount -t proc none /proc\n{begin}sh -s <<'END'\n{PROBE}END\n")
+    found = json.loads(probed.stdout)["traces"]
+    assert ("process kubelet, or another, on port 10250" in found) is is_root
+    assert ("process containerd-shim of Kubernetes" in found) is is_root

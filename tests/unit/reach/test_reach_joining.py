@@ -193,3 +193,15 @@ def test_who_is_beyond_all_rights_is_gone_after_the_first_init(
     claim(world)
     world.carry_out(at_home(server, INIT), 60)
     assert not server.path("/etc/kubernetes/super-admin.conf").exists()
+
+
+@pytest.mark.parametrize(("action", "has_one"), [(INIT, True), (JOIN, True), (WORKER, False)])
+def test_an_api_server_has_its_audit_policy_before_kubeadm_starts_it(
+    world: RealWorld, server: TestServer, action: Action, has_one: bool
+) -> None:
+    policy = server.path("/etc/kubernetes/audit-policy.yaml")
+    server.marker("kubeadm", f"cp /etc/kubernetes/audit-policy.yaml {server.root}/seen; {KUBEADM}")
+    claim(world)
+    world.carry_out(at_home(server, action), 60)
+    assert policy.exists() is has_one
+    assert (server.root / "seen").exists() is has_one

@@ -43,6 +43,13 @@ refuse_member() {
     die "$WAS_MEMBER" "Its claim says $phase, but $JOINED is not there. Its role is $ROLE."
 }
 
+# The API server does not start without it.
+put_audit_policy() {
+    if [ -z "$AUDIT_POLICY" ]; then return 0; fi
+    mkdir -p "$KUBERNETES"
+    write_file "$KUBERNETES/audit-policy.yaml" "$AUDIT_POLICY"
+}
+
 drop_vip() {
     if [ -z "$VIP" ]; then return 0; fi
     interface=$(interface_of "$VIP")

@@ -151,7 +151,7 @@ mounted_below() {
 remove_files() {
     # shellcheck disable=SC2086  # paths, one a word
     remove_below "$KUBERNETES" /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/run/kubernetes \
-        $CNI_FOLDERS /var/log/pods /var/log/containers
+        $CNI_FOLDERS /var/log/pods /var/log/containers /var/log/kubernetes
     # Empty folders that a kubelet makes for volume plugins.
     attempt find /usr/libexec/kubernetes -depth -type d -empty -delete
     trace_files | grep '^/' | while read -r path; do

@@ -47,7 +47,7 @@ trace_files() {
     filled "$KUBERNETES" /var/lib/kubelet /var/lib/etcd
     # shellcheck disable=SC2086  # paths, one a word
     any /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
-        /var/lib/cni/* $CNI_FOLDERS /var/log/pods/* /var/log/containers/* \
+        /var/lib/cni/* $CNI_FOLDERS /var/log/pods/* /var/log/containers/* /var/log/kubernetes \
         "$KUBEADM_ENDED" "$JOINED"
     # An init container of a CNI puts its plugin here; a package's own is none of our business.
     for plugin in $CNI_PLUGINS; do
