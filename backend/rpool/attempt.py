@@ -40,7 +40,9 @@ class PoolIncomplete(RpoolError):
     def __init__(
         self, cause: RpoolError, view: PoolView | None, done: str = "", *, usable: bool = False
     ) -> None:
-        super().__init__(cause.summary, f"{cause.detail}\n{done}".strip())
+        problems = cause.problems if isinstance(cause, SpecError) else ()
+        parts = (cause.detail, *(its.detail for its in problems), done)
+        super().__init__(cause.summary, "\n".join(part for part in parts if part))
         self.cause = cause
         self.view = view
         self.usable = usable

@@ -205,6 +205,8 @@ def test_two_clusters_of_one_command_have_two_names(calls: Calls) -> None:
     again = calls.plan_beside(cluster(name="other") | at("10.0.0.10"))
     assert errors(again) == ["two clusters of this configuration are called other"]
     assert errors(calls.plan_beside(cluster(), created)) == []
+    second = calls.plan_beside(cluster(cores=8))
+    assert errors(second) == ["two clusters of this configuration are called batch"]
     forced = calls.plan_beside(cluster())
     assert errors(forced) == [], "-replace plans it as it is, and then as a new one"
 

@@ -181,7 +181,7 @@ def test_a_cluster_that_no_longer_fits_is_in_the_way_of_nothing(workspace: Works
     assert workspace.apply().status == 0
     planned = workspace.plan()
     assert planned.status == NO_CHANGES, planned.output
-    assert "Cluster batch no longer fits the fleet, and stays as it is" in planned
+    assert "Cluster batch no longer fits the fleet: no server joins it" in planned
     assert "Lost: r1u06." in planned
     workspace.write(site_values=site_values, batch=pool(48, 192), beside=beside)
     assert workspace.plan().status == FAILED

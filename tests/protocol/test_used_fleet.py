@@ -149,3 +149,20 @@ def test_clusters_made_at_once_take_what_each_was_announced(workspace: Workspace
     five = {f"c{number}": one(number, 2) for number in range(1, 6)}
     said = applied(workspace, site_values=site(15), **five).output
     assert {name: announced(said, name) for name in five} == members(workspace)
+
+
+@times(10)
+def test_clusters_that_do_not_fit_together_ruin_none(workspace: Workspace, run: int) -> None:
+    """Room for three of four: three are made, and the fourth says what is missing, and why."""
+    four = {f"c{number}": one(number, 3) for number in range(1, 5)}
+    workspace.write(site_values=site(14), **four)
+    ran = workspace.apply()
+    assert ran.status == 1
+    assert ran.output.count("Error: ") == 1, ran.output
+    assert "does not fit" in ran
+    assert "Missing: " in ran
+    made = members(workspace)
+    assert sorted(map(len, made.values())) == [4, 4, 4]
+    left = {name: its for name, its in four.items() if name in made}
+    workspace.write(site_values=site(14), **left)
+    assert workspace.plan().status == NO_CHANGES

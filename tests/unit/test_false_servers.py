@@ -7,15 +7,19 @@ from dataclasses import replace
 
 import pytest
 from worlds.false import FALSE, posing
-from worlds.stage import BIGGER, SPEC, Stage, made, with_role
+from worlds.fault import AFTER, Fault
+from worlds.stage import BIGGER, SPEC, Stage, killed, made, with_role
 
-from rpool.api import NodeRequest, parse_node
+from rpool.api import NodeRequest, PoolIncomplete, parse_node
 from rpool.certificates import ca_pin, new_ca
-from rpool.errors import Refused, RpoolError
+from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.model import action as act
+from rpool.model.claim import Phase
+from rpool.model.pool import NodeSpec
 from rpool.model.record import Member
 from rpool.model.server import Role
-from rpool.model.view import PoolView
+from rpool.model.view import Condition, PoolView
+from rpool.simulate.machine import Cluster, Machine
 from rpool_provider.resources.cluster import Cluster as ClusterResource
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.cluster_state import configuration, with_view
@@ -184,3 +188,83 @@ def test_the_pin_of_a_cluster_is_in_its_state() -> None:
     assert created.held.values["ca_pin"] == ca_pin(certificate)
     claims = (stage.machine(name).claim for name in created.held.values["servers"])
     assert {its.ca_pin for its in claims if its} == {ca_pin(certificate)}
+
+
+def test_a_cluster_does_not_grow_by_what_its_record_calls_an_rpool_node_s() -> None:
+    """Else each apply of the same configuration would take other servers for them."""
+    stage, view = made(16)
+    before = stage.claimed()
+    cluster, workers = stage.cluster(view), with_role(view, Role.WORKER)
+    assert cluster.record is not None
+    cluster.record = replace(cluster.record, pinned=dict.fromkeys(workers, NodeSpec()))
+    stage.open()
+    resource = ClusterResource()
+    read = resource.read(Held(with_view(CONFIG, view)), stage.site)
+    planned = resource.plan(read.held, CONFIG, stage.site)
+    assert planned.values is not None
+    assert planned.values["servers"].keys() == view.servers.keys()
+    assert stage.become(view, SPEC).servers.keys() == view.servers.keys()
+    assert stage.claimed() == before
+    assert resource.delete(read.held, stage.site, threading.Event()).held.values is None
+    assert stage.claimed() == set()
+
+
+def test_a_worker_of_a_create_does_not_become_its_ca() -> None:
+    """Root there rewrites its claim while the first control plane has yet to come up."""
+    stage = Stage(9)
+    false = Cluster(new_ca(), SPEC.kubernetes_version)
+
+    def pose(_: object) -> None:
+        machine = stage.machine("r1u03")
+        if machine.cluster is None and machine.claim is not None:
+            machine.become(false, Role.CONTROL_PLANE)
+            machine.claim = replace(
+                machine.claim,
+                role=Role.CONTROL_PLANE,
+                phase=Phase.MEMBER,
+                ca_pin=ca_pin(false.ca),
+            )
+
+    broken = Fault(act.Init, Unreachable("contact was lost"), times=1)
+    with stage.faults(Fault(act.Prepare, pose, AFTER, servers="r1u03"), broken):
+        view = incomplete(stage)
+    assert view.ca_certificate != false.ca
+    assert len(view.control_planes) == 3
+    assert list(false.nodes) == ["r1u03"]
+
+
+def incomplete(stage: Stage) -> PoolView:
+    """What a create has left that got only part of the way."""
+    with pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert caught.value.view is not None
+    return caught.value.view
+
+
+def test_of_two_creates_that_were_cut_off_one_is_gone_on_with() -> None:
+    """Both have a CA by now: the servers of the first had no power while the second one ran."""
+    stage = Stage(14)
+    with killed(stage, act.SetPhase):
+        stage.site.create_pool(SPEC, stage.attempt())
+    first = stage.claimed()
+    for name in first:
+        stage.machine(name).powered = False
+    stage.open()
+    with killed(stage, act.SetPhase):
+        stage.site.create_pool(SPEC, stage.attempt())
+    for name in first:
+        stage.machine(name).give_power()
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert stage.claimed() == set(view.servers)
+    assert stage.read(view).condition is Condition.SETTLED
+
+
+def test_a_destroy_does_not_forget_who_got_another_address() -> None:
+    stage, view = made(7)
+    moved = view.control_planes[1]
+    stage.mark(moved, address="10.0.1.99", host_key="ssh-ed25519 BBBB")  # type: ignore[arg-type]
+    stage.world.machines[moved] = Machine(stage.site.config.fleet.servers[moved])
+    before = stage.claimed()
+    with pytest.raises(Refused, match=f"{moved} .*when it joined, 10.0.1.99 now"):
+        stage.site.destroy_pool(view, stage.attempt())
+    assert stage.claimed() == before

@@ -19,8 +19,15 @@ Members = Mapping[ServerName, Member]
 
 def believed(record: Record, known: Members, fleet: Fleet) -> Record:
     """The record without own members that neither the state (`known`) nor the fleet has. Those that
-    stay are where and what the state or the fleet says.
+    stay are where and what the state or the fleet says. One of the state's own is an rpool_node's
+    only if it is reserved: else the record would make the cluster smaller, and it grew without end.
     """
+    pinned = {
+        name: its
+        for name, its in record.pinned.items()
+        if name not in known or (name in fleet.servers and fleet.servers[name].reserved)
+    }
+    record = replace(record, pinned=pinned)
     out = record.own.keys() - known.keys() - fleet.servers.keys()
     left = {n: its for n, its in record.members.items() if n not in out}
     return replace(record, members={n: _facts(n, m, known, fleet) for n, m in left.items()})

@@ -91,6 +91,18 @@ def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> 
     )
 
 
+def as_is(standing: Standing, fleet: Fleet) -> Target:
+    """The cluster with the servers that it has, for one that no longer fits. Those that are half
+    out go, those that are lost are forgotten; who retires stays until another takes its place.
+    """
+    roles = {
+        name: role
+        for name, role in standing.roles.items()
+        if name not in standing.leaving and not fleet.servers[name].lost
+    }
+    return Target(roles, frozenset(), frozenset(standing.roles.keys() - roles.keys()))
+
+
 def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerName, Role]:
     """The members that may stay, without control planes beyond the wanted number."""
     fit = {

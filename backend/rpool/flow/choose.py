@@ -55,7 +55,7 @@ def choose(
 ) -> Chosen:
     """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
     `noticed` gets each other one that was looked at, and may raise. What others of this process are
-    about to take is left to them if that is possible.
+    about to take is left to them.
 
     Raises DoesNotFit with the reason for each server passed over, Unreachable where it would fit if
     all answered, Refused with all findings of the preflight. Nothing has been changed then.
@@ -84,7 +84,10 @@ def choose(
         if not new:
             picked = {name: seen[name] for name in roles}
             new = odd_ones(picked, kept)
-        if not new and (not free or in_use.reserve(spec.name, roles)):
+        if not new and not free:  # whoever took what others are about to take would ruin both
+            others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
+            placed(spec, fleet, {**others, **reasons}, kept)  # raises DoesNotFit, which counts
+        if not new and in_use.reserve(spec.name, roles):
             _preflight(spec, world, picked, kept)
             return Chosen(roles, picked)
         reasons |= new

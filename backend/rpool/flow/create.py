@@ -13,6 +13,7 @@ from rpool.decide.view import of_spec
 from rpool.errors import (
     CommandFailed,
     ForeignClaim,
+    Refused,
     RpoolError,
     SpecError,
     Unreachable,
@@ -110,14 +111,14 @@ class Create(Goal):
         return self.look() if self.tried else Observed(self._uid)
 
     def look(self) -> Observed:
+        """Who is a control plane is this create's to say and no claim's: root on a worker, which
+        can write one, is not to become the cluster's CA.
+        """
         seen, silent = self._lock.look(self.tried)
         pool = Observed(self._uid, None, None, seen, silent)
-        joined = [
-            name
-            for name, claim in pool.claims.items()
-            if claim.role is Role.CONTROL_PLANE and seen[name].probed.joined
-        ]
-        api, _ = reach_api(self._world, self._uid, joined, ca_of(pool.claims))
+        heads = {n: c for n, c in pool.claims.items() if self.tried[n] is _HEAD}
+        joined = [name for name in heads if seen[name].probed.joined]
+        api, _ = reach_api(self._world, self._uid, joined, ca_of(heads))
         record = (api.cluster.record if api else None) or Record(
             self._uid, "", 0, 0, None, self._spec, {}
         )
@@ -233,12 +234,16 @@ class Create(Goal):
 
     def unseen(self) -> PoolView | None:
         """The servers that may be claimed: those that a look does not exclude."""
-        pool = self.look()
+        ca = ""
+        try:
+            pool = self.look()
+            ca = pool.api.cluster.ca_certificate if pool.api else ""
+        except Refused:  # by two CAs: what is claimed must be in a state all the same
+            pool = Observed(self._uid).with_servers(*self._lock.look(self.tried))
         roles = {n: r for n, r in self.tried.items() if pool.claim(n) or n in pool.silent}
         if not roles:
             return None
         servers = {n: Member.of(self._fleet.servers[n], role) for n, role in roles.items()}
-        ca = pool.api.cluster.ca_certificate if pool.api else ""
         return of_spec(self._uid, self._spec, servers, Condition.INCOMPLETE, ca)
 
 

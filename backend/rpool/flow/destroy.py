@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rpool.advice import Do
 from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
+from rpool.decide.believed import believed
 from rpool.decide.membership import Membership, Part, lost_in
 from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
 from rpool.flow.locate import Swept, api_of
@@ -29,9 +30,11 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     Raises Refused when another operation works on the cluster, or an rpool_node still has a server
     in it, and PoolIncomplete with the servers that are still the cluster's.
     """
+    _refuse_moved(prior, fleet)
     known = prior.control_planes
     with at_work(prior.uid, prior.name, known, fleet, world, attempt) as run:
         api, record = _api(prior, fleet, world)
+        record = believed(record, prior.servers, fleet) if record is not None else None
         prior, swept = _with_unplanned(prior, record, fleet, world)
         run.lock.cover(prior.control_planes, one_will_do=True)
         if record is not None:
@@ -53,6 +56,22 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
     swept.probed.update({name: its.probed for name, its in seen.items()})
     warnings = [*_let_go(marked), *_not_asked(prior, swept), *_left_over(prior, swept)]
     return (*warnings, *_said(ran))
+
+
+def _refuse_moved(prior: PoolView, fleet: Fleet) -> None:
+    """What answers at another address is another server: the one meant would be forgotten."""
+    servers = fleet.servers
+    moved = [
+        f"{name} ({its.address} when it joined, {servers[name].address} now)"
+        for name, its in sorted(prior.servers.items())
+        if name in servers and not servers[name].lost and servers[name].address != its.address
+    ]
+    if moved:
+        raise Refused(
+            f"cluster {prior.name} has servers whose address was changed in the fleet: "
+            f"{', '.join(moved)}",
+            f"Nothing was changed. {Do.OLD_ADDRESS.text()}",
+        )
 
 
 def leave(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, ...] | None:

@@ -12,6 +12,7 @@ from rpool.certificates import ca_pin
 from rpool.decide.believed import as_known, doubts, false_members
 from rpool.decide.membership import Membership, Part
 from rpool.decide.view import of_members
+from rpool.errors import Refused
 from rpool.flow.locate import api_of
 from rpool.flow.observe import Eye
 from rpool.flow.offers import Offers
@@ -42,7 +43,7 @@ def read(
     """
     offers.begin(prior.uid, prior.name, prior.servers.keys())
     try:
-        api, _ = api_of(prior, fleet, world)
+        api, why = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
     eye = Eye(prior, fleet, world)
@@ -52,7 +53,9 @@ def read(
             left = {name: its for name, its in prior.servers.items() if name in asked.claims}
             view = replace(prior, kubernetes_version="", servers=left)
             return Found(replace(view, condition=Condition.INCOMPLETE), (_begun(prior),))
-        return Found(prior, (_silence(prior, sorted(asked.seen), sorted(asked.silent)),))
+        silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
+        refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
+        return Found(prior, (" ".join([silence, *sorted(refused)]),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = eye.members(eye.through(api, OTHERS))

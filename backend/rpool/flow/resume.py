@@ -51,6 +51,8 @@ class Resume:
     taken: dict[ServerName, Role] = field(default_factory=dict, init=False)
     # What is being given back.
     _going: list[PoolView] = field(default_factory=list, init=False)
+    # What was taken over has a CA by now; what has another is given back.
+    _with_ca: list[PoolUid] = field(default_factory=list, init=False)
 
     @property
     def going(self) -> PoolView | None:
@@ -118,8 +120,11 @@ class Resume:
                 if not pool.claims:
                     return  # somebody else has given it back by now
                 shown = self._shown({name: sighting.probed for name, sighting in seen.items()})
-                if self._goes_on(pool, shown or (its.shown if its.of else None)):
+                has_ca = any(sighting.probed.joined for sighting in seen.values())
+                another = has_ca and bool(self._with_ca)
+                if self._goes_on(pool, shown or (its.shown if its.of else None)) and not another:
                     self._taken_over(run, pool, shown, since)
+                    self._with_ca.extend([uid] if has_ca else [])
                 else:
                     self._given_back(run, pool)
         except LockHeld as error:

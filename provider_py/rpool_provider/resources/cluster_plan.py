@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpool.advice import Do
+from rpool.decide.target import as_is
 from rpool.errors import DoesNotFit, Path, Problem, RpoolError, SpecError, touches
 from rpool.model.record import Member
 from rpool.model.server import Role
@@ -38,8 +39,8 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     # A create that was cut off has no certificate yet.
     follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, *_WITH_A_CA)
     if site is None or (unsure := unknown_sizes(values)):
-        said = [_chosen_later(values, unsure)] if site is not None else []
-        return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private, diagnostics=said)
+        later = [_chosen_later(values, unsure)] if site is not None else []
+        return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private, diagnostics=later)
     fleet = site.config.fleet
     _refuse_lost_entries(prior.values, fleet)
     refuse_moved(f"cluster {prior.values['name']}", prior.values["servers"], fleet)
@@ -47,12 +48,14 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     assert spec is not None  # noqa: S101 what decides about servers is known
     known = cluster_private.decode(prior.private)
     standing = _standing(prior.values, known)
+    said: list[Diagnostic] = []
     try:
         target = site.plan_pool(spec, standing, known.offer)
     except DoesNotFit as error:
-        if reaches_servers(prior.values, values):
+        target = as_is(standing, fleet)
+        if reaches_servers(prior.values, values) or Role.CONTROL_PLANE not in target.roles.values():
             raise
-        return Plan(values, prior.private, [], [_fits_no_more(spec.name, error)])
+        said = [_fits_no_more(spec.name, error)]
     servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
     known_then: dict[str, Any] = {
@@ -62,7 +65,7 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
     will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
-    said = _explained(target, standing, fleet, prior.values, will_be)
+    said += _explained(target, standing, fleet, prior.values, will_be)
     return Plan(will_be, prior.private, [], said)
 
 
@@ -179,7 +182,7 @@ def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:
     """No error: it would be in the way of all else in the configuration, and of a destroy."""
     (problem,) = error.problems
     return diagnostic.warning(
-        f"Cluster {name} no longer fits the fleet, and stays as it is",
+        f"Cluster {name} no longer fits the fleet: no server joins it",
         f"{problem.summary}.\n{problem.detail}",
     )
 

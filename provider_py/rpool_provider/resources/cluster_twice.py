@@ -61,13 +61,22 @@ class Clusters:
         with self._lock:
             planned = self._planned.setdefault(site, {})
             its = planned.get(spec.name)
-            problems = [_problem(spec.name)] if is_new and its is not None and its.is_new else []
+            problems = [_problem(spec.name)] if its and _are_two(its, spec, is_new) else []
             for name, other in planned.items():
                 if name != spec.name:
                     problems += shared(spec, other.spec, unknown, other.unknown)
             if problems:
                 raise SpecError(problems)
             planned[spec.name] = _Planned(spec, unknown, is_new)
+
+
+def _are_two(its: _Planned, spec: PoolSpec, is_new: bool) -> bool:
+    """Whether two plans of one name are of two resources. One that is there and one that is new may
+    be one resource, which the user has replaced: then they are the same request.
+    """
+    if its.is_new and is_new:
+        return True
+    return its.is_new != is_new and its.spec != spec
 
 
 def _problem(name: str) -> Problem:

@@ -5,6 +5,7 @@ What is not well-formed means itself.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from rpool.model.duration import seconds
@@ -30,6 +31,6 @@ def yaml(text: Any) -> Any:
     from yaml import YAMLError, safe_load
 
     try:
-        return safe_load(text)
-    except (YAMLError, AttributeError, RecursionError, ValueError):
+        return json.dumps(safe_load(text), sort_keys=True)  # true is not 1, and 110 not 110.0
+    except (YAMLError, AttributeError, RecursionError, TypeError, ValueError):
         return text

@@ -180,6 +180,21 @@ def test_the_key_of_the_site_is_trusted(machine: Machine, keys: list[tuple[str, 
     assert machine.path(KEY).read_text().strip() == key.strip()
 
 
+@pytest.mark.parametrize("kind", ["PGP MESSAGE", "PGP SIGNATURE", "X"])
+def test_what_gpg_does_not_see_apt_does_not_get(
+    machine: Machine, keys: list[tuple[str, str]], kind: str
+) -> None:
+    """apt takes any block in armour for keys."""
+    (fingerprint, key), (_, other) = keys
+    hidden = other.replace("PGP PUBLIC KEY BLOCK", kind)
+    done = install_from(machine, fingerprint, key + hidden)
+    assert done.returncode == 0, done.stderr
+    trusted = machine.path(KEY).read_text()
+    assert "BEGIN PGP PUBLIC KEY BLOCK" in trusted
+    assert trusted.count("-----BEGIN ") == 1
+    assert other.splitlines()[2] not in trusted
+
+
 @pytest.mark.parametrize("what", ["another key", "another beside it", "no key"])
 def test_no_other_key_is_trusted(machine: Machine, keys: list[tuple[str, str]], what: str) -> None:
     """Who answers for a mirror would be root on every server."""

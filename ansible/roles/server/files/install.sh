@@ -81,8 +81,8 @@ Suites: /
 Signed-By: $KEY"
 }
 
-# check_key FILE: the key comes by the same way as the packages. A file may have several keys, and apt
-# would trust each of them.
+# check_key FILE: the key comes by the same way as the packages. FILE has that one key afterwards, as
+# gpg writes it: apt reads more into a text than gpg does, and would trust what gpg has not seen.
 check_key() {
     if ! command -v gpg >/dev/null; then
         update
@@ -92,12 +92,18 @@ check_key() {
         }
     fi
     home=$(mktemp -d)
-    found=$(gpg --homedir "$home" --batch --show-keys --with-colons "$1" 2>/dev/null | awk -F : '
+    set -- "$1" gpg --homedir "$home" --batch --quiet --no-autostart
+    fetched_key=$1
+    shift
+    "$@" --import "$fetched_key" 2>/dev/null || true
+    found=$("$@" --with-colons --list-keys 2>/dev/null | awk -F : '
         $1 == "pub" { primary = 1 }
         $1 == "fpr" && primary { printf "%s%s", (n++ ? " " : ""), $10; primary = 0 }')
-    rm -rf "$home"
-    if [ "$found" != "$FINGERPRINT" ]; then
-        rm -f "$1"
+    if [ "$found" = "$FINGERPRINT" ]; then
+        "$@" --armor --export "$FINGERPRINT" >"$fetched_key"
+        rm -rf "$home"
+    else
+        rm -rf "$home" "$fetched_key"
         refuse "the key at ${REPOSITORY}Release.key is not the expected one:" \
             "it is ${found:-no key}, and $FINGERPRINT is trusted (mirrors.packages_key)"
     fi
