@@ -58,7 +58,8 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     elif before:
         yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
         if machine.claim:
-            yield "To have it replaced, mark it lost = true in the provider's fleet."
+            yield "To have it replaced, mark it lost = true in the provider's fleet. Servers that"
+            yield "simulate.servers made have no entry there: docs/simulated.md shows such a fleet."
         yield f"To undo this: rpool simulate restore {name}"
     else:
         yield f"{name} is lost already{_holder(machine)}."
