@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
-from desk import CHECKOUT, Desk
+from desk import CHECKOUT, Desk, wait_for
 from lab.cache import default_cache
 from lab.settings import write_variables
 from lab.site import bring_up
@@ -36,6 +37,8 @@ def plain_start(desk: Desk) -> None:
     """
     for server in desk.lab.fleet:
         desk.power("power-on", server.name)
+    for server in desk.lab.fleet:
+        wait_for(f"{server.name}'s sshd", 60, partial(desk.is_up, server.name))
     for path in desk.folder.glob("*.auto.tfvars.json"):
         path.unlink()
     write_variables(desk.lab, desk.folder)

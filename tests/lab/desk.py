@@ -125,6 +125,14 @@ class Desk:
         assert done.returncode == 0, f"{server}: {script}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def is_up(self, server: str) -> bool:
+        """Whether somebody can log in."""
+        try:
+            self.ssh(server, ":")
+        except AssertionError:
+            return False
+        return True
+
     def kubectl(self, server: str, words: str) -> str:
         return self.ssh(server, f"{KUBECTL} {words}")
 
