@@ -154,7 +154,7 @@ def test_clusters_made_at_once_take_what_each_was_announced(workspace: Workspace
 @times(10)
 def test_clusters_that_do_not_fit_together_ruin_none(workspace: Workspace, run: int) -> None:
     """Room for three of four: three are made, and the fourth says what is missing, and why."""
-    four = {f"c{number}": one(number, 3) for number in range(1, 5)}
+    four: dict[str, Any] = {f"c{number}": one(number, 3) for number in range(1, 5)}
     workspace.write(site_values=site(14), **four)
     ran = workspace.apply()
     assert ran.status == 1
@@ -163,6 +163,6 @@ def test_clusters_that_do_not_fit_together_ruin_none(workspace: Workspace, run: 
     assert "Missing: " in ran
     made = members(workspace)
     assert sorted(map(len, made.values())) == [4, 4, 4]
-    left = {name: its for name, its in four.items() if name in made}
+    left: dict[str, Any] = {name: its for name, its in four.items() if name in made}
     workspace.write(site_values=site(14), **left)
     assert workspace.plan().status == NO_CHANGES

@@ -34,7 +34,7 @@ class Cluster:
         for name in (self.first, self.second, self.third, self.worker):
             self.prepare(name)
         self.do(act.Init(self.first, OURS, self.node(self.first), SPEC, self.secrets))
-        self.do(act.ApplyNetwork(self.first, OURS, "10.244.0.0/16", "flannel"))
+        self.do(act.ApplyNetwork(self.first, OURS, "10.244.0.0/16", "flannel", "10.0.1.200:6443"))
         pin = ca_pin(self.world.observe(self.first).ca_certificate)
         self.secrets = JoinSecrets(Secret("token"), Secret("key"), pin)
         self.join(self.second, control_plane=True)
@@ -142,4 +142,6 @@ def test_the_node_of_a_worker_stays_until_it_is_deleted(cluster: Cluster) -> Non
 def test_a_cni_that_nobody_knows_is_not_installed(cluster: Cluster) -> None:
     """A cluster's record may say anything; the real world refuses it as well."""
     with pytest.raises(Refused, match="no cni that rpool knows"):
-        cluster.do(act.ApplyNetwork(cluster.first, OURS, "10.244.0.0/16", "weave"))
+        cluster.do(
+            act.ApplyNetwork(cluster.first, OURS, "10.244.0.0/16", "weave", "10.0.1.200:6443")
+        )

@@ -74,7 +74,7 @@ ACTIONS: tuple[Action, ...] = (
     act.Join("r1u04", OURS, NODE, SPEC, SECRETS, control_plane=True, via="r1u05"),
     act.Join("r1u04", OURS, NODE, SPEC, SECRETS, control_plane=False, via="r1u05"),
     act.RevokeJoiners("r1u04", OURS, SECRETS),
-    act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16", "flannel"),
+    act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16", "flannel", "10.0.1.200:6443"),
     act.ApplyMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
     act.ConfigureMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
     act.WriteRecord("r1u04", OURS, RECORD, "00c0ffee"),

@@ -93,8 +93,10 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             return ("revoke",), node | _revoke(action)
         case act.ApplyNetwork():
             install = cni.installed(action.cni)
+            host, _, port = action.api.rpartition(":")
+            facts = {"POD_CIDR": action.pod_cidr, "API_HOST": host, "API_PORT": port}
             return ("fetch", f"cni/{install.script}", "network"), (
-                node | _manifest(install.manifest, site) | {"POD_CIDR": action.pod_cidr}
+                node | _manifest(install.manifest, site) | facts
             )
         case act.ApplyMetalLB():
             return ("fetch", "pools", "metallb"), (

@@ -28,7 +28,7 @@ ALL = pytest.mark.parametrize("known", cni.KNOWN.values(), ids=cni.KNOWN)
 
 
 def install(name: str) -> act.ApplyNetwork:
-    return act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16", name)
+    return act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16", name, "10.0.1.200:6443")
 
 
 def test_each_name_that_a_user_may_give_is_known_and_no_other() -> None:
@@ -47,7 +47,8 @@ def test_a_cni_that_is_installed_has_all_that_it_takes(name: str) -> None:
     assert its.images
     for image in its.images:
         assert re.fullmatch(r"[a-z0-9-]+([.][a-z0-9-]+)+(/[a-z0-9._-]+)+:v?[\w.-]+", image)
-    assert "\nset_pod_cidr() {" in compose((f"cni/{its.script}",), {})
+    for function in ("set_pod_cidr", "set_api"):
+        assert f"\n{function}() {{" in compose((f"cni/{its.script}",), {})
     assert install(name).doing == f"installing {name}"
 
 
@@ -113,21 +114,47 @@ def mirror(server: TestServer, name: str, text: str) -> Iterator[RealWorld]:
         yield world
 
 
-def test_flannel_gets_the_network_of_the_cluster(world: RealWorld, server: TestServer) -> None:
-    text = 'kind: ConfigMap\ndata:\n  net-conf.json: |\n    {"Network": "10.244.0.0/16", "x": 1}\n'
-    claim(world)
-    with mirror(server, "flannel", text) as mirrored:
-        mirrored.carry_out(install("flannel"), 60)
-    applied = (server.root / "applied").read_text()
-    assert applied == text.replace("10.244.0.0/16", SPEC.networking.pod_cidr)
-    assert "apply --server-side --force-conflicts --field-manager=rpool" in server.calls
+FLANNEL = """kind: ConfigMap
+data:
+  net-conf.json: |
+    {"Network": "10.244.0.0/16", "x": 1}
+---
+kind: DaemonSet
+spec:
+  template:
+    spec:
+      containers:
+      - name: kube-flannel
+        env:
+        - name: POD_NAME
+"""
+API = """        env:
+        - name: KUBERNETES_SERVICE_HOST
+          value: "10.0.1.200"
+        - name: KUBERNETES_SERVICE_PORT
+          value: "6443"
+"""
 
 
-def test_a_manifest_without_a_place_for_the_network_is_not_applied(
+def test_flannel_gets_the_network_and_the_api_of_the_cluster(
     world: RealWorld, server: TestServer
 ) -> None:
     claim(world)
-    with mirror(server, "flannel", "kind: ConfigMap\n") as mirrored, pytest.raises(CommandFailed):
+    with mirror(server, "flannel", FLANNEL) as mirrored:
+        mirrored.carry_out(install("flannel"), 60)
+    applied = (server.root / "applied").read_text()
+    its = FLANNEL.replace("10.244.0.0/16", SPEC.networking.pod_cidr)
+    assert applied == its.replace("        env:\n", API)
+    assert "apply --server-side --force-conflicts --field-manager=rpool" in server.calls
+
+
+@pytest.mark.parametrize("place", ["Network", "env"])
+def test_a_manifest_without_a_place_for_one_of_these_is_not_applied(
+    world: RealWorld, server: TestServer, place: str
+) -> None:
+    claim(world)
+    text = FLANNEL.replace(place, "other")
+    with mirror(server, "flannel", text) as mirrored, pytest.raises(CommandFailed):
         mirrored.carry_out(install("flannel"), 60)
     assert "kubectl" not in server.calls
 

@@ -207,7 +207,9 @@ def test_a_manifest_with_another_digest_is_not_applied(
     site = replace(server.site(), mirrors=Mirrors(manifests=f"file://{server.root}"))
     claim(world)
     with closing(RealWorld(site)) as mirrored, pytest.raises(CommandFailed) as caught:
-        mirrored.carry_out(act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16", "flannel"), 60)
+        mirrored.carry_out(
+            act.ApplyNetwork("r1u04", OURS, "10.77.0.0/16", "flannel", "10.0.1.200:6443"), 60
+        )
     assert "is not the file we know" in caught.value.detail
     assert server.calls == ""
 

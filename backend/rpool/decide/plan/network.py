@@ -13,5 +13,6 @@ def install(case: Case, opened: frozenset[StepName]) -> list[Step]:
     unknown = case.record.settled is None and case.desired.one is None
     if networking.cni == NO_CNI or not unknown:
         return []
-    apply = ApplyNetwork(via, case.ours(via), networking.pod_cidr, networking.cni)
+    api = case.spec.control_plane.endpoint.host_and_port
+    apply = ApplyNetwork(via, case.ours(via), networking.pod_cidr, networking.cni, api)
     return [Step(apply, needs=opened)]

@@ -75,12 +75,16 @@ class RevokeJoiners:
 
 @dataclass(frozen=True, slots=True)
 class ApplyNetwork:
-    """Install the CNI: applied server-side from the upstream manifest, checked by digest."""
+    """Install the CNI: applied server-side from the upstream manifest, checked by digest. `api` is
+    `host:port` of the endpoint: what a node's network needs to come up is not to wait for
+    kube-proxy, which comes up at the same time.
+    """
 
     server: ServerName
     ownership: Ownership
     pod_cidr: str
     cni: str
+    api: str
     verb: ClassVar[str] = "network"
     guard: ClassVar[Guard] = Guard.TOGETHER
     limit_seconds: ClassVar[float] = 180
