@@ -38,7 +38,10 @@ def planned(calls: Calls) -> Any:
         (lambda its: its["control_plane"].update(servers=1), "control_plane.servers is planned"),
         (lambda its: its["selector"].update(labels={}), "selector.labels is planned as {}"),
         (lambda its: its.update(selector=None), "selector is planned as None"),
-        (lambda its: its.update(drain={"timeout": "10m", "on_timeout": "fail"}), "drain is"),
+        (
+            lambda its: its.update(timeouts={"create": "9m", "update": None, "delete": None}),
+            "timeouts is",
+        ),
         (lambda its: its.update(selector=UNKNOWN), "selector is planned as"),
     ],
 )
@@ -71,7 +74,7 @@ def test_what_is_planned_as_it_was_is_no_problem(shared: Calls, block: Any) -> N
         (lambda its: its["metallb"].update(pools={"a": ["10.0.0.9/32"]}), ""),
         (lambda its: its["metallb"].update(pools={"b": []}), "pools.a has vanished"),
         (lambda its: its["metallb"].update(pools={"a": []}), "pools.a was"),
-        (lambda its: its.update(drain={}), "drain was absent, and is present now"),
+        (lambda its: its.update(timeouts={}), "timeouts was absent, and is present now"),
         (lambda its: its.update(tolerate=None, selector=None), "selector was present"),
     ],
 )
@@ -126,6 +129,6 @@ def test_a_path_replaces_where_its_values_differ(shared: Calls, created: Any) ->
     before, after = values(created), values(reply.planned_state)
     (its,) = map(path, reply.requires_replace)
     assert replacing(before, after, [its, ("cores",)]) == [("name",)]
-    assert replacing(before, after | {"drain": UNKNOWN}, [("drain", "timeout")])
+    assert replacing(before, after | {"timeouts": UNKNOWN}, [("timeouts", "create")])
     with pytest.raises(Blamed, match="leads nowhere"):
-        replacing(before, after, [("drain", "timeout")])
+        replacing(before, after, [("timeouts", "create")])

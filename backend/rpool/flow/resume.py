@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from rpool.advice import Do
 from rpool.attempt import Attempt, not_in_fleet
+from rpool.certificates import ca_pin
 from rpool.decide.membership import claims_of, lost_in
 from rpool.decide.remains import Remains, Shown, whole
 from rpool.decide.view import of_spec
@@ -51,8 +52,8 @@ class Resume:
     taken: dict[ServerName, Role] = field(default_factory=dict, init=False)
     # What is being given back.
     _going: list[PoolView] = field(default_factory=list, init=False)
-    # What was taken over has a CA by now; what has another is given back.
-    _with_ca: list[PoolUid] = field(default_factory=list, init=False)
+    # The CA of what was taken over, as its pin; what has another is given back.
+    _cas: list[str] = field(default_factory=list, init=False)
 
     @property
     def going(self) -> PoolView | None:
@@ -120,11 +121,11 @@ class Resume:
                 if not pool.claims:
                     return  # somebody else has given it back by now
                 shown = self._shown({name: sighting.probed for name, sighting in seen.items()})
-                has_ca = any(sighting.probed.joined for sighting in seen.values())
-                another = has_ca and bool(self._with_ca)
+                pin = _pin(pool, shown)
+                another = bool(pin and self._cas and pin not in self._cas)
                 if self._goes_on(pool, shown or (its.shown if its.of else None)) and not another:
                     self._taken_over(run, pool, shown, since)
-                    self._with_ca.extend([uid] if has_ca else [])
+                    self._cas.extend([pin] if pin else [])
                 else:
                     self._given_back(run, pool)
         except LockHeld as error:
@@ -248,3 +249,10 @@ class Resume:
         ran = run.carry_out(steps)
         if ran.error is not None:
             raise ran.error
+
+
+def _pin(pool: Observed, shown: Shown | None) -> str:
+    """The pin of the CA that what is left of a create has by now; "" where it has none."""
+    if shown is not None:
+        return ca_pin(shown[1].ca_certificate)
+    return next((claim.ca_pin for claim in pool.claims.values() if claim.ca_pin), "")
