@@ -98,9 +98,9 @@ class Site:
         DoesNotFit.
         """
         planned = target(wanted, standing, self.config.fleet, offer)
-        self._in_use.insist(wanted.name, planned.joining)
+        contested = self._in_use.insist(wanted.name, planned.joining)
         self._in_use.will_be[wanted.name] = wanted
-        return planned
+        return replace(planned, contested=contested)
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
         """Make the pool. Raises SpecError, Refused and the like before anything was changed, and

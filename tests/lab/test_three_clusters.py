@@ -62,14 +62,16 @@ def test_three_clusters_are_made_and_grown_in_one_apply_each(
     shutil.copy(EXAMPLE / "variables.tf", tmp_path)
     write_variables(desk.lab, tmp_path)
     try:
-        write(here, dict.fromkeys(NAMES, 4))
+        # Workers of 8, 8 and 16 cores: then the lab's three spares are alike, one for each.
+        made_with = {"a": 8, "b": 8, "c": 16}
+        write(here, made_with)
         said, seconds = applied(here)
         figure(f"three clusters of 1 + 1 in one apply: {seconds:.1f} s")
         made = members(here)
         assert {name: announced(said, name) for name in NAMES} == made
         assert sum(map(len, made.values())) == len(set().union(*made.values())) == 6
 
-        write(here, {"a": 12, "b": 12, "c": 20})
+        write(here, {name: cores + 4 for name, cores in made_with.items()})
         _, seconds = applied(here)
         figure(f"each of the three grown by a worker in one apply: {seconds:.1f} s")
         grown = members(here)

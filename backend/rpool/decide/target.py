@@ -72,11 +72,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Role by server name after a change, and the difference from before."""
+    """Role by server name after a change, and the difference from before; and which of those that
+    join are `contested`: planned for another cluster, too, and which one.
+    """
 
     roles: Roles
     joining: frozenset[ServerName]
     leaving: frozenset[ServerName]
+    contested: Mapping[ServerName, str] = field(default_factory=dict)
 
 
 def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:

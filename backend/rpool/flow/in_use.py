@@ -83,10 +83,14 @@ class InUse:
             self._reserve(cluster, servers)
             return True
 
-    def insist(self, cluster: str, servers: Collection[ServerName]) -> None:
-        """Reserve these servers, whoever has them: a plan names them, and nothing else will do."""
+    def insist(self, cluster: str, servers: Collection[ServerName]) -> dict[ServerName, str]:
+        """Reserve these servers, whoever has them: a plan names them, and nothing else will do.
+        Those that the change of another cluster insists on, too, and which cluster it is.
+        """
         with self._lock:
+            had = {name: self._reserved.get(name, cluster) for name in servers}
             self._reserve(cluster, servers)
+            return {n: its for n, its in had.items() if its != cluster and its in self.will_be}
 
     def release(self, cluster: str) -> None:
         """Reserve nothing any more for a cluster."""

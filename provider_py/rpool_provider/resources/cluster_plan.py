@@ -142,6 +142,11 @@ def _explained(
         f"{v['allocated_cores']} cores, {v['allocated_memory']} GiB" for v in (prior, planned)
     )
     lines.append(f"Workers: {had} before; {gets} after.")
+    lines += [
+        f"{name} is planned for cluster {other}, too: one of the two gets it, the other one's "
+        "apply fails, and its next plan names another."
+        for name, other in sorted(target.contested.items())
+    ]
     counts = [_count(joining, "joins", "join"), _count(leaving, "leaves", "leave")]
     summary = f"Cluster {planned['name']}: {', '.join(filter(None, counts))}"
     return [diagnostic.warning(summary, "\n".join(lines))]
