@@ -85,6 +85,13 @@ class Do(Enum):
         "Take reserved out of its entry, and try again.",
         "Or plan again: it is not picked then.",
     )
+    SAME_TRUST = (
+        (
+            "Give it the trust of the cluster in the fleet, and try again. If it has served in "
+            "another domain, install it anew first."
+        ),
+        _OTHER_SERVER,
+    )
     NEW_HOST_KEY = (
         "If the server was installed anew, put its new key into the fleet, and try again.",
     )
@@ -92,7 +99,10 @@ class Do(Enum):
     # -- what is on a server -----------------------------------------------------------------------
     CLEAN = ("Clean it, and rpool may take it.",)
     WIPE = ("Wipe it before you remove that mark.",)
-    FREE = ("Have {server} given back, or clean it, and try again.", _OTHER_SERVER)
+    FREE = (
+        "Have {server} given back, cleaned or installed anew, and try again.",
+        _OTHER_SERVER,
+    )
     PUT_CLAIM_BACK = (
         "Put the file back, and apply.",
         (

@@ -114,10 +114,11 @@ class NodeFound:
 
     `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
     and counts as in the cluster until its departure is finished. `unreachable`: nothing could be
-    observed. `ca_pin` is that of the cluster's CA.
+    observed. `ca_pin` is that of the cluster's CA; `warnings` are for the user.
     """
 
     spec: NodeSpec | None
     incomplete: bool = False
     unreachable: bool = False
     ca_pin: str = ""
+    warnings: tuple[str, ...] = ()

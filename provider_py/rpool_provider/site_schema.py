@@ -32,6 +32,13 @@ _SERVER = Object(
         optional("reserved", BOOL, "Never picked by a cluster."),
         optional("retire", BOOL, "Never picked again."),
         optional("lost", BOOL, "The hardware is gone: never picked, and a destroy lets go of it."),
+        optional(
+            "trust",
+            STRING,
+            "Its domain of trust: only clusters of the same `trust` take it, and none does after "
+            "it has served in another domain, until it is installed anew. Unless set, the domain "
+            "of clusters without `trust`.",
+        ),
     )
 )
 

@@ -30,6 +30,7 @@ from rpool.model.pool import ControlPlane, Endpoint, PoolUid
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig
+from rpool.model.trust import Domain, mark, read_mark
 from rpool.model.world import World
 from rpool.reach.world import RealWorld
 from rpool.simulate.machine import Cluster, Machine
@@ -80,6 +81,14 @@ class Half(ABC):
     @abstractmethod
     def write_claim(self, text: Mapping[str, object]) -> None:
         """The server has this claim from now on, whoever wrote it."""
+
+    def mark(self, domain: Domain) -> None:
+        """The server has served in that domain of trust."""
+        self.write_mark(mark(domain))
+
+    @abstractmethod
+    def write_mark(self, text: str) -> None:
+        """The server's mark of the domain is this from now on, whoever wrote it."""
 
     @abstractmethod
     def serve(self) -> None:
@@ -136,6 +145,9 @@ class Modelled(Half):
         except UnknownFormat as why:
             self._machine.claim_unread = str(why)
 
+    def write_mark(self, text: str) -> None:
+        self._machine.served = read_mark(text)
+
     def dirty(self) -> None:
         self._machine.traces = ("/etc/kubernetes/kubelet.conf",)
 
@@ -169,6 +181,9 @@ class Sshd(Half):
 
     def write_claim(self, text: Mapping[str, object]) -> None:
         self._write("/var/lib/rpool/claim", json.dumps(text, indent=1))
+
+    def write_mark(self, text: str) -> None:
+        self._write("/var/lib/rpool/trust", f"{text}\n")
 
     def dirty(self) -> None:
         self._write("/etc/kubernetes/kubelet.conf", "left")

@@ -14,6 +14,7 @@ from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Claim, Phase
 from rpool.model.seen import Probed
+from rpool.model.trust import COMMON
 
 EARLIER, LATER = (replace(CLAIM, epoch=CLAIM.epoch + more) for more in (-1, 1))
 OTHERS = pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_bare_server_is_a_spare(half: Half) -> None:
 def test_a_claim_is_told_by_a_probe_and_changes_nothing_else_of_it(half: Half) -> None:
     bare = looked_at(half)
     half.claim()
-    assert looked_at(half) == replace(bare, claim=CLAIM)
+    assert looked_at(half) == replace(bare, claim=CLAIM, served=COMMON)
     assert not looked_at(half).is_spare
 
 
@@ -169,7 +170,8 @@ def test_what_was_a_member_is_made_none_again_before_a_reset(half: Half, phase: 
         refused(half, action, Refused, "has been a member")
 
 
-def test_a_reset_gives_the_claim_up_and_the_server_is_anybodys(half: Half) -> None:
+def test_a_reset_gives_the_claim_up_and_leaves_the_mark_of_the_domain_alone(half: Half) -> None:
+    half.mark(COMMON)
     bare, disk = looked_at(half), half.disk()
     half.claim()
     half.act(act.AppendJournal(HERE, OURS, ("{}",)))

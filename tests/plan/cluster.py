@@ -38,6 +38,8 @@ class Facts:
     lost: bool = False
     reserved: bool = False
     is_small: bool = False
+    trust: str = ""
+    served: str | None = None
 
     @property
     def address(self) -> str:
@@ -63,6 +65,7 @@ class Facts:
             host_key="ssh-ed25519 AAAA",
             lost=self.lost,
             reserved=self.reserved,
+            trust=self.trust,
         )
 
     def claim(self) -> Claim | None:
@@ -88,6 +91,7 @@ class Facts:
             routes=(),
             clock_seconds=0.0,
             kubeadm_ended=self.kubeadm_ended,
+            served=self.served,
         )
         return Sighting(probed, ClockSeen(0.0))
 
@@ -153,6 +157,10 @@ WORDS: dict[str, Change] = {
     "lost": _so(lost=True),
     "reserved": _so(reserved=True),
     "small": _so(is_small=True),
+    # domains of trust
+    "of team-a": _so(trust="team-a"),
+    "served in common": _so(served=""),
+    "served in team-a": _so(served="team-a"),
     # what the record says
     "not in the record": _so(recorded=False),
     "in the record": _so(recorded=True),

@@ -112,6 +112,7 @@ def spec(said: Spec, control_planes: int) -> PoolSpec:
         networking=Networking(cni=said.cni),
         metallb_pools={"default": (said.metallb,)} if said.metallb else {},
         drain=DrainPolicy(600, OnTimeout(said.drain)),
+        trust=said.trust,
     )
 
 

@@ -32,6 +32,7 @@ class Spec(_Strict):
     cni: str = "flannel"
     drain: str = "fail"
     name: str = "batch"
+    trust: str = ""
 
 
 class RecordSaid(_Strict):

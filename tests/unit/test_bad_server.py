@@ -173,6 +173,7 @@ PROBE: dict[str, Any] = {
     "memory_mib": ["16000"],
     "claim": [],
     "claim_there": [],
+    "served": [],
     "traces": [],
     "joined": [],
     "kubeadm_ended": [],
@@ -241,6 +242,7 @@ def test_no_text_of_a_probe_steers_a_terminal() -> None:
         {"routes": ["1.2.3.4/99"]},
         {"addresses": [7]},
         {"claim": [7]},
+        {"served": [7]},
     ],
     ids=str,
 )

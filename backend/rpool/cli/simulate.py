@@ -27,11 +27,13 @@ def add_to(commands: Any) -> None:
     lose.set_defaults(act=lambda arguments: _switch(arguments, powered=False))
     restore = verbs.add_parser("restore", help="give it back; what was on its disk still is")
     restore.set_defaults(act=lambda arguments: _switch(arguments, powered=True))
+    reinstall = verbs.add_parser("reinstall", help="install it anew: its disk is empty then")
+    reinstall.set_defaults(act=_reinstall)
     show = verbs.add_parser("show", help="list the servers: power, cluster, role and zone")
     show.set_defaults(act=_show)
-    for verb in (lose, restore):
+    for verb in (lose, restore, reinstall):
         verb.add_argument("server", metavar="SERVER", help="its name in the fleet")
-    for verb in (lose, restore, show):
+    for verb in (lose, restore, reinstall, show):
         verb.add_argument(
             "--file",
             type=Path,
@@ -63,6 +65,21 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
         yield f"To undo this: rpool simulate restore {name}"
     else:
         yield f"{name} is lost already{_holder(machine)}."
+
+
+def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
+    name: ServerName = arguments.server
+    with closing(Store(arguments.file)) as store:
+        _require(store)
+        with store.alone():
+            machines = _load(store)
+            machine = _machine(machines, name)
+            had = machine.claim
+            machine.reinstall()
+            store.save(machines)
+    yield f"{name} is installed anew: nothing is on it."
+    if had:
+        yield f"Cluster {had.pool} has lost it by that, and was not told."
 
 
 def _holder(machine: Machine) -> str:

@@ -15,6 +15,7 @@ from rpool.model.duration import seconds
 from rpool.model.generated_fleet import MOST_SERVERS, generated
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Server
+from rpool.model.trust import COMMON
 
 
 class Model(BaseModel):
@@ -38,6 +39,7 @@ class _Server(Model):
     reserved: bool = False
     retire: bool = False
     lost: bool = False
+    trust: values.Name63 | None = None
 
     def build(self, name: str) -> Server:
         return Server(
@@ -52,6 +54,7 @@ class _Server(Model):
             reserved=self.reserved,
             retire=self.retire,
             lost=self.lost,
+            trust=self.trust or COMMON,
         )
 
 
@@ -190,6 +193,7 @@ class PoolModel(Model):
     kubeadm: _Kubeadm = _Kubeadm.model_construct()
     tolerate: _Tolerate = _Tolerate.model_construct()
     drain: _Drain = _Drain.model_construct()
+    trust: values.Name63 | None = None
 
     def build(self) -> pool.PoolSpec:
         endpoint = self.control_plane.endpoint
@@ -210,4 +214,5 @@ class PoolModel(Model):
             kubeadm=self.kubeadm.build(),
             tolerate=pool.Tolerance(self.tolerate.servers, self.tolerate.zones),
             drain=self.drain.build(),
+            trust=self.trust or COMMON,
         )

@@ -44,6 +44,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         },
         "metallb": _set({"pools": {n: list(its) for n, its in spec.metallb_pools.items()}}),
         "drain": _drain(spec.drain),
+        "trust": spec.trust or None,
         "kubeadm": _set(
             {
                 "kubelet": spec.kubeadm.kubelet,

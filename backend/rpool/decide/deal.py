@@ -33,8 +33,9 @@ def some_of_each(servers: Iterable[Server]) -> list[Server]:
     return [server for turn in turns for server in turn if server is not None]
 
 
-def _like(server: Server) -> tuple[int, int, tuple[tuple[str, str], ...]]:
-    return server.cores, server.memory_gib, tuple(sorted(server.labels.items()))
+def _like(server: Server) -> tuple[str, int, int, tuple[tuple[str, str], ...]]:
+    labels = tuple(sorted(server.labels.items()))
+    return server.trust, server.cores, server.memory_gib, labels
 
 
 def _hash(server: Server) -> str:

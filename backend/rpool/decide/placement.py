@@ -57,6 +57,11 @@ def selects(selector: Selector, server: Server) -> bool:
     return in_zone and all(server.labels.get(k) == v for k, v in selector.labels.items())
 
 
+def fits(spec: PoolSpec, server: Server) -> bool:
+    """Whether the cluster may have the server: its selector takes it, and it is of its domain."""
+    return server.trust == spec.trust and selects(spec.selector, server)
+
+
 def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()) -> list[Server]:
     """The fleet's servers that the cluster may pick, as declared."""
     out = frozenset(excluded)
@@ -65,7 +70,7 @@ def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()
         for name, server in sorted(fleet.servers.items())
         if name not in out
         and not (server.reserved or server.retire or server.lost)
-        and selects(spec.selector, server)
+        and fits(spec, server)
     ]
 
 

@@ -11,6 +11,7 @@ from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import Server, ServerName
+from rpool.model.trust import named
 
 CLOCK_SPREAD_SECONDS = 2.0  # etcd warns at 1 s, and certificates are valid from now on
 UNIQUE = ("machine_id", "product_uuid", "hostname")
@@ -33,6 +34,16 @@ def why_not_spare(probed: Probed) -> str | None:
     return None
 
 
+def why_not_trusted(server: Server, probed: Probed) -> str | None:
+    """Why a server is not to serve in the domain of trust that the fleet has it in, or None: its
+    mark is of another one. That it has none means that it is as installed.
+    """
+    if probed.served is None or probed.served == server.trust:
+        return None
+    there, wanted = named(probed.served), named(server.trust)
+    return f"it served in {there}: install it anew before it serves in {wanted}"
+
+
 def why_too_small(server: Server, probed: Probed) -> str | None:
     """Why a server is not what the fleet declares, or None. Real memory is at least 90 %."""
     if probed.cores < server.cores:
@@ -44,7 +55,7 @@ def why_too_small(server: Server, probed: Probed) -> str | None:
 
 def why_not_usable(server: Server, probed: Probed) -> str | None:
     """Why a server cannot be taken or is not what the fleet declares; None for a spare."""
-    return why_not_spare(probed) or why_too_small(server, probed)
+    return why_not_spare(probed) or why_not_trusted(server, probed) or why_too_small(server, probed)
 
 
 def findings(

@@ -17,6 +17,7 @@ from rpool.decide.placement import (
     Placement,
     Shortfall,
     candidates,
+    fits,
     place,
     selects,
 )
@@ -24,6 +25,7 @@ from rpool.errors import DoesNotFit, Path, Problem, SpecError, known
 from rpool.model.pool import PoolSpec
 from rpool.model.ranges import address_range, overlaps, ranges
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
+from rpool.model.trust import named
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
@@ -41,6 +43,17 @@ def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
                 f"no server of the fleet has the label {key} = {value}",
                 f"Values of {key} in the fleet: {', '.join(seen) or 'none'}.",
             )
+
+
+def _trust_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
+    domains = sorted({server.trust for server in fleet.servers.values()})
+    if spec.trust not in domains:
+        yield Problem(
+            ("trust",),
+            f"no server of the fleet is in {named(spec.trust)}",
+            f"The fleet has servers in {', '.join(map(named, domains))}: trust says so in each "
+            "entry.",
+        )
 
 
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
@@ -117,16 +130,26 @@ def does_not_fit(
         workers = [fleet.servers[n] for n, role in members.items() if role is Role.WORKER]
         lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
     lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
-    matching = [s for s in fleet.servers.values() if selects(spec.selector, s)]
+    selected = [s for s in fleet.servers.values() if selects(spec.selector, s)]
+    matching = [s for s in selected if fits(spec, s)]
     for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
         names = sorted(s.name for s in matching if getattr(s, word))
         if names:
             lines.append(f"{said}: {', '.join(names)}.")
+    lines += _elsewhere(spec, selected)
     if excluded:
         lines.append("Not usable:")
         lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
     lines.append(Do.MAKE_ROOM.text())
     return DoesNotFit([Problem(("cores",), summary, "\n".join(lines))])
+
+
+def _elsewhere(spec: PoolSpec, servers: Sequence[Server]) -> Iterator[str]:
+    """The servers of other domains of trust, a line for each domain."""
+    for domain in sorted({s.trust for s in servers} - {spec.trust}):
+        names = sorted(s.name for s in servers if s.trust == domain)
+        what = named(domain)
+        yield f"In {what}, not in {named(spec.trust)}: {', '.join(names)}."
 
 
 def _tolerance(spec: PoolSpec) -> str:
@@ -162,6 +185,10 @@ def check(spec: PoolSpec, fleet: Fleet, unknown: Collection[Path] = ()) -> None:
     """Raise SpecError with every contradiction within a request whose single values are
     well-formed, and between it and the fleet, if there is any. Rules about what is unknown wait.
     """
-    of_fleet = [*_selector_problems(spec, fleet), *_address_problems(spec, fleet)]
+    of_fleet = [
+        *_selector_problems(spec, fleet),
+        *_trust_problems(spec, fleet),
+        *_address_problems(spec, fleet),
+    ]
     if problems := known([*overlaps(spec), *of_fleet], unknown):
         raise SpecError(problems)

@@ -2,8 +2,8 @@
 
 A pure function of the request, the cluster as it is, what the last read found free (the offer) and
 the declared fleet: Terraform plans twice, in any order, and compares. A server leaves only when the
-request was lowered, the selector no longer takes it, or the fleet says `retire` or `lost`. The
-servers that take its place join first.
+request was lowered, the selector no longer takes it, or the fleet says `retire` or `lost` or has it
+in another domain of trust. The servers that take its place join first.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from rpool.decide.placement import (
     candidates,
     fewer_control_planes,
+    fits,
     keepers,
     place,
-    selects,
 )
 from rpool.decide.rules import check_room, does_not_fit
 from rpool.model.pool import PoolSpec, PoolUid, Tolerance
@@ -113,7 +113,7 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
         for name, role in standing.roles.items()
         if name not in standing.leaving
         and not _is_marked(fleet.servers[name])
-        and selects(wanted.selector, fleet.servers[name])
+        and fits(wanted, fleet.servers[name])
     }
     control_planes = [
         fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE

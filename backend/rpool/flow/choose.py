@@ -16,6 +16,7 @@ from rpool.decide.preflight import (
     findings,
     odd_ones,
     vip_out_of_reach,
+    why_not_trusted,
     why_not_usable,
     why_too_small,
 )
@@ -138,9 +139,10 @@ def _why_not_for(spec: PoolSpec, fleet: Fleet, probed: Probed, name: ServerName)
     """As `why_not_usable`; but what an earlier cluster of that name has is taken over from it, or
     is given back before the create.
     """
+    server = fleet.servers[name]
     if probed.claim is not None and probed.claim.pool == spec.name:
-        return why_too_small(fleet.servers[name], probed)
-    return why_not_usable(fleet.servers[name], probed)
+        return why_not_trusted(server, probed) or why_too_small(server, probed)
+    return why_not_usable(server, probed)
 
 
 def _placed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -18,8 +18,10 @@ from rpool.flow.observe import Eye
 from rpool.flow.offers import Offers
 from rpool.model.observed import Observed
 from rpool.model.pool import NodeSpec
+from rpool.model.record import Record
 from rpool.model.seen import NodeSeen
 from rpool.model.server import Fleet, ServerName
+from rpool.model.trust import named
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
@@ -148,7 +150,18 @@ def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) ->
     is_known = server in seen.seen or node is None or node.let_go
     incomplete = is_known and not Membership(record, seen, fleet).is_whole(server)
     spec = given if node is None else _as_observed(given, node)
-    return NodeFound(spec, incomplete, ca_pin=ca_pin(pool.ca_certificate))
+    pin, said = ca_pin(pool.ca_certificate), tuple(_elsewhere(server, record, fleet))
+    return NodeFound(spec, incomplete, ca_pin=pin, warnings=said)
+
+
+def _elsewhere(name: ServerName, record: Record, fleet: Fleet) -> Iterator[str]:
+    """A server of the cluster that the fleet has in another domain of trust by now."""
+    server, spec = fleet.servers.get(name), record.spec
+    if server is not None and server.trust != spec.trust:
+        yield (
+            f"{name} is in {named(server.trust)} by the fleet, and stays in cluster {spec.name}, "
+            f"which is in {named(spec.trust)}. {Do.TAKE_OUT.text()}"
+        )
 
 
 def _as_observed(given: NodeSpec, node: NodeSeen) -> NodeSpec:

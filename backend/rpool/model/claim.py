@@ -11,10 +11,11 @@ from rpool.errors import printable
 from rpool.model.pool import UID, PoolUid
 from rpool.model.ranges import address_range
 from rpool.model.server import Role, ServerName
+from rpool.model.trust import COMMON, Domain, read_domain
 
 FORMAT = 1
-"""Of a claim's text. What is coming has its name in it already (`trust`, `quarantine`): such a
-claim can be read by this version, and keeps them (see phase.sh).
+"""Of a claim's text. What is coming has its name in it already (`quarantine`): such a claim can be
+read by this version, and keeps it (see phase.sh).
 """
 
 MOST_CHARACTERS = 200
@@ -112,6 +113,7 @@ class Claim:
     vip: str = ""
     ranges: tuple[str, ...] = ()
     ca_pin: str = ""  # a member's: the pin of the CA that it joined
+    trust: Domain = COMMON  # of the cluster; the server's mark has it from here (claim.sh)
 
     @property
     def is_joining(self) -> bool:
@@ -163,12 +165,20 @@ class Claim:
             vip=next(iter(_ranges(data.get("vip"))), ""),
             ranges=_ranges(data.get("ranges")),
             ca_pin=_pin(data.get("ca_pin")),
+            trust=_domain(data.get("trust")),
         )
 
 
 def _pin(value: object) -> str:
     """What is no pin is as if it were not there."""
     return value if isinstance(value, str) and CA_PIN.fullmatch(value) else ""
+
+
+def _domain(value: object) -> Domain:
+    """What is none is as if it were not there: the mark alone decides."""
+    with suppress(ValueError):
+        return read_domain(value)
+    return COMMON
 
 
 def _ranges(value: object) -> tuple[str, ...]:

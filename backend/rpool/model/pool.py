@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from rpool.model.cni import DEFAULT_CNI
+from rpool.model.trust import COMMON, Domain
 
 KUBERNETES_VERSION = re.compile(r"1\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 """Without a `v`; ASCII digits without leading zeros, since texts are compared."""
@@ -160,6 +161,7 @@ class PoolSpec:
     kubeadm: Kubeadm = field(default_factory=Kubeadm)
     tolerate: Tolerance = field(default_factory=Tolerance)
     drain: DrainPolicy = field(default_factory=DrainPolicy)
+    trust: Domain = COMMON
 
     @property
     def digest(self) -> str:

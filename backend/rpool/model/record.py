@@ -14,7 +14,7 @@ from rpool.model.server import Role, Server, ServerName
 
 FORMAT = 1
 
-RESERVED = frozenset({"ca_pin", "owner", "components", "trust", "quarantine", "lost", "backup"})
+RESERVED = frozenset({"ca_pin", "owner", "components", "quarantine", "lost", "backup"})
 """Fields that are coming. This rpool does nothing with them, and writes back what it found."""
 
 

@@ -9,6 +9,7 @@ from rpool.model.claim import Claim
 from rpool.model.pool import PoolUid, Taint
 from rpool.model.record import Record
 from rpool.model.server import ServerName
+from rpool.model.trust import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Probed:
     `addresses` are all IP addresses on its interfaces; `memory_mib` is MemTotal.
     `claim_unread` says why the claim that is there cannot be read, as the end of a sentence about
     it: nobody knows then whose the server is. It is among the traces, too.
+    `served` is the domain of trust that it has served in since it was installed, by its mark; None
+    when it has none.
     """
 
     server: ServerName
@@ -39,6 +42,7 @@ class Probed:
     clock_seconds: float
     kubeadm_ended: bool = False
     claim_unread: str = ""
+    served: Domain | None = None
 
     def claim_of(self, uid: PoolUid) -> Claim | None:
         """The server's claim if it is that very cluster's: only then may the cluster touch it."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rpool.model.trust import COMMON, Domain
+
 ServerName = str
 
 SERVER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -39,6 +41,7 @@ class Server:
     reserved: bool = False
     retire: bool = False
     lost: bool = False
+    trust: Domain = COMMON
 
 
 @dataclass(frozen=True, slots=True)

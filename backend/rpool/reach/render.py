@@ -18,6 +18,7 @@ from rpool.model.claim import Ownership
 from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
+from rpool.model.trust import mark
 from rpool.reach import audit, cni, documents, kubeadm, vip
 from rpool.reach.manifests import METALLB, Manifest
 from rpool.reach.script import compose
@@ -49,10 +50,11 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
     match action:
         case act.TakeClaim():
             text = json.dumps(action.claim.as_dict(), indent=1)
+            texts = {"CLAIM_TEXT": text, "MARK_TEXT": mark(action.claim.trust)}
             owned = common | guarded(action.server, action.claim.ownership)
             return compose(
                 ("library", "traces", "guard", "claim"),
-                {**owned, **_over(action.over), **cni.TRACES, "CLAIM_TEXT": text},
+                {**owned, **_over(action.over), **cni.TRACES, **texts},
             )
         case act.AwaitReady():
             nodes = " ".join(f"node/{name}" for name in action.nodes)

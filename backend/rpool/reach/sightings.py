@@ -24,6 +24,7 @@ from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
+from rpool.model.trust import read_mark
 from rpool.reach import documents
 
 MOST = 1_000_000_000
@@ -58,6 +59,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             clock_seconds=_finite(float(seen["clock_seconds"])),
             kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
             claim_unread=unread,
+            served=read_mark("\n".join(_lines(seen, "served"))) if seen["served"] else None,
         )
     except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None

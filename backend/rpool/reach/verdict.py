@@ -24,6 +24,7 @@ from rpool.errors import (
 from rpool.model.claim import MOST_SESSION, Claim
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
+from rpool.model.trust import named, read_mark
 from rpool.reach.sightings import UNREADABLE, read_claim
 from rpool.reach.ssh import Completed
 
@@ -49,6 +50,7 @@ class Exit(IntEnum):
     FORMAT = 92
     MISPLACED = 93
     LATER = 94
+    DOMAIN = 95
     TIMED_OUT = 124
     KILLED = 137
 
@@ -85,6 +87,10 @@ def failure(
         case Exit.DIRTY:
             summary = f"{server} is not claimed, but dirty: it has traces of Kubernetes"
             return Refused(summary, f"{stdout}\n{Do.CLEAN.text()}")
+        case Exit.DOMAIN:
+            there = named(read_mark(printed))
+            summary = f"{server} has served in {there}: install it anew before it serves in another"
+            return Refused(summary, f"{doing}: nothing was done there.")
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:

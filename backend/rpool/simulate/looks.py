@@ -55,6 +55,7 @@ class Looks:
                 clock_seconds=time.time(),
                 kubeadm_ended=machine.cluster is not None,
                 claim_unread=unread,
+                served=machine.served,
             )
 
     def address_answers(self, via: ServerName, address: str) -> bool:

@@ -15,6 +15,7 @@ from rpool.model.cni import CNIS
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
+from rpool.model.trust import Domain, named
 
 
 def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
@@ -105,7 +106,7 @@ class Machine:
     """One modelled server: what is on its disk, and whether it has power. `role` is the one that it
     joined in; with `stepped_down` its control plane has ended, but for etcd. `sessions` are the
     numbers of the latest that have been there, by cluster: in its memory alone. `claim_unread` says
-    that there is a claim, and why it cannot be read.
+    that there is a claim, and why it cannot be read. `served` is the domain of its mark.
     """
 
     server: Server
@@ -119,6 +120,7 @@ class Machine:
     journal: list[str] = field(default_factory=list)
     sessions: dict[PoolUid, int] = field(default_factory=dict)
     claim_unread: str = ""
+    served: Domain | None = None
 
     @property
     def is_as_new(self) -> bool:
@@ -196,6 +198,16 @@ class Machine:
                 f"{self.server.name} has been a member of its cluster (simulated)",
                 Do.PUT_MARK_BACK.text(server=self.server.name),
             )
+
+    def check_domain(self, domain: Domain) -> None:
+        """Raises Refused where the mark is of another domain of trust."""
+        if self.served is not None and self.served != domain:
+            there = f"{self.server.name} has served in {named(self.served)}"
+            raise Refused(f"{there}: install it anew before it serves in another (simulated)")
+
+    def reinstall(self) -> None:
+        """Its disk is wiped; it tells nobody, as with a reset. It has power then."""
+        self.__init__(self.server)  # type: ignore[misc]
 
     def become(self, cluster: Cluster, role: Role) -> None:
         cluster.add(self.server.name, role)

@@ -100,13 +100,18 @@ class SimulatedWorld(Looks):
         machine.check_readable()
         there, over = machine.claim, action.over
         if there and over and (there.uid, there.epoch) == (over.uid, over.epoch):
+            machine.check_domain(action.claim.trust)
             machine.claim = action.claim
         elif machine.claim is not None:
             machine.check_claim(ours)
         elif machine.traces:
             raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
+        else:
+            machine.check_domain(action.claim.trust)
         machine.enter_session(ours.uid, ours.session)
         machine.claim = machine.claim or action.claim
+        if machine.served is None:
+            machine.served = machine.claim.trust
 
     @staticmethod
     def _set_phase(action: act.SetPhase, machine: Machine) -> None:

@@ -10,6 +10,7 @@ from rpool.decide.target import as_is
 from rpool.errors import DoesNotFit, Path, Problem, RpoolError, SpecError, touches
 from rpool.model.record import Member
 from rpool.model.server import Role
+from rpool.model.trust import COMMON, named
 from rpool.model.view import Condition
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _FIXED = {
     "kubernetes_version": "rpool cannot upgrade Kubernetes yet",
     "kubeadm": "rpool cannot change what kubeadm was told on a running cluster yet",
+    "trust": "a cluster stays in its domain of trust, as its servers do until installed anew",
 }
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 """What follows from the request and from who is in the cluster."""
@@ -76,6 +78,7 @@ _SIZES: tuple[Path, ...] = (
     ("control_plane", "servers"),
     ("selector",),
     ("tolerate",),
+    ("trust",),
 )
 """What decides which servers a cluster takes."""
 
@@ -125,11 +128,15 @@ def _explained(
     if not joining and not leaving:
         return []
 
+    domain = planned["trust"] or COMMON
+    strangers = {n for n in leaving if fleet.servers[n].trust != domain}
+
     def about(name: ServerName) -> str:
         notes = {
             "control plane": {**standing.roles, **target.roles}.get(name) is Role.CONTROL_PLANE,
             "retiring": fleet.servers[name].retire,
             "lost": fleet.servers[name].lost,
+            f"in {named(fleet.servers[name].trust)} by the fleet": name in strangers,
             "half out already": name in standing.leaving,
             "half in, and not needed": name in standing.joining and name in target.leaving,
         }
@@ -210,4 +217,6 @@ def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
 
 
 def _to(prior: Values, change: Changed) -> str:
+    if change.path == ("trust",):
+        return f" to {prior['trust'] or 'null'}"
     return f" to {prior['kubernetes_version']}" if change.path == ("kubernetes_version",) else ""

@@ -165,6 +165,13 @@ CLUSTER = Schema(
             optional("tolerate", _TOLERATE, "Which loss `cores` and `memory` must outlast."),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
             optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),
+            optional(
+                "trust",
+                STRING,
+                "Its domain of trust: it takes only servers that have the same `trust` in the "
+                "fleet and have served in no other domain since they were installed. Unless set, "
+                "only servers without. It is for good.",
+            ),
             optional("networking", _NETWORKING, "Networks inside the cluster."),
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
             optional("drain", _DRAIN, "How servers are drained before they leave."),

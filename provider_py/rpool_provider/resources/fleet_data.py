@@ -48,6 +48,7 @@ def _server(server: Server, its: Surveyed) -> dict[str, Any]:
         "reserved": server.reserved,
         "retire": server.retire,
         "lost": server.lost,
+        "trust": server.trust or None,
         "reachable": its.probed is not None,
         "pool": claim.pool if claim else None,
         "pool_id": claim.uid if claim else None,

@@ -14,13 +14,17 @@ _SERVER = Object(
         computed("reserved", BOOL, "Whether clusters do not pick it."),
         computed("retire", BOOL, "Whether it is to leave."),
         computed("lost", BOOL, "Whether its hardware is declared gone."),
+        computed("trust", STRING, "Its domain of trust in the fleet, or null."),
         computed("reachable", BOOL, "Whether it answered just now. If not, whose it is is null."),
         computed("pool", STRING, "Name of the cluster that claims it, or null."),
         computed("pool_id", STRING, "Uid of that cluster, or null."),
         computed("role", STRING, "`control_plane` or `worker` in that cluster, or null."),
         computed("phase", STRING, "`bootstrapping`, `member` or `leaving` in it, or null."),
         computed(
-            "spare", BOOL, "Whether nobody claims it and it is clean, and as big as declared."
+            "spare",
+            BOOL,
+            "Whether nobody claims it, it is clean, as big as declared, and has served in no "
+            "other domain of trust.",
         ),
         computed("why", STRING, "Why it is no spare, or null."),
     )

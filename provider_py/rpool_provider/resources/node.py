@@ -82,7 +82,8 @@ class Node:
             return Reply(Held(None))
         private = _INCOMPLETE if found.incomplete else b""
         observed = _as_observed(held.values, found.spec) | {"cluster_ca_pin": found.ca_pin}
-        return Reply(Held(held.values | observed, private))
+        warnings = [diagnostic.warning(text) for text in found.warnings]
+        return Reply(Held(held.values | observed, private), warnings)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         return self._pin("create", planned, site, stop)

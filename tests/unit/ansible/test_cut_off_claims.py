@@ -15,6 +15,7 @@ from machine import Machine
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.server import Role
+from rpool.model.trust import COMMON, mark
 from rpool.reach.render import render
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
@@ -72,11 +73,17 @@ def changes(machine: Machine) -> list[str]:
     return [" ".join("NEW" if "/.new." in word else word for word in call) for call in words]
 
 
-def test_a_claim_is_on_the_disk_before_it_has_its_name_and_the_name_before_it_counts(
+MARK = "/var/lib/rpool/trust"
+
+
+def test_the_mark_is_on_the_disk_before_the_claim_and_each_before_it_has_its_name(
     machine: Machine,
 ) -> None:
     assert machine.run(TAKE).returncode == 0
     assert changes(machine) == [
+        "sync NEW",
+        f"mv -f NEW {MARK}",
+        "sync /var/lib/rpool",
         "sync NEW",
         f"ln NEW {FILE}",
         "sync /var/lib/rpool",
@@ -91,7 +98,7 @@ def test_a_phase_is_on_the_disk_before_it_has_the_claim_s_name(machine: Machine)
     assert changes(machine) == ["sync NEW", f"mv -f NEW {FILE}", "sync /var/lib/rpool"]
 
 
-CUT = [*cut(TAKE, "publish"), cut_while_writing(TAKE)]
+CUT = [*cut(TAKE, "publish"), *cut(TAKE, "mark_domain"), cut_while_writing(TAKE)]
 
 
 @pytest.mark.parametrize("script", CUT, ids=range(len(CUT)))
@@ -100,7 +107,9 @@ def test_claiming_that_was_cut_off_leaves_no_half_claim_and_can_be_repeated(
 ) -> None:
     assert run(machine, script) == 137
     assert claim_on(machine) in (None, CLAIM)
+    assert claim_on(machine) is None or machine.path(MARK).read_text() == f"{mark(COMMON)}\n"
     assert machine.run(TAKE).returncode == 0
+    assert machine.path(MARK).read_text() == f"{mark(COMMON)}\n"
     assert claim_on(machine) == CLAIM
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
-from rpool.decide.preflight import why_not_spare, why_too_small
+from rpool.decide.preflight import why_not_spare, why_not_trusted, why_too_small
 from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
-from rpool.model.server import ServerName
+from rpool.model.pool import PoolSpec
+from rpool.model.seen import Probed
+from rpool.model.server import Server, ServerName
+from rpool.model.trust import named
 
 
 class HalfOut(StalePlan):
     """A server that is desired is on its way out by a change that was cut off."""
 
 
-def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolError | None:
-    """Why `name` cannot be brought up; None when it can."""
+def why_not(
+    name: ServerName, members: Membership, spec: PoolSpec, *, pinned: bool
+) -> RpoolError | None:
+    """Why `name` cannot be brought up in the cluster of `spec`; None when it can."""
     if name in members.pool.silent:
         why = members.pool.silent[name]
         node, own = Do.BRING_NODE_BACK.text(server=name), Do.BRING_BACK.text(servers=name)
@@ -34,9 +39,26 @@ def why_not(name: ServerName, members: Membership, *, pinned: bool) -> RpoolErro
         )
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
-    if small := why_too_small(members.fleet.servers[name], probed):
+    server = members.fleet.servers[name]
+    if part is Part.GONE and (other := _of_another_domain(server, probed, spec, pinned=pinned)):
+        return other
+    if small := why_too_small(server, probed):
         return Refused(f"{name} {small}", Do.CORRECT_SIZE.text(server=name))
     return None
+
+
+def _of_another_domain(
+    server: Server, probed: Probed, spec: PoolSpec, *, pinned: bool
+) -> RpoolError | None:
+    """By the fleet, or by what it has served in."""
+    if server.trust != spec.trust:
+        return Refused(
+            f"{server.name} is to join, but it is in {named(server.trust)} by the fleet, and "
+            f"cluster {spec.name} is in {named(spec.trust)}",
+            f"Nothing was changed there. {Do.SAME_TRUST.text()}",
+        )
+    why = why_not_trusted(server, probed)
+    return not_to_be_had(server.name, why, pinned=pinned) if why else None
 
 
 def _half_out(name: ServerName, members: Membership) -> RpoolError:

@@ -76,6 +76,7 @@ class BringUp:
             machine_id=case.pool.seen[name].probed.machine_id,
             session=case.operation.session,
             request=case.spec.digest,
+            trust=case.spec.trust,
             vip=(shown and case.spec.control_plane.endpoint.vip) or "",
             ranges=tuple(chain.from_iterable(case.spec.metallb_pools.values())) if shown else (),
         )

@@ -126,7 +126,7 @@ class Case:
         """Servers that are desired and cannot join, and why. No living server leaves then."""
         pinned = self.desired.one is not None
         whys = {
-            name: why_not(name, self.members, pinned=pinned) or self._why_etcd(name)
+            name: why_not(name, self.members, self.spec, pinned=pinned) or self._why_etcd(name)
             for name in self._wanted
         }
         return {name: why for name, why in whys.items() if why is not None}

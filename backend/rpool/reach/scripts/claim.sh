@@ -2,12 +2,15 @@
 # Publishes our claim: written and fsynced under another name first, then given its own by a hard
 # link, which fails when there is one. A claim of the same ownership is simply ours; one that is of
 # $OVER_UID and $OVER_EPOCH is replaced.
+#
+# With its first claim a server takes on a domain of trust, and keeps it until it is installed anew.
 
 main() {
     if read_claim && ! is_over; then refuse_others; fi # without a wait
     lock_server 30
     lock_claim
     if read_claim && is_over; then
+        refuse_other_domain
         enter_session "$CLAIM_UID" "$SESSION"
         take_over
     elif read_claim; then
@@ -15,6 +18,7 @@ main() {
         enter_session "$CLAIM_UID" "$SESSION"
     else
         refuse_dirty
+        refuse_other_domain
         enter_session "$CLAIM_UID" "$SESSION"
         publish
     fi
@@ -28,7 +32,23 @@ is_over() {
         [ "$(claim_value format)" = "$CLAIM_FORMAT" ]
 }
 
+refuse_other_domain() {
+    if mark_there && [ "$(cat "$MARK" 2>/dev/null)" != "$MARK_TEXT" ]; then
+        cat "$MARK" 2>/dev/null || true
+        die "$DOMAIN" "this server has served in another domain of trust"
+    fi
+}
+
+# Before the claim: what is claimed is marked, wherever this is cut off.
+mark_domain() {
+    if mark_there; then return 0; fi
+    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
+    write_file "$new" "$MARK_TEXT"
+    replace_durably "$MARK" "$new"
+}
+
 take_over() {
+    mark_domain
     new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
     write_file "$new" "$CLAIM_TEXT"
     replace_durably "$CLAIM" "$new"
@@ -45,6 +65,7 @@ refuse_dirty() {
 publish() {
     mkdir -p "$RPOOL_DIR"
     rm -f "$RPOOL_DIR"/.new.*
+    mark_domain
     new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
     write_file "$new" "$CLAIM_TEXT"
     sync "$new"

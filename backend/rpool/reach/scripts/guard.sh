@@ -124,8 +124,8 @@ replace_durably() {
 }
 
 # The last thing that a reset does (it holds the server's lock): all of ours goes, the claim last.
-# But the lock of a session that goes on, which the operation that does this may hold, and the
-# numbers of sessions.
+# But the lock of a session that goes on, which the operation that does this may hold, the numbers of
+# sessions, and the mark of the domain that was served in.
 give_up_claim() {
     lock_claim
     rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/.new.*

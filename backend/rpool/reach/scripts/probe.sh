@@ -40,6 +40,10 @@ look() {
     awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo | field memory_mib
     if claim_there; then echo yes; fi | field claim_there
     content "$CLAIM" | field claim
+    if mark_there; then
+        content "$MARK"
+        echo
+    fi | field served
     found=$(traces) # not in a pipe: how it ended counts
     if [ -n "$found" ]; then printf '%s\n' "$found"; fi | sort -u | field traces
     done_here "$JOINED" | field joined
