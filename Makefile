@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := backend provider_py lab tests
 
-.PHONY: setup develop demo demo-down test test-quick soak check format bench generate lock clean doctor
+.PHONY: setup develop demo demo-down test test-quick soak check audit format bench generate lock clean doctor
 
 # The provider and `rpool`, for any user: Python alone is needed.
 setup: .venv/ready build/terraformrc
@@ -64,7 +64,7 @@ soak: develop
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py
 
-check: develop
+check: develop audit
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy backend provider_py lab $(filter-out tests/lab tests/scenarios,$(wildcard tests/*))
@@ -72,6 +72,10 @@ check: develop
 	$(BIN)/lint-imports
 	git ls-files '*.sh' provider_py/terraform-provider-rpool | xargs shellcheck
 	cd ansible && ../$(BIN)/ansible-lint --offline --strict
+
+# Known vulnerabilities of what is locked; without a network it says that it was not done.
+audit: develop
+	$(BIN)/python -m lab.audit
 
 format: develop
 	$(BIN)/ruff format $(SOURCES)
