@@ -18,6 +18,7 @@ NOT_NULL = msgpack.ExtType(12, b"\x81\x01\xc2")
 
 _SCALARS: tuple[Place, ...] = (
     ("name",), ("kubernetes_version",), ("cores",), ("memory",), ("deletion_protection",),
+    ("trust",),
     ("tolerate", "servers"), ("tolerate", "zones"), ("control_plane", "servers"),
     ("control_plane", "endpoint", "vip"), ("control_plane", "endpoint", "address"),
     ("selector", "zones"), ("selector", "labels"), ("metallb", "pools"),

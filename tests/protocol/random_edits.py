@@ -27,6 +27,9 @@ FEWEST, MOST = 12, 16
 GPU = "g1"
 """The server that is reserved, for an rpool_node."""
 
+TEAM = "team-a"
+"""A domain of trust; most servers and clusters are in none."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -129,6 +132,7 @@ def settings(number: int) -> Settings:
     refused: dict[Place, Sequence[Any]] = {
         ("kubernetes_version",): ("1.36.3", "1.36.4", "1.35.0"),
         ("kubeadm",): ({"kubelet": "maxPods: 200"}, {"ignore_preflight_errors": ["Swap"]}),
+        ("trust",): (None, TEAM),
     }
     mistakes: dict[Place, Sequence[Any]] = {
         ("cores",): (0, 400, 2.5),
@@ -140,6 +144,7 @@ def settings(number: int) -> Settings:
         ("drain",): ({"timeout": "2h"}, {"timeout": "soon"}),
         ("networking",): ({"pod_cidr": "10.0.0.0/16"}, {"cni": "magic"}),
         ("name",): ("Batch", None),
+        ("trust",): ("", "Team A"),
     }
     return Settings(in_place, replacing, refused, mistakes)
 
@@ -229,7 +234,9 @@ def _of_the_fleet(edit: _Edited) -> Edit:
     """One server's entry."""
     chance, fleet = edit.chance, dict(edit.written.fleet)
     usual = [name for name in fleet if name != GPU]
-    marked = [name for name in usual if fleet[name].keys() & {"retire", "lost", "reserved"}]
+    marked = [
+        name for name in usual if fleet[name].keys() & {"retire", "lost", "reserved", "trust"}
+    ]
     number = edit.written.last + 1
     if len(usual) - len(marked) < FEWEST:
         fleet[f"s{number}"] = _server(number)
@@ -240,13 +247,13 @@ def _of_the_fleet(edit: _Edited) -> Edit:
         return Edit(f"{name} is gone", replace(edit.written, fleet=fleet))
     name = chance.choice([its for its in edit.members if its in usual] + sorted(usual))
     entry = dict(fleet[name])
-    what = chance.choice(["retire", "retire", "lost", "lost", "reserved", *_HARDWARE])
+    what = chance.choice(["retire", "retire", "lost", "lost", "reserved", "trust", *_HARDWARE])
     if what in _HARDWARE:
         entry[what] = chance.choice(_HARDWARE[what])
     elif what in entry:
         del entry[what]
     else:
-        entry[what] = True
+        entry[what] = TEAM if what == "trust" else True
     if what == "address":  # one that no other server has
         entry[what] = server(1000 + number)["address"]
     fleet[name] = entry

@@ -117,7 +117,7 @@ def test_the_fleet_shows_whose_each_server_is(calls: Calls, world_file: Path) ->
 def test_a_server_that_nobody_has_is_free_unless_it_is_marked(world_file: Path) -> None:
     marked = site()
     marked["fleet"]["s1"]["reserved"] = True
-    marked["fleet"]["s2"]["labels"] = {"disk": "nvme"}
+    marked["fleet"]["s2"] |= {"labels": {"disk": "nvme"}, "trust": "team-a"}
     with PluginProcess(simulated(world_file)) as process:
         fleet = values(Data(Calls(process, marked).plugin, "rpool_fleet").read().state)
     assert (fleet["free_cores"], fleet["free_memory"]) == (5 * 8, 5 * 32)
@@ -130,6 +130,7 @@ def test_a_server_that_nobody_has_is_free_unless_it_is_marked(world_file: Path) 
         "reserved": False,
         "retire": False,
         "lost": False,
+        "trust": "team-a",
         "reachable": True,
         "pool": None,
         "pool_id": None,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protocol.cluster_calls import Calls, errors
-from protocol.site_config import cluster
+from protocol.site_config import cluster, site
 from protocol.workspace import CLUSTER, Workspace
 
 NO_CHANGES = 0
@@ -20,9 +20,13 @@ FULL: dict[str, Any] = cluster(
     metallb={"pools": {"default": ["10.0.0.210-10.0.0.230"]}},
     drain={"timeout": "90s", "on_timeout": "evict_anyway"},
     kubeadm={"kubelet": "maxPods: 50\n", "ignore_preflight_errors": ["NumCPU"]},
+    trust="team-a",
     cores=8,
     memory=32,
 )
+SITE = site()
+for entry in SITE["fleet"].values():
+    entry["trust"] = "team-a"
 DRAIN_DEFAULTS = {"timeout": "10m", "on_timeout": "fail"}
 IMPORT = 'import {{\n  to = rpool_cluster.batch\n  id = "{}"\n}}\n'
 
@@ -53,11 +57,11 @@ def test_what_was_created_forgotten_and_imported_needs_no_change(
 
 
 def test_an_import_block_writes_a_configuration_that_needs_no_change(workspace: Workspace) -> None:
-    workspace.write(batch=FULL)
+    workspace.write(site_values=SITE, batch=FULL)
     assert workspace.apply().status == 0
     uid = workspace.state()["attributes"]["id"]
     _forget(workspace)
-    workspace.write(more=IMPORT.format(uid))
+    workspace.write(site_values=SITE, more=IMPORT.format(uid))
     planned = workspace.run(
         "plan", "-no-color", "-input=false", "-generate-config-out=generated.tf"
     )

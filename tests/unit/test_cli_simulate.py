@@ -82,6 +82,21 @@ def test_a_server_that_has_lost_its_power_knows_no_session_any_more(file: Path) 
     assert file.read_bytes() == before
 
 
+def test_a_server_that_is_installed_anew_has_nothing_on_it_and_no_domain_of_trust(
+    file: Path, capsys: Output
+) -> None:
+    with closing(world(file)) as seen:
+        assert seen.probe("r1u02").served == ""
+    assert simulate(file, "lose", "r1u02") == simulate(file, "reinstall", "r1u02") == 0
+    said = capsys.readouterr().out
+    assert "r1u02 is installed anew: nothing is on it.\nCluster other has lost it by that" in said
+    with closing(world(file)) as seen:
+        probed = seen.probe("r1u02")
+    assert (probed.is_spare, probed.served) == (True, None)
+    assert simulate(file, "reinstall", "r1u01") == 0
+    assert capsys.readouterr().out == "r1u01 is installed anew: nothing is on it.\n"
+
+
 def test_what_is_so_already_is_said(file: Path, capsys: Output) -> None:
     assert simulate(file, "restore", "r1u01") == 0
     assert "already" in capsys.readouterr().out
@@ -96,7 +111,9 @@ def test_an_unknown_server_names_the_known_ones(file: Path, capsys: Output) -> N
     assert "r1u01, r1u02" in said
 
 
-@pytest.mark.parametrize("words", [("show",), ("lose", "r1u01"), ("restore", "r1u01")])
+@pytest.mark.parametrize(
+    "words", [("show",), ("lose", "r1u01"), ("restore", "r1u01"), ("reinstall", "r1u01")]
+)
 def test_without_a_simulated_site_it_says_what_to_do(
     tmp_path: Path, capsys: Output, words: tuple[str, ...]
 ) -> None:
