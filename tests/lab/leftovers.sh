@@ -2,10 +2,10 @@
 # What a cluster left on a server, one thing a line. Run there as root; nothing is changed.
 
 exec 2>&1
-ls -A /var/lib/rpool 2>/dev/null
+# The mark of the domain of trust outlives every cluster.
+find /var/lib/rpool -mindepth 1 ! -name trust 2>/dev/null
 # The numbers of sessions outlive a cluster, and not the boot: what comes late is refused by them.
 find /run/rpool -mindepth 1 ! -name 'session-*.number' 2>/dev/null
-[ ! -e /var/lib/rpool ] || echo "directory /var/lib/rpool"
 ctr --namespace k8s.io containers list --quiet 2>/dev/null | sed 's/^/container /'
 pgrep -a '^(kubelet|kube-|etcd|coredns|flanneld|speaker|controller|containerd-shim)' |
     sed 's/^[0-9]*/process/'
@@ -23,6 +23,7 @@ find / -xdev \( -path /proc -o -path /sys -o -path /usr/share -o -path /var/lib/
 while read -r path; do
     case $path in
         */rpool-lab* | *rpool-lab.*) continue ;; # what the lab made before there was a cluster
+        /var/lib/rpool) continue ;; # see above
         /var/lib/etcd) [ -n "$(ls -A "$path")" ] || continue ;; # a mount of the lab's, if empty
     esac
     dpkg-query -S "$path" >/dev/null 2>&1 || echo "path $path"
