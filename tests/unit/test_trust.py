@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from following import Desk, follows, read, with_cluster
+from following import Desk, with_cluster
 from worlds.fault import Fault
 from worlds.stage import BIGGER, ONE, SPEC, Stage, killed
 
-from rpool.advice import Do
 from rpool.errors import CommandFailed, DoesNotFit, SpecError
 from rpool.model import action as act
-from rpool.model.pool import Endpoint, NodeSpec, PoolSpec
+from rpool.model.pool import Endpoint, PoolSpec
 from rpool.model.server import Fleet
 from rpool_provider.resources import cluster_state
 from rpool_provider.resources.cluster import Cluster
@@ -20,7 +19,6 @@ from rpool_provider.resources.cluster_schema import CLUSTER
 
 A, B = "team-a", "team-b"
 IN_A = replace(SPEC, trust=A)
-GPU = NodeSpec({"accelerator": "h100"})
 
 
 def second(trust: str = "", name: str = "other", last: int = 201) -> PoolSpec:
@@ -216,55 +214,6 @@ def test_a_request_with_a_domain_is_written_as_it_was_asked_for(spec: PoolSpec) 
     values = cluster_state.configuration(spec)
     assert cluster_state.spec(values) == spec
     assert values["trust"] == (spec.trust or None)
-
-
-# -- an rpool_node ---------------------------------------------------------------------------------
-
-NODE, OTHER_NODE = "r3u08", "r1u09"
-
-
-def wants_node(**marks: str) -> Desk:
-    its = desk(of=12)
-    its.mark(NODE, OTHER_NODE, reserved=True)
-    its.mark(NODE, **marks)
-    its.succeeds()
-    its.write(IN_A, **{NODE: ("batch", GPU)})
-    return its
-
-
-@pytest.mark.parametrize("way", ["its trust", "another server"])
-@follows(Do.SAME_TRUST)
-def test_a_server_of_another_domain_is_not_put_into_a_cluster(way: str) -> None:
-    its = wants_node(trust=B)
-    read(Do.SAME_TRUST, its.refused())
-    assert its.stage.machine(NODE).served is None
-    if way == "its trust":
-        its.mark(NODE, trust=A)
-    else:
-        its.write(IN_A, **{OTHER_NODE: ("batch", GPU)})
-    its.succeeds()
-
-
-@follows(Do.FREE, 0)
-def test_the_server_of_a_node_that_has_served_elsewhere() -> None:
-    its = wants_node()
-    its.stage.machine(NODE).served = B
-    read(Do.FREE, its.refused(), server=NODE)
-    its.stage.machine(NODE).reinstall()
-    its.succeeds()
-
-
-@follows(Do.TAKE_OUT)
-def test_the_server_of_a_node_whose_domain_was_changed() -> None:
-    its = wants_node()
-    its.succeeds()
-    its.mark(NODE, trust=B)
-    said = its.apply()
-    read(Do.TAKE_OUT, said)
-    assert f"{NODE} is in domain team-b by the fleet, and stays in cluster batch" in said
-    its.write(IN_A)
-    its.succeeds()
-    assert its.stage.machine(NODE).claim is None
 
 
 # -- between a plan and its apply ------------------------------------------------------------------

@@ -144,12 +144,16 @@ def does_not_fit(
     return DoesNotFit([Problem(("cores",), summary, "\n".join(lines))])
 
 
+MOST_STRANGERS = 8
+
+
 def _elsewhere(spec: PoolSpec, servers: Sequence[Server]) -> Iterator[str]:
-    """The servers of other domains of trust, a line for each domain."""
+    """Some of the servers of other domains of trust, a line for each domain."""
     for domain in sorted({s.trust for s in servers} - {spec.trust}):
         names = sorted(s.name for s in servers if s.trust == domain)
-        what = named(domain)
-        yield f"In {what}, not in {named(spec.trust)}: {', '.join(names)}."
+        more = len(names) - MOST_STRANGERS
+        shown = names if more <= 0 else [*names[:MOST_STRANGERS], f"{more} more"]
+        yield f"In {named(domain)}, not in {named(spec.trust)}: {', '.join(shown)}."
 
 
 def _tolerance(spec: PoolSpec) -> str:

@@ -43,6 +43,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
         found = read_claim(claim_text) if seen["claim_there"] else None
         unread = found if isinstance(found, str) else ""
         role = _line(seen, "joined")
+        served = _lines(seen, "served")
         return Probed(
             server=server,
             hostname=_line(seen, "hostname"),
@@ -59,7 +60,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             clock_seconds=_finite(float(seen["clock_seconds"])),
             kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
             claim_unread=unread,
-            served=read_mark("\n".join(_lines(seen, "served"))) if seen["served"] else None,
+            served=read_mark("\n".join(served)) if served else None,
         )
     except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None
