@@ -204,6 +204,7 @@ def _cluster(spec: PoolSpec) -> Document:
             "extraArgs": _arguments(
                 {
                     "profiling": "false",
+                    "service-account-extend-token-expiration": "false",
                     "tls-cipher-suites": ",".join(CIPHERS),
                     **audit.arguments(),
                 }
