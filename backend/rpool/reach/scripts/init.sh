@@ -8,6 +8,7 @@ act() {
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
+        close_etcd_folder
         put_audit_policy
         vip_speaks_with super-admin.conf
         start_vip

@@ -9,6 +9,7 @@ act() {
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
+        close_etcd_folder
         put_audit_policy
         quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
         mark_kubeadm_ended

@@ -43,6 +43,11 @@ refuse_member() {
     die "$WAS_MEMBER" "Its claim says $phase, but $JOINED is not there. Its role is $ROLE."
 }
 
+# kubeadm makes etcd's folder for root alone, but leaves one that is there, such as a disk's, as it is.
+close_etcd_folder() {
+    if [ "$ROLE" = control_plane ] && [ -d /var/lib/etcd ]; then chmod 700 /var/lib/etcd; fi
+}
+
 # The API server does not start without it.
 put_audit_policy() {
     if [ -z "$AUDIT_POLICY" ]; then return 0; fi
