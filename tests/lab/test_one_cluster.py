@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import benchmark
 import pytest
 from canary import Canary, ProcessWatch
 from desk import Desk, wait_for
@@ -75,6 +76,12 @@ def test_state_has_what_was_asked_for(desk: Desk, traced: Path) -> None:
 
 def test_the_api_answers_at_the_virtual_ip(desk: Desk, traced: Path) -> None:
     assert desk.answers(f"https://{desk.vip}:6443/livez") == "ok"
+
+
+def test_it_is_as_the_cis_benchmark_asks_save_for_the_exceptions(desk: Desk, traced: Path) -> None:
+    """Before there is anything of users' in it."""
+    found = benchmark.failures(desk.ssh, desk.with_role("control_plane"), desk.with_role("worker"))
+    assert not found, "\n".join(found)
 
 
 def test_an_application_answers_at_its_load_balancer_address(desk: Desk, traced: Path) -> None:

@@ -49,6 +49,7 @@ def flags(spec: PoolSpec) -> dict[str, str]:
     """Of the API server. Its audit log is rotated; all of it has a gigabyte at most."""
     return {
         "profiling": "false",
+        "service-account-extend-token-expiration": "false",
         "tls-cipher-suites": ",".join(CIPHERS),
         "kubelet-certificate-authority": f"{PKI}/ca.crt",
         "audit-policy-file": _AUDIT,

@@ -73,6 +73,7 @@ def _container(vip: str) -> dict[str, Any]:
         "cp_namespace": "kube-system",
         "vip_arp": "true",
         "vip_interface": "@INTERFACE@",
+        "prometheus_server": "127.0.0.1:2112",  # else its metrics are open to the whole network
         "vip_subnet": "128" if ":" in vip else "32",
         "vip_leaderelection": "true",
         "vip_leasename": _LEASE,

@@ -86,6 +86,19 @@ def test_half_a_control_plane_is_undone_without_touching_the_others_etcd(
     assert "etcdctl" not in server.calls
 
 
+@pytest.mark.parametrize(("action", "mode"), [(INIT, 0o700), (JOIN, 0o700), (WORKER, 0o755)])
+def test_a_folder_that_was_made_for_etcd_is_for_root_alone(
+    world: RealWorld, server: TestServer, attempt: Attempt, action: Action, mode: int
+) -> None:
+    """Where a disk of its own is mounted, say: kubeadm takes what it finds."""
+    claim(world)
+    folder = server.path("/var/lib/etcd")
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    attempt(action)
+    assert folder.stat().st_mode & 0o777 == mode
+
+
 def test_a_control_plane_has_not_joined_before_kube_vip_is_there(
     world: RealWorld, server: TestServer, attempt: Attempt
 ) -> None:

@@ -184,6 +184,7 @@ def test_a_cluster_is_hardened_unless_the_user_says_otherwise() -> None:
     assert not [its for its in kubelet["tlsCipherSuites"] if "CBC" in its or "TLS_RSA" in its]
     told = {its["name"]: its["value"] for its in cluster["apiServer"]["extraArgs"]}
     assert told["audit-log-path"] == "/var/log/kubernetes/audit.log"
+    assert told["service-account-extend-token-expiration"] == "false"
     other = replace(SPEC.kubeadm, kubelet="podPidsLimit: 100000")
     assert init(kubeadm=other)[2]["podPidsLimit"] == 100000
 

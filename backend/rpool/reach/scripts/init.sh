@@ -8,6 +8,7 @@ act() {
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
+        close_etcd_folder
         put_api_server_files "$(new_encryption)"
         quietly kubeadm init phase certs ca --config="$SECRETS/kubeadm.yaml"
         vip_kubeconfig

@@ -9,7 +9,10 @@ act() {
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
-        if [ "$ROLE" = control_plane ]; then put_api_server_files "$ENCRYPTION"; fi
+        if [ "$ROLE" = control_plane ]; then
+            close_etcd_folder
+            put_api_server_files "$ENCRYPTION"
+        fi
         quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
         mark_kubeadm_ended
     fi

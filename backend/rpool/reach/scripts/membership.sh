@@ -43,6 +43,11 @@ refuse_member() {
     die "$WAS_MEMBER" "Its claim says $phase, but $JOINED is not there. Its role is $ROLE."
 }
 
+# kubeadm makes etcd's folder for root alone, but leaves one that is there, such as a disk's, as it is.
+close_etcd_folder() {
+    if [ -d /var/lib/etcd ]; then chmod 700 /var/lib/etcd; fi
+}
+
 # put_api_server_files ENCRYPTION: the API server does not start without them. Only root reads them:
 # one has keys.
 put_api_server_files() {
