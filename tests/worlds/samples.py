@@ -8,11 +8,13 @@ from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets
 from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.pool import (
+    ApiServer,
     ControlPlane,
     Endpoint,
     Kubeadm,
     Networking,
     NodeSpec,
+    Oidc,
     PoolSpec,
     Selector,
     Taint,
@@ -42,6 +44,11 @@ SPEC = PoolSpec(
         kubelet="failCgroupV1: false\ncgroupDriver: cgroupfs\n",
         kube_proxy="mode: nftables",
         ignore_preflight_errors=("SystemVerification",),
+    ),
+    api_server=ApiServer(
+        Oidc("https://id.example.org", "kubernetes", groups_claim="groups"),
+        extra_sans=("api.example.org",),
+        flags={"event-ttl": "2h"},
     ),
 )
 CLAIM = Claim(
