@@ -152,5 +152,5 @@ def audit_policy(value: str) -> str:
         raise ValueError("an audit policy has a list of rules, at least one")
     for number, rule in enumerate(rules, 1):
         if not isinstance(rule, dict) or rule.get("level") not in _LEVELS:
-            raise ValueError(f"rule {number} has no level: one of {', '.join(_LEVELS)}")
+            raise ValueError(f"rule {number} has no level, such as Metadata or Request")
     return value
