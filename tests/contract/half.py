@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from worlds.samples import CLAIM, NODE, OURS, SECRETS, SPEC
-from worlds.sshd import TestServer
+from worlds.sshd import KUBEADM, TestServer
 
 from rpool.certificates import new_ca
 from rpool.errors import RpoolError
@@ -42,10 +42,6 @@ UNKNOWN = "r9u99"
 """It is in no fleet."""
 
 KUBECTL = Path(__file__).with_name("kubectl.py")
-KUBEADM = """case $1 in
-init | join) mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf ;;
-esac
-"""
 WITHOUT_VIP = replace(SPEC, control_plane=ControlPlane(1, Endpoint(address="api.example:6443")))
 
 
@@ -235,6 +231,8 @@ def _renew(server: TestServer) -> None:
             else:
                 path.unlink()
     shutil.rmtree(server.root / "etc/kubernetes", ignore_errors=True)
+    for path in (server.root / "etc/systemd/system").glob("rpool-*"):
+        path.unlink()
     for name in ("calls", "config-map"):
         (server.root / name).unlink(missing_ok=True)
     server.plain_markers()

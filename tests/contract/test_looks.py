@@ -23,6 +23,7 @@ CONTACTS: dict[str, Callable[[World, str], object]] = {
     "probe": lambda world, name: world.probe(name),
     "fence": lambda world, name: world.probe(name, Fence(OURS.uid, OURS.session)),
     "observe": lambda world, name: world.observe(name),
+    "encryption": lambda world, name: world.encryption(name),
     "etcd": lambda world, name: world.etcd_members(name),
     "api": lambda world, name: world.reaches_api(name),
     "packages": lambda world, name: world.kubernetes_packages(name, "1.36"),

@@ -20,6 +20,7 @@ from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence, Phase
 from rpool.model.pool import PoolUid
+from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
 from rpool.model.world import SessionLock
@@ -131,6 +132,10 @@ class Fate:
                 self._refused -= 1
                 raise CommandFailed(f"{via}: the connection to the server was refused")
         return self.world.observe(via)
+
+    def encryption(self, via: ServerName) -> Secret:
+        self._contact(via)
+        return self.world.encryption(via)
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._contact(via)

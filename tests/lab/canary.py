@@ -20,20 +20,25 @@ CERTIFICATE_KEY_OPTION = b"--certificate-key"
 
 @dataclass(frozen=True)
 class Canary:
-    """The operator's SSH key by its lines, and what tokens and any private key look like."""
+    """The operator's SSH key by its lines, and what tokens and any private key look like; and
+    further keys, as they are.
+    """
 
     lines: tuple[bytes, ...]
+    keys: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, private_key: str) -> Canary:
+    def of(cls, private_key: str, *keys: str) -> Canary:
         body = [line for line in private_key.splitlines() if "-----" not in line]
-        return cls(tuple(line.encode() for line in body[1:] if len(line) > 20))
+        lines = tuple(line.encode() for line in body[1:] if len(line) > 20)
+        return cls(lines, tuple(key.encode() for key in keys))
 
     def in_(self, text: bytes) -> list[str]:
         """What was found, in words that give nothing away."""
         found = [
             f"line {i + 1} of the SSH key" for i, line in enumerate(self.lines) if line in text
         ]
+        found += [f"a key: {key[:4].decode()}..." for key in self.keys if key in text]
         if PRIVATE in text:
             found.append("a private key in PEM form")
         for kind in KINDS:

@@ -10,7 +10,7 @@ from canary import Canary, ProcessWatch
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\n" + "\n".join(
     f"line{n}AAAABBBBCCCCDDDDEEEE" for n in range(4)
 )
-CANARY = Canary.of(KEY)
+CANARY = Canary.of(KEY, "c2VjcmV0Ym94")
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ CANARY = Canary.of(KEY)
     [
         b"... line2AAAABBBBCCCCDDDDEEEE ...",
         b"-----BEGIN PRIVATE KEY-----",
+        b'{"secret": "c2VjcmV0Ym94"}',
         base64.b64encode(b"x-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE"),
         base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----\nMHcCAQEE"),
         b"kubeadm join --token abcdef.0123456789abcdef",

@@ -6,12 +6,14 @@ tests: each works on those that the one before it gave back.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import benchmark
 import pytest
 from canary import Canary, ProcessWatch
 from desk import Desk, wait_for
@@ -24,6 +26,7 @@ pytestmark = [
     pytest.mark.usefixtures("plain_start"),
 ]
 Figure = Callable[[str], None]
+API_SERVER = "/etc/kubernetes/api-server"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,12 @@ def test_the_api_answers_at_the_virtual_ip(desk: Desk, traced: Path) -> None:
     assert desk.answers(f"https://{desk.vip}:6443/livez") == "ok"
 
 
+def test_it_is_as_the_cis_benchmark_asks_save_for_the_exceptions(desk: Desk, traced: Path) -> None:
+    """Before there is anything of users' in it."""
+    found = benchmark.failures(desk.ssh, desk.with_role("control_plane"), desk.with_role("worker"))
+    assert not found, "\n".join(found)
+
+
 def test_an_application_answers_at_its_load_balancer_address(desk: Desk, traced: Path) -> None:
     through = desk.with_role("control_plane")[0]
     desk.kubectl(through, f"apply -f - <<'EOF'\n{manifest()}\nEOF")
@@ -99,8 +108,9 @@ def test_a_plan_after_the_apply_is_empty(desk: Desk, traced: Path) -> None:
 
 
 def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatch) -> None:
-    canary = Canary.of(Path(desk.site["key_file"]).read_text())
     control_planes = desk.with_role("control_plane")
+    encrypts = _encryption_key(desk, control_planes[0])
+    canary = Canary.of(Path(desk.site["key_file"]).read_text(), encrypts)
     texts = {
         "state": (desk.folder / "terraform.tfstate").read_bytes(),
         "plan file": _unpacked(desk.folder / "saved.tfplan"),
@@ -115,6 +125,33 @@ def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatc
     assert b"kubeadm" in watch.seen(), "the watch was asleep while kubeadm ran"
     found = {where: canary.in_(text) for where, text in texts.items()}
     assert {where: what for where, what in found.items() if what} == {}
+
+
+def _encryption_key(desk: Desk, control_plane: str) -> str:
+    written = json.loads(desk.ssh(control_plane, f"cat {API_SERVER}/encryption.yaml"))
+    return str(written["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"])
+
+
+def test_a_secret_is_encrypted_by_a_key_that_all_control_planes_have(
+    desk: Desk, traced: Path
+) -> None:
+    control_planes = desk.with_role("control_plane")
+    assert len({_encryption_key(desk, name) for name in control_planes}) == 1
+    desk.kubectl(control_planes[0], "create secret generic told --from-literal=word=plain-text")
+    pki = "/etc/kubernetes/pki/etcd"
+    command = (
+        f"-n kube-system exec etcd-{control_planes[-1]} -- etcdctl --cacert={pki}/ca.crt "
+        f"--cert={pki}/server.crt --key={pki}/server.key get /registry/secrets/default/told -w json"
+    )
+    (kept,) = json.loads(desk.kubectl(control_planes[0], command))["kvs"]
+    value = base64.b64decode(kept["value"])
+    assert value.startswith(b"k8s:enc:secretbox:v1:first:")
+    assert b"plain-text" not in value
+    for through in control_planes:  # each API server can read it
+        address = desk.state()["servers"][through]["address"]
+        asked = f"--server=https://{address}:6443 get secret told -o jsonpath={{.data}}"
+        assert "word" in desk.kubectl(through, asked)
+    desk.kubectl(control_planes[0], "delete secret told")
 
 
 def test_a_key_that_came_by_a_variable_is_in_no_saved_plan(desk: Desk, traced: Path) -> None:

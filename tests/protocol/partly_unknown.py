@@ -24,10 +24,15 @@ _SCALARS: tuple[Place, ...] = (
     ("selector", "zones"), ("selector", "labels"), ("metallb", "pools"),
     ("networking", "pod_cidr"), ("networking", "service_cidr"), ("networking", "cni"),
     ("drain", "timeout"), ("drain", "on_timeout"), ("kubeadm", "kubelet"),
-    ("kubeadm", "ignore_preflight_errors"), ("timeouts", "create"), ("timeouts", "update"),
+    ("kubeadm", "ignore_preflight_errors"), ("api_server", "audit_policy"),
+    ("api_server", "extra_sans"), ("api_server", "flags"), ("timeouts", "create"),
+    ("timeouts", "update"),
 )  # fmt: skip
 _ALWAYS_THERE = "networking"
-_BLOCKS = ("tolerate", "selector", "metallb", "drain", "kubeadm", "control_plane", "networking")
+_BLOCKS = (
+    "tolerate", "selector", "metallb", "drain", "kubeadm", "api_server", "control_plane",
+    "networking",
+)  # fmt: skip
 
 
 def partly_unknown(chance: Random, config: Config, edited: Collection[Place] = ()) -> Config:

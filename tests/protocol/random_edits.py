@@ -119,6 +119,7 @@ def settings(number: int) -> Settings:
             {"pod_cidr": "10.244.0.0/16", "service_cidr": "10.96.0.0/12", "cni": "flannel"},
         ),
         ("kubeadm",): (None, {}, {"ignore_preflight_errors": []}),
+        ("api_server",): (None, {}, {"pod_security": "baseline"}, {"extra_sans": [], "flags": {}}),
     }  # fmt: skip
     replacing: dict[Place, Sequence[Any]] = {
         ("name",): (LABELS[number], f"{LABELS[number]}-b"),
@@ -133,6 +134,7 @@ def settings(number: int) -> Settings:
         ("kubernetes_version",): ("1.36.3", "1.36.4", "1.35.0"),
         ("kubeadm",): ({"kubelet": "maxPods: 200"}, {"ignore_preflight_errors": ["Swap"]}),
         ("trust",): (None, TEAM),
+        ("api_server",): ({"flags": {"event-ttl": "2h"}}, {"pod_security": "restricted"}),
     }
     mistakes: dict[Place, Sequence[Any]] = {
         ("cores",): (0, 400, 2.5),

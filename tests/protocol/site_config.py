@@ -109,7 +109,7 @@ def packed(schema: Any, values: dict[str, Any] | None) -> dict[str, bytes]:
 BLOCKS = frozenset(
     {
         "ssh", "mirrors", "simulate", "control_plane", "endpoint", "selector", "networking",
-        "metallb", "kubeadm", "tolerate", "drain", "timeouts", "taint",
+        "metallb", "kubeadm", "api_server", "oidc", "tolerate", "drain", "timeouts", "taint",
     }
 )  # fmt: skip
 

@@ -21,6 +21,17 @@ FULL: dict[str, Any] = cluster(
     drain={"timeout": "90s", "on_timeout": "evict_anyway"},
     kubeadm={"kubelet": "maxPods: 50\n", "ignore_preflight_errors": ["NumCPU"]},
     trust="team-a",
+    api_server={
+        "oidc": {
+            "issuer_url": "https://id.example.org",
+            "client_id": "kubernetes",
+            "groups_claim": "groups",
+        },
+        "audit_policy": "rules: [{level: Metadata}]\n",
+        "extra_sans": ["api.example.org"],
+        "pod_security": "restricted",
+        "flags": {"event-ttl": "2h"},
+    },
     cores=8,
     memory=32,
 )

@@ -95,6 +95,12 @@ def test_another_spelling_of_what_kubeadm_is_told_is_no_error(calls: Calls) -> N
     assert errors(calls.plan(told("maxPods: 51"), made))
 
 
+def test_what_the_api_servers_are_told_anyway_is_no_error(shared: Calls, created: Any) -> None:
+    spellings: list[dict[str, Any]] = [{}, {"pod_security": "baseline"}, {"flags": {}}]
+    for same in spellings:
+        assert errors(shared.plan(cluster(api_server=same), created)) == []
+
+
 @pytest.mark.parametrize(
     "pools",
     [{"x": [UNKNOWN]}, {"x": UNKNOWN}, {"x": [UNKNOWN], "y": ["10.0.0.9/32"]}, UNKNOWN],
@@ -259,6 +265,7 @@ def test_what_a_cluster_is_built_on_needs_another_cluster(
     [
         ({"kubernetes_version": "1.36.4"}, ("kubernetes_version",)),
         ({"kubeadm": {"kubelet": "maxPods: 200"}}, ("kubeadm",)),
+        ({"api_server": {"pod_security": "restricted"}}, ("api_server",)),
     ],
 )
 def test_what_this_version_cannot_change_is_an_error_of_the_plan(

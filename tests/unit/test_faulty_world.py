@@ -17,6 +17,7 @@ from worlds.fault import (
     AddressAnswers,
     Answer,
     Break,
+    Encryption,
     EtcdMembers,
     Fault,
     Lock,
@@ -189,6 +190,7 @@ LOOKS: list[tuple[type[Look], Callable[[World], object]]] = [
     (Probe, lambda world: world.probe(FIRST)),
     (Observe, lambda world: world.observe(FIRST)),
     (EtcdMembers, lambda world: world.etcd_members(FIRST)),
+    (Encryption, lambda world: world.encryption(FIRST)),
     (Packages, lambda world: world.kubernetes_packages(FIRST, "1.36")),
     (AddressAnswers, lambda world: world.address_answers(FIRST, "10.9.9.9")),
 ]

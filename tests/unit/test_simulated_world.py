@@ -37,6 +37,9 @@ class Cluster:
         self.do(act.ApplyNetwork(self.first, OURS, "10.244.0.0/16", "flannel", "10.0.1.200:6443"))
         pin = ca_pin(self.world.observe(self.first).ca_certificate)
         self.secrets = JoinSecrets(Secret("token"), Secret("key"), pin)
+        with pytest.raises(CommandFailed, match="could not read the cluster's Secrets"):
+            self.join(self.second, control_plane=True)
+        self.secrets = replace(self.secrets, encryption=self.world.encryption(self.first))
         self.join(self.second, control_plane=True)
         self.join(self.third, control_plane=True)
         self.join(self.worker)

@@ -64,6 +64,10 @@ class Observe(Look):
     pass
 
 
+class Encryption(Look):
+    pass
+
+
 class EtcdMembers(Look):
     pass
 

@@ -21,6 +21,7 @@ from rpool.errors import RpoolError, Unreachable
 from rpool.model.action import Action, AppendJournal, AwaitReady, Prepare
 from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
+from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.world import SessionLock, World
@@ -32,6 +33,7 @@ from worlds.fault import (
     Answer,
     Break,
     Call,
+    Encryption,
     EtcdMembers,
     Fault,
     Lock,
@@ -115,6 +117,9 @@ class FaultyWorld:
 
     def observe(self, via: ServerName) -> ClusterSeen:
         return self._look(Observe(via), lambda: self._world.observe(via))
+
+    def encryption(self, via: ServerName) -> Secret:
+        return self._look(Encryption(via), lambda: self._world.encryption(via))
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))

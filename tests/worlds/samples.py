@@ -8,11 +8,13 @@ from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets
 from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.pool import (
+    ApiServer,
     ControlPlane,
     Endpoint,
     Kubeadm,
     Networking,
     NodeSpec,
+    Oidc,
     PoolSpec,
     Selector,
     Taint,
@@ -24,7 +26,9 @@ from rpool.model.site import Mirrors, SiteConfig, Ssh
 
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105 nobody's
 CERTIFICATE_KEY = "5ec4e7" * 10 + "feed"
-SECRETS = JoinSecrets(Secret(TOKEN), Secret(CERTIFICATE_KEY), "sha256:" + "1234" * 16)
+ENCRYPTION_KEY = "c2VjcmV0Ym94IG5lZWRzIDMyIGJ5dGVzIG9mIGEga2V5Lg=="
+ENCRYPTION = Secret(f'{{"kind": "EncryptionConfiguration", "secret": "{ENCRYPTION_KEY}"}}')
+SECRETS = JoinSecrets(Secret(TOKEN), Secret(CERTIFICATE_KEY), "sha256:" + "1234" * 16, ENCRYPTION)
 OURS = Ownership("0badcafe", 3, 7)
 NODE = Server("r1u04", "10.0.1.4", 16, 64, "rack1", "ssh-ed25519 AAAA")
 SPEC = PoolSpec(
@@ -40,6 +44,11 @@ SPEC = PoolSpec(
         kubelet="failCgroupV1: false\ncgroupDriver: cgroupfs\n",
         kube_proxy="mode: nftables",
         ignore_preflight_errors=("SystemVerification",),
+    ),
+    api_server=ApiServer(
+        Oidc("https://id.example.org", "kubernetes", groups_claim="groups"),
+        extra_sans=("api.example.org",),
+        flags={"event-ttl": "2h"},
     ),
 )
 CLAIM = Claim(
@@ -78,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
     act.ApplyMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
     act.ConfigureMetalLB("r1u04", OURS, {"default": ("10.0.1.210-10.0.1.230",)}),
     act.WriteRecord("r1u04", OURS, RECORD, "00c0ffee"),
-    act.AwaitReady("r1u04", ("r1u04", "r1u05")),
+    act.AwaitReady("r1u04", ("r1u04",)),
     act.RemoveMetalLB("r1u04", OURS),
     act.Drain("r1u04", OURS, ("r1u04", "r1u05"), 60, act.Budgets.IGNORED),
     act.StepDown("r1u04", OURS),

@@ -58,20 +58,20 @@ class TestServer:
         return "".join(line for line in lines if not line.startswith("nft list "))
 
     def marker(self, name: str, body: str) -> None:
-        """Make a command of the server do as `body` (sh) says, besides being written down."""
+        """Make a command of the server do as `body` (sh) says, besides being written down. One
+        that stands for kubeadm makes the CA, too, or fetches it as it joins.
+        """
         path = self.root / "bin" / name
         log = self.root / "calls"
-        path.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>{log}\n{body}\n')
+        first = _AUTHORITY.format(authority=self.root / "authority") if name == "kubeadm" else ""
+        path.write_text(f'#!/bin/sh\n{first}printf "%s\\n" "{name} $*" >>{log}\n{body}\n')
         path.chmod(0o755)
 
     def certify(self) -> str:
         """Give it a CA as a control plane has one, with its key; returns the certificate."""
-        certificate, key = new_authority()
         folder = self.path("/etc/kubernetes/pki")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "ca.crt").write_text(certificate)
-        (folder / "ca.key").write_text(key)
-        return certificate
+        shutil.copytree(self.root / "authority", folder, dirs_exist_ok=True)
+        return (folder / "ca.crt").read_text()
 
     def plain_markers(self) -> None:
         for name in MARKERS:
@@ -85,6 +85,31 @@ class TestServer:
                 found |= {f"{folder}/{name}": b"" for name in folders}
                 found |= {str(path): _content(path) for path in map(Path(folder).joinpath, files)}
         return found
+
+
+KUBEADM = """case $1 in
+init | join) mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf ;;
+reset) rm -rf /etc/kubernetes ;;
+esac
+"""
+"""What a marker does that changes the server as the real kubeadm would."""
+
+_AUTHORITY = """case "$1 $2 $3" in
+"init phase certs" | join*)
+    mkdir -p /etc/kubernetes/pki
+    cp {authority}/* /etc/kubernetes/pki
+    if [ "$1" = init ]; then exit 0; fi
+    ;;
+esac
+"""
+
+
+def _authority(folder: Path) -> None:
+    """A CA, with its key, for `certify` and `marker`."""
+    folder.mkdir()
+    certificate, key = new_authority()
+    (folder / "ca.crt").write_text(certificate)
+    (folder / "ca.key").write_text(key)
 
 
 def _content(path: Path) -> bytes:
@@ -109,6 +134,9 @@ def _files(root: Path) -> None:
     for directory in (*DIRECTORIES, "run/sshd", "etc/kubernetes", "bin"):
         (root / directory).mkdir(parents=True, exist_ok=True)
     shutil.rmtree(root / "etc" / "kubernetes")
+    (root / "etc" / "ssl").mkdir()
+    shutil.copy("/etc/ssl/openssl.cnf", root / "etc" / "ssl")
+    _authority(root / "authority")
     for name in ("passwd", "shadow"):  # ops: another name of root, to log in as somebody else
         path = root / "etc" / name
         lines = [line for line in path.read_text().splitlines() if not line.startswith("root:")]

@@ -1,4 +1,4 @@
-"""What users may say to the kubelet and to kube-proxy, and to kubeadm's checks.
+"""What users may say to parts of Kubernetes in YAML, and to kubeadm's checks.
 
 Their configuration is merged into ours as it is, so what would undo a promise of rpool's is refused
 here. Every check raises ValueError with a sentence for the user.
@@ -17,35 +17,41 @@ CHECK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _API_VERSIONS = {
     "KubeletConfiguration": "kubelet.config.k8s.io/v1beta1",
     "KubeProxyConfiguration": "kubeproxy.config.k8s.io/v1alpha1",
+    "Policy": "audit.k8s.io/v1",
 }
 
 
 def kube_proxy(value: str) -> str:
     """A YAML mapping of KubeProxyConfiguration; parsed again where it is used."""
-    _settings(value, "KubeProxyConfiguration")
+    settings(value, "KubeProxyConfiguration")
     return value
 
 
 def kubelet(value: str) -> str:
     """A YAML mapping of KubeletConfiguration that leaves the kubelet's API closed to strangers."""
-    settings = _settings(value, "KubeletConfiguration")
-    driver = settings.get("cgroupDriver", CGROUP_DRIVERS[0])
+    its = settings(value, "KubeletConfiguration")
+    driver = its.get("cgroupDriver", CGROUP_DRIVERS[0])
     if driver not in CGROUP_DRIVERS:
         raise ValueError(f"cgroupDriver must be one of {' or '.join(CGROUP_DRIVERS)}")
-    if _at(settings, "authentication", "anonymous", "enabled"):
+    if _at(its, "authentication", "anonymous", "enabled"):
         raise ValueError(
             "authentication.anonymous.enabled = true lets anybody who reaches a node's port 10250 "
             "try to run commands in its pods; leave it off"
         )
-    if _at(settings, "authorization", "mode") not in (None, "Webhook"):
+    if _at(its, "authorization", "mode") not in (None, "Webhook"):
         raise ValueError(
             "authorization.mode must be Webhook: with any other, each certificate and token of the "
             "cluster may run commands in all pods of a node"
         )
-    if settings.get("readOnlyPort"):
+    if its.get("readOnlyPort"):
         raise ValueError(
             "readOnlyPort shows all pods of a node, with their environment, to anybody who reaches "
             "it; leave it off"
+        )
+    if its.get("serverTLSBootstrap") is False or its.get("tlsCertFile"):
+        raise ValueError(
+            "serverTLSBootstrap = false or a tlsCertFile of your own would leave the API no way to "
+            "know a kubelet by its certificate; leave both out"
         )
     return value
 
@@ -62,7 +68,7 @@ def preflight_check(value: str) -> str:
     return value
 
 
-def _settings(value: str, kind: str) -> dict[Any, Any]:
+def settings(value: str, kind: str) -> dict[Any, Any]:
     """The mapping in a text, which may say itself what it is, as a whole document does."""
     import yaml  # slow to load, and few configurations have such a text
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rpool.config import component, values
+from rpool.config import api_server, component, values
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
 from rpool.model.cni import DEFAULT_CNI
@@ -121,6 +121,9 @@ class SiteModel(Model):
 _NO_SSH = site.Ssh(Secret(""))
 
 
+_Claim = Annotated[str, AfterValidator(api_server.claim)]
+
+
 class _Endpoint(Model):
     vip: Annotated[str, AfterValidator(values.ipv4)] | None = None
     address: Annotated[str, AfterValidator(values.host_and_port)] | None = None
@@ -165,6 +168,35 @@ class _Kubeadm(Model):
         return pool.Kubeadm(self.kubelet, self.kube_proxy, tuple(self.ignore_preflight_errors))
 
 
+class _Oidc(Model):
+    issuer_url: Annotated[str, AfterValidator(api_server.issuer)]
+    client_id: _Claim
+    username_claim: _Claim | None = None
+    username_prefix: _Claim | None = None
+    groups_claim: _Claim | None = None
+    groups_prefix: _Claim | None = None
+    ca_certificate: Annotated[str, AfterValidator(api_server.certificate)] | None = None
+
+
+class _ApiServer(Model):
+    oidc: _Oidc | None = None
+    audit_policy: Annotated[str, AfterValidator(api_server.audit_policy)] | None = None
+    extra_sans: list[Annotated[str, AfterValidator(api_server.san)]] = []
+    pod_security: Annotated[str, AfterValidator(values.one_of(pool.POD_SECURITY))] = "baseline"
+    flags: Annotated[
+        dict[
+            Annotated[str, AfterValidator(api_server.flag)],
+            Annotated[str, AfterValidator(api_server.flag_value)],
+        ],
+        AfterValidator(api_server.flags),
+    ] = {}
+
+    def build(self) -> pool.ApiServer:
+        oidc = pool.Oidc(**self.oidc.model_dump()) if self.oidc else None
+        sans = tuple(self.extra_sans)
+        return pool.ApiServer(oidc, self.audit_policy, sans, self.pod_security, self.flags)
+
+
 class _Tolerate(Model):
     servers: Annotated[int, Field(ge=0, le=1000)] = 0
     zones: Annotated[int, Field(ge=0, le=100)] = 0
@@ -191,6 +223,7 @@ class PoolModel(Model):
     networking: _Networking = _Networking.model_construct()
     metallb: _MetalLB | None = None
     kubeadm: _Kubeadm = _Kubeadm.model_construct()
+    api_server: _ApiServer = _ApiServer.model_construct()
     tolerate: _Tolerate = _Tolerate.model_construct()
     drain: _Drain = _Drain.model_construct()
     trust: values.Name63 | None = None
@@ -212,6 +245,7 @@ class PoolModel(Model):
                 for name, ranges in (self.metallb.pools if self.metallb else {}).items()
             },
             kubeadm=self.kubeadm.build(),
+            api_server=self.api_server.build(),
             tolerate=pool.Tolerance(self.tolerate.servers, self.tolerate.zones),
             drain=self.drain.build(),
             trust=self.trust or COMMON,

@@ -161,7 +161,7 @@ def _network(value: str, what: str) -> ipaddress.IPv4Network:
     raise ValueError(f"{shown(value)} is not {what}")
 
 
-def _is_host(name: str) -> bool:
+def is_host(name: str) -> bool:
     """An IPv4 address, or a host name: one whose last label is a number would be an address."""
     labels = name.split(".")
     if labels[-1].isdigit():
@@ -175,7 +175,7 @@ def _is_host(name: str) -> bool:
 def host_and_port(value: str) -> str:
     """Where a load balancer has the API. kubeadm takes no upper-case letters there."""
     host, _, port = value.rpartition(":")
-    sound = _is_host(host) and host == host.lower() and re.fullmatch(r"[1-9][0-9]{0,4}", port)
+    sound = is_host(host) and host == host.lower() and re.fullmatch(r"[1-9][0-9]{0,4}", port)
     if not sound or int(port) > 65535:
         raise ValueError(f"{shown(value)} is not host:port such as api.example.org:6443")
     return value
@@ -192,7 +192,7 @@ def url(value: str) -> str:
         raise ValueError("the address of a mirror ends with its path: take out what follows ? or #")
     host = r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
     found = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
-    if not found or not (found["host"][0] == "[" or _is_host(found["host"])):
+    if not found or not (found["host"][0] == "[" or is_host(found["host"])):
         raise ValueError(f"{shown(value)} is not an http or https address of a mirror")
     return value.rstrip("/")
 
@@ -222,7 +222,7 @@ def duration(value: str) -> str:
 
 def address(value: str) -> str:
     """Of a server: also the one that the kubelet and etcd listen on, so it is no name."""
-    if not re.fullmatch(r"[0-9.]+", value) and _is_host(value):
+    if not re.fullmatch(r"[0-9.]+", value) and is_host(value):
         raise ValueError(f"{shown(value)} is a name; the kubelet and etcd need the IPv4 address")
     return ipv4(value)
 

@@ -5,6 +5,7 @@ the rules of configurations, since whoever administers a cluster can write its r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from rpool.config.models import PoolModel, ServerFacts
@@ -15,6 +16,7 @@ from rpool.model.duration import text
 from rpool.model.pool import (
     KUBERNETES_VERSION,
     UID,
+    ApiServer,
     ControlPlane,
     DrainPolicy,
     NodeSpec,
@@ -52,6 +54,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
                 "ignore_preflight_errors": list(spec.kubeadm.ignore_preflight_errors),
             }
         ),
+        "api_server": _api_server(spec.api_server),
     }
 
 
@@ -59,6 +62,19 @@ def _set(values: dict[str, Any]) -> dict[str, Any] | None:
     """An object of which what is empty or 0 was not set; null when nothing was."""
     given = {name: value or None for name, value in values.items()}
     return given if any(value is not None for value in given.values()) else None
+
+
+def _api_server(its: ApiServer) -> dict[str, Any] | None:
+    level = None if its.pod_security == ApiServer().pod_security else its.pod_security
+    return _set(
+        {
+            "oidc": asdict(its.oidc) if its.oidc else None,
+            "audit_policy": its.audit_policy,
+            "extra_sans": list(its.extra_sans),
+            "pod_security": level,
+            "flags": dict(its.flags),
+        }
+    )
 
 
 def _control_plane(its: ControlPlane) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
+from rpool.model.secret import NO_SECRET
 from rpool.model.server import Fleet, Role, Roles, ServerName
 from rpool.model.step import Ran, Step, StepName
 from rpool.model.view import Condition, PoolView
@@ -184,9 +185,13 @@ class Run:
             case act.Init() | act.AdmitJoiners() | act.RevokeJoiners():
                 action = replace(action, secrets=self._secrets)
             case act.Join():
-                pin = ca_pin(self._certificate(action.via))
-                action = replace(action, secrets=replace(self._secrets, ca_pin=pin))
+                action = replace(action, secrets=self._secrets_for(action))
         return self._of_this_session(action)
+
+    def _secrets_for(self, join: act.Join) -> act.JoinSecrets:
+        pin = ca_pin(self._certificate(join.via))
+        key = self.world.encryption(join.via) if join.control_plane else NO_SECRET
+        return replace(self._secrets, ca_pin=pin, encryption=key)
 
     def _certificate(self, via: ServerName) -> str:
         """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""

@@ -81,6 +81,40 @@ class Kubeadm:
 
 
 @dataclass(frozen=True, slots=True)
+class Oidc:
+    """Who else may log in: the API's settings of the same names. `ca_certificate` (PEM) is the
+    issuer's, where the system does not know it.
+    """
+
+    issuer_url: str
+    client_id: str
+    username_claim: str | None = None
+    username_prefix: str | None = None
+    groups_claim: str | None = None
+    groups_prefix: str | None = None
+    ca_certificate: str | None = None
+
+
+POD_SECURITY = ("privileged", "baseline", "restricted")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """What a site asks of the API servers beyond what rpool does.
+
+    `audit_policy` is YAML as the user wrote it, in the place of ours; `extra_sans` are further
+    names and addresses in its certificate; `pod_security` is what a namespace without a label of
+    its own enforces, one of POD_SECURITY; `flags` are kube-apiserver's, without dashes in front.
+    """
+
+    oidc: Oidc | None = None
+    audit_policy: str | None = None
+    extra_sans: tuple[str, ...] = ()
+    pod_security: str = "baseline"
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Tolerance:
     """Which loss the request must outlast: the worst `servers` workers, or the worst `zones`, with
     all workers in them. At most one of the two is above zero.
@@ -159,6 +193,7 @@ class PoolSpec:
     networking: Networking = field(default_factory=Networking)
     metallb_pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kubeadm: Kubeadm = field(default_factory=Kubeadm)
+    api_server: ApiServer = field(default_factory=ApiServer)
     tolerate: Tolerance = field(default_factory=Tolerance)
     drain: DrainPolicy = field(default_factory=DrainPolicy)
     trust: Domain = COMMON

@@ -56,3 +56,6 @@ class Secret:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
         return self
+
+
+NO_SECRET = Secret("")

@@ -10,6 +10,7 @@ from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
+from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 
@@ -51,6 +52,11 @@ class World(Protocol):
 
     def observe(self, via: ServerName) -> ClusterSeen:
         """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""
+
+    def encryption(self, via: ServerName) -> Secret:
+        """The EncryptionConfiguration of control plane `via`, which all others need, too; empty
+        where the cluster has none. Raises Unreachable, CommandFailed.
+        """
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""

@@ -36,9 +36,9 @@ from rpool.model.site import Mirrors, SiteConfig
 from rpool.reach import cni, render
 from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
-from rpool.reach.kubeadm import settings
 from rpool.reach.script import compose
 from rpool.reach.ssh import Completed
+from rpool.reach.user_settings import settings
 from rpool.reach.verdict import SHOWN_CHARACTERS, SHOWN_LINES, Exit, failure, redact
 
 DOING = "preparing the operating system"

@@ -48,9 +48,14 @@ def record(record: Record) -> str:
                 "annotations": {CHANGE: record.change},
                 "resourceVersion": "THE ONE THAT WAS SEEN",
             },
-            "data": {"record": _text(record)},
+            "data": {"record": _text(record), "addresses": _addresses(record)},
         }
     )
+
+
+def _addresses(record: Record) -> str:
+    """Name and address of each member, one a line: whom approve.sh lets have a certificate."""
+    return "".join(f"{name} {its.address}\n" for name, its in sorted(record.members.items()))
 
 
 def _text(record: Record) -> str:

@@ -11,12 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rpool.errors import Bug, Refused
+from rpool.errors import Bug
 from rpool.model.action import AdmitJoiners, Init, Join, JoinSecrets
 from rpool.model.pool import PoolSpec
 from rpool.model.secret import Secret
 from rpool.model.server import Server
-from rpool.reach import audit
+from rpool.reach import api_server
+from rpool.reach.api_server import CIPHERS
+from rpool.reach.user_settings import settings
 
 API = "kubeadm.k8s.io/v1beta4"
 TOKEN_MINUTES = 30
@@ -25,25 +27,13 @@ TIMER_DESCRIPTION = "Proxy for managing TTL for the kubeadm-certs secret"  # kub
 
 Document = Mapping[str, Any]
 
-CIPHERS = (
-    "TLS_AES_128_GCM_SHA256",
-    "TLS_AES_256_GCM_SHA384",
-    "TLS_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-)
-"""Of TLS: with forward secrecy and authenticated encryption."""
-
 ENDED_PODS = 1000
 """So many are kept for whoever looks; kubeadm's default is 12,500."""
 
 HARDENED: Document = {
     "podPidsLimit": 4096,
     "seccompDefault": True,
+    "serverTLSBootstrap": True,
     "tlsCipherSuites": CIPHERS,
 }
 """Of every kubelet, unless the user says otherwise."""
@@ -200,15 +190,9 @@ def _cluster(spec: PoolSpec) -> Document:
             "serviceSubnet": spec.networking.service_cidr,
         },
         "apiServer": {
-            "certSANs": [_endpoint_host(spec)],
-            "extraArgs": _arguments(
-                {
-                    "profiling": "false",
-                    "tls-cipher-suites": ",".join(CIPHERS),
-                    **audit.arguments(),
-                }
-            ),
-            "extraVolumes": audit.volumes(),
+            "certSANs": [_endpoint_host(spec), *spec.api_server.extra_sans],
+            "extraArgs": _arguments(api_server.flags(spec)),
+            "extraVolumes": api_server.volumes(),
         },
         "controllerManager": {
             "extraArgs": _arguments(
@@ -229,23 +213,6 @@ def _endpoint_host(spec: PoolSpec) -> str:
     if endpoint.vip is not None:
         return str(ipaddress.ip_address(endpoint.vip))
     return endpoint.host_and_port.rpartition(":")[0].strip("[]")
-
-
-def settings(text: str | None) -> Document:
-    """What the user wrote as YAML for the kubelet or kube-proxy; nothing is no settings. Raises
-    Refused for what is no mapping: it may come from a cluster's record.
-    """
-    if text is None:
-        return {}
-    import yaml  # slow to load, and few clusters have such a text
-
-    try:
-        parsed = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise Refused("the text for the kubelet or kube-proxy is no YAML mapping")
-    return parsed
 
 
 def _kubelet(spec: PoolSpec) -> Document:

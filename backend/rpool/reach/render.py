@@ -15,11 +15,12 @@ from rpool.errors import Bug
 from rpool.model import action as act
 from rpool.model.action import Action, Guarded
 from rpool.model.claim import Ownership
+from rpool.model.pool import PoolSpec
 from rpool.model.seen import LEAVING_MARK, UNANNOUNCED, UNANNOUNCED_BY_US
 from rpool.model.server import Role, ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.trust import mark
-from rpool.reach import audit, cni, documents, kubeadm, vip
+from rpool.reach import api_server, cni, documents, kubeadm, vip
 from rpool.reach.manifests import METALLB, Manifest
 from rpool.reach.script import compose
 
@@ -57,9 +58,10 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
                 {**owned, **_over(action.over), **cni.TRACES, **texts},
             )
         case act.AwaitReady():
-            nodes = " ".join(f"node/{name}" for name in action.nodes)
+            servers = site.fleet.servers
+            nodes = " ".join(f"{name}={servers[name].address}" for name in action.nodes)
             variables = common | _node(site, action.server) | {"NODES": nodes}
-            return compose(("library", "await-ready"), variables)
+            return compose(("library", "approve", "await-ready"), variables)
         case act.Prepare():
             raise Bug("preparation is not a script: it is Ansible's")
         case _:
@@ -84,9 +86,12 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.AppendJournal():
             return ("journal",), {"LINES_TEXT": "\n".join(action.lines)}
         case act.Init():
-            return ("traces", "membership", "init"), node | cni.TRACES | _init(action)
+            return ("traces", "membership", "init"), (
+                node | cni.TRACES | _control_plane(action.spec, node) | _init(action)
+            )
         case act.Join():
-            return ("traces", "membership", "join"), node | cni.TRACES | _join(action)
+            more = _control_plane(action.spec, node) if action.control_plane else {}
+            return ("traces", "membership", "join"), node | cni.TRACES | more | _join(action)
         case act.Reset():
             return ("traces", "clean", "reset"), {"VIP": action.vip or "", **cni.TRACES}
         case act.AdmitJoiners():
@@ -153,11 +158,19 @@ def _vip(spec_vip: str | None) -> Variables:
     return {"VIP": spec_vip or "", "VIP_POD": vip.pod(spec_vip) if spec_vip else ""}
 
 
+def _control_plane(spec: PoolSpec, node: Variables) -> Variables:
+    return {
+        **api_server.files(spec),
+        "VIP_USER": vip.USER,
+        "APPROVER_TEXT": compose(("library", "approve", "approver"), node),
+    }
+
+
 def _init(action: act.Init) -> Variables:
     return {
         "ROLE": Role.CONTROL_PLANE.value,
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.init(action)),
-        "AUDIT_POLICY": audit.policy(),
+        "VIP_RIGHTS": vip.rights(),
         "CERTIFICATES": "yes" if action.spec.control_plane.servers > 1 else "no",
         **_vip(action.spec.control_plane.endpoint.vip),
     }
@@ -167,7 +180,7 @@ def _join(action: act.Join) -> Variables:
     return {
         "ROLE": (Role.CONTROL_PLANE if action.control_plane else Role.WORKER).value,
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.join(action)),
-        "AUDIT_POLICY": audit.policy() if action.control_plane else "",
+        "ENCRYPTION": action.secrets.encryption.reveal(),
         **_vip(action.spec.control_plane.endpoint.vip),
     }
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+USER = "rpool:kube-vip"
+"""As whom it speaks to the API."""
+
+_LEASE = "plndr-cp-lock"
+
 IMAGE = "ghcr.io/kube-vip/kube-vip:v1.0.0"
 
 
 def pod(vip: str) -> str:
     """The manifest; the server fills in @INTERFACE@, the one that has the server's address.
 
-    The kubeconfig is a link on the server (see scripts/membership.sh): to super-admin.conf during
-    the first init, to admin.conf from then on.
+    The kubeconfig is made on the server (see scripts/membership.sh), for USER alone.
     """
     return json.dumps(
         {
@@ -38,6 +42,29 @@ def pod(vip: str) -> str:
     )
 
 
+def rights() -> str:
+    """What USER may do: keep its lease, which says who has the address."""
+    api, where = "rbac.authorization.k8s.io", {"name": USER, "namespace": "kube-system"}
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    role = {
+        "apiVersion": f"{api}/v1",
+        "kind": "Role",
+        "metadata": where,
+        "rules": [
+            {**leases, "verbs": ["create"]},  # what is not there yet has no name to go by
+            {**leases, "verbs": ["get", "update"], "resourceNames": [_LEASE]},
+        ],
+    }
+    binding = {
+        "apiVersion": f"{api}/v1",
+        "kind": "RoleBinding",
+        "metadata": where,
+        "roleRef": {"apiGroup": api, "kind": "Role", "name": USER},
+        "subjects": [{"apiGroup": api, "kind": "User", "name": USER}],
+    }
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, binding]})
+
+
 def _container(vip: str) -> dict[str, Any]:
     settings = {
         "address": vip,
@@ -46,9 +73,10 @@ def _container(vip: str) -> dict[str, Any]:
         "cp_namespace": "kube-system",
         "vip_arp": "true",
         "vip_interface": "@INTERFACE@",
+        "prometheus_server": "127.0.0.1:2112",  # else its metrics are open to the whole network
         "vip_subnet": "128" if ":" in vip else "32",
         "vip_leaderelection": "true",
-        "vip_leasename": "plndr-cp-lock",
+        "vip_leasename": _LEASE,
         "vip_leaseduration": "3",
         "vip_renewdeadline": "2",
         "vip_retryperiod": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -101,6 +102,11 @@ class RealWorld:
         sightings.check_proof(via, printed, challenge, seen.ca_certificate)
         return seen
 
+    def encryption(self, via: ServerName) -> Secret:
+        self._address(via)
+        script = compose(("library", "encryption"), {})
+        return Secret(self._look("looking at its encryption", via, script).decode())
+
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._address(via)
         script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
@@ -165,12 +171,20 @@ def _printed(doing: str, server: ServerName, completed: Completed) -> bytes:
     return completed.stdout
 
 
+def keys_in(encryption: str) -> tuple[Secret, ...]:
+    """The keys of an EncryptionConfiguration."""
+    return tuple(
+        Secret(key) for key in re.findall(r'"?secret"?: *"?([A-Za-z0-9+/]+=*)', encryption)
+    )
+
+
 def secrets_of(action: Action) -> tuple[Secret, ...]:
     """What must not show in anything that is said about the action."""
     match action:
         case act.Init() | act.Join() | act.AdmitJoiners() | act.RevokeJoiners():
             token = action.secrets.token
             halves = tuple(Secret(half) for half in token.reveal().split(".")[1:])
-            return (token, *halves, action.secrets.certificate_key)
+            its = action.secrets
+            return (token, *halves, its.certificate_key, *keys_in(its.encryption.reveal()))
         case _:
             return ()

@@ -15,6 +15,7 @@ from rpool.errors import (
 )
 from rpool.model.claim import Fence
 from rpool.model.pool import NodeSpec, PoolUid
+from rpool.model.secret import Secret
 from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.simulate.machine import Cluster, Machine
@@ -119,6 +120,10 @@ class Looks:
         if not machine.powered:
             raise Unreachable(f"{server} cannot be reached (simulated)")
         return machine
+
+    def encryption(self, via: ServerName) -> Secret:
+        with self._guard:
+            return Secret(self._serving(via).key)
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         with self._guard:

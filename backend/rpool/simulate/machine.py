@@ -25,7 +25,7 @@ def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
 @dataclass
 class Cluster:
     """What a cluster's etcd holds, and who its members are, with their ids. `key` tells it from
-    others; it has no other meaning.
+    others, and stands for the one by which its secrets are encrypted.
     """
 
     ca: str
@@ -68,6 +68,8 @@ class Cluster:
             raise CommandFailed(f"{name}: there are no uploaded certificates (simulated)")
         if secrets.token.reveal() not in self.tokens:
             raise CommandFailed(f"{name}: the bootstrap token is not valid (simulated)")
+        if role is Role.CONTROL_PLANE and secrets.encryption.reveal() != self.key:
+            raise CommandFailed(f"{name}: it could not read the cluster's Secrets (simulated)")
         if secrets.ca_pin != ca_pin(self.ca):
             raise CommandFailed(f"{name}: the cluster's CA is not the pinned one (simulated)")
 

@@ -28,6 +28,7 @@ _FIXED = {
     "kubernetes_version": "rpool cannot upgrade Kubernetes yet",
     "kubeadm": "rpool cannot change what kubeadm was told on a running cluster yet",
     "trust": "a cluster stays in its domain of trust, as its servers do until installed anew",
+    "api_server": "rpool cannot change what the API servers were told on a running cluster yet",
 }
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 """What follows from the request and from who is in the cluster."""
@@ -201,8 +202,9 @@ def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:
 
 def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
     was, wanted = cluster_state.spec(prior), cluster_state.spec(values)
-    if was and wanted and was.kubeadm == wanted.kubeadm:  # {} and null, say
-        changed = [change for change in changed if change.path[0] != "kubeadm"]
+    if was and wanted:  # {} and null mean the same, say
+        same = {n for n in ("kubeadm", "api_server") if getattr(was, n) == getattr(wanted, n)}
+        changed = [change for change in changed if change.path[0] not in same]
     problems = [
         Problem(
             change.path,

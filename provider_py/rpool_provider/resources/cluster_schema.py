@@ -104,6 +104,38 @@ _KUBEADM = Object(
     )
 )
 
+_OIDC = Object(
+    (
+        required("issuer_url", STRING, "The issuer's https address."),
+        required("client_id", STRING, "For whom tokens have to be."),
+        optional("username_claim", STRING, "Which claim is the user's name. Default `sub`."),
+        optional("username_prefix", STRING, "What comes before it; `-` for nothing."),
+        optional("groups_claim", STRING, "Which claim has the user's groups."),
+        optional("groups_prefix", STRING, "What comes before each."),
+        optional("ca_certificate", STRING, "The issuer's CA (PEM), if the system has it not."),
+    )
+)
+
+_API_SERVER = Object(
+    (
+        optional("oidc", _OIDC, "Lets users of an OpenID Connect issuer log in."),
+        optional(
+            "audit_policy",
+            STRING,
+            "YAML of an audit Policy, in the place of rpool's (metadata of all but noise).",
+            meaning=meaning.yaml,
+        ),
+        optional("extra_sans", List(STRING), "Further names and addresses in its certificate."),
+        optional(
+            "pod_security",
+            STRING,
+            "What namespaces without a label of their own enforce: `privileged`, `baseline` or "
+            "`restricted`. Default `baseline`.",
+        ),
+        optional("flags", Map(STRING), "Further flags of kube-apiserver, without dashes."),
+    )
+)
+
 _TOLERATE = Object(
     (
         optional("servers", NUMBER, "Any so many workers may be lost. Either this or `zones`."),
@@ -183,6 +215,7 @@ CLUSTER = Schema(
                 "Setting it to `false` counts once that is applied. Default `false`.",
             ),
             optional("kubeadm", _KUBEADM, "What this site must say to kubeadm besides."),
+            optional("api_server", _API_SERVER, "What this site asks of the API servers."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),
             computed("id", STRING, "The cluster's uid. Names may be used again, uids are not."),
             computed("condition", STRING, "`settled`, or `incomplete` when a change was cut off."),

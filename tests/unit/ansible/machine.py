@@ -13,7 +13,7 @@ from pathlib import Path
 SCRIPTS = Path(__file__).parents[3] / "ansible/roles/server/files"
 CLAIM = '{\n "format": 1,\n "uid": "0badcafe",\n "epoch": 3,\n "server": "r1u04"\n}\n'
 NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--mount-proc")
-EMPTY = ("/root", "/opt", "/usr/libexec", "/sys/fs/cgroup")
+EMPTY = ("/root", "/opt", "/usr/libexec", "/usr/lib/systemd/system", "/sys/fs/cgroup")
 MARKERS = ("systemctl", "systemd-run", "apt-mark", "kubeadm", "modprobe", "sysctl", "swapoff")
 # A server on which containerd runs, as far as its socket tells.
 LISTEN = (

@@ -142,6 +142,15 @@ def test_a_dpkg_that_cannot_be_mended_tells_why(machine: Machine) -> None:
     assert "dpkg: error processing package broken" in done.stderr
 
 
+def test_the_kubelet_s_unit_is_for_root_alone(machine: Machine) -> None:
+    """Also where nothing was to be installed: a package may have been installed again."""
+    unit = "/usr/lib/systemd/system/kubelet.service"
+    script = (SCRIPTS / "install.sh").read_text("utf-8")
+    done = machine.role(f"touch {unit}\n{PARAMETERS % 30}{script}\nstat -c %a {unit}\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "600"
+
+
 def gpg(home: Path, *words: str) -> str:
     command = ["gpg", "--homedir", str(home), "--batch", *words]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

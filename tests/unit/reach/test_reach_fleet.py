@@ -21,6 +21,7 @@ CALLS: dict[str, Callable[[RealWorld], object]] = {
     "probe": lambda world: world.probe("gone"),
     "observe": lambda world: world.observe("gone"),
     "etcd_members": lambda world: world.etcd_members("gone"),
+    "encryption": lambda world: world.encryption("gone"),
     "lock": lambda world: world.lock("gone", "0badcafe").__enter__(),
     "address_answers": lambda world: world.address_answers("gone", "10.0.1.200"),
     "kubernetes_packages": lambda world: world.kubernetes_packages("gone", "1.36"),

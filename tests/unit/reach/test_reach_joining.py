@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import yaml
 from conftest import at_home, claim
 from worlds.samples import CLAIM, changing
-from worlds.sshd import TestServer
+from worlds.sshd import KUBEADM, TestServer
 
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
@@ -17,12 +18,6 @@ from rpool.model.claim import Phase
 from rpool.reach.world import RealWorld
 
 MANIFEST = "/etc/kubernetes/manifests/kube-vip.yaml"
-KUBEADM = """case $1 in
-init | join) mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf ;;
-reset) rm -rf /etc/kubernetes ;;
-esac
-"""
-
 INIT = next(a for a in changing() if isinstance(a, act.Init))
 JOIN = next(a for a in changing() if isinstance(a, act.Join) and a.control_plane)
 WORKER = next(a for a in changing() if isinstance(a, act.Join) and not a.control_plane)
@@ -91,6 +86,19 @@ def test_half_a_control_plane_is_undone_without_touching_the_others_etcd(
     assert "etcdctl" not in server.calls
 
 
+@pytest.mark.parametrize(("action", "mode"), [(INIT, 0o700), (JOIN, 0o700), (WORKER, 0o755)])
+def test_a_folder_that_was_made_for_etcd_is_for_root_alone(
+    world: RealWorld, server: TestServer, attempt: Attempt, action: Action, mode: int
+) -> None:
+    """Where a disk of its own is mounted, say: kubeadm takes what it finds."""
+    claim(world)
+    folder = server.path("/var/lib/etcd")
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    attempt(action)
+    assert folder.stat().st_mode & 0o777 == mode
+
+
 def test_a_control_plane_has_not_joined_before_kube_vip_is_there(
     world: RealWorld, server: TestServer, attempt: Attempt
 ) -> None:
@@ -111,7 +119,8 @@ def test_what_kubeadm_has_ended_is_completed_and_never_undone(
     server.marker("kubeadm", f"{KUBEADM}[ $1 = reset ] || : >/etc/kubernetes/broken")
     server.marker(
         "mv",
-        '[ -e /etc/kubernetes/broken ] && case $* in *kube-vip*) exit 1 ;; esac\nexec /bin/mv "$@"',
+        "[ -e /etc/kubernetes/broken ] && case $* in *kube-vip* | *approver*) exit 1 ;; esac\n"
+        'exec /bin/mv "$@"',
     )
     with pytest.raises(CommandFailed):
         attempt(action)
@@ -196,12 +205,17 @@ def test_who_is_beyond_all_rights_is_gone_after_the_first_init(
 
 
 @pytest.mark.parametrize(("action", "has_one"), [(INIT, True), (JOIN, True), (WORKER, False)])
-def test_an_api_server_has_its_audit_policy_before_kubeadm_starts_it(
+def test_an_api_server_has_its_files_before_kubeadm_starts_it(
     world: RealWorld, server: TestServer, action: Action, has_one: bool
 ) -> None:
-    policy = server.path("/etc/kubernetes/audit-policy.yaml")
-    server.marker("kubeadm", f"cp /etc/kubernetes/audit-policy.yaml {server.root}/seen; {KUBEADM}")
+    seen = server.root / "seen"
+    server.marker("kubeadm", f"cp -rT /etc/kubernetes/api-server {seen}; {KUBEADM}")
     claim(world)
     world.carry_out(at_home(server, action), 60)
-    assert policy.exists() is has_one
-    assert (server.root / "seen").exists() is has_one
+    assert server.path("/etc/kubernetes/api-server").exists() is has_one
+    assert seen.exists() is has_one
+    if has_one:
+        names = {"audit.yaml", "admission.yaml", "encryption.yaml"}
+        assert {path.name for path in seen.iterdir()} == names
+        assert all(path.stat().st_mode & 0o077 == 0 for path in seen.iterdir())
+        assert all(yaml.safe_load(path.read_text())["kind"] for path in seen.iterdir())

@@ -15,6 +15,7 @@ import pytest
 from worlds.samples import (
     ACTIONS,
     CERTIFICATE_KEY,
+    ENCRYPTION_KEY,
     NODE,
     SECRETS,
     SPEC,
@@ -32,10 +33,11 @@ from rpool.model.action import Action, JoinSecrets
 from rpool.model.pool import ControlPlane, Endpoint
 from rpool.model.secret import Secret
 from rpool.model.site import Mirrors
-from rpool.reach import cni, documents, kubeadm, vip
+from rpool.reach import api_server, cni, documents, kubeadm, vip
 from rpool.reach.manifests import METALLB
 from rpool.reach.render import render
 from rpool.reach.script import compose
+from rpool.reach.verdict import redact
 from rpool.reach.world import secrets_of
 
 
@@ -63,7 +65,9 @@ def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> No
         assert guard[1] == (
             "alone" if kind in alone else "briefly" if kind in briefly else "together"
         )
-        assert script.count("\nmain() {") == 1
+        # What a control plane keeps to run by itself is a script in this one.
+        kept = isinstance(action, act.Init | act.Join) and "APPROVER_TEXT=" in script
+        assert script.count("\nmain() {") == (2 if kept else 1)
         assert script.count("\nact() {") == 1
 
 
@@ -125,6 +129,8 @@ def test_no_secret_of_an_action_is_told(action: Action) -> None:
     values = [getattr(action, field.name) for field in fields(action)]
     has_secrets = any(isinstance(value, JoinSecrets | Secret) for value in values)
     assert bool(secrets_of(action)) == has_secrets
+    if isinstance(action, act.Join):
+        assert redact(f'"secret": "{ENCRYPTION_KEY}"', secrets_of(action)) == '"secret": "****"'
 
 
 def init(**changes: Any) -> list[Mapping[str, Any]]:
@@ -156,7 +162,7 @@ def test_init_names_the_node_by_the_fleet_and_uses_our_token_alone() -> None:
 def test_the_cluster_is_found_at_its_vip() -> None:
     cluster = init()[1]
     assert cluster["controlPlaneEndpoint"] == "10.0.1.200:6443"
-    assert cluster["apiServer"]["certSANs"] == ["10.0.1.200"]
+    assert cluster["apiServer"]["certSANs"] == ["10.0.1.200", "api.example.org"]
     assert cluster["kubernetesVersion"] == "v1.36.3"
     assert cluster["networking"] == {
         "podSubnet": "10.77.0.0/16",
@@ -165,11 +171,11 @@ def test_the_cluster_is_found_at_its_vip() -> None:
 
 
 def test_an_endpoint_of_the_site_is_in_the_certificate_and_needs_no_kube_vip() -> None:
-    endpoint = Endpoint(address="api.example.org:6443")
+    endpoint = Endpoint(address="lb.example.org:6443")
     spec = replace(SPEC, control_plane=ControlPlane(3, endpoint))
     config = kubeadm.init(act.Init("r1u04", CLAIM_OURS, NODE, spec, SECRETS))
-    assert config[1]["controlPlaneEndpoint"] == "api.example.org:6443"
-    assert config[1]["apiServer"]["certSANs"] == ["api.example.org"]
+    assert config[1]["controlPlaneEndpoint"] == "lb.example.org:6443"
+    assert config[1]["apiServer"]["certSANs"] == ["lb.example.org", "api.example.org"]
     script = render(act.Init("r1u04", CLAIM_OURS, NODE, spec, SECRETS), site(), 60)
     assert "VIP=''\nVIP_POD=''\n" in script
 
@@ -182,8 +188,28 @@ def test_a_cluster_is_hardened_unless_the_user_says_otherwise() -> None:
     assert not [its for its in kubelet["tlsCipherSuites"] if "CBC" in its or "TLS_RSA" in its]
     told = {its["name"]: its["value"] for its in cluster["apiServer"]["extraArgs"]}
     assert told["audit-log-path"] == "/var/log/kubernetes/audit.log"
+    assert told["service-account-extend-token-expiration"] == "false"
+    assert told["kubelet-certificate-authority"] == "/etc/kubernetes/pki/ca.crt"
+    assert kubelet["serverTLSBootstrap"] is True
     other = replace(SPEC.kubeadm, kubelet="podPidsLimit: 100000")
     assert init(kubeadm=other)[2]["podPidsLimit"] == 100000
+
+
+def test_what_a_site_asks_of_the_api_servers_is_told_them() -> None:
+    text = "omitStages: [ResponseStarted]\nrules: [{level: Request}]"
+    oidc = replace(SPEC.api_server.oidc, ca_certificate="PEM")  # type: ignore[type-var]
+    wanted = replace(SPEC.api_server, oidc=oidc, audit_policy=text, pod_security="restricted")
+    told = api_server.flags(replace(SPEC, api_server=wanted))
+    assert told["oidc-issuer-url"] == "https://id.example.org"
+    assert told["oidc-groups-claim"] == "groups"
+    assert "oidc-username-claim" not in told  # the API's own default
+    assert told["event-ttl"] == "2h"
+    files = api_server.files(replace(SPEC, api_server=wanted))
+    assert files["OIDC_CA"] == "PEM"
+    policy = json.loads(files["AUDIT_POLICY"])
+    assert (policy["kind"], policy["rules"]) == ("Policy", [{"level": "Request"}])
+    (plugin,) = json.loads(files["ADMISSION"])["plugins"]
+    assert plugin["configuration"]["defaults"]["enforce"] == "restricted"
 
 
 def test_what_the_user_says_about_kubelet_and_kube_proxy_wins() -> None:

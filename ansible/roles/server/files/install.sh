@@ -9,6 +9,7 @@ export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C
 
 SOURCE=/etc/apt/sources.list.d/rpool-kubernetes.sources
 KEY=/etc/apt/keyrings/rpool-kubernetes.asc
+UNITS=/usr/lib/systemd/system
 HELD='kubeadm kubectl kubelet cri-tools kubernetes-cni'
 
 uptime_seconds() { cut -d . -f 1 /proc/uptime; }
@@ -170,6 +171,14 @@ hold() {
     patiently apt-mark hold $loose || die "cannot hold$loose: $output"
 }
 
+# The CIS benchmark wants the kubelet's unit for root alone (4.1.1); all that it does is to have systemd
+# say that it does nothing. A package that is installed again brings its own mode, so each time.
+close_units() {
+    for unit in kubelet.service kubelet.service.d/10-kubeadm.conf; do
+        if [ -f "$UNITS/$unit" ]; then chmod 600 "$UNITS/$unit"; fi
+    done
+}
+
 # A server in a container may lack what an OOM score below its own takes (bit 24 of PID 1's set).
 lacks_sys_resource() {
     bounding=$(awk '$1 == "CapBnd:" { print $2 }' /proc/1/status)
@@ -187,4 +196,5 @@ tell_found() {
 find_missing
 if [ -n "$missing$wrong" ]; then install; fi
 hold
+close_units
 tell_found

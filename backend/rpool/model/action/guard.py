@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rpool.model.secret import Secret
+from rpool.model.secret import NO_SECRET, Secret
 
 
 class Guard(StrEnum):
@@ -20,13 +20,15 @@ class Guard(StrEnum):
 @dataclass(frozen=True, slots=True)
 class JoinSecrets:
     """What lets servers join for some minutes: a bootstrap token and the key of kubeadm's
-    uploaded certificates. `ca_pin` (`sha256:...`) is public, and known once the first server is up.
+    uploaded certificates. `ca_pin` (`sha256:...`) is public, and known once the first server is up,
+    as is `encryption`, the API servers' EncryptionConfiguration, which control planes get.
     """
 
     token: Secret
     certificate_key: Secret
     ca_pin: str = ""
+    encryption: Secret = NO_SECRET
 
 
-NOT_DRAWN = JoinSecrets(Secret(""), Secret(""))
+NOT_DRAWN = JoinSecrets(NO_SECRET, NO_SECRET)
 """What a plan has in the place of secrets: they are drawn when its steps are carried out."""

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Makes this server a node of its cluster; kube-vip comes after the join, since before it
-# there is no admin.conf to speak with.
+# Makes this server a node of its cluster; kube-vip comes after the join, since before it there is
+# no CA that would give it a certificate.
 
 act() {
     need kubeadm ip
@@ -9,13 +9,17 @@ act() {
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"
-        put_audit_policy
+        if [ "$ROLE" = control_plane ]; then
+            close_etcd_folder
+            put_api_server_files "$ENCRYPTION"
+        fi
         quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
         mark_kubeadm_ended
     fi
     if [ "$ROLE" = control_plane ]; then
-        vip_speaks_with admin.conf
+        vip_kubeconfig
         start_vip
+        put_approver
     fi
     mark_finished
 }

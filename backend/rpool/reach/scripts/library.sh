@@ -15,10 +15,13 @@ KUBEADM_ENDED=$RPOOL_DIR/kubeadm-ended # the role, once kubeadm has done its wor
 JOINED=$RPOOL_DIR/joined              # the role, once all that comes after it is there, too
 JOURNAL=$RPOOL_DIR/journal.jsonl
 MARK=$RPOOL_DIR/trust                # the domain of trust it serves in; no reset removes it
+APPROVER=$RPOOL_DIR/approver.sh
+APPROVER_UNIT=/etc/systemd/system/rpool-approver
 RUN_DIR=/run/rpool                    # forgotten at a reboot: locks, secrets, caches
 KUBERNETES=/etc/kubernetes
 VIP_MANIFEST=$KUBERNETES/manifests/kube-vip.yaml
 VIP_KUBECONFIG=$KUBERNETES/kube-vip.conf
+API_SERVER=$KUBERNETES/api-server     # files that its flags name; see rpool.reach.api_server
 
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89

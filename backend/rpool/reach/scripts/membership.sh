@@ -31,7 +31,7 @@ undo_unfinished() {
     quietly kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
     if [ -d /var/lib/etcd ]; then quietly find /var/lib/etcd -xdev -mindepth 1 -delete; fi
     # shellcheck disable=SC2086  # paths, one a word
-    rm -rf $CNI_CONFIGURATION "$VIP_KUBECONFIG"
+    rm -rf $CNI_CONFIGURATION "$VIP_KUBECONFIG" "$API_SERVER"
     drop_vip
 }
 
@@ -43,11 +43,41 @@ refuse_member() {
     die "$WAS_MEMBER" "Its claim says $phase, but $JOINED is not there. Its role is $ROLE."
 }
 
-# The API server does not start without it.
-put_audit_policy() {
-    if [ -z "$AUDIT_POLICY" ]; then return 0; fi
-    mkdir -p "$KUBERNETES"
-    write_file "$KUBERNETES/audit-policy.yaml" "$AUDIT_POLICY"
+# kubeadm makes etcd's folder for root alone, but leaves one that is there, such as a disk's, as it is.
+close_etcd_folder() {
+    if [ -d /var/lib/etcd ]; then chmod 700 /var/lib/etcd; fi
+}
+
+# put_api_server_files ENCRYPTION: the API server does not start without them. Only root reads them:
+# one has keys.
+put_api_server_files() {
+    mkdir -p "$API_SERVER"
+    write_file "$API_SERVER/audit.yaml" "$AUDIT_POLICY"
+    write_file "$API_SERVER/admission.yaml" "$ADMISSION"
+    if [ -n "$OIDC_CA" ]; then write_file "$API_SERVER/oidc-ca.crt" "$OIDC_CA"; fi
+    if [ -n "$1" ]; then write_file "$API_SERVER/encryption.yaml" "$1"; fi
+}
+
+# put_approver: see approver.sh.
+put_approver() {
+    write_file "$APPROVER.new" "$APPROVER_TEXT"
+    mv -f "$APPROVER.new" "$APPROVER"
+    write_file "$APPROVER_UNIT.service" "[Unit]
+Description=Gives members of the cluster their kubelets' serving certificates
+ConditionPathExists=$KUBERNETES/admin.conf
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $APPROVER"
+    write_file "$APPROVER_UNIT.timer" "[Unit]
+Description=Every minute: ${APPROVER_UNIT##*/}.service
+[Timer]
+OnActiveSec=1min
+OnUnitActiveSec=1min
+AccuracySec=5s
+[Install]
+WantedBy=timers.target"
+    quietly systemctl daemon-reload
+    quietly systemctl enable --now "${APPROVER_UNIT##*/}.timer"
 }
 
 drop_vip() {
@@ -56,12 +86,27 @@ drop_vip() {
     if [ -n "$interface" ]; then ip addr del "$VIP/32" dev "$interface"; fi
 }
 
-# vip_speaks_with NAME.conf: kube-vip reads it through a link, so that changing from super-admin.conf
-# (before kubeadm has given admin.conf its rights, kube-vip#684) needs no restart and no gap.
-vip_speaks_with() {
+# vip_kubeconfig: what kube-vip speaks to the API with, and by what may be done with it
+# (rights.sh) no more than to keep its lease. It lives as long as the CA: nobody renews it.
+vip_kubeconfig() {
     if [ -z "$VIP" ]; then return 0; fi
-    mkdir -p "$KUBERNETES"
-    ln -sfn "$1" "$VIP_KUBECONFIG.new"
+    need openssl
+    pki=$KUBERNETES/pki
+    quietly openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+        -subj "/CN=$VIP_USER" -keyout "$SECRETS/vip.key" -out "$SECRETS/vip.csr"
+    printf 'extendedKeyUsage = clientAuth\n' >"$SECRETS/vip.ext"
+    quietly openssl x509 -req -in "$SECRETS/vip.csr" -CA "$pki/ca.crt" -CAkey "$pki/ca.key" \
+        -set_serial "0x$(openssl rand -hex 16)" -days 3650 -extfile "$SECRETS/vip.ext" \
+        -out "$SECRETS/vip.crt"
+    {
+        printf 'apiVersion: v1\nkind: Config\ncurrent-context: kube-vip\nclusters:\n'
+        printf -- '- name: kubernetes\n  cluster:\n    server: https://%s:6443\n' "$VIP"
+        printf '    certificate-authority-data: %s\n' "$(base64 -w 0 "$pki/ca.crt")"
+        printf 'contexts:\n- name: kube-vip\n  context: {cluster: kubernetes, user: kube-vip}\n'
+        printf 'users:\n- name: kube-vip\n  user:\n'
+        printf '    client-certificate-data: %s\n' "$(base64 -w 0 "$SECRETS/vip.crt")"
+        printf '    client-key-data: %s\n' "$(base64 -w 0 "$SECRETS/vip.key")"
+    } >"$VIP_KUBECONFIG.new"
     mv -fT "$VIP_KUBECONFIG.new" "$VIP_KUBECONFIG"
 }
 

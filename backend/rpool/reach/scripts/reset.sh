@@ -44,6 +44,12 @@ authorities() { sed -n 's/^.*certificate-authority-data: *//p' "$1" 2>/dev/null 
 
 stop_kubelet() {
     attempt systemctl stop rpool-images.service
+    if [ -e "$APPROVER_UNIT.timer" ]; then
+        attempt systemctl disable --now "${APPROVER_UNIT##*/}.timer"
+        attempt systemctl stop "${APPROVER_UNIT##*/}.service"
+        rm -f "$APPROVER_UNIT.timer" "$APPROVER_UNIT.service" "$APPROVER"
+        attempt systemctl daemon-reload
+    fi
     attempt systemctl disable --now kubelet.service
 }
 

@@ -1,0 +1,25 @@
+"""What users wrote as YAML for parts of Kubernetes, once more as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rpool.errors import Refused
+
+
+def settings(text: str | None) -> Mapping[str, Any]:
+    """The mapping in a text; nothing is no settings. Raises Refused for what is no mapping: it may
+    come from a cluster's record.
+    """
+    if text is None:
+        return {}
+    import yaml  # slow to load, and few clusters have such a text
+
+    try:
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Refused("a text for the kubelet, kube-proxy or the API server is no YAML mapping")
+    return parsed

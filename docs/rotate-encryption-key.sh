@@ -1,0 +1,60 @@
+#!/bin/sh
+# Gives a cluster's Secrets a new key: rotate-encryption-key.sh USER@ADDRESS...  (all control planes)
+#
+# It logs in to each by ssh, as root or as somebody with sudo. Ended halfway it can be run again: at
+# every moment each API server can read what any of them has written.
+set -eu
+
+FILE=/etc/kubernetes/api-server/encryption.yaml
+METRIC=apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds
+
+[ $# -gt 0 ] || { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+# on HOST SCRIPT: as root there. Nothing of what it is given is in a list of processes.
+on() {
+    printf '%s\n' "$2" | ssh "$1" 'if [ "$(id -u)" = 0 ]; then exec sh -s; fi; exec sudo -n sh -s'
+}
+
+# put NAME SECRET...: a configuration with these keys, the first of which encrypts, on every control
+# plane; then waits until each API server has read it.
+put() {
+    keys=
+    while [ $# -gt 0 ]; do
+        keys="$keys${keys:+, }{\"name\": \"$1\", \"secret\": \"$2\"}"
+        shift 2
+    done
+    for host in $hosts; do
+        on "$host" "set -eu; umask 077
+            api() {
+                kubectl --kubeconfig /etc/kubernetes/admin.conf --server https://127.0.0.1:6443 \\
+                    --tls-server-name kubernetes \"\$@\"
+            }
+            read_at() { api get --raw /metrics | sed -n 's/^$METRIC.*status=\"success\".* //p'; }
+            before=\$(read_at)
+            printf '%s\n' '{\"apiVersion\": \"apiserver.config.k8s.io/v1\", \"kind\": \"EncryptionConfiguration\", \"resources\": [{\"resources\": [\"secrets\"], \"providers\": [{\"secretbox\": {\"keys\": [$keys]}}, {\"identity\": {}}]}]}' >$FILE.new
+            mv $FILE.new $FILE
+            until [ \"\$(read_at)\" != \"\$before\" ]; do sleep 2; done"
+        echo "$host has it"
+    done
+}
+
+hosts=$*
+first=$1
+# Name and secret of each key that is in use, one a word.
+there=$(on "$first" "grep -o '\"name\": \"[^\"]*\", \"secret\": \"[^\"]*\"' $FILE" |
+    cut -d '"' -f 4,8 | tr '"' ' ')
+name=key-$(date +%Y%m%d%H%M%S)
+new=$(head -c 32 /dev/urandom | base64)
+
+echo "1. every API server can read the new key"
+# shellcheck disable=SC2086
+put $there "$name" "$new"
+echo "2. every API server writes with it"
+# shellcheck disable=SC2086
+put "$name" "$new" $there
+echo "3. all Secrets are written again"
+on "$first" 'set -eu
+    export KUBECONFIG=/etc/kubernetes/admin.conf
+    kubectl get secrets --all-namespaces -o json | kubectl replace -f - >/dev/null'
+echo "4. the old keys go"
+put "$name" "$new"
