@@ -51,7 +51,7 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
             text = json.dumps(action.claim.as_dict(), indent=1)
             owned = common | guarded(action.server, action.claim.ownership)
             return compose(
-                ("library", "traces", "guard", "claim"),
+                ("library", "traces", "guard", "footholds", "claim"),
                 {**owned, **_over(action.over), **cni.TRACES, "CLAIM_TEXT": text},
             )
         case act.AwaitReady():
@@ -86,7 +86,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.Join():
             return ("traces", "membership", "join"), node | cni.TRACES | _join(action)
         case act.Reset():
-            return ("traces", "clean", "reset"), {"VIP": action.vip or "", **cni.TRACES}
+            parts = ("traces", "clean", "footholds", "compare", "reset")
+            return parts, {"VIP": action.vip or "", **cni.TRACES}
         case act.AdmitJoiners():
             return ("admit",), node | _admit(action, site)
         case act.RevokeJoiners():

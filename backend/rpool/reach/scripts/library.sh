@@ -14,6 +14,7 @@ CLAIM=$RPOOL_DIR/claim                # JSON, one key a line
 KUBEADM_ENDED=$RPOOL_DIR/kubeadm-ended # the role, once kubeadm has done its work here
 JOINED=$RPOOL_DIR/joined              # the role, once all that comes after it is there, too
 JOURNAL=$RPOOL_DIR/journal.jsonl
+FOOTHOLDS=$RPOOL_DIR/footholds       # what let somebody in, or stay, when it was claimed
 RUN_DIR=/run/rpool                    # forgotten at a reboot: locks, secrets, caches
 KUBERNETES=/etc/kubernetes
 VIP_MANIFEST=$KUBERNETES/manifests/kube-vip.yaml
@@ -21,7 +22,7 @@ VIP_KUBECONFIG=$KUBERNETES/kube-vip.conf
 
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
-OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94
+OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94 ALTERED=96
 
 say() { printf '%s\n' "$*" >&2; }
 
