@@ -20,6 +20,7 @@ from rpool.reach.render import render
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
 FILE = "/var/lib/rpool/claim"
+FOOTHOLDS = "/var/lib/rpool/footholds"
 CLAIM = Claim(
     "0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 3, "2026-11-24", "r1u04", ""
 )
@@ -77,6 +78,9 @@ def test_a_claim_is_on_the_disk_before_it_has_its_name_and_the_name_before_it_co
 ) -> None:
     assert machine.run(TAKE).returncode == 0
     assert changes(machine) == [
+        "sync NEW",  # the list of what was there when it was claimed
+        f"mv -f NEW {FOOTHOLDS}",
+        "sync /var/lib/rpool",
         "sync NEW",
         f"ln NEW {FILE}",
         "sync /var/lib/rpool",
@@ -91,7 +95,7 @@ def test_a_phase_is_on_the_disk_before_it_has_the_claim_s_name(machine: Machine)
     assert changes(machine) == ["sync NEW", f"mv -f NEW {FILE}", "sync /var/lib/rpool"]
 
 
-CUT = [*cut(TAKE, "publish"), cut_while_writing(TAKE)]
+CUT = [*cut(TAKE, "publish"), *cut(TAKE, "note_footholds"), cut_while_writing(TAKE)]
 
 
 @pytest.mark.parametrize("script", CUT, ids=range(len(CUT)))
@@ -100,8 +104,10 @@ def test_claiming_that_was_cut_off_leaves_no_half_claim_and_can_be_repeated(
 ) -> None:
     assert run(machine, script) == 137
     assert claim_on(machine) in (None, CLAIM)
+    assert claim_on(machine) is None or machine.path(FOOTHOLDS).exists()
     assert machine.run(TAKE).returncode == 0
     assert claim_on(machine) == CLAIM
+    assert machine.path(FOOTHOLDS).read_text().startswith("format 1\n")
 
 
 LEFT = [*cut(LEAVE, "act"), *cut(LEAVE, "replace_durably")]

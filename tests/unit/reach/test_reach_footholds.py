@@ -220,6 +220,7 @@ def test_a_server_whose_packages_were_changed_stays_claimed(
     claim(world)
     altered = (
         "kubelet: ??5??????   /usr/bin/kubelet\nkubelet: missing     /usr/share/doc/kubelet\n"
+        "kubelet: missing     /etc/kubernetes\nkubelet: missing     /var/lib/kubelet\n"
         "runc: missing     /usr/sbin/runc\ncontainerd: ??5?????? c /etc/containerd/config.toml\n"
     )
     packages(server, "kubelet", "runc", "containerd", altered=altered)

@@ -49,9 +49,8 @@ note_footholds() {
     new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
     if list_footholds >"$new"; then
         replace_durably "$FOOTHOLDS" "$new"
-    else
-        rm -f "$new"
     fi
+    rm -f "$new"
 }
 
 publish() {

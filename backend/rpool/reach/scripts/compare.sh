@@ -9,13 +9,14 @@ ca-certificates conntrack curl ethtool iproute2 iptables kmod nftables openssl p
 PREPARED_PACKAGES="$RUNS_ON
 kubernetes-cni gpg"
 
-# verified PACKAGE...: files that are not as these packages have brought them, as `verb path`. dpkg
-# also says so of what an image leaves out (documents), and of configuration, which is its owner's.
+# verified PACKAGE...: files that are not as these packages have brought them, as `verb path`. What
+# is configuration is its owner's, and of what is missing only programs count: a reset has removed
+# empty folders like /etc/kubernetes, and an image may leave documents out.
 verified() {
     LC_ALL=C timeout 120 dpkg --verify "$@" 2>&1 | awk '
         match($0, /^[^ ]+ +(c )?\//) {
             path = substr($0, RSTART + RLENGTH - 1)
-            if ($2 == "c" || ($1 == "missing" && path ~ "^/usr/share/")) next
+            if ($2 == "c" || ($1 == "missing" && path !~ "^(/usr)?/(s?bin|lib)/")) next
             print ($1 == "missing" ? "missing " : "changed ") path
             next
         }
