@@ -10,7 +10,7 @@ from worlds.stage import SMALLER, SPEC, Stage, made
 
 from rpool.advice import Do
 from rpool.api import NodeRequest
-from rpool.errors import CommandFailed
+from rpool.errors import CommandFailed, Unreachable
 from rpool.model import action as act
 from rpool.model.event import Result
 from rpool.model.pool import NodeSpec
@@ -81,6 +81,23 @@ def test_a_node_that_is_taken_out_tells_what_came() -> None:
     said: list[str] = []
     stage.site.unpin_node(view.uid, name, stage.attempt(warn=said.append))
     is_told("\n".join(said), name)
+
+
+def test_a_node_that_is_put_in_again_tells_what_came_and_is_in() -> None:
+    """Its departure was cut off, and is finished first. A warning is no failure of the update."""
+    node = {"r3u08": ("batch", NodeSpec())}
+    desk = with_cluster()
+    desk.mark("r3u08", reserved=True)
+    desk.write(SPEC, **node)
+    desk.succeeds()
+    desk.write(SPEC)
+    with desk.stage.faults(Fault(act.Reset, Unreachable("no"))):
+        desk.refused()
+    leave_something(desk.stage, "r3u08")
+    desk.write(SPEC, **node)
+    is_told(desk.apply(), "r3u08")
+    desk.succeeds()
+    assert desk.stage.machine("r3u08").claim is not None
 
 
 def test_the_journal_has_it_too() -> None:
