@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from fakes import prepare, site
 from machine import LISTEN, SCRIPTS, Machine
-from worlds.samples import CLAIM
 
 from rpool.model import action as act
 from rpool.model.claim import Ownership
@@ -90,32 +89,6 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
     assert machine.path("/var/lib/rpool/claim").exists()
     assert machine.run(reset()).returncode == 0
     assert machine.path("/etc/containerd/config.toml").read_text() == "somebody's\n"
-    assert not machine.path("/var/lib/rpool").exists()
-
-
-def test_what_preparation_writes_is_no_news(machine: Machine) -> None:
-    machine.path("/var/lib/rpool/claim").unlink()
-    claimed = machine.run(render(act.TakeClaim("r1u04", CLAIM), site(), 60))
-    assert claimed.returncode == 0, claimed.stderr
-    units = "put /etc/systemd/system/rpool-later.timer '# Written by rpool'\n"
-    apt = "put /etc/apt/sources.list.d/rpool-kubernetes.sources '# Written by rpool'\n"
-    assert machine.role(WRITE + units + apt).returncode == 0
-    done = machine.run(render(act.Reset("r1u04", CLAIM.ownership, None), site(), 60))
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-
-
-def test_a_reset_that_cannot_tell_its_news_keeps_the_claim_and_tells_them_again(
-    machine: Machine,
-) -> None:
-    machine.path("/var/lib/rpool/claim").unlink()
-    machine.run(render(act.TakeClaim("r1u04", CLAIM), site(), 60))
-    machine.file("/etc/cron.d/came", "came")
-    script = render(act.Reset("r1u04", CLAIM.ownership, None), site(), 60)
-    lost = machine.run(f"sh -s >/dev/full <<'END'\n{script}END\n")
-    assert lost.returncode != 0
-    assert machine.path("/var/lib/rpool/claim").exists()
-    done = machine.run(script)
-    assert (done.returncode, done.stdout) == (0, "new /etc/cron.d/came\n")
     assert not machine.path("/var/lib/rpool").exists()
 
 

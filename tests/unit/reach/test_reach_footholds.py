@@ -260,15 +260,29 @@ def test_plugins_that_a_cni_of_the_sites_own_has_replaced_are_no_fault(
     assert reset(world) == ()
 
 
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("echo 'dpkg: error: parsing' >&2; exit 2", "dpkg: error: parsing"),
+        ("exit 124", "not in time"),
+    ],
+)
 def test_packages_that_cannot_be_verified_are_not_taken_for_sound(
-    world: RealWorld, server: TestServer
+    world: RealWorld, server: TestServer, does: str, said: str
 ) -> None:
     claim(world)
     packages(server, "kubelet")
-    server.marker("dpkg", "echo 'dpkg: error: parsing file' >&2; exit 2")
+    server.marker("dpkg", does)
     with pytest.raises(CommandFailed) as why:
         reset(world)
-    assert "package kubelet: cannot verify: dpkg: error: parsing file" in why.value.detail
+    assert f"package kubelet: cannot verify: {said}" in why.value.detail
+
+
+def test_what_dpkg_warns_of_is_no_changed_file(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    packages(server, "kubelet")
+    server.marker("dpkg", "printf 'dpkg: warning: parsing:\\n missing architecture\\n' >&2")
+    assert reset(world) == ()
 
 
 def test_all_that_the_preparation_installs_is_verified() -> None:
