@@ -99,6 +99,18 @@ class Do(Enum):
     # -- what is on a server -----------------------------------------------------------------------
     CLEAN = ("Clean it, and rpool may take it.",)
     WIPE = ("Wipe it before you remove that mark.",)
+    REINSTALL = (
+        (
+            "Install these packages again there (apt-get install --reinstall "
+            "--allow-change-held-packages PACKAGE), and try again."
+        ),
+        "Or purge them, and try again: the next cluster's preparation installs what it needs.",
+        "Or, if that is meant, tell dpkg of your own files (dpkg-divert), and try again.",
+    )
+    LOOK_AROUND = (
+        "Look at that, and remove what nobody meant: the next claim takes it for the server's own.",
+        "Or install the server anew.",
+    )
     FREE = (
         "Have {server} given back, cleaned or installed anew, and try again.",
         _OTHER_SERVER,

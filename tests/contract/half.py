@@ -30,6 +30,7 @@ from rpool.model.pool import ControlPlane, Endpoint, PoolUid
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig
+from rpool.model.step import News
 from rpool.model.trust import Domain, mark, read_mark
 from rpool.model.world import World
 from rpool.reach.world import RealWorld
@@ -67,6 +68,10 @@ class Half(ABC):
         """The server has a trace of Kubernetes from now on."""
 
     @abstractmethod
+    def come(self, path: str) -> None:
+        """Somebody puts a file there that runs as root."""
+
+    @abstractmethod
     def prepare(self) -> None:
         """The server has kubeadm from now on, as preparation leaves it."""
 
@@ -90,8 +95,8 @@ class Half(ABC):
     def serve(self) -> None:
         """The server is a control plane from now on, whose API answers."""
 
-    def act(self, action: Action, timeout_seconds: float = 60) -> None:
-        self.world.carry_out(action, timeout_seconds)
+    def act(self, action: Action, timeout_seconds: float = 60) -> News:
+        return self.world.carry_out(action, timeout_seconds)
 
     def claim(self, of: Claim = CLAIM) -> None:
         self.act(act.TakeClaim(HERE, of))
@@ -110,8 +115,8 @@ class Half(ABC):
     def init(self) -> None:
         self.act(act.Init(HERE, OURS, self.node, WITHOUT_VIP, SECRETS))
 
-    def reset(self) -> None:
-        self.act(act.Reset(HERE, OURS, None), 100)
+    def reset(self) -> News:
+        return self.act(act.Reset(HERE, OURS, None), 100)
 
 
 class Modelled(Half):
@@ -146,6 +151,9 @@ class Modelled(Half):
 
     def dirty(self) -> None:
         self._machine.traces = ("/etc/kubernetes/kubelet.conf",)
+
+    def come(self, path: str) -> None:
+        self._machine.news += (f"new {path}",)
 
     def prepare(self) -> None:
         self._machine.prepared_for = SPEC.kubernetes_version
@@ -183,6 +191,9 @@ class Sshd(Half):
 
     def dirty(self) -> None:
         self._write("/etc/kubernetes/kubelet.conf", "left")
+
+    def come(self, path: str) -> None:
+        self._write(path, "exec something")
 
     def prepare(self) -> None:
         self._server.marker("kubeadm", KUBEADM)
@@ -222,7 +233,7 @@ def _fleet(here: Server) -> Fleet:
 
 
 def _renew(server: TestServer) -> None:
-    for folder in ("var/lib", "var/log", "run", "etc/cni"):
+    for folder in ("var/lib", "var/log", "run", "etc/cni", "etc/cron.d"):
         for path in (server.root / folder).glob("*"):
             if path.name == "sshd":
                 continue

@@ -183,3 +183,15 @@ def test_a_reset_gives_the_claim_up_and_leaves_the_mark_of_the_domain_alone(half
     refused(half, act.Reset(HERE, OURS, None), NotClaimed)
     half.claim(FOREIGN)
     assert half.claim_there() == FOREIGN
+
+
+def test_what_came_to_a_server_since_its_claim_is_told_by_its_reset_and_only_then(
+    half: Half,
+) -> None:
+    half.claim()
+    half.come("/etc/cron.d/came")
+    half.act(act.SetPhase(HERE, OURS, Phase.MEMBER))
+    half.claim(replace(CLAIM, phase=Phase.MEMBER))  # taken again
+    assert half.reset() == ("new /etc/cron.d/came",)
+    half.claim()
+    assert half.reset() == ()

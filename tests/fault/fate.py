@@ -23,6 +23,7 @@ from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
+from rpool.model.step import News
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Cluster, Machine
 from rpool.simulate.world import SimulatedWorld
@@ -143,12 +144,11 @@ class Fate:
 
     # -- acting --------------------------------------------------------------------------------
 
-    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+    def carry_out(self, action: Action, timeout_seconds: float) -> News:
         with self._turn:
             self._contact(action.server)
             if isinstance(action, QUIET):
-                self.world.carry_out(action, timeout_seconds)
-                return
+                return self.world.carry_out(action, timeout_seconds)
             self._count += 1
             self._come_late(action)
             fault = self._due.pop(self._count, None)
@@ -162,6 +162,7 @@ class Fate:
                 self._effect(action, timeout_seconds)
             else:
                 self._strike(fault, action, timeout_seconds)
+        return ()
 
     def _strike(self, fault: Fault, action: Action, timeout_seconds: float) -> None:
         server = action.server

@@ -61,6 +61,10 @@ class RealPool(Pool):
     def lose(self, server: str) -> None:
         self.desk.power("kill", server)
 
+    def plant(self, server: str, *paths: str) -> None:
+        for path in paths:
+            self.desk.ssh(server, f"mkdir -p {path.rpartition('/')[0]} && echo came > {path}")
+
     def asking(self) -> AbstractContextManager[Gaps]:
         return self.desk.asking(self.application, "hello-")
 

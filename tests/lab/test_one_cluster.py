@@ -224,10 +224,23 @@ def test_the_api_and_the_application_outlive_a_control_plane(
     desk.kubectl(holder, "wait --for=condition=Ready node --all --timeout=120s")
 
 
-def test_destroy_leaves_all_servers_clean(desk: Desk, traced: Path, figure: Figure) -> None:
+CHANGE = "cd /usr/bin && cp kubelet changed && echo changed >> changed && mv changed kubelet"
+REINSTALL = "apt-get -qy install --reinstall --allow-change-held-packages kubelet"
+
+
+def test_destroy_leaves_all_servers_clean_but_one_with_a_changed_kubelet_until_that_is_mended(
+    desk: Desk, traced: Path, figure: Figure
+) -> None:
     servers = sorted(desk.state()["servers"])
+    changed = desk.with_role("worker")[0]
+    desk.ssh(changed, CHANGE)
     started = time.monotonic()
     destroyed = desk.terraform("destroy", "-auto-approve")
-    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     figure(f"terraform destroy, 3 + 2: {time.monotonic() - started:.1f} s")
+    assert "package kubelet: changed /usr/bin/kubelet" in destroyed.stderr
+    assert list(desk.state()["servers"]) == [changed] == list(desk.claims())
+    desk.ssh(changed, REINSTALL)
+    destroyed = desk.terraform("destroy", "-auto-approve")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert "given back, with" not in destroyed.stdout
     assert {name: leftovers(desk, name) for name in servers} == dict.fromkeys(servers, "")

@@ -108,6 +108,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "cluster": lambda printed: sightings.cluster(HERE, printed),
     "etcd": lambda printed: sightings.etcd_members(HERE, printed),
     "packages": sightings.packages,
+    "reset": sightings.news,
 }
 
 
@@ -135,6 +136,16 @@ def test_a_probe_is_data_or_a_failure(said: Any) -> None:
     for text in texts(found):
         assert printable(text) == text
         assert len(text) <= MOST_CHARACTERS + 100
+
+
+@settings(max_examples=150)
+@given(st.text(max_size=2 * MOST_CHARACTERS) | st.integers(0, 3000).map(lambda n: "x\n" * n))
+def test_news_are_printable_and_not_long(printed: str) -> None:
+    found = sightings.news(printed.encode(errors="surrogatepass"))
+    assert len(found) <= sightings.MOST_NEWS
+    for text in found:
+        assert printable(text) == text
+        assert len(text) <= MOST_CHARACTERS
 
 
 @settings(max_examples=400)

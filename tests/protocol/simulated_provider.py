@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rpool.errors import RpoolError
     from rpool.model.action import Action
     from rpool.model.site import SiteConfig
+    from rpool.model.step import News
     from rpool.model.world import World
     from rpool.simulate.store import Machines
     from rpool_provider.provider import Provider
@@ -95,12 +96,12 @@ def _world(config: SiteConfig, path: Path) -> World:
             self._broken = kept.broken
             self._seconds = kept.seconds
 
-        def carry_out(self, action: Action, timeout_seconds: float) -> None:
+        def carry_out(self, action: Action, timeout_seconds: float) -> News:
             time.sleep(self._seconds)
             error = self._broken.get((type(action), action.server))
             if error is not None:
                 raise error
-            super().carry_out(action, timeout_seconds)
+            return super().carry_out(action, timeout_seconds)
 
     return FaultyWorld()
 

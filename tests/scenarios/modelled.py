@@ -86,6 +86,12 @@ class ModelledPool(Pool):
     def lose(self, server: str) -> None:
         assert main(["simulate", "lose", server, "--file", str(self.folder / FILE_NAME)]) == 0
 
+    def plant(self, server: str, *paths: str) -> None:
+        with closing(Store(self.folder / FILE_NAME)) as store, store.alone():
+            machines = store.load() or {}
+            machines[server].news = tuple(f"new {path}" for path in sorted(paths))
+            store.save(machines)
+
     @contextmanager
     def asking(self) -> Iterator[Gaps]:
         yield Gaps()  # there are no applications in the model

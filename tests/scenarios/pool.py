@@ -53,11 +53,12 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Changed:
-    """What an apply did: who joined and left, by which steps."""
+    """What an apply did: who joined and left, by which steps; what it said, without line breaks."""
 
     joined: set[str]
     left: set[str]
     steps: set[str]
+    said: str
 
 
 class Pool(ABC):
@@ -101,6 +102,10 @@ class Pool(ABC):
     @abstractmethod
     def lose(self, server: str) -> None:
         """Cut its power."""
+
+    @abstractmethod
+    def plant(self, server: str, *paths: str) -> None:
+        """Somebody with root puts files there that are no cluster's; they go with the lab."""
 
     @abstractmethod
     def asking(self) -> AbstractContextManager[Gaps]:
@@ -215,7 +220,7 @@ class Pool(ABC):
         self.assert_settled()
         assert web.longest_seconds < LONGEST_GAP_SECONDS
         done = {its["step"] for its in events if its["outcome"] == "done"}
-        return Changed(joined, left, done)
+        return Changed(joined, left, done, _flat(applied.stdout))
 
     def apply(self) -> float:
         """Apply, with an empty plan after it; how many seconds it took."""
@@ -230,7 +235,7 @@ class Pool(ABC):
         """Run Terraform, which must fail; what it said, without line breaks."""
         done = self.terraform(*words)
         assert done.returncode == FAILED, done.stdout
-        return " ".join(done.stderr.replace("│", " ").split())
+        return _flat(done.stderr)
 
     def assert_planned(self) -> None:
         """A plan is empty."""
@@ -259,3 +264,7 @@ class Pool(ABC):
             before, after = (set(values.get("servers") or ()) for values in sides)
             named |= before ^ after
         return named
+
+
+def _flat(printed: str) -> str:
+    return " ".join(printed.replace("│", " ").split())

@@ -32,6 +32,7 @@ resource "rpool_node" "extra" {
   }
 }
 """
+PLANTED = ("/etc/systemd/system/came.service", "/root/.ssh/authorized_keys2")
 RECORDS = {"record applying", "record settled"}
 SECOND = """
 variable "second" {
@@ -75,9 +76,13 @@ class Resizing:
 
     def test_shrinking_by_one_worker(self, pool: Pool) -> None:
         pool.write(cores=20, memory=40)
+        (leaving,) = pool.planned("saved.tfplan")
+        pool.plant(leaving, *PLANTED)
         done = pool.change("shrink by one worker")
-        assert (done.joined, pool.sizes(done.left)) == (set(), [SMALL])
+        assert (done.joined, done.left, pool.sizes(done.left)) == (set(), {leaving}, [SMALL])
         (name,) = done.left
+        assert f"{name}: given back, with what lets somebody in or stay" in done.said
+        assert f": {'; '.join(f'new {path}' for path in PLANTED)}. Look at that" in done.said
         assert (
             done.steps == {f"{v} {name}" for v in ("drain", "leave", "reset", "forget")} | RECORDS
         )
@@ -91,6 +96,7 @@ class Resizing:
         pool.write(control_planes=3)
         done = pool.change("5 to 3 control planes")
         assert (done.joined, len(done.left)) == (set(), 2)
+        assert "given back, with" not in done.said
         for name in done.left:
             assert {f"{v} {name}" for v in ("step down", "leave etcd", "reset")} <= done.steps
 

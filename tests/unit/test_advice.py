@@ -18,12 +18,18 @@ from rpool.advice import Do
 for path in Path(__file__).parent.glob("test_advice_*.py"):
     import_module(path.stem)  # it notes which ways its tests go
 
+FOOTHOLDS = "tests/unit/reach/test_reach_footholds.py"
 ELSEWHERE = {
     # Ways that only the real Terraform or a real server can go, and the test that does.
     (Do.IMPORT_NODE, 0): "tests/protocol/test_node.py::test_a_node_is_renamed_by_a_moved_block",
     (Do.SET_BACK, 1): "tests/protocol/test_terraform.py::test_a_cluster_is_built_anew_as_advised",
     (Do.PUT_CA_KEY_BACK, 0): "tests/unit/reach/test_reach_observe.py::"
     "test_who_has_not_the_key_of_its_ca_is_no_control_plane",
+    (Do.REINSTALL, 0): f"{FOOTHOLDS}::test_a_server_whose_packages_were_put_right_is_given_back",
+    (Do.REINSTALL, 1): f"{FOOTHOLDS}::test_a_server_whose_packages_were_put_right_is_given_back",
+    (Do.REINSTALL, 2): f"{FOOTHOLDS}::test_a_server_whose_packages_were_put_right_is_given_back",
+    (Do.LOOK_AROUND, 0): f"{FOOTHOLDS}::test_what_stays_is_the_servers_own_at_the_next_claim",
+    (Do.LOOK_AROUND, 1): f"{FOOTHOLDS}::test_what_stays_is_the_servers_own_at_the_next_claim",
     (Do.NEW_HOST_KEY, 0): "tests/unit/reach/test_reach_ssh.py::"
     "test_a_wrong_host_key_is_refused_with_both_fingerprints_until_the_right_one_is_put_in",
 }

@@ -24,6 +24,7 @@ from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
+from rpool.model.step import News
 from rpool.model.world import SessionLock, World
 from worlds.fault import (
     AFTER,
@@ -124,11 +125,13 @@ class FaultyWorld:
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
 
-    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+    def carry_out(self, action: Action, timeout_seconds: float) -> News:
+        news: News = ()
         if self._begin(action):
-            self._world.carry_out(action, timeout_seconds)
+            news = self._world.carry_out(action, timeout_seconds)
             self._acted(action)
         self._end(action, None)
+        return news
 
     def prepare(
         self,

@@ -26,10 +26,11 @@ from rpool.errors import (
     TimedOut,
     as_rpool_error,
 )
+from rpool.flow.news import enumerated
 from rpool.model.action import Action, Prepare, WriteRecord
 from rpool.model.event import Result
 from rpool.model.server import ServerName
-from rpool.model.step import Ran, Step, StepName
+from rpool.model.step import News, Ran, Step, StepName
 from rpool.model.world import World
 
 
@@ -74,7 +75,8 @@ class Execution:
         self._done: dict[StepName, Step] = {}
         self._failed: list[tuple[Step, RpoolError]] = []
         self._halted: RpoolError | None = None
-        self._results: queue.Queue[tuple[Step, RpoolError | None]] = queue.Queue()
+        self._news: dict[ServerName, News] = {}
+        self._results: queue.Queue[tuple[Step, RpoolError | None, News]] = queue.Queue()
         self._named = {step.name: step for step in self.steps}
         # What is left out of this run counts as over.
         before = {s.name: (s.needs | s.after) & self._named.keys() for s in self.steps}
@@ -88,7 +90,8 @@ class Execution:
             while self._running:
                 self._take(*self._results.get())
                 self._start(pool)
-        return Ran(tuple(self._done.values()), tuple(self._failed), self._halted)
+        done, failed = tuple(self._done.values()), tuple(self._failed)
+        return Ran(done, failed, self._halted, self._news)
 
     def _start(self, pool: ThreadPoolExecutor) -> None:
         ready = self._ready()
@@ -117,12 +120,14 @@ class Execution:
                     self._order.done(step.name)
         return ready
 
-    def _take(self, step: Step, error: RpoolError | None) -> None:
+    def _take(self, step: Step, error: RpoolError | None, news: News) -> None:
         seconds = time.monotonic() - self._running.pop(step.name)
         self._order.done(step.name)
         if error is None:
             self._done[step.name] = step
-            self.tell(step, Result.DONE, seconds, "")
+            if news:
+                self._news[step.server] = news
+            self.tell(step, Result.DONE, seconds, enumerated(news))
             return
         self._failed.append((step, error))
         self.tell(step, Result.FAILED, seconds, error.summary)
@@ -135,19 +140,20 @@ class Execution:
 
     def _one(self, step: Step) -> None:
         error: RpoolError | None = None
+        news: News = ()
         try:
             action = self.bind(step.action)
             if action is not None:
-                self.world.carry_out(action, self._seconds(action))
+                news = self.world.carry_out(action, self._seconds(action))
         except Exception as caught:  # a thread must always answer, or the run would hang
             error = as_rpool_error(caught, step.name)
-        self._results.put((step, error))
+        self._results.put((step, error, news))
 
     def _prepare(self, steps: list[Step]) -> None:
         open_ = {step.action.server: step for step in steps}
 
         def done(server: ServerName, error: RpoolError | None) -> None:
-            self._results.put((open_.pop(server), error))
+            self._results.put((open_.pop(server), error, ()))
 
         actions = [its for step in steps if isinstance(its := self.bind(step.action), Prepare)]
         cause: Exception = Bug("preparation ended without a word about this server")
@@ -156,4 +162,4 @@ class Execution:
         except Exception as error:  # the same
             cause = error
         for step in list(open_.values()):
-            self._results.put((step, as_rpool_error(cause, step.name)))
+            self._results.put((step, as_rpool_error(cause, step.name), ()))

@@ -24,6 +24,7 @@ from rpool.decide.view import came_and_went, of_members, of_record
 from rpool.errors import ForeignClaim, Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
+from rpool.flow.news import told
 from rpool.flow.session import Held, join_secrets, operation, session
 from rpool.model import action as act
 from rpool.model.claim import Phase
@@ -161,7 +162,7 @@ class Run:
 
     def carry_out(self, steps: Sequence[Step]) -> Ran:
         execution = Execution(steps, self.world, self.journal.tell, self._limits, self._bind)
-        return execution.to_the_end()
+        return told(execution.to_the_end(), self.attempt.warn)
 
     def _may_help_again(self, ran: Ran) -> bool:
         """Whether any failed step may succeed in another round. Others are not tried again."""
@@ -204,8 +205,7 @@ class Run:
         """What a claim says of the session that took it is not what acts now."""
         if isinstance(action, act.TakeClaim | act.AwaitReady):
             return action
-        ours = replace(action.ownership, session=self.lock.session)
-        return replace(action, ownership=ours)
+        return replace(action, ownership=replace(action.ownership, session=self.lock.session))
 
     def _proven(self, action: act.RemoveEtcdMember) -> act.RemoveEtcdMember | None:
         """The removal with the id of the member, once it is shown that the rest keeps quorum."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from rpool.errors import Refused, RpoolError
 from rpool.model.action import Action
@@ -41,13 +41,23 @@ def names(steps: Iterable[Step]) -> frozenset[StepName]:
     return frozenset(step.name for step in steps)
 
 
+News = tuple[str, ...]
+"""What a reset has found that came to its server, or was changed there, since the claim, and that
+it leaves there: `new /etc/cron.d/backup`, `changed /root/.ssh/authorized_keys`, `unknown: WHY`. No
+other action has any.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a plan. `halted`: why steps were not started although none they need failed."""
+    """What came of a plan. `halted`: why steps were not started although none they need failed.
+    `news`: of servers that were given back.
+    """
 
     done: tuple[Step, ...]
     failed: tuple[tuple[Step, RpoolError], ...]
     halted: RpoolError | None = None
+    news: Mapping[ServerName, News] = field(default_factory=dict)
 
     @property
     def error(self) -> RpoolError | None:

@@ -13,6 +13,7 @@ from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
+from rpool.model.step import News
 
 
 class SessionLock(Protocol):
@@ -61,8 +62,10 @@ class World(Protocol):
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""
 
-    def carry_out(self, action: Action, timeout_seconds: float) -> None:
-        """Carry out one action (not Prepare). Raises the RpoolErrors of `rpool.errors`."""
+    def carry_out(self, action: Action, timeout_seconds: float) -> News:
+        """Carry out one action (not Prepare); returns its news. Raises the RpoolErrors of
+        `rpool.errors`.
+        """
 
     def prepare(
         self,

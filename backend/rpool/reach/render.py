@@ -54,7 +54,7 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
             texts = {"CLAIM_TEXT": text, "MARK_TEXT": mark(action.claim.trust)}
             owned = common | guarded(action.server, action.claim.ownership)
             return compose(
-                ("library", "traces", "guard", "claim"),
+                ("library", "traces", "guard", "footholds", "claim"),
                 {**owned, **_over(action.over), **cni.TRACES, **texts},
             )
         case act.AwaitReady():
@@ -93,7 +93,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             more = _control_plane(action.spec, node) if action.control_plane else {}
             return ("traces", "membership", "join"), node | cni.TRACES | more | _join(action)
         case act.Reset():
-            return ("traces", "clean", "reset"), {"VIP": action.vip or "", **cni.TRACES}
+            parts = ("traces", "clean", "footholds", "compare", "reset")
+            return parts, {"VIP": action.vip or "", **cni.TRACES}
         case act.AdmitJoiners():
             return ("admit",), node | _admit(action, site)
         case act.RevokeJoiners():

@@ -1,4 +1,4 @@
-"""From what probe.sh, versions.sh, observe.sh and etcd-members.sh print to what was seen.
+"""From what probe.sh, versions.sh, observe.sh, etcd-members.sh and reset.sh print to what was seen.
 
 This is the border where a server's text becomes data, so nothing is believed of it: a server that
 prints what makes no sense has failed, whatever that is, and no text of it is long.
@@ -24,6 +24,7 @@ from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
+from rpool.model.step import News
 from rpool.model.trust import read_mark
 from rpool.reach import documents
 
@@ -31,6 +32,7 @@ MOST = 1_000_000_000
 MOST_NAME = 253
 MOST_KEY = 317  # of a label: its prefix, a slash, its name
 MOST_CERTIFICATE = 1 << 16
+MOST_NEWS = 1000
 UNREADABLE = "cannot be read"
 """Of a claim."""
 
@@ -236,6 +238,12 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
 
 _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _FACTORS |= {f"{prefix}i": 1024.0 ** (n + 1) for n, prefix in enumerate("KMGT")}
+
+
+def news(printed: bytes) -> News:
+    """What a reset has to tell of its server; whatever it prints is text of limited length."""
+    lines = printed.decode(errors="replace").splitlines()
+    return _cut(line for line in lines[:MOST_NEWS] if line)
 
 
 def quantity(text: str) -> float:

@@ -51,6 +51,7 @@ class Exit(IntEnum):
     MISPLACED = 93
     LATER = 94
     DOMAIN = 95
+    ALTERED = 96
     TIMED_OUT = 124
     KILLED = 137
 
@@ -105,6 +106,9 @@ def failure(
         case Exit.UNCLEAN:
             summary = f"{server} is not clean after its reset; its claim was kept"
             return CommandFailed(summary, f"Left over:\n{stdout}\n{said}".rstrip())
+        case Exit.ALTERED:
+            summary = f"{server} has packages whose files were changed; its claim was kept"
+            return CommandFailed(summary, f"{stdout}\n{said}\n{Do.REINSTALL.text()}")
         case Exit.TIMED_OUT | Exit.KILLED:
             return TimedOut(f"{doing} on {server} did not end in time", said)
         case code:

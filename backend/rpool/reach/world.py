@@ -24,6 +24,7 @@ from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
+from rpool.model.step import News
 from rpool.model.world import SessionLock
 from rpool.reach import cni, sightings
 from rpool.reach.documents import NODES_PATH
@@ -112,13 +113,14 @@ class RealWorld:
         script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
         return sightings.etcd_members(via, self._look("looking at etcd", via, script))
 
-    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+    def carry_out(self, action: Action, timeout_seconds: float) -> News:
         self._address(action.server)  # so that rendering finds it
         script = render(action, self._site, timeout_seconds)
         completed = self._run(action.server, script, timeout_seconds)
         error = failure(action.doing, action.server, completed, secrets_of(action))
         if error is not None:
             raise error
+        return sightings.news(completed.stdout) if isinstance(action, act.Reset) else ()
 
     def prepare(
         self,

@@ -15,6 +15,7 @@ from rpool.model.cni import CNIS
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
+from rpool.model.step import News
 from rpool.model.trust import Domain, named
 
 
@@ -108,7 +109,8 @@ class Machine:
     """One modelled server: what is on its disk, and whether it has power. `role` is the one that it
     joined in; with `stepped_down` its control plane has ended, but for etcd. `sessions` are the
     numbers of the latest that have been there, by cluster: in its memory alone. `claim_unread` says
-    that there is a claim, and why it cannot be read. `served` is the domain of its mark.
+    that there is a claim, and why it cannot be read. `served` is the domain of its mark. `news` is
+    what came or was changed since the claim, `altered` packages whose files somebody has changed.
     """
 
     server: Server
@@ -123,6 +125,8 @@ class Machine:
     sessions: dict[PoolUid, int] = field(default_factory=dict)
     claim_unread: str = ""
     served: Domain | None = None
+    news: News = ()
+    altered: tuple[str, ...] = ()
 
     @property
     def is_as_new(self) -> bool:
@@ -217,13 +221,20 @@ class Machine:
         self.role = role
         self.traces = ("/etc/kubernetes/kubelet.conf",)
 
-    def reset(self) -> None:
+    def reset(self) -> News:
         """As the real one: it tells nobody, so etcd goes on counting the member; and what comes
-        late of an earlier session is refused still.
+        late of an earlier session is refused still. Returns the news: at the next claim they are
+        none. Raises CommandFailed, with the claim kept, where a package is altered.
         """
         self.cluster = None
         self.role = None
         self.stepped_down = False
         self.traces = ()
+        if self.altered:
+            summary = f"{self.server.name} has packages whose files were changed (simulated)"
+            detail = f"{', '.join(self.altered)}. {Do.REINSTALL.text()}"
+            raise CommandFailed(summary, detail)
         self.journal.clear()
         self.claim = None
+        news, self.news = self.news, ()
+        return news

@@ -11,6 +11,7 @@ from rpool.model.claim import Fence
 from rpool.model.pool import PoolUid
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, ServerName
+from rpool.model.step import News
 from rpool.model.world import SessionLock
 from rpool.simulate.machine import Machine
 from rpool.simulate.store import Store
@@ -32,12 +33,13 @@ class StoredWorld(SimulatedWorld):
         with self._guard:
             pass  # a file that cannot be used is an error now, not a server out of reach later
 
-    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+    def carry_out(self, action: Action, timeout_seconds: float) -> News:
         with self._guard:
             try:
-                super().carry_out(action, timeout_seconds)
+                news = super().carry_out(action, timeout_seconds)
                 if isinstance(action, AppendJournal):
                     del self.machines[action.server].journal[:-_JOURNAL_LINES]
+                return news
             finally:
                 self._store.save(self.machines)
 

@@ -27,6 +27,7 @@ from rpool.model.action import Action, Prepare
 from rpool.model.claim import Phase
 from rpool.model.pool import PoolUid
 from rpool.model.server import Role, ServerName
+from rpool.model.step import News
 from rpool.model.world import SessionLock
 from rpool.simulate.looks import Looks
 from rpool.simulate.machine import Cluster, Machine, foreign
@@ -37,15 +38,15 @@ class SimulatedWorld(Looks):
     servers can be reached, `machines` what is on them.
     """
 
-    def carry_out(self, action: Action, timeout_seconds: float) -> None:
+    def carry_out(self, action: Action, timeout_seconds: float) -> News:
         with self._guard:
             machine = self._reach(action.server)
             if not isinstance(action, act.TakeClaim | act.AwaitReady):
                 machine.check_claim(action.ownership)
                 machine.enter_session(action.ownership.uid, action.ownership.session)
-            self._effect(action, machine)
+            return self._effect(action, machine)
 
-    def _effect(self, action: Action, machine: Machine) -> None:
+    def _effect(self, action: Action, machine: Machine) -> News:
         match action:
             case act.TakeClaim():
                 self._take_claim(action, machine)
@@ -88,11 +89,12 @@ class SimulatedWorld(Looks):
             case act.DeleteNode():
                 self._serving(action.server).delete_node(action.node)
             case act.Reset():
-                machine.reset()
+                return machine.reset()
             case act.AppendJournal():
                 machine.journal.extend(action.lines)
             case _:
                 assert_never(action)
+        return ()
 
     @staticmethod
     def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
@@ -109,7 +111,8 @@ class SimulatedWorld(Looks):
         else:
             machine.check_domain(action.claim.trust)
         machine.enter_session(ours.uid, ours.session)
-        machine.claim = machine.claim or action.claim
+        if machine.claim is None:
+            machine.claim, machine.news = action.claim, ()
         if machine.served is None:
             machine.served = machine.claim.trust
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rpool.model.duration import seconds
+from rpool_provider import diagnostic
+from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources.resource import Values
 from rpool_provider.wire import hclog
 
@@ -19,12 +22,20 @@ def timeouts(values: Values) -> Values:
     return found if isinstance(found, dict) else {}
 
 
-def attempt(verb: str, default: str, values: Values, stop: threading.Event) -> Attempt:
-    """At most as long as `timeouts` says of the verb; each step is a log line."""
+def attempt(
+    verb: str, default: str, values: Values, stop: threading.Event, said: list[str]
+) -> Attempt:
+    """At most as long as `timeouts` says of the verb; each step is a log line. What the user is to
+    be warned of is appended to `said`.
+    """
     from rpool.api import Attempt
 
     text = timeouts(values).get(verb) or default
-    return Attempt(timeout_seconds=seconds(text), stop=stop, log=_log)
+    return Attempt(timeout_seconds=seconds(text), stop=stop, log=_log, warn=said.append)
+
+
+def warnings(said: Iterable[str]) -> list[Diagnostic]:
+    return [diagnostic.warning(text) for text in said]
 
 
 def _log(event: Event) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpool.advice import Do
@@ -19,7 +18,7 @@ from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_state, durations, planning
-from rpool_provider.resources.attempts import attempt, timeouts
+from rpool_provider.resources.attempts import attempt, timeouts, warnings
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.cluster_twice import Clusters
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
@@ -97,14 +96,14 @@ class Cluster:
         self._note_protected(held.values, site)
         known = cluster_private.decode(held.private)
         found = site.read_pool(cluster_state.view(held.values), known.offer.taken)
-        warnings = [diagnostic.warning(text) for text in found.warnings]
+        said = warnings(found.warnings)
         if found.spec is None:  # without contact, what was known stays known
-            return Reply(_held(held, found.view), warnings)
+            return Reply(_held(held, found.view), said)
         private = cluster_private.encode(
             cluster_private.Known(found.offer, found.joining, found.leaving)
         )
         values = cluster_state.with_spec(held.values, found.spec)
-        return Reply(_held(Held(values, private), found.view), warnings)
+        return Reply(_held(Held(values, private), found.view), said)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
@@ -113,17 +112,14 @@ class Cluster:
         spec = cluster_state.spec(planned.values)
         assert spec is not None  # noqa: S101 all that was planned is known by now
         said: list[str] = []
-        its = replace(attempt("create", "60m", planned.values, stop), warn=said.append)
         try:
-            view = site.create_pool(spec, its)
+            view = site.create_pool(spec, attempt("create", "60m", planned.values, stop, said))
         except PoolIncomplete as error:
-            warnings = [diagnostic.warning(text) for text in said]
             held = _held(Held(planned.values), error.view)
             if error.usable:  # an error would taint it, and the next apply build it anew
-                return Reply(held, [*warnings, _to_be_mended(spec.name, error)])
-            return Reply(held, [*warnings, *diagnostic.of_error(error)])
-        warnings = [diagnostic.warning(text) for text in said]
-        return Reply(_held(Held(planned.values), view), warnings)
+                return Reply(held, [*warnings(said), _to_be_mended(spec.name, error)])
+            return Reply(held, [*warnings(said), *diagnostic.of_error(error)])
+        return Reply(_held(Held(planned.values), view), warnings(said))
 
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
         """What fails before anything was changed leaves the prior state; after that, its size is
@@ -139,17 +135,18 @@ class Cluster:
         spec = cluster_state.spec(planned.values)
         assert spec is not None  # noqa: S101 all that was planned is known by now
         view, roles = cluster_state.view(prior.values), cluster_state.roles(planned.values)
+        said: list[str] = []
+        its = attempt("update", "60m", planned.values, stop, said)
         try:
-            changed = site.change_pool(
-                view, spec, roles, attempt("update", "60m", planned.values, stop)
-            )
+            changed = site.change_pool(view, spec, roles, its)
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
             left = error.view if isinstance(error, PoolIncomplete) else view
             taken = cause.taken if isinstance(cause, StalePlan) else {}
             known = cluster_private.learned(planned.private or prior.private, taken)
-            return Reply(_held(Held(prior.values, known), left), diagnostic.of_error(error))
-        return Reply(_held(Held(planned.values), changed))
+            said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
+            return Reply(_held(Held(prior.values, known), left), said_and_failed)
+        return Reply(_held(Held(planned.values), changed), warnings(said))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
@@ -162,11 +159,13 @@ class Cluster:
             return Reply(Held(None), _left(view.name, left))
         if prior.values["ca_certificate"]:  # else it never came to be, and is to be made anew
             _refuse_if_protected(prior.values)  # -replace asks for no plan of this half
+        said: list[str] = []
         try:
-            said = site.destroy_pool(view, attempt("delete", "30m", prior.values, stop))
+            said += site.destroy_pool(view, attempt("delete", "30m", prior.values, stop, said))
         except PoolIncomplete as error:
-            return Reply(_held(prior, error.view), diagnostic.of_error(error))
-        return Reply(Held(None), [diagnostic.warning(text) for text in said])
+            said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
+            return Reply(_held(prior, error.view), said_and_failed)
+        return Reply(Held(None), warnings(said))
 
     def import_(self, id_: str, site: Site) -> Reply:
         """`id_` is a uid or a name. Raises SpecError, Unreachable."""

@@ -11,7 +11,7 @@ from rpool.model.secret import shown
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import durations, planning
-from rpool_provider.resources.attempts import attempt, timeouts
+from rpool_provider.resources.attempts import attempt, timeouts, warnings
 from rpool_provider.resources.node_schema import NODE
 from rpool_provider.resources.node_twice import Nodes
 from rpool_provider.resources.resource import Held, Plan, Reply, Values
@@ -94,7 +94,8 @@ class Node:
         if _known(prior.values) == _known(planned.values) and planned.private != _INCOMPLETE:
             return Reply(planned)
         reply = self._pin("update", _placed(planned, site), site, stop)
-        return Reply(prior, reply.diagnostics) if reply.diagnostics else reply
+        failed = any(its.is_error for its in reply.diagnostics)
+        return Reply(prior, reply.diagnostics) if failed else reply
 
     def _pin(self, verb: str, planned: Held, site: Site, stop: threading.Event) -> Reply:
         """Once anything may have been changed the node is in the state, so that it is let go."""
@@ -102,20 +103,29 @@ class Node:
 
         assert planned.values is not None  # noqa: S101
         request = _known(planned.values)
+        said: list[str] = []
         try:
-            limits = attempt(verb, "30m", planned.values, stop)
+            limits = attempt(verb, "30m", planned.values, stop, said)
             pin = site.pin_node(request, limits, is_new=verb == "create")
         except PoolIncomplete as error:
             values = planned.values | {"cluster_ca_pin": request.ca_pin or None}
-            return Reply(Held(values, planned.private), diagnostic.of_error(error))
-        return Reply(Held(planned.values | {"cluster_ca_pin": pin}, planned.private))
+            said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
+            return Reply(Held(values, planned.private), said_and_failed)
+        values = planned.values | {"cluster_ca_pin": pin}
+        return Reply(Held(values, planned.private), warnings(said))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
+        from rpool.api import PoolIncomplete
+
         assert prior.values is not None  # noqa: S101
         request = _known(prior.values)
-        limits = attempt("delete", "30m", prior.values, stop)
-        site.unpin_node(request.pool, request.server, limits, request.ca_pin)
-        return Reply(Held(None))
+        said: list[str] = []
+        limits = attempt("delete", "30m", prior.values, stop, said)
+        try:
+            site.unpin_node(request.pool, request.server, limits, request.ca_pin)
+        except PoolIncomplete as error:
+            return Reply(prior, [*warnings(said), *diagnostic.of_error(error)])
+        return Reply(Held(None), warnings(said))
 
     def import_(self, id_: str, site: Site) -> Reply:
         cluster, _, server = id_.partition("/")

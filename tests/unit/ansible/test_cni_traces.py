@@ -39,7 +39,7 @@ def around(machine: Machine, made: str) -> tuple[list[str], list[str], str]:
     """
     look = f"sh -s <<'END'\n{PROBE}END\necho '====='\n"
     done = machine.run(
-        f"{made}\n{look}sh -s <<'END'\n{RESET}END\necho $?; echo '====='\n{look}"
+        f"{made}\n{look}sh -s >/dev/null <<'END'\n{RESET}END\necho $?; echo '====='\n{look}"
         "ip -o link show; ls /opt/cni/bin"
     )
     before, code, after, end = done.stdout.split("=====\n")

@@ -21,6 +21,7 @@ from rpool.reach.render import render
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
 FILE = "/var/lib/rpool/claim"
+FOOTHOLDS = "/var/lib/rpool/footholds"
 CLAIM = Claim(
     "0badcafe", "batch", "ann", Role.WORKER, Phase.BOOTSTRAPPING, 3, "2026-11-24", "r1u04", ""
 )
@@ -81,6 +82,9 @@ def test_the_mark_is_on_the_disk_before_the_claim_and_each_before_it_has_its_nam
 ) -> None:
     assert machine.run(TAKE).returncode == 0
     assert changes(machine) == [
+        "sync NEW",  # the list of what was there when it was claimed
+        f"mv -f NEW {FOOTHOLDS}",
+        "sync /var/lib/rpool",
         "sync NEW",
         f"mv -f NEW {MARK}",
         "sync /var/lib/rpool",
@@ -98,7 +102,12 @@ def test_a_phase_is_on_the_disk_before_it_has_the_claim_s_name(machine: Machine)
     assert changes(machine) == ["sync NEW", f"mv -f NEW {FILE}", "sync /var/lib/rpool"]
 
 
-CUT = [*cut(TAKE, "publish"), *cut(TAKE, "mark_domain"), cut_while_writing(TAKE)]
+CUT = [
+    *cut(TAKE, "publish"),
+    *cut(TAKE, "mark_domain"),
+    *cut(TAKE, "note_footholds"),
+    cut_while_writing(TAKE),
+]
 
 
 @pytest.mark.parametrize("script", CUT, ids=range(len(CUT)))
@@ -108,9 +117,11 @@ def test_claiming_that_was_cut_off_leaves_no_half_claim_and_can_be_repeated(
     assert run(machine, script) == 137
     assert claim_on(machine) in (None, CLAIM)
     assert claim_on(machine) is None or machine.path(MARK).read_text() == f"{mark(COMMON)}\n"
+    assert claim_on(machine) is None or machine.path(FOOTHOLDS).exists()
     assert machine.run(TAKE).returncode == 0
     assert machine.path(MARK).read_text() == f"{mark(COMMON)}\n"
     assert claim_on(machine) == CLAIM
+    assert machine.path(FOOTHOLDS).read_text().startswith("format 1\n")
 
 
 LEFT = [*cut(LEAVE, "act"), *cut(LEAVE, "replace_durably")]

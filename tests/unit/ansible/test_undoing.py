@@ -150,7 +150,7 @@ def test_a_kubeconfig_goes_only_if_it_is_of_this_cluster_alone(
     machine.file("/etc/kubernetes/admin.conf", kubeconfig("T1VSUw=="))
     machine.file("/etc/theirs", text)
     put = "mkdir /root/.kube\ncp /etc/theirs /root/.kube/config\n"
-    done = machine.run(f"{put}sh -s <<'END'\n{reset()}END\ncat /root/.kube/config\n")
+    done = machine.run(f"{put}sh -s >/dev/null <<'END'\n{reset()}END\ncat /root/.kube/config\n")
     assert done.stdout == (text if stays else "")
 
 

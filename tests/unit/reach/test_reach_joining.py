@@ -23,7 +23,7 @@ JOIN = next(a for a in changing() if isinstance(a, act.Join) and a.control_plane
 WORKER = next(a for a in changing() if isinstance(a, act.Join) and not a.control_plane)
 COMING_UP = pytest.mark.parametrize("action", [INIT, JOIN, WORKER], ids=["init", "join", "worker"])
 
-Attempt = Callable[[Action], None]
+Attempt = Callable[[Action], object]
 
 
 @pytest.fixture

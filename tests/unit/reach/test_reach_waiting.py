@@ -64,7 +64,7 @@ def test_no_action_touches_a_server_that_was_lost_while_it_waited(
     with ThreadPoolExecutor(1) as thread:
         with ExitStack() as stack:
             locks = [stack.enter_context(held(server.path(p))) for p in (SERVER_LOCK, CLAIM_LOCK)]
-            done: Future[None] = thread.submit(world.carry_out, at_home(server, action), 60)
+            done: Future[object] = thread.submit(world.carry_out, at_home(server, action), 60)
             await_that(lambda: waiting_for(*locks))
             replace_claim(server, FOREIGN)
             before = server.snapshot()

@@ -9,6 +9,6 @@ act() {
 $COMMAND
 END
     # 81 and above, 124 and 137 are what the guard and `timeout` say of themselves.
-    case ${code:=0} in 8[1-9] | 9[0-5] | 124 | 137) code=1 ;; esac
+    case ${code:=0} in 8[1-9] | 9[0-9] | 124 | 137) code=1 ;; esac
     exit "$code"
 }

@@ -62,10 +62,22 @@ refuse_dirty() {
     fi
 }
 
+# As long as this claim is here, it is compared with what was before: a claim that is taken again, or
+# over, makes no list. Without one, what came is unknown; one of an earlier claim would tell wrong.
+note_footholds() {
+    rm -f "$FOOTHOLDS"
+    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
+    if list_footholds >"$new"; then
+        replace_durably "$FOOTHOLDS" "$new"
+    fi
+    rm -f "$new"
+}
+
 publish() {
     mkdir -p "$RPOOL_DIR"
     rm -f "$RPOOL_DIR"/.new.*
     mark_domain
+    note_footholds
     new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
     write_file "$new" "$CLAIM_TEXT"
     sync "$new"

@@ -132,6 +132,7 @@ give_up_claim() {
     sync "$RPOOL_DIR"
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"
+    rm -f "$FOOTHOLDS" # last: a reset that is cut off before can be done again, and tell again
     rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"
     find "$RUN_DIR" -mindepth 1 -maxdepth 1 ! -name 'session-*.lock' ! -name 'session-*.number' \
         -exec rm -rf {} +

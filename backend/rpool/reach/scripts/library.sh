@@ -17,6 +17,8 @@ JOURNAL=$RPOOL_DIR/journal.jsonl
 MARK=$RPOOL_DIR/trust                # the domain of trust it serves in; no reset removes it
 APPROVER=$RPOOL_DIR/approver.sh
 APPROVER_UNIT=/etc/systemd/system/rpool-approver
+APPROVER_LINK=/etc/systemd/system/timers.target.wants/rpool-approver.timer
+FOOTHOLDS=$RPOOL_DIR/footholds       # what let somebody in, or stay, when it was claimed
 RUN_DIR=/run/rpool                    # forgotten at a reboot: locks, secrets, caches
 KUBERNETES=/etc/kubernetes
 VIP_MANIFEST=$KUBERNETES/manifests/kube-vip.yaml
@@ -25,7 +27,7 @@ API_SERVER=$KUBERNETES/api-server     # files that its flags name; see rpool.rea
 
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
-OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94 DOMAIN=95
+OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94 DOMAIN=95 ALTERED=96
 
 say() { printf '%s\n' "$*" >&2; }
 

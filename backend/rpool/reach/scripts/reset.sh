@@ -17,9 +17,11 @@ act() {
     remove_firewall
     remove_files
     remove_cgroups
+    verify_packages
     undo_preparation
     verify
     settle
+    tell_news
     give_up_claim
 }
 
@@ -47,7 +49,7 @@ stop_kubelet() {
     if [ -e "$APPROVER_UNIT.timer" ]; then
         attempt systemctl disable --now "${APPROVER_UNIT##*/}.timer"
         attempt systemctl stop "${APPROVER_UNIT##*/}.service"
-        rm -f "$APPROVER_UNIT.timer" "$APPROVER_UNIT.service" "$APPROVER"
+        rm -f "$APPROVER_LINK" "$APPROVER_UNIT.timer" "$APPROVER_UNIT.service" "$APPROVER"
         attempt systemctl daemon-reload
     fi
     attempt systemctl disable --now kubelet.service
@@ -174,6 +176,14 @@ remove_cgroups() {
     done
 }
 
+# Before the sources of the packages go: they can still be installed again.
+verify_packages() {
+    found=$(altered_packages)
+    if [ -z "$found" ]; then return 0; fi
+    printf '%s\n' "$found"
+    die "$ALTERED" "the next cluster here would run these"
+}
+
 # The list that preparation kept, backwards: what was there before comes back.
 undo_preparation() {
     if [ ! -d "$PREPARED" ]; then return 0; fi
@@ -231,4 +241,13 @@ verify() {
     printf '%s\n' "$left" | sort -u
     tail -n 40 "$SECRETS/attempts" >&2
     die "$UNCLEAN" "this server is not clean"
+}
+
+# To the server's own log, too, since our answer may get lost. Where it cannot be given, we end here,
+# and whoever resets again is told again.
+tell_news() {
+    news >"$SECRETS/told" || printf 'unknown: the comparison failed\n' >"$SECRETS/told"
+    if [ ! -s "$SECRETS/told" ]; then return 0; fi
+    head -n 200 "$SECRETS/told" | sed 's/^/since the claim: /' | logger -t rpool 2>/dev/null || true
+    head -n 1000 "$SECRETS/told"
 }

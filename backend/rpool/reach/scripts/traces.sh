@@ -48,7 +48,8 @@ trace_files() {
     # shellcheck disable=SC2086  # paths, one a word
     any /var/run/kubernetes /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist \
         /var/lib/cni/* $CNI_FOLDERS /var/log/pods/* /var/log/containers/* /var/log/kubernetes \
-        "$KUBEADM_ENDED" "$JOINED" "$APPROVER" "$APPROVER_UNIT.service" "$APPROVER_UNIT.timer"
+        "$KUBEADM_ENDED" "$JOINED" "$APPROVER" "$APPROVER_UNIT.service" "$APPROVER_UNIT.timer" \
+        "$APPROVER_LINK"
     # An init container of a CNI puts its plugin here; a package's own is none of our business.
     for plugin in $CNI_PLUGINS; do
         plugin=/opt/cni/bin/$plugin
