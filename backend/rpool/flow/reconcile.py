@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from rpool.advice import Do
 from rpool.attempt import Attempt, PoolIncomplete
 from rpool.certificates import ca_pin
-from rpool.decide import quorum
 from rpool.decide.membership import Membership
 from rpool.decide.plan import Plan, not_to_be_had, plan, record
 from rpool.decide.view import came_and_went, of_members, of_record
@@ -25,6 +23,7 @@ from rpool.errors import ForeignClaim, Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.journal import Journal
 from rpool.flow.news import told
+from rpool.flow.proven import proven
 from rpool.flow.session import Held, join_secrets, operation, session
 from rpool.model import action as act
 from rpool.model.claim import Phase
@@ -176,9 +175,10 @@ class Run:
         self.about_to(action)
         match action:
             case act.RemoveEtcdMember():
-                if (proven := self._proven(action)) is None:
+                to_join = self._wanted.keys() - self._members
+                if (removal := proven(self.world, action, to_join)) is None:
                     return None
-                action = proven
+                action = removal
             case act.SetPhase(server, _, Phase.MEMBER) if server in self._control_planes:
                 self.lock.add(server)  # others may ask it for the lock from now on
             case act.DeleteNode():
@@ -206,21 +206,6 @@ class Run:
         if isinstance(action, act.TakeClaim | act.AwaitReady):
             return action
         return replace(action, ownership=replace(action.ownership, session=self.lock.session))
-
-    def _proven(self, action: act.RemoveEtcdMember) -> act.RemoveEtcdMember | None:
-        """The removal with the id of the member, once it is shown that the rest keeps quorum."""
-        members = self.world.etcd_members(action.server)
-        leaving = quorum.member_of(members, action.member, action.address)
-        if leaving is None:
-            return None
-        if leaving.healthy and action.member in self._wanted.keys() - self._members:
-            raise Refused(
-                f"{action.member} is to join, but etcd has a member of that name that answers",
-                f"Another machine runs under it. {Do.CORRECT_ADDRESS.text(server=action.member)}",
-            )
-        if why := quorum.why_not_remove(members, leaving):
-            raise quorum.not_removed(action.member, why, members)
-        return replace(action, member_id=leaving.id)
 
     # -- how it ends -----------------------------------------------------------------------------
 
