@@ -82,11 +82,11 @@ def test_the_mark_is_on_the_disk_before_the_claim_and_each_before_it_has_its_nam
 ) -> None:
     assert machine.run(TAKE).returncode == 0
     assert changes(machine) == [
-        "sync NEW",  # the list of what was there when it was claimed
-        f"mv -f NEW {FOOTHOLDS}",
-        "sync /var/lib/rpool",
         "sync NEW",
         f"mv -f NEW {MARK}",
+        "sync /var/lib/rpool",
+        "sync NEW",  # the list of what was there when it was claimed
+        f"mv -f NEW {FOOTHOLDS}",
         "sync /var/lib/rpool",
         "sync NEW",
         f"ln NEW {FILE}",

@@ -50,4 +50,5 @@ def test_a_reset_that_cannot_tell_its_news_keeps_the_claim_and_tells_them_again(
     assert machine.path("/var/lib/rpool/claim").exists()
     done = machine.run(RESET)
     assert (done.returncode, done.stdout) == (0, "new /etc/cron.d/came\n")
-    assert not machine.path("/var/lib/rpool").exists()
+    left = [path.name for path in machine.path("/var/lib/rpool").iterdir()]
+    assert left == ["trust"]  # the mark of its domain outlives a reset
