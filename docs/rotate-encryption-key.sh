@@ -7,12 +7,27 @@ set -eu
 
 FILE=/etc/kubernetes/api-server/encryption.yaml
 METRIC=apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds
+START='{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": [{"resources": ["secrets"], "providers": [{"secretbox": {"keys": ['
+END=']}}, {"identity": {}}]}]}'
 
 [ $# -gt 0 ] || { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+die() { printf '%s\n' "$*" >&2; exit 1; }
 
 # on HOST SCRIPT: as root there. Nothing of what it is given is in a list of processes.
 on() {
     printf '%s\n' "$2" | ssh "$1" 'if [ "$(id -u)" = 0 ]; then exec sh -s; fi; exec sudo -n sh -s'
+}
+
+# keys_on HOST: name and secret of each key that is in use there, one a word. Refuses a file that is
+# not of the form that rpool and this script write: it would be lost.
+keys_on() {
+    text=$(on "$1" "cat $FILE") || die "$1: $FILE cannot be read"
+    inner=${text#"$START"}
+    inner=${inner%"$END"}
+    if [ "$text" != "$START$inner$END" ]; then die "$1: $FILE is not as rpool writes it; rotate by hand"; fi
+    printf '%s\n' "$inner" | sed 's/}, {/}\n{/g' |
+        sed -n 's/^{"name": "\([a-z0-9-]*\)", "secret": "\([A-Za-z0-9+\/=]*\)"}$/\1 \2/p'
 }
 
 # put NAME SECRET...: a configuration with these keys, the first of which encrypts, on every control
@@ -31,18 +46,27 @@ put() {
             }
             read_at() { api get --raw /metrics | sed -n 's/^$METRIC.*status=\"success\".* //p'; }
             before=\$(read_at)
-            printf '%s\n' '{\"apiVersion\": \"apiserver.config.k8s.io/v1\", \"kind\": \"EncryptionConfiguration\", \"resources\": [{\"resources\": [\"secrets\"], \"providers\": [{\"secretbox\": {\"keys\": [$keys]}}, {\"identity\": {}}]}]}' >$FILE.new
+            [ -n \"\$before\" ] || { echo '$host: its API server does not answer' >&2; exit 1; }
+            cp -p $FILE $FILE.old
+            printf '%s\n' '$START$keys$END' >$FILE.new
+            sync $FILE.new
             mv $FILE.new $FILE
-            until [ \"\$(read_at)\" != \"\$before\" ]; do sleep 2; done"
+            until now=\$(read_at) && [ -n \"\$now\" ] && [ \"\$now\" != \"\$before\" ]; do sleep 2; done"
         echo "$host has it"
     done
 }
 
 hosts=$*
 first=$1
-# Name and secret of each key that is in use, one a word.
-there=$(on "$first" "grep -o '\"name\": \"[^\"]*\", \"secret\": \"[^\"]*\"' $FILE" |
-    cut -d '"' -f 4,8 | tr '"' ' ')
+count=$(on "$first" 'kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes --no-headers \
+    -l node-role.kubernetes.io/control-plane | wc -l') || die "$first: its API cannot be asked"
+[ "$count" = $# ] || die "the cluster has $count control planes, and $# were named"
+there=$(keys_on "$first") || exit 1
+[ -n "$there" ] || die "$first: $FILE has no key"
+for host in $hosts; do # what an earlier run has left may differ from one to the next
+    more=$(keys_on "$host") || exit 1
+    there=$(printf '%s\n%s\n' "$there" "$more" | awk '!seen[$1]++')
+done
 name=key-$(date +%Y%m%d%H%M%S)
 new=$(head -c 32 /dev/urandom | base64)
 
@@ -58,3 +82,4 @@ on "$first" 'set -eu
     kubectl get secrets --all-namespaces -o json | kubectl replace -f - >/dev/null'
 echo "4. the old keys go"
 put "$name" "$new"
+for host in $hosts; do on "$host" "rm -f $FILE.old"; done

@@ -23,7 +23,7 @@ _PIP_AUDIT = (
     *("--vulnerability-service", "osv", "--format", "json", "--progress-spinner", "off"),
 )
 _NO_NETWORK = re.compile(
-    r"^requests\.exceptions\.(ConnectionError|ProxyError|SSLError|ReadTimeout)\b"
+    r"^requests\.exceptions\.(ConnectionError|ProxyError|ReadTimeout)\b"
     r"|Could not connect to",
     re.MULTILINE,
 )
@@ -70,18 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--service", help="address of a service with OSV's interface")
     parser.add_argument("locks", nargs="*", default=LOCKS, type=Path, metavar="LOCK")
     chosen = parser.parse_args(arguments)
+    failed = [_fails(lock, chosen.service) for lock in chosen.locks]  # each is looked at
+    return int(any(failed))
+
+
+def _fails(lock: Path, service: str | None) -> bool:
+    """Says what came of one lock file, and whether that is a reason to stop."""
     try:
-        found = {lock: findings(Path(lock), chosen.service) for lock in chosen.locks}
+        lines = findings(Path(lock), service)
     except Unreachable:
-        print("audit: NOT DONE, since the service that knows vulnerabilities cannot be reached")
-        return 0
+        print(f"audit: {lock}: NOT DONE, the service that knows vulnerabilities cannot be reached")
+        return False
     except Unclear as why:
-        print(f"audit: failed.\n{why}")
-        return 1
-    for lock, lines in found.items():
-        print(f"audit: {lock}: {'known vulnerabilities:' if lines else 'none known'}")
-        print("".join(f"  {line}\n" for line in lines), end="")
-    return int(any(found.values()))
+        print(f"audit: {lock}: failed.\n{why}")
+        return True
+    print(f"audit: {lock}: {'known vulnerabilities:' if lines else 'none known'}")
+    print("".join(f"  {line}\n" for line in lines), end="")
+    return bool(lines)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,17 @@ class Do(Enum):
         "Bring {servers} back, and try again.",
         "Or, where the hardware is gone, mark it lost = true in the fleet, and try again.",
     )
+    MEND_MEMBERS = (
+        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        (
+            "Or, where the hardware is gone, mark it lost = true in the fleet, and apply: another "
+            "server takes its place."
+        ),
+    )
+    REACH_SITE = (
+        "See to the network, the VPN and the SSH key of this machine, and plan again.",
+        "Or plan with -refresh=false, by what was known before.",
+    )
     BRING_NODE_BACK = ("Bring {server} back, and try again.", _OTHER_SERVER)
     BRING_SPARES_BACK = (
         "Bring them back, and try again.",

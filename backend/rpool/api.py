@@ -76,6 +76,7 @@ class Site:
         self._world: World | None = None
         self._made: Offers | None = None
         self._left: dict[str, PoolView] = {}
+        self._silent: set[PoolUid] = set()
         self._in_use = InUse()
         self._lock = threading.Lock()
 
@@ -151,7 +152,16 @@ class Site:
         found = read(prior, self.config.fleet, self.world(), self._offers(), known_taken)
         if found.view is not None:
             self._in_use.see(found.view)
+        with self._lock:
+            (self._silent.add if found.nobody else self._silent.discard)(prior.uid)
         return found
+
+    def is_out_of_reach(self, uid: PoolUid) -> bool:
+        """Whether a read found no server of that cluster, and none of all others has answered."""
+        with self._lock:
+            if uid not in self._silent:
+                return False
+        return self._offers().nobody_answers()
 
     def destroy_pool(self, prior: PoolView, attempt: Attempt) -> tuple[str, ...]:
         """Give all servers back, clean; returns warnings. Raises PoolIncomplete with the servers

@@ -62,7 +62,8 @@ class Advice:
 class Found:
     """What a read found: the cluster (None: it is gone), warnings, and what the next plan works
     from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is the request
-    in the cluster's record; None without contact.
+    in the cluster's record; None without contact. `nobody`: none of its servers answers, and there
+    are several.
     """
 
     view: PoolView | None
@@ -71,6 +72,7 @@ class Found:
     leaving: frozenset[ServerName] = frozenset()
     offer: Offer = field(default_factory=Offer)
     spec: PoolSpec | None = None
+    nobody: bool = False
 
 
 class NoSuchPool(SpecError):

@@ -22,6 +22,16 @@ def ca_pin(certificate: str) -> str:
     return f"sha256:{hashlib.sha256(spki).hexdigest()}"
 
 
+def are_certificates(text: str) -> bool:
+    """Whether all of a text in PEM is certificates, one or more."""
+    from cryptography import x509
+
+    try:
+        return bool(x509.load_pem_x509_certificates(text.encode()))
+    except ValueError:
+        return False
+
+
 def is_of_ca(certificate: str, known: str) -> bool:
     """Whether a CA's certificate (PEM) has the key of the one that is known: by a certificate of
     its, or by its pin. "" is none that is known, and then any will do.

@@ -109,6 +109,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "etcd": lambda printed: sightings.etcd_members(HERE, printed),
     "packages": sightings.packages,
     "reset": sightings.news,
+    "encryption": lambda printed: sightings.encryption(HERE, printed),
 }
 
 

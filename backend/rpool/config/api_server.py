@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from typing import Any
 
 from rpool.config import component, values
 from rpool.model.secret import may_be_key, shown
 
 FLAGS = frozenset(
     {
+        "allow-metric-labels",
         "api-audiences",
         "audit-log-maxage",
         "audit-log-maxbackup",
@@ -29,6 +31,7 @@ FLAGS = frozenset(
         "enable-admission-plugins",
         "enable-aggregator-routing",
         "enable-priority-and-fairness",
+        "etcd-compaction-interval",
         "event-ttl",
         "external-hostname",
         "feature-gates",
@@ -52,8 +55,10 @@ FLAGS = frozenset(
         "show-hidden-metrics-for-version",
         "shutdown-delay-duration",
         "shutdown-send-retry-after",
+        "shutdown-watch-termination-grace-period",
         "strict-transport-security-directives",
         "tls-cipher-suites",
+        "tls-curve-preferences",
         "tls-min-version",
         "v",
         "vmodule",
@@ -66,9 +71,14 @@ FLAGS = frozenset(
 _INSTEAD = {
     "admission-control-config-file": "pod_security sets what is in it",
     "anonymous-auth": "servers that join ask for the cluster's CA before they can be known",
+    "audit-log-path": "the log is in /var/log/kubernetes on each control plane",
     "audit-policy-file": "audit_policy has the text itself",
+    "authentication-config": "oidc sets what is in it",
+    "authorization-config": "it is Node and RBAC",
     "authorization-mode": "it is Node and RBAC",
     "encryption-provider-config": "secrets are encrypted, with a key of the cluster's own",
+    "encryption-provider-config-automatic-reload": "it is on",
+    "kubelet-certificate-authority": "it is the cluster's CA",
     "oidc-ca-file": "oidc.ca_certificate has the text itself",
     "oidc-client-id": "oidc.client_id sets it",
     "oidc-groups-claim": "oidc.groups_claim sets it",
@@ -76,6 +86,7 @@ _INSTEAD = {
     "oidc-issuer-url": "oidc.issuer_url sets it",
     "oidc-username-claim": "oidc.username_claim sets it",
     "oidc-username-prefix": "oidc.username_prefix sets it",
+    "profiling": "it is off",
     "service-cluster-ip-range": "networking.service_cidr sets it",
 }
 """Flags that are not a site's to set, and why, or what does it."""
@@ -83,7 +94,45 @@ _INSTEAD = {
 _NEEDED = ("NodeRestriction", "PodSecurity", "ServiceAccount", "NamespaceLifecycle")
 """Admission plug-ins that keep a server from changing others, and a pod from the server."""
 
+_PLUGIN = re.compile("[A-Za-z]+")
+_DURATION = (r"([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+", "a duration such as 90s or 4h")
+_NUMBER = (r"[0-9]{1,9}", "a whole number")
+_BOOL = ("true|false", "true or false")
+_SHAPES = {
+    "audit-log-maxage": _NUMBER,
+    "audit-log-maxbackup": _NUMBER,
+    "audit-log-maxsize": _NUMBER,
+    "default-not-ready-toleration-seconds": _NUMBER,
+    "default-unreachable-toleration-seconds": _NUMBER,
+    "default-watch-cache-size": _NUMBER,
+    "delete-collection-workers": _NUMBER,
+    "enable-aggregator-routing": _BOOL,
+    "enable-priority-and-fairness": _BOOL,
+    "etcd-compaction-interval": _DURATION,
+    "event-ttl": _DURATION,
+    "goaway-chance": (r"0(\.0([01][0-9]*|2)?)?", "between 0 and 0.02"),
+    "http2-max-streams-per-connection": _NUMBER,
+    "livez-grace-period": _DURATION,
+    "logging-format": ("text|json", "text or json"),
+    "max-connection-bytes-per-sec": _NUMBER,
+    "max-mutating-requests-inflight": _NUMBER,
+    "max-requests-inflight": _NUMBER,
+    "min-request-timeout": _NUMBER,
+    "request-timeout": _DURATION,
+    "service-account-extend-token-expiration": _BOOL,
+    "service-account-max-token-expiration": _DURATION,
+    "service-node-port-range": (r"[0-9]{1,5}-[0-9]{1,5}", "a range such as 30000-32767"),
+    "shutdown-delay-duration": _DURATION,
+    "shutdown-send-retry-after": _BOOL,
+    "shutdown-watch-termination-grace-period": _DURATION,
+    "tls-min-version": ("VersionTLS1[23]", "VersionTLS12 or VersionTLS13"),
+    "v": (r"[0-9]|10", "a number from 0 to 10"),
+    "watch-cache": _BOOL,
+}
+"""What the value of a flag looks like, and what that is in words; of others any text is taken."""
+
 _LEVELS = ("None", "Metadata", "Request", "RequestResponse")
+_STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
 _TEXT = re.compile(r"[ -~]{1,1000}")
 
 
@@ -99,12 +148,23 @@ def flag(name: str) -> str:
 
 
 def flags(given: dict[str, str]) -> dict[str, str]:
-    on = given.get("enable-admission-plugins")
-    if on is not None and "NodeRestriction" not in on.split(","):
+    plugins = {
+        name: given[name].split(",")
+        for name in ("enable-admission-plugins", "disable-admission-plugins")
+        if name in given
+    }
+    for which, its in plugins.items():
+        if not all(map(_PLUGIN.fullmatch, its)):
+            raise ValueError(f"{which} is a list of plug-ins with commas between, and no blanks")
+    on, off = plugins.get("enable-admission-plugins"), plugins.get("disable-admission-plugins")
+    if on is not None and "NodeRestriction" not in on:
         raise ValueError("enable-admission-plugins needs NodeRestriction among its plug-ins")
-    off = set(given.get("disable-admission-plugins", "").split(","))
-    if lost := [name for name in _NEEDED if name in off]:
+    if lost := [name for name in _NEEDED if name in (off or ())]:
         raise ValueError(f"disable-admission-plugins must not name {' or '.join(lost)}")
+    for name, value in given.items():
+        what = _SHAPES.get(name)
+        if what is not None and not re.fullmatch(what[0], value):
+            raise ValueError(f"{name} = {shown(value)} is not {what[1]}")
     return given
 
 
@@ -121,8 +181,11 @@ def claim(value: str) -> str:
 
 
 def issuer(value: str) -> str:
-    if not re.fullmatch(r"https://[!-~]{1,500}", value) or "@" in value or "#" in value:
+    found = re.fullmatch(r"https://(?P<host>[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[!-~]{0,500})?", value)
+    if not found or not values.is_host(found["host"]) or {"?", "#", "@"} & set(value):
         raise ValueError(f"{shown(value)} is not the https address of an issuer")
+    if found["host"].startswith("kubernetes.default."):
+        raise ValueError("the cluster itself is the issuer of its service accounts' tokens")
     return value
 
 
@@ -134,23 +197,69 @@ def san(value: str) -> str:
 
 
 def certificate(value: str) -> str:
-    from rpool.certificates import ca_pin
+    from rpool.certificates import are_certificates
 
     if "PRIVATE KEY" in value:
         raise ValueError("this holds a private key; only the CA's certificate belongs here")
-    try:
-        ca_pin(value)
-    except ValueError:
-        raise ValueError("this is no certificate in PEM") from None
+    if not are_certificates(value):
+        raise ValueError("this is no certificate in PEM")
     return value
+
+
+_LISTS = ("users", "userGroups", "verbs", "namespaces", "nonResourceURLs")
+_RULE = ("level", *_LISTS, "resources", "omitStages", "omitManagedFields")
+_POLICY = ("apiVersion", "kind", "metadata", "omitStages", "omitManagedFields", "rules")
+_RESOURCE = ("group", "resources", "resourceNames")
 
 
 def audit_policy(value: str) -> str:
     """A YAML mapping of audit.k8s.io/v1 Policy; parsed again where it is used."""
-    rules = component.settings(value, "Policy").get("rules")
+    policy = component.settings(value, "Policy")
+    rules = policy.get("rules")
     if not isinstance(rules, list) or not rules:
         raise ValueError("an audit policy has a list of rules, at least one")
+    if strange := [shown(str(name)) for name in policy if name not in _POLICY]:
+        raise ValueError(f"an audit policy has no {strange[0]}")
+    if wrong := _wrong_stages(policy):
+        raise ValueError(wrong)
     for number, rule in enumerate(rules, 1):
-        if not isinstance(rule, dict) or rule.get("level") not in _LEVELS:
-            raise ValueError(f"rule {number} has no level, such as Metadata or Request")
+        if wrong := _wrong_in(rule):
+            raise ValueError(f"rule {number} {wrong}")
     return value
+
+
+def _wrong_in(rule: Any) -> str:
+    if not isinstance(rule, dict) or rule.get("level") not in _LEVELS:
+        return "has no level, such as Metadata or Request"
+    for name, value in rule.items():
+        if name not in _RULE:
+            return f"has {shown(str(name))}, which is no part of a rule"
+        if name in _LISTS and not _are_texts(value):
+            return f"has {name} that is no list of texts"
+    if rule.get("resources") and rule.get("nonResourceURLs"):
+        return "has both resources and nonResourceURLs; make two of it"
+    resources = rule.get("resources", [])
+    if not isinstance(resources, list) or not all(map(_is_resource, resources)):
+        return "has resources that are no list of { group, resources, resourceNames }"
+    return _wrong_stages(rule)
+
+
+def _is_resource(its: Any) -> bool:
+    if not isinstance(its, dict) or not set(its) <= set(_RESOURCE):
+        return False
+    lists = (its.get("resources", []), its.get("resourceNames", []))
+    group = its.get("group", "")
+    return isinstance(group, str) and "/" not in group and all(map(_are_texts, lists))
+
+
+def _wrong_stages(its: dict[Any, Any]) -> str:
+    stages = its.get("omitStages", [])
+    if not _are_texts(stages) or not set(stages) <= set(_STAGES):
+        return f"omitStages is a list of {', '.join(_STAGES)}"
+    if not isinstance(its.get("omitManagedFields", False), bool):
+        return "omitManagedFields is true or false"
+    return ""
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(its, str) for its in value)

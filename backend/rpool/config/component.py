@@ -10,10 +10,12 @@ import json
 import re
 from typing import Any
 
+from rpool import plain_yaml
 from rpool.model.pool import CGROUP_DRIVERS
 from rpool.model.secret import may_be_key, shown
 
 CHECK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_ROTATES = "RotateKubeletServerCertificate"
 _API_VERSIONS = {
     "KubeletConfiguration": "kubelet.config.k8s.io/v1beta1",
     "KubeProxyConfiguration": "kubeproxy.config.k8s.io/v1alpha1",
@@ -48,10 +50,12 @@ def kubelet(value: str) -> str:
             "readOnlyPort shows all pods of a node, with their environment, to anybody who reaches "
             "it; leave it off"
         )
-    if its.get("serverTLSBootstrap") is False or its.get("tlsCertFile"):
+    gates = its.get("featureGates")
+    rotates = gates.get(_ROTATES, True) if isinstance(gates, dict) else True
+    if its.get("serverTLSBootstrap", True) is not True or its.get("tlsCertFile") or not rotates:
         raise ValueError(
-            "serverTLSBootstrap = false or a tlsCertFile of your own would leave the API no way to "
-            "know a kubelet by its certificate; leave both out"
+            f"serverTLSBootstrap = false, a tlsCertFile of your own or the gate {_ROTATES} = false "
+            "would leave the API no way to know a kubelet by its certificate; leave them out"
         )
     return value
 
@@ -73,7 +77,7 @@ def settings(value: str, kind: str) -> dict[Any, Any]:
     import yaml  # slow to load, and few configurations have such a text
 
     try:
-        parsed = yaml.safe_load(value)
+        parsed = plain_yaml.load(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

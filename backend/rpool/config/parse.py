@@ -230,6 +230,14 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
             "endpoint needs exactly one of vip and address",
             "vip: rpool keeps the address on a control plane. address: your load balancer's.",
         )
+    its = model.api_server
+    if its.oidc is None and (lonely := [n for n in its.flags if n.startswith("oidc-")]):
+        yield Problem(
+            ("api_server", "flags"),
+            f"{lonely[0]} needs oidc",
+            "Say in api_server.oidc whose tokens are taken.",
+            also=(("api_server", "oidc"),),
+        )
     if model.tolerate.servers and model.tolerate.zones:
         yield Problem(
             ("tolerate",),

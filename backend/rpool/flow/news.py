@@ -39,5 +39,5 @@ def _warning(servers: str, news: News) -> str:
         return f"{servers}: given back; what came there since the claim is unknown: {why}."
     return (
         f"{servers}: given back, with what lets somebody in or stay and is not as it was when the "
-        f"server was claimed: {enumerated(news)}. {Do.LOOK_AROUND.text()}"
+        f"server was claimed\n{enumerated(news)}.\n{Do.LOOK_AROUND.text()}"
     )

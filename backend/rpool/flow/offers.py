@@ -57,6 +57,7 @@ class Offers:
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._looked = False
+        self._answered = False
         # The clusters that are read: their names and members.
         self._read: dict[PoolUid, tuple[str, Collection[ServerName]]] = {}
         self._asked: dict[ServerName, Future[Answer]] = {}
@@ -79,6 +80,7 @@ class Offers:
         What was known to be taken stays so until it is seen to be free. Members of the clusters
         that are read are taken without a look.
         """
+        self._answered = True  # for an offer a cluster was observed
         with self._lock:
             self._read[uid] = self._read.get(uid, ("", ()))[0], members
         self._look_around()
@@ -94,6 +96,11 @@ class Offers:
         uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._read}
         servers = [self._fleet.servers[name] for name in spares]
         return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
+
+    def nobody_answers(self) -> bool:
+        """Whether not one of the servers that this process has asked so far has answered."""
+        self._look_around()
+        return not self._answered
 
     def _members(self, uid: PoolUid = "") -> dict[ServerName, str]:
         """The members of all clusters that are read, but for this one, and whose they are."""
@@ -137,6 +144,7 @@ class Offers:
             probed = self._world.probe(name)
         except RpoolError as error:
             return Answer(error.summary)
+        self._answered = True
         why = why_not_usable(self._fleet.servers[name], probed)
         return Answer(why, probed.claim.uid if probed.claim else None)
 

@@ -10,6 +10,7 @@ from rpool.advice import Do
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin
 from rpool.decide.believed import as_known, doubts, false_members
+from rpool.decide.health import ailing, told
 from rpool.decide.membership import Membership, Part
 from rpool.decide.view import of_members
 from rpool.errors import Refused
@@ -57,7 +58,8 @@ def read(
             return Found(replace(view, condition=Condition.INCOMPLETE), (_begun(prior),))
         silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
         refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
-        return Found(prior, (" ".join([silence, *sorted(refused)]),))
+        nobody = not asked.seen and len(asked.silent) > 1
+        return Found(prior, (" ".join([silence, *sorted(refused)]),), nobody=nobody)
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = eye.members(eye.through(api, OTHERS))
@@ -101,11 +103,13 @@ def _half_in(members: Membership) -> frozenset[ServerName]:
 def _warnings(members: Membership) -> tuple[str, ...]:
     name = members.record.spec.name
     unclaimed = sorted(members.among(members.record.own.keys(), Part.UNCLAIMED))
-    return tuple(
+    said = tuple(
         f"{server} runs in cluster {name}, but its claim (/var/lib/rpool/claim) is gone. "
         + Do.PUT_CLAIM_BACK.text(server=server)
         for server in unclaimed
     )
+    unwell = ailing(members)
+    return (*said, told(name, unwell)) if unwell else said
 
 
 def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:

@@ -92,7 +92,9 @@ UNANNOUNCED_BY_US = "rpool-leaving"
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """A Kubernetes Node object; sizes are what the kubelet offers to pods, in cores and GiB."""
+    """A Kubernetes Node object; sizes are what the kubelet offers to pods, in cores and GiB.
+    `since`: when it got or lost its readiness (RFC 3339), by the API's clock.
+    """
 
     ready: bool
     schedulable: bool
@@ -101,6 +103,7 @@ class NodeSeen:
     allocatable_memory_gib: float
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    since: str = ""
 
     @property
     def let_go(self) -> bool:

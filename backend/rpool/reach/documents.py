@@ -18,12 +18,13 @@ OURS = {"app.kubernetes.io/managed-by": "rpool"}
 
 NODES_PATH = (
     "{range .items[*]}{.metadata.name}{'\\t'}{.metadata.labels}{'\\t'}{.spec.unschedulable}{'\\t'}"
-    "{.status.conditions[?(@.type=='Ready')].status}{'\\t'}"
+    "{.status.conditions[?(@.type=='Ready')].status}{' '}"
+    "{.status.conditions[?(@.type=='Ready')].lastTransitionTime}{'\\t'}"
     "{.status.allocatable.cpu}{'\\t'}{.status.allocatable.memory}{'\\t'}"
     "{.spec.taints}{'\\n'}{end}"
 )
-"""A node a line: name, labels (JSON), unschedulable, Ready, allocatable cores and memory, taints
-(JSON)."""
+"""A node a line: name, labels (JSON), unschedulable, Ready and since when, allocatable cores and
+memory, taints (JSON)."""
 
 MOST_RECORD = 256 * 1024
 """Characters: a cluster of 1,000 servers has half of that."""

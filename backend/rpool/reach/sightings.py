@@ -22,6 +22,7 @@ from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
+from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
 from rpool.model.server import Role, ServerName
 from rpool.model.step import News
@@ -30,6 +31,7 @@ from rpool.reach import documents
 
 MOST = 1_000_000_000
 MOST_NAME = 253
+MOST_TIME = 40
 MOST_KEY = 317  # of a label: its prefix, a slash, its name
 MOST_CERTIFICATE = 1 << 16
 MOST_NEWS = 1000
@@ -222,8 +224,10 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
         _short(key, MOST_KEY): _short(value)
         for key, value in json.loads(labels_text or "{}").items()
     }
+    is_ready, _, since = ready.partition(" ")
     return _short(name, MOST_NAME), NodeSeen(
-        ready=ready == "True",
+        ready=is_ready == "True",
+        since=_short(since, MOST_TIME),
         schedulable=unschedulable != "true",
         control_plane="node-role.kubernetes.io/control-plane" in labels,
         allocatable_cores=quantity(cores),
@@ -238,6 +242,14 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
 
 _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _FACTORS |= {f"{prefix}i": 1024.0 ** (n + 1) for n, prefix in enumerate("KMGT")}
+
+
+def encryption(via: ServerName, printed: bytes) -> Secret:
+    """The EncryptionConfiguration of a control plane, as it printed it."""
+    try:
+        return Secret(printed.decode())
+    except UnicodeDecodeError as error:
+        raise _unreadable(f"how {via} encrypts Secrets cannot be read", error) from None
 
 
 def news(printed: bytes) -> News:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rpool import plain_yaml
 from rpool.errors import Refused
 
 
@@ -17,7 +18,7 @@ def settings(text: str | None) -> Mapping[str, Any]:
     import yaml  # slow to load, and few clusters have such a text
 
     try:
-        parsed = yaml.safe_load(text)
+        parsed = plain_yaml.load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):

@@ -156,6 +156,7 @@ _SECRET_SHAPES = re.compile(
     r"|(?<=client-key-data)([\"']?:\s*[\"']?)[A-Za-z0-9+/=]+"  # of a kubeconfig
     r"|LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FURS)[A-Za-z0-9+/=]{20,}"  # any PEM in base64 but certificates
     r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # a JWT, as of a service account
+    r"|\bsecret[\"']?\s*:\s*[\"']?[A-Za-z0-9+/]{40,}=*"  # a key of an EncryptionConfiguration
     r"|(?<![A-Za-z0-9+/])ZXlK[A-Za-z0-9+/=]{40,}"  # the same as its Secret has it, in base64
     r"|(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])"  # a bootstrap token
     r"|(?<!sha256:)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])",  # a certificate key, but no CA pin

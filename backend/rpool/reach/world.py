@@ -106,7 +106,7 @@ class RealWorld:
     def encryption(self, via: ServerName) -> Secret:
         self._address(via)
         script = compose(("library", "encryption"), {})
-        return Secret(self._look("looking at its encryption", via, script).decode())
+        return sightings.encryption(via, self._look("looking at its encryption", via, script))
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._address(via)
@@ -173,11 +173,12 @@ def _printed(doing: str, server: ServerName, completed: Completed) -> bytes:
     return completed.stdout
 
 
+_KEY = re.compile(r"""secret["']?\s*:\s*["']?([A-Za-z0-9+/]{20,}=*)""")
+
+
 def keys_in(encryption: str) -> tuple[Secret, ...]:
     """The keys of an EncryptionConfiguration."""
-    return tuple(
-        Secret(key) for key in re.findall(r'"?secret"?: *"?([A-Za-z0-9+/]+=*)', encryption)
-    )
+    return tuple(Secret(key) for key in _KEY.findall(encryption))
 
 
 def secrets_of(action: Action) -> tuple[Secret, ...]:

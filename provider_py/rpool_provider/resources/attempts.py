@@ -35,7 +35,9 @@ def attempt(
 
 
 def warnings(said: Iterable[str]) -> list[Diagnostic]:
-    return [diagnostic.warning(text) for text in said]
+    """The engine's warnings: the first line of each is its summary."""
+    parts = (text.partition("\n") for text in said)
+    return [diagnostic.warning(summary, detail) for summary, _, detail in parts]
 
 
 def _log(event: Event) -> None:

@@ -63,6 +63,8 @@ class Cluster:
             self._check(values, site, is_new=True)
             known = values | {"endpoint": cluster_state.endpoint(values)}
             return Plan(known, _replaces(values), diagnostics=_likely(values, site))
+        if site is not None and site.is_out_of_reach(prior.values["id"]):
+            raise _out_of_reach(prior.values["name"])
         if not prior.values["kubernetes_version"]:  # see cluster_state.remains
             return Plan(values | {"id": UNKNOWN}, prior.private, [("kubernetes_version",)])
         changed = list(planning.changes(CLUSTER.root, prior.values, values))
@@ -249,6 +251,14 @@ def _advice(pool: str, advice: Advice) -> Diagnostic:
             if advice.doubt
             else are_free
         ),
+    )
+
+
+def _out_of_reach(name: str) -> RpoolError:
+    """Not "No changes", which is what a plan by the state alone would often be."""
+    return RpoolError(
+        f"no server that was asked answers by SSH, of cluster {name} or any other",
+        Do.REACH_SITE.text(),
     )
 
 

@@ -28,9 +28,11 @@ def ranges(pools: Any) -> Any:
 
 def yaml(text: Any) -> Any:
     """Comments, quotes and the order of keys say nothing."""
-    from yaml import YAMLError, safe_load
+    from yaml import YAMLError
+
+    from rpool import plain_yaml
 
     try:
-        return json.dumps(safe_load(text), sort_keys=True)  # true is not 1, and 110 not 110.0
+        return json.dumps(plain_yaml.load(text), sort_keys=True)  # true is not 1, and 110 not 110.0
     except (YAMLError, AttributeError, RecursionError, TypeError, ValueError):
         return text

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +32,11 @@ def api(server: TestServer) -> Path:
     folder = server.root / "api"
     (folder / "csr-1").mkdir(parents=True)
     (folder / "addresses").write_text(MEMBERS)
-    (folder / "names").write_text("csr-0 Approved Issued\ncsr-1 \n")
+    (folder / "names").write_text(f"csr-0 {NODE} Approved Issued\ncsr-1 {NODE} \n")
     server.marker(
         "kubectl",
         f"""case $* in
-*' get csr --field-selector '*) cat {folder}/names ;;
+*' get csr --sort-by=.metadata.creationTimestamp '*) cat {folder}/names ;;
 *' get csr csr-1 '*.spec.username*) cat {folder}/csr-1/user ;;
 *' get csr csr-1 '*.spec.request*) cat {folder}/csr-1/request ;;
 *' get configmap rpool '*.data.addresses*) cat {folder}/addresses ;;
@@ -110,11 +111,63 @@ def test_nobody_gets_more(server: TestServer, api: Path, user: str, wanted: byte
     assert approved(server, api, user, wanted) == []
 
 
+TWICE = b"""-----BEGIN CERTIFICATE REQUEST-----
+MIIBpzCCAUwCAQAwMDEVMBMGA1UEChMMc3lzdGVtOm5vZGVzMRcwFQYDVQQDEw5z
+eXN0ZW06bm9kZTp3MTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABN0XpsqDj729
+y/LxctPE0s38yZW3hztyTKouTY8lTV47sscmDIUrRCn2jgW/b4p2qOOZcY5Mse0e
+34FDN9loyhCggbkwYAYJKoZIhvcNAQkOMVMwUTBPBglghkgBhvhCAQ0EQhZAeApY
+NTA5djMgU3ViamVjdCBBbHRlcm5hdGl2ZSBOYW1lOiAKRE5TOncxLCBJUCBBZGRy
+ZXNzOjEwLjAuMC45CjBVBgkqhkiG9w0BCQ4xSDBGMEQGA1UdEQQ9MDuCCmt1YmVy
+bmV0ZXOCFmt1YmVybmV0ZXMuZGVmYXVsdC5zdmOCA2NwMYcECgAABIcECmAAAYcE
+CgAAZDAKBggqhkjOPQQDAgNJADBGAiEA8bofCg/m06io+/1JXm/XDp/zjrL1DQkf
+P2ITJ/FltmwCIQCamaPOdXzjNoLO+yOFaZW5PblXgGM2T38Yr7Ky4KpVzQ==
+-----END CERTIFICATE REQUEST-----
+"""
+"""Of system:node:w1: openssl shows the first of its two requests for extensions, a comment that
+looks like the names w1 and 10.0.0.9. The cluster would sign those of both: the API server's, too.
+"""
+
+
+def test_what_the_cluster_would_read_otherwise_is_refused(server: TestServer, api: Path) -> None:
+    (api / "addresses").write_text(f"{MEMBERS}w1 10.0.0.9\n")
+    shown = subprocess.run(
+        ["openssl", "req", "-noout", "-text"], input=TWICE, capture_output=True, check=True
+    ).stdout
+    assert b"X509v3 Subject Alternative Name: \nDNS:w1, IP Address:10.0.0.9\n" in shown
+    assert approved(server, api, "system:node:w1", TWICE) == []
+
+
+@pytest.mark.parametrize("hidden", [b"\x01", b"\x0b", b" ", b"\n-AAAA"])
+def test_of_two_requests_in_one_neither_is_approved(
+    server: TestServer, api: Path, hidden: bytes
+) -> None:
+    """What follows a line's end keeps Go from seeing the first, and openssl not."""
+    mine = request().replace(b"-----\n", b"-----" + hidden + b"\n", 1)
+    for wanted in (mine + request(names=["kubernetes"]), mine):
+        assert approved(server, api, NODE, wanted) == []
+
+
+def test_a_name_that_is_an_option_keeps_nobody_from_theirs(server: TestServer, api: Path) -> None:
+    (api / "names").write_text(
+        f"--server=10.0.0.66:6443 {NODE} \n* {NODE} \ncsr-1 {NODE} \nb {NODE} x\n"
+    )
+    assert approved(server, api, NODE, request()) == ["csr-1"]
+    assert "10.0.0.66" not in server.calls
+
+
+def test_many_requests_of_one_leave_the_others_theirs(server: TestServer, api: Path) -> None:
+    flood = "".join(f"a-{n} system:node:r1u04 \n" for n in range(100))
+    (api / "names").write_text(f"{flood}csr-1 {NODE} \n{flood}")
+    assert approved(server, api, NODE, request()) == ["csr-1"]
+    asked = [line for line in server.calls.splitlines() if " get csr a-" in line]
+    assert len(asked) == 3
+
+
 def test_without_a_record_nobody_gets_anything(server: TestServer, api: Path) -> None:
     (api / "addresses").write_text("")
     assert approved(server, api, NODE, request()) == []
 
 
 def test_what_is_answered_already_is_let_be(server: TestServer, api: Path) -> None:
-    (api / "names").write_text("csr-1 Denied\n")
+    (api / "names").write_text(f"csr-1 {NODE} Denied\n")
     assert approved(server, api, NODE, request()) == []

@@ -4,6 +4,7 @@ RealWorld and a real sshd.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def test_what_came_or_was_changed_since_the_claim_is_told(
         "new /var/lib/eve/.ssh/authorized_keys",
         "new account toor with the rights of root",
     )
+
+
+def test_a_user_forges_no_line_of_the_list_and_does_not_make_it_slow(
+    world: RealWorld, server: TestServer
+) -> None:
+    with server.path("/etc/passwd").open("a") as passwd:
+        passwd.write("eve:x:1001:1001::/var/lib/eve:/bin/sh\n")
+        passwd.write("mal:x:1002:1002::/var/lib/mal:/bin/sh\n")
+    sums = hashlib.sha256(b"came\n").hexdigest()
+    keys = server.path("/var/lib/eve/.ssh/authorized_keys")
+    for name in ("x\n644:0:0 ", f"y\n{sums}  "):
+        write(server, f"{keys.relative_to(server.root)}/{name}/etc/cron.d/came")
+    write(server, f"/etc/cron.d/z\n644:0:0 {UNIT}/z")
+    server.path("/var/lib/mal/.ssh").mkdir(parents=True)
+    server.path("/var/lib/mal/.ssh/authorized_keys").symlink_to("/")
+    claim(world)
+    assert "came" not in server.path(FOOTHOLDS).read_text()
+    write(server, "/etc/cron.d/came")
+    assert reset(world) == ("new /etc/cron.d/came",)
 
 
 @pytest.mark.parametrize("removed", [True, False])

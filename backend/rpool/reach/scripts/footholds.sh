@@ -17,7 +17,8 @@ FOOTHOLD_PLACES='
 /etc/profile /etc/profile.d /etc/bash.bashrc /etc/environment
 /root/.profile /root/.bashrc /root/.bash_profile /root/.bash_login
 /etc/ld.so.preload /etc/ld.so.conf /etc/ld.so.conf.d
-/etc/apt /etc/network /etc/networkd-dispatcher /etc/NetworkManager/dispatcher.d
+/etc/tmpfiles.d /etc/modules-load.d /etc/polkit-1 /etc/initramfs-tools
+/usr/local/share/ca-certificates /etc/ca-certificates.conf /etc/apt /etc/network /etc/networkd-dispatcher /etc/NetworkManager/dispatcher.d
 /usr/local/bin /usr/local/sbin /opt/cni/bin'
 LOOK_SECONDS=20
 
@@ -49,16 +50,27 @@ list_accounts() {
 foothold_places() {
     # shellcheck disable=SC2086  # paths, one a word
     printf '%s\n' $FOOTHOLD_PLACES
+}
+
+# Users' own: files alone, since a folder or a link of theirs could lead anywhere.
+users_places() {
     awk -F : '{ split("authorized_keys authorized_keys2 rc environment", files, " ")
         for (i in files) print $6 "/.ssh/" files[i] }' /etc/passwd
 }
 
-# What each is, or leads to, and its content; of a big one, a program, when it was last changed.
+# What each is, or leads to, and its content; of a big one, a program, when it was last changed. A
+# name with a line break could pass for a line of this list.
 list_files() {
-    foothold_places | within_time '
-        find -H "$@" -xdev -type f -printf "%m:%U:%G %p\n" -o -type l -printf "%l %p\n"
-        find -H "$@" -xdev -type f -size -1025k -exec sha256sum {} +
-        find -H "$@" -xdev -type f -size +1024k -printf "%s:%C@ %p\n"'
+    # shellcheck disable=SC2016  # of the script that it is for
+    look='break="
+"
+        find -H "$@" -xdev -maxdepth "$0" ! -path "*$break*" \( -type f -printf "%m:%U:%G %p\n" \
+            -o -type l -printf "%l %p\n" \)
+        find -H "$@" -xdev -maxdepth "$0" ! -path "*$break*" -type f -size -1025k \
+            -exec sha256sum {} +
+        find -H "$@" -xdev -maxdepth "$0" ! -path "*$break*" -type f -size +1024k \
+            -printf "%s:%C@ %p\n"'
+    foothold_places | within_time "$look" 100 && users_places | within_time "$look" 0
 }
 
 list_setuid() {
@@ -66,8 +78,9 @@ list_setuid() {
         within_time 'find -H "$@" -xdev -type f -perm /6000 -exec sha256sum {} +'
 }
 
-# within_time SCRIPT: run with the lines of standard input as its arguments. What is not there, or
-# cannot be read, is left out. 123 is how xargs says that of a command.
+# within_time SCRIPT [ZERO]: run with the lines of standard input as its arguments, and ZERO as its
+# $0. What is not there, or cannot be read, is left out. 123 is how xargs says that of a command.
 within_time() {
-    tr '\n' '\000' | timeout -k 2 "$LOOK_SECONDS" xargs -0 sh -c "$1" sh 2>/dev/null || [ $? -le 123 ]
+    tr '\n' '\000' | timeout -k 2 "$LOOK_SECONDS" xargs -0 sh -c "$1" "${2:-sh}" 2>/dev/null ||
+        [ $? -le 123 ]
 }

@@ -16,7 +16,7 @@ act() {
         # Only other control planes need the certificates.
         set -- --config="$SECRETS/kubeadm.yaml"
         if [ "$CERTIFICATES" = yes ]; then set -- "$@" --upload-certs; fi
-        let_vip_in &
+        let_vip_in 8>&- 9>&- & # it holds no lock of ours
         granting=$!
         code=0
         quietly kubeadm init "$@" || code=$?
@@ -47,12 +47,13 @@ new_encryption() {
 let_vip_in() {
     if [ -z "$VIP" ]; then return 0; fi
     write_file "$SECRETS/rights.json" "$VIP_RIGHTS"
-    until curl --silent --fail --insecure --max-time 5 --output "$SECRETS/readyz" \
+    until curl --silent --noproxy '*' --fail --insecure --max-time 5 --output "$SECRETS/readyz" \
         "https://$NODE_HOST:6443/readyz" &&
         kubectl --kubeconfig="$KUBERNETES/super-admin.conf" --server="https://$NODE_HOST:6443" \
             --cache-dir="$RUN_DIR/kubectl" --request-timeout=30s apply --server-side \
             --validate=false --field-manager=rpool -f "$SECRETS/rights.json" \
             >"$SECRETS/granted" 2>&1; do
+        kill -0 $$ 2>/dev/null || return 0 # who waited for this is gone
         sleep 0.3
     done
 }

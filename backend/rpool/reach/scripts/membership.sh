@@ -51,11 +51,12 @@ close_etcd_folder() {
 # put_api_server_files ENCRYPTION: the API server does not start without them. Only root reads them:
 # one has keys.
 put_api_server_files() {
+    if [ -z "$1" ]; then die 1 "no control plane has told how Secrets are encrypted here"; fi
     mkdir -p "$API_SERVER"
     write_file "$API_SERVER/audit.yaml" "$AUDIT_POLICY"
     write_file "$API_SERVER/admission.yaml" "$ADMISSION"
     if [ -n "$OIDC_CA" ]; then write_file "$API_SERVER/oidc-ca.crt" "$OIDC_CA"; fi
-    if [ -n "$1" ]; then write_file "$API_SERVER/encryption.yaml" "$1"; fi
+    write_file "$API_SERVER/encryption.yaml" "$1"
 }
 
 # put_approver: see approver.sh.
@@ -67,6 +68,7 @@ Description=Gives members of the cluster their kubelets' serving certificates
 ConditionPathExists=$KUBERNETES/admin.conf
 [Service]
 Type=oneshot
+TimeoutStartSec=5min
 ExecStart=/bin/sh $APPROVER"
     write_file "$APPROVER_UNIT.timer" "[Unit]
 Description=Every minute: ${APPROVER_UNIT##*/}.service
@@ -76,6 +78,7 @@ OnUnitActiveSec=1min
 AccuracySec=5s
 [Install]
 WantedBy=timers.target"
+    sync "$APPROVER" "$APPROVER_UNIT.service" "$APPROVER_UNIT.timer"
     quietly systemctl daemon-reload
     quietly systemctl enable --now "${APPROVER_UNIT##*/}.timer"
 }

@@ -1,0 +1,122 @@
+"""What a plan sees of members that are dead or silent, and of a site that nobody reaches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from following import Desk, follows, read, with_cluster
+from worlds.fault import Answer, Fault, Observe, Probe
+from worlds.stage import SPEC, Stage
+
+from rpool.advice import Do
+from rpool.errors import Unreachable
+from rpool.model.pool import Networking
+from rpool.model.seen import ClusterSeen
+from rpool.model.server import Role
+from rpool_provider.resources.cluster import Cluster
+from rpool_provider.resources.cluster_state import configuration
+from rpool_provider.resources.resource import Held
+
+DEAD = "NotReady, no answer by SSH"
+
+
+def one_of(desk: Desk, role: Role) -> str:
+    """A member of that role, but not the first control plane."""
+    return [name for name, its in sorted(desk.view().servers.items()) if its.role is role][-1]
+
+
+@pytest.mark.parametrize(("role", "words"), [(Role.WORKER, "worker"), (Role.CONTROL_PLANE, "cont")])
+@pytest.mark.parametrize("way", ["brought back", "marked lost"])
+@follows(Do.MEND_MEMBERS)
+def test_a_member_that_died_is_told_and_mended(role: Role, words: str, way: str) -> None:
+    desk = with_cluster()
+    dead = one_of(desk, role)
+    desk.power(dead, on=False)
+    said = desk.apply()
+    read(Do.MEND_MEMBERS, said, servers=dead)
+    assert "Cluster batch: 1 member is not well" in said
+    assert f"{dead} ({words}" in said
+    assert DEAD in said
+    if way == "brought back":
+        desk.power(dead, on=True)
+    else:
+        desk.mark(dead, lost=True)
+    assert "not well" not in desk.apply()
+    desk.succeeds()
+    assert (dead in desk.view().servers) is (way == "brought back")
+
+
+def test_a_kubelet_that_ended_is_told_with_when_by_the_api_s_clock() -> None:
+    desk = with_cluster()
+    sick = one_of(desk, Role.WORKER)
+
+    def not_ready(seen: ClusterSeen) -> ClusterSeen:
+        node = replace(seen.nodes[sick], ready=False, since="2026-11-29T18:20:11Z")
+        return replace(seen, nodes={**seen.nodes, sick: node})
+
+    with desk.stage.faults(Fault(Observe, Answer(not_ready), times=None)):
+        said = desk.apply()
+    assert f"{sick} (worker): NotReady since 2026-11-29T18:20:11Z, answers by SSH." in said
+
+
+def test_an_sshd_that_ended_is_told_though_the_node_is_ready() -> None:
+    desk = with_cluster()
+    silent = one_of(desk, Role.CONTROL_PLANE)
+    no_answer = Fault(Probe, Unreachable("no sshd"), servers=silent, times=None)
+    with desk.stage.faults(no_answer):
+        said = desk.apply()
+    assert f"{silent} (control plane): its Node is Ready, no answer by SSH (no sshd)." in said
+
+
+def test_what_is_marked_lost_is_not_told_again() -> None:
+    desk = with_cluster(count=6)  # and no spare
+    dead = one_of(desk, Role.WORKER)
+    desk.power(dead, on=False)
+    desk.mark(dead, lost=True)
+    assert "not well" not in desk.apply()
+
+
+def test_nodes_that_wait_for_the_user_s_network_are_not_told() -> None:
+    desk = Desk(Stage(12), replace(SPEC, networking=Networking(cni="none"), metallb_pools={}))
+    desk.succeeds()
+    assert "not well" not in desk.apply()
+    desk.power(one_of(desk, Role.WORKER), on=False)
+    assert "1 member is not well" in desk.apply()
+
+
+@pytest.mark.parametrize("way", ["the network is mended", "without a refresh"])
+@follows(Do.REACH_SITE)
+def test_a_site_that_nobody_reaches_is_an_error_and_not_no_changes(way: str) -> None:
+    desk = with_cluster()
+    desk.power(*desk.stage.world.machines, on=False)
+    before = desk.state.clusters["batch"].values
+    said = desk.refused()
+    assert "no server that was asked answers by SSH, of cluster batch or any other" in said
+    read(Do.REACH_SITE, said)
+    assert desk.state.clusters["batch"].values == before
+    if way == "the network is mended":
+        desk.power(*desk.stage.world.machines, on=True)
+        desk.is_whole()
+        return
+    desk.stage.open()  # another process, which reads nothing
+    config = {**before, **configuration(SPEC)}
+    plan = Cluster().plan(Held(before), config, desk.stage.site)
+    assert plan.values == before
+
+
+def test_a_cluster_whose_servers_all_died_is_a_warning_where_others_answer() -> None:
+    desk = with_cluster()
+    desk.power(*desk.view().servers, on=False)
+    said = desk.apply()
+    assert "Cluster batch is shown from before" in said
+
+
+def test_a_destroy_of_what_nobody_reaches_is_planned() -> None:
+    """It ends in its own error, which names the servers."""
+    desk = with_cluster()
+    desk.power(*desk.stage.world.machines, on=False)
+    desk.write()
+    with pytest.raises(AssertionError):
+        desk.succeeds()
+    assert "no server that was asked" not in desk.refused()
