@@ -62,8 +62,8 @@ class Advice:
 class Found:
     """What a read found: the cluster (None: it is gone), warnings, and what the next plan works
     from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is the request
-    in the cluster's record; None without contact. `nobody`: none of its servers answers, and there
-    are several.
+    in the cluster's record; None without contact. `nobody`: none of its servers answers, and
+    several are not marked lost.
     """
 
     view: PoolView | None

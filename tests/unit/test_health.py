@@ -105,6 +105,17 @@ def test_a_site_that_nobody_reaches_is_an_error_and_not_no_changes(way: str) -> 
     assert plan.values == before
 
 
+def test_a_site_that_is_gone_for_good_is_marked_so_and_goes() -> None:
+    """Terraform plans the configuration also before a destroy."""
+    desk = with_cluster()
+    desk.power(*desk.stage.world.machines, on=False)
+    desk.mark(*desk.stage.world.machines, lost=True)
+    assert "no server that was asked" not in desk.apply()
+    desk.write()
+    desk.apply()
+    assert desk.state.clusters == {}
+
+
 def test_a_cluster_whose_servers_all_died_is_a_warning_where_others_answer() -> None:
     desk = with_cluster()
     desk.power(*desk.view().servers, on=False)

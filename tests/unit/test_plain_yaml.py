@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -40,6 +41,6 @@ def test_an_alias_is_refused_wherever_such_a_text_is_read() -> None:
     with pytest.raises(Refused):
         settings(BOMB)
     assert meaning.yaml(BOMB) == BOMB
-    written = documents.json.loads(documents.record(record_with(BOMB)))["data"]["record"]
+    written = json.loads(documents.record(record_with(BOMB)))["data"]["record"]
     with pytest.raises(ValueError, match="not YAML"):
         documents.read_record(written)

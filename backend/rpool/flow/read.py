@@ -11,7 +11,7 @@ from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin
 from rpool.decide.believed import as_known, doubts, false_members
 from rpool.decide.health import ailing, told
-from rpool.decide.membership import Membership, Part
+from rpool.decide.membership import Membership, Part, lost_in
 from rpool.decide.view import of_members
 from rpool.errors import Refused
 from rpool.flow.locate import api_of
@@ -58,7 +58,7 @@ def read(
             return Found(replace(view, condition=Condition.INCOMPLETE), (_begun(prior),))
         silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
         refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
-        nobody = not asked.seen and len(asked.silent) > 1
+        nobody = not asked.seen and len(asked.silent.keys() - lost_in(fleet)) > 1
         return Found(prior, (" ".join([silence, *sorted(refused)]),), nobody=nobody)
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
