@@ -45,8 +45,11 @@ put() {
                     --tls-server-name kubernetes \"\$@\"
             }
             read_at() { api get --raw /metrics | sed -n 's/^$METRIC.*status=\"success\".* //p'; }
-            before=\$(read_at)
-            [ -n \"\$before\" ] || { echo '$host: its API server does not answer' >&2; exit 1; }
+            if ! api get --raw /readyz >/dev/null; then
+                echo '$host: its API server is not ready' >&2
+                exit 1
+            fi
+            before=\$(read_at) # nothing, as long as it has read no second configuration
             cp -p $FILE $FILE.old
             printf '%s\n' '$START$keys$END' >$FILE.new
             sync $FILE.new

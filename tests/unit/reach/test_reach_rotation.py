@@ -19,7 +19,9 @@ FILE = "/etc/kubernetes/api-server/encryption.yaml"
 KUBECTL = """metric=apiserver_encryption_config_controller_automatic_reload
 case $* in
 *' get nodes '*) yes node | head -n COUNT ;;
+*' --raw /readyz') [ ! -e ROOT/not-ready ] ;;
 *' --raw /metrics')
+    if [ ! -e FILE.old ]; then exit 0; fi # it has not read a second one yet
     read=$(cksum <FILE | cut -d ' ' -f 1)
     echo "${metric}_last_timestamp_seconds{status=\\"success\\"} $read" ;;
 *'get secrets'*) cat FILE >ROOT/when-written; echo '{}' ;;
@@ -123,6 +125,16 @@ def test_a_file_of_another_form_is_left_alone(
     assert done.returncode != 0
     assert "is not as rpool writes it" in done.stderr
     assert path.read_text() == before
+
+
+def test_an_api_server_that_is_not_ready_gets_nothing(
+    servers: list[TestServer], rotate: Rotate
+) -> None:
+    before = servers[0].path(FILE).read_text()
+    (servers[0].root / "not-ready").touch()
+    done = rotate(0, 1)
+    assert (done.returncode, "root@cp0: its API server is not ready" in done.stderr) == (1, True)
+    assert servers[0].path(FILE).read_text() == before
 
 
 def test_a_control_plane_that_was_not_named_is_missed(
