@@ -42,6 +42,11 @@ class Do(Enum):
             "server takes its place."
         ),
     )
+    LIFT_BRAKE = (
+        "Bring {servers} back, or all but repair.max_lost of them, and apply.",
+        "Or mark those whose hardware is gone lost = true in the fleet, and apply.",
+        "Or raise repair.max_lost, apply, and apply again: that repairs them.",
+    )
     REACH_SITE = (
         "See to the network, the VPN and the SSH key of this machine, and plan again.",
         "Or plan with -refresh=false, by what was known before.",

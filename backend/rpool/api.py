@@ -6,7 +6,6 @@ servers, so the modules that do that are imported only when they are called.
 
 from __future__ import annotations
 
-import pathlib
 import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -27,6 +26,7 @@ from rpool.attempt import (
 from rpool.certificates import ca_pin, is_of_ca
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
+from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Path, Refused, RpoolError, Unreachable
 from rpool.flow.in_use import InUse
@@ -34,6 +34,7 @@ from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Roles, ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.view import PoolView
+from rpool.worlds import world_of
 
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
     from rpool.model.world import World
 
 __all__ = [
+    "NO_REPAIRS",
     "Advice",
     "Attempt",
     "Found",
     "NodeRequest",
     "Offer",
     "PoolIncomplete",
+    "Repairs",
     "Site",
     "Size",
     "Standing",
@@ -72,7 +75,7 @@ class Site:
     ) -> None:
         self.config = config
         self._new_uid = new_uid
-        self._connect = connect or _connect
+        self._connect = connect or world_of
         self._world: World | None = None
         self._made: Offers | None = None
         self._left: dict[str, PoolView] = {}
@@ -126,18 +129,24 @@ class Site:
             in_use.release(spec.name)
 
     def change_pool(
-        self, prior: PoolView, wanted: PoolSpec, roles: Roles, attempt: Attempt
+        self,
+        prior: PoolView,
+        wanted: PoolSpec,
+        roles: Roles,
+        attempt: Attempt,
+        repairs: Repairs = NO_REPAIRS,
     ) -> PoolView:
-        """Make the pool `wanted`, on exactly the servers in `roles`. Raises RpoolErrors before
-        anything was changed, and PoolIncomplete, with what there is then, after that.
+        """Make the pool `wanted`, on exactly the servers in `roles`, with the `repairs` that were
+        planned. Raises RpoolErrors before anything was changed, and PoolIncomplete, with what there
+        is then, after that.
         """
         from rpool.flow.change import change
 
         try:
             with self._in_use.alone(prior.uid, attempt):
                 fleet, by, known = self.config.fleet, self._by(attempt), self._in_use.will_be
-                view = change(prior, wanted, roles, fleet, self.world(), by, known)
-                return self._in_use.see(view)
+                its = (fleet, self.world(), by, known, repairs)
+                return self._in_use.see(change(prior, wanted, roles, *its))
         finally:
             self._in_use.release(wanted.name)
 
@@ -287,14 +296,3 @@ class Site:
             if self._world is not None:
                 self._world.close()
                 self._world = None
-
-
-def _connect(config: SiteConfig) -> World:
-    if config.simulated:
-        from rpool.simulate.store import FILE_NAME, Store
-        from rpool.simulate.stored import StoredWorld
-
-        return StoredWorld(config.fleet, Store(pathlib.Path.cwd() / FILE_NAME))
-    from rpool.reach.world import RealWorld
-
-    return RealWorld(config)

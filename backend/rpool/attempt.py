@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rpool.advice import Do
+from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
 from rpool.model.event import Event
@@ -63,7 +64,7 @@ class Found:
     """What a read found: the cluster (None: it is gone), warnings, and what the next plan works
     from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is the request
     in the cluster's record; None without contact. `nobody`: none of its servers answers, and
-    several are not marked lost.
+    several are not marked lost. `repairs` are of members that are not well for too long.
     """
 
     view: PoolView | None
@@ -73,6 +74,7 @@ class Found:
     offer: Offer = field(default_factory=Offer)
     spec: PoolSpec | None = None
     nobody: bool = False
+    repairs: Repairs = NO_REPAIRS
 
 
 class NoSuchPool(SpecError):

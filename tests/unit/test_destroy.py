@@ -73,7 +73,7 @@ def test_an_unreachable_pool_is_shown_as_before_with_a_warning() -> None:
     for machine in stage.world.machines.values():
         machine.powered = False
     found = stage.site.read_pool(view)
-    assert found.view == view
+    assert found.view == replace(view, condition=Condition.UNREACHABLE)
     assert "Out of reach by SSH" in found.warnings[0]
 
 

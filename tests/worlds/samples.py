@@ -94,6 +94,7 @@ ACTIONS: tuple[Action, ...] = (
     act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d"),
     act.Uncordon("r1u04", OURS, "r1u09"),
     act.RestartKubelet("r1u04", OURS),
+    act.Mend("r1u04", OURS),
     act.SetNode(
         "r1u04",
         OURS,

@@ -213,6 +213,15 @@ class _Drain(Model):
         return pool.DrainPolicy(seconds(self.timeout), pool.OnTimeout(self.on_timeout))
 
 
+class _Repair(Model):
+    grace: Annotated[str, AfterValidator(values.duration)] = "5m"
+    mode: Annotated[str, AfterValidator(values.one_of(("plan", "warn")))] = "plan"
+    max_lost: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    def build(self) -> pool.Repair:
+        return pool.Repair(seconds(self.grace), pool.RepairMode(self.mode), self.max_lost)
+
+
 class PoolModel(Model):
     name: values.Name40
     kubernetes_version: Annotated[str, AfterValidator(values.version)]
@@ -226,6 +235,7 @@ class PoolModel(Model):
     api_server: _ApiServer = _ApiServer.model_construct()
     tolerate: _Tolerate = _Tolerate.model_construct()
     drain: _Drain = _Drain.model_construct()
+    repair: _Repair = _Repair.model_construct()
     trust: values.Name63 | None = None
 
     def build(self) -> pool.PoolSpec:
@@ -248,5 +258,6 @@ class PoolModel(Model):
             api_server=self.api_server.build(),
             tolerate=pool.Tolerance(self.tolerate.servers, self.tolerate.zones),
             drain=self.drain.build(),
+            repair=self.repair.build(),
             trust=self.trust or COMMON,
         )

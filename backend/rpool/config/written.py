@@ -21,6 +21,7 @@ from rpool.model.pool import (
     DrainPolicy,
     NodeSpec,
     PoolSpec,
+    Repair,
 )
 from rpool.model.record import Member, Record
 
@@ -46,6 +47,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         },
         "metallb": _set({"pools": {n: list(its) for n, its in spec.metallb_pools.items()}}),
         "drain": _drain(spec.drain),
+        "repair": _repair(spec.repair),
         "trust": spec.trust or None,
         "kubeadm": _set(
             {
@@ -84,6 +86,10 @@ def _control_plane(its: ControlPlane) -> dict[str, Any]:
 
 def _drain(policy: DrainPolicy) -> dict[str, Any]:
     return {"timeout": text(policy.timeout_seconds), "on_timeout": policy.on_timeout.value}
+
+
+def _repair(its: Repair) -> dict[str, Any]:
+    return {"grace": text(its.grace_seconds), "mode": its.mode.value, "max_lost": its.max_lost}
 
 
 def wrong_in(record: Record) -> Iterator[str]:

@@ -1,13 +1,21 @@
-"""How a cluster's members are, by what was observed. Pure."""
+"""How a cluster's members are, and what is to become of those that are not well. Pure.
+
+The same verdict serves a plan, which announces it, and the apply that carries it out after another
+look. Nothing is decided that was not seen: a member whose Node's state nobody told, or of whose
+etcd nothing is known, waits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
 from rpool.model.cni import NO_CNI
+from rpool.model.duration import text
+from rpool.model.pool import Repair, RepairMode
 from rpool.model.seen import NodeSeen
 from rpool.model.server import Role, ServerName
 
@@ -15,16 +23,27 @@ MOST_TOLD = 8
 _WORDS = {Role.CONTROL_PLANE: "control plane", Role.WORKER: "worker"}
 
 
+class Verdict(Enum):
+    """What is to become of a member that is not well."""
+
+    WAIT = "wait"  # it is within its grace, or nobody can tell
+    MEND = "mend"  # past its grace, and it answers by SSH: it is mended where it is
+    LOST = "lost"  # past its grace, and silent: another server takes its place
+    HELD = "held"  # past its grace, and a brake holds its repair
+
+
 @dataclass(frozen=True, slots=True)
 class Ailing:
     """A member that is not as it should be. `silent` is why it does not answer by SSH, "" where it
-    does, or was not asked.
+    does, or was not asked; `why` is what holds its repair, or lets it wait.
     """
 
     name: ServerName
     role: Role
     node: NodeSeen
     silent: str
+    verdict: Verdict = Verdict.WAIT
+    why: str = ""
 
     def __str__(self) -> str:
         """What is known of it, in a sentence."""
@@ -34,6 +53,31 @@ class Ailing:
             said = "NotReady" + (f" since {self.node.since}" if self.node.since else "")
         ssh = f"no answer by SSH ({self.silent})" if self.silent else "answers by SSH"
         return f"{self.name} ({_WORDS[self.role]}): {said}, {ssh}."
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What a plan announces of a cluster's members: those that others replace, those that are
+    mended where they are, and those whose repair a brake holds, and which.
+    """
+
+    lost: frozenset[ServerName] = frozenset()
+    mend: frozenset[ServerName] = frozenset()
+    held: Mapping[ServerName, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.mend or self.held)
+
+    @classmethod
+    def of(cls, ailing: Sequence[Ailing]) -> Repairs:
+        return cls(
+            frozenset(its.name for its in ailing if its.verdict is Verdict.LOST),
+            frozenset(its.name for its in ailing if its.verdict is Verdict.MEND),
+            {its.name: its.why for its in ailing if its.verdict is Verdict.HELD},
+        )
+
+
+NO_REPAIRS = Repairs()
 
 
 def ailing(members: Membership) -> list[Ailing]:
@@ -55,14 +99,77 @@ def ailing(members: Membership) -> list[Ailing]:
         is_down = not node.ready and not waits
         if why is not None or is_down:
             found.append(Ailing(name, member.role, node, why.summary if why else ""))
-    return found
+    down = sum(not its.node.ready for its in found)
+    return [_judged(its, members, down) for its in found]
 
 
-def told(name: str, found: Sequence[Ailing]) -> str:
+def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
+    """With what is to become of it, where so many members are `down`."""
+    repair = members.record.spec.repair
+    if its.node.ready or (seconds := _seconds_down(its, members)) is None:
+        return its
+    if seconds < repair.grace_seconds:
+        return replace(its, why=f"repair.grace is {text(repair.grace_seconds)}")
+    if why := _why_held(its, members, repair, down):
+        return replace(its, verdict=Verdict.HELD, why=why)
+    return replace(its, verdict=Verdict.LOST if its.silent else Verdict.MEND)
+
+
+def _seconds_down(its: Ailing, members: Membership) -> float | None:
+    """How long its Node has not been Ready, by the cluster's clock; None where nobody told."""
+    clock = members.pool.api.cluster.clock_seconds if members.pool.api else 0.0
+    since = its.node.since_seconds
+    return clock - since if clock and since else None
+
+
+def _why_held(its: Ailing, members: Membership, repair: Repair, down: int) -> str:
+    """Which brake holds its repair, the end of a sentence about it; "" where none does."""
+    if its.name in members.record.pinned:
+        return "it is an rpool_node's, which names it"
+    if members.part(its.name) is Part.UNCLAIMED:
+        return "its claim is gone"
+    if down > repair.max_lost:
+        return f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
+    if its.role is Role.CONTROL_PLANE and its.silent:
+        return _why_etcd(its, members)
+    return ""
+
+
+def _why_etcd(its: Ailing, members: Membership) -> str:
+    """A control plane that is silent is lost only if its etcd is, too."""
+    if members.pool.etcd is None:
+        return "nothing could be told of etcd's members"
+    member = members.etcd_member(its.name)
+    return "its etcd still answers the others" if member and member.healthy else ""
+
+
+def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
     """A warning: its first line is the summary."""
     count = "1 member is" if len(found) == 1 else f"{len(found)} members are"
-    lines = [f"Cluster {name}: {count} not well", *map(str, found[:MOST_TOLD])]
+    lines = [f"Cluster {name}: {count} not well"]
+    for its in found[:MOST_TOLD]:
+        lines.append(" ".join(filter(None, [str(its), _what_comes(its, repair)])))
     if len(found) > MOST_TOLD:
         lines.append(f"And {len(found) - MOST_TOLD} more.")
     names = ", ".join(its.name for its in found[:MOST_TOLD])
-    return "\n".join([*lines, Do.MEND_MEMBERS.text(servers=names)])
+    braked = sum(not its.node.ready for its in found) > repair.max_lost
+    advice = Do.LIFT_BRAKE.text(servers=names) if braked else Do.MEND_MEMBERS.text(servers=names)
+    return "\n".join([*lines, advice])
+
+
+def _what_comes(its: Ailing, repair: Repair) -> str:
+    if its.verdict is Verdict.WAIT:
+        return f"Nothing is done about it yet: {its.why}." if its.why else ""
+    if repair.mode is RepairMode.WARN:
+        return "Nothing is done about it: repair.mode is warn."
+    if its.verdict is Verdict.HELD:
+        return f"Nothing is done about it: {its.why}."
+    if its.verdict is Verdict.LOST:
+        return (
+            "It counts as lost: this plan puts another server in its place. Make sure that it is "
+            "off: if it runs on, its pods do, beside those that take their place."
+        )
+    return (
+        "This plan mends it: its container runtime and kubelet are restarted, and if that does "
+        "not help, it is drained, reset, and joins anew."
+    )

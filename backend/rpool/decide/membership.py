@@ -34,7 +34,7 @@ class Part(Enum):
     UNCLAIMED = "unclaimed"  # runs in the cluster, but somebody has removed its claim
     GONE = "gone"  # not ours, and no Node is left of it
     SILENT = "silent"  # asked, and no answer
-    LOST = "lost"  # silent, and marked lost in the fleet
+    LOST = "lost"  # silent, and given up: by a mark in the fleet, or since it was silent too long
 
 
 def claims_of(uid: PoolUid, seen: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
@@ -75,16 +75,28 @@ def lost_in(fleet: Fleet) -> frozenset[ServerName]:
 @dataclass(frozen=True)
 class Membership:
     """The parts of a cluster's servers. `record` names those that may be claimed; the fleet marks
-    those that are lost.
+    those that are lost, and of a plan that replaces silent members these are `given_up`.
     """
 
     record: Record
     pool: Observed
     fleet: Fleet
+    given_up: frozenset[ServerName] = frozenset()
 
     @cached_property
     def lost(self) -> frozenset[ServerName]:
-        return lost_in(self.fleet)
+        """Servers that are as good as gone while they are silent."""
+        let_go = {name for name in self.pool.silent if self._was_given_up(name)}
+        return lost_in(self.fleet) | self.given_up | let_go
+
+    def _was_given_up(self, name: ServerName) -> bool:
+        """Whether an operation that was cut off has given up a server of the fleet: the record
+        names it no more, and nothing of it is alive in the cluster.
+        """
+        pool, node, member = self.pool, self.pool.nodes.get(name), self.etcd_member(name)
+        if name in self.record.members or name not in self.fleet.servers or pool.etcd is None:
+            return False
+        return not (node and node.ready) and not (member and member.healthy)
 
     def part(self, name: ServerName) -> Part:
         """The part of `name`. A server that was not asked is what the record says."""

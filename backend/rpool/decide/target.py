@@ -9,7 +9,8 @@ in another domain of trust. The servers that take its place join first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from rpool.decide.placement import (
     candidates,
@@ -19,6 +20,7 @@ from rpool.decide.placement import (
     place,
 )
 from rpool.decide.rules import check_room, does_not_fit
+from rpool.errors import DoesNotFit
 from rpool.model.pool import PoolSpec, PoolUid, Tolerance
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 
@@ -60,7 +62,8 @@ class Size:
 class Standing:
     """A cluster as it is: the size that was carried out last, and its servers. Where a change was
     cut off, those in `leaving` are half out and do not come back. Those in `joining` are half in,
-    and leave first if they turn out not to be needed.
+    and leave first if they turn out not to be needed. Those that count as `lost` stay only where
+    none can take their place.
     """
 
     uid: PoolUid
@@ -68,22 +71,41 @@ class Standing:
     roles: Roles
     joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
+    lost: frozenset[ServerName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Role by server name after a change, and the difference from before; and which of those that
-    join are `contested`: planned for another cluster, too, and which one.
+    join are `contested`: planned for another cluster, too, and which one. `no_spare`: why some of
+    the lost stay.
     """
 
     roles: Roles
     joining: frozenset[ServerName]
     leaving: frozenset[ServerName]
     contested: Mapping[ServerName, str] = field(default_factory=dict)
+    no_spare: DoesNotFit | None = None
 
 
 def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
     """The cluster's servers after the change to `wanted`. Raises DoesNotFit with the counts."""
+    try:
+        return _target(wanted, standing, fleet, offer)
+    except DoesNotFit as why:
+        no_spare = why
+    if not standing.lost:
+        raise no_spare
+    replaced: frozenset[ServerName] = frozenset()
+    for name in sorted(standing.lost):
+        with suppress(DoesNotFit):
+            _target(wanted, replace(standing, lost=replaced | {name}), fleet, offer)
+            replaced |= {name}
+    left = _target(wanted, replace(standing, lost=replaced), fleet, offer)
+    return replace(left, no_spare=no_spare)
+
+
+def _target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
     staying = _staying(wanted, standing, fleet)
     roles = _joined(wanted, standing, fleet, offer, staying)
     roles = _without_needless(wanted, standing, fleet, roles)
@@ -111,7 +133,7 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
     fit = {
         name: role
         for name, role in standing.roles.items()
-        if name not in standing.leaving
+        if name not in standing.leaving | standing.lost
         and not _is_marked(fleet.servers[name])
         and fits(wanted, fleet.servers[name])
     }
@@ -154,6 +176,7 @@ def _joined(
     going = standing.roles.keys() - staying.keys()
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
     reasons |= {n: "leaves the cluster" for n in going if not _is_marked(fleet.servers[n])}
+    reasons |= dict.fromkeys(going & standing.lost, "is lost")
     raise does_not_fit(wanted, fleet, placement.shortfall, reasons, members=staying)
 
 

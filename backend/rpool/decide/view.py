@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
+from rpool.decide.health import Repairs, ailing
 from rpool.decide.membership import Membership, Part
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import PoolSpec, PoolUid, RepairMode
 from rpool.model.record import Member, Record
 from rpool.model.server import ServerName
 from rpool.model.view import Condition, PoolView
@@ -21,13 +23,18 @@ def of_record(record: Record, ca_certificate: str) -> PoolView:
 
 def of_members(members: Membership, ca_certificate: str) -> PoolView:
     """The cluster by its record and by what was observed. Servers that are gone are left out; it is
-    incomplete where a server is not what the record says.
+    incomplete where a server is not what the record says, and degraded where one is not well for
+    longer than its grace. Those that count as lost have no share in what is allocated.
     """
     record, pool = members.record, members.pool
     own = {n: its for n, its in record.own.items() if members.part(n) is not Part.GONE}
     whole = record.is_settled and not members.differing and not pool.open_to_joiners
-    condition = Condition.SETTLED if whole else Condition.INCOMPLETE
-    return of_spec(record.uid, record.spec, own, condition, ca_certificate)
+    repairs = Repairs.of(ailing(members))
+    well = Condition.DEGRADED if repairs else Condition.SETTLED
+    condition = well if whole else Condition.INCOMPLETE
+    view = of_spec(record.uid, record.spec, own, condition, ca_certificate)
+    counts = record.spec.repair.mode is RepairMode.PLAN
+    return replace(view, lost=repairs.lost if counts else frozenset())
 
 
 def came_and_went(

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rpool.advice import Do
-from rpool.attempt import Attempt
+from rpool.attempt import Attempt, PoolIncomplete
 from rpool.decide.believed import false_members
+from rpool.decide.health import NO_REPAIRS, Ailing, Repairs, Verdict, ailing
 from rpool.decide.membership import Membership, Part
-from rpool.errors import StalePlan
+from rpool.decide.repair import repairing, unrepaired
+from rpool.errors import RpoolError, StalePlan
 from rpool.flow.neighbours import refuse_new_ranges
 from rpool.flow.observe import Eye
 from rpool.flow.reconcile import Goal, at_work
+from rpool.model.action import Mend
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec
 from rpool.model.record import Member
-from rpool.model.server import Fleet, Role, Roles
+from rpool.model.server import Fleet, Role, Roles, ServerName
+from rpool.model.step import Ran
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
@@ -31,9 +35,12 @@ def change(
     world: World,
     attempt: Attempt,
     will_be: Mapping[str, PoolSpec] = MappingProxyType({}),
+    repairs: Repairs = NO_REPAIRS,
 ) -> PoolView:
     """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
-    `will_be`: what other clusters, by name, are changed to meanwhile.
+    `will_be`: what other clusters, by name, are changed to meanwhile. `repairs`: what was planned
+    about members that are not well. They are looked at again: nothing is done to one that is well
+    by now.
 
     A server that cannot join or cannot leave does not keep the others from it. Raises Unreachable,
     Refused or StalePlan when nothing was changed, PoolIncomplete, with the cluster as it is then,
@@ -46,9 +53,14 @@ def change(
         refuse_new_ranges(prior.uid, was, wanted, fleet, world, attempt, will_be)
         pinned = members.record.pinned
         everybody = {**roles, **dict.fromkeys(pinned, Role.WORKER)}
-        return Desired(prior.uid, wanted, everybody, pinned)
+        desired = Desired(prior.uid, wanted, everybody, pinned)
+        return repairing(desired, members, repairs)
 
-    return carry_through(Change(prior, fleet, world, wanted, wish=want), attempt)
+    goal = Change(prior, fleet, world, wanted, wish=want)
+    view = carry_through(goal, attempt)
+    if left := goal.unrepaired(repairs):
+        raise PoolIncomplete(left, replace(view, condition=Condition.DEGRADED))
+    return view
 
 
 @dataclass
@@ -57,10 +69,38 @@ class Change(Eye, Goal):
 
     wish: Callable[[Membership], Desired] = field(kw_only=True)
     desired: Desired | None = field(default=None, init=False)
+    # Whom a restart has not helped.
+    anew: frozenset[ServerName] = field(default=frozenset(), init=False)
+    # How those were that were not well at the last look.
+    ailing: Sequence[Ailing] = field(default=(), init=False)
 
     def want(self, pool: Observed) -> Desired:
-        self.desired = self.wish(self.members(pool))
+        members = self.members(pool)
+        self.ailing = ailing(members)
+        # One that has left comes again as any other does.
+        self.anew = members.among(self.anew, Part.MEMBER, Part.LEAVING)
+        self.desired = replace(self.wish(members), anew=self.anew)
         return self.desired
+
+    def replaces(self, ran: Ran) -> bool:
+        """Whom a restart has not helped is taken apart and joins anew, but not the last one that
+        runs a control plane.
+        """
+        roles = self.desired.roles if self.desired else {}
+        alone = sum(role is Role.CONTROL_PLANE for role in roles.values()) == 1
+        failed = {its.server for its, _ in ran.failed if isinstance(its.action, Mend)}
+        failed -= {n for n in failed if alone and roles.get(n) is Role.CONTROL_PLANE}
+        self.anew |= failed
+        return bool(failed)
+
+    def unrepaired(self, repairs: Repairs) -> RpoolError | None:
+        """Why members that were planned to be repaired, or held, are not well still."""
+        held = repairs.lost | repairs.mend | repairs.held.keys()
+        roles = self.desired.roles if self.desired else {}
+        mended = self.desired.mend if self.desired else frozenset()
+        left = [its for its in self.ailing if its.name in held & roles.keys() - mended]
+        left = [its for its in left if its.verdict is not Verdict.WAIT]
+        return unrepaired(self.prior.name, left) if left else None
 
     def unseen(self) -> PoolView:
         """The servers of before, and those that may have been claimed since."""

@@ -129,8 +129,11 @@ class Execution:
                 self._news[step.server] = news
             self.tell(step, Result.DONE, seconds, enumerated(news))
             return
-        self._failed.append((step, error))
         self.tell(step, Result.FAILED, seconds, error.summary)
+        if step.optional and not isinstance(error, Overtaken):
+            self._done[step.name] = step
+            return
+        self._failed.append((step, error))
         refused = isinstance(step.action, WriteRecord) and isinstance(error, Refused)
         if refused or isinstance(error, Overtaken):
             self._halted = error  # another operation works on the cluster

@@ -22,7 +22,7 @@ from rpool.model.observed import Api, Observed, Sighting
 from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, ServerName
-from rpool.model.view import Condition, PoolView
+from rpool.model.view import PoolView
 from rpool.model.world import World
 
 
@@ -75,7 +75,7 @@ class Eye:
         That record may be older than the state. A server that it lacks would otherwise be forgotten
         and stay claimed.
         """
-        if record.settled is not None or self.prior.condition is not Condition.INCOMPLETE:
+        if record.settled is not None or self.prior.condition.is_whole:
             return record
         return replace(record, members={**self.prior.servers, **record.members})
 
@@ -114,8 +114,8 @@ class Eye:
             return {*record.of(Role.CONTROL_PLANE), self.one}
         names = to_ask(record, api.cluster.nodes, self.fleet)
         names |= (record.own.keys() - self.prior.servers.keys()) & self.fleet.servers.keys()
-        known = self.prior.condition is Condition.INCOMPLETE  # a read has found something
-        return names | set(record.own if known else ())
+        known = self.prior.condition  # a read has found something, or nothing
+        return names | set(() if known.is_whole else record.own)
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         """`pool` with a look at the servers that join and those that leave."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ from rpool.advice import Do
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin
 from rpool.decide.believed import as_known, doubts, false_members
-from rpool.decide.health import ailing, told
+from rpool.decide.health import Ailing, Repairs, ailing, told
 from rpool.decide.membership import Membership, Part, lost_in
 from rpool.decide.view import of_members
 from rpool.errors import Refused
@@ -59,23 +59,26 @@ def read(
         silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
         refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
         nobody = not asked.seen and len(asked.silent.keys() - lost_in(fleet)) > 1
-        return Found(prior, (" ".join([silence, *sorted(refused)]),), nobody=nobody)
+        made = bool(prior.ca_certificate)  # else it never had an API
+        shown = replace(prior, condition=Condition.UNREACHABLE) if made else prior
+        return Found(shown, (" ".join([silence, *sorted(refused)]),), nobody=nobody)
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = eye.members(eye.through(api, OTHERS))
     record, view = members.record, of_members(members, api.cluster.ca_certificate)
-    said = api.cluster.record
+    said, unwell = api.cluster.record, ailing(members)
     false = false_members(said, members.pool.probes, prior.servers, fleet)
     going = false & members.pool.nodes.keys()
     not_free = dict.fromkeys(going, "on its way out of this cluster")
     not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     return Found(
         as_known(view, prior, false),
-        (*_warnings(members), *doubts(view, prior, false if said.is_settled else ())),
+        (*_warnings(members, unwell), *doubts(view, prior, false if said.is_settled else ())),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
         offer=offers.make(record.uid, record.members.keys(), known_taken, not_free),
         spec=record.spec,
+        repairs=Repairs.of(unwell),
     )
 
 
@@ -100,7 +103,7 @@ def _half_in(members: Membership) -> frozenset[ServerName]:
     return members.among(own, Part.JOINING) | late
 
 
-def _warnings(members: Membership) -> tuple[str, ...]:
+def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:
     name = members.record.spec.name
     unclaimed = sorted(members.among(members.record.own.keys(), Part.UNCLAIMED))
     said = tuple(
@@ -108,8 +111,8 @@ def _warnings(members: Membership) -> tuple[str, ...]:
         + Do.PUT_CLAIM_BACK.text(server=server)
         for server in unclaimed
     )
-    unwell = ailing(members)
-    return (*said, told(name, unwell)) if unwell else said
+    repair = members.record.spec.repair
+    return (*said, told(name, unwell, repair)) if unwell else said
 
 
 def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:

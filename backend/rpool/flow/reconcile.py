@@ -116,12 +116,12 @@ class Run:
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
             errors = [*todo.blocked, *self._told(todo, ran)]
-            if not errors:
+            if not errors and not todo.goes_on:
                 return self._reached(todo, pool)
             if ran.halted is not None:
                 break
             elsewhere, again = goal.replaces(ran), self._may_help_again(ran)
-            if not (elsewhere or again):
+            if not (elsewhere or again or not errors):
                 break
             if not (elsewhere and _lost_races(ran)):
                 left -= 1

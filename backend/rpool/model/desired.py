@@ -36,6 +36,12 @@ class Desired:
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
     # About this server alone: all others stay as they are, half in or half out as they may be.
     one: ServerName | None = None
+    # Members that are taken for lost, since they were silent too long; others have their places.
+    given_up: frozenset[ServerName] = frozenset()
+    # Members that are to be mended where they are: by a restart, or (`anew`) out of the cluster,
+    # reset and joined again.
+    mend: frozenset[ServerName] = frozenset()
+    anew: frozenset[ServerName] = frozenset()
 
     def of(self, role: Role) -> list[ServerName]:
         return [name for name, its in self.roles.items() if its is role]

@@ -139,6 +139,24 @@ class DrainPolicy:
     on_timeout: OnTimeout = OnTimeout.FAIL
 
 
+class RepairMode(StrEnum):
+    """What a plan does about members that are not well."""
+
+    PLAN = "plan"  # it mends or replaces them
+    WARN = "warn"  # it names them, and no more
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What becomes of a member that is not well for longer than `grace_seconds`. Where more than
+    `max_lost` members are not well at once, nothing is repaired: what ails so many is no server.
+    """
+
+    grace_seconds: int = 300
+    mode: RepairMode = RepairMode.PLAN
+    max_lost: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Taint:
     """`effect` is NoSchedule, PreferNoSchedule or NoExecute."""
@@ -196,6 +214,7 @@ class PoolSpec:
     api_server: ApiServer = field(default_factory=ApiServer)
     tolerate: Tolerance = field(default_factory=Tolerance)
     drain: DrainPolicy = field(default_factory=DrainPolicy)
+    repair: Repair = field(default_factory=Repair)
     trust: Domain = COMMON
 
     @property

@@ -93,7 +93,8 @@ UNANNOUNCED_BY_US = "rpool-leaving"
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
     """A Kubernetes Node object; sizes are what the kubelet offers to pods, in cores and GiB.
-    `since`: when it got or lost its readiness (RFC 3339), by the API's clock.
+    `since`: when it got or lost its readiness (RFC 3339), by the cluster's clock, and the same in
+    `since_seconds` from 1970; 0 where that was not told.
     """
 
     ready: bool
@@ -104,6 +105,7 @@ class NodeSeen:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     since: str = ""
+    since_seconds: float = 0.0
 
     @property
     def let_go(self) -> bool:
@@ -130,6 +132,7 @@ class ClusterSeen:
 
     `metallb`: the MetalLB that runs there carries our field manager; it is not looked at while the
     record says that nothing is under way. `open_to_joiners`: a join token of ours is there.
+    `clock_seconds`: since 1970, by the clock of that control plane; 0 where it was not told.
     """
 
     nodes: Mapping[ServerName, NodeSeen]
@@ -137,3 +140,4 @@ class ClusterSeen:
     ca_certificate: str
     metallb: bool = False
     open_to_joiners: bool = False
+    clock_seconds: float = 0.0

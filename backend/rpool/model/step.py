@@ -17,7 +17,8 @@ StepName = str
 class Step:
     """An action that may start when the steps in `needs` are done and those in `after` are over,
     whether they went well or not. `about` is the server that it is about, if it is about one;
-    `verb` stands for the action's own where one action is used for two ends.
+    `verb` stands for the action's own where one action is used for two ends. Of one that is
+    `optional` it is enough that it was tried.
     """
 
     action: Action
@@ -25,6 +26,7 @@ class Step:
     needs: frozenset[StepName] = frozenset()
     after: frozenset[StepName] = frozenset()
     verb: str = ""
+    optional: bool = False
 
     @property
     def name(self) -> StepName:

@@ -12,17 +12,24 @@ from rpool.model.server import Role, ServerName
 
 
 class Condition(StrEnum):
-    """What the cluster's record says of it, not how its nodes feel at the moment."""
+    """How a cluster is. Of several that hold it is the last."""
 
     SETTLED = "settled"
+    DEGRADED = "degraded"  # a member is not well, for longer than its grace
     INCOMPLETE = "incomplete"  # a change is under way or was cut off
+    UNREACHABLE = "unreachable"  # no control plane shows the API
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the record is known to be settled, and the servers to be as it says."""
+        return self in (Condition.SETTLED, Condition.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
     """`cores` and `memory_gib` are the request that was carried out last; `allocated_*` is what
-    the workload servers have as hardware. `vip` is set where the cluster itself holds the
-    endpoint's address.
+    the workload servers have as hardware, without those that are `lost`: silent, and not well for
+    longer than their grace. `vip` is set where the cluster itself holds the endpoint's address.
     """
 
     uid: PoolUid
@@ -35,6 +42,7 @@ class PoolView:
     vip: str | None
     ca_certificate: str
     servers: Mapping[ServerName, Member]
+    lost: frozenset[ServerName] = frozenset()
 
     @property
     def spec(self) -> PoolSpec:
@@ -50,8 +58,13 @@ class PoolView:
 
     @property
     def allocated_cores(self) -> int:
-        return sum(s.cores for s in self.servers.values() if s.role is Role.WORKER)
+        return sum(its.cores for its in self._working)
 
     @property
     def allocated_memory_gib(self) -> int:
-        return sum(s.memory_gib for s in self.servers.values() if s.role is Role.WORKER)
+        return sum(its.memory_gib for its in self._working)
+
+    @property
+    def _working(self) -> list[Member]:
+        its = (its for name, its in self.servers.items() if name not in self.lost)
+        return [server for server in its if server.role is Role.WORKER]

@@ -124,6 +124,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             return ("leaving", "uncordon"), node | {"NODE": action.node, **LEAVING}
         case act.RestartKubelet():
             return ("restart-kubelet",), {}
+        case act.Mend():
+            return ("mend",), node
         case act.StepDown():
             return ("membership", "step-down"), node
         case act.RemoveEtcdMember():

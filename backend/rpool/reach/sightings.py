@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,7 +122,7 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
     """A cluster as a control plane showed it."""
     nodes: dict[ServerName, NodeSeen] = {}
     record: Record | None = None
-    certificate, metallb, open_to_joiners = "", False, False
+    certificate, metallb, open_to_joiners, clock = "", False, False, 0.0
     try:
         for kind, rest in _facts(printed.decode()):
             if kind == "node":
@@ -132,6 +133,8 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
                 _check_plain(asdict(record))
             elif kind == "metallb":
                 metallb = "rpool" in rest.split()
+            elif kind == "clock":
+                clock = _finite(float(rest))
             elif kind == "tokens":
                 open_to_joiners = bool(rest)
             elif kind == "ca":
@@ -141,7 +144,7 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
         raise NewerFormat(f"{via}: {error.summary}", error.detail) from None
     except Exception as error:
         raise _unreadable(f"what {via} tells of its cluster cannot be read", error) from None
-    return ClusterSeen(nodes, record, certificate, metallb, open_to_joiners)
+    return ClusterSeen(nodes, record, certificate, metallb, open_to_joiners, clock)
 
 
 def check_proof(via: ServerName, printed: bytes, challenge: str, certificate: str) -> None:
@@ -228,6 +231,7 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
     return _short(name, MOST_NAME), NodeSeen(
         ready=is_ready == "True",
         since=_short(since, MOST_TIME),
+        since_seconds=_seconds(since),
         schedulable=unschedulable != "true",
         control_plane="node-role.kubernetes.io/control-plane" in labels,
         allocatable_cores=quantity(cores),
@@ -238,6 +242,14 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
             for its in json.loads(taints or "[]")
         ),
     )
+
+
+def _seconds(time: str) -> float:
+    """Of a time as Kubernetes writes it, since 1970; 0 for what is none."""
+    try:
+        return datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}

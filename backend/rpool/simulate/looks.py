@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 
 from rpool.advice import Do
 from rpool.decide.quorum import majority
@@ -33,6 +35,7 @@ class Looks:
         self.machines = {name: Machine(server) for name, server in fleet.servers.items()}
         self._locks: set[tuple[ServerName, PoolUid]] = set()
         self._guard: AbstractContextManager[object] = threading.RLock()
+        self.clock: Callable[[], float] = time.time
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
         with self._guard:
@@ -93,12 +96,17 @@ class Looks:
                 ca_certificate=cluster.ca,
                 metallb=cluster.metallb and not (cluster.record and cluster.record.is_settled),
                 open_to_joiners=bool(cluster.tokens),
+                clock_seconds=self.clock(),
             )
 
     def _node(self, cluster: Cluster, name: ServerName) -> NodeSeen:
         machine = self.machines[name]
+        ready = cluster.network and self._runs(cluster, name) and not machine.sick
+        since = 0.0 if ready else machine.down_since
         return NodeSeen(
-            ready=cluster.network and self._runs(cluster, name),
+            ready=ready,
+            since=_time(since) if since else "",
+            since_seconds=since,
             schedulable=name not in cluster.cordoned,
             control_plane=cluster.nodes[name] is Role.CONTROL_PLANE,
             labels={
@@ -161,3 +169,8 @@ class Looks:
     def _runs(self, cluster: Cluster, name: ServerName) -> bool:
         machine = self.machines[name]
         return machine.powered and machine.cluster is cluster
+
+
+def _time(seconds: float) -> str:
+    """As Kubernetes writes it."""
+    return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
+from typing import Literal
 
 from rpool.advice import Do
 from rpool.certificates import ca_pin
-from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused
+from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership
 from rpool.model.cni import CNIS
@@ -111,6 +113,8 @@ class Machine:
     numbers of the latest that have been there, by cluster: in its memory alone. `claim_unread` says
     that there is a claim, and why it cannot be read. `served` is the domain of its mark. `news` is
     what came or was changed since the claim, `altered` packages whose files somebody has changed.
+    `sick` says what of its Node does not work: a restart mends the `kubelet`, and nothing but a new
+    join the `disk`. `down_since` is when its Node began to be not Ready (seconds since 1970).
     """
 
     server: Server
@@ -127,6 +131,8 @@ class Machine:
     served: Domain | None = None
     news: News = ()
     altered: tuple[str, ...] = ()
+    sick: Literal["", "kubelet", "disk"] = ""
+    down_since: float = 0.0
 
     @property
     def is_as_new(self) -> bool:
@@ -140,12 +146,27 @@ class Machine:
         runs = self.role is Role.CONTROL_PLANE and not self.stepped_down
         return record.spec.control_plane.endpoint.vip if record is not None and runs else None
 
-    def lose_power(self) -> None:
+    def lose_power(self, seconds_ago: float = 0.0) -> None:
+        if self.powered:
+            self.down_since = time.time() - seconds_ago
         self.powered = False
         self.sessions.clear()
 
     def give_power(self) -> None:
+        if not self.powered and not self.sick:
+            self.down_since = 0.0
         self.powered = True
+        self.start_kubelet()
+
+    def fall_sick(self, what: Literal["kubelet", "disk"], seconds_ago: float = 0.0) -> None:
+        """Its Node is not Ready from then on."""
+        self.sick, self.down_since = what, time.time() - seconds_ago
+
+    def mend(self) -> None:
+        """Raises TimedOut where a restart does not help."""
+        if self.sick == "disk":
+            raise TimedOut(f"{self.server.name}: its Node is not Ready (simulated)")
+        self.sick, self.down_since = "", 0.0
         self.start_kubelet()
 
     def start_kubelet(self) -> None:
@@ -229,6 +250,7 @@ class Machine:
         self.cluster = None
         self.role = None
         self.stepped_down = False
+        self.sick, self.down_since = "", 0.0
         self.traces = ()
         if self.altered:
             summary = f"{self.server.name} has packages whose files were changed (simulated)"

@@ -80,6 +80,8 @@ class SimulatedWorld(Looks):
                 self._serving(action.server).cordoned.discard(action.node)
             case act.RestartKubelet():
                 machine.start_kubelet()
+            case act.Mend():
+                machine.mend()
             case act.StepDown():
                 self._step_down(machine)
             case act.RemoveEtcdMember():

@@ -97,12 +97,13 @@ class Cluster:
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
         self._note_protected(held.values, site)
         known = cluster_private.decode(held.private)
-        found = site.read_pool(cluster_state.view(held.values), known.offer.taken)
+        prior = cluster_state.view(held.values, known.repairs)
+        found = site.read_pool(prior, known.offer.taken)
         said = warnings(found.warnings)
         if found.spec is None:  # without contact, what was known stays known
             return Reply(_held(held, found.view), said)
         private = cluster_private.encode(
-            cluster_private.Known(found.offer, found.joining, found.leaving)
+            cluster_private.Known(found.offer, found.joining, found.leaving, found.repairs)
         )
         values = cluster_state.with_spec(held.values, found.spec)
         return Reply(_held(Held(values, private), found.view), said)
@@ -127,7 +128,7 @@ class Cluster:
         """What fails before anything was changed leaves the prior state; after that, its size is
         the prior one, so that the next plan shows again what is missing.
         """
-        from rpool.api import PoolIncomplete
+        from rpool.api import NO_REPAIRS, PoolIncomplete
         from rpool_provider.resources import cluster_plan, cluster_private
 
         assert prior.values is not None  # noqa: S101
@@ -140,7 +141,9 @@ class Cluster:
         said: list[str] = []
         its = attempt("update", "60m", planned.values, stop, said)
         try:
-            changed = site.change_pool(view, spec, roles, its)
+            repairs = cluster_private.decode(planned.private or prior.private).repairs
+            repairs = repairs if cluster_plan.repairs(spec) else NO_REPAIRS
+            changed = site.change_pool(view, spec, roles, its, repairs)
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
             left = error.view if isinstance(error, PoolIncomplete) else view

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpool.advice import Do
 from rpool.decide.target import as_is
 from rpool.errors import DoesNotFit, Path, Problem, RpoolError, SpecError, touches
+from rpool.model.pool import RepairMode
 from rpool.model.record import Member
 from rpool.model.server import Role
 from rpool.model.trust import COMMON, named
@@ -22,6 +23,7 @@ from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known
 
 if TYPE_CHECKING:
     from rpool.api import Site, Standing, Target
+    from rpool.model.pool import PoolSpec
     from rpool.model.server import Fleet, ServerName
 
 _FIXED = {
@@ -50,7 +52,7 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     spec, _ = cluster_state.draft(values)
     assert spec is not None  # noqa: S101 what decides about servers is known
     known = cluster_private.decode(prior.private)
-    standing = _standing(prior.values, known)
+    standing = _standing(prior.values, known, spec)
     said: list[Diagnostic] = []
     try:
         target = site.plan_pool(spec, standing, known.offer)
@@ -62,14 +64,35 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
     known_then: dict[str, Any] = {
-        "condition": Condition.SETTLED.value,
-        "allocated_cores": sum(its.cores for its in workers),
-        "allocated_memory": sum(its.memory_gib for its in workers),
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
+    if not standing.lost & target.roles.keys():  # else who stays counts for nothing, or again
+        known_then["allocated_cores"] = sum(its.cores for its in workers)
+        known_then["allocated_memory"] = sum(its.memory_gib for its in workers)
     will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
+    if not _acts(prior.values, will_be, spec, known):
+        will_be |= {"condition": prior.values["condition"]}
+    if target.no_spare is not None:
+        said.append(_no_spare(spec.name, standing.lost & target.roles.keys(), target.no_spare))
     said += _explained(target, standing, fleet, prior.values, will_be)
     return Plan(will_be, prior.private, [], said)
+
+
+def repairs(spec: PoolSpec) -> bool:
+    """Whether plans of this request repair members that are not well."""
+    return spec.repair.mode is RepairMode.PLAN
+
+
+def _acts(prior: Values, planned: Values, spec: PoolSpec, known: Known) -> bool:
+    """Whether there is anything for an apply to do with the servers."""
+    if prior["condition"] == Condition.UNREACHABLE.value:
+        mends = repairs(spec)
+    elif prior["condition"] == Condition.DEGRADED.value:
+        mends = repairs(spec) and bool(known.repairs)
+    else:
+        mends = prior["condition"] != Condition.SETTLED.value
+    other = prior | {"condition": None} != planned | {"condition": None}
+    return mends or (other and reaches_servers(prior, planned | {"condition": prior["condition"]}))
 
 
 _SIZES: tuple[Path, ...] = (
@@ -107,7 +130,7 @@ def reaches_servers(prior: Values, planned: Values) -> bool:
     return bool(other) and cluster_state.spec(prior) != cluster_state.spec(planned)
 
 
-def _standing(prior: Values, known: Known) -> Standing:
+def _standing(prior: Values, known: Known, spec: PoolSpec) -> Standing:
     from rpool.api import Size, Standing
     from rpool.model.pool import Tolerance
 
@@ -118,7 +141,8 @@ def _standing(prior: Values, known: Known) -> Standing:
         Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0),
     )
     roles = cluster_state.roles(prior)
-    return Standing(prior["id"], size, roles, known.joining, known.leaving)
+    lost = known.repairs.lost if repairs(spec) else frozenset()
+    return Standing(prior["id"], size, roles, known.joining, known.leaving, lost)
 
 
 def _explained(
@@ -136,7 +160,7 @@ def _explained(
         notes = {
             "control plane": {**standing.roles, **target.roles}.get(name) is Role.CONTROL_PLANE,
             "retiring": fleet.servers[name].retire,
-            "lost": fleet.servers[name].lost,
+            "lost": fleet.servers[name].lost or name in standing.lost,
             f"in {named(fleet.servers[name].trust)} by the fleet": name in strangers,
             "half out already": name in standing.leaving,
             "half in, and not needed": name in standing.joining and name in target.leaving,
@@ -189,6 +213,14 @@ def refuse_moved(what: str, servers: Values, fleet: Fleet, at: Path = ()) -> Non
     if moved:
         summary = f"{what} has servers whose address was changed in the fleet: {', '.join(moved)}"
         raise SpecError([Problem(at, summary, Do.OLD_ADDRESS.text())])
+
+
+def _no_spare(name: str, lost: Collection[ServerName], error: DoesNotFit) -> Diagnostic:
+    (problem,) = error.problems
+    return diagnostic.warning(
+        f"Cluster {name}: no server takes the place of {', '.join(sorted(lost))}",
+        f"It stays a member until one is there. {problem.summary}.\n{problem.detail}",
+    )
 
 
 def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:

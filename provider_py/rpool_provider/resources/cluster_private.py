@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer
 from rpool.model.server import ServerName
 
@@ -19,11 +20,14 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The offer, and the members that are half in and half out of the cluster."""
+    """The offer, the members that are half in and half out of the cluster, and what is to be done
+    about those that are not well.
+    """
 
     offer: Offer = field(default_factory=Offer)
     joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
+    repairs: Repairs = NO_REPAIRS
 
 
 def learned(before: bytes, taken: Mapping[ServerName, str]) -> bytes:
@@ -43,6 +47,9 @@ def encode(known: Known) -> bytes:
             "taken": dict(known.offer.taken),
             "joining": sorted(known.joining),
             "leaving": sorted(known.leaving),
+            "lost": sorted(known.repairs.lost),
+            "mend": sorted(known.repairs.mend),
+            "held": dict(known.repairs.held),
         },
         sort_keys=True,
     ).encode()
@@ -63,7 +70,10 @@ def decode(private: bytes) -> Known:
         given=_names(data.get("given")),
         taken=_reasons(data.get("taken")),
     )
-    return Known(offer, _names(data.get("joining")), _names(data.get("leaving")))
+    repairs = Repairs(
+        _names(data.get("lost")), _names(data.get("mend")), _reasons(data.get("held"))
+    )
+    return Known(offer, _names(data.get("joining")), _names(data.get("leaving")), repairs)
 
 
 def _names(value: Any) -> frozenset[ServerName]:

@@ -164,6 +164,33 @@ _DRAIN = Object(
 )
 
 
+_REPAIR = Object(
+    always=True,
+    attributes=(
+        defaulted(
+            "grace",
+            STRING,
+            "5m",
+            "How long a member may be NotReady before a plan repairs it: where it answers by SSH "
+            "it is mended in its place, else another server takes its place. Default `5m`.",
+            meaning=meaning.duration,
+        ),
+        defaulted(
+            "mode",
+            STRING,
+            "plan",
+            "`plan`: plans repair. `warn`: they only name who is not well. Default `plan`.",
+        ),
+        defaulted(
+            "max_lost",
+            NUMBER,
+            1,
+            "Where more members than this are not well at once, nothing is repaired. Default `1`.",
+        ),
+    ),
+)
+
+
 def _limit(name: str, description: str) -> Attribute:
     return optional(name, STRING, description, meaning=meaning.duration)
 
@@ -207,6 +234,7 @@ CLUSTER = Schema(
             optional("networking", _NETWORKING, "Networks inside the cluster."),
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
             optional("drain", _DRAIN, "How servers are drained before they leave."),
+            optional("repair", _REPAIR, "What becomes of members that are not well."),
             defaulted(
                 "deletion_protection",
                 BOOL,
@@ -218,7 +246,13 @@ CLUSTER = Schema(
             optional("api_server", _API_SERVER, "What this site asks of the API servers."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),
             computed("id", STRING, "The cluster's uid. Names may be used again, uids are not."),
-            computed("condition", STRING, "`settled`, or `incomplete` when a change was cut off."),
+            computed(
+                "condition",
+                STRING,
+                "`settled`; `degraded` when a member is not well for longer than `repair.grace`, "
+                "`incomplete` when a change was cut off, `unreachable` when no control plane shows "
+                "the API.",
+            ),
             computed("allocated_cores", NUMBER, "Cores of the workers it has, as hardware."),
             computed("allocated_memory", NUMBER, "GiB of the workers it has, as hardware."),
             computed("endpoint", STRING, "`host:port` of the API."),

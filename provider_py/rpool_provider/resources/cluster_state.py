@@ -15,6 +15,7 @@ from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known, split, unknown_as_null
 
 if TYPE_CHECKING:
+    from rpool.decide.health import Repairs
     from rpool.model.pool import PoolSpec
 
 OURS_ALONE = frozenset({"timeouts", "deletion_protection"})
@@ -26,6 +27,7 @@ _CHANGING = {
     "selector": "selector",
     "metallb_pools": "metallb",
     "drain": "drain",
+    "repair": "repair",
 }
 """Of a request: the attribute that each field comes from which may change in place, less what a
 view tells, too.
@@ -150,8 +152,10 @@ def server(server: Member) -> dict[str, Any]:
     }
 
 
-def view(values: dict[str, Any]) -> PoolView:
-    """The view that a state was made from."""
+def view(values: dict[str, Any], repairs: Repairs | None = None) -> PoolView:
+    """The view that a state was made from; which servers count as lost is not in the state itself,
+    but beside it.
+    """
     return PoolView(
         uid=values["id"],
         name=values["name"],
@@ -163,6 +167,7 @@ def view(values: dict[str, Any]) -> PoolView:
         vip=values["control_plane"]["endpoint"]["vip"],
         ca_certificate=values["ca_certificate"],
         servers={name: _member(server) for name, server in values["servers"].items()},
+        lost=repairs.lost if repairs else frozenset(),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_all_that_an_api_tells_is_told(world: RealWorld, api: Path) -> None:
     assert ca_pin(cluster.ca_certificate)
     assert cluster.metallb
     assert cluster.open_to_joiners
+    assert abs(cluster.clock_seconds - time.time()) < 30
 
 
 def test_tokens_of_others_leave_nothing_open(world: RealWorld, api: Path) -> None:

@@ -55,6 +55,7 @@ def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> No
         act.Init,
         act.Join,
         act.RestartKubelet,
+        act.Mend,
         act.StepDown,
         act.Reset,
     }

@@ -277,8 +277,9 @@ def test_a_cluster_is_read_from_lines() -> None:
     ca = base64.b64encode(b"PEM").decode()
     printed = (
         f"node\tr1u04\t{control_plane}\t\tTrue\t15800m\t16374680Ki\t{taints}\n"
-        f"node\tr1u05\t{{}}\ttrue\tUnknown\t\t\t\n"
-        f"record\t{record}\nca\t{ca}\n"
+        f"node\tr1u05\t{{}}\ttrue\tUnknown 2026-11-29T18:20:11Z\t\t\t\n"
+        f"node\tr1u06\t{{}}\t\tFalse yesterday\t\t\t\n"
+        f"record\t{record}\nca\t{ca}\nclock\t1795976500\n"
     )
     seen = sightings.cluster("r1u04", printed.encode())
     assert seen.record == RECORD
@@ -293,6 +294,9 @@ def test_a_cluster_is_read_from_lines() -> None:
     assert not seen.nodes["r1u05"].ready
     assert seen.nodes["r1u05"].taints == ()
     assert not seen.nodes["r1u05"].schedulable
+    assert seen.nodes["r1u05"].since == "2026-11-29T18:20:11Z"
+    assert seen.clock_seconds - seen.nodes["r1u05"].since_seconds == 89
+    assert seen.nodes["r1u06"].since_seconds == 0
 
 
 def test_a_cluster_without_a_record_has_none() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rpool.decide.plan import departures, etcd, invariants, metallb, network, nodes, record
+from rpool.decide.plan import departures, etcd, invariants, mend, metallb, network, nodes, record
 from rpool.decide.plan.arrivals import HalfOut, not_to_be_had
 from rpool.decide.plan.bring_up import BringUp
 from rpool.decide.plan.case import Case
@@ -25,11 +25,12 @@ __all__ = ["Case", "HalfOut", "Plan", "not_to_be_had", "plan"]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The `steps` that are left to do, and what is `blocked`: why the rest cannot be done now. The
-    steps do not settle the cluster while anything is.
+    steps do not settle the cluster while anything is. `goes_on`: another plan has to follow.
     """
 
     steps: tuple[Step, ...]
     blocked: tuple[RpoolError, ...] = ()
+    goes_on: bool = False
 
 
 def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -> Plan:
@@ -45,21 +46,23 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
     dead = departures.of_the_dead(case)
     strays, strangers = etcd.repair(case, names(dead))
     dead += strays
-    up = BringUp(case, names(dead))
+    mended = mend.restarts(case)
+    up = BringUp(case, names([*dead, *mended]))
     pods = network.install(case, up.opened)
     waits = up.readiness(up.opened | names(pods), _awaited(case))
     arrivals = [*up.steps, *pods, *waits, *nodes.uncordon(case)]
     arrived = names(arrivals)
     addresses = metallb.reconcile(case, up.opened if case.record.settled is None else arrived)
     labels = nodes.label(case, arrived)
-    inside = [*dead, *arrivals, *addresses, *labels, *up.revoke()]
-    arrived |= names([*addresses, *labels])
+    inside = [*dead, *mended, *arrivals, *addresses, *labels, *up.revoke()]
+    arrived |= names([*mended, *addresses, *labels])
     living, refused = departures.of_the_living(case, arrived, names(dead))
 
     blocked = (*case.in_the_way.values(), *refused, *strangers)
-    steps = _recorded(case, [*inside, *living], up.opened, settles=not blocked)
+    goes_on = bool(case.leaving_to_come_again)
+    steps = _recorded(case, [*inside, *living], up.opened, settles=not (blocked or goes_on))
     invariants.check(steps, case)
-    return Plan(tuple(steps), blocked)
+    return Plan(tuple(steps), blocked, goes_on)
 
 
 def _awaited(case: Case) -> list[str]:

@@ -49,7 +49,7 @@ class Case:
 
     @cached_property
     def members(self) -> Membership:
-        return Membership(self.record, self.pool, self.fleet)
+        return Membership(self.record, self.pool, self.fleet, self.desired.given_up)
 
     @property
     def epoch(self) -> int:
@@ -80,12 +80,13 @@ class Case:
     @cached_property
     def then_via(self) -> ServerName:
         """The control plane that is used once all have joined; `via` itself may leave."""
-        if self.via in self.desired.roles:
+        out = self.leaving_to_come_again
+        if self.via in self.desired.roles and self.via not in out:
             return self.via
         staying = [
             name
             for name in self.desired.of(Role.CONTROL_PLANE)
-            if self.members.part(name) is Part.MEMBER
+            if self.members.part(name) is Part.MEMBER and name not in out
         ]
         if not [*staying, *self.coming_control_planes]:
             whys = self.in_the_way.values()
@@ -142,7 +143,9 @@ class Case:
 
     @cached_property
     def _wanted(self) -> list[ServerName]:
-        return [name for name in self.desired.roles if self.concerns(name) and self._comes(name)]
+        """Without those that are to leave before they come again."""
+        names = [name for name in self.desired.roles if name not in self.leaving_to_come_again]
+        return [name for name in names if self.concerns(name) and self._comes(name)]
 
     def _why_etcd(self, name: ServerName) -> RpoolError | None:
         """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
@@ -171,8 +174,15 @@ class Case:
     def going(self) -> tuple[ServerName, ...]:
         """Servers that leave, workers first: they take the most time."""
         there = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
+        there |= self.leaving_to_come_again
         names = [n for n in there if self.concerns(n) and self.members.part(n) is not Part.GONE]
         return tuple(sorted(names, key=lambda n: (self.role_now(n) is Role.CONTROL_PLANE, n)))
+
+    @cached_property
+    def leaving_to_come_again(self) -> frozenset[ServerName]:
+        """Members that are out of the cluster before they join it anew."""
+        anew = self.desired.anew & self.desired.roles.keys()
+        return frozenset(n for n in anew if self.members.part(n) in (Part.MEMBER, Part.LEAVING))
 
     @cached_property
     def going_control_planes(self) -> list[ServerName]:

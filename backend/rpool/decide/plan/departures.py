@@ -25,6 +25,9 @@ from rpool.model.step import Step, StepName, names
 LAST_DRAIN_SECONDS = 120
 """Of the drain of a cluster that is destroyed: its pods have nowhere to go."""
 
+DRAIN_TO_MEND_SECONDS = 30
+"""Of a member whose Node has not been Ready for long: its pods count for nothing by now."""
+
 
 @dataclass(frozen=True)
 class _Leaver:
@@ -41,6 +44,11 @@ class _Leaver:
     @property
     def is_control_plane(self) -> bool:
         return self.case.role_now(self.name) is Role.CONTROL_PLANE
+
+    @property
+    def comes_again(self) -> bool:
+        """It is taken apart to be mended: what of it no longer works is in the way of nothing."""
+        return self.name in self.case.leaving_to_come_again
 
     @property
     def is_marked(self) -> bool:
@@ -77,7 +85,9 @@ class _Leaver:
         case, name, claim = self.case, self.name, self.claim
         api = case.api_serves
         ours = case.ours(through)
-        if api and claim and name in case.pool.nodes and not self.is_marked:
+        if api and claim and name in case.pool.nodes and self.comes_again:
+            yield act.Drain(through, ours, (name,), DRAIN_TO_MEND_SECONDS, act.Budgets.IGNORED)
+        elif api and claim and name in case.pool.nodes and not self.is_marked:
             evicts = case.spec.drain.on_timeout is OnTimeout.EVICT_ANYWAY
             budgets = act.Budgets.UNTIL_TIMEOUT if evicts else act.Budgets.RESPECTED
             yield act.Drain(through, ours, (name,), case.spec.drain.timeout_seconds, budgets)
@@ -170,7 +180,8 @@ def _ways_out(
     for leaver in leavers:
         needs = turn if leaver.is_control_plane else before
         for action in leaver.actions(through):
-            steps.append(Step(action, leaver.name, needs))
+            gentle = leaver.comes_again and isinstance(action, act.Drain | act.StepDown)
+            steps.append(Step(action, leaver.name, needs, optional=gentle))
             needs |= names(steps[-1:])
             if leaver.is_control_plane:
                 turn = before | first | names(steps[-1:])

@@ -35,11 +35,13 @@ def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
 
 def begun(case: Case) -> Record:
     """The record of what is under way. It names every server that may be claimed meanwhile; an
-    operation about one server leaves `wanted` as it is.
+    operation about one server leaves `wanted` as it is. Who is given up is none from here on:
+    whoever finishes this finds a server that the cluster has let go.
     """
     record, desired = case.record, case.desired
     arriving = {n: Member.of(case.fleet.servers[n], desired.roles[n]) for n in case.coming}
-    kept = {name: its for name, its in record.members.items() if name not in case.gone}
+    out = case.gone | desired.given_up
+    kept = {name: its for name, its in record.members.items() if name not in out}
     wanted = record.wanted if desired.one else record.spec if desired.is_nobody else desired.spec
     both = desired.pinned.keys() & record.pinned
     labelled = {name: record.pinned[name].beside(desired.pinned[name]) for name in both}
@@ -53,7 +55,8 @@ def begun(case: Case) -> Record:
 
 def ended(case: Case) -> Record:
     """The record once every step is done."""
-    record, desired, going = begun(case), case.desired, set(case.going)
+    record, desired = begun(case), case.desired
+    going = set(case.going) - case.leaving_to_come_again
     members = {name: its for name, its in record.members.items() if name not in going}
     return replace(
         record,

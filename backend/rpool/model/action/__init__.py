@@ -36,6 +36,7 @@ from rpool.model.action.server import (
     AppendJournal,
     Init,
     Join,
+    Mend,
     Prepare,
     Reset,
     RestartKubelet,
@@ -61,6 +62,7 @@ __all__ = [
     "Init",
     "Join",
     "JoinSecrets",
+    "Mend",
     "Prepare",
     "RemoveEtcdMember",
     "RemoveMetalLB",
@@ -80,6 +82,7 @@ Guarded = (
     | Init
     | Join
     | RestartKubelet
+    | Mend
     | StepDown
     | Reset
     | AppendJournal

@@ -124,6 +124,20 @@ class RestartKubelet:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """Start the container runtime and the kubelet of `server` anew, and wait until its Node is
+    Ready.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    verb: ClassVar[str] = "mend"
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 180
+    doing: ClassVar[str] = "restarting the container runtime and the kubelet"
+
+
+@dataclass(frozen=True, slots=True)
 class StepDown:
     """End the control plane on `server` but for etcd: first kube-vip, which hands the virtual IP
     over, then the API server, which takes itself off the `kubernetes` endpoints, and the rest.

@@ -2,6 +2,7 @@
 # Looks at the cluster through this control plane; prints one fact a line, its kind in front:
 # `node<TAB>...` as $NODES_PATH has it, `record<TAB>JSON`, `ca<TAB>PEM in base64`, `tokens<TAB>...`
 # with the join tokens of ours, `metallb<TAB>...` with the field managers of its controller,
+# `clock<TAB>...` with the seconds since 1970 by this server,
 # `proof<TAB>signature in base64` of $CHALLENGE with the key of the CA: who has no such key is no
 # control plane of the cluster, whatever it says.
 
@@ -23,6 +24,7 @@ main() {
             look_done
             ;;
     esac
+    printf 'clock\t%s\n' "$(date +%s)"
     sed 's/^/node\t/' "$SECRETS/nodes"
     printf 'record\t%s\n' "$(cat "$SECRETS/record")"
     printf 'tokens\t%s\n' "$(ours <"$SECRETS/tokens")"

@@ -1,0 +1,23 @@
+"""The world that a provider configuration is about: real servers, or modelled ones in a file."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from rpool.model.site import SiteConfig
+
+if TYPE_CHECKING:
+    from rpool.model.world import World
+
+
+def world_of(config: SiteConfig) -> World:
+    """Only the one that is needed is loaded. Raises Refused for a file of another version."""
+    if config.simulated:
+        from rpool.simulate.store import FILE_NAME, Store
+        from rpool.simulate.stored import StoredWorld
+
+        return StoredWorld(config.fleet, Store(pathlib.Path.cwd() / FILE_NAME))
+    from rpool.reach.world import RealWorld
+
+    return RealWorld(config)
