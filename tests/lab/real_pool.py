@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from desk import Desk, wait_for
 from lab.application import manifest
@@ -19,6 +20,12 @@ ETCDCTL = "etcdctl " + " ".join(
     f"--{option}=/etc/kubernetes/pki/etcd/{file}"
     for option, file in (("cacert", "ca.crt"), ("cert", "server.crt"), ("key", "server.key"))
 )
+
+
+SICK = {
+    "kubelet": "systemctl stop kubelet",
+    "disk": "echo 'no [toml' > /etc/containerd/config.toml; systemctl stop containerd",
+}
 
 
 class RealPool(Pool):
@@ -60,6 +67,24 @@ class RealPool(Pool):
 
     def lose(self, server: str) -> None:
         self.desk.power("kill", server)
+        self.lost.add(server)
+
+    def restore(self, server: str) -> None:
+        self.desk.power("power-on", server)
+        wait_for(f"{server}'s sshd", 60, lambda: self.desk.is_up(server))
+        self.lost.discard(server)
+
+    def fall_sick(self, server: str, what: Literal["kubelet", "disk"]) -> None:
+        self.desk.ssh(server, SICK[what])
+
+    def holds_address(self) -> str:
+        shown = f"ip -o addr show | grep -q 'inet {self.desk.vip}/' && echo yes || :"
+        heads = self.with_role("control_plane")
+        (holder,) = [name for name in heads if self.desk.ssh(name, shown)]
+        return holder
+
+    def pass_time(self) -> None:
+        time.sleep(2)  # a plan is what we wait by, and takes longer
 
     def plant(self, server: str, *paths: str) -> None:
         for path in paths:

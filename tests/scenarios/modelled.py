@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lab.settings import LOAD_BALANCER_RANGE, VIPS
 from lab.site.servers import as_yaml, servers
@@ -63,7 +63,8 @@ class ModelledPool(Pool):
 
     def nodes(self) -> dict[str, str]:
         machines, cluster = self._machines(), self._cluster()
-        ready = {name: "Ready" if machines[name].powered else "NotReady" for name in cluster.nodes}
+        well = {name for name, its in machines.items() if its.powered and not its.sick}
+        ready = {name: "Ready" if name in well else "NotReady" for name in cluster.nodes}
         return {
             name: f"{its},SchedulingDisabled" if name in cluster.cordoned else its
             for name, its in ready.items()
@@ -85,12 +86,39 @@ class ModelledPool(Pool):
 
     def lose(self, server: str) -> None:
         assert main(["simulate", "lose", server, "--file", str(self.folder / FILE_NAME)]) == 0
+        self.lost.add(server)
 
-    def plant(self, server: str, *paths: str) -> None:
+    def restore(self, server: str) -> None:
+        assert main(["simulate", "restore", server, "--file", str(self.folder / FILE_NAME)]) == 0
+        self.lost.discard(server)
+
+    def fall_sick(self, server: str, what: Literal["kubelet", "disk"]) -> None:
+        self._happen(lambda machines: machines[server].fall_sick(what))
+
+    def holds_address(self) -> str:
+        return self.with_role("control_plane")[0]  # any may: there are no addresses in the model
+
+    def pass_time(self) -> None:
+        """As though the grace were over."""
+
+        def age(machines: Machines) -> None:
+            for machine in machines.values():
+                if machine.down_since:
+                    machine.down_since -= 60
+
+        self._happen(age)
+
+    def _happen(self, what: Callable[[Machines], None]) -> None:
         with closing(Store(self.folder / FILE_NAME)) as store, store.alone():
             machines = store.load() or {}
-            machines[server].news = tuple(f"new {path}" for path in sorted(paths))
+            what(machines)
             store.save(machines)
+
+    def plant(self, server: str, *paths: str) -> None:
+        def came(machines: Machines) -> None:
+            machines[server].news = tuple(f"new {path}" for path in sorted(paths))
+
+        self._happen(came)
 
     @contextmanager
     def asking(self) -> Iterator[Gaps]:
@@ -111,10 +139,10 @@ class ModelledPool(Pool):
             self._set_claim(server, None)
 
     def _set_claim(self, server: str, claim: Claim | None) -> None:
-        with closing(Store(self.folder / FILE_NAME)) as store, store.alone():
-            machines = store.load() or {}
+        def has(machines: Machines) -> None:
             machines[server].claim = claim
-            store.save(machines)
+
+        self._happen(has)
 
     def figure(self, sentence: str) -> None:
         """What a model takes says nothing of servers."""

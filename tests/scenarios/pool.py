@@ -15,14 +15,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from rpool.model.claim import Claim
 from scenarios import state
 
-NO_CHANGES, FAILED = 0, 1
+NO_CHANGES, FAILED, CHANGES = 0, 1, 2
+REPAIR_SECONDS = 240
+"""At most, from the loss of a member until a plan would repair it, with a grace of 30 s."""
 LONGEST_GAP_SECONDS = 10.0
 OWN_STEPS = ("claim ", "prepare ", "join ", "member ", "leave ", "step down ", "reset ")
 """Steps that change something on their own server; the others go through the cluster's API."""
@@ -63,13 +65,15 @@ class Changed:
 
 class Pool(ABC):
     """The cluster `demo` of the example, in `folder` with its fleet.yaml. `network` is the first
-    three numbers of all addresses; `given_back` are the servers that have left it.
+    three numbers of all addresses; `given_back` are the servers that have left it, `lost` those
+    without power.
     """
 
     def __init__(self, folder: Path, network: str, variables: dict[str, Any]) -> None:
         self.folder = folder
         self.network = network
         self.given_back: set[str] = set()
+        self.lost: set[str] = set()
         self._variables = variables
         self.write()
 
@@ -102,6 +106,24 @@ class Pool(ABC):
     @abstractmethod
     def lose(self, server: str) -> None:
         """Cut its power."""
+
+    @abstractmethod
+    def restore(self, server: str) -> None:
+        """Give it power again; what was on its disk still is."""
+
+    @abstractmethod
+    def fall_sick(self, server: str, what: Literal["kubelet", "disk"]) -> None:
+        """Its Node is not Ready any more: a restart mends its kubelet, and nothing but a new join
+        what is on its disk.
+        """
+
+    @abstractmethod
+    def holds_address(self) -> str:
+        """The control plane that has the virtual IP."""
+
+    @abstractmethod
+    def pass_time(self) -> None:
+        """A moment of waiting for something to be noticed."""
 
     @abstractmethod
     def plant(self, server: str, *paths: str) -> None:
@@ -230,6 +252,27 @@ class Pool(ABC):
         assert applied.returncode == 0, applied.stdout + applied.stderr
         self.assert_planned()
         return seconds
+
+    def await_changes(self, says: str) -> str:
+        """Wait until a plan is not empty, and says this; all that it says, without line breaks."""
+        end = time.monotonic() + REPAIR_SECONDS
+        while True:
+            planned = self.terraform("plan", "-detailed-exitcode")
+            assert planned.returncode != FAILED, planned.stdout + planned.stderr
+            said = _flat(planned.stdout)
+            if planned.returncode == CHANGES and says in said:
+                return said
+            assert time.monotonic() < end, f"no plan said {says!r}: {planned.stdout}"
+            self.pass_time()
+
+    def done(self, known: set[str]) -> list[tuple[str, str]]:
+        """Verb and server of the steps that were done since those lines of the journal."""
+        events = [json.loads(line) for line in self.journal() - known]
+        return [
+            (its["step"].removesuffix(f" {its['server']}"), its["server"])
+            for its in events
+            if its["outcome"] == "done"
+        ]
 
     def refused(self, *words: str) -> str:
         """Run Terraform, which must fail; what it said, without line breaks."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from rpool.advice import Do
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin
+from rpool.decide import differences
 from rpool.decide.believed import as_known, doubts, false_members
 from rpool.decide.health import Ailing, Repairs, ailing, told
 from rpool.decide.membership import Membership, Part, lost_in
@@ -112,7 +113,8 @@ def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:
         for server in unclaimed
     )
     repair = members.record.spec.repair
-    return (*said, told(name, unwell, repair)) if unwell else said
+    more = (differences.told(members), told(name, unwell, repair) if unwell else "")
+    return (*said, *filter(None, more))
 
 
 def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:

@@ -1,0 +1,43 @@
+"""Why a cluster is incomplete: what is not as its record says. Pure."""
+
+from __future__ import annotations
+
+from rpool.decide.membership import Membership, Part
+from rpool.model.server import ServerName
+
+MOST_TOLD = 8
+_OWN = {
+    Part.GONE: "is a member by the record, and is not in the cluster",
+    Part.JOINING: "has begun to join, and is not in yet",
+    Part.LEAVING: "has begun to leave, and is not out yet",
+    Part.MEMBER: "is a member, and was cordoned to leave",
+}
+
+
+def told(members: Membership) -> str:
+    """A warning, its first line the summary; "" for a cluster that is as its record says."""
+    lines = [f"{name} {_what(name, members)}." for name in sorted(members.differing)]
+    if len(lines) > MOST_TOLD:
+        lines = [*lines[:MOST_TOLD], f"And {len(lines) - MOST_TOLD} more."]
+    if members.pool.open_to_joiners:
+        lines.append("A join token is left, by which servers can join.")
+    if not members.record.is_settled:
+        lines.append("A change was begun, and its end is not on record.")
+    if not lines:
+        return ""
+    summary = f"Cluster {members.record.spec.name} is incomplete: an apply finishes it"
+    return "\n".join([summary, *lines])
+
+
+def _what(name: ServerName, members: Membership) -> str:
+    """The rest of a sentence about a server that differs."""
+    if name in members.record.members:
+        return _OWN.get(members.part(name), "is not as the record says")
+    if members.is_stray(name):
+        return (
+            "was let go when it was lost, and is back with what it had: it is taken out, wiped, "
+            "and is a spare then"
+        )
+    if members.pool.claim(name) is not None:
+        return _OWN[Part.LEAVING]
+    return "has a Node in the cluster, and is no member: the Node goes, and what of it is ours"

@@ -1,0 +1,99 @@
+"""What is promised of members that are not well, as one story for real and for modelled servers.
+
+Nobody marks anything in the fleet: a plan sees it, once the grace is over, and its apply repairs.
+Whoever tells the story has a fixture `pool`: three control planes and two workers of the lab's nine
+servers, with an application that two replicas keep alive. The tests build on each other.
+"""
+
+from __future__ import annotations
+
+from scenarios.pool import NO_CHANGES, Pool
+
+START = {"cores": 8, "memory": 16}
+REPAIR = """
+resource "rpool_cluster" "demo" {
+  repair {
+    grace = "30s"
+  }
+}
+"""
+
+
+def replaced(pool: Pool, dead: str, what: str) -> None:
+    """Until its grace is over a plan names it, and changes nothing; then it puts another server in
+    its place, and its apply does so.
+    """
+    had = pool.members()
+    with pool.asking() as web:
+        pool.lose(dead)
+        early = pool.terraform("plan", "-detailed-exitcode")
+        assert early.returncode == NO_CHANGES, early.stdout
+        said = pool.await_changes(f"{dead} (")
+        assert "It counts as lost: this plan puts another server in its place." in said
+        named = pool.planned("saved.tfplan")
+        assert dead in named
+        seconds = pool.apply()
+    (new,) = pool.members() - had
+    assert had - pool.members() == {dead}
+    assert named == {dead, new}
+    pool.assert_settled()
+    pool.figure(
+        f"{what}, replaced in {seconds:.1f} s; application, from its loss on: longest gap "
+        f"{web.longest_seconds:.1f} s, {web.failed} of {web.asked} requests failed"
+    )
+
+
+def mended(pool: Pool, sick: str, what: str, *steps: str) -> None:
+    """The cluster keeps its servers, and these steps were done about the one that was not well,
+    besides what need not succeed there.
+    """
+    had, known = pool.members(), pool.journal()
+    said = pool.await_changes(f"{sick} (")
+    assert "This plan mends it: its container runtime and kubelet are restarted" in said
+    assert pool.planned("saved.tfplan") == set()
+    seconds = pool.apply()
+    assert pool.members() == had
+    pool.assert_settled()
+    done = {verb for verb, server in pool.done(known) if server == sick}
+    assert done - GENTLE == set(steps), done
+    pool.figure(f"{what}, mended in {seconds:.1f} s")
+
+
+GENTLE = {"drain", "step down"}
+ANEW = ("leave", "reset", "forget", "claim", "prepare", "join", "member", "ready")
+
+
+class Repairing:
+    def test_a_dead_worker_is_replaced(self, pool: Pool) -> None:
+        replaced(pool, pool.with_role("worker")[0], "a dead worker")
+
+    def test_a_dead_control_plane_with_the_virtual_ip_is_replaced(self, pool: Pool) -> None:
+        holder = pool.holds_address()
+        replaced(pool, holder, "a dead control plane that held the virtual IP")
+        assert holder not in pool.etcd_members()
+
+    def test_who_comes_back_is_wiped_and_is_a_spare(self, pool: Pool) -> None:
+        """A zombie: its kubelet registers its Node again, and a control plane has the address."""
+        back = sorted(pool.lost)
+        for name in back:
+            pool.restore(name)
+            pool.await_changes(f"{name} was let go when it was lost, and is back")
+        pool.apply()
+        pool.assert_settled()
+        assert {name: pool.leftovers(name) for name in back} == dict.fromkeys(back, "")
+
+    def test_a_dead_kubelet_is_started_again(self, pool: Pool) -> None:
+        sick = pool.with_role("worker")[0]
+        pool.fall_sick(sick, "kubelet")
+        mended(pool, sick, "a worker with a dead kubelet", "mend")
+
+    def test_a_broken_runtime_is_taken_out_and_joins_anew(self, pool: Pool) -> None:
+        sick = pool.with_role("worker")[0]
+        pool.fall_sick(sick, "disk")
+        mended(pool, sick, "a worker with a broken container runtime", *ANEW)
+
+    def test_a_control_plane_with_a_broken_runtime_joins_anew(self, pool: Pool) -> None:
+        sick = pool.with_role("control_plane")[-1]
+        pool.fall_sick(sick, "disk")
+        more = ("leave etcd", "former member")
+        mended(pool, sick, "a control plane with a broken container runtime", *ANEW, *more)
