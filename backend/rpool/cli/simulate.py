@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rpool.errors import Refused
+from rpool.model.duration import seconds
 from rpool.model.server import ServerName
 from rpool.simulate.machine import Machine
 from rpool.simulate.store import FILE_NAME, Machines, Store
@@ -25,6 +26,13 @@ def add_to(commands: Any) -> None:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     lose = verbs.add_parser("lose", help="take a server's power, as when its hardware dies")
     lose.set_defaults(act=lambda arguments: _switch(arguments, powered=False))
+    lose.add_argument(
+        "--ago",
+        type=_duration,
+        default=0,
+        metavar="TIME",
+        help="as though that had been so long ago: 10m, say",
+    )
     restore = verbs.add_parser("restore", help="give it back; what was on its disk still is")
     restore.set_defaults(act=lambda arguments: _switch(arguments, powered=True))
     reinstall = verbs.add_parser("reinstall", help="install it anew: its disk is empty then")
@@ -42,6 +50,13 @@ def add_to(commands: Any) -> None:
         )
 
 
+def _duration(text: str) -> int:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     name: ServerName = arguments.server
     with closing(Store(arguments.file)) as store:
@@ -53,15 +68,14 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
             if powered:
                 machine.give_power()
             else:
-                machine.lose_power()
+                machine.lose_power(arguments.ago)
             store.save(machines)
     if powered:
         yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
     elif before:
         yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
         if machine.claim:
-            yield "To have it replaced, mark it lost = true in the provider's fleet. Servers that"
-            yield "simulate.servers made have no entry there: docs/simulated.md shows such a fleet."
+            yield "A plan replaces it once repair.grace of its cluster is over (at once: --ago 10m)."
         yield f"To undo this: rpool simulate restore {name}"
     else:
         yield f"{name} is lost already{_holder(machine)}."
