@@ -61,6 +61,10 @@ class Do(Enum):
     # -- a cluster's API does not answer -----------------------------------------------------------
     BRING_API_BACK = (
         _BRING_API_BACK,
+        (
+            "Or, where most are gone for good and off, mark these lost = true in the fleet, and "
+            "set control_plane.recover_from to one that answers: etcd is made anew from its data."
+        ),
         "Or, if they are gone, mark them lost = true in the fleet, and destroy the cluster.",
     )
     GIVE_NODE_UP = (

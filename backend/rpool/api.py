@@ -135,17 +135,18 @@ class Site:
         roles: Roles,
         attempt: Attempt,
         repairs: Repairs = NO_REPAIRS,
+        recover_from: ServerName | None = None,
     ) -> PoolView:
         """Make the pool `wanted`, on exactly the servers in `roles`, with the `repairs` that were
-        planned. Raises RpoolErrors before anything was changed, and PoolIncomplete, with what there
-        is then, after that.
+        planned, and with etcd made anew from one server's data if need be. Raises RpoolErrors
+        before anything was changed, and PoolIncomplete, with what there is then, after that.
         """
         from rpool.flow.change import change
 
         try:
             with self._in_use.alone(prior.uid, attempt):
                 fleet, by, known = self.config.fleet, self._by(attempt), self._in_use.will_be
-                its = (fleet, self.world(), by, known, repairs)
+                its = (fleet, self.world(), by, known, repairs, recover_from)
                 return self._in_use.see(change(prior, wanted, roles, *its))
         finally:
             self._in_use.release(wanted.name)

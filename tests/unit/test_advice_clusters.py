@@ -145,7 +145,7 @@ def test_an_operation_that_takes_too_long() -> None:
 # -- a cluster's API does not answer --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["brought back", "destroyed"])
+@pytest.mark.parametrize("way", ["brought back", "recovered", "destroyed"])
 @follows(Do.BRING_API_BACK)
 def test_a_cluster_whose_control_planes_do_not_answer(way: str) -> None:
     desk = with_cluster()
@@ -156,6 +156,12 @@ def test_a_cluster_whose_control_planes_do_not_answer(way: str) -> None:
     if way == "destroyed":
         desk.mark(*heads, lost=True)
         return desk.gives_back(*heads)
+    if way == "recovered":
+        desk.mark(*heads[1:], lost=True)
+        desk.power(heads[0], on=True)
+        planes = replace(BIGGER.control_plane, recover_from=heads[0])
+        desk.write(replace(BIGGER, control_plane=planes))
+        return desk.succeeds()
     desk.power(*heads[:2], on=True)
     return desk.succeeds()
 

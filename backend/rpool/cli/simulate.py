@@ -75,7 +75,7 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     elif before:
         yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
         if machine.claim:
-            yield "A plan replaces it once repair.grace of its cluster is over (at once: --ago 10m)."
+            yield "A plan replaces it once its cluster's repair.grace is over: --ago 10m, at once."
         yield f"To undo this: rpool simulate restore {name}"
     else:
         yield f"{name} is lost already{_holder(machine)}."

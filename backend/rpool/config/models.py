@@ -132,6 +132,7 @@ class _Endpoint(Model):
 class _ControlPlane(Model):
     servers: Annotated[int, AfterValidator(values.odd)] = 1
     endpoint: _Endpoint
+    recover_from: values.Name63 | None = None
 
 
 class _Selector(Model):
@@ -246,7 +247,9 @@ class PoolModel(Model):
             cores=self.cores,
             memory_gib=self.memory,
             control_plane=pool.ControlPlane(
-                self.control_plane.servers, pool.Endpoint(endpoint.vip, endpoint.address)
+                self.control_plane.servers,
+                pool.Endpoint(endpoint.vip, endpoint.address),
+                self.control_plane.recover_from,
             ),
             selector=pool.Selector(frozenset(self.selector.zones or ()), self.selector.labels),
             networking=pool.Networking(**self.networking.model_dump()),

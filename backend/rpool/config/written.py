@@ -81,7 +81,7 @@ def _api_server(its: ApiServer) -> dict[str, Any] | None:
 
 def _control_plane(its: ControlPlane) -> dict[str, Any]:
     endpoint = {"vip": its.endpoint.vip, "address": its.endpoint.address}
-    return {"servers": its.servers, "endpoint": endpoint}
+    return {"servers": its.servers, "endpoint": endpoint, "recover_from": its.recover_from}
 
 
 def _drain(policy: DrainPolicy) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rpool.advice import Do
-from rpool.attempt import Attempt, PoolIncomplete
+from rpool.attempt import Attempt, NoApi, PoolIncomplete
 from rpool.decide.believed import false_members
 from rpool.decide.health import NO_REPAIRS, Ailing, Repairs, Verdict, ailing
 from rpool.decide.membership import Membership, Part
@@ -16,6 +16,7 @@ from rpool.errors import RpoolError, StalePlan
 from rpool.flow.neighbours import refuse_new_ranges
 from rpool.flow.observe import Eye
 from rpool.flow.reconcile import Goal, at_work
+from rpool.flow.recover import recover
 from rpool.model.action import Mend
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
@@ -36,11 +37,13 @@ def change(
     attempt: Attempt,
     will_be: Mapping[str, PoolSpec] = MappingProxyType({}),
     repairs: Repairs = NO_REPAIRS,
+    recover_from: ServerName | None = None,
 ) -> PoolView:
     """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
     `will_be`: what other clusters, by name, are changed to meanwhile. `repairs`: what was planned
     about members that are not well. They are looked at again: nothing is done to one that is well
-    by now.
+    by now. `recover_from`: the control plane from whose data etcd is made anew, should no API
+    answer.
 
     A server that cannot join or cannot leave does not keep the others from it. Raises Unreachable,
     Refused or StalePlan when nothing was changed, PoolIncomplete, with the cluster as it is then,
@@ -56,7 +59,7 @@ def change(
         desired = Desired(prior.uid, wanted, everybody, pinned)
         return repairing(desired, members, repairs)
 
-    goal = Change(prior, fleet, world, wanted, wish=want)
+    goal = Change(prior, fleet, world, wanted, wish=want, recover_from=recover_from)
     view = carry_through(goal, attempt)
     if left := goal.unrepaired(repairs):
         raise PoolIncomplete(left, replace(view, condition=Condition.DEGRADED))
@@ -68,6 +71,7 @@ class Change(Eye, Goal):
     """What is desired of a cluster that has a record."""
 
     wish: Callable[[Membership], Desired] = field(kw_only=True)
+    recover_from: ServerName | None = None
     desired: Desired | None = field(default=None, init=False)
     # Whom a restart has not helped.
     anew: frozenset[ServerName] = field(default=frozenset(), init=False)
@@ -116,7 +120,13 @@ def carry_through(goal: Change, attempt: Attempt) -> PoolView:
     prior, known = goal.prior, goal.prior.control_planes
     with at_work(prior.uid, prior.name, known, goal.fleet, goal.world, attempt) as run:
         goal.lock = run.lock
-        pool = goal.look()
+        try:
+            pool = goal.look()
+        except NoApi:
+            if goal.recover_from is None:
+                raise
+            goal.anew = recover(prior, goal.recover_from, run)
+            pool = goal.look()
         while run.lock.cover(goal.members(pool).to_lock):
             pool = goal.look()
         return run.reconcile(goal, pool)

@@ -13,6 +13,7 @@ from rpool.decide import differences
 from rpool.decide.believed import as_known, doubts, false_members
 from rpool.decide.health import Ailing, Repairs, ailing, told
 from rpool.decide.membership import Membership, Part, lost_in
+from rpool.decide.quorum import most_of
 from rpool.decide.view import of_members
 from rpool.errors import Refused
 from rpool.flow.locate import api_of
@@ -60,9 +61,12 @@ def read(
         silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
         refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
         nobody = not asked.seen and len(asked.silent.keys() - lost_in(fleet)) > 1
-        made = bool(prior.ca_certificate)  # else it never had an API
-        shown = replace(prior, condition=Condition.UNREACHABLE) if made else prior
-        return Found(shown, (" ".join([silence, *sorted(refused)]),), nobody=nobody)
+        said = " ".join([silence, *sorted(refused)])
+        if not prior.ca_certificate:  # it never had an API
+            return Found(prior, (said,), nobody=nobody)
+        said += f"\n{Do.BRING_API_BACK.text(**most_of(prior.control_planes))}"
+        shown = replace(prior, condition=Condition.UNREACHABLE)
+        return Found(shown, (said,), nobody=nobody)
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     members = eye.members(eye.through(api, OTHERS))

@@ -39,10 +39,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """How many servers run the control plane, and where it is found."""
+    """How many servers run the control plane, and where it is found. `recover_from` is the one of
+    them from whose data etcd was made anew, after most were lost.
+    """
 
     servers: int
     endpoint: Endpoint
+    recover_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

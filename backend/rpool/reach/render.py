@@ -127,7 +127,9 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.Mend():
             return ("mend",), node
         case act.StepDown():
-            return ("membership", "step-down"), node
+            return ("membership", "step-down"), node | {"ETCD": "etcd" if action.etcd else ""}
+        case act.RecoverEtcd():
+            return ("etcd", "recover-etcd"), node
         case act.RemoveEtcdMember():
             return ("etcd", "etcd-remove"), node | _etcd_member(action)
         case act.SetNode():

@@ -163,6 +163,7 @@ class Looks:
             for name in cluster.members
             if name in self.machines
             and self.machines[name].role is Role.CONTROL_PLANE
+            and not self.machines[name].etcd_ended
             and self._runs(cluster, name)
         }
 

@@ -125,6 +125,7 @@ class Machine:
     cluster: Cluster | None = None
     role: Role | None = None
     stepped_down: bool = False
+    etcd_ended: bool = False
     journal: list[str] = field(default_factory=list)
     sessions: dict[PoolUid, int] = field(default_factory=dict)
     claim_unread: str = ""
@@ -249,7 +250,7 @@ class Machine:
         """
         self.cluster = None
         self.role = None
-        self.stepped_down = False
+        self.stepped_down = self.etcd_ended = False
         self.sick, self.down_since = "", 0.0
         self.traces = ()
         if self.altered:

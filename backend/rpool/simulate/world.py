@@ -83,7 +83,9 @@ class SimulatedWorld(Looks):
             case act.Mend():
                 machine.mend()
             case act.StepDown():
-                self._step_down(machine)
+                self._step_down(machine, etcd=action.etcd)
+            case act.RecoverEtcd():
+                self._recover_etcd(machine)
             case act.RemoveEtcdMember():
                 self._remove_etcd_member(action)
             case act.SetNode():
@@ -151,10 +153,19 @@ class SimulatedWorld(Looks):
         machine.become(cluster, role)
 
     @staticmethod
-    def _step_down(machine: Machine) -> None:
+    def _step_down(machine: Machine, *, etcd: bool) -> None:
         if machine.prepared_for is None:
             raise CommandFailed(f"{machine.server.name}: crictl: not found (simulated)")
         machine.stepped_down = machine.role is Role.CONTROL_PLANE
+        machine.etcd_ended = machine.etcd_ended or (etcd and machine.stepped_down)
+
+    @staticmethod
+    def _recover_etcd(machine: Machine) -> None:
+        cluster, name = machine.cluster, machine.server.name
+        if cluster is None or name not in cluster.members:
+            raise CommandFailed(f"{name} has no data of etcd (simulated)")
+        cluster.members = {name: cluster.members[name]}
+        machine.stepped_down = machine.etcd_ended = False
 
     @staticmethod
     def _check_namesake(cluster: Cluster, name: ServerName) -> None:

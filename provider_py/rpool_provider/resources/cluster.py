@@ -129,6 +129,7 @@ class Cluster:
         the prior one, so that the next plan shows again what is missing.
         """
         from rpool.api import NO_REPAIRS, PoolIncomplete
+        from rpool.attempt import NoApi
         from rpool_provider.resources import cluster_plan, cluster_private
 
         assert prior.values is not None  # noqa: S101
@@ -143,7 +144,13 @@ class Cluster:
         try:
             repairs = cluster_private.decode(planned.private or prior.private).repairs
             repairs = repairs if cluster_plan.repairs(spec) else NO_REPAIRS
-            changed = site.change_pool(view, spec, roles, its, repairs)
+            recover = cluster_state.recovers_from(prior.values, planned.values)
+            changed = site.change_pool(view, spec, roles, its, repairs, recover)
+        except NoApi as error:
+            left_out = cluster_state.without_recovery(prior.values, planned.values)
+            if left_out is None:
+                raise
+            return Reply(Held(left_out, prior.private), diagnostic.of_error(error))
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
             left = error.view if isinstance(error, PoolIncomplete) else view

@@ -48,6 +48,7 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         return Plan(values | dict.fromkeys(follows, UNKNOWN), prior.private, diagnostics=later)
     fleet = site.config.fleet
     _refuse_lost_entries(prior.values, fleet)
+    _refuse_to_recover_from_others(prior.values, values)
     refuse_moved(f"cluster {prior.values['name']}", prior.values["servers"], fleet)
     spec, _ = cluster_state.draft(values)
     assert spec is not None  # noqa: S101 what decides about servers is known
@@ -199,6 +200,15 @@ def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
             f"cluster {prior['name']} uses {names}, which the fleet no longer has",
             Do.PUT_ENTRY_BACK.text(),
         )
+
+
+def _refuse_to_recover_from_others(prior: Values, values: Values) -> None:
+    name = cluster_state.recovers_from(prior, values)
+    planes = [n for n, its in cluster_state.roles(prior).items() if its is Role.CONTROL_PLANE]
+    if name is not None and name not in planes:
+        summary = f"recover_from names {name}, which is no control plane of the cluster"
+        detail = f"Its control planes are {', '.join(planes)}."
+        raise SpecError([Problem(("control_plane", "recover_from"), summary, detail)])
 
 
 def refuse_moved(what: str, servers: Values, fleet: Fleet, at: Path = ()) -> None:

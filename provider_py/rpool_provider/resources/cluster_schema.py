@@ -42,6 +42,13 @@ _CONTROL_PLANE = Object(
     (
         required("servers", NUMBER, "How many servers run it: 1, 3, 5 or 7."),
         required("endpoint", _ENDPOINT, "Where the API is found.", replaces=True),
+        optional(
+            "recover_from",
+            STRING,
+            "When most control planes are gone for good (and marked `lost`): the one that is left, "
+            "from whose data etcd is made anew. It does nothing while the API answers, and nothing "
+            "a second time.",
+        ),
     )
 )
 

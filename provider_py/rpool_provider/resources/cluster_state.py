@@ -113,6 +113,22 @@ def endpoint(values: dict[str, Any]) -> Any:
     return Endpoint(vip=where["vip"], address=where["address"]).host_and_port
 
 
+def recovers_from(prior: dict[str, Any], values: dict[str, Any]) -> ServerName | None:
+    """The control plane from which etcd is to be made anew: it was not said before, so that nothing
+    happens a second time.
+    """
+    now = values["control_plane"]["recover_from"]
+    before = (prior["control_plane"] or {}).get("recover_from")
+    return now if isinstance(now, str) and now != before else None
+
+
+def without_recovery(prior: dict[str, Any], values: dict[str, Any]) -> dict[str, Any] | None:
+    """`prior` without its recover_from, where that was removed; None where it was not."""
+    if prior["control_plane"]["recover_from"] is None or values["control_plane"]["recover_from"]:
+        return None
+    return prior | {"control_plane": prior["control_plane"] | {"recover_from": None}}
+
+
 def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
     """`values` with what a view knows; what is unknown even so becomes null."""
     known: dict[str, Any] = unknown_as_null(values)

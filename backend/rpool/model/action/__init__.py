@@ -38,6 +38,7 @@ from rpool.model.action.server import (
     Join,
     Mend,
     Prepare,
+    RecoverEtcd,
     Reset,
     RestartKubelet,
     SetPhase,
@@ -64,6 +65,7 @@ __all__ = [
     "JoinSecrets",
     "Mend",
     "Prepare",
+    "RecoverEtcd",
     "RemoveEtcdMember",
     "RemoveMetalLB",
     "Reset",
@@ -84,6 +86,7 @@ Guarded = (
     | RestartKubelet
     | Mend
     | StepDown
+    | RecoverEtcd
     | Reset
     | AppendJournal
     | WriteRecord

@@ -139,16 +139,32 @@ class Mend:
 
 @dataclass(frozen=True, slots=True)
 class StepDown:
-    """End the control plane on `server` but for etcd: first kube-vip, which hands the virtual IP
-    over, then the API server, which takes itself off the `kubernetes` endpoints, and the rest.
+    """End the control plane on `server` but for etcd (`etcd`: that, too): first kube-vip, which
+    hands the virtual IP over, then the API server, which takes itself off the `kubernetes`
+    endpoints, and the rest.
     """
 
     server: ServerName
     ownership: Ownership
+    etcd: bool = False
     verb: ClassVar[str] = "step down"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 400
     doing: ClassVar[str] = "ending the control plane"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverEtcd:
+    """Make etcd anew with its member on `server` alone, from the data that it has, and wait until
+    the API serves there. Who proves that the others are gone is the caller.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    verb: ClassVar[str] = "recover etcd"
+    guard: ClassVar[Guard] = Guard.ALONE
+    limit_seconds: ClassVar[float] = 600
+    doing: ClassVar[str] = "making etcd anew from the data there"
 
 
 @dataclass(frozen=True, slots=True)

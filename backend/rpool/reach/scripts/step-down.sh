@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Ends the control plane on this server but for etcd, one part after the other: kube-vip gives lease
+# Ends the control plane on this server, etcd only where $ETCD names it, one part after the other: kube-vip gives lease
 # and address away while there is still an API server here to tell, and the API server takes itself
 # off the `kubernetes` endpoints. Nothing is kept: a reset is next.
 
@@ -12,7 +12,8 @@ act() {
     stop kube-vip
     drop_vip # a kube-vip that was killed has left it, and would have two servers answer for it
     stop kube-apiserver
-    stop kube-controller-manager kube-scheduler
+    # shellcheck disable=SC2086  # one or none
+    stop kube-controller-manager kube-scheduler $ETCD
 }
 
 # stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period. One
