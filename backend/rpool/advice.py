@@ -42,6 +42,10 @@ class Do(Enum):
             "server takes its place."
         ),
     )
+    RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
+    LET_GO = (
+        "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
+    )
     LIFT_BRAKE = (
         "Bring {servers} back, or all but repair.max_lost of them, and apply.",
         "Or mark those whose hardware is gone lost = true in the fleet, and apply.",

@@ -13,22 +13,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from rpool.api_nodes import NodeVerbs
 from rpool.attempt import (
     Advice,
     Attempt,
     Found,
-    NoApi,
-    NodeFound,
-    NoSuchPool,
     PoolIncomplete,
-    not_in_fleet,
 )
-from rpool.certificates import ca_pin, is_of_ca
 from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer, Size, Standing, Target, target
-from rpool.errors import Path, Refused, RpoolError, Unreachable
+from rpool.errors import Path, RpoolError
 from rpool.flow.in_use import InUse
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Roles, ServerName
@@ -39,6 +35,7 @@ from rpool.worlds import world_of
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
     from rpool.flow.offers import Offers, Surveyed
+    from rpool.model.claim import Claim
     from rpool.model.world import World
 
 __all__ = [
@@ -60,7 +57,7 @@ __all__ = [
 ]
 
 
-class Site:
+class Site(NodeVerbs):
     """The servers of one provider configuration and what can be done with them.
 
     Safe to use from several threads. `connect` makes the world, `new_uid` draws what tells a new
@@ -117,7 +114,7 @@ class Site:
         with self._lock:
             left = self._left.pop(spec.name, None)
         uid, expected = self._new_uid(), frozenset(left.servers if left else ())
-        fleet, by, in_use = self.config.fleet, self._by(attempt), self._in_use
+        fleet, by, in_use = self.config.fleet, self.by(attempt), self._in_use
         try:
             return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, expected))
         except RpoolError as error:
@@ -145,7 +142,7 @@ class Site:
 
         try:
             with self._in_use.alone(prior.uid, attempt):
-                fleet, by, known = self.config.fleet, self._by(attempt), self._in_use.will_be
+                fleet, by, known = self.config.fleet, self.by(attempt), self._in_use.will_be
                 its = (fleet, self.world(), by, known, repairs, recover_from)
                 return self._in_use.see(change(prior, wanted, roles, *its))
         finally:
@@ -173,16 +170,25 @@ class Site:
                 return False
         return self._offers().nobody_answers()
 
-    def destroy_pool(self, prior: PoolView, attempt: Attempt) -> tuple[str, ...]:
-        """Give all servers back, clean; returns warnings. Raises PoolIncomplete with the servers
-        that remain.
+    def destroy_pool(
+        self, prior: PoolView, attempt: Attempt, *, abandon: bool = False
+    ) -> tuple[str, ...]:
+        """Give all servers back, clean; returns warnings. With `abandon`, what cannot be reached is
+        let go. Raises PoolIncomplete with the servers that remain.
         """
         from rpool.flow.destroy import destroy
 
         with self._in_use.alone(prior.uid, attempt):
-            said = destroy(prior, self.config.fleet, self.world(), self._by(attempt))
+            its = (self.config.fleet, self.world(), self.by(attempt))
+            said = destroy(prior, *its, abandon=abandon)
             self._in_use.forget(prior.uid)
             return said
+
+    def release(self, server: ServerName, uid: PoolUid, attempt: Attempt) -> Claim:
+        """Give back one server that its cluster has let go; returns the claim that it had."""
+        from rpool.flow.release import release
+
+        return release(server, uid, self.config.fleet, self.world(), self.by(attempt))
 
     def leave_pool(self, prior: PoolView) -> tuple[ServerName, ...] | None:
         """The servers of a create that never came to its end, which the next one of that name goes
@@ -210,7 +216,7 @@ class Site:
 
         return survey(self.world(), self.config.fleet)
 
-    def _by(self, attempt: Attempt) -> Attempt:
+    def by(self, attempt: Attempt) -> Attempt:
         from rpool.flow.session import default_owner
 
         return replace(attempt, owner=attempt.owner or self.config.owner or default_owner())
@@ -229,68 +235,6 @@ class Site:
             if self._made is None:
                 self._made = Offers(self.config.fleet, world)
             return self._made
-
-    def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> str:
-        """Put a server into a pool, or change what is asked of it there; one that is new must not
-        be in it yet. Returns the pin of the pool's CA. Raises as change_pool.
-        """
-        from rpool.flow.node import pin
-
-        pool = self._pool(request.pool, request.ca_pin)
-        with self._in_use.alone(pool.uid, attempt):
-            fleet, world, by = self.config.fleet, self.world(), self._by(attempt)
-            pin(pool, request.server, request.spec, fleet, world, by, is_new=is_new)
-        return ca_pin(pool.ca_certificate)
-
-    def unpin_node(
-        self, uid: PoolUid, server: ServerName, attempt: Attempt, known_ca: str = ""
-    ) -> None:
-        """Take one server out of a pool again; one that is gone has taken it along. Raises as
-        change_pool.
-        """
-        from rpool.flow.node import unpin
-
-        try:
-            pool = self._pool(uid, known_ca)
-        except NoSuchPool as nowhere:
-            self._refuse_unknown(uid, server)
-            if nowhere.certain:
-                return
-            raise
-        except NoApi as dead:
-            pool = dead.view
-        with self._in_use.alone(pool.uid, attempt):
-            unpin(pool, server, self.config.fleet, self.world(), self._by(attempt))
-
-    def read_node(self, uid: PoolUid, server: ServerName, known_ca: str = "") -> NodeFound:
-        """What one server of a pool is like now. Unreachable is data, not an error."""
-        from rpool.flow.read import read_node
-
-        try:
-            pool = self._pool(uid, known_ca)
-        except NoSuchPool as nowhere:
-            self._refuse_unknown(uid, server)
-            return NodeFound(None, unreachable=not nowhere.certain)
-        except Unreachable:
-            return NodeFound(None, unreachable=True)
-        return read_node(pool, server, self.config.fleet, self.world())
-
-    def _refuse_unknown(self, uid: PoolUid, server: ServerName) -> None:
-        """Raises Refused when nobody can have asked the server, since the fleet lacks it."""
-        if server not in self.config.fleet.servers:
-            raise not_in_fleet(f"cluster {uid}", [server])
-
-    def _pool(self, uid: PoolUid, known_ca: str) -> PoolView:
-        """A cluster that this process has seen already, or else looks for on the whole fleet."""
-        view = self._in_use.view(uid)
-        if view is None or not view.ca_certificate:
-            return self.find_pool(uid, known_ca).view
-        if not is_of_ca(view.ca_certificate, known_ca):
-            raise Refused(
-                f"cluster {view.name} ({uid}) has another CA than cluster_ca_pin says",
-                f"It is {ca_pin(view.ca_certificate)}. Compare with ca_pin of its rpool_cluster.",
-            )
-        return view
 
     def close(self) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Sequence
 
-from rpool.cli import simulate
+from rpool.cli import release, simulate
 from rpool.errors import RpoolError
 
 _FAILED = 1
@@ -29,5 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     about = "Kubernetes clusters out of the servers you own."
     parser = argparse.ArgumentParser(prog="rpool", description=about)
-    simulate.add_to(parser.add_subparsers(required=True, metavar="COMMAND"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    release.add_to(commands)
+    simulate.add_to(commands)
     return parser

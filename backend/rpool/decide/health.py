@@ -58,12 +58,14 @@ class Ailing:
 @dataclass(frozen=True, slots=True)
 class Repairs:
     """What a plan announces of a cluster's members: those that others replace, those that are
-    mended where they are, and those whose repair a brake holds, and which.
+    mended where they are, and those whose repair a brake holds, and which. Those that `returned`
+    are no members any more, and have its claim: they are wiped.
     """
 
     lost: frozenset[ServerName] = frozenset()
     mend: frozenset[ServerName] = frozenset()
     held: Mapping[ServerName, str] = field(default_factory=dict)
+    returned: frozenset[ServerName] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.mend or self.held)

@@ -59,7 +59,8 @@ def change(
         desired = Desired(prior.uid, wanted, everybody, pinned)
         return repairing(desired, members, repairs)
 
-    goal = Change(prior, fleet, world, wanted, wish=want, recover_from=recover_from)
+    also = repairs.returned & fleet.servers.keys()
+    goal = Change(prior, fleet, world, wanted, wish=want, recover_from=recover_from, also=also)
     view = carry_through(goal, attempt)
     if left := goal.unrepaired(repairs):
         raise PoolIncomplete(left, replace(view, condition=Condition.DEGRADED))

@@ -23,9 +23,12 @@ from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 
-def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tuple[str, ...]:
+def destroy(
+    prior: PoolView, fleet: Fleet, world: World, attempt: Attempt, *, abandon: bool = False
+) -> tuple[str, ...]:
     """Give the cluster's servers back; returns warnings. Servers with another cluster's claim, or
-    none, are not touched. One that is out of reach and marked `lost` is forgotten with its claim.
+    none, are not touched. One that is out of reach and marked `lost` is forgotten with its claim;
+    with `abandon` each that is out of reach, as long as another of the cluster's answers.
 
     Raises Refused when another operation works on the cluster, or an rpool_node still has a server
     in it, and PoolIncomplete with the servers that are still the cluster's.
@@ -46,6 +49,8 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         ran = run.carry_out(run.plan(Desired(prior.uid, spec, {}), pool).steps)
     marked = silent.keys() & lost_in(fleet)
     missing = {name: error for name, error in silent.items() if name not in marked}
+    abandoned = missing.keys() & fleet.servers.keys() if abandon and seen else set()
+    missing = {name: error for name, error in missing.items() if name not in abandoned}
     kept = [name for name in pool.claims if not ran.did(Reset, name)]
     if kept and not ran.may_have_changed and isinstance(ran.error, Refused):
         raise ran.error  # another operation is at work
@@ -54,7 +59,12 @@ def destroy(prior: PoolView, fleet: Fleet, world: World, attempt: Attempt) -> tu
         servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
     swept.probed.update({name: its.probed for name, its in seen.items()})
-    warnings = [*_let_go(marked), *_not_asked(prior, swept), *_left_over(prior, swept)]
+    warnings = [
+        *_let_go(marked),
+        *_abandoned(abandoned, prior.uid),
+        *_not_asked(prior, swept),
+        *_left_over(prior, swept),
+    ]
     return (*warnings, *_said(ran))
 
 
@@ -173,6 +183,14 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
     names = ", ".join(sorted(marked))
     said = f"{names}: marked lost and out of reach, so let go with a claim on it."
     return [f"{said} {Do.WIPE.text()}"]
+
+
+def _abandoned(names: Collection[ServerName], uid: PoolUid) -> list[str]:
+    return [
+        f"{name} is out of reach, and let go with a claim on it. It may run on, with its pods. "
+        + Do.RELEASE.text(server=name, uid=uid)
+        for name in sorted(names)
+    ]
 
 
 def _said(ran: Ran) -> list[str]:

@@ -47,6 +47,8 @@ class Eye:
     one: ServerName | None = None
     # Of the operation that looks, if one does.
     lock: Fenced | None = None
+    # Servers that are asked besides those that have to be.
+    also: frozenset[ServerName] = frozenset()
 
     def look(self) -> Observed:
         """The cluster through its API, and its servers. Raises NoApi when none answers."""
@@ -115,7 +117,7 @@ class Eye:
         names = to_ask(record, api.cluster.nodes, self.fleet)
         names |= (record.own.keys() - self.prior.servers.keys()) & self.fleet.servers.keys()
         known = self.prior.condition  # a read has found something, or nothing
-        return names | set(() if known.is_whole else record.own)
+        return names | self.also | set(() if known.is_whole else record.own)
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         """`pool` with a look at the servers that join and those that leave."""

@@ -97,6 +97,11 @@ class Offers:
         servers = [self._fleet.servers[name] for name in spares]
         return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
 
+    def claimed_by(self, uid: PoolUid) -> set[ServerName]:
+        """The servers with a claim of that cluster, of those that were asked for the offer."""
+        done = {name: its for name, its in list(self._asked.items()) if its.done()}
+        return {name for name, its in done.items() if its.result().claimed_by == uid}
+
     def nobody_answers(self) -> bool:
         """Whether not one of the servers that this process has asked so far has answered."""
         self._look_around()

@@ -61,29 +61,32 @@ def read(
         silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
         refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
         nobody = not asked.seen and len(asked.silent.keys() - lost_in(fleet)) > 1
-        said = " ".join([silence, *sorted(refused)])
+        told_so = " ".join([silence, *sorted(refused)])
         if not prior.ca_certificate:  # it never had an API
-            return Found(prior, (said,), nobody=nobody)
-        said += f"\n{Do.BRING_API_BACK.text(**most_of(prior.control_planes))}"
-        shown = replace(prior, condition=Condition.UNREACHABLE)
-        return Found(shown, (said,), nobody=nobody)
+            return Found(prior, (told_so,), nobody=nobody)
+        told_so += f"\n{Do.BRING_API_BACK.text(**most_of(prior.control_planes))}"
+        return Found(replace(prior, condition=Condition.UNREACHABLE), (told_so,), nobody=nobody)
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
-    members = eye.members(eye.through(api, OTHERS))
-    record, view = members.record, of_members(members, api.cluster.ca_certificate)
-    said, unwell = api.cluster.record, ailing(members)
+    pool, said = eye.through(api, OTHERS), api.cluster.record
+    members = eye.members(pool)
+    record = members.record
     false = false_members(said, members.pool.probes, prior.servers, fleet)
     going = false & members.pool.nodes.keys()
     not_free = dict.fromkeys(going, "on its way out of this cluster")
     not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
+    offer = offers.make(record.uid, record.members.keys(), known_taken, not_free)
+    returned = frozenset(offers.claimed_by(record.uid) - record.members.keys())
+    members = eye.members(eye.ask(pool, returned))
+    view, unwell = of_members(members, api.cluster.ca_certificate), ailing(members)
     return Found(
         as_known(view, prior, false),
         (*_warnings(members, unwell), *doubts(view, prior, false if said.is_settled else ())),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
-        offer=offers.make(record.uid, record.members.keys(), known_taken, not_free),
+        offer=offer,
         spec=record.spec,
-        repairs=Repairs.of(unwell),
+        repairs=replace(Repairs.of(unwell), returned=returned),
     )
 
 

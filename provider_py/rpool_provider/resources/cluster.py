@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rpool.advice import Do
 from rpool.errors import Problem, RpoolError, SpecError, StalePlan
+from rpool.model.secret import shown
 from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
@@ -43,6 +44,7 @@ class Cluster:
         limits = (drain.get("timeout"), ("drain", "timeout"))
         whole = (timeouts(config).get("update"), ("timeouts", "update"))
         problems += durations.longer(*limits, *whole, "60m")
+        problems += _on_unreachable(config)
         try:
             cluster_state.draft(config)
         except SpecError as error:
@@ -128,7 +130,7 @@ class Cluster:
         """What fails before anything was changed leaves the prior state; after that, its size is
         the prior one, so that the next plan shows again what is missing.
         """
-        from rpool.api import NO_REPAIRS, PoolIncomplete
+        from rpool.api import PoolIncomplete, Repairs
         from rpool.attempt import NoApi
         from rpool_provider.resources import cluster_plan, cluster_private
 
@@ -143,7 +145,8 @@ class Cluster:
         its = attempt("update", "60m", planned.values, stop, said)
         try:
             repairs = cluster_private.decode(planned.private or prior.private).repairs
-            repairs = repairs if cluster_plan.repairs(spec) else NO_REPAIRS
+            if not cluster_plan.repairs(spec):
+                repairs = Repairs(returned=repairs.returned)
             recover = cluster_state.recovers_from(prior.values, planned.values)
             changed = site.change_pool(view, spec, roles, its, repairs, recover)
         except NoApi as error:
@@ -173,7 +176,9 @@ class Cluster:
             _refuse_if_protected(prior.values)  # -replace asks for no plan of this half
         said: list[str] = []
         try:
-            said += site.destroy_pool(view, attempt("delete", "30m", prior.values, stop, said))
+            its = attempt("delete", "30m", prior.values, stop, said)
+            abandon = (prior.values["destroy"] or {}).get("on_unreachable") == "abandon"
+            said += site.destroy_pool(view, its, abandon=abandon)
         except PoolIncomplete as error:
             said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
             return Reply(_held(prior, error.view), said_and_failed)
@@ -195,6 +200,15 @@ class Cluster:
 
     def upgrade(self, version: int, state: Values) -> Values:
         return state
+
+
+def _on_unreachable(config: Values) -> list[Problem]:
+    its = config["destroy"] if isinstance(config["destroy"], dict) else {}
+    value = its.get("on_unreachable")
+    if value is None or value is UNKNOWN or value in ("fail", "abandon"):
+        return []
+    said = f"destroy.on_unreachable: {shown(value)} is neither fail nor abandon"
+    return [Problem(("destroy", "on_unreachable"), said)]
 
 
 def _replaces(values: Values) -> bytes:

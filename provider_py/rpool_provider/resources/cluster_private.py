@@ -50,6 +50,7 @@ def encode(known: Known) -> bytes:
             "lost": sorted(known.repairs.lost),
             "mend": sorted(known.repairs.mend),
             "held": dict(known.repairs.held),
+            "returned": sorted(known.repairs.returned),
         },
         sort_keys=True,
     ).encode()
@@ -71,7 +72,10 @@ def decode(private: bytes) -> Known:
         taken=_reasons(data.get("taken")),
     )
     repairs = Repairs(
-        _names(data.get("lost")), _names(data.get("mend")), _reasons(data.get("held"))
+        _names(data.get("lost")),
+        _names(data.get("mend")),
+        _reasons(data.get("held")),
+        _names(data.get("returned")),
     )
     return Known(offer, _names(data.get("joining")), _names(data.get("leaving")), repairs)
 

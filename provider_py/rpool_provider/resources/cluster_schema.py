@@ -198,6 +198,20 @@ _REPAIR = Object(
 )
 
 
+_DESTROY = Object(
+    always=True,
+    attributes=(
+        defaulted(
+            "on_unreachable",
+            STRING,
+            "fail",
+            "`fail`: a destroy keeps servers that do not answer in the state. `abandon`: it lets "
+            "go of them, with their claims on them. It counts once it is applied. Default `fail`.",
+        ),
+    ),
+)
+
+
 def _limit(name: str, description: str) -> Attribute:
     return optional(name, STRING, description, meaning=meaning.duration)
 
@@ -242,6 +256,7 @@ CLUSTER = Schema(
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
             optional("drain", _DRAIN, "How servers are drained before they leave."),
             optional("repair", _REPAIR, "What becomes of members that are not well."),
+            optional("destroy", _DESTROY, "How a destroy goes about servers that do not answer."),
             defaulted(
                 "deletion_protection",
                 BOOL,

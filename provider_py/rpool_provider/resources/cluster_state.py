@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rpool.decide.health import Repairs
     from rpool.model.pool import PoolSpec
 
-OURS_ALONE = frozenset({"timeouts", "deletion_protection"})
+OURS_ALONE = frozenset({"timeouts", "deletion_protection", "destroy"})
 """What a user sets that no server knows of."""
 
 _CHANGING = {
@@ -32,6 +32,8 @@ _CHANGING = {
 """Of a request: the attribute that each field comes from which may change in place, less what a
 view tells, too.
 """
+
+_OURS = {"deletion_protection": False, "destroy": {"on_unreachable": "fail"}}
 
 REQUEST = frozenset(a.name for a in CLUSTER.root.attributes if a.configurable) - OURS_ALONE
 """What a user asks for of the servers."""
@@ -70,7 +72,7 @@ def configuration(spec: PoolSpec) -> dict[str, Any]:
     """The configuration that a request came from, with what only Terraform knows at its default."""
     from rpool.config import written
 
-    return {**written(spec), "deletion_protection": False, "timeouts": None}
+    return {**written(spec), **_OURS, "timeouts": None}
 
 
 def remains(view: PoolView) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def remains(view: PoolView) -> dict[str, Any]:
     blank |= {
         "control_plane": {"servers": len(view.control_planes), "endpoint": endpoint},
         "networking": {"pod_cidr": None, "service_cidr": None, "cni": None},
-        "deletion_protection": False,
+        **_OURS,
     }
     return with_view(blank, view)
 

@@ -1,0 +1,38 @@
+"""`rpool release`: a server that no apply gives back any more is wiped and is a spare."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's `commands`."""
+    about = "Wipe a server whose cluster let it go or is gone, and give its claim up."
+    parser = commands.add_parser("release", help=about, description=about)
+    parser.add_argument("server", metavar="SERVER", help="its name in the fleet")
+    parser.add_argument(
+        "--claim", required=True, metavar="UID", help="the uid of the cluster that claims it"
+    )
+    parser.add_argument(
+        "--site",
+        type=Path,
+        default=Path("site.yaml"),
+        help="what the provider block has, as YAML (default: %(default)s)",
+    )
+    parser.set_defaults(act=_release)
+
+
+def _release(arguments: argparse.Namespace) -> Iterator[str]:
+    from rpool.api import Attempt
+    from rpool.cli.site_file import site_of
+
+    said: list[str] = []
+    with closing(site_of(arguments.site)) as site:
+        attempt = Attempt(timeout_seconds=900, warn=said.append)
+        claim = site.release(arguments.server, arguments.claim, attempt)
+    yield f"{arguments.server} is clean and a spare; it was claimed by cluster {claim.pool}."
+    yield from said

@@ -1,0 +1,72 @@
+"""Giving one server back whose cluster has let it go, or is gone: what no apply does any more."""
+
+from __future__ import annotations
+
+from rpool.advice import Do
+from rpool.attempt import Attempt, NoApi
+from rpool.errors import Problem, Refused, SpecError
+from rpool.flow.locate import find, may_be_alive
+from rpool.flow.reconcile import at_work
+from rpool.model.action import Reset, SetPhase
+from rpool.model.claim import Claim, Phase
+from rpool.model.pool import PoolUid
+from rpool.model.server import Fleet, ServerName
+from rpool.model.step import Step, names
+from rpool.model.world import World
+
+
+def release(
+    server: ServerName, uid: PoolUid, fleet: Fleet, world: World, attempt: Attempt
+) -> Claim:
+    """Wipe a server that has a claim of cluster `uid`, verify it, and give its claim up; returns
+    the claim that it had. Raises Refused where it is a member of a cluster that may be alive, or
+    has another claim, SpecError where the fleet lacks it.
+    """
+    if server not in fleet.servers:
+        known = f"The fleet has {len(fleet.servers)} servers. {Do.PUT_ENTRY_BACK.text()}"
+        raise SpecError([Problem((), f"the fleet has no server {server}", known)])
+    claim = _claim_of(uid, server, world.probe(server).claim)
+    _refuse_member(server, claim, fleet, world)
+    with at_work(uid, claim.pool, [server], fleet, world, attempt) as run:
+        seen, silent = run.lock.look([server])
+        if silent:
+            raise silent[server]
+        claim = _claim_of(uid, server, seen[server].probed.claim)
+        run.lock.begins_to_act()
+        leave = Step(SetPhase(server, claim.ownership, Phase.LEAVING), server)
+        reset = Reset(server, claim.ownership, claim.vip or None)
+        ran = run.carry_out([leave, Step(reset, server, needs=names([leave]))])
+        if ran.error is not None:
+            raise ran.error
+    return claim
+
+
+def _claim_of(uid: PoolUid, server: ServerName, claim: Claim | None) -> Claim:
+    if claim is None:
+        raise Refused(f"{server} has no claim", "There is nothing to give back. Nothing was done.")
+    if claim.uid != uid:
+        raise Refused(
+            f"{server} is claimed by cluster {claim.pool} (uid {claim.uid}), not by {uid}",
+            f"By {claim.owner}, since {claim.since}. Nothing was done.",
+        )
+    return claim
+
+
+def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World) -> None:
+    """Raises Refused where its cluster counts on it, or may."""
+    its = f"{server} is a member of cluster {claim.pool} (uid {claim.uid})"
+    try:
+        pool = find(world, fleet, claim.uid, known_ca=claim.ca_pin)
+    except NoApi as nowhere:
+        others = may_be_alive(nowhere.view, fleet, world)
+        others.pop(server, None)
+        if others:
+            listed = "\n".join(f"  {name}: {why}" for name, why in sorted(others.items()))
+            raise Refused(
+                f"{its}, which may be alive",
+                f"Nothing was done. A control plane of it may run on:\n{listed}\n"
+                + Do.BRING_BACK.text(servers=", ".join(sorted(others))),
+            ) from nowhere
+        return
+    if server in pool.record.members:
+        raise Refused(f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text()}")

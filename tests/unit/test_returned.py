@@ -1,0 +1,188 @@
+"""Servers that come back after their cluster has let them go: shown, no offer, and wiped."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from following import Desk, follows, read, with_cluster
+from worlds.stage import FOREIGN, SPEC
+
+from rpool.advice import Do
+from rpool.api import Attempt
+from rpool.errors import Refused, RpoolError, SpecError
+from rpool.model.claim import Claim
+from rpool.model.server import Role
+
+WORKER_OF_NOBODY = "0badcafe0badcafe"
+
+
+def let_go(desk: Desk, role: Role = Role.WORKER) -> str:
+    """A member that died and was replaced, and is back with what it had. Its kubelet is off."""
+    dead = [name for name, its in sorted(desk.view().servers.items()) if its.role is role][-1]
+    desk.stage.machine(dead).lose_power(400)
+    desk.succeeds()
+    desk.stage.machine(dead).powered = True
+    return dead
+
+
+@pytest.mark.parametrize("role", [Role.WORKER, Role.CONTROL_PLANE])
+def test_one_that_registers_nothing_is_found_by_its_claim_and_wiped(role: Role) -> None:
+    desk = with_cluster()
+    back = let_go(desk, role)
+    said = desk.apply()
+    assert f"{back} was let go when it was lost, and is back with what it had" in said
+    assert desk.stage.machine(back).claim is None
+    desk.is_whole()
+
+
+def test_one_that_is_back_is_no_offer() -> None:
+    desk = with_cluster()
+    back = let_go(desk)
+    desk.write(replace(SPEC, cores=24, memory_gib=48))
+    assert desk.state.apply(desk.wanted, threading.Event()).errors == []
+    assert back not in desk.view().servers
+    assert desk.stage.machine(back).claim is None
+
+
+def release(desk: Desk, server: str, uid: str) -> Claim:
+    desk.stage.open()
+    return desk.stage.site.release(server, uid, Attempt(timeout_seconds=60))
+
+
+def abandoned(desk: Desk) -> tuple[str, str]:
+    """A worker of a cluster that was destroyed while it was silent, and its uid."""
+    dead, uid = desk.workers()[-1], desk.view().uid
+    desk.power(dead, on=False)
+    desk.state.clusters["batch"].values["destroy"] = {"on_unreachable": "abandon"}
+    desk.write()
+    return dead, uid
+
+
+@follows(Do.RELEASE)
+def test_what_a_destroy_has_abandoned_is_released() -> None:
+    desk = with_cluster()
+    dead, uid = abandoned(desk)
+    run = desk.state.apply(desk.wanted, threading.Event())
+    assert run.errors == []
+    read(Do.RELEASE, "\n".join(run.warnings), server=dead, uid=uid)
+    assert desk.state.clusters == {}
+    assert desk.stage.claimed() == {dead}
+    desk.power(dead, on=True)
+    assert release(desk, dead, uid).pool == "batch"
+    assert desk.stage.claimed() == set()
+    assert desk.stage.machine(dead).traces == ()
+
+
+def test_nothing_is_abandoned_where_no_server_answers() -> None:
+    """The network of the desk, most likely."""
+    desk = with_cluster()
+    abandoned(desk)
+    desk.power(*desk.view().servers, on=False)
+    assert "cannot be reached" in desk.refused()
+    assert len(desk.view().servers) == 5
+
+
+def test_a_destroy_keeps_what_it_was_not_told_to_abandon() -> None:
+    desk = with_cluster()
+    dead = desk.workers()[-1]
+    desk.power(dead, on=False)
+    desk.write()
+    assert "cannot be reached" in desk.refused()
+    assert list(desk.view().servers) == [dead]
+
+
+def test_a_member_of_a_living_cluster_is_not_released() -> None:
+    desk = with_cluster()
+    view = desk.view()
+    for server in view.servers:
+        with pytest.raises(Refused, match=f"{server} is a member of cluster batch .*is alive"):
+            release(desk, server, view.uid)
+    assert desk.stage.acted == []
+
+
+@follows(Do.LET_GO)
+def test_a_member_of_a_living_cluster_is_let_go_by_an_apply() -> None:
+    desk = with_cluster()
+    (server, *_) = desk.workers()
+    with pytest.raises(Refused) as caught:
+        release(desk, server, desk.view().uid)
+    read(Do.LET_GO, caught.value)
+    desk.mark(server, retire=True)
+    desk.is_whole()
+    assert server not in desk.view().servers
+
+
+def test_a_member_of_a_cluster_whose_api_is_silent_is_not_released() -> None:
+    desk = with_cluster()
+    view = desk.view()
+    desk.power(*view.control_planes, on=False)
+    worker = desk.workers()[0]
+    with pytest.raises(Refused, match="which may be alive"):
+        release(desk, worker, view.uid)
+    desk.mark(*view.control_planes, lost=True)
+    release(desk, worker, view.uid)
+    assert desk.stage.machine(worker).claim is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "says"), [(None, "has no claim"), (FOREIGN, "is claimed by cluster other")]
+)
+def test_only_what_was_named_is_released(claim: Claim | None, says: str) -> None:
+    desk = with_cluster()
+    spare = next(iter(desk.stage.world.machines.keys() - desk.view().servers.keys()))
+    desk.stage.machine(spare).claim = claim
+    with pytest.raises(Refused, match=says):
+        release(desk, spare, WORKER_OF_NOBODY)
+    assert desk.stage.machine(spare).claim == claim
+    with pytest.raises(SpecError, match="the fleet has no server r9u99"):
+        release(desk, "r9u99", WORKER_OF_NOBODY)
+
+
+def test_the_command_reads_a_site_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from rpool.cli.main import main
+
+    (tmp_path / "site.yaml").write_text("simulate: { servers: 3 }\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert main(["release", "r1u01", "--claim", WORKER_OF_NOBODY]) == 1
+    assert "r1u01 has no claim" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "cannot be read"),
+        ("a: [", "is no YAML"),
+        ("- a", "is no mapping"),
+        ("fleet: {}\nssh: { private_key_file: key }\n", "key cannot be read"),
+        ("flet: {}\n", "flet"),
+    ],
+)
+def test_a_site_file_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, says: str
+) -> None:
+    from rpool.cli.main import main
+
+    path = tmp_path / "site.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert main(["release", "r1u01", "--claim", "0badcafe", "--site", str(path)]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_key_of_the_site_file_is_found_beside_it(tmp_path: Path) -> None:
+    from protocol.site_config import PRIVATE_KEY, host_key
+
+    from rpool.cli.site_file import site_of
+
+    (tmp_path / "key").write_text(PRIVATE_KEY)
+    server = {"address": "10.0.0.1", "cores": 4, "memory": 8, "zone": "a", "host_key": host_key(1)}
+    path = tmp_path / "site.yaml"
+    path.write_text(f"fleet: {{ r1u01: {server} }}\nssh: {{ private_key_file: key }}\n")
+    try:
+        assert site_of(path).config.ssh.private_key.reveal() == PRIVATE_KEY
+    except RpoolError as error:
+        raise AssertionError(error) from error
