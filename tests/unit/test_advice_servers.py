@@ -77,11 +77,9 @@ def is_to_be_given_back() -> tuple[Desk, list[str]]:
 
 SILENT = [
     is_to_leave,
-    is_to_join,
     keeps_etcd_from_growing,
     is_needed_for_quorum,
     has_what_a_create_left,
-    is_to_take_the_place_of_the_last,
     is_to_be_given_back,
 ]
 
@@ -102,6 +100,20 @@ def test_a_server_that_does_not_answer(
     desk.succeeds()
     names = {name for its in desk.state.clusters.values() for name in its.values["servers"]}
     assert desk.stage.claimed() - names == (set(silent) if way == "marked lost" else set())
+
+
+@pytest.mark.parametrize("situation", [is_to_join, is_to_take_the_place_of_the_last])
+def test_one_that_dies_before_it_has_joined_is_replaced_at_once(
+    situation: Callable[[], tuple[Desk, list[str]]],
+) -> None:
+    """Nothing of it counts in the cluster yet, so that nobody has to wait for it."""
+    desk, (silent,) = situation()
+    desk.power(silent, on=False)
+    desk.succeeds()
+    assert silent not in desk.view().servers
+    desk.power(silent, on=True)
+    desk.is_whole()
+    assert desk.stage.machine(silent).claim is None
 
 
 @pytest.mark.parametrize("way", ["brought back", "marked lost"])

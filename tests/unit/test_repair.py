@@ -11,10 +11,12 @@ import pytest
 from fault.terraform import Run, cluster_config
 from following import Desk, follows, read, with_cluster
 from worlds.expect import settled
-from worlds.stage import FIVE, SPEC
+from worlds.fault import Fault
+from worlds.stage import FIVE, SMALLER, SPEC
 
 from rpool.advice import Do
-from rpool.errors import RpoolError
+from rpool.errors import CommandFailed, RpoolError
+from rpool.model import action as act
 from rpool.model.action import DeleteNode, Join, Mend, RemoveEtcdMember, Reset
 from rpool.model.pool import PoolSpec, Repair, RepairMode
 from rpool.model.server import Role
@@ -78,6 +80,8 @@ def test_who_is_dead_is_replaced_by_the_next_plan(role: Role) -> None:
     die(desk, dead)
     before, plan, said = planned(desk)
     assert before["condition"] == "degraded"
+    assert plan.values is not None
+    assert plan.values["condition"] == "settled"
     assert before["servers"].keys() == had["servers"].keys()
     share = had["servers"][dead]["cores"] if role is Role.WORKER else 0
     assert before["allocated_cores"] == had["allocated_cores"] - share
@@ -218,6 +222,21 @@ def test_one_that_comes_back_after_it_was_replaced_is_wiped_and_is_a_spare() -> 
     desk.power(dead, on=True)
     desk.is_whole()
     assert desk.stage.machine(dead).claim is None
+
+
+def test_who_dies_half_out_is_let_go_once_its_grace_is_over() -> None:
+    desk = with_cluster()
+    desk.write(SMALLER)
+    site = desk.stage
+    target = site.plan(desk.view(), SMALLER, SPEC)
+    (leaving,) = target.leaving
+    with desk.stage.faults(Fault(act.SetPhase, CommandFailed("no"), servers=leaving)):
+        desk.refused()
+    die(desk, leaving, seconds_ago=100)
+    assert f"{leaving} is to leave, but cannot be reached" in desk.refused()
+    desk.stage.machine(leaving).down_since -= LONG
+    desk.is_whole()
+    assert leaving not in desk.view().servers
 
 
 # -- not well, and it answers ----------------------------------------------------------------------

@@ -95,6 +95,7 @@ ACTIONS: tuple[Action, ...] = (
     act.Uncordon("r1u04", OURS, "r1u09"),
     act.RestartKubelet("r1u04", OURS),
     act.Mend("r1u04", OURS),
+    act.RecoverEtcd("r1u04", OURS),
     act.SetNode(
         "r1u04",
         OURS,

@@ -20,6 +20,7 @@ from rpool.model.seen import NodeSeen
 from rpool.model.server import Role, ServerName
 
 MOST_TOLD = 8
+_PINNED = "it is an rpool_node's, which names it"
 _WORDS = {Role.CONTROL_PLANE: "control plane", Role.WORKER: "worker"}
 
 
@@ -34,20 +35,27 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ailing:
-    """A member that is not as it should be. `silent` is why it does not answer by SSH, "" where it
-    does, or was not asked; `why` is what holds its repair, or lets it wait.
+    """A member that is not as it should be; `node` is None for one that has yet to join. `silent`
+    is why it does not answer by SSH, "" where it does, or was not asked; `why` is what holds its
+    repair, or lets it wait.
     """
 
     name: ServerName
     role: Role
-    node: NodeSeen
+    node: NodeSeen | None
     silent: str
     verdict: Verdict = Verdict.WAIT
     why: str = ""
 
+    @property
+    def is_down(self) -> bool:
+        return self.node is not None and not self.node.ready
+
     def __str__(self) -> str:
         """What is known of it, in a sentence."""
-        if self.node.ready:
+        if self.node is None:
+            said = "has not joined"
+        elif self.node.ready:
             said = "its Node is Ready"
         else:
             said = "NotReady" + (f" since {self.node.since}" if self.node.since else "")
@@ -84,8 +92,8 @@ NO_REPAIRS = Repairs()
 
 def ailing(members: Membership) -> list[Ailing]:
     """Members that do not answer, or whose Node is not Ready, by name. Those on their way in or out
-    are not among them, nor those that the fleet says are lost, nor anybody of a cluster that is not
-    made yet. Without a CNI no Node is Ready.
+    are among them only while they are silent; those that the fleet says are lost never, nor anybody
+    of a cluster that is not made yet. Without a CNI no Node is Ready.
     """
     record, nodes, silent = members.record, members.pool.nodes, members.pool.silent
     if record.settled is None:
@@ -95,19 +103,22 @@ def ailing(members: Membership) -> list[Ailing]:
     found = []
     for name, member in sorted(record.members.items()):
         node, why = nodes.get(name), silent.get(name)
-        is_in = members.part(name) in (Part.MEMBER, Part.UNCLAIMED, Part.SILENT)
-        if not is_in or node is None or node.let_go:
-            continue
-        is_down = not node.ready and not waits
-        if why is not None or is_down:
+        part = members.part(name)
+        is_in = part in (Part.MEMBER, Part.UNCLAIMED) and node is not None and not node.let_go
+        is_down = is_in and node is not None and not node.ready and not waits
+        if part is Part.SILENT or is_down:
             found.append(Ailing(name, member.role, node, why.summary if why else ""))
-    down = sum(not its.node.ready for its in found)
+    down = sum(its.is_down for its in found)
     return [_judged(its, members, down) for its in found]
 
 
 def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
     """With what is to become of it, where so many members are `down`."""
     repair = members.record.spec.repair
+    if its.node is None:  # nothing of it counts yet, so that nobody has to wait
+        why = "" if its.name not in members.record.pinned else _PINNED
+        why = why or (_why_etcd(its, members) if its.role is Role.CONTROL_PLANE else "")
+        return replace(its, verdict=Verdict.HELD if why else Verdict.LOST, why=why)
     if its.node.ready or (seconds := _seconds_down(its, members)) is None:
         return its
     if seconds < repair.grace_seconds:
@@ -120,14 +131,14 @@ def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
 def _seconds_down(its: Ailing, members: Membership) -> float | None:
     """How long its Node has not been Ready, by the cluster's clock; None where nobody told."""
     clock = members.pool.api.cluster.clock_seconds if members.pool.api else 0.0
-    since = its.node.since_seconds
+    since = its.node.since_seconds if its.node else 0.0
     return clock - since if clock and since else None
 
 
 def _why_held(its: Ailing, members: Membership, repair: Repair, down: int) -> str:
     """Which brake holds its repair, the end of a sentence about it; "" where none does."""
     if its.name in members.record.pinned:
-        return "it is an rpool_node's, which names it"
+        return _PINNED
     if members.part(its.name) is Part.UNCLAIMED:
         return "its claim is gone"
     if down > repair.max_lost:
@@ -154,7 +165,7 @@ def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
     if len(found) > MOST_TOLD:
         lines.append(f"And {len(found) - MOST_TOLD} more.")
     names = ", ".join(its.name for its in found[:MOST_TOLD])
-    braked = sum(not its.node.ready for its in found) > repair.max_lost
+    braked = sum(its.is_down for its in found) > repair.max_lost
     advice = Do.LIFT_BRAKE.text(servers=names) if braked else Do.MEND_MEMBERS.text(servers=names)
     return "\n".join([*lines, advice])
 

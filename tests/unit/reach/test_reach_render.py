@@ -56,6 +56,7 @@ def test_every_changing_action_checks_the_claim_it_expects(action: Action) -> No
         act.Join,
         act.RestartKubelet,
         act.Mend,
+        act.RecoverEtcd,
         act.StepDown,
         act.Reset,
     }

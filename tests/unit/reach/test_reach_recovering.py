@@ -1,0 +1,135 @@
+"""How etcd is made anew from one member's data, through a real sshd and an etcd that is a model:
+it runs while its manifest is there, and forgets the others where that says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import claim
+from worlds.samples import OURS
+from worlds.sshd import TestServer
+
+from rpool.errors import CommandFailed, RpoolError, TimedOut
+from rpool.model import action as act
+from rpool.reach.world import RealWorld
+
+RECOVER = act.RecoverEtcd("r1u04", OURS)
+MANIFEST = """apiVersion: v1
+kind: Pod
+spec:
+  containers:
+  - command:
+    - etcd
+    - --data-dir=/var/lib/etcd
+    image: registry.k8s.io/etcd:3.6.5-0
+"""
+THREE = "1, started, r1u04, a\n2, started, r1u05, b\n3, started, r1u06, c\n"
+FLAG = "--force-new-cluster=true"
+
+
+def etcd(server: TestServer, *, forgets: bool = True) -> None:
+    manifests = server.path("/etc/kubernetes/manifests")
+    manifests.mkdir(parents=True)
+    (manifests / "etcd.yaml").write_text(MANIFEST)
+    member = server.path("/var/lib/etcd/member")
+    member.mkdir(parents=True)
+    (member / "snap").write_text("data")
+    (server.root / "members").write_text(THREE)
+    yaml, members = "/etc/kubernetes/manifests/etcd.yaml", server.root / "members"
+    alone = f"printf '1, started, r1u04, a\\n' >{members}" if forgets else ":"
+    server.marker(
+        "crictl",
+        f"""if ! [ -e {yaml} ]; then exit 0; fi
+cat {yaml} >>{server.root}/seen
+if grep -q -e {FLAG} {yaml}; then {alone}; fi
+case $* in
+*' ps '*) echo container ;;
+*' member list'*) cat {members} ;;
+*' endpoint health'*) grep -q -e {FLAG} {yaml} && exit 1 || exit 0 ;;
+esac""",
+    )
+    server.marker("curl", "printf ok")
+
+
+def kept(server: TestServer) -> Path:
+    return server.path("/etc/kubernetes/etcd-recovery.yaml")
+
+
+def recovered(server: TestServer) -> None:
+    """Alone, by its own manifest, with what it had kept aside."""
+    assert (server.root / "members").read_text().count("\n") == 1
+    assert server.path("/etc/kubernetes/manifests/etcd.yaml").read_text() == MANIFEST
+    assert not kept(server).exists()
+    copy = server.path("/var/lib/rpool/etcd-before-recovery/member/snap")
+    assert copy.read_text() == "data"
+
+
+def test_etcd_is_made_anew_by_itself_and_then_runs_as_before(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    etcd(server)
+    world.carry_out(RECOVER, 60)
+    recovered(server)
+    flagged = f"    - etcd\n    - {FLAG}\n    - --data-dir=/var/lib/etcd\n"
+    assert flagged in (server.root / "seen").read_text()
+
+
+@pytest.mark.parametrize("line", ["end_etcd", "keep_data", "put_manifest", "until serves", "rm -f"])
+def test_one_that_was_cut_off_goes_on(
+    world: RealWorld, server: TestServer, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    from rpool.reach import script
+
+    claim(world)
+    etcd(server)
+    whole = script._text
+
+    def cut(part: str) -> str:
+        head, name, tail = whole(part).partition(f"\n    {line}")
+        return f"{head}\n    exit 9{name}{tail}" if part == "recover-etcd" else whole(part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(script, "_text", cut)
+        with pytest.raises(RpoolError):
+            world.carry_out(RECOVER, 60)
+    server.path("/var/lib/etcd/member/snap").write_text("data")
+    world.carry_out(RECOVER, 60)
+    recovered(server)
+
+
+def test_what_was_kept_first_is_kept(world: RealWorld, server: TestServer) -> None:
+    """What a second attempt finds may be half of what the first one made."""
+    claim(world)
+    etcd(server)
+    copy = server.path("/var/lib/rpool/etcd-before-recovery/member")
+    copy.mkdir(parents=True)
+    (copy / "snap").write_text("the first")
+    world.carry_out(RECOVER, 60)
+    assert (copy / "snap").read_text() == "the first"
+
+
+def test_an_etcd_that_does_not_forget_the_others_is_told(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    etcd(server, forgets=False)
+    with pytest.raises(TimedOut) as caught:
+        world.carry_out(RECOVER, 8)
+    assert "etcd has other members still" in f"{caught.value} {caught.value.detail}"
+    assert kept(server).read_text() == MANIFEST
+
+
+@pytest.mark.parametrize("lacks", ["/var/lib/etcd/member", "/etc/kubernetes/manifests/etcd.yaml"])
+def test_a_server_without_etcd_has_nothing_to_recover_from(
+    world: RealWorld, server: TestServer, lacks: str
+) -> None:
+    claim(world)
+    etcd(server)
+    gone = server.path(lacks)
+    gone.rename(gone.with_name("gone"))
+    with pytest.raises(CommandFailed):
+        world.carry_out(RECOVER, 60)
+    assert not kept(server).exists()
