@@ -46,6 +46,10 @@ class Do(Enum):
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
     )
+    REPAIR = (
+        "Apply that.",
+        "Or bring {servers} back, and plan again: nothing is done to one that is well.",
+    )
     LIFT_BRAKE = (
         "Bring {servers} back, or all but repair.max_lost of them, and apply.",
         "Or mark those whose hardware is gone lost = true in the fleet, and apply.",

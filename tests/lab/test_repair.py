@@ -23,6 +23,7 @@ def pool(desk: Desk, figure: Callable[[str], None], plain_start: None) -> Iterat
         pool.apply()
         pool.install_application()
         pool.await_application()
+        pool.kubectl("rollout status deployment/hello --timeout=60s")
         yield pool
         destroyed = desk.terraform("destroy", "-auto-approve")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr

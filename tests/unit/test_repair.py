@@ -72,6 +72,20 @@ def is_empty(desk: Desk) -> bool:
 # -- lost: silent, and not Ready for longer than the grace -----------------------------------------
 
 
+@pytest.mark.parametrize("way", ["applied", "brought back"])
+@follows(Do.REPAIR)
+def test_what_a_plan_repairs_it_says(way: str) -> None:
+    desk = with_cluster()
+    dead = one_of(desk, Role.WORKER)
+    die(desk, dead)
+    read(Do.REPAIR, planned(desk)[2], servers=dead)
+    if way == "brought back":
+        desk.power(dead, on=True)
+        assert is_empty(desk)
+    desk.is_whole()
+    assert (dead in desk.view().servers) is (way == "brought back")
+
+
 @pytest.mark.parametrize("role", [Role.WORKER, Role.CONTROL_PLANE])
 def test_who_is_dead_is_replaced_by_the_next_plan(role: Role) -> None:
     desk = with_cluster()

@@ -165,9 +165,16 @@ def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
     if len(found) > MOST_TOLD:
         lines.append(f"And {len(found) - MOST_TOLD} more.")
     names = ", ".join(its.name for its in found[:MOST_TOLD])
-    braked = sum(its.is_down for its in found) > repair.max_lost
-    advice = Do.LIFT_BRAKE.text(servers=names) if braked else Do.MEND_MEMBERS.text(servers=names)
-    return "\n".join([*lines, advice])
+    return "\n".join([*lines, _advice(found, repair, names)])
+
+
+def _advice(found: Sequence[Ailing], repair: Repair, names: str) -> str:
+    if sum(its.is_down for its in found) > repair.max_lost:
+        return Do.LIFT_BRAKE.text(servers=names)
+    repaired = any(its.verdict in (Verdict.LOST, Verdict.MEND) for its in found)
+    if repaired and repair.mode is RepairMode.PLAN:
+        return Do.REPAIR.text(servers=names)
+    return Do.MEND_MEMBERS.text(servers=names)
 
 
 def _what_comes(its: Ailing, repair: Repair) -> str:

@@ -187,13 +187,44 @@ them slow, and look silent."""
 Answer = Probed | RpoolError
 
 
+def probe_patiently(
+    world: World, servers: Iterable[ServerName], now: Callable[[], float] = our_clock
+) -> tuple[dict[ServerName, Sighting], Silent]:
+    """As `probe_all`, but a dead server keeps nobody for long; one that is called silent by that
+    may be slow. Only for looks after which nothing is changed.
+    """
+    seen: dict[ServerName, Sighting] = {}
+    silent: Silent = {}
+    probe = partial(_probe, world, now=now, fence=None)
+    for name, answer in answers(probe, servers, PATIENCE_SECONDS):
+        if isinstance(answer, RpoolError):
+            silent[name] = answer
+        else:
+            seen[name] = answer
+    return seen, silent
+
+
+PATIENCE_SECONDS = 3.0
+"""Since the last answer."""
+
+
 def sweep(
     world: World,
     servers: Iterable[ServerName],
     patience_seconds: float,
     longest_seconds: float = math.inf,
 ) -> Iterator[tuple[ServerName, Answer]]:
-    """Yields each server with its probe, or with why there is none, in the order of the answers.
+    """Yields each server with its probe, or why there is none: see `answers`."""
+    return answers(world.probe, servers, patience_seconds, longest_seconds)
+
+
+def answers(
+    ask: Callable[[ServerName], T],
+    servers: Iterable[ServerName],
+    patience_seconds: float,
+    longest_seconds: float = math.inf,
+) -> Iterator[tuple[ServerName, T | RpoolError]]:
+    """Yields each server with what `ask` brings of it, or why not, in the order of the answers.
 
     A server is Unreachable once neither it nor any other has answered for `patience_seconds` (a
     busy machine makes all of them slow); the next one is probed in its place. So is each that is
@@ -202,13 +233,13 @@ def sweep(
     end = time.monotonic() + longest_seconds
     waiting = deque(servers)
     pool = ThreadPoolExecutor(max(1, len(waiting)), thread_name_prefix="sweep")
-    asked: dict[Future[Answer], tuple[ServerName, float]] = {}
+    asked: dict[Future[T | RpoolError], tuple[ServerName, float]] = {}
     try:
         last = time.monotonic()
         while waiting or asked:
             while waiting and len(asked) < SWEPT_AT_ONCE:
                 name = waiting.popleft()
-                asked[pool.submit(_or_why, world.probe, name)] = (name, time.monotonic())
+                asked[pool.submit(_or_why, ask, name)] = (name, time.monotonic())
             first = max(last, min(since for _, since in asked.values())) + patience_seconds
             done, _ = wait(asked, max(0.0, min(first, end) - time.monotonic()), FIRST_COMPLETED)
             now = time.monotonic()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -15,7 +17,7 @@ from rpool.decide.membership import Membership, to_ask
 from rpool.decide.quorum import most_of
 from rpool.errors import Refused
 from rpool.flow.locate import Swept, api_of
-from rpool.flow.look import Silent, probe_all
+from rpool.flow.look import Silent, probe_patiently
 from rpool.model.claim import Claim
 from rpool.model.desired import Desired
 from rpool.model.observed import Api, Observed, Sighting
@@ -49,6 +51,9 @@ class Eye:
     lock: Fenced | None = None
     # Servers that are asked besides those that have to be.
     also: frozenset[ServerName] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._ahead: Future[tuple[dict[ServerName, Sighting], Silent]] | None = None
 
     def look(self) -> Observed:
         """The cluster through its API, and its servers. Raises NoApi when none answers."""
@@ -128,9 +133,21 @@ class Eye:
 
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
         """`pool` with a look at `names`. A server that was asked before is not asked again."""
+        if self._ahead is not None:
+            (seen, silent), self._ahead = self._ahead.result(), None
+            pool = pool.with_servers(seen, silent)
         new = [name for name in names if not pool.was_asked(name)]
-        look = self.lock.look if self.lock is not None else partial(probe_all, self.world)
+        look = self.lock.look if self.lock is not None else partial(probe_patiently, self.world)
         return pool.with_servers(*look(sorted(new)))
+
+    @contextmanager
+    def ahead(self, names: Iterable[ServerName]) -> Iterator[None]:
+        """Asks `names` meanwhile: a dead one takes some seconds, and so do others of a cluster that
+        has it.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+            self._ahead = thread.submit(probe_patiently, self.world, sorted(names))
+            yield
 
     def members(self, pool: Observed) -> Membership:
         assert pool.record is not None  # noqa: S101 whoever has looked has one

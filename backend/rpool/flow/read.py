@@ -47,11 +47,12 @@ def read(
     servers are in the fleet, all of the fleet was asked, and no server has its claim.
     """
     offers.begin(prior.uid, prior.name, prior.servers.keys())
+    eye = Eye(prior, fleet, world)
     try:
-        api, why = api_of(prior, fleet, world)
+        with eye.ahead(prior.control_planes):
+            api, why = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
-    eye = Eye(prior, fleet, world)
     if api is None:
         asked = eye.ask(Observed(prior.uid), prior.servers)
         if _being_destroyed(asked, prior):
