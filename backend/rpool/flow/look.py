@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from functools import partial
 from typing import TypeVar
@@ -187,25 +187,45 @@ them slow, and look silent."""
 Answer = Probed | RpoolError
 
 
-def probe_patiently(
+Begun = dict[ServerName, "Future[Sighting | RpoolError]"]
+
+
+def begin_probes(
     world: World, servers: Iterable[ServerName], now: Callable[[], float] = our_clock
+) -> Begun:
+    """Begin to probe servers, for a look after which nothing is changed."""
+    probe = partial(_or_why, partial(_probe, world, now=now, fence=None))
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
+    begun = {name: pool.submit(probe, name) for name in servers}
+    pool.shutdown(wait=False)
+    return begun
+
+
+def end_probes(
+    begun: Begun, presumed_dead: Collection[ServerName]
 ) -> tuple[dict[ServerName, Sighting], Silent]:
-    """As `probe_all`, but a dead server keeps nobody for long; one that is called silent by that
-    may be slow. Only for looks after which nothing is changed.
+    """What they brought. Those that are presumed dead keep nobody waiting for long: they are silent
+    once the others have answered, and nobody for `PATIENCE_SECONDS`.
     """
-    seen: dict[ServerName, Sighting] = {}
-    silent: Silent = {}
-    probe = partial(_probe, world, now=now, fence=None)
-    for name, answer in answers(probe, servers, PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            silent[name] = answer
-        else:
-            seen[name] = answer
-    return seen, silent
+    last, left = time.monotonic(), dict(begun)
+    while left:
+        waits = None
+        if left.keys() <= set(presumed_dead):
+            waits = max(0.0, last + PATIENCE_SECONDS - time.monotonic())
+        done, _ = wait(left.values(), waits, FIRST_COMPLETED)
+        if not done:
+            break
+        last, left = time.monotonic(), {n: its for n, its in left.items() if its not in done}
+    late = f"gave no answer within {PATIENCE_SECONDS:.0f} s"
+    answers = {
+        name: Unreachable(f"{name} {late}") if name in left else its.result()
+        for name, its in begun.items()
+    }
+    seen = {n: its for n, its in answers.items() if isinstance(its, Sighting)}
+    return seen, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
 
 
 PATIENCE_SECONDS = 3.0
-"""Since the last answer."""
 
 
 def sweep(
@@ -214,17 +234,7 @@ def sweep(
     patience_seconds: float,
     longest_seconds: float = math.inf,
 ) -> Iterator[tuple[ServerName, Answer]]:
-    """Yields each server with its probe, or why there is none: see `answers`."""
-    return answers(world.probe, servers, patience_seconds, longest_seconds)
-
-
-def answers(
-    ask: Callable[[ServerName], T],
-    servers: Iterable[ServerName],
-    patience_seconds: float,
-    longest_seconds: float = math.inf,
-) -> Iterator[tuple[ServerName, T | RpoolError]]:
-    """Yields each server with what `ask` brings of it, or why not, in the order of the answers.
+    """Yields each server with its probe, or with why there is none, in the order of the answers.
 
     A server is Unreachable once neither it nor any other has answered for `patience_seconds` (a
     busy machine makes all of them slow); the next one is probed in its place. So is each that is
@@ -233,13 +243,13 @@ def answers(
     end = time.monotonic() + longest_seconds
     waiting = deque(servers)
     pool = ThreadPoolExecutor(max(1, len(waiting)), thread_name_prefix="sweep")
-    asked: dict[Future[T | RpoolError], tuple[ServerName, float]] = {}
+    asked: dict[Future[Answer], tuple[ServerName, float]] = {}
     try:
         last = time.monotonic()
         while waiting or asked:
             while waiting and len(asked) < SWEPT_AT_ONCE:
                 name = waiting.popleft()
-                asked[pool.submit(_or_why, ask, name)] = (name, time.monotonic())
+                asked[pool.submit(_or_why, world.probe, name)] = (name, time.monotonic())
             first = max(last, min(since for _, since in asked.values())) + patience_seconds
             done, _ = wait(asked, max(0.0, min(first, end) - time.monotonic()), FIRST_COMPLETED)
             now = time.monotonic()

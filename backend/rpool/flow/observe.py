@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol
 
 from rpool.advice import Do
@@ -17,7 +14,7 @@ from rpool.decide.membership import Membership, to_ask
 from rpool.decide.quorum import most_of
 from rpool.errors import Refused
 from rpool.flow.locate import Swept, api_of
-from rpool.flow.look import Silent, probe_patiently
+from rpool.flow.look import Begun, Silent, begin_probes, end_probes
 from rpool.model.claim import Claim
 from rpool.model.desired import Desired
 from rpool.model.observed import Api, Observed, Sighting
@@ -53,7 +50,7 @@ class Eye:
     also: frozenset[ServerName] = frozenset()
 
     def __post_init__(self) -> None:
-        self._ahead: Future[tuple[dict[ServerName, Sighting], Silent]] | None = None
+        self._begun: Begun = {}
 
     def look(self) -> Observed:
         """The cluster through its API, and its servers. Raises NoApi when none answers."""
@@ -131,23 +128,21 @@ class Eye:
         ours = differ - record.pinned.keys() if self.one is None else differ & {self.one}
         return self.ask(pool, ours)
 
-    def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
-        """`pool` with a look at `names`. A server that was asked before is not asked again."""
-        if self._ahead is not None:
-            (seen, silent), self._ahead = self._ahead.result(), None
-            pool = pool.with_servers(seen, silent)
-        new = [name for name in names if not pool.was_asked(name)]
-        look = self.lock.look if self.lock is not None else partial(probe_patiently, self.world)
-        return pool.with_servers(*look(sorted(new)))
+    def begin(self, names: Iterable[ServerName]) -> None:
+        """Begins to ask servers that will have to be asked: a dead one takes its time."""
+        self._begun |= begin_probes(self.world, names)
 
-    @contextmanager
-    def ahead(self, names: Iterable[ServerName]) -> Iterator[None]:
-        """Asks `names` meanwhile: a dead one takes some seconds, and so do others of a cluster that
-        has it.
+    def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
+        """`pool` with a look at `names`. A server that was asked before is not asked again. An
+        operation waits for each; a mere look not for long for one whose Node is not Ready.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-            self._ahead = thread.submit(probe_patiently, self.world, sorted(names))
-            yield
+        new = sorted(name for name in names if not pool.was_asked(name))
+        if self.lock is not None:
+            return pool.with_servers(*self.lock.look(new))
+        self.begin(name for name in new if name not in self._begun)
+        dead = [n for n in self._begun if not ((its := pool.nodes.get(n)) and its.ready)]
+        begun, self._begun = self._begun, {}
+        return pool.with_servers(*end_probes(begun, dead if pool.api else ()))
 
     def members(self, pool: Observed) -> Membership:
         assert pool.record is not None  # noqa: S101 whoever has looked has one

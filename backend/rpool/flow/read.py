@@ -48,9 +48,9 @@ def read(
     """
     offers.begin(prior.uid, prior.name, prior.servers.keys())
     eye = Eye(prior, fleet, world)
+    eye.begin(prior.control_planes)
     try:
-        with eye.ahead(prior.control_planes):
-            api, why = api_of(prior, fleet, world)
+        api, why = api_of(prior, fleet, world)
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
     if api is None:
