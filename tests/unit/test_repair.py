@@ -378,7 +378,10 @@ def test_without_a_spare_the_dead_one_stays_and_the_apply_says_so() -> None:
     assert before["condition"] == "degraded"
     assert f"no server takes the place of {dead}" in said
     assert not is_empty(desk)
-    assert "No server that is free can take its place" in desk.refused()
+    said = desk.refused()
+    assert "No server that is free can take its place" in said
+    assert "add servers to the fleet" in said
+    assert "max_lost" not in said
     assert dead in state(desk)["servers"]
     brought_back(desk, dead)
     desk.is_whole()

@@ -46,6 +46,7 @@ class Ailing:
     silent: str
     verdict: Verdict = Verdict.WAIT
     why: str = ""
+    is_braked: bool = False  # since too many are not well at once
 
     @property
     def is_down(self) -> bool:
@@ -123,8 +124,11 @@ def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
         return its
     if seconds < repair.grace_seconds:
         return replace(its, why=f"repair.grace is {text(repair.grace_seconds)}")
-    if why := _why_held(its, members, repair, down):
+    if why := _why_held(its, members):
         return replace(its, verdict=Verdict.HELD, why=why)
+    if down > repair.max_lost:
+        why = f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
+        return replace(its, verdict=Verdict.HELD, why=why, is_braked=True)
     return replace(its, verdict=Verdict.LOST if its.silent else Verdict.MEND)
 
 
@@ -135,14 +139,12 @@ def _seconds_down(its: Ailing, members: Membership) -> float | None:
     return clock - since if clock and since else None
 
 
-def _why_held(its: Ailing, members: Membership, repair: Repair, down: int) -> str:
-    """Which brake holds its repair, the end of a sentence about it; "" where none does."""
+def _why_held(its: Ailing, members: Membership) -> str:
+    """What about itself holds its repair, the end of a sentence about it; "" where nothing does."""
     if its.name in members.record.pinned:
         return _PINNED
     if members.part(its.name) is Part.UNCLAIMED:
         return "its claim is gone"
-    if down > repair.max_lost:
-        return f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
     if its.role is Role.CONTROL_PLANE and its.silent:
         return _why_etcd(its, members)
     return ""
@@ -169,7 +171,7 @@ def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
 
 
 def _advice(found: Sequence[Ailing], repair: Repair, names: str) -> str:
-    if sum(its.is_down for its in found) > repair.max_lost:
+    if any(its.is_braked for its in found):
         return Do.LIFT_BRAKE.text(servers=names)
     repaired = any(its.verdict in (Verdict.LOST, Verdict.MEND) for its in found)
     if repaired and repair.mode is RepairMode.PLAN:

@@ -40,9 +40,7 @@ def unrepaired(cluster: str, left: Sequence[Ailing]) -> RpoolError:
     lines = [" ".join([str(its), _why(its)]) for its in left]
     return Refused(
         f"cluster {cluster} is degraded: nothing was done about {names}",
-        "\n".join(
-            [*lines, f"All else that was planned is done. {Do.LIFT_BRAKE.text(servers=names)}"]
-        ),
+        "\n".join([*lines, f"All else that was planned is done. {_advice(left, names)}"]),
     )
 
 
@@ -50,5 +48,13 @@ def _why(its: Ailing) -> str:
     if its.verdict is Verdict.HELD:
         return f"Its repair is held: {its.why}."
     if its.verdict is Verdict.LOST:
-        return "No server that is free can take its place: add one to the fleet, or lower the size."
+        return "No server that is free can take its place."
     return "The next plan mends it."
+
+
+def _advice(left: Sequence[Ailing], names: str) -> str:
+    if any(its.is_braked for its in left):
+        return Do.LIFT_BRAKE.text(servers=names)
+    if any(its.verdict is Verdict.LOST for its in left):
+        return Do.BRING_SPARES_BACK.text()
+    return Do.MEND_MEMBERS.text(servers=names)
