@@ -14,6 +14,7 @@ from worlds.samples import NODE, SPEC
 from rpool.decide.inspection import errors, warnings
 from rpool.decide.trials import trials
 from rpool.model.inspection import Inspected
+from rpool.model.pool import Kubeadm
 from rpool.model.server import Role
 from rpool.reach import inspecting
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount"
 
 NAME = NODE.name
 HEAD = {NAME: Role.CONTROL_PLANE}
-WANTED = replace(SPEC, kubernetes_version="1.37.0")
+WANTED = replace(SPEC, kubernetes_version="1.37.0", kubeadm=Kubeadm())
 TRIAL = trials(WANTED, HEAD, {})[NAME]
 # A network with the server's address, and version 2 of control groups.
 AT_HOME = (
@@ -107,10 +108,14 @@ def test_a_disk_without_room_or_inodes_and_one_that_cannot_be_written_are_told(
     )
     assert wrong(inspected(machine, mounts)) == [
         "nothing can be written to /var/lib/etcd: /var/lib/etcd is mounted read-only",
-        "/var/lib/kubelet, for /var/lib/kubelet, has 4999 inodes free, and 20000 are needed: "
-        "remove files there",
-        "/var/lib/containerd has 100 MiB free, and 3072 MiB are needed, for "
-        "/var/lib/containerd: free some, or give these a larger disk",
+        (
+            "/var/lib/kubelet, for /var/lib/kubelet, has 4999 inodes free, and 20000 are needed: "
+            "remove files there"
+        ),
+        (
+            "/var/lib/containerd has 100 MiB free, and 3072 MiB are needed, for "
+            "/var/lib/containerd: free some, or give these a larger disk"
+        ),
     ]
 
 
@@ -137,8 +142,10 @@ def test_swap_for_which_there_is_no_memory_is_told(machine: Machine, tmp_path: P
         for name in ("swaps", "meminfo")
     )
     assert wrong(inspected(machine, mounts)) == [
-        "8192 MiB are in its swap, which is switched off, and 1024 MiB of memory are free: end "
-        "what takes so much"
+        (
+            "8192 MiB are in its swap, which is switched off, and 1024 MiB of memory are free: "
+            "end what takes so much"
+        )
     ]
 
 

@@ -117,7 +117,7 @@ def test_a_way_too_narrow_is_told_with_what_comes_through(site: Network) -> None
     for name, sentences in found(site).items():
         other = "b" if name == "a" else "c"
         assert sentences[-1] == (
-            f"the largest packets that come to c and back have 1400 bytes, and its eth0 sends "
+            "the largest packets that come to c and back have 1400 bytes, and its eth0 sends "
             "1500: give both, and all between them, the same MTU"
         ), other
     assert found(site).keys() == {"a", "b"}
