@@ -66,6 +66,20 @@ def test_servers_that_reach_each_other_wait_for_nothing_and_leave_nothing(site: 
     assert ": " not in site.on("a", "cat /proc/net/udp")
 
 
+def test_nobody_is_waited_for_who_has_been_there() -> None:
+    """Of many connections at once none is lost."""
+    roles = {name: HEAD if name < "d" else WORKER for name in "abcde"}
+    with network(*roles) as site:
+        its = {
+            name: replace(trial, joins=None, seconds=60)
+            for name, trial in trials(WANTED, roles, {}).items()
+        }
+        for _ in range(4):
+            begun = time.monotonic()
+            assert not any(seen.cut or seen.narrow for seen in site.inspect(its).values())
+            assert time.monotonic() - begun < 30
+
+
 @pytest.mark.parametrize(
     ("verdict", "how"),
     [

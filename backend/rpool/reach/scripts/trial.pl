@@ -151,6 +151,13 @@ sub wait_a_little {
         else { vec($write, fileno $visit->{socket}, 1) = 1 }
     }
     return if select($read, $write, undef, 0.1) <= 0;
+
+    # First of all: a number that is closed below may be a new caller's, who has said nothing yet.
+    for my $number (grep { vec($read, $_, 1) } keys %callers) {
+        sysread $callers{$number}, my $said, 256;
+        guest($said);
+        close delete $callers{$number};
+    }
     for my $visit (grep { $_->{socket} } values %visits) {
         my $number = fileno $visit->{socket};
         if ($visit->{udp}) { hear($visit) if vec($read, $number, 1) }
@@ -166,11 +173,6 @@ sub wait_a_little {
             fcntl($caller, F_SETFL, O_NONBLOCK);
             $callers{ fileno $caller } = $caller;
         }
-    }
-    for my $number (grep { vec($read, $_, 1) } keys %callers) {
-        sysread $callers{$number}, my $said, 256;
-        guest($said);
-        close delete $callers{$number};
     }
     return;
 }
