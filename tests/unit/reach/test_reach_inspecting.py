@@ -20,7 +20,7 @@ from rpool.model.server import Role
 HEAD, WORKER = Role.CONTROL_PLANE, Role.WORKER
 JOINING = {"a": HEAD, "b": WORKER, "c": WORKER}
 WANTED = replace(SPEC, metallb_pools={"default": ("10.9.0.200-10.9.0.210",)})
-BREAK_SECONDS = 1.5
+BREAK_SECONDS = 3.0
 """Where servers are cut off, all of that passes."""
 
 

@@ -23,7 +23,7 @@ my $HEADERS = 28;                                       # of IPv4 and UDP
 my @SIZES = grep { $_ < $mtu } (8950, 1500, 1492, 1480, 1450, 1420, 1400, 1350, 1280, 576);
 my $tick = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $end = now() + $seconds;
-my (%listeners, %callers, %visits, $facts);
+my (%listeners, %callers, %visits, %used, $facts);
 my %awaited = map { $_ => 1 } split ' ', $guests;
 $SIG{PIPE} = 'IGNORE';
 $facts = '';
@@ -42,6 +42,10 @@ while (now() < $end && (%visits || %awaited)) {
     begin($_) for grep { now() >= $_->{next} } values %visits;
     wait_a_little();
 }
+for my $port (keys %used) {
+    my $by = $used{$port} || owner(split '/', $port);
+    $facts .= "used\t$port\t$by\n";
+}
 for my $visit (values %visits) {
     my ($peer, $port, $best) = @$visit{qw(peer port best)};
     $facts .= $best ? "narrow\t$peer\t$best\n" : "cut\t$peer\t$port\t$visit->{how}\n";
@@ -57,8 +61,7 @@ sub open_listener {
     socket(my $socket, PF_INET, $udp ? SOCK_DGRAM : SOCK_STREAM, 0) or die "no socket: $!\n";
     setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1) unless $udp;    # what has closed is not in use
     if (!bind($socket, pack_sockaddr_in($number, INADDR_ANY))) {
-        my $why = $! == EADDRINUSE ? owner($protocol, $number) : "$!";
-        $facts .= "used\t$port\t$why\n";
+        $used{$port} = $! == EADDRINUSE ? '' : "$!";    # by whom is told later: that takes its time
         delete $awaited{$_} for grep { /:\Q$port\E$/ } keys %awaited;
         return;
     }
