@@ -167,6 +167,10 @@ class Do(Enum):
     PUT_CA_KEY_BACK = (
         "If it is a control plane, put /etc/kubernetes/pki/ca.key back from another one.",
     )
+    PUT_RIGHT = (
+        "Put that right there, and try again.",
+        "Or mark what shall stay as it is reserved = true in the fleet, and plan again.",
+    )
     START_TIME_SERVICE = ("Run a time service on the servers.",)
 
     # -- who is in a cluster -----------------------------------------------------------------------

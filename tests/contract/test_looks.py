@@ -11,6 +11,7 @@ from contract.half import HERE, SILENT, UNKNOWN, Half
 from rpool.errors import CommandFailed, RpoolError, TimedOut, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Fence, Phase
+from rpool.model.inspection import Trial
 from rpool.model.world import World
 
 
@@ -27,6 +28,7 @@ CONTACTS: dict[str, Callable[[World, str], object]] = {
     "etcd": lambda world, name: world.etcd_members(name),
     "api": lambda world, name: world.reaches_api(name),
     "packages": lambda world, name: world.kubernetes_packages(name, "1.36"),
+    "inspection": lambda world, name: world.inspect(name, Trial(None, (), (), (), ())),
     "address": lambda world, name: world.address_answers(name, "10.0.1.200"),
     "action": lambda world, name: world.carry_out(act.SetPhase(name, OURS, Phase.MEMBER), 60),
     "lock": lock,

@@ -19,6 +19,7 @@ from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence, Phase
+from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
@@ -125,6 +126,10 @@ class Fate:
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         self._contact(via)
         return self.world.kubernetes_packages(via, minor)
+
+    def inspect(self, server: ServerName, trial: Trial) -> Inspected:
+        self._contact(server)
+        return self.world.inspect(server, trial)
 
     def observe(self, via: ServerName) -> ClusterSeen:
         self._contact(via)

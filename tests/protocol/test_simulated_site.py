@@ -57,6 +57,25 @@ def test_many_clusters_and_nodes_say_it_once(workspace: Workspace) -> None:
     assert_says_simulated_once(workspace.plan())
 
 
+def test_servers_that_a_firewall_cuts_off_are_told_all_at_once(workspace: Workspace) -> None:
+    workspace.write(site_values=fleet(), batch=cluster())
+    assert workspace.apply().status == 0
+    servers = workspace.state()["attributes"]["servers"]
+    file = str(workspace.folder / FILE_NAME)
+    for name in generated(12).servers:
+        main(["simulate", "block", name, "tcp/10250", "udp/8472", "--file", file])
+    workspace.write(site_values=fleet(), batch=cluster(cores=48, memory=192))
+    refused = workspace.apply()
+    assert refused.status == 1
+    assert "cannot take the servers that were planned" in refused
+    assert refused.output.count("cannot reach it at") >= 2
+    assert "reserved = true" in refused
+    for name in generated(12).servers:
+        main(["simulate", "block", name, "--file", file])
+    assert workspace.apply().status == 0
+    assert workspace.state()["attributes"]["servers"].keys() > servers.keys()
+
+
 def apply(workspace: Workspace, **written: Any) -> None:
     """Apply, and find that nothing is left to do; the plan that finds it says SIMULATED, too."""
     workspace.write(**written)

@@ -81,7 +81,6 @@ def test_when_spares_that_are_needed_answer_nonsense_they_are_named_with_what_th
 
 LIES: dict[str, tuple[Callable[[Probed], Probed], str]] = {
     "machine id": (lambda its: replace(its, machine_id="machine-r1u00"), "the same machine_id"),
-    "hostname": (lambda its: replace(its, hostname="r1u00"), "the same hostname"),
     "clock ahead": (lambda its: replace(its, clock_seconds=its.clock_seconds + 60), "its clock is"),
     "clock behind": (lambda its: replace(its, clock_seconds=0), "its clock is"),
 }
@@ -98,6 +97,13 @@ def test_a_create_passes_over_a_spare_that_copies_another_or_whose_clock_is_off(
     with pytest.raises(DoesNotFit) as caught:
         lying(stage, PICKED, lie).create_pool(SPEC, stage.attempt())
     assert why in caught.value.problems[0].detail
+
+
+def test_servers_with_one_hostname_go_together() -> None:
+    """Their Nodes have the names of the fleet."""
+    stage = Stage(7)
+    site = lying(stage, PICKED, lambda its: replace(its, hostname="r1u00"))
+    assert PICKED in site.create_pool(SPEC, stage.attempt()).servers
 
 
 def probed(name: str, **more: Any) -> Probed:

@@ -72,6 +72,19 @@ def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
     assert file.read_bytes() == before
 
 
+def test_a_blocked_port_stays_so_until_it_is_opened(file: Path, capsys: Output) -> None:
+    before = file.read_bytes()
+    assert simulate(file, "block", "r2u01", "tcp/6443", "udp/8472") == 0
+    assert "r2u01 lets nobody in at tcp/6443, udp/8472." in capsys.readouterr().out
+    with closing(world(file)) as seen:
+        seen.probe("r2u01")
+        assert seen.machines["r2u01"].blocked == ("tcp/6443", "udp/8472")
+    assert simulate(file, "block", "r2u01") == 0
+    assert file.read_bytes() == before
+    assert simulate(file, "block", "r2u01", "sctp/6443") == 1
+    assert "Ports are such as tcp/6443" in capsys.readouterr().err
+
+
 def test_a_server_that_has_lost_its_power_knows_no_session_any_more(file: Path) -> None:
     """Its disk has none: they are in memory, as the commands that they refuse."""
     before = file.read_bytes()

@@ -14,7 +14,7 @@ from rpool.config import component
 from rpool.errors import Refused
 from rpool.model.record import Record
 from rpool.reach import documents
-from rpool.reach.user_settings import settings
+from rpool.user_settings import settings
 from rpool_provider.resources import meaning
 
 BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(

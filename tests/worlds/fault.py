@@ -84,6 +84,10 @@ class ReachesApi(Look):
     pass
 
 
+class Inspect(Look):
+    pass
+
+
 @dataclass(frozen=True)
 class Lock:
     server: ServerName

@@ -20,6 +20,7 @@ from typing import TypeVar
 from rpool.errors import RpoolError, Unreachable
 from rpool.model.action import Action, AppendJournal, AwaitReady, Prepare
 from rpool.model.claim import Fence
+from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
@@ -37,6 +38,7 @@ from worlds.fault import (
     Encryption,
     EtcdMembers,
     Fault,
+    Inspect,
     Lock,
     Look,
     Moment,
@@ -115,6 +117,9 @@ class FaultyWorld:
 
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         return self._look(Packages(via), lambda: self._world.kubernetes_packages(via, minor))
+
+    def inspect(self, server: ServerName, trial: Trial) -> Inspected:
+        return self._look(Inspect(server), lambda: self._world.inspect(server, trial))
 
     def observe(self, via: ServerName) -> ClusterSeen:
         return self._look(Observe(via), lambda: self._world.observe(via))

@@ -11,6 +11,7 @@ from typing import Any
 
 from rpool.errors import Refused
 from rpool.model.duration import seconds
+from rpool.model.inspection import Port
 from rpool.model.server import ServerName
 from rpool.simulate.machine import Machine
 from rpool.simulate.store import FILE_NAME, Machines, Store
@@ -37,11 +38,14 @@ def add_to(commands: Any) -> None:
     restore.set_defaults(act=lambda arguments: _switch(arguments, powered=True))
     reinstall = verbs.add_parser("reinstall", help="install it anew: its disk is empty then")
     reinstall.set_defaults(act=_reinstall)
+    block = verbs.add_parser("block", help="put up a firewall that lets nobody in at some ports")
+    block.set_defaults(act=_block)
     show = verbs.add_parser("show", help="list the servers: power, cluster, role and zone")
     show.set_defaults(act=_show)
-    for verb in (lose, restore, reinstall):
+    for verb in (lose, restore, reinstall, block):
         verb.add_argument("server", metavar="SERVER", help="its name in the fleet")
-    for verb in (lose, restore, reinstall, show):
+    block.add_argument("ports", metavar="PORT", nargs="*", help="tcp/6443; none opens all again")
+    for verb in (lose, restore, reinstall, block, show):
         verb.add_argument(
             "--file",
             type=Path,
@@ -94,6 +98,24 @@ def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
     yield f"{name} is installed anew: nothing is on it."
     if had:
         yield f"Cluster {had.pool} has lost it by that, and was not told."
+
+
+def _block(arguments: argparse.Namespace) -> Iterator[str]:
+    try:
+        ports = tuple(str(Port.read(text)) for text in arguments.ports)
+    except ValueError as error:
+        raise Refused(str(error), "Ports are such as tcp/6443 and udp/8472.") from None
+    with closing(Store(arguments.file)) as store:
+        _require(store)
+        with store.alone():
+            machines = _load(store)
+            _machine(machines, arguments.server).blocked = ports
+            store.save(machines)
+    if ports:
+        yield f"{arguments.server} lets nobody in at {', '.join(ports)}."
+        yield f"To undo this: rpool simulate block {arguments.server}"
+    else:
+        yield f"{arguments.server} lets everybody in."
 
 
 def _holder(machine: Machine) -> str:

@@ -14,7 +14,7 @@ from rpool.model.server import Server, ServerName
 from rpool.model.trust import named
 
 CLOCK_SPREAD_SECONDS = 2.0  # etcd warns at 1 s, and certificates are valid from now on
-UNIQUE = ("machine_id", "product_uuid", "hostname")
+UNIQUE = ("machine_id", "product_uuid")  # Nodes have the fleet's names, not the hostnames
 SIZE_TOLERANCE = 0.9  # MemTotal is less than the hardware
 
 

@@ -15,15 +15,16 @@ from rpool.decide.repair import repairing, unrepaired
 from rpool.errors import RpoolError, StalePlan
 from rpool.flow.neighbours import refuse_new_ranges
 from rpool.flow.observe import Eye
+from rpool.flow.preflight import refused, unfit
 from rpool.flow.reconcile import Goal, at_work
 from rpool.flow.recover import recover
-from rpool.model.action import Mend
+from rpool.model.action import Mend, TakeClaim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import PoolSpec
 from rpool.model.record import Member
 from rpool.model.server import Fleet, Role, Roles, ServerName
-from rpool.model.step import Ran
+from rpool.model.step import Ran, Step
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
@@ -78,6 +79,7 @@ class Change(Eye, Goal):
     anew: frozenset[ServerName] = field(default=frozenset(), init=False)
     # How those were that were not well at the last look.
     ailing: Sequence[Ailing] = field(default=(), init=False)
+    inspected: set[ServerName] = field(default_factory=set, init=False)
 
     def want(self, pool: Observed) -> Desired:
         members = self.members(pool)
@@ -106,6 +108,26 @@ class Change(Eye, Goal):
         left = [its for its in self.ailing if its.name in held & roles.keys() - mended]
         left = [its for its in left if its.verdict is not Verdict.WAIT]
         return unrepaired(self.prior.name, left) if left else None
+
+    def inspect(self, steps: Sequence[Step], pool: Observed, attempt: Attempt) -> None:
+        """Each server once, before it is claimed."""
+        assert self.desired is not None  # noqa: S101 the steps are its
+        claimed = {step.server for step in steps if isinstance(step.action, TakeClaim)}
+        claimed -= pool.claims.keys()  # what is half in uses its ports itself
+        roles, spec = self.desired.roles, self.desired.spec
+        joining = {n: roles[n] for n in sorted(claimed - self.inspected)}
+        if not joining:
+            return
+        ready = {name for name, its in pool.nodes.items() if its.ready and name not in pool.silent}
+        members = {
+            name: its.role
+            for name, its in self.members(pool).record.members.items()
+            if name in ready & self.fleet.servers.keys() - joining.keys()
+        }
+        self.inspected |= claimed
+        if found := unfit(spec, joining, members, self.world, attempt.warn):
+            summary = f"cluster {spec.name} cannot take the servers that were planned"
+            raise refused(summary, found, [])
 
     def unseen(self) -> PoolView:
         """The servers of before, and those that may have been claimed since."""

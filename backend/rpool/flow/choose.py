@@ -24,6 +24,7 @@ from rpool.decide.rules import placed
 from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
 from rpool.flow.in_use import InUse
 from rpool.flow.look import probe_all, sweep
+from rpool.flow.preflight import refused, unfit
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
@@ -53,6 +54,7 @@ def choose(
     kept: Roles | None = None,
     excluded: Mapping[ServerName, str] | None = None,
     noticed: Callable[[Probed], None] = lambda probed: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Chosen:
     """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
     `noticed` gets each other one that was looked at, and may raise. What others of this process are
@@ -89,8 +91,9 @@ def choose(
             others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
             placed(spec, fleet, {**others, **reasons}, kept)  # raises DoesNotFit, which counts
         if not new and in_use.reserve(spec.name, roles):
-            _preflight(spec, world, picked, kept)
-            return Chosen(roles, picked)
+            new = _preflight(spec, world, roles, picked, kept, warn)
+            if not new:
+                return Chosen(roles, picked)
         reasons |= new
 
 
@@ -205,28 +208,32 @@ def _refuse_if_hopeless(
 
 
 def _preflight(
-    spec: PoolSpec, world: World, picked: Mapping[ServerName, Sighting], kept: Roles
-) -> None:
-    """Raise Refused with all findings. With members kept, the pool's own address and routes are in
-    use already, and its version was found before.
+    spec: PoolSpec,
+    world: World,
+    roles: Roles,
+    picked: Mapping[ServerName, Sighting],
+    kept: Roles,
+    warn: Callable[[str], None],
+) -> dict[ServerName, str]:
+    """Servers that others are to take the place of, and why. Raises Refused with all findings where
+    that is no use: all that were picked are unfit, or it is no server's own. With members kept, the
+    pool's own address and routes are in use already, and its version was found before.
     """
-    found = findings(spec, picked, kept)
-    if not kept:
-        found += vip_out_of_reach(spec, picked)
-        found += _ask_servers(spec, world, next(iter(picked)))
-    if found:
-        listed = "\n".join(f"  {finding}." for finding in found)
-        raise Refused(
-            f"cluster {spec.name} cannot be made on the servers that were picked",
-            f"Nothing was changed on them. What is in the way:\n{listed}",
-        )
-
-
-def _ask_servers(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
-    with ThreadPoolExecutor(2, thread_name_prefix="preflight") as pool:
-        vip = pool.submit(_vip_in_use, spec, world, via)
-        version = pool.submit(_version_missing, spec, world, via)
-        return [*vip.result(), *version.result()]
+    joining = {name: role for name, role in roles.items() if name not in kept}
+    members = {name: role for name, role in kept.items() if picked[name].probed.joined}
+    others = findings(spec, picked, kept)
+    with ThreadPoolExecutor(3, thread_name_prefix="preflight") as pool:
+        inspected = pool.submit(unfit, spec, joining, members, world, warn)
+        if not kept:
+            via = next(iter(picked))
+            asked = [pool.submit(ask, spec, world, via) for ask in (_vip_in_use, _version_missing)]
+            others += vip_out_of_reach(spec, picked)
+            others += [finding for answer in asked for finding in answer.result()]
+        found = inspected.result()
+    if others or (found and found.keys() == joining.keys()):
+        summary = f"cluster {spec.name} cannot be made on the servers that were picked"
+        raise refused(summary, found, others)
+    return {name: "; ".join(sentences) for name, sentences in found.items()}
 
 
 def _vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:

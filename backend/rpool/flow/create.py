@@ -174,7 +174,8 @@ class Create(Goal):
 
     def _best(self, kept: Roles, noticed: Callable[[Probed], None] = lambda probed: None) -> Chosen:
         spec, excluded = self._spec, self._excluded
-        return choose(spec, self._fleet, self._world, self._in_use, kept, excluded, noticed)
+        warn = self._run.attempt.warn
+        return choose(spec, self._fleet, self._world, self._in_use, kept, excluded, noticed, warn)
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         return pool.with_servers(self._chosen.sightings, {})

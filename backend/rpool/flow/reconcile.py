@@ -63,6 +63,11 @@ class Goal(ABC):
     def unseen(self) -> PoolView | None:
         """What the cluster may have, when it cannot be observed any more. None: nothing."""
 
+    def inspect(self, steps: Sequence[Step], pool: Observed, attempt: Attempt) -> None:  # noqa: B027
+        """Raises Refused where servers that are to be claimed cannot do their part. By default they
+        were looked at as they were chosen.
+        """
+
     def replaces(self, ran: Ran) -> bool:
         """Whether to try again in another way, say on other servers. By default not."""
         return False
@@ -109,6 +114,7 @@ class Run:
                 self._wanted = (desired := goal.want(pool)).roles
                 pool = goal.closer(pool, desired)
                 todo = self.plan(desired, pool)
+                goal.inspect(todo.steps, pool, self.attempt)
             except RpoolError as error:
                 errors = [error]
                 break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 CniName = Literal["flannel", "none"]
@@ -10,3 +12,15 @@ CniName = Literal["flannel", "none"]
 CNIS: tuple[CniName, ...] = get_args(CniName)
 DEFAULT_CNI: CniName = "flannel"
 NO_CNI: CniName = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What a CNI needs between servers: a UDP port on each, and kernel modules."""
+
+    udp_port: int
+    modules: tuple[str, ...]
+
+
+OVERLAYS: Mapping[str, Overlay] = {"flannel": Overlay(8472, ("vxlan",))}
+"""By the name of the CNI; what the user installs is the user's to know."""

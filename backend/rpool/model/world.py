@@ -9,6 +9,7 @@ from typing import Protocol
 from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
@@ -50,6 +51,11 @@ class World(Protocol):
 
     def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
         """What server `via` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
+
+    def inspect(self, server: ServerName, trial: Trial) -> Inspected:
+        """Look whether a server can do its part, before it is claimed; those of one trial are to
+        be asked at once, since each waits for the others. Raises Unreachable, CommandFailed.
+        """
 
     def observe(self, via: ServerName) -> ClusterSeen:
         """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""

@@ -38,8 +38,8 @@ from rpool.reach.ansible_broker import Broker, Run
 from rpool.reach.ansible_play import Event, Play, ansible_folder
 from rpool.reach.script import compose
 from rpool.reach.ssh import Completed
-from rpool.reach.user_settings import settings
 from rpool.reach.verdict import SHOWN_CHARACTERS, SHOWN_LINES, Exit, failure, redact
+from rpool.user_settings import settings
 
 DOING = "preparing the operating system"
 REFUSED = 3  # the role's own exit code: the server is not what the fleet says (library.sh)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rpool.model.pool import ApiServer, Oidc, PoolSpec
-from rpool.reach.user_settings import settings
+from rpool.user_settings import settings
 
 FOLDER = "/etc/kubernetes/api-server"
 LOG_FOLDER = "/var/log/kubernetes"

@@ -18,7 +18,7 @@ from rpool.model.secret import Secret
 from rpool.model.server import Server
 from rpool.reach import api_server
 from rpool.reach.api_server import CIPHERS
-from rpool.reach.user_settings import settings
+from rpool.user_settings import settings
 
 API = "kubeadm.k8s.io/v1beta4"
 TOKEN_MINUTES = 30

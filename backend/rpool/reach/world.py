@@ -19,6 +19,7 @@ from rpool.errors import (
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
@@ -26,7 +27,7 @@ from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.step import News
 from rpool.model.world import SessionLock
-from rpool.reach import cni, sightings
+from rpool.reach import cni, inspecting, sightings
 from rpool.reach.documents import NODES_PATH
 from rpool.reach.kubeadm import url_host
 from rpool.reach.render import TOKENS, render
@@ -87,6 +88,13 @@ class RealWorld:
         repository = self._site.mirrors.repository(minor)
         script = compose(("library", "versions"), {"REPOSITORY": repository})
         return sightings.packages(self._look("asking for package versions", via, script))
+
+    def inspect(self, server: ServerName, trial: Trial) -> Inspected:
+        self._address(server)
+        servers = self._site.fleet.servers
+        addresses = {name: its.address for name, its in servers.items()}
+        script = inspecting.script(servers[server], addresses, trial)
+        return inspecting.inspected(server, trial, self._look("an inspection", server, script))
 
     def observe(self, via: ServerName) -> ClusterSeen:
         host = url_host(self._address(via))

@@ -16,6 +16,7 @@ from rpool.errors import (
     Unreachable,
 )
 from rpool.model.claim import Fence
+from rpool.model.inspection import Inspected, Port, Trial
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.secret import Secret
 from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
@@ -86,6 +87,27 @@ class Looks:
         with self._guard:
             self._reach(via)
             return PackagesSeen()
+
+    def inspect(self, server: ServerName, trial: Trial) -> Inspected:
+        with self._guard:
+            machine = self._reach(server)
+            shut = {
+                (its.peer, its.port): "no answer"
+                for its in trial.visits
+                if not self._lets_in(its.peer, its.port)
+            }
+            return Inspected(
+                interface="eth0",
+                mac=f"02:00:{machine.server.address}",
+                mtu=1500,
+                system="Debian GNU/Linux (simulated)",
+                systems=frozenset({"debian"}),
+                cut=shut,
+            )
+
+    def _lets_in(self, server: ServerName, port: Port) -> bool:
+        machine = self.machines.get(server)
+        return machine is not None and machine.powered and str(port) not in machine.blocked
 
     def observe(self, via: ServerName) -> ClusterSeen:
         with self._guard:

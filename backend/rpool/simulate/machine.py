@@ -115,6 +115,7 @@ class Machine:
     what came or was changed since the claim, `altered` packages whose files somebody has changed.
     `sick` says what of its Node does not work: a restart mends the `kubelet`, and nothing but a new
     join the `disk`. `down_since` is when its Node began to be not Ready (seconds since 1970).
+    `blocked`: ports (tcp/6443) at which a firewall on it lets nobody in.
     """
 
     server: Server
@@ -134,6 +135,7 @@ class Machine:
     altered: tuple[str, ...] = ()
     sick: Literal["", "kubelet", "disk"] = ""
     down_since: float = 0.0
+    blocked: tuple[str, ...] = ()
 
     @property
     def is_as_new(self) -> bool:

@@ -73,6 +73,23 @@ def test_what_an_operator_holds_is_not_ours_to_release(machine: Machine) -> None
     assert not machine.path("/var/lib/rpool/prepared/held").exists()
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_cannot_run_that_kubernetes_is_refused_before_anything_is_installed(
+    machine: Machine, there: bool
+) -> None:
+    machine.program("containerd", "echo containerd github.com/containerd/containerd v1.7.24 abc")
+    candidate = "2.0.0" if there else "1.7.24~ds1-6"
+    machine.program("apt-cache", f"echo '  Candidate: {candidate}'")
+    script = (SCRIPTS / "install.sh").read_text("utf-8")
+    if not there:  # whatever this machine has of its own
+        script = script.replace("command -v containerd >/dev/null", "false")
+    done = machine.role((PARAMETERS % 30).replace("1.36.3", "1.37.0") + script)
+    assert done.returncode == 3, done.stderr
+    found = "v1.7.24" if there else "1.7.24~ds1-6"
+    assert f"Kubernetes 1.37.0 needs containerd 2, and containerd {found}" in done.stderr
+    assert not [call for call in called(machine, "apt-get") if "install" in call]
+
+
 REMOVING = """case "$*" in
 *install*--no-remove* | *--no-remove*install*)
     printf '%s\\n' 'Reading package lists...' 'The following packages will be REMOVED:' \\

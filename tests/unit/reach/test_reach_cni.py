@@ -47,7 +47,7 @@ def test_a_cni_that_is_installed_has_all_that_it_takes(name: str) -> None:
     assert its.images
     for image in its.images:
         assert re.fullmatch(r"[a-z0-9-]+([.][a-z0-9-]+)+(/[a-z0-9._-]+)+:v?[\w.-]+", image)
-    for function in ("set_pod_cidr", "set_api"):
+    for function in ("set_pod_cidr", "set_api", "set_interface"):
         assert f"\n{function}() {{" in compose((f"cni/{its.script}",), {})
     assert install(name).doing == f"installing {name}"
 
@@ -125,10 +125,17 @@ spec:
     spec:
       containers:
       - name: kube-flannel
+        args:
+        - --ip-masq
+        - --kube-subnet-mgr
         env:
         - name: POD_NAME
 """
 API = """        env:
+        - name: HOST_IP
+          valueFrom:
+            fieldRef:
+              fieldPath: status.hostIP
         - name: KUBERNETES_SERVICE_HOST
           value: "10.0.1.200"
         - name: KUBERNETES_SERVICE_PORT
@@ -136,7 +143,7 @@ API = """        env:
 """
 
 
-def test_flannel_gets_the_network_and_the_api_of_the_cluster(
+def test_flannel_gets_the_network_the_api_and_the_interface_of_the_cluster(
     world: RealWorld, server: TestServer
 ) -> None:
     claim(world)
@@ -144,11 +151,13 @@ def test_flannel_gets_the_network_and_the_api_of_the_cluster(
         mirrored.carry_out(install("flannel"), 60)
     applied = (server.root / "applied").read_text()
     its = FLANNEL.replace("10.244.0.0/16", SPEC.networking.pod_cidr)
-    assert applied == its.replace("        env:\n", API)
+    arguments = "        - --kube-subnet-mgr\n"
+    interface = f"{arguments}        - --iface=$(HOST_IP)\n"
+    assert applied == its.replace("        env:\n", API).replace(arguments, interface)
     assert "apply --server-side --force-conflicts --field-manager=rpool" in server.calls
 
 
-@pytest.mark.parametrize("place", ["Network", "env"])
+@pytest.mark.parametrize("place", ["Network", "env", "subnet-mgr"])
 def test_a_manifest_without_a_place_for_one_of_these_is_not_applied(
     world: RealWorld, server: TestServer, place: str
 ) -> None:

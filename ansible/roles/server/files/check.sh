@@ -25,14 +25,5 @@ check_size() {
     fi
 }
 
-# etcd and certificates want clocks that agree. A container has its host's.
-check_clock() {
-    if systemd-detect-virt --quiet --container; then return 0; fi
-    if [ "$(timedatectl show --property=NTPSynchronized --value 2>/dev/null)" = no ]; then
-        warn "its clock is not synchronized: run chrony or systemd-timesyncd"
-    fi
-}
-
 check_system
 check_size
-check_clock

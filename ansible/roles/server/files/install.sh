@@ -128,9 +128,27 @@ exact() {
     printf '%s=%s\n' "$1" "$found"
 }
 
+# Kubernetes 1.37 asks its runtime for what only containerd 2 has: before anything is installed.
+check_containerd() {
+    minor=${VERSION#*.}
+    if [ "${minor%%.*}" -lt 37 ]; then return 0; fi
+    if command -v containerd >/dev/null; then
+        found=$(containerd --version | awk '{ print $3 }')
+    else
+        found=$(apt-cache policy containerd | awk '$1 == "Candidate:" { print $2 }')
+    fi
+    case $found in
+        1.* | v1.*)
+            refuse "Kubernetes $VERSION needs containerd 2, and containerd $found is there or would be" \
+                "installed: install 2 from backports, or as containerd.io from Docker's repository"
+            ;;
+    esac
+}
+
 install() {
     add_repository
     update
+    check_containerd
     packages=$missing
     for package in $wrong; do packages="$packages $(exact "$package")"; done
     # shellcheck disable=SC2086  # packages, one a word

@@ -1,0 +1,95 @@
+"""The preflight: whether servers can do their part, before any of them is claimed.
+
+All of them are inspected at once, and try whether they reach each other. What is in the way of any
+is told together, server by server: whoever puts it right wants to go there once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from rpool.advice import Do
+from rpool.decide.inspection import Findings, Seen, errors, warnings
+from rpool.decide.trials import trials
+from rpool.errors import CommandFailed, Refused, RpoolError
+from rpool.model.inspection import Inspected, Trial
+from rpool.model.pool import PoolSpec
+from rpool.model.server import Role, Roles, ServerName
+from rpool.model.world import World
+
+AT_ONCE = 24
+"""Workers that are inspected together: all of a trial have to run at the same time."""
+
+PATIENCE_SECONDS = (4.0, 10.0)
+"""How long servers wait for each other, and how long once more where that was not enough: a busy
+one may have begun late.
+"""
+
+
+def unfit(
+    spec: PoolSpec, joining: Roles, members: Roles, world: World, warn: Callable[[str], None]
+) -> Findings:
+    """What keeps servers from `joining`, in sentences about each. `members` are in the cluster
+    already. What will do all the same is a warning.
+    """
+    found: Findings = {}
+    seen: dict[ServerName, Inspected] = {}
+    for some in _groups(joining):
+        ours, silent = _inspect(trials(spec, some, members), world)
+        seen |= ours
+        found |= errors(spec, some, ours)
+        for name, why in silent.items():  # who cannot be reached fails by itself, as it is claimed
+            if name in some and isinstance(why, CommandFailed):
+                found[name] = [f"{why.summary}: {why.detail}".rstrip(":. ")]
+    for sentence in warnings(spec, joining, seen):
+        warn(f"{sentence}.")
+    return found
+
+
+def refused(summary: str, found: Findings, others: list[str]) -> Refused:
+    """The error of a change that nothing was done of yet; `others` are about no server alone."""
+    lines = [f"  {name}: {sentence}." for name, its in sorted(found.items()) for sentence in its]
+    lines += [f"  {sentence}." for sentence in others]
+    advice = f"\n{Do.PUT_RIGHT.text()}" if found else ""
+    listed = "\n".join(lines)
+    return Refused(summary, f"Nothing was changed. What is in the way:\n{listed}{advice}")
+
+
+def _groups(joining: Roles) -> Iterator[Roles]:
+    """So many at a time as can be tried at once, the control planes with each of them."""
+    heads = {name: role for name, role in joining.items() if role is Role.CONTROL_PLANE}
+    workers = [name for name in joining if name not in heads]
+    for at in range(0, max(1, len(workers)), AT_ONCE):
+        yield {**heads, **dict.fromkeys(workers[at : at + AT_ONCE], Role.WORKER)}
+
+
+def _inspect(
+    parts: Mapping[ServerName, Trial], world: World
+) -> tuple[Seen, dict[ServerName, RpoolError]]:
+    """What each server showed, and why others did not. Those that did not meet try once more."""
+    for seconds in PATIENCE_SECONDS:
+        seen, silent = _at_once(parts, world, seconds)
+        cut = any(peer in seen for its in seen.values() for peer, _ in its.cut)
+        if not cut and not any(its.narrow or its.used for its in seen.values()):
+            break
+    return seen, silent
+
+
+def _at_once(
+    parts: Mapping[ServerName, Trial], world: World, seconds: float
+) -> tuple[dict[ServerName, Inspected], dict[ServerName, RpoolError]]:
+    word = secrets.token_hex(8)
+
+    def ask(name: ServerName) -> Inspected | RpoolError:
+        try:
+            return world.inspect(name, replace(parts[name], seconds=seconds, word=word))
+        except RpoolError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, len(parts)), thread_name_prefix="inspect") as pool:
+        answers = dict(zip(parts, pool.map(ask, parts), strict=True))
+    seen = {n: its for n, its in answers.items() if isinstance(its, Inspected)}
+    return seen, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
