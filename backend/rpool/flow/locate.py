@@ -6,7 +6,7 @@ A claim says whose a server is; a control plane of the cluster shows its record.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rpool.advice import Do
@@ -96,9 +96,11 @@ def find(
     uid_or_name: str,
     longest_seconds: float = math.inf,
     known_ca: str = "",
+    in_vain: Collection[ServerName] = (),
 ) -> Pool:
     """The cluster of that uid, or else of that name, on whichever servers it is. With its CA known
-    (by a certificate of it, or its pin) it is looked for until a control plane of it serves. Else
+    (by a certificate of it, or its pin) it is looked for until a control plane of it serves, but
+    for those that were asked `in_vain`. Else
     the whole fleet is asked: any server can claim to be of the cluster, and no two may name another
     CA. A server that has not answered when `longest_seconds` are over is not waited for.
 
@@ -113,13 +115,15 @@ def find(
     swept = Swept()
     for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
         swept.add(name, answer)
-        if known_ca and name in swept.probed and name in swept.control_planes(uid_or_name):
+        if known_ca and name not in in_vain and name in swept.control_planes(uid_or_name):
             pool = _through(world, uid_or_name, [name], known_ca)
             if pool is not None:
                 return pool
     uid = _which(swept, uid_or_name, fleet)
+    # With the CA known all others were asked as they answered.
+    left = [] if known_ca and uid == uid_or_name else swept.control_planes(uid)
     known_ca = known_ca or ca_of(swept.claims(uid))
-    pool = _through(world, uid, swept.control_planes(uid), known_ca)
+    pool = _through(world, uid, left, known_ca)
     if pool is None:
         raise _remains(world, fleet, swept, uid, known_ca) or _no_api(swept, uid, fleet)
     unasked = {n: m for n, m in pool.record.members.items() if n not in fleet.servers}
@@ -145,7 +149,8 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     if prior.control_planes and members == set(prior.control_planes):
         return None, silent
     try:
-        pool = find(world, fleet, prior.uid, LOOK_SECONDS, prior.ca_certificate)
+        its = (LOOK_SECONDS, prior.ca_certificate, silent.keys())
+        pool = find(world, fleet, prior.uid, *its)
     except Unreachable:
         return None, silent
     return reach_api(world, prior.uid, [pool.via], prior.ca_certificate)

@@ -26,6 +26,7 @@ spec:
     image: registry.k8s.io/etcd:3.6.5-0
 """
 THREE = "1, started, r1u04, a\n2, started, r1u05, b\n3, started, r1u06, c\n"
+COPY = "/var/lib/etcd/before-recovery"
 FLAG = "--force-new-cluster=true"
 
 
@@ -47,7 +48,7 @@ if grep -q -e {FLAG} {yaml}; then {alone}; fi
 case $* in
 *' ps '*) echo container ;;
 *' member list'*) cat {members} ;;
-*' endpoint health'*) grep -q -e {FLAG} {yaml} && exit 1 || exit 0 ;;
+*' endpoint health'*) [ -e {server.root}/asked ] || {{ touch {server.root}/asked; exit 1; }} ;;
 esac""",
     )
     server.marker("curl", "printf ok")
@@ -62,8 +63,7 @@ def recovered(server: TestServer) -> None:
     assert (server.root / "members").read_text().count("\n") == 1
     assert server.path("/etc/kubernetes/manifests/etcd.yaml").read_text() == MANIFEST
     assert not kept(server).exists()
-    copy = server.path("/var/lib/rpool/etcd-before-recovery/member/snap")
-    assert copy.read_text() == "data"
+    assert server.path(f"{COPY}/snap").read_text() == "data"
 
 
 def test_etcd_is_made_anew_by_itself_and_then_runs_as_before(
@@ -77,7 +77,7 @@ def test_etcd_is_made_anew_by_itself_and_then_runs_as_before(
     assert flagged in (server.root / "seen").read_text()
 
 
-@pytest.mark.parametrize("line", ["end_etcd", "keep_data", "put_manifest", "until serves", "rm -f"])
+@pytest.mark.parametrize("line", ["end_etcd", "keep_data", "put_manifest", "rm -f", "until serves"])
 def test_one_that_was_cut_off_goes_on(
     world: RealWorld, server: TestServer, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
@@ -95,7 +95,6 @@ def test_one_that_was_cut_off_goes_on(
         patch.setattr(script, "_text", cut)
         with pytest.raises(RpoolError):
             world.carry_out(RECOVER, 60)
-    server.path("/var/lib/etcd/member/snap").write_text("data")
     world.carry_out(RECOVER, 60)
     recovered(server)
 
@@ -104,11 +103,23 @@ def test_what_was_kept_first_is_kept(world: RealWorld, server: TestServer) -> No
     """What a second attempt finds may be half of what the first one made."""
     claim(world)
     etcd(server)
-    copy = server.path("/var/lib/rpool/etcd-before-recovery/member")
-    copy.mkdir(parents=True)
+    copy = server.path(COPY)
+    copy.mkdir()
     (copy / "snap").write_text("the first")
+    manifest = server.path("/etc/kubernetes/manifests/etcd.yaml")
+    manifest.rename(kept(server))
     world.carry_out(RECOVER, 60)
     assert (copy / "snap").read_text() == "the first"
+
+
+def test_the_copy_of_an_earlier_recovery_is_put_away(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    etcd(server)
+    world.carry_out(RECOVER, 60)
+    server.path("/var/lib/etcd/member/snap").write_text("later")
+    world.carry_out(RECOVER, 60)
+    assert server.path(f"{COPY}/snap").read_text() == "later"
+    assert server.path(f"{COPY}.old/snap").read_text() == "data"
 
 
 def test_an_etcd_that_does_not_forget_the_others_is_told(

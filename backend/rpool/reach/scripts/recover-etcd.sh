@@ -5,7 +5,8 @@
 KEPT=$KUBERNETES/etcd-recovery.yaml # etcd's own manifest, until all is over
 MANIFEST=$KUBERNETES/manifests/etcd.yaml
 DATA=/var/lib/etcd
-COPY=$RPOOL_DIR/etcd-before-recovery
+COPY=$DATA/before-recovery # a reset takes it along
+ALONE=--force-new-cluster=true
 
 act() {
     need crictl curl
@@ -15,12 +16,12 @@ act() {
     keep_manifest
     end_etcd
     keep_data
-    put_manifest --force-new-cluster=true
+    put_manifest "$ALONE"
     until alone; do again "etcd has other members still: $members"; done
     end_etcd
     put_manifest
-    until serves; do again "the API does not answer: $answer"; done
     rm -f "$KEPT"
+    until serves; do again "the API does not answer: $answer"; done
 }
 
 again() {
@@ -31,14 +32,21 @@ again() {
     sleep 1
 }
 
+# What was kept counts while etcd has no manifest of its own. A copy of another recovery is put away.
 keep_manifest() {
-    if [ -e "$KEPT" ]; then return 0; fi
-    if [ ! -e "$MANIFEST" ]; then die 1 "there is no $MANIFEST: this server runs no etcd"; fi
+    if [ -e "$KEPT" ] && ! is_plain; then return 0; fi
+    if ! is_plain; then die 1 "there is no $MANIFEST of kubeadm's: this server runs no etcd"; fi
+    if [ -e "$COPY" ] && [ ! -e "$KEPT" ]; then
+        rm -rf "$COPY.old"
+        mv -T "$COPY" "$COPY.old"
+    fi
     cp "$MANIFEST" "$KEPT.new"
     sync "$KEPT.new"
     mv -fT "$KEPT.new" "$KEPT"
     sync "$KUBERNETES"
 }
+
+is_plain() { [ -e "$MANIFEST" ] && ! grep -q -e "$ALONE" "$MANIFEST"; }
 
 end_etcd() {
     rm -f "$MANIFEST"
@@ -49,10 +57,10 @@ end_etcd() {
 keep_data() {
     if [ -e "$COPY" ]; then return 0; fi
     rm -rf "$COPY.new"
-    cp -a "$DATA" "$COPY.new"
+    cp -a "$DATA/member" "$COPY.new"
     sync "$COPY.new"
     mv -T "$COPY.new" "$COPY"
-    sync "$RPOOL_DIR"
+    sync "$DATA"
 }
 
 # put_manifest [FLAG]: as it was kept, with a flag more. The kubelet ignores names with a dot in
@@ -76,7 +84,7 @@ alone() {
 }
 
 serves() {
-    members=$(etcdctl 5 endpoint health 2>&1) || return 1
+    answer=$(etcdctl 5 endpoint health 2>&1) || return 1
     answer=$(curl -sk -m 5 "https://$NODE_HOST:6443/readyz" 2>&1)
     [ "$answer" = ok ]
 }
