@@ -13,10 +13,16 @@ START = {"cores": 8, "memory": 16}
 REPAIR = """
 resource "rpool_cluster" "demo" {
   repair {
-    grace = "30s"
+    grace    = "30s"
+    max_lost = MOST
   }
 }
 """
+
+
+def repair(most: int = 1) -> str:
+    """More configuration, by which so many are repaired at once."""
+    return REPAIR.replace("MOST", str(most))
 
 
 def replaced(pool: Pool, dead: str, what: str) -> None:
@@ -63,6 +69,50 @@ GENTLE = {"drain", "step down"}
 ANEW = ("leave", "reset", "forget", "claim", "prepare", "join", "member", "ready")
 
 
+class RepairingAtOnce:
+    """With `max_lost = 3`."""
+
+    def test_three_that_are_not_well_are_repaired_by_one_apply(self, pool: Pool) -> None:
+        had, known = pool.members(), pool.journal()
+        worker, *_, sick = pool.with_role("worker")
+        holder = pool.holds_address()
+        with pool.asking() as web:
+            pool.lose(worker)
+            pool.lose(holder)
+            pool.fall_sick(sick, "kubelet")
+            said = pool.await_changes("3 members are not well")
+            while said.count("repair.grace is 30s"):
+                pool.pass_time()
+                said = pool.await_changes("3 members are not well")
+            assert said.count("It counts as lost") == 2
+            assert said.count("This plan mends it") == 1
+            named = pool.planned("saved.tfplan")
+            seconds = pool.apply()
+        assert had - pool.members() == {worker, holder}
+        assert pool.members() - had == named - {worker, holder}
+        pool.assert_settled()
+        assert ("mend", sick) in pool.done(known)
+        pool.figure(
+            f"a worker and a control plane dead, a kubelet stopped: repaired in {seconds:.1f} s; "
+            f"application, from their loss on: longest gap {web.longest_seconds:.1f} s"
+        )
+
+    def test_those_that_come_back_are_wiped_and_are_spares(self, pool: Pool) -> None:
+        wiped(pool)
+
+
+def wiped(pool: Pool) -> None:
+    """A zombie's kubelet may register its Node again, and a control plane has the address."""
+    back = sorted(pool.lost)
+    for name in back:
+        pool.restore(name)
+        pool.await_changes(f"{name} was let go when it was lost, and is back")
+    seconds = pool.apply()
+    pool.assert_settled()
+    assert {name: pool.leftovers(name) for name in back} == dict.fromkeys(back, "")
+    pool.figure(f"{len(back)} servers that came back after they were replaced: {seconds:.1f} s")
+
+
 class Repairing:
     def test_a_dead_worker_is_replaced(self, pool: Pool) -> None:
         replaced(pool, pool.with_role("worker")[0], "a dead worker")
@@ -73,14 +123,7 @@ class Repairing:
         assert holder not in pool.etcd_members()
 
     def test_who_comes_back_is_wiped_and_is_a_spare(self, pool: Pool) -> None:
-        """A zombie: its kubelet registers its Node again, and a control plane has the address."""
-        back = sorted(pool.lost)
-        for name in back:
-            pool.restore(name)
-            pool.await_changes(f"{name} was let go when it was lost, and is back")
-        pool.apply()
-        pool.assert_settled()
-        assert {name: pool.leftovers(name) for name in back} == dict.fromkeys(back, "")
+        wiped(pool)
 
     def test_a_dead_kubelet_is_started_again(self, pool: Pool) -> None:
         sick = pool.with_role("worker")[0]

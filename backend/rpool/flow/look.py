@@ -225,7 +225,7 @@ def end_probes(
     return seen, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
 
 
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 2.0
 
 
 def sweep(
