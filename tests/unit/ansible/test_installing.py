@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from machine import SCRIPTS, Machine
+from worlds.machine import SCRIPTS, Machine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fakes import site
-from machine import LISTEN, Machine
+from worlds.machine import LISTEN, Machine
 
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership, Phase

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import site
-from machine import Machine
+from worlds.machine import Machine
 from worlds.samples import CLAIM
 
 from rpool.model import action as act

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import prepare, site
-from machine import LISTEN, SCRIPTS, Machine
+from worlds.machine import LISTEN, SCRIPTS, Machine
 
 from rpool.model import action as act
 from rpool.model.claim import Ownership
@@ -93,7 +93,7 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
 
 
 START = (
-    "CHANGED=\nMORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n"
+    "MORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n"
     + (SCRIPTS / "start.sh").read_text()
 )
 

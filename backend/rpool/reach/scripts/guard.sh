@@ -116,11 +116,10 @@ enter_session() {
     fi
 }
 
-# replace_durably FILE NEW: NEW takes FILE's place, and both facts survive a power cut.
+# replace_durably FILE NEW: NEW takes FILE's place, and both facts survive a power cut. What a full
+# disk has not taken may show only as it is synced.
 replace_durably() {
-    sync "$2"
-    mv -f "$2" "$1"
-    sync "${1%/*}"
+    sync "$2" && mv -f "$2" "$1" && sync "${1%/*}"
 }
 
 # The last thing that a reset does (it holds the server's lock): all of ours goes, the claim last.

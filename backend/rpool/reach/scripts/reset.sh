@@ -6,6 +6,7 @@
 
 act() {
     secret_dir
+    refuse_read_only
     if [ -z "$VIP" ]; then VIP=$(held_vip); fi # nobody knew it: what is left of a killed create
     forget_kubeconfig
     stop_kubelet
@@ -27,6 +28,18 @@ act() {
 
 # attempt COMMAND...: what fails here is seen by `verify`; its output is shown then.
 attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
+
+# The kernel makes it so when the disk has errors.
+refuse_read_only() {
+    if touch "$CLAIM" 2>"$SECRETS/attempts"; then return 0; fi
+    case $(cat "$SECRETS/attempts") in
+        *[Rr]'ead-only'*)
+            die 1 "the disk with $RPOOL_DIR is read-only here, so nothing can be removed from it:" \
+                "see dmesg, repair it, reboot, and reset this server again;" \
+                "or, where the disk is dead, take the server out and mark it lost"
+            ;;
+    esac
+}
 
 # An operator's copy of admin.conf, if it is of this cluster and of no other: it is worth nothing
 # from now on or, where the cluster lives on, a key to it that the next cluster here must not find.
@@ -88,14 +101,28 @@ end_shims() {
     done
 }
 
-# Deepest first. A volume that is still mounted is never deleted through (see remove_below).
+# Deepest first. A volume that is still mounted is never deleted through (see remove_below). What
+# a disk backs is never unmounted lazily: whoever uses it would go on writing, unseen, to what
+# another node may have mounted by then. `verify` tells of it.
 unmount() {
     trace_mounts | sed -n 's/^mount //p' | sort -r | while read -r point; do
+        attempt umount "$(printf '%b' "$point")"
+        if on_disk "$point"; then continue; fi
         point=$(printf '%b' "$point")
-        attempt umount "$point"
         if mountpoint -q "$point"; then attempt umount --lazy "$point"; fi
         case $point in /run/netns/*) attempt rm -f "$point" ;; esac
     done
+}
+
+# on_disk POINT, as mountinfo has it: it is mounted, from a block device, or it could not be looked
+# at. What has no device of its own has number 0 (tmpfs, overlay, NFS), but so has btrfs.
+on_disk() {
+    awk -v point="$1" '
+        $5 == point {
+            for (i = 6; i < NF && $i != "-"; i++);
+            if ($3 !~ /^0:/ || $(i + 2) ~ "^/dev/") found = 1
+        }
+        END { exit !found }' /proc/self/mountinfo || [ $? -gt 1 ]
 }
 
 remove_addresses() {
@@ -191,7 +218,7 @@ undo_preparation() {
     if [ -e "$PREPARED/files" ]; then
         sort -r "$PREPARED/files" | while read -r path; do undo "$path"; done
     fi
-    if grep -qs '^#rpool# ' /etc/fstab; then sed -i 's/^#rpool# //' /etc/fstab; fi
+    undo_fstab
     if [ -e "$PREPARED/held" ]; then release_packages; fi
     attempt systemctl try-restart containerd.service
     rm -rf "$PREPARED"
@@ -206,16 +233,40 @@ release_packages() {
     done
 }
 
+# undo PATH: what was there before is there again, or nothing.
 undo() {
-    if [ -e "$PREPARED/kept$1" ]; then
-        cp -a "$PREPARED/kept$1" "$1.rpool-new"
-        mv -f "$1.rpool-new" "$1"
+    if [ -e "$PREPARED/kept$1" ] || [ -L "$PREPARED/kept$1" ]; then
+        cp -a "$PREPARED/kept$1" "$1.rpool-new" || no_room "$1"
+        put_back "$1"
     elif [ "${1%/}" = "$1" ]; then
         rm -f "$1" "$1.rpool-new"
     else
         rmdir --ignore-fail-on-non-empty "$1" 2>/dev/null || true
     fi
 }
+
+# put_back PATH: with what is beside it; a link is no content, and leads nowhere perhaps.
+put_back() {
+    if [ -L "$1.rpool-new" ]; then
+        mv -fT "$1.rpool-new" "$1"
+        sync "${1%/*}"
+    else
+        replace_durably "$1" "$1.rpool-new"
+    fi
+}
+
+# The lines of swap that preparation took out, in what /etc/fstab may only lead to.
+undo_fstab() {
+    fstab=$(readlink -f /etc/fstab) || return 0
+    rm -f "$fstab.rpool-new"
+    if grep -qs '^#rpool# ' "$fstab"; then
+        cp -a "$fstab" "$fstab.rpool-new" || no_room "$fstab"
+        sed 's/^#rpool# //' "$fstab" >"$fstab.rpool-new" || no_room "$fstab"
+        put_back "$fstab"
+    fi
+}
+
+no_room() { die 1 "$1 cannot be put back: make room on its disk, and reset this server again"; }
 
 # Those that came since preparation listed what there was; a site without a way out may have put
 # its images here itself. Without a list all stay: they harm nobody.
@@ -240,6 +291,11 @@ verify() {
     if [ -z "$left" ]; then return 0; fi
     printf '%s\n' "$left" | sort -u
     tail -n 40 "$SECRETS/attempts" >&2
+    case $left in
+        *'mount /var/lib/kubelet/'* | *'device '* | *'session of iSCSI '*)
+            say "volumes are still in use here: reboot it, which lets them go, and reset it again"
+            ;;
+    esac
     die "$UNCLEAN" "this server is not clean"
 }
 
