@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fakes import site
+from worlds.fakes import site
 from worlds.machine import Machine
 
 from rpool.model import action as act

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fakes import site
+from worlds.fakes import site
 from worlds.machine import Machine
 
 from rpool.model import action as act

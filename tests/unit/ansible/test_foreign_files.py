@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fakes import site
+from worlds.fakes import site
 from worlds.machine import SCRIPTS, Machine
 
 from rpool.model import action as act

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import site
+from worlds.fakes import site
 from worlds.machine import LISTEN, Machine
 
 from rpool.model import action as act

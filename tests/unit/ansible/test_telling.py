@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fakes import site
+from worlds.fakes import site
 from worlds.machine import Machine
 from worlds.samples import CLAIM
 

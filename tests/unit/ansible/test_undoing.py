@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import prepare, site
+from worlds.fakes import prepare, site
 from worlds.machine import LISTEN, SCRIPTS, Machine
 
 from rpool.model import action as act

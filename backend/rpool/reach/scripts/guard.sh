@@ -110,6 +110,7 @@ enter_session() {
         die "$LATER" "session $latest of this cluster has been here, and this is session $2"
     fi
     if [ "$latest" -lt "$2" ]; then
+        rm -f "$RUN_DIR"/.new.* # of one that was cut off here
         new=$(mktemp "$RUN_DIR/.new.XXXXXX")
         write_file "$new" "$2"
         mv -f "$new" "$(sessions_file "$1")"
