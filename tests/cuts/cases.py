@@ -49,8 +49,8 @@ DIGEST = hashlib.sha256(MANIFEST.encode()).hexdigest()
 
 @dataclass(frozen=True)
 class Case:
-    """`first` ran before on the machine, whole; `script` is cut, and sent in its `wrap`; `after` runs
-    then. An uninterrupted run is `whole`; what is below `may_differ` is no half work.
+    """`first` ran before on the machine, whole; `script` is cut, and sent in its `wrap`; `after`
+    runs then. An uninterrupted run is `whole`; what is below `may_differ` is no half work.
     """
 
     name: str
@@ -175,7 +175,8 @@ def script(action: Action) -> str:
     return text
 
 
-INIT, RESET = (script(next(a for a in changing() if isinstance(a, its))) for its in (act.Init, act.Reset))
+INIT = script(next(its for its in changing() if isinstance(its, act.Init)))
+RESET = script(next(its for its in changing() if isinstance(its, act.Reset)))
 FORGET = """sed -i /r1u04/d "$(command -v kubeadm | sed 's|bin/kubeadm|world/etcd|')"\n"""
 # What a plan does before a control plane joins again whose kubeadm had not ended (bring_up.py), and
 # before one is reset (departures.py).
@@ -218,7 +219,7 @@ def more() -> Iterator[Case]:
 
 @cache
 def preparation() -> Mapping[str, str]:
-    """What Ansible sends to a server that is prepared, as it renders it, by the name of each task."""
+    """What Ansible sends to a server that is prepared, by the name of each task."""
     server = FakeServer("r1u04")
     mirrors = {"packages": "copy:///var/lib/mirror", "images": "registry.example.org"}
     run_preparation(

@@ -65,9 +65,9 @@ def _points(part: str) -> list[int]:
         bare = line.strip()
         if not bare or bare.startswith("#"):
             continue
-        if not GOES_ON.search(before) and not CLOSES.match(bare) and "$?" not in bare:
-            if line[0].isspace() or not DEFINES.match(bare):
-                likely.append(n)
+        inside = line[0].isspace() or not DEFINES.match(bare)
+        if inside and not (GOES_ON.search(before) or CLOSES.match(bare) or "$?" in bare):
+            likely.append(n)
         before = bare
     with tempfile.TemporaryDirectory() as folder:
         for n in likely:

@@ -1,5 +1,5 @@
-"""Every script that changes something can be killed after any line: done again, or taken back, it ends
-as one that nobody has cut off, and nothing half stays.
+"""Every script that changes something can be killed after any line: done again, or taken back, it
+ends as one that nobody has cut off, and nothing half stays.
 """
 
 from __future__ import annotations

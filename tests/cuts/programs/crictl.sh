@@ -4,12 +4,12 @@
 case " $* " in
     *' member list '*) sed 's/^\([^ ]*\) \(.*\)/\2, started, \1, https:\/\/\1:2380, , false/' "$world/etcd" ;;
     *' member remove '*)
-        sed -i "/ ${*##* }\$/d" "$world/etcd"
+        for id; do :; done
+        sed -i "/ $id\$/d" "$world/etcd"
         ;;
     *' ps '*pod.name=etcd-*) echo etcd ;;
     *pod.name=*)
-        pod=${*#*pod.name=}
-        pod=${pod%%-r1u04*}
+        pod=$(printf '%s' "$*" | sed 's/.*pod\.name=//; s/-r1u04.*//')
         if [ -e "/etc/kubernetes/manifests/$pod.yaml" ]; then echo "$pod"; fi
         ;;
     *' pods '*) cat "$world/containers" ;;

@@ -55,9 +55,7 @@ case $call in
         done
         ;;
     *' get node '*jsonpath*)
-        for taint in "$world/nodes/$1"/gone; do
-            if [ -e "$taint" ]; then printf 'gone:NoExecute\n'; fi
-        done
+        if [ -e "$world/nodes/$1/gone" ]; then printf 'gone:NoExecute\n'; fi
         ;;
     *' get secrets '*)
         for secret in "$world"/objects/secret-bootstrap-token-*; do
@@ -94,7 +92,7 @@ case $call in
         sum=$(sed 's/expiration.*//' "$file" | sha256sum | cut -c 1-12)
         sed 's/expiration.*//' "$file" >"$world/objects/.$sum"
         mv "$world/objects/.$sum" "$world/objects/applied-$sum" # at once, as an API does
-        for pool in $(sed -n 's/^  *name: *\(default\)$/\1/p' "$file"); do : >"$world/objects/pool-$pool"; done
+        if grep -q '^  *name: *default$' "$file"; then : >"$world/objects/pool-default"; fi
         ;;
     *' delete node '*) for node in $(words "$@"); do rm -rf "$world/nodes/$node"; done ;;
     *' delete secret '*) for name in $(words "$@"); do rm -f "$world/objects/secret-$name"; done ;;

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Units as files below $world/units: NAME.enabled, NAME.active; and what containerd was started with.
 
-now= verb= units=
+now='' verb='' units=''
 for word; do
     case $word in
         --now) now=yes ;;

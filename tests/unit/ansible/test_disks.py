@@ -1,4 +1,4 @@
-"""Volumes that are in use, and disks that take nothing any more: how a server is left all the same."""
+"""Volumes in use, and disks that take nothing any more: how a server is left all the same."""
 
 from __future__ import annotations
 
@@ -90,15 +90,18 @@ DEVICES = {
         "mkdir -p /sys/class/block/dm-2/dm; echo luks-pvc-12 >/sys/class/block/dm-2/dm/name",
         "device dm-2, luks-pvc-12",
     ),
-    "its own": ("mkdir -p /sys/class/block/dm-2/dm; echo vg-x >/sys/class/block/dm-2/dm/name", None),
+    "its own": (
+        "mkdir -p /sys/class/block/dm-2/dm; echo vg-x >/sys/class/block/dm-2/dm/name",
+        None,
+    ),
     "iSCSI": ("{0}", "session of iSCSI with iqn.2026-01.org:a"),
     "iSCSI by hand": ("{0}; {1} manual >{2}", "session of iSCSI with iqn.2026-01.org:a"),
     "iSCSI since boot": ("{0}; {1} automatic >{2}", None),
     "a disk that is read": ("mkdir -p /sys/class/block/dm-2/dm/name", "cannot read {3}"),
 }
+SESSION = "/sys/class/iscsi_session/session1"
 WORDS = (
-    "mkdir -p /sys/class/iscsi_session/session1;"
-    " echo iqn.2026-01.org:a >/sys/class/iscsi_session/session1/targetname",
+    f"mkdir -p {SESSION}; echo iqn.2026-01.org:a >{SESSION}/targetname",
     "mkdir -p /etc/iscsi/nodes/iqn.2026-01.org:a/10.0.0.1,3260; echo node.startup =",
     "/etc/iscsi/nodes/iqn.2026-01.org:a/10.0.0.1,3260/default",
     "/sys/class/block/dm-2/dm/name",
@@ -144,7 +147,7 @@ def test_a_disk_that_takes_nothing_does_not_keep_a_server(machine: Machine, disk
     assert done.returncode == 0, done.stderr
     assert "the claim cannot be written: it goes on saying member" in done.stderr
     assert '"phase": "member"' in done.stderr
-    assert not list(machine.path("/var/lib/rpool").glob(".new.*"))
+    assert not list(machine.path("/var/lib/rpool").glob("*.new"))
 
 
 @pytest.mark.parametrize("disk", [FULL, READ_ONLY], ids=["full", "read-only"])
@@ -172,10 +175,10 @@ def test_what_was_kept_and_has_no_room_says_so_and_is_not_lost(machine: Machine)
     machine.program("cp", 'echo "cp: No space left on device" >&2; : >"$3"; exit 1')
     done = machine.run(RESET)
     assert done.returncode == 1
+    why = "cannot be put back: make room on its disk, and reset this server again"
     assert done.stderr.splitlines()[-2:] == [
         "cp: No space left on device",
-        "/etc/containerd/config.toml cannot be put back: make room on its disk, and reset this "
-        "server again",
+        f"/etc/containerd/config.toml {why}",
     ]
     (machine.root / "bin/cp").unlink()
     done = machine.run(RESET)

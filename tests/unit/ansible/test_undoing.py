@@ -92,10 +92,7 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
     assert not machine.path("/var/lib/rpool").exists()
 
 
-START = (
-    "MORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n"
-    + (SCRIPTS / "start.sh").read_text()
-)
+START = "MORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n" + (SCRIPTS / "start.sh").read_text()
 
 
 @pytest.mark.parametrize("theirs", ["", "registry.k8s.io/pause:3.1\n"])

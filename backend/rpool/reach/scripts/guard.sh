@@ -110,17 +110,26 @@ enter_session() {
         die "$LATER" "session $latest of this cluster has been here, and this is session $2"
     fi
     if [ "$latest" -lt "$2" ]; then
-        rm -f "$RUN_DIR"/.new.* # of one that was cut off here
-        new=$(mktemp "$RUN_DIR/.new.XXXXXX")
-        write_file "$new" "$2"
-        mv -f "$new" "$(sessions_file "$1")"
+        file=$(sessions_file "$1")
+        write_file "$file.new" "$2"
+        mv -f "$file.new" "$file"
     fi
+}
+
+# write_durably FILE TEXT: FILE.new is written first; one that was cut off here goes, as it may be
+# another name of FILE (claim.sh). Whoever writes FILE has the lock that all have who do.
+write_durably() {
+    rm -f "$1.new" || return 1
+    write_file "$1.new" "$2" || return 1
+    replace_durably "$1" "$1.new"
 }
 
 # replace_durably FILE NEW: NEW takes FILE's place, and both facts survive a power cut. What a full
 # disk has not taken may show only as it is synced.
 replace_durably() {
-    sync "$2" && mv -f "$2" "$1" && sync "${1%/*}"
+    sync "$2" || return 1
+    mv -f "$2" "$1" || return 1
+    sync "${1%/*}"
 }
 
 # The last thing that a reset does (it holds the server's lock): all of ours goes, the claim last.
@@ -128,7 +137,7 @@ replace_durably() {
 # sessions, and the mark of the domain that was served in.
 give_up_claim() {
     lock_claim
-    rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/.new.*
+    rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/*.new
     sync "$RPOOL_DIR"
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"

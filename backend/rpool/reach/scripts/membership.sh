@@ -126,8 +126,4 @@ mark_kubeadm_ended() { mark "$KUBEADM_ENDED"; }
 
 mark_finished() { mark "$JOINED"; }
 
-mark() {
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    write_file "$new" "$ROLE"
-    replace_durably "$1" "$new"
-}
+mark() { write_durably "$1" "$ROLE"; }

@@ -7,7 +7,7 @@
 
 act() {
     if replace_phase; then return 0; fi
-    rm -f "$RPOOL_DIR"/.new.* || true # of a read-only disk nothing goes
+    rm -f "$CLAIM.new" || true # of a read-only disk nothing goes
     if [ "$PHASE" != leaving ]; then die 1 "the claim cannot be written, and is as it was"; fi
     say "the claim cannot be written: it goes on saying $(claim_value phase)"
 }
@@ -19,9 +19,8 @@ replace_phase() {
         pin=$(ca_pin) && pin=sha256:$pin || return 1
     fi
     pinned="s/^\( \"ca_pin\": *\)\"\"/\1\"$pin\"/"
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX") || return 1
-    sed "s/^\( \"phase\": *\)\"[^\"]*\"/\1\"$PHASE\"/; $pinned" "$CLAIM" >"$new" || return 1
-    replace_durably "$CLAIM" "$new"
+    text=$(sed "s/^\( \"phase\": *\)\"[^\"]*\"/\1\"$PHASE\"/; $pinned" "$CLAIM") || return 1
+    write_durably "$CLAIM" "$text"
 }
 
 # The digest of the CA's public key (SPKI, DER), in hexadecimal.
