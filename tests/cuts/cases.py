@@ -50,7 +50,8 @@ DIGEST = hashlib.sha256(MANIFEST.encode()).hexdigest()
 @dataclass(frozen=True)
 class Case:
     """`first` ran before on the machine, whole; `script` is cut, and sent in its `wrap`; `after`
-    runs then. An uninterrupted run is `whole`; what is below `may_differ` is no half work.
+    runs then. An uninterrupted run is `whole`; what is below `may_differ` is no half work. With a
+    program `inside`, it is cut there instead, with the script that waits for it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Case:
     action: type | None = None
     wrap: Callable[[str], str] = lambda script: script
     may_differ: tuple[str, ...] = ()
+    inside: str = ""
 
 
 def has_claim(claim: Claim) -> Setup:
@@ -189,9 +191,12 @@ def both(name: str, its: Setup, action: Action) -> Iterator[Case]:
     again, back = text, RESET
     if isinstance(action, act.Join):
         again, back = OUT_OF_ETCD + text, FORGET + RESET
-    yield Case(name, text, (again,), (text,), its, action=type(action))
-    back_case = Case(f"{name}, taken back", text, (back,), (text, back), its)
-    yield replace(back_case, may_differ=("world/etcd", "world/objects/"))  # its cluster is gone
+    repeated = Case(name, text, (again,), (text,), its, action=type(action))
+    undone = Case(f"{name}, taken back", text, (back,), (text, back), its)
+    undone = replace(undone, may_differ=("world/etcd", "world/objects/"))  # its cluster is gone
+    for case in (repeated, undone):
+        yield case
+        yield replace(case, name=f"{case.name}, cut in kubeadm", inside="kubeadm")
 
 
 def more() -> Iterator[Case]:

@@ -37,12 +37,10 @@ def points(script: str) -> list[int]:
 
 
 def cut(script: str, line: int, time: int, counter: Path) -> str:
-    """The script, killed with all that it has started as it comes before that line for the
-    `time`th time.
+    """The script, killed with all that it has started, and what waits for it, as it comes before
+    that line for the `time`th time; not again later, for a program that is called again.
     """
-    kill = "kill -9 0"
-    if time > 1:
-        kill = f"echo >>{counter}; [ $(grep -c '' {counter}) -lt {time} ] || {kill}"
+    kill = f"echo >>{counter}; [ $(grep -c '' {counter}) != {time} ] || kill -9 0"
     return _put_in(script, {line: kill})
 
 

@@ -66,19 +66,24 @@ class Runs:
         """
         trace = self.folder / "trace"
         case = self.case
-        first = case.wrap(traced(case.script, trace))
-        end = self._run("traced", (first, *case.whole[1:]))
+        end = self._run_other("traced", traced(self._text, trace), case.whole[1:])
         assert self.different(end) == [], f"{case.name}: traced, it does something else: {end.said}"
         lines = [int(line) for line in trace.read_text().split()]
         times = {line: lines.count(line) for line in lines}
         return [Cut(line) for line in times] + [Cut(n, t) for n, t in times.items() if t > 1]
 
-    def cut(self, cut_: Cut) -> End:
+    def wrong(self, cut_: Cut) -> list[str]:
+        """What is not as it should be after this cut, and what is done then."""
         count = self.folder / "count"
         count.unlink(missing_ok=True)
-        case = self.case
-        first = case.wrap(cut(case.script, cut_.line, cut_.time, count))
-        return self._run("cut", (first, *case.after))
+        text = cut(self._text, cut_.line, cut_.time, count)
+        end = self._run_other("cut", text, self.case.after)
+        found = self.different(end)
+        if not count.exists() or count.read_text().count("\n") < cut_.time:
+            found.append(f"it was not cut: {end.codes}")
+        if half(end.claim):
+            found.append(f"the claim was half: {end.claim}")
+        return found and [self._where(cut_), *found]
 
     def different(self, end: End) -> list[str]:
         """How another end differs from that of an uninterrupted run."""
@@ -91,8 +96,8 @@ class Runs:
             found.append(f"ended with {end.codes}, not {self.whole.codes}: {end.said}")
         return sorted(found)
 
-    def where(self, cut_: Cut) -> str:
-        lines = self.case.script.splitlines()
+    def _where(self, cut_: Cut) -> str:
+        lines = self._text.splitlines()
         return f"{self.case.name}, cut before `{lines[cut_.line].strip()}` (time {cut_.time})"
 
     def _compared(self, state: State) -> State:
@@ -115,11 +120,28 @@ class Runs:
             assert not any(end.codes), f"{self.case.name} cannot begin: {end.codes} {end.said}"
         return machine.root
 
+    @cached_property
+    def _text(self) -> str:
+        """What is cut."""
+        case = self.case
+        return (PROGRAMS / f"{case.inside}.sh").read_text() if case.inside else case.script
+
     def _run(self, name: str, scripts: Sequence[str]) -> End:
+        return _carry_out(self._machine(name), scripts)
+
+    def _run_other(self, name: str, text: str, then: Sequence[str]) -> End:
+        """A run with this text in the place of what is cut."""
+        case, machine = self.case, self._machine(name)
+        if case.inside:
+            _program(machine, case.inside, text)
+            text = case.script
+        return _carry_out(machine, (case.wrap(text), *then))
+
+    def _machine(self, name: str) -> Machine:
         root = self.folder / name
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(self._begin, root, symlinks=True)
-        return _carry_out(Machine(root), scripts)
+        return Machine(root)
 
 
 def _program(machine: Machine, name: str, body: str) -> None:

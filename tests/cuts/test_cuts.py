@@ -13,7 +13,7 @@ import pytest
 from worlds.samples import changing
 
 from cuts.cases import Case, cases
-from cuts.runs import Cut, Runs, half
+from cuts.runs import Cut, Runs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
@@ -33,17 +33,9 @@ def check(case: Case, cuts: Callable[[list[Cut]], list[Cut]], folder: Path) -> i
     runs = Runs(case, folder)
     assert runs.whole.codes == [0] * len(case.whole), runs.whole.said
     chosen = cuts(runs.cuts)
-    wrong = []
-    for each in chosen:
-        end = runs.cut(each)
-        found = runs.different(end)
-        if end.codes[0] != 137:
-            found.append(f"it was not cut: {end.codes}")
-        if half(end.claim):
-            found.append(f"the claim was half: {end.claim}")
-        if found:
-            wrong.append("\n  ".join([runs.where(each), *found]))
-    assert not wrong, f"{len(wrong)} of {len(chosen)} (seed {SEED}):\n" + "\n".join(wrong)
+    wrong = [found for each in chosen if (found := runs.wrong(each))]
+    told = "\n".join("\n  ".join(found) for found in wrong)
+    assert not wrong, f"{len(wrong)} of {len(chosen)} (seed {SEED}):\n{told}"
     return len(chosen)
 
 
