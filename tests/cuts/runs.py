@@ -57,20 +57,22 @@ class Runs:
 
     @cached_property
     def whole(self) -> End:
-        return self._run("whole", self.case.whole)
+        """That of an uninterrupted run, in which each line that it comes to is written down."""
+        case = self.case
+        end = self._run_other("whole", traced(self._text, self._trace), case.whole[1:])
+        assert not any(end.codes), f"{case.name} fails: {end.codes} {end.said}"
+        return end
 
     @cached_property
     def cuts(self) -> list[Cut]:
-        """Each line that runs, the first time and the last time. What writes the lines down changes
-        nothing else.
-        """
-        trace = self.folder / "trace"
-        case = self.case
-        end = self._run_other("traced", traced(self._text, trace), case.whole[1:])
-        assert self.different(end) == [], f"{case.name}: traced, it does something else: {end.said}"
-        lines = [int(line) for line in trace.read_text().split()]
+        """Each line that runs, the first time and the last time."""
+        assert self.whole
+        lines = [int(line) for line in self._trace.read_text().split()]
         times = {line: lines.count(line) for line in lines}
         return [Cut(line) for line in times] + [Cut(n, t) for n, t in times.items() if t > 1]
+
+    def changed_by_tracing(self) -> list[str]:
+        return self.different(_carry_out(self._machine("plain"), self.case.whole))
 
     def wrong(self, cut_: Cut) -> list[str]:
         """What is not as it should be after this cut, and what is done then."""
@@ -120,14 +122,15 @@ class Runs:
             assert not any(end.codes), f"{self.case.name} cannot begin: {end.codes} {end.said}"
         return machine.root
 
+    @property
+    def _trace(self) -> Path:
+        return self.folder / "trace"
+
     @cached_property
     def _text(self) -> str:
         """What is cut."""
         case = self.case
         return (PROGRAMS / f"{case.inside}.sh").read_text() if case.inside else case.script
-
-    def _run(self, name: str, scripts: Sequence[str]) -> End:
-        return _carry_out(self._machine(name), scripts)
 
     def _run_other(self, name: str, text: str, then: Sequence[str]) -> End:
         """A run with this text in the place of what is cut."""

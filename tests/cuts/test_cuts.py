@@ -18,9 +18,15 @@ from cuts.runs import Cut, Runs
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
 SEED = int(os.environ.get("RPOOL_CUTS_SEED", "1"))
-SAMPLE = 2
 PARTS = 4
+Count = Callable[[str, object], None]
 CASES = [pytest.param(case, id=case.name) for case in cases()]
+
+
+@pytest.fixture
+def count(record_property: Count) -> Count:
+    """Adds to the figure that is told at the end of a run (conftest.py)."""
+    return record_property
 
 
 def test_every_action_that_changes_something_is_cut() -> None:
@@ -28,33 +34,27 @@ def test_every_action_that_changes_something_is_cut() -> None:
     assert {type(action) for action in changing()} <= cut
 
 
-def check(case: Case, cuts: Callable[[list[Cut]], list[Cut]], folder: Path) -> int:
-    """The number of cuts that were made."""
-    runs = Runs(case, folder)
-    assert runs.whole.codes == [0] * len(case.whole), runs.whole.said
-    chosen = cuts(runs.cuts)
-    wrong = [found for each in chosen if (found := runs.wrong(each))]
-    told = "\n".join("\n  ".join(found) for found in wrong)
-    assert not wrong, f"{len(wrong)} of {len(chosen)} (seed {SEED}):\n{told}"
-    return len(chosen)
-
-
 @pytest.mark.parametrize("case", CASES)
-def test_some_cuts(
-    case: Case, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    def some(cuts: list[Cut]) -> list[Cut]:
-        chance = random.Random(f"{SEED} {case.name}")  # noqa: S311 a sample, and no secret
-        return chance.sample(cuts, min(SAMPLE, len(cuts)))
-
-    record_property("cuts", check(case, some, tmp_path))
+def test_a_script_is_whole_after_some_cut(case: Case, tmp_path: Path, count: Count) -> None:
+    runs = Runs(case, tmp_path)
+    chance = random.Random(f"{SEED} {case.name}")  # noqa: S311 a sample, and no secret
+    check(runs, [chance.choice(runs.cuts)], count)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("case", CASES)
-def test_all_cuts(
-    case: Case, part: int, tmp_path: Path, record_property: Callable[[str, object], None]
+def test_a_script_is_whole_after_any_cut(
+    case: Case, part: int, tmp_path: Path, count: Count
 ) -> None:
-    record_property("cuts", check(case, lambda cuts: cuts[part::PARTS], tmp_path))
+    runs = Runs(case, tmp_path)
+    assert part or runs.changed_by_tracing() == []
+    check(runs, runs.cuts[part::PARTS], count)
+
+
+def check(runs: Runs, cuts: list[Cut], count: Count) -> None:
+    wrong = [found for each in cuts if (found := runs.wrong(each))]
+    count("cuts", len(cuts))
+    told = "\n".join("\n  ".join(found) for found in wrong)
+    assert not wrong, f"{len(wrong)} of {len(cuts)} (RPOOL_CUTS_SEED={SEED}):\n{told}"
