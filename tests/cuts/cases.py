@@ -28,6 +28,7 @@ from rpool.reach.ansible import guarded_script, run_preparation
 from rpool.reach.manifests import METALLB
 from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
+from rpool.reach.verdict import Exit
 
 Setup = Callable[[Machine], None]
 
@@ -51,7 +52,8 @@ DIGEST = hashlib.sha256(MANIFEST.encode()).hexdigest()
 class Case:
     """`first` ran before on the machine, whole; `script` is cut, and sent in its `wrap`; `after`
     runs then. An uninterrupted run is `whole`; what is below `may_differ` is no half work. With a
-    program `inside`, it is cut there instead, with the script that waits for it.
+    program `inside`, it is cut there instead, with the script that waits for it. `may_end`: exit
+    codes of the last script after a cut.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Case:
     wrap: Callable[[str], str] = lambda script: script
     may_differ: tuple[str, ...] = ()
     inside: str = ""
+    may_end: tuple[int, ...] = (0,)
 
 
 def has_claim(claim: Claim) -> Setup:
@@ -167,6 +170,8 @@ SETUPS: dict[type, Setup] = {
     act.RemoveMetalLB: with_objects,
     act.WriteRecord: with_record,
 }
+GIVEN_UP = (0, Exit.UNCLAIMED)
+"""Of a reset: its claim may have gone before it was cut off."""
 ON_A_CONTROL_PLANE = (act.StepDown, act.Reset, act.RestartKubelet, act.RemoveEtcdMember)
 
 
@@ -219,6 +224,7 @@ def more() -> Iterator[Case]:
         (RESET,),
         with_volumes,
         (*first, INIT),
+        may_end=GIVEN_UP,
     )
 
 
@@ -279,7 +285,8 @@ def cases() -> Iterator[Case]:
         first: tuple[str, ...] = ()
         if kind in ON_A_CONTROL_PLANE:
             its, first = has_claim(CLAIM), (INIT,)
-        yield Case(name, text, (text,), (text,), its, first, kind)
+        case = Case(name, text, (text,), (text,), its, first, kind)
+        yield replace(case, may_end=GIVEN_UP) if isinstance(action, act.Reset) else case
     yield from more()
     yield from preparing()
     yield from looking()

@@ -94,7 +94,7 @@ class Runs:
         found += [f"{path} is left" for path in now.keys() - was.keys()]
         both = was.keys() & now.keys()
         found += [f"{it} was {was[it]}, is {now[it]}" for it in both if was[it] != now[it]]
-        if self.whole.codes[-1] != end.codes[-1]:
+        if end.codes[-1] not in self.case.may_end:
             found.append(f"ended with {end.codes}, not {self.whole.codes}: {end.said}")
         return sorted(found)
 

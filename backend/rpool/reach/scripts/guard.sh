@@ -59,7 +59,10 @@ claim_value() {
 }
 
 check_claim() {
-    if ! read_claim; then die "$UNCLAIMED" "no cluster has claimed this server"; fi
+    if ! read_claim; then
+        if [ "$GUARD" = alone ]; then forget_rest; fi # of a reset that was cut off at its very end
+        die "$UNCLAIMED" "no cluster has claimed this server"
+    fi
     refuse_others
 }
 
@@ -141,8 +144,14 @@ give_up_claim() {
     sync "$RPOOL_DIR"
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"
-    rm -f "$FOOTHOLDS" # last: a reset that is cut off before can be done again, and tell again
-    rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"
+    forget_rest
+}
+
+# What is of no use without a claim. Not before it goes: a reset that is cut off before can be done
+# again, and tell again.
+forget_rest() {
+    rm -f "$FOOTHOLDS"
+    if [ -d "$RPOOL_DIR" ]; then rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"; fi
     find "$RUN_DIR" -mindepth 1 -maxdepth 1 ! -name 'session-*.lock' ! -name 'session-*.number' \
         -exec rm -rf {} +
     rmdir --ignore-fail-on-non-empty "$RUN_DIR"
