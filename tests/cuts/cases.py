@@ -40,6 +40,7 @@ VIP = "10.0.1.200"
 MANIFEST = """apiVersion: v1
 kind: Namespace
 net-conf.json: {"Network": "10.244.0.0/16"}
+        - --kube-subnet-mgr
         env:
         - name: X
 ---
@@ -172,7 +173,13 @@ SETUPS: dict[type, Setup] = {
 }
 GIVEN_UP = (0, Exit.UNCLAIMED)
 """Of a reset: its claim may have gone before it was cut off."""
-ON_A_CONTROL_PLANE = (act.StepDown, act.Reset, act.RestartKubelet, act.RemoveEtcdMember)
+ON_A_CONTROL_PLANE = (
+    act.StepDown,
+    act.Reset,
+    act.RestartKubelet,
+    act.RemoveEtcdMember,
+    act.RecoverEtcd,
+)
 
 
 def script(action: Action) -> str:

@@ -15,7 +15,7 @@ refuse_leftovers() {
 member() {
     mkdir -p "$folder/manifests" /var/lib/etcd/member /var/lib/kubelet "$folder/pki/etcd"
     for part in etcd kube-apiserver kube-controller-manager kube-scheduler; do
-        echo "$part" >"$folder/manifests/$part.yaml"
+        echo "    - $part" >"$folder/manifests/$part.yaml"
     done
     echo data >/var/lib/etcd/member/wal
     grep -q "^$1 " "$world/etcd" || echo "$1 a" >>"$world/etcd"

@@ -54,6 +54,7 @@ case $call in
                 "$(of "$node" node.kubernetes.io_exclude-from-external-load-balancers)"
         done
         ;;
+    *' get node '*Ready*) printf 'True kubelet is ready' ;;
     *' get node '*jsonpath*)
         if [ -e "$world/nodes/$1/gone" ]; then printf 'gone:NoExecute\n'; fi
         ;;
