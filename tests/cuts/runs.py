@@ -24,8 +24,8 @@ SEVERAL = {
 }
 SILENT = "systemd-run modprobe sysctl swapoff nft ip6tables-save logger systemd-detect-virt"
 IN_MEMORY = "/root /opt /usr/libexec /usr/lib/systemd/system"
-DRAWN = re.compile(r'(secret\\?": ?\\?"|-data: )[^"\n]+')
-"""Keys and certificates are others each time."""
+DRAWN = re.compile(r'(secret\\?": ?\\?"|-data: |resourceVersion": ")[^"\n]+')
+"""Keys, certificates and versions are others each time."""
 
 State = dict[str, tuple[int, str]]
 
