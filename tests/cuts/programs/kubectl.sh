@@ -86,7 +86,7 @@ case $call in
         fi
         sed "s/\"resourceVersion\": *\"[0-9]*\"/\"resourceVersion\": \"${was}1\"/" "$file" >"$world/record"
         grep -q resourceVersion "$world/record" || # a new one is given its first
-            sed -i 's/"metadata": *{/&"resourceVersion": "1", /' "$world/record"
+            sed -i 's/}}, "data"/}, "resourceVersion": "1"}, "data"/' "$world/record"
         ;;
     *' apply '*)
         for file; do :; done
