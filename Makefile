@@ -55,12 +55,14 @@ test: develop check test-quick
 
 test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
-	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault
+	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
+	  tests/cuts
 
-# Thousands of random edits; Terraform killed at fifteen points and more, on the lab's servers: up to
+# Thousands of random edits; every script killed after every line; Terraform killed at fifteen points and more, on the lab's servers: up to
 # two hours.
 soak: develop
 	$(BIN)/pytest -m soak tests/protocol
+	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py
 

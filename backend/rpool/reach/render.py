@@ -93,7 +93,7 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             more = _control_plane(action.spec, node) if action.control_plane else {}
             return ("traces", "membership", "join"), node | cni.TRACES | more | _join(action)
         case act.Reset():
-            parts = ("traces", "clean", "footholds", "compare", "reset")
+            parts = ("traces", "clean", "footholds", "compare", "unprepare", "reset")
             return parts, {"VIP": action.vip or "", **cni.TRACES}
         case act.AdmitJoiners():
             return ("admit",), node | _admit(action, site)

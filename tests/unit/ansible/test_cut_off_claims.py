@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import site
-from machine import Machine
+from worlds.fakes import site
+from worlds.machine import Machine
 
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.server import Role
-from rpool.model.trust import COMMON, mark
 from rpool.reach.render import render
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
@@ -29,6 +27,10 @@ LEAVING = replace(CLAIM, phase=Phase.LEAVING)
 TAKE = render(act.TakeClaim("r1u04", CLAIM), site(), 60)
 LEAVE = render(act.SetPhase("r1u04", CLAIM.ownership, Phase.LEAVING), site(), 60)
 KILL = "kill -9 $$"
+
+
+CUT_AT_ITS_NAME = TAKE.replace('"$CLAIM"\n    finish\n', f'"$CLAIM"\n    {KILL}\n')
+"""The claim has its name, and still the one by which it was written."""
 
 
 @pytest.fixture
@@ -52,14 +54,6 @@ def claim_on(machine: Machine) -> Claim | None:
     return Claim.from_dict(json.loads(path.read_text())) if path.exists() else None
 
 
-def cut(script: str, function: str) -> Iterator[str]:
-    """The script, killed before each line of one of its functions, and before its end."""
-    lines = script.splitlines()
-    start = lines.index(f"{function}() {{") + 1
-    for n in range(start, lines.index("}", start) + 1):
-        yield "\n".join([*lines[:n], KILL, *lines[n:], ""])
-
-
 def cut_while_writing(script: str) -> str:
     """The script, killed when half of what it writes to a file is written."""
     write = """write_file() { printf '%s\\n' "$2" >"$1"; }"""
@@ -71,7 +65,7 @@ def changes(machine: Machine) -> list[str]:
     """What was synced, linked and renamed, with NEW for the name of the file that was made."""
     kinds = ("sync ", "ln ", "mv ")
     words = [line.split() for line in machine.calls.splitlines() if line.startswith(kinds)]
-    return [" ".join("NEW" if "/.new." in word else word for word in call) for call in words]
+    return [" ".join("NEW" if word.endswith(".new") else word for word in call) for call in words]
 
 
 MARK = "/var/lib/rpool/trust"
@@ -95,6 +89,15 @@ def test_the_mark_is_on_the_disk_before_the_claim_and_each_before_it_has_its_nam
     ]
 
 
+def test_a_claim_that_was_cut_off_before_it_was_on_the_disk_is_by_the_next(
+    machine: Machine,
+) -> None:
+    assert run(machine, CUT_AT_ITS_NAME) == 137
+    (machine.root / "calls").unlink()
+    assert machine.run(TAKE).returncode == 0
+    assert changes(machine) == ["sync /var/lib/rpool", "sync /var/lib"]
+
+
 def test_a_phase_is_on_the_disk_before_it_has_the_claim_s_name(machine: Machine) -> None:
     machine.run(TAKE)
     (machine.root / "calls").unlink()
@@ -102,35 +105,18 @@ def test_a_phase_is_on_the_disk_before_it_has_the_claim_s_name(machine: Machine)
     assert changes(machine) == ["sync NEW", f"mv -f NEW {FILE}", "sync /var/lib/rpool"]
 
 
-CUT = [
-    *cut(TAKE, "publish"),
-    *cut(TAKE, "mark_domain"),
-    *cut(TAKE, "note_footholds"),
-    cut_while_writing(TAKE),
-]
-
-
-@pytest.mark.parametrize("script", CUT, ids=range(len(CUT)))
-def test_claiming_that_was_cut_off_leaves_no_half_claim_and_can_be_repeated(
-    machine: Machine, script: str
+@pytest.mark.parametrize(
+    ("before", "script", "there"),
+    [(None, TAKE, None), (TAKE, LEAVE, CLAIM), (CUT_AT_ITS_NAME, LEAVE, CLAIM)],
+    ids=["claiming", "a phase", "a phase after a cut"],
+)
+def test_what_was_cut_off_while_it_was_written_is_no_claim(
+    machine: Machine, before: str | None, script: str, there: Claim | None
 ) -> None:
-    assert run(machine, script) == 137
-    assert claim_on(machine) in (None, CLAIM)
-    assert claim_on(machine) is None or machine.path(MARK).read_text() == f"{mark(COMMON)}\n"
-    assert claim_on(machine) is None or machine.path(FOOTHOLDS).exists()
+    """Cuts between lines are in tests/cuts; here half of the text is written."""
+    if before is not None:
+        run(machine, before)
+    assert run(machine, cut_while_writing(script)) == 137
+    assert claim_on(machine) == there
     assert machine.run(TAKE).returncode == 0
-    assert machine.path(MARK).read_text() == f"{mark(COMMON)}\n"
     assert claim_on(machine) == CLAIM
-    assert machine.path(FOOTHOLDS).read_text().startswith("format 1\n")
-
-
-LEFT = [*cut(LEAVE, "act"), *cut(LEAVE, "replace_durably")]
-
-
-@pytest.mark.parametrize("script", LEFT, ids=range(len(LEFT)))
-def test_a_phase_that_was_cut_off_is_the_old_or_the_new_one(machine: Machine, script: str) -> None:
-    machine.run(TAKE)
-    assert run(machine, script) == 137
-    assert claim_on(machine) in (CLAIM, LEAVING)
-    assert machine.run(LEAVE).returncode == 0
-    assert claim_on(machine) == LEAVING

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from machine import Machine
+from worlds.machine import Machine
 from worlds.samples import NODE, SPEC
 
 from rpool.decide.inspection import errors, warnings

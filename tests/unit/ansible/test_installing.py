@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from machine import SCRIPTS, Machine
+from worlds.machine import SCRIPTS, Machine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
@@ -234,3 +234,39 @@ def test_no_other_key_is_trusted(machine: Machine, keys: list[tuple[str, str]], 
     assert (others in said) is (what != "no key")
     assert not machine.path(KEY).exists()
     assert called(machine, "apt-get") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("sources.list", f"# deb {REPOSITORY} /\n"),
+        ("sources.list.d/k8s.list", f"  # deb {REPOSITORY} / # disabled on upgrade to noble\n"),
+        ("sources.list.d/k8s.list.save", f"deb {REPOSITORY} /\n"),
+        ("sources.list.d/rpool-kubernetes.sources.rpool-new", f"URIs: {REPOSITORY}\n"),
+    ],
+)
+def test_a_repository_that_apt_does_not_read_is_none(
+    machine: Machine, path: str, text: str
+) -> None:
+    has(machine, but="conntrack")
+    machine.file("/etc/apt/sources.list", "")
+    machine.file(f"/etc/apt/{path}", text)
+    done = install(machine)
+    assert done.returncode == 1
+    assert "there is no Kubernetes package repository at" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("sources.list", f"deb {REPOSITORY} /\n"),
+        ("sources.list.d/k8s.list", f"# ours\ndeb {REPOSITORY} /\n"),
+        ("sources.list.d/k8s.sources", f"URIs: {REPOSITORY}\n"),
+    ],
+)
+def test_a_repository_that_is_there_is_not_added(machine: Machine, path: str, text: str) -> None:
+    has(machine, but="conntrack")
+    machine.file("/etc/apt/sources.list", "")
+    machine.file(f"/etc/apt/{path}", text)
+    assert install(machine).returncode == 0
+    assert not machine.path("/etc/apt/sources.list.d/rpool-kubernetes.sources").exists()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import site
-from machine import LISTEN, Machine
+from worlds.fakes import site
+from worlds.machine import LISTEN, Machine
 
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership, Phase

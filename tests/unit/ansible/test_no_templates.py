@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fakes import FakeServer, FakeServers, playbook, prepare, site
+from worlds.fakes import FakeServer, FakeServers, playbook, prepare, site
 
 from rpool.errors import RpoolError
 from rpool.model.action import Prepare

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes import playbook
+from worlds.fakes import playbook
 
 from rpool.errors import Unreachable
 from rpool.model.server import ServerName

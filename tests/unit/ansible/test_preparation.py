@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from fakes import FakeServer, FakeServers, prepare, site
+from worlds.fakes import FakeServer, FakeServers, prepare, site
 
 from rpool.errors import CommandFailed, Refused, RpoolError, TimedOut, Unreachable
 from rpool.model.cni import CNIS

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from machine import SCRIPTS, Machine
+from worlds.machine import SCRIPTS, Machine
 from worlds.samples import NODE
 
 from rpool.decide.preflight import why_too_small

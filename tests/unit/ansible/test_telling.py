@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
-from fakes import site
-from machine import Machine
+from worlds.fakes import site
+from worlds.machine import Machine
 from worlds.samples import CLAIM
 
 from rpool.model import action as act

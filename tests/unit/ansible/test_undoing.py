@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import prepare, site
-from machine import LISTEN, SCRIPTS, Machine
+from worlds.fakes import prepare, site
+from worlds.machine import LISTEN, SCRIPTS, Machine
 
 from rpool.model import action as act
 from rpool.model.claim import Ownership
@@ -92,10 +92,7 @@ def test_a_reset_that_was_cut_off_is_finished_by_the_next(machine: Machine) -> N
     assert not machine.path("/var/lib/rpool").exists()
 
 
-START = (
-    "CHANGED=\nMORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n"
-    + (SCRIPTS / "start.sh").read_text()
-)
+START = "MORE_IMAGES=\nIMAGES='registry.k8s.io/pause:3.10'\n" + (SCRIPTS / "start.sh").read_text()
 
 
 @pytest.mark.parametrize("theirs", ["", "registry.k8s.io/pause:3.1\n"])

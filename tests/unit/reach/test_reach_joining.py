@@ -86,6 +86,15 @@ def test_half_a_control_plane_is_undone_without_touching_the_others_etcd(
     assert "etcdctl" not in server.calls
 
 
+def test_what_cannot_be_looked_at_is_undone_as_though_it_were_there(
+    world: RealWorld, server: TestServer, attempt: Attempt
+) -> None:
+    claim(world)
+    server.marker("nft", "exit 1")
+    attempt(WORKER)
+    assert verbs(server) == ["reset", "join"]
+
+
 @pytest.mark.parametrize(("action", "mode"), [(INIT, 0o700), (JOIN, 0o700), (WORKER, 0o755)])
 def test_a_folder_that_was_made_for_etcd_is_for_root_alone(
     world: RealWorld, server: TestServer, attempt: Attempt, action: Action, mode: int

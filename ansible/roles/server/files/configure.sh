@@ -16,9 +16,8 @@ apply_settings() {
 # Now and after a reboot; the lines stay in fstab behind a mark, and a reset takes it off.
 turn_swap_off() {
     if grep -Eq '^[^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]]' /etc/fstab; then
-        sed -i -E 's/^([^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]])/#rpool# \1/' \
-            /etc/fstab
-        printf 'changed /etc/fstab\n'
+        edit /etc/fstab \
+            's/^([^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]])/#rpool# \1/'
     fi
     devices=$(awk 'NR > 1 { print $1 }' /proc/swaps)
     if [ -z "$devices" ]; then return 0; fi

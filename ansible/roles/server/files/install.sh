@@ -61,9 +61,11 @@ find_missing() {
 }
 
 add_repository() {
-    # Two files that name one repository with different keys stop apt altogether.
-    if grep -rqF "$REPOSITORY" /etc/apt/sources.list /etc/apt/sources.list.d \
-        --exclude="${SOURCE##*/}" 2>/dev/null; then
+    # Two files that name one repository with different keys stop apt altogether. Only what apt
+    # reads counts: no copies, no comments, and not what we were writing when we were cut off.
+    if grep -rhF "$REPOSITORY" /etc/apt/sources.list /etc/apt/sources.list.d \
+        --include='*.list' --include='*.sources' --exclude="${SOURCE##*/}" 2>/dev/null |
+        grep -qv '^[[:space:]]*#'; then
         return 0
     fi
     fetched=$(mktemp)
@@ -184,7 +186,10 @@ hold() {
     done
     if [ -z "$loose" ]; then return 0; fi
     mkdir -p "$PREPARED"
-    printf '%s\n' "$loose" >>"$PREPARED/held"
+    for package in $loose; do
+        if ! grep -qsx "$package" "$PREPARED/held"; then printf '%s\n' "$package" >>"$PREPARED/held"; fi
+    done
+    sync "$PREPARED/held" "$PREPARED"
     # shellcheck disable=SC2086
     patiently apt-mark hold $loose || die "cannot hold$loose: $output"
 }

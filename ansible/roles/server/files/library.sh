@@ -44,23 +44,47 @@ make_directory() {
     mkdir -m 755 "$1"
 }
 
-# keep PATH: a copy of what is there, unless there is one already or it is our own.
-keep() {
-    if [ ! -e "$1" ] || [ -e "$PREPARED/kept$1" ] || grep -q "$MARK" "$1"; then return 0; fi
-    mkdir -p "$PREPARED/kept${1%/*}"
-    cp -a "$1" "$PREPARED/kept$1.new"
-    sync "$PREPARED/kept$1.new"
-    mv "$PREPARED/kept$1.new" "$PREPARED/kept$1"
+# replace_durably PATH NEW: NEW takes the place of PATH, and both facts survive a power cut.
+replace_durably() {
+    if [ ! -L "$2" ]; then sync "$2"; fi # a link is no content, and leads nowhere perhaps
+    mv -fT "$2" "$1"
+    sync "${1%/*}"
 }
 
-# put PATH TEXT: the file has this text, and others may read it. Says so when that is a change.
+# keep PATH: a copy of what is there, unless there is one already or it is our own. Of a link the link.
+keep() {
+    if [ -e "$PREPARED/kept$1" ] || [ -L "$PREPARED/kept$1" ]; then return 0; fi
+    if [ ! -L "$1" ] && { [ ! -e "$1" ] || grep -q "$MARK" "$1"; }; then return 0; fi
+    mkdir -p "$PREPARED/kept${1%/*}"
+    cp -a "$1" "$PREPARED/kept$1.new"
+    replace_durably "$PREPARED/kept$1" "$PREPARED/kept$1.new"
+}
+
+# put PATH TEXT [SERVICE]: the file has this text, and others may read it. Says so when that is a
+# change. SERVICE has to read it then, and a mark says so until it was restarted (see start.sh):
+# this may be cut off before, and next time the file is no change any more.
 put() {
     if [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; then return 0; fi
     keep "$1"
     make_directory "${1%/*}"
     note "$1"
+    if [ -n "${3-}" ]; then
+        : >"$PREPARED/restart-$3"
+        sync "$PREPARED/restart-$3" "$PREPARED"
+    fi
     printf '%s\n' "$2" >"$1.rpool-new"
     chmod 644 "$1.rpool-new"
-    mv "$1.rpool-new" "$1"
+    replace_durably "$1" "$1.rpool-new"
+    printf 'changed %s\n' "$1"
+}
+
+# edit PATH SCRIPT: somebody else's file, changed by `sed -E`. There is a copy of it as it was first,
+# and what is a link stays one.
+edit() {
+    edited=$(readlink -f "$1")
+    keep "$edited"
+    cp -a "$edited" "$edited.rpool-new"
+    sed -E "$2" "$edited" >"$edited.rpool-new"
+    replace_durably "$edited" "$edited.rpool-new"
     printf 'changed %s\n' "$1"
 }

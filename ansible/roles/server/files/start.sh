@@ -1,15 +1,14 @@
 # shellcheck shell=sh
 # Starts what the files that were put before this configure, and fetches images ahead of kubeadm.
-# Parameters: CHANGED (what was put, if anything), IMAGES (all that a control plane needs),
-# MORE_IMAGES (that every server needs).
+# Parameters: IMAGES (all that a control plane needs), MORE_IMAGES (that every server needs).
 
 start_services() {
-    printf '%s\n' "$CHANGED"
-    if [ -n "$CHANGED" ] || ! systemctl --quiet is-active containerd; then
+    if [ -e "$PREPARED/restart-containerd" ] || ! systemctl --quiet is-active containerd; then
         systemctl restart containerd || {
             journalctl --no-pager --lines=20 --unit=containerd >&2 || true
             die "containerd does not start"
         }
+        rm -f "$PREPARED/restart-containerd"
     fi
     systemctl --quiet enable containerd kubelet
 }

@@ -147,6 +147,7 @@ class Drain:
     """Through control plane `server`: cordon `nodes` and stop their pods with their grace period.
 
     A node that the cluster does not have is drained. `timeout_seconds` is for all nodes together.
+    Fails where a volume is still in use or attached there in the end.
     """
 
     server: ServerName
@@ -159,8 +160,10 @@ class Drain:
 
     @property
     def limit_seconds(self) -> float:
-        """kubectl overruns its own time limit by 90 s, twice, and a second try has 60 s."""
-        return self.timeout_seconds + 300
+        """kubectl overruns its own time limit by 90 s, twice; a second try has 60 s, and so have
+        volumes.
+        """
+        return self.timeout_seconds + 360
 
     @property
     def doing(self) -> str:

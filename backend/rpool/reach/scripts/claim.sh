@@ -16,6 +16,7 @@ main() {
     elif read_claim; then
         refuse_others
         enter_session "$CLAIM_UID" "$SESSION"
+        finish
     else
         refuse_dirty
         refuse_other_domain
@@ -42,16 +43,13 @@ refuse_other_domain() {
 # Before the claim: what is claimed is marked, wherever this is cut off.
 mark_domain() {
     if mark_there; then return 0; fi
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    write_file "$new" "$MARK_TEXT"
-    replace_durably "$MARK" "$new"
+    write_durably "$MARK" "$MARK_TEXT"
 }
 
 take_over() {
     mark_domain
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    write_file "$new" "$CLAIM_TEXT"
-    replace_durably "$CLAIM" "$new"
+    write_durably "$CLAIM" "$CLAIM_TEXT"
+    finish
 }
 
 refuse_dirty() {
@@ -66,23 +64,25 @@ refuse_dirty() {
 # over, makes no list. Without one, what came is unknown; one of an earlier claim would tell wrong.
 note_footholds() {
     rm -f "$FOOTHOLDS"
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    if list_footholds >"$new"; then
-        replace_durably "$FOOTHOLDS" "$new"
+    if list_footholds >"$FOOTHOLDS.new"; then
+        replace_durably "$FOOTHOLDS" "$FOOTHOLDS.new"
     fi
-    rm -f "$new"
+    rm -f "$FOOTHOLDS.new"
 }
 
 publish() {
     mkdir -p "$RPOOL_DIR"
-    rm -f "$RPOOL_DIR"/.new.*
     mark_domain
     note_footholds
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    write_file "$new" "$CLAIM_TEXT"
-    sync "$new"
-    ln "$new" "$CLAIM"
-    rm -f "$new"
+    write_file "$CLAIM.new" "$CLAIM_TEXT"
+    sync "$CLAIM.new"
+    ln "$CLAIM.new" "$CLAIM"
+    finish
+}
+
+# What comes after the claim has its name: one that was cut off before is not on the disk yet.
+finish() {
+    rm -f "$CLAIM.new"
     : >>"$JOURNAL"
     sync "$RPOOL_DIR"
     sync "${RPOOL_DIR%/*}"

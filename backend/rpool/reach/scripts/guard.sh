@@ -59,7 +59,10 @@ claim_value() {
 }
 
 check_claim() {
-    if ! read_claim; then die "$UNCLAIMED" "no cluster has claimed this server"; fi
+    if ! read_claim; then
+        if [ "$GUARD" = alone ]; then forget_rest; fi # of a reset that was cut off at its very end
+        die "$UNCLAIMED" "no cluster has claimed this server"
+    fi
     refuse_others
 }
 
@@ -110,16 +113,25 @@ enter_session() {
         die "$LATER" "session $latest of this cluster has been here, and this is session $2"
     fi
     if [ "$latest" -lt "$2" ]; then
-        new=$(mktemp "$RUN_DIR/.new.XXXXXX")
-        write_file "$new" "$2"
-        mv -f "$new" "$(sessions_file "$1")"
+        file=$(sessions_file "$1")
+        write_file "$file.new" "$2"
+        mv -f "$file.new" "$file"
     fi
 }
 
-# replace_durably FILE NEW: NEW takes FILE's place, and both facts survive a power cut.
+# write_durably FILE TEXT: FILE.new is written first; one that was cut off here goes, as it may be
+# another name of FILE (claim.sh). Whoever writes FILE has the lock that all have who do.
+write_durably() {
+    rm -f "$1.new" || return 1
+    write_file "$1.new" "$2" || return 1
+    replace_durably "$1" "$1.new"
+}
+
+# replace_durably FILE NEW: NEW takes FILE's place, and both facts survive a power cut. What a full
+# disk has not taken may show only as it is synced.
 replace_durably() {
-    sync "$2"
-    mv -f "$2" "$1"
+    sync "$2" || return 1
+    mv -f "$2" "$1" || return 1
     sync "${1%/*}"
 }
 
@@ -128,12 +140,18 @@ replace_durably() {
 # sessions, and the mark of the domain that was served in.
 give_up_claim() {
     lock_claim
-    rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/.new.*
+    rm -f "$JOURNAL" "$JOINED" "$KUBEADM_ENDED" "$RPOOL_DIR"/*.new
     sync "$RPOOL_DIR"
     rm -f "$CLAIM"
     sync "$RPOOL_DIR"
-    rm -f "$FOOTHOLDS" # last: a reset that is cut off before can be done again, and tell again
-    rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"
+    forget_rest
+}
+
+# What is of no use without a claim. Not before it goes: a reset that is cut off before can be done
+# again, and tell again.
+forget_rest() {
+    rm -f "$FOOTHOLDS"
+    if [ -d "$RPOOL_DIR" ]; then rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"; fi
     find "$RUN_DIR" -mindepth 1 -maxdepth 1 ! -name 'session-*.lock' ! -name 'session-*.number' \
         -exec rm -rf {} +
     rmdir --ignore-fail-on-non-empty "$RUN_DIR"

@@ -3,8 +3,8 @@
 
 act() {
     need kubeadm kubectl ip curl
+    secret_dir # first: the secrets of an attempt that was cut off go
     if finished; then return 0; fi
-    secret_dir
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"

@@ -4,8 +4,8 @@
 
 act() {
     need kubeadm ip
+    secret_dir # first: the secrets of an attempt that was cut off go
     if finished; then return 0; fi
-    secret_dir
     if ! kubeadm_ended; then
         undo_unfinished
         write_file "$SECRETS/kubeadm.yaml" "$KUBEADM_CONFIG"

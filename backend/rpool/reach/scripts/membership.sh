@@ -24,9 +24,8 @@ done_here() {
 # interface, where the next attempt would talk to itself.
 undo_unfinished() {
     refuse_member
-    found=$(traces)
-    # What could not be looked at was not begun by that.
-    if ! printf '%s\n' "$found" | grep -v '^cannot ' | grep -q .; then return 0; fi
+    found=$(traces) # what could not be looked at may be there
+    if [ -z "$found" ]; then return 0; fi
     say "an earlier attempt was cut off here: undoing it"
     quietly kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
     if [ -d /var/lib/etcd ]; then quietly find /var/lib/etcd -xdev -mindepth 1 -delete; fi
@@ -127,8 +126,4 @@ mark_kubeadm_ended() { mark "$KUBEADM_ENDED"; }
 
 mark_finished() { mark "$JOINED"; }
 
-mark() {
-    new=$(mktemp "$RPOOL_DIR/.new.XXXXXX")
-    write_file "$new" "$ROLE"
-    replace_durably "$1" "$new"
-}
+mark() { write_durably "$1" "$ROLE"; }

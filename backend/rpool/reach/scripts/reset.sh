@@ -6,6 +6,7 @@
 
 act() {
     secret_dir
+    refuse_read_only
     if [ -z "$VIP" ]; then VIP=$(held_vip); fi # nobody knew it: what is left of a killed create
     forget_kubeconfig
     stop_kubelet
@@ -27,6 +28,18 @@ act() {
 
 # attempt COMMAND...: what fails here is seen by `verify`; its output is shown then.
 attempt() { timeout 120 "$@" >>"$SECRETS/attempts" 2>&1 || true; }
+
+# The kernel makes it so when the disk has errors.
+refuse_read_only() {
+    if touch "$CLAIM" 2>"$SECRETS/attempts"; then return 0; fi
+    case $(cat "$SECRETS/attempts") in
+        *[Rr]'ead-only'*)
+            die 1 "the disk with $RPOOL_DIR is read-only here, so nothing can be removed from it:" \
+                "see dmesg, repair it, reboot, and reset this server again;" \
+                "or, where the disk is dead, take the server out and mark it lost"
+            ;;
+    esac
+}
 
 # An operator's copy of admin.conf, if it is of this cluster and of no other: it is worth nothing
 # from now on or, where the cluster lives on, a key to it that the next cluster here must not find.
@@ -88,14 +101,28 @@ end_shims() {
     done
 }
 
-# Deepest first. A volume that is still mounted is never deleted through (see remove_below).
+# Deepest first. A volume that is still mounted is never deleted through (see remove_below). What
+# a disk backs is never unmounted lazily: whoever uses it would go on writing, unseen, to what
+# another node may have mounted by then. `verify` tells of it.
 unmount() {
     trace_mounts | sed -n 's/^mount //p' | sort -r | while read -r point; do
+        attempt umount "$(printf '%b' "$point")"
+        if on_disk "$point"; then continue; fi
         point=$(printf '%b' "$point")
-        attempt umount "$point"
         if mountpoint -q "$point"; then attempt umount --lazy "$point"; fi
         case $point in /run/netns/*) attempt rm -f "$point" ;; esac
     done
+}
+
+# on_disk POINT, as mountinfo has it: it is mounted, from a block device, or it could not be looked
+# at. What has no device of its own has number 0 (tmpfs, overlay, NFS), but so has btrfs.
+on_disk() {
+    awk -v point="$1" '
+        $5 == point {
+            for (i = 6; i < NF && $i != "-"; i++);
+            if ($3 !~ /^0:/ || $(i + 2) ~ "^/dev/") found = 1
+        }
+        END { exit !found }' /proc/self/mountinfo || [ $? -gt 1 ]
 }
 
 remove_addresses() {
@@ -184,48 +211,6 @@ verify_packages() {
     die "$ALTERED" "the next cluster here would run these"
 }
 
-# The list that preparation kept, backwards: what was there before comes back.
-undo_preparation() {
-    if [ ! -d "$PREPARED" ]; then return 0; fi
-    remove_images
-    if [ -e "$PREPARED/files" ]; then
-        sort -r "$PREPARED/files" | while read -r path; do undo "$path"; done
-    fi
-    if grep -qs '^#rpool# ' /etc/fstab; then sed -i 's/^#rpool# //' /etc/fstab; fi
-    if [ -e "$PREPARED/held" ]; then release_packages; fi
-    attempt systemctl try-restart containerd.service
-    rm -rf "$PREPARED"
-}
-
-# Something else may be using dpkg just now.
-release_packages() {
-    for pause in 2 4 8 0; do
-        # shellcheck disable=SC2046  # packages, one a word
-        if apt-mark unhold $(cat "$PREPARED/held") >>"$SECRETS/attempts" 2>&1; then return 0; fi
-        sleep "$pause"
-    done
-}
-
-undo() {
-    if [ -e "$PREPARED/kept$1" ]; then
-        cp -a "$PREPARED/kept$1" "$1.rpool-new"
-        mv -f "$1.rpool-new" "$1"
-    elif [ "${1%/}" = "$1" ]; then
-        rm -f "$1" "$1.rpool-new"
-    else
-        rmdir --ignore-fail-on-non-empty "$1" 2>/dev/null || true
-    fi
-}
-
-# Those that came since preparation listed what there was; a site without a way out may have put
-# its images here itself. Without a list all stay: they harm nobody.
-remove_images() {
-    if [ ! -e "$PREPARED/images" ] || [ ! -S /run/containerd/containerd.sock ]; then return 0; fi
-    containerd_says images list --quiet | { grep -vxF -f "$PREPARED/images" || true; } \
-        >"$SECRETS/images"
-    attempt xargs -r -a "$SECRETS/images" ctr --namespace k8s.io images remove
-}
-
 # What was deleted or put back stays so after a power cut, also on other file systems than the
 # claim's: there must be no traces without a claim. Not all file systems: a dead one would hang.
 settle() {
@@ -240,6 +225,11 @@ verify() {
     if [ -z "$left" ]; then return 0; fi
     printf '%s\n' "$left" | sort -u
     tail -n 40 "$SECRETS/attempts" >&2
+    case $left in
+        *'mount /var/lib/kubelet/'* | *'device '* | *'session of iSCSI '*)
+            say "volumes are still in use here: reboot it, which lets them go, and reset it again"
+            ;;
+    esac
     die "$UNCLEAN" "this server is not clean"
 }
 

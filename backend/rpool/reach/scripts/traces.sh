@@ -96,6 +96,37 @@ trace_mounts() {
         /proc/self/mountinfo || unseen 'list mounts'
 }
 
+# What a volume needs and a kubelet takes away again, if it is let: while one is here, somebody may
+# still write to it. A session of the server's own (iSCSI) is begun with it, by its configuration.
+trace_devices() {
+    for device in /sys/class/block/rbd* /sys/class/block/nbd*/pid /sys/class/block/dm-*/dm/name; do
+        if [ ! -e "$device" ]; then continue; fi
+        name=${device#/sys/class/block/}
+        name=${name%%/*}
+        case $device in
+            */pid) printf 'device %s\n' "$name" ;; # one that is connected
+            */name)
+                if ! volume=$(cat "$device"); then
+                    unseen "read $device"
+                    continue
+                fi
+                case $volume in *pvc-*) printf 'device %s, %s\n' "$name" "$volume" ;; esac
+                ;;
+            *[0-9]p[0-9]*) ;; # a partition
+            *) printf 'device %s\n' "$name" ;;
+        esac
+    done
+    for session in /sys/class/iscsi_session/session*; do
+        if [ ! -e "$session" ]; then continue; fi
+        if ! target=$(cat "$session/targetname"); then
+            unseen "read $session"
+        elif ! grep -rqsE '^node\.(conn\[0\]\.)?startup = (automatic|onboot)' \
+            "/etc/iscsi/nodes/$target"; then
+            printf 'session of iSCSI with %s\n' "$target"
+        fi
+    done
+}
+
 trace_firewall() {
     if ! command -v nft >/dev/null 2>&1; then
         : # a server without it has no chains of its kind
@@ -133,5 +164,6 @@ traces() {
     trace_interfaces
     trace_processes
     trace_mounts
+    trace_devices
     trace_firewall
 }

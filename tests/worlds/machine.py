@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[3] / "ansible/roles/server/files"
+SCRIPTS = Path(__file__).parents[2] / "ansible/roles/server/files"
 CLAIM = '{\n "format": 1,\n "uid": "0badcafe",\n "epoch": 3,\n "server": "r1u04"\n}\n'
 NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--mount-proc")
 EMPTY = ("/root", "/opt", "/usr/libexec", "/usr/lib/systemd/system", "/sys/fs/cgroup")
