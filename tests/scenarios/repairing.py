@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from scenarios.pool import NO_CHANGES, Pool
 
-START = {"cores": 8, "memory": 16}
+START = {"cores": 12, "memory": 24}  # a small and a middle one
 REPAIR = """
 resource "rpool_cluster" "demo" {
   repair {
@@ -74,7 +74,7 @@ class RepairingAtOnce:
 
     def test_three_that_are_not_well_are_repaired_by_one_apply(self, pool: Pool) -> None:
         had, known = pool.members(), pool.journal()
-        worker, *_, sick = pool.with_role("worker")
+        worker, sick = pool.with_role("worker")
         holder = pool.holds_address()
         with pool.asking() as web:
             pool.lose(worker)
