@@ -46,6 +46,12 @@ class Do(Enum):
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
     )
+    RENEW = (
+        (
+            "On each control plane, one after the other: kubeadm certs renew all; then move what "
+            "is in /etc/kubernetes/manifests out for 20 s, and back, so that all of it starts anew."
+        ),
+    )
     REPAIR = (
         "Apply that.",
         "Or bring {servers} back, and plan again: nothing is done to one that is well.",

@@ -185,6 +185,7 @@ PROBE: dict[str, Any] = {
     "kubeadm_ended": [],
     "addresses": ["10.0.1.4"],
     "routes": ["10.0.1.0/24", "10.9.9.9"],
+    "certificates": [],
 }
 CLAIM = {
     "format": 1,

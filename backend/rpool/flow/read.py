@@ -9,7 +9,7 @@ from types import MappingProxyType
 from rpool.advice import Do
 from rpool.attempt import Found, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin
-from rpool.decide import differences
+from rpool.decide import differences, expiring
 from rpool.decide.believed import as_known, doubts, false_members
 from rpool.decide.health import Ailing, Repairs, ailing, told
 from rpool.decide.membership import Membership, Part, lost_in
@@ -66,7 +66,9 @@ def read(
         if not prior.ca_certificate:  # it never had an API
             return Found(prior, (told_so,), nobody=nobody)
         told_so += f"\n{Do.BRING_API_BACK.text(**most_of(prior.control_planes))}"
-        return Found(replace(prior, condition=Condition.UNREACHABLE), (told_so,), nobody=nobody)
+        ending = expiring.told(prior.name, asked.probes)
+        shown = replace(prior, condition=Condition.UNREACHABLE)
+        return Found(shown, (told_so, *filter(None, [ending])), nobody=nobody)
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     pool, said = eye.through(api, OTHERS), api.cluster.record
@@ -121,7 +123,8 @@ def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:
         for server in unclaimed
     )
     repair = members.record.spec.repair
-    more = (differences.told(members), told(name, unwell, repair) if unwell else "")
+    ending = expiring.told(name, members.pool.probes)
+    more = (differences.told(members), told(name, unwell, repair) if unwell else "", ending)
     return (*said, *filter(None, more))
 
 

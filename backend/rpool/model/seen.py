@@ -25,6 +25,8 @@ class Probed:
     it: nobody knows then whose the server is. It is among the traces, too.
     `served` is the domain of trust that it has served in since it was installed, by its mark; None
     when it has none.
+    `certificate` is the file of a control plane's certificate that ends first, and when that is (in
+    seconds since 1970, as `clock_seconds`); "" on any other server.
     """
 
     server: ServerName
@@ -43,6 +45,8 @@ class Probed:
     kubeadm_ended: bool = False
     claim_unread: str = ""
     served: Domain | None = None
+    certificate: str = ""
+    certificate_end_seconds: float = 0.0
 
     def claim_of(self, uid: PoolUid) -> Claim | None:
         """The server's claim if it is that very cluster's: only then may the cluster touch it."""

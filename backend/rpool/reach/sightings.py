@@ -49,6 +49,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
         unread = found if isinstance(found, str) else ""
         role = _line(seen, "joined")
         served = _lines(seen, "served")
+        end, _, certificate = _line(seen, "certificates").partition(" ")
         return Probed(
             server=server,
             hostname=_line(seen, "hostname"),
@@ -66,6 +67,8 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
             claim_unread=unread,
             served=read_mark("\n".join(served)) if served else None,
+            certificate=certificate,
+            certificate_end_seconds=_finite(float(end or 0)),
         )
     except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None

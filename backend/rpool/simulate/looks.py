@@ -61,6 +61,8 @@ class Looks:
                 kubeadm_ended=machine.cluster is not None,
                 claim_unread=unread,
                 served=machine.served,
+                certificate="/etc/kubernetes/pki/apiserver.crt" if machine.certificates_end else "",
+                certificate_end_seconds=machine.certificates_end,
             )
 
     def address_answers(self, via: ServerName, address: str) -> bool:

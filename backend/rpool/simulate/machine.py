@@ -114,7 +114,8 @@ class Machine:
     that there is a claim, and why it cannot be read. `served` is the domain of its mark. `news` is
     what came or was changed since the claim, `altered` packages whose files somebody has changed.
     `sick` says what of its Node does not work: a restart mends the `kubelet`, and nothing but a new
-    join the `disk`. `down_since` is when its Node began to be not Ready (seconds since 1970).
+    join the `disk`. `certificates_end` is when those of its control plane do, 0 for in a long time.
+    `down_since` is when its Node began to be not Ready (seconds since 1970).
     `blocked`: ports (tcp/6443) at which a firewall on it lets nobody in.
     """
 
@@ -135,6 +136,7 @@ class Machine:
     altered: tuple[str, ...] = ()
     sick: Literal["", "kubelet", "disk"] = ""
     down_since: float = 0.0
+    certificates_end: float = 0.0
     blocked: tuple[str, ...] = ()
 
     @property

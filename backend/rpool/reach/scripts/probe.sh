@@ -24,6 +24,21 @@ routes() {
         awk '{ for (i = 1; i <= 2; i++) if ($i ~ /^[0-9.]+(\/[0-9]+)?$/) { print $i; next } }'
 }
 
+# Of a control plane: the certificate that ends first, as seconds since 1970 and where it is. A
+# kubelet renews its own.
+certificates() {
+    if [ ! -e "$KUBERNETES/pki/apiserver.crt" ]; then return 0; fi
+    for file in "$KUBERNETES"/pki/*.crt "$KUBERNETES"/pki/etcd/*.crt "$KUBERNETES"/*.conf; do
+        case $file in
+            */kubelet.conf) continue ;;
+            *.crt) end=$(openssl x509 -noout -enddate -in "$file" 2>/dev/null) || continue ;;
+            *) end=$(sed -n 's/^ *client-certificate-data: //p' "$file" | base64 -d 2>/dev/null |
+                openssl x509 -noout -enddate 2>/dev/null) || continue ;;
+        esac
+        printf '%s %s\n' "$(date -d "${end#*=}" +%s)" "$file"
+    done | sort -n | head -n 1
+}
+
 # done_here MARK
 done_here() {
     if [ -e "$KUBERNETES/kubelet.conf" ]; then content "$1"; fi
@@ -48,6 +63,7 @@ look() {
     if [ -n "$found" ]; then printf '%s\n' "$found"; fi | sort -u | field traces
     done_here "$JOINED" | field joined
     done_here "$KUBEADM_ENDED" | field kubeadm_ended
+    certificates | field certificates
     addresses | field addresses
     routes | field routes
     printf '}\n'

@@ -1,0 +1,33 @@
+"""Certificates of control planes that end soon, by what their servers tell without an API. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rpool.advice import Do
+from rpool.model.seen import Probed
+from rpool.model.server import ServerName
+
+SOON_DAYS = 60
+DAY_SECONDS = 86400
+
+
+def told(cluster: str, seen: Mapping[ServerName, Probed]) -> str:
+    """A warning, its first line the summary; "" where none ends soon."""
+    left = {name: _days(its) for name, its in sorted(seen.items()) if its.certificate}
+    soon = {name: days for name, days in left.items() if days < SOON_DAYS}
+    if not soon:
+        return ""
+    first = min(soon.values())
+    when = f"end within {int(first)} days" if first >= 1 else "have ended, or end today"
+    lines = [f"{name}: {seen[name].certificate} {_when(days)}." for name, days in soon.items()]
+    summary = f"Cluster {cluster}: certificates of its control planes {when}"
+    return "\n".join([summary, *lines, Do.RENEW.text()])
+
+
+def _days(its: Probed) -> float:
+    return (its.certificate_end_seconds - its.clock_seconds) / DAY_SECONDS
+
+
+def _when(days: float) -> str:
+    return f"ends in {int(days)} days" if days >= 0 else f"ended {int(-days)} days ago"

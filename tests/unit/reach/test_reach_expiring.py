@@ -1,0 +1,31 @@
+"""What a probe tells of certificates: real ones, by the server's own openssl."""
+
+from __future__ import annotations
+
+import subprocess
+from base64 import b64encode
+
+import pytest
+from worlds.sshd import TestServer
+
+from rpool.reach.world import RealWorld
+
+
+@pytest.mark.parametrize("where", ["pki/etcd/server.crt", "admin.conf"])
+def test_a_probe_tells_which_certificate_of_a_control_plane_ends_first(
+    world: RealWorld, server: TestServer, where: str
+) -> None:
+    assert world.probe("r1u04").certificate == ""
+    kubernetes = server.path("/etc/kubernetes")
+    (kubernetes / "pki" / "etcd").mkdir(parents=True)
+    for days, name in ((365, "pki/apiserver.crt"), (10, "first.crt")):
+        words = f"req -x509 -newkey ed25519 -nodes -subj /CN=x -days {days} -keyout /dev/null -out"
+        subprocess.run(["openssl", *words.split(), kubernetes / name], check=True)
+    text = (kubernetes / "first.crt").read_text()
+    if where == "admin.conf":
+        text = f"users:\n    client-certificate-data: {b64encode(text.encode()).decode()}\n"
+    (kubernetes / where).write_text(text)
+    (kubernetes / "kubelet.conf").write_text("    client-certificate-data: none\n")
+    seen = world.probe("r1u04")
+    assert seen.certificate == f"/etc/kubernetes/{where}"
+    assert 9 < (seen.certificate_end_seconds - seen.clock_seconds) / 86400 <= 10
