@@ -91,9 +91,11 @@ class Desk:
     def _terraform(self, words: Sequence[str]) -> list[str]:
         return self.words(self.binary, words[0], "-no-color", *words[1:])
 
-    def claims(self) -> dict[str, dict[str, Any]]:
-        """What the claim files on all servers say; servers without one are left out."""
-        names = [server.name for server in self.lab.fleet]
+    def claims(self, *silent: str) -> dict[str, dict[str, Any]]:
+        """What the claim files on all servers say, but for those that are `silent`; servers without
+        one are left out.
+        """
+        names = [server.name for server in self.lab.fleet if server.name not in silent]
         with ThreadPoolExecutor(max_workers=len(names)) as threads:
             texts = threads.map(lambda name: self.ssh(name, f"cat {CLAIM} 2>/dev/null || :"), names)
             found = dict(zip(names, texts, strict=True))

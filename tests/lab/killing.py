@@ -13,7 +13,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -27,6 +27,7 @@ from rpool.model.event import Result
 
 REACHED_SECONDS = 300.0
 GONE_SECONDS = 10.0
+ENDS_SECONDS = 500.0
 ENDED_SECONDS = 60.0
 FIELD = re.compile(r' (server|step|outcome)=(?:"([^"]*)"|(\S+))')
 
@@ -107,6 +108,41 @@ def killed_at(desk: Desk, point: Point) -> Killed:
     return killed
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How an apply ended in the middle of which something happened to `server`."""
+
+    server: str
+    status: int
+    printed: str
+    seconds: float
+
+
+def struck_at(
+    desk: Desk, point: Point, strike: Callable[[str, subprocess.Popen[bytes]], None], *words: str
+) -> Ended:
+    """Run terraform (an apply, unless words say otherwise), let something happen to the server of
+    that point, or to terraform, once it is reached, and wait until terraform ends by itself.
+    """
+    log = desk.folder / "struck.log"
+    log.unlink(missing_ok=True)
+    begun = time.monotonic()
+    terraform = desk.start_terraform(*(words or ("apply", "-auto-approve")), log=log)
+    try:
+        _await(point, desk.lab, terraform, log)
+        time.sleep(point.seconds)
+        reached = (its for its in said(log) if point.is_of(its.step))
+        server = next(its.server for its in reached if its.outcome is point.outcome)
+        strike(server, terraform)
+        terraform.wait(ENDS_SECONDS)
+    finally:
+        if terraform.poll() is None:
+            terraform.kill()
+            terraform.wait()
+    printed = log.with_suffix(".out").read_text()
+    return Ended(server, terraform.returncode, printed, time.monotonic() - begun)
+
+
 def _await(point: Point, lab: Lab, terraform: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + REACHED_SECONDS
     while not point.is_reached(said(log), lab):
@@ -179,6 +215,16 @@ def _below(process: int, parents: dict[int, int]) -> Iterator[int]:
         if parent == process:
             yield child
             yield from _below(child, parents)
+
+
+def started_by(process: int, command: str) -> list[int]:
+    """The processes that one has started, also through others, with this in their command line."""
+    found = []
+    for pid in _below(process, _parents()):
+        with suppress(OSError):
+            if command.encode() in (Path("/proc") / str(pid) / "cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def _descriptors(processes: list[int], stack: ExitStack) -> list[int]:
