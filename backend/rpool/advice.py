@@ -214,6 +214,10 @@ class Do(Enum):
             "Or, if they are gone, mark them lost = true in the fleet; then terraform import "
             "rpool_cluster.NAME {uid}, and destroy that."
         ),
+        (
+            "Or, if nobody wants it, mark those of its servers that do not answer lost = true; "
+            "then rpool release SERVER --claim {uid}, for each that answers."
+        ),
         _OTHER_NAME,
     )
     FINISH_CREATE = (

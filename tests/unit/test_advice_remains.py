@@ -41,7 +41,7 @@ def elsewhere(spec: PoolSpec, name: str) -> PoolSpec:
     return replace(spec, name=name, control_plane=planes, metallb_pools={})
 
 
-@pytest.mark.parametrize("way", ["brought back", "given back", "another name"])
+@pytest.mark.parametrize("way", ["brought back", "given back", "released", "another name"])
 @follows(Do.IMPORT_SILENT)
 def test_a_cluster_that_no_state_has_and_that_does_not_answer(way: str) -> None:
     desk = with_cluster(ONE)
@@ -57,6 +57,10 @@ def test_a_cluster_that_no_state_has_and_that_does_not_answer(way: str) -> None:
         desk.imports(uid)
         return desk.is_whole()
     desk.mark(*heads, lost=True)
+    if way == "released":
+        for server in desk.stage.claimed() - set(heads):
+            desk.stage.site.release(server, uid, desk.stage.attempt())
+        return desk.succeeds()
     desk.imports(uid)
     desk.gives_back(*heads)
     desk.write(ONE)
