@@ -42,6 +42,7 @@ def control_plane(server: TestServer, *, vip: bool = True) -> None:
     shown = f"echo '2: eth0 inet {VIP}/32 scope global eth0'"
     server.marker("ip", f"case $* in *' del '*) {deleted} ;; *) {shown} ;; esac")
     server.marker("systemctl", "exit 0")
+    server.marker("curl", "exit 0")
 
 
 def step_down(world: RealWorld, timeout_seconds: float = 60) -> None:
@@ -55,6 +56,17 @@ def seen(server: TestServer) -> list[tuple[set[str], str]]:
     return [
         ({name.removesuffix(".yaml") for name in left.split()}, what) for left, _, what in halves
     ]
+
+
+def test_a_kubelet_that_reaches_no_api_is_ended_first(world: RealWorld, server: TestServer) -> None:
+    """It would end no pod, for as long as anybody waits."""
+    claim(world)
+    control_plane(server)
+    server.marker("curl", "exit 7")
+    step_down(world)
+    calls = server.calls.splitlines()
+    stopped = calls.index("systemctl stop kubelet.service")
+    assert stopped < next(n for n, its in enumerate(calls) if its.startswith("crictl"))
 
 
 def test_a_control_plane_ends_part_by_part_and_gives_the_address_away_first(

@@ -4,17 +4,23 @@
 # off the `kubernetes` endpoints. Nothing is kept: a reset is next.
 
 act() {
-    need crictl ip systemctl
+    need crictl curl ip systemctl
     secret_dir
     end=$(($(uptime_seconds) + TIMEOUT_SECONDS - 5))
     # shellcheck disable=SC2034  # drop_vip's, in membership.sh
     VIP=$(held_vip)
+    if ! serves; then quietly systemctl stop kubelet.service; fi
     stop kube-vip
     drop_vip # a kube-vip that was killed has left it, and would have two servers answer for it
     stop kube-apiserver
     # shellcheck disable=SC2086  # one or none
     stop kube-controller-manager kube-scheduler $ETCD
 }
+
+# Whether the API of this server answers. Its kubelet speaks to that alone, and while it has not
+# reached it since it started, it ends no pod: so it is with one that comes back after the others
+# have taken it out of etcd.
+serves() { curl -sfk -m 5 -o /dev/null "https://$NODE_HOST:6443/livez"; }
 
 # stop NAME...: the kubelet ends static pods whose manifests are gone, with their grace period. One
 # that is dead ends nothing, and is a reason to take the server out of the cluster; then we do it.
