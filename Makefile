@@ -58,13 +58,13 @@ test-quick: develop
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
 	  tests/cuts
 
-# Thousands of random edits; every script killed after every line; Terraform killed at fifteen points and more, on the lab's servers: up to
-# two hours.
+# Thousands of random edits; every script killed after every line; on the lab's servers Terraform killed
+# at fifteen points and more, members that are not well, faults at each stage: up to three hours.
 soak: develop
 	$(BIN)/pytest -m soak tests/protocol
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
-	$(BIN)/pytest -v -m lab tests/lab/test_killed.py
+	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py
 
 check: develop audit
 	$(BIN)/ruff format --check $(SOURCES)
