@@ -12,6 +12,7 @@ from worlds.stage import BIGGER, FOREIGN, SPEC, Stage, made
 
 from rpool.errors import Refused, Unreachable
 from rpool.flow import choose
+from rpool.flow.in_use import InUse
 from rpool.model import action as act
 from rpool.model.event import Result
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
@@ -133,3 +134,14 @@ def test_a_failed_create_leaves_its_servers_to_others() -> None:
     with stage.faults(Fault(act.TakeClaim, Refused("no"))), pytest.raises(Refused):
         stage.site.create_pool(SPEC, stage.attempt())
     assert stage.site.create_pool(replace(SPEC, name="other"), stage.attempt()).servers
+
+
+@pytest.mark.timeout(30)
+def test_a_create_goes_on_with_a_server_that_another_cluster_was_to_get() -> None:
+    """It has its claim already: whoever was announced it before looks at it, and takes another."""
+    stage, in_use = Stage(12), InUse()
+    kept = dict(list(stage.site.advise(SPEC).likely.items())[:1])
+    assert in_use.reserve("other", kept.keys())
+    chosen = choose.choose(SPEC, stage.site.config.fleet, stage.world, in_use, kept)
+    assert kept.keys() <= chosen.roles.keys()
+    assert not kept.keys() & in_use.not_left_to(SPEC.name).keys()

@@ -90,7 +90,7 @@ def choose(
         if not new and not free:  # whoever took what others are about to take would ruin both
             others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
             placed(spec, fleet, {**others, **reasons}, kept)  # raises DoesNotFit, which counts
-        if not new and in_use.reserve(spec.name, roles):
+        if not new and in_use.reserve(spec.name, roles, kept):
             new = _preflight(spec, world, roles, picked, kept, warn)
             if not new:
                 return Chosen(roles, picked)
@@ -156,7 +156,7 @@ def _placed(
     reasons: Mapping[ServerName, str],
 ) -> tuple[Roles, bool]:
     """The best servers, and whether no other cluster of this process is about to take them."""
-    reserved = in_use.not_left_to(spec.name)
+    reserved = {n: its for n, its in in_use.not_left_to(spec.name).items() if n not in kept}
     try:
         return placed(spec, fleet, {**reserved, **reasons}, kept).roles, True
     except DoesNotFit:
