@@ -9,7 +9,8 @@ import pytest
 from worlds.samples import CLAIM, OURS, RECORD, SECRETS, SPEC
 from worlds.stage import servers
 
-from fault.fate import Fate, Fault
+from fault.fate import Fate
+from fault.kinds import Fault
 from rpool.certificates import ca_pin, new_ca
 from rpool.errors import Overtaken, RpoolError, Unreachable
 from rpool.model import action as act
@@ -66,7 +67,7 @@ def test_any_late_action_is_over_before_the_fence(fate: Fate, late: Action) -> N
     dies_at(fate, late)
     before = fate.probe(SECOND).claim
     assert fate.probe(SECOND, LATER).claim != before
-    fate.finish_late()
+    fate.late.end_all()
     assert fate.probe(SECOND, LATER) is not None
 
 
@@ -75,7 +76,7 @@ def test_what_is_sent_after_the_fence_by_an_earlier_session_is_refused(fate: Fat
     with pytest.raises(Overtaken):
         fate.carry_out(join(fate), 60)
     dies_at(fate, join(fate))  # the operator believes that it runs
-    fate.finish_late()
+    fate.late.end_all()
     assert not fate.probe(SECOND).joined
     fate.carry_out(join(fate, AFTER), 60)
 
@@ -90,7 +91,7 @@ def test_what_is_late_is_refused_once_a_later_session_has_acted_there(fate: Fate
     """But for what has the server's lock already."""
     dies_at(fate, act.SetPhase(FIRST, OURS, Phase.MEMBER))
     fate.world.carry_out(act.AppendJournal(FIRST, AFTER, ("{}",)), 60)
-    fate.finish_late()
+    fate.late.end_all()
     claim = fate.world.machines[FIRST].claim
     assert claim is not None
     assert claim.phase is Phase.BOOTSTRAPPING

@@ -137,9 +137,10 @@ def test_a_failed_create_leaves_its_servers_to_others() -> None:
 
 
 @pytest.mark.timeout(30)
-def test_a_create_goes_on_with_a_server_that_another_cluster_was_to_get() -> None:
+@pytest.mark.parametrize("count", [5, 12], ids=["there are no others", "there are others"])
+def test_a_create_goes_on_with_a_server_that_another_cluster_was_to_get(count: int) -> None:
     """It has its claim already: whoever was announced it before looks at it, and takes another."""
-    stage, in_use = Stage(12), InUse()
+    stage, in_use = Stage(count), InUse()
     kept = dict(list(stage.site.advise(SPEC).likely.items())[:1])
     assert in_use.reserve("other", kept.keys())
     chosen = choose.choose(SPEC, stage.site.config.fleet, stage.world, in_use, kept)
