@@ -19,6 +19,7 @@ if os.environ.get("PYTHONHASHSEED") != "0":
     its = [sys.executable, "-m", "fault", *sys.argv[1:]]
     os.execve(sys.executable, its, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
 
+from fault.events import EVENTS
 from fault.kinds import Fault
 from fault.schedule import Schedule, drawn
 from fault.shrink import shrunk
@@ -27,9 +28,12 @@ ONE_IN = 100
 """At least so many schedules for each time that a kind has to fire."""
 
 
-def run(seed: int) -> tuple[int, list[str], Counter[Fault]]:
+Ran = tuple[int, list[str], Counter[Fault], Counter[str]]
+
+
+def run(seed: int) -> Ran:
     schedule = Schedule.of(seed).run()
-    return seed, schedule.broken, schedule.fate.fired
+    return seed, schedule.broken, schedule.fate.fired, schedule.happened
 
 
 def told(seed: int) -> list[str]:
@@ -45,16 +49,24 @@ def told(seed: int) -> list[str]:
 
 
 def run_all(seeds: Sequence[int], jobs: int) -> int:
-    begun, fired, broken = time.monotonic(), Counter[Fault](), dict[int, list[str]]()
-    for seed, its, faults in _runs(seeds, jobs):
+    begun, broken = time.monotonic(), dict[int, list[str]]()
+    fired, happened = Counter[Fault](), Counter[str]()
+    for seed, its, faults, between in _runs(seeds, jobs):
         fired += faults
+        happened += between
         if its:
             broken[seed] = its
     seconds = time.monotonic() - begun
     for kind in Fault:
         print(f"{fired[kind]:8} {kind.name}: {kind.value}")
-    rare = [kind.name for kind in Fault if fired[kind] < len(seeds) // ONE_IN]
-    print(f"{len(seeds)} schedules, {fired.total()} faults, {seconds:.0f} s, {len(broken)} broken")
+    for event in sorted({its.__name__ for its in EVENTS}):
+        print(f"{happened[event]:8} {event}, between two applies")
+    enough = len(seeds) // ONE_IN
+    rare = [kind.name for kind in Fault if fired[kind] < enough]
+    rare += [its.__name__ for its in EVENTS if happened[its.__name__] < enough]
+    faults_, events = fired.total(), happened.total()
+    print(f"{len(seeds)} schedules, {faults_} faults, {events} events, {seconds:.0f} s")
+    print(f"{len(broken)} broken")
     for seed, its in broken.items():
         print(f"seed {seed}: {its[0]}")
     for seed in list(broken)[:1]:
@@ -64,7 +76,7 @@ def run_all(seeds: Sequence[int], jobs: int) -> int:
     return 1 if broken or rare else 0
 
 
-def _runs(seeds: Iterable[int], jobs: int) -> Iterable[tuple[int, list[str], Counter[Fault]]]:
+def _runs(seeds: Iterable[int], jobs: int) -> Iterable[Ran]:
     if jobs == 1:
         yield from map(run, seeds)
         return

@@ -52,7 +52,7 @@ class Fate:
         self.fired: Counter[Fault] = Counter()
         self.clocks: Counter[ServerName] = Counter()
         self.history: list[str] = []
-        self.second: Callable[[], None] = lambda: None
+        self.second: Callable[[], bool] = lambda: False
         self.under_way: Callable[[], Sequence[Action]] = lambda: ()
         self.late = Late(world, self.rules, chance, lambda said: self.history.append(said))
         self.begin({})
@@ -198,7 +198,7 @@ class Fate:
             case Fault.PAUSED:
                 self._sleep_through_the_lock()
             case Fault.SECOND_OPERATOR:
-                self.second()
+                self._another_applies(fault)
             case Fault.LOOKS_REFUSED:
                 its.refused = LOOKS_REFUSED
             case Fault.POWER_LOST:
@@ -220,7 +220,12 @@ class Fate:
         """Servers free a lock whose holder is silent, and another operator takes it."""
         self.at_work.locks_lost = True
         self.world._locks -= self.at_work.held
-        self.second()
+        self._another_applies(Fault.PAUSED)
+
+    def _another_applies(self, fault: Fault) -> None:
+        """What has nothing to apply did not happen."""
+        if not self.second():
+            self.fired[fault] -= 1
 
     def some_machine(self, what: str) -> Machine:
         used = [m for _, m in sorted(self.world.machines.items()) if m.claim and m.powered]

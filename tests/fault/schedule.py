@@ -15,6 +15,7 @@ the events: what is expected then is an error that names the server, and `tests/
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -99,6 +100,7 @@ class Schedule:
         self.state = Workspace(self.connect)
         self.states: list[Workspace] = []
         self.given_up: set[ServerName] = set()
+        self.happened: Counter[str] = Counter()
         self.destroyed: set[str] = set()
         self.inside = False
 
@@ -140,7 +142,8 @@ class Schedule:
         self.go_on_destroying()
         self.apply(dict(its.faults))
         if its.event:
-            self.history.append(f"{its.event}")
+            self.happened[its.event] += 1
+            self.history.append(its.event)
             self.chance.seed(f"{its.seed} {its.event}")
             getattr(events, its.event)(self)
             self.fate.rules.check()
@@ -182,8 +185,8 @@ class Schedule:
             self.fate.fires(fault)
             if fault is Fault.OUR_CLOCK:
                 self.in_turn.clock_ahead += self.chance.choice(CLOCK_JUMPS)
-            else:
-                self.second_operator()
+            elif not self.second_operator():
+                self.fate.fired[fault] -= 1
 
     def _dying(self, state: Workspace, wanted: Wanted) -> set[str]:
         """Clusters that this apply may destroy: those that are not wanted, tainted, or replaced,
@@ -208,17 +211,18 @@ class Schedule:
         records = [m.cluster.record for m in self.world.machines.values() if m.cluster]
         return any(r is not None and r.uid == uid and r.settled is not None for r in records)
 
-    def second_operator(self) -> None:
-        """Another process, with the same state or an older one, applies something else. What it
-        comes to is not in ours.
+    def second_operator(self) -> bool:
+        """Another process, with the same state or an older one, applies something else; whether
+        there was anything to apply. What it comes to is not in ours.
         """
         if self.inside:
-            return
+            return False
         self.inside = True
         other = self.chance.choice([self.state, self.state, *self.states[-1:]]).copy()
         name = self.chance.choice(self.names)
         clusters = {**self.wanted.clusters, name: requests(self.chance, name)}
-        if name in other.clusters and name in self.wanted.clusters:
+        acts = name in other.clusters and name in self.wanted.clusters
+        if acts:
             wanted, rules = Wanted(clusters, self.wanted.nodes), self.fate.rules
             kept, rules.dying = rules.dying, rules.dying | self._dying(other, wanted)
             with self.fate.another():
@@ -226,6 +230,7 @@ class Schedule:
             self.history += [f"  second: {error}" for error in run.errors]
             rules.dying = kept
         self.inside = False
+        return acts
 
 
 def _place(error: BaseException) -> str:
