@@ -32,7 +32,7 @@ def end(schedule: Schedule) -> None:
     wipe_what_was_given_up(schedule)
     for machine in schedule.world.machines.values():
         machine.give_power()
-        machine.altered = ()
+        machine.altered, machine.sick, machine.down_since = (), "", 0.0
     schedule.fate.clocks.clear()
     schedule.declared = fleet()
     schedule.history.append("everything is repaired")

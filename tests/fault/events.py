@@ -16,6 +16,8 @@ from rpool.model.server import Fleet, ServerName
 if TYPE_CHECKING:
     from fault.schedule import Schedule
 
+LONG_AGO_SECONDS = 3600.0
+
 # -- what an operator asks for -----------------------------------------------------------------
 
 
@@ -97,7 +99,21 @@ def edit(schedule: Schedule, name: ServerName, **changes: bool) -> None:
 
 
 def power_goes(schedule: Schedule) -> None:
-    schedule.fate.power_off(schedule.world.machines[schedule.chance.choice(used(schedule))])
+    """Just now, or so long ago that its cluster's grace is over."""
+    machine = schedule.world.machines[schedule.chance.choice(used(schedule))]
+    schedule.fate.power_off(machine, schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
+
+
+def kubelet_ends(schedule: Schedule) -> None:
+    """A restart mends it."""
+    sick = schedule.world.machines[schedule.chance.choice(used(schedule))]
+    sick.fall_sick("kubelet", schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
+
+
+def disk_fails(schedule: Schedule) -> None:
+    """Nothing but another join mends what was on it."""
+    sick = schedule.world.machines[schedule.chance.choice(used(schedule))]
+    sick.fall_sick("disk", schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
 
 
 def power_comes_back(schedule: Schedule) -> None:
@@ -188,5 +204,7 @@ EVENTS: tuple[Callable[[Schedule], None], ...] = (
     comes_back,
     installed_anew,
     packages_changed,
+    kubelet_ends,
+    disk_fails,
     late_ends,
 )

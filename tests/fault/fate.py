@@ -233,10 +233,10 @@ class Fate:
         self.history.append(f"  ! {machine.server.name} {what}")
         return machine
 
-    def power_off(self, machine: Machine) -> None:
+    def power_off(self, machine: Machine, seconds_ago: float = 0.0) -> None:
         """Nothing of what went on there goes on."""
         self.late.lost_on(machine.server.name)
-        machine.lose_power()
+        machine.lose_power(seconds_ago)
 
     def reinstall(self, machine: Machine) -> None:
         self.power_off(machine)

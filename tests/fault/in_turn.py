@@ -21,6 +21,7 @@ from unittest import mock
 from rpool.flow import choose, execute, journal, look, neighbours, observe, offers, session
 from rpool.model.action import Action
 from rpool.model.step import Step
+from rpool.simulate import machine
 from rpool_provider.resources import attempts
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +59,11 @@ class InTurn:
     def now(self, zone: object = None) -> datetime:
         self._ticks += 1
         return BEGINNING + timedelta(seconds=self._ticks) + self.clock_ahead
+
+    def seconds(self) -> float:
+        """The clusters' clock, which no operator's jump changes. Time passes as it is asked."""
+        self._ticks += 1
+        return (BEGINNING + timedelta(seconds=self._ticks)).timestamp()
 
     def done(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """A future that is over. Sets of these have one order, which is not that of addresses."""
@@ -139,6 +145,7 @@ class InTurn:
                 (observe, "random", self.chance),
                 (offers, "random", self.chance),
                 (session, "datetime", self),
+                (machine, "time", SimpleNamespace(time=self.seconds)),
                 (attempts, "hclog", SimpleNamespace(log=lambda *_, **__: None)),
             ):
                 stack.enter_context(mock.patch.object(module, name, its))

@@ -143,4 +143,4 @@ class Rules:
 def moves_a_control_plane(action: Action) -> bool:
     if isinstance(action, act.Join):
         return action.control_plane
-    return isinstance(action, act.Init | act.StepDown | act.RemoveEtcdMember)
+    return isinstance(action, act.Init | act.StepDown | act.RemoveEtcdMember | act.RecoverEtcd)

@@ -89,6 +89,7 @@ class Schedule:
         self.chance = random.Random(0)  # noqa: S311 the same
         self.world = SimulatedWorld(fleet())
         self.in_turn = InTurn(self.chance)
+        self.world.clock = self.in_turn.seconds
         self.fate = Fate(self.world, self.chance)
         self.fate.history = self.history
         self.fate.under_way = self.in_turn.under_way
