@@ -289,17 +289,3 @@ def test_servers_that_do_not_answer_are_named() -> None:
     stage.site.create_pool(at("10.0.1.202", "two"), attempt)
     assert any(silent in text and "cluster two" in text for text in said)
     assert Taken.retryable is False
-
-
-def test_a_create_of_that_name_elsewhere_is_in_the_way_whatever_its_addresses() -> None:
-    """It has claimed others of the servers, so that neither meets the other's claims."""
-    stage = Stage(12)
-    view = stage.site.create_pool(at("10.0.1.201", "one"), stage.attempt())
-    spec = at("10.0.1.250", "one")
-    look = neighbours.Neighbours(
-        ("2026-01-01", "00000000"), spec, stage.site.config.fleet, stage.world, Attempt(60)
-    )
-    with pytest.raises(Taken, match="asks for what another") as taken:
-        look.refuse({"00000000"})
-    assert f"uid {view.uid}" in taken.value.detail
-    assert "it has the same name" in taken.value.detail
