@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from fault.adopting import adopt, claimed, claims
 from fault.events import edit
+from fault.rules import has_quorum
 from fault.schedule import Schedule
 from fault.site import fleet
 from fault.terraform import Wanted
-from rpool.decide.quorum import majority
 from rpool.model.claim import Phase
 from rpool.model.pool import Selector, Tolerance
 from rpool.model.server import Role, ServerName
@@ -109,10 +109,9 @@ def without_quorum(schedule: Schedule) -> set[str]:
 
 def _uids(schedule: Schedule, machine: Machine) -> set[str]:
     """The uid of its claim, where its cluster has a quorum."""
-    cluster, world = machine.cluster, schedule.world
-    assert cluster is not None and machine.claim is not None
-    quorate = len(world._running(cluster)) >= majority(len(cluster.members))
-    return {machine.claim.uid} if quorate else set()
+    assert machine.cluster is not None
+    assert machine.claim is not None
+    return {machine.claim.uid} if has_quorum(schedule.world, machine.cluster) else set()
 
 
 def give_up(schedule: Schedule, dead: set[str]) -> None:

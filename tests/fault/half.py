@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpool.decide.quorum import majority
+from fault.rules import has_quorum
 from rpool.errors import RpoolError
 from rpool.model import action as act
 from rpool.model.action import Action
@@ -53,7 +53,7 @@ def _half_join(action: act.Join, machine: Machine, world: SimulatedWorld) -> Non
     cluster.admit(action.secrets, machine.server.name, role)
     machine.traces = BEGUN
     name = machine.server.name
-    has_room = len(world._running(cluster)) >= majority(len(cluster.members) + 1)
+    has_room = has_quorum(world, cluster, more=1)
     if action.control_plane and name not in cluster.members and has_room:
         cluster.add(name, role)
         del cluster.nodes[name]

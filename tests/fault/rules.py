@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import copy
 
-from rpool.decide.quorum import majority
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Phase
@@ -129,15 +128,18 @@ class Rules:
 
     def _quorate(self) -> set[int]:
         clusters = {id(m.cluster): m.cluster for m in self.world.machines.values() if m.cluster}
-        return {
-            key
-            for key, cluster in clusters.items()
-            if len(self.world._running(cluster)) >= majority(len(cluster.members))
-        }
+        return {key for key, cluster in clusters.items() if has_quorum(self.world, cluster)}
 
     def _is_dying(self, key: int) -> bool:
         its = [m for m in self.world.machines.values() if id(m.cluster) == key]
         return not its or any(m.claim is not None and m.claim.uid in self.dying for m in its)
+
+
+def has_quorum(world: SimulatedWorld, cluster: Cluster, more: int = 0) -> bool:
+    """More than half of its members of etcd run, with so many `more` that do not. Not by the
+    engine's own arithmetic, which is judged here.
+    """
+    return 2 * len(world._running(cluster)) > len(cluster.members) + more
 
 
 def moves_a_control_plane(action: Action) -> bool:
