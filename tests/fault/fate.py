@@ -140,7 +140,7 @@ class Fate:
         if isinstance(action, BY_API):
             self._api(action.server)
         if isinstance(action, QUIET):
-            return self.world.carry_out(action, timeout_seconds)
+            return self.world.carry_out(action, 60)
         with self.claims.told(action):
             self.at_work.count += 1
             self.late.come_before(action)
@@ -282,8 +282,6 @@ class Fate:
                 done(action.server, error)
             else:
                 done(action.server, None)
-
-    # -- locking -------------------------------------------------------------------------------
 
     @contextmanager
     def _lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:

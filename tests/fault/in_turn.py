@@ -18,11 +18,26 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from rpool.flow import choose, execute, journal, look, neighbours, observe, offers, session
+from rpool.flow import (
+    choose,
+    execute,
+    journal,
+    look,
+    neighbours,
+    observe,
+    offers,
+    preflight,
+    session,
+)
 from rpool.model.action import Action
 from rpool.model.step import Step
 from rpool.simulate import machine
 from rpool_provider.resources import attempts
+
+AT_ONCE = (choose, look, neighbours, offers, preflight)
+"""Modules that ask servers at once."""
+
+ALL = (*AT_ONCE, execute, journal, observe, session)
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = 3
@@ -135,7 +150,7 @@ class InTurn:
 
         threads = SimpleNamespace(**{**vars(threading), "Thread": Thread})
         with ExitStack() as stack:
-            for module in (choose, look, neighbours, offers):
+            for module in AT_ONCE:
                 stack.enter_context(mock.patch.object(module, "ThreadPoolExecutor", AtOnce))
             for module, name, its in (
                 (execute, "ThreadPoolExecutor", Steps),
