@@ -16,6 +16,7 @@ from rpool.flow.in_use import InUse
 from rpool.model import action as act
 from rpool.model.event import Result
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.server import Role
 
 
 def named(number: int) -> PoolSpec:
@@ -146,3 +147,13 @@ def test_a_create_goes_on_with_a_server_that_another_cluster_was_to_get(count: i
     chosen = choose.choose(SPEC, stage.site.config.fleet, stage.world, in_use, kept)
     assert kept.keys() <= chosen.roles.keys()
     assert not kept.keys() & in_use.not_left_to(SPEC.name).keys()
+
+
+def test_a_create_goes_on_where_an_earlier_one_had_an_rpool_node() -> None:
+    """It is claimed for the cluster, and is none of its own."""
+    stage = Stage(12)
+    kept = dict.fromkeys(list(stage.site.advise(SPEC).likely), Role.WORKER)
+    kept = {name: kept[name] for name in list(kept)[-2:]}
+    stage.mark(next(iter(kept)), reserved=True)
+    chosen = choose.choose(SPEC, stage.site.config.fleet, stage.world, InUse(), kept)
+    assert kept.keys() - chosen.roles.keys() == {next(iter(kept))}

@@ -220,7 +220,8 @@ def _preflight(
     pool's own address and routes are in use already, and its version was found before.
     """
     joining = {name: role for name, role in roles.items() if name not in kept}
-    members = {name: role for name, role in kept.items() if picked[name].probed.joined}
+    stay = kept.keys() & picked.keys()  # what is not needed of the others is given back
+    members = {name: kept[name] for name in stay if picked[name].probed.joined}
     others = findings(spec, picked, kept)
     with ThreadPoolExecutor(3, thread_name_prefix="preflight") as pool:
         inspected = pool.submit(unfit, spec, joining, members, world, warn)
