@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := backend provider_py lab tests
 
-.PHONY: setup develop demo demo-down test test-quick soak check audit format bench generate lock clean doctor
+.PHONY: setup develop demo demo-down test test-quick soak planted check audit format bench generate lock clean doctor
 
 # The provider and `rpool`, for any user: Python alone is needed.
 setup: .venv/ready build/terraformrc
@@ -56,15 +56,21 @@ test: develop check test-quick
 test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
-	  tests/cuts
+	  tests/cuts tests/planted
 
-# Thousands of random edits; every script killed after every line; on the lab's servers Terraform killed
-# at fifteen points and more, members that are not well, faults at each stage: up to three hours.
-soak: develop
+# Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
+# after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
+# not well, faults at each stage: up to four hours.
+soak: develop planted
+	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
 	$(BIN)/pytest -m soak tests/protocol
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py
+
+# Bugs that could have been ours, one at a time in a copy of the tree: each is caught by its test.
+planted: develop
+	$(BIN)/python tests/planted/run.py
 
 check: develop audit
 	$(BIN)/ruff format --check $(SOURCES)

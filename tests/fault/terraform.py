@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rpool.api import Site
@@ -78,8 +79,12 @@ class Workspace:
         other.nodes = {n: Instance(i.held, i.tainted) for n, i in self.nodes.items()}
         return other
 
-    def apply(self, wanted: Wanted, stop: threading.Event) -> Run:
-        """Whatever goes wrong is in the result; only what is no RpoolError is raised."""
+    def apply(
+        self, wanted: Wanted, stop: threading.Event, planned: Callable[[], None] = lambda: None
+    ) -> Run:
+        """Whatever goes wrong is in the result; only what is no RpoolError is raised. `planned` is
+        called between the plan and the apply.
+        """
         site, run = self._connect(), Run()
         try:
             self._refresh(site, run)
@@ -87,6 +92,7 @@ class Workspace:
         except RpoolError as error:
             run.note(diagnostic.of_error(error))
             return run
+        planned()
         for server in [n for n in self.nodes if n not in wanted.nodes]:
             self._delete(Node(), self.nodes, server, site, stop, run)
         for name in [n for n in self.clusters if n not in wanted.clusters]:
@@ -104,6 +110,11 @@ class Workspace:
                 run.note(plan.diagnostics)
                 self._carry_out(Node(), self.nodes, server, plan, site, stop, run)
         return run
+
+    def refresh(self) -> None:
+        """`terraform apply -refresh-only`; what cannot be read stays."""
+        with suppress(RpoolError):
+            self._refresh(self._connect(), Run())
 
     def adopt(self, uid: str, name: str) -> str | None:
         """`terraform import rpool_cluster.NAME UID`; why it could not be done."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from worlds.samples import CLAIM, OURS, RECORD, SECRETS, SPEC
 from worlds.stage import servers
 
-from fault.fate import Fate, Fault
+from fault.fate import Fate
+from fault.kinds import Fault
 from rpool.certificates import ca_pin, new_ca
-from rpool.errors import Overtaken, RpoolError, Unreachable
+from rpool.errors import ForeignClaim, Overtaken, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Fence, Ownership, Phase
 from rpool.model.server import Role
-from rpool.simulate.machine import Cluster
+from rpool.simulate.machine import Cluster, Machine
 from rpool.simulate.world import SimulatedWorld
 
 FIRST, SECOND = "r1u00", "r2u01"
@@ -66,7 +68,7 @@ def test_any_late_action_is_over_before_the_fence(fate: Fate, late: Action) -> N
     dies_at(fate, late)
     before = fate.probe(SECOND).claim
     assert fate.probe(SECOND, LATER).claim != before
-    fate.finish_late()
+    fate.late.end_all()
     assert fate.probe(SECOND, LATER) is not None
 
 
@@ -75,7 +77,7 @@ def test_what_is_sent_after_the_fence_by_an_earlier_session_is_refused(fate: Fat
     with pytest.raises(Overtaken):
         fate.carry_out(join(fate), 60)
     dies_at(fate, join(fate))  # the operator believes that it runs
-    fate.finish_late()
+    fate.late.end_all()
     assert not fate.probe(SECOND).joined
     fate.carry_out(join(fate, AFTER), 60)
 
@@ -90,9 +92,30 @@ def test_what_is_late_is_refused_once_a_later_session_has_acted_there(fate: Fate
     """But for what has the server's lock already."""
     dies_at(fate, act.SetPhase(FIRST, OURS, Phase.MEMBER))
     fate.world.carry_out(act.AppendJournal(FIRST, AFTER, ("{}",)), 60)
-    fate.finish_late()
+    fate.late.end_all()
     claim = fate.world.machines[FIRST].claim
     assert claim is not None
     assert claim.phase is Phase.BOOTSTRAPPING
     with pytest.raises(RpoolError):
         fate.carry_out(act.AppendJournal(FIRST, OURS, ("{}",)), 60)
+
+
+class Careless(SimulatedWorld):
+    """A claim is written over any other, as by a script that does not look again."""
+
+    @staticmethod
+    def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
+        machine.claim = action.claim
+
+
+@pytest.mark.parametrize(("world", "broken"), [(SimulatedWorld, []), (Careless, [FIRST])])
+def test_what_operators_are_told_of_claims_shows_a_world_that_is_careless(
+    world: type[SimulatedWorld], broken: list[str]
+) -> None:
+    fate = Fate(world(servers(7)), random.Random(1))  # noqa: S311 the same
+    for uid in ("0000000a", "0000000b"):
+        with suppress(ForeignClaim):
+            claim = replace(CLAIM, uid=uid, server=FIRST)
+            fate.carry_out(act.TakeClaim(FIRST, claim), 60)
+    fate.probe(FIRST)
+    assert fate.claims.not_linearizable() == broken

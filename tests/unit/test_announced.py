@@ -12,9 +12,11 @@ from worlds.stage import BIGGER, FOREIGN, SPEC, Stage, made
 
 from rpool.errors import Refused, Unreachable
 from rpool.flow import choose
+from rpool.flow.in_use import InUse
 from rpool.model import action as act
 from rpool.model.event import Result
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.server import Role
 
 
 def named(number: int) -> PoolSpec:
@@ -133,3 +135,25 @@ def test_a_failed_create_leaves_its_servers_to_others() -> None:
     with stage.faults(Fault(act.TakeClaim, Refused("no"))), pytest.raises(Refused):
         stage.site.create_pool(SPEC, stage.attempt())
     assert stage.site.create_pool(replace(SPEC, name="other"), stage.attempt()).servers
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("count", [5, 12], ids=["there are no others", "there are others"])
+def test_a_create_goes_on_with_a_server_that_another_cluster_was_to_get(count: int) -> None:
+    """It has its claim already: whoever was announced it before looks at it, and takes another."""
+    stage, in_use = Stage(count), InUse()
+    kept = dict(list(stage.site.advise(SPEC).likely.items())[:1])
+    assert in_use.reserve("other", kept.keys())
+    chosen = choose.choose(SPEC, stage.site.config.fleet, stage.world, in_use, kept)
+    assert kept.keys() <= chosen.roles.keys()
+    assert not kept.keys() & in_use.not_left_to(SPEC.name).keys()
+
+
+def test_a_create_goes_on_where_an_earlier_one_had_an_rpool_node() -> None:
+    """It is claimed for the cluster, and is none of its own."""
+    stage = Stage(12)
+    kept = dict.fromkeys(list(stage.site.advise(SPEC).likely), Role.WORKER)
+    kept = {name: kept[name] for name in list(kept)[-2:]}
+    stage.mark(next(iter(kept)), reserved=True)
+    chosen = choose.choose(SPEC, stage.site.config.fleet, stage.world, InUse(), kept)
+    assert kept.keys() - chosen.roles.keys() == {next(iter(kept))}

@@ -319,15 +319,18 @@ def test_a_plan_that_somebody_overtook_changes_nothing() -> None:
     assert stage.acted == []
 
 
-def test_an_operation_that_lost_its_lock_writes_no_record() -> None:
+@pytest.mark.parametrize("last", [act.WriteRecord, act.Prepare])
+def test_an_operation_that_lost_its_lock_writes_no_record(last: type[Action]) -> None:
+    """Neither a settled one, nor the one of before where nothing has come of it."""
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
     (joining,) = target.joining
     with (
-        stage.faults(Fault(act.Prepare, Break.LOCKS_LOST, AFTER)),
+        stage.faults(Fault(last, Break.LOCKS_LOST, AFTER)),
         pytest.raises(PoolIncomplete) as caught,
     ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
     assert caught.value.view is not None
-    assert joining in caught.value.view.servers
+    assert (joining in caught.value.view.servers) is (last is act.Prepare)
     assert len(kinds(stage.acted, act.WriteRecord)) == 1
+    assert not any(isinstance(action, act.Join) for action in stage.acted)

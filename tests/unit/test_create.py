@@ -207,6 +207,24 @@ def test_a_claim_whose_outcome_is_unknown_is_no_orphan() -> None:
     assert stage.claimed() == set(view.servers)
 
 
+def test_a_claim_whose_outcome_nobody_can_look_up_is_in_the_state() -> None:
+    """The claim is published, and its server falls silent."""
+    stage = Stage(7)
+    roles = stage.site.advise(SPEC).likely
+    victim = next(name for name, role in roles.items() if role is Role.WORKER)
+
+    def falls_silent(_: act.TakeClaim) -> None:
+        stage.machine(victim).lose_power()
+        raise OutcomeUnknown("contact was lost")
+
+    silent = Fault(act.TakeClaim, falls_silent, AFTER, servers=victim)
+    with stage.faults(silent), pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    assert caught.value.view is not None
+    assert stage.claimed() <= caught.value.view.servers.keys()
+    assert victim in caught.value.view.servers
+
+
 def test_a_member_that_misses_a_probe_while_another_is_replaced_is_not_forgotten() -> None:
     stage = Stage(8)
     bad = workers_of(stage)[:2]  # four of the five workers are picked, so one of these is

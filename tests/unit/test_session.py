@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+from worlds.stage import made
 
-from rpool.errors import ForeignClaim, Refused, RpoolError, Unreachable
+from rpool.errors import ForeignClaim, Overtaken, Refused, RpoolError, Unreachable
 from rpool.flow.session import session
+from rpool.model import action as act
+from rpool.model.claim import Phase
 from rpool.model.world import SessionLock, World
 
 UID = "0863513a9c41d07e"
@@ -138,3 +141,18 @@ def test_one_more_that_cannot_be_had_is_an_error(locks: Locks) -> None:
         with pytest.raises(Refused):
             lock.add("d")
         assert not lock.lost()
+
+
+def test_a_look_under_the_lock_is_a_fence() -> None:
+    """What is seen is changed by no earlier session afterwards."""
+    stage, view = made()
+    through = view.control_planes[0]
+    with session(stage.world, view.uid, view.control_planes) as lock:
+        lock.look(view.servers)
+        latest = {stage.machine(name).sessions[view.uid] for name in view.servers}
+        assert latest == {lock.session}
+    claim = stage.machine(through).claim
+    assert claim is not None
+    assert lock.session > claim.session
+    with pytest.raises(Overtaken):
+        stage.world.carry_out(act.SetPhase(through, claim.ownership, Phase.LEAVING), 60)

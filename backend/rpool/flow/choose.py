@@ -90,7 +90,7 @@ def choose(
         if not new and not free:  # whoever took what others are about to take would ruin both
             others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
             placed(spec, fleet, {**others, **reasons}, kept)  # raises DoesNotFit, which counts
-        if not new and in_use.reserve(spec.name, roles):
+        if not new and in_use.reserve(spec.name, roles, kept):
             new = _preflight(spec, world, roles, picked, kept, warn)
             if not new:
                 return Chosen(roles, picked)
@@ -156,7 +156,7 @@ def _placed(
     reasons: Mapping[ServerName, str],
 ) -> tuple[Roles, bool]:
     """The best servers, and whether no other cluster of this process is about to take them."""
-    reserved = in_use.not_left_to(spec.name)
+    reserved = {n: its for n, its in in_use.not_left_to(spec.name).items() if n not in kept}
     try:
         return placed(spec, fleet, {**reserved, **reasons}, kept).roles, True
     except DoesNotFit:
@@ -220,7 +220,8 @@ def _preflight(
     pool's own address and routes are in use already, and its version was found before.
     """
     joining = {name: role for name, role in roles.items() if name not in kept}
-    members = {name: role for name, role in kept.items() if picked[name].probed.joined}
+    stay = kept.keys() & picked.keys()  # what is not needed of the others is given back
+    members = {name: kept[name] for name in stay if picked[name].probed.joined}
     others = findings(spec, picked, kept)
     with ThreadPoolExecutor(3, thread_name_prefix="preflight") as pool:
         inspected = pool.submit(unfit, spec, joining, members, world, warn)

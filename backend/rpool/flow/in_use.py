@@ -73,12 +73,15 @@ class InUse:
         taken = {n: f"cluster {its} is to get it" for n, its in reserved.items()}
         return taken | {n: f"in cluster {its.name}" for its in others for n in its.servers}
 
-    def reserve(self, cluster: str, servers: Collection[ServerName]) -> bool:
+    def reserve(
+        self, cluster: str, servers: Collection[ServerName], kept: Collection[ServerName] = ()
+    ) -> bool:
         """Reserve these servers, and no others, for a cluster. False, and nothing is changed, when
-        some are another's.
+        some are another's, but for those that it has already (`kept`).
         """
         with self._lock:
-            if any(self._reserved.get(name, cluster) != cluster for name in servers):
+            new = [name for name in servers if name not in kept]
+            if any(self._reserved.get(name, cluster) != cluster for name in new):
                 return False
             self._reserve(cluster, servers)
             return True

@@ -1,0 +1,103 @@
+"""Runs schedules, in tests/: `python -m fault 17`, or `python -m fault 0-10000 --jobs 2`.
+
+One seed is told as it went. Of many, the first that breaks a rule is told, whole and shrunk, and a
+table of the faults that fired. Sets of names have an order of their own in each process, so that
+all run with one hash seed: the same seed is the same run everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+if os.environ.get("PYTHONHASHSEED") != "0":
+    its = [sys.executable, "-m", "fault", *sys.argv[1:]]
+    os.execve(sys.executable, its, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
+
+from fault.events import EVENTS
+from fault.kinds import Fault
+from fault.schedule import Schedule, drawn
+from fault.shrink import shrunk
+
+ONE_IN = 100
+"""At least so many schedules for each time that a kind has to fire."""
+
+
+Ran = tuple[int, list[str], Counter[Fault], Counter[str]]
+
+
+def run(seed: int) -> Ran:
+    schedule = Schedule.of(seed).run()
+    return seed, schedule.broken, schedule.fate.fired, schedule.happened
+
+
+def told(seed: int) -> list[str]:
+    """The whole run, and the shrunk one where it breaks a rule."""
+    schedule = Schedule.of(seed).run()
+    lines = [*schedule.history, *(f"BROKEN: {its}" for its in schedule.broken)]
+    if schedule.broken:
+        small = Schedule(shrunk(drawn(seed))).run()
+        rounds = (f"    {its}," for its in small.rounds)
+        lines += ["", "The least of it that breaks a rule: Schedule((", *rounds, ")).run()"]
+        lines += [*small.history, *(f"BROKEN: {its}" for its in small.broken)]
+    return lines
+
+
+def run_all(seeds: Sequence[int], jobs: int) -> int:
+    begun, broken = time.monotonic(), dict[int, list[str]]()
+    fired, happened = Counter[Fault](), Counter[str]()
+    for seed, its, faults, between in _runs(seeds, jobs):
+        fired += faults
+        happened += between
+        if its:
+            broken[seed] = its
+    seconds = time.monotonic() - begun
+    for kind in Fault:
+        print(f"{fired[kind]:8} {kind.name}: {kind.value}")
+    for event in sorted({its.__name__ for its in EVENTS}):
+        print(f"{happened[event]:8} {event}, between two applies")
+    enough = len(seeds) // ONE_IN
+    rare = [kind.name for kind in Fault if fired[kind] < enough]
+    rare += [its.__name__ for its in EVENTS if happened[its.__name__] < enough]
+    faults_, events = fired.total(), happened.total()
+    print(f"{len(seeds)} schedules, {faults_} faults, {events} events, {seconds:.0f} s")
+    print(f"{len(broken)} broken")
+    for seed, its in broken.items():
+        print(f"seed {seed}: {its[0]}")
+    for seed in list(broken)[:1]:
+        print(f"\npython -m fault {seed}", *told(seed), sep="\n")
+    if rare:
+        print(f"Too seldom for a run that counts: {', '.join(rare)}")
+    return 1 if broken or rare else 0
+
+
+def _runs(seeds: Iterable[int], jobs: int) -> Iterable[Ran]:
+    if jobs == 1:
+        yield from map(run, seeds)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(run, seeds, chunksize=10)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m fault", description="Runs schedules of faults."
+    )
+    parser.add_argument("seeds", help="one, or a range: 0-500 (without the last)")
+    parser.add_argument("--jobs", type=int, default=1)
+    asked = parser.parse_args()
+    first, _, last = asked.seeds.partition("-")
+    if last:
+        return run_all(range(int(first), int(last)), asked.jobs)
+    lines = told(int(first))
+    print(*lines, sep="\n")
+    return 1 if any(line.startswith("BROKEN") for line in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
