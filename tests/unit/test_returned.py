@@ -47,6 +47,21 @@ def test_one_that_is_back_is_no_offer() -> None:
     assert desk.stage.machine(back).claim is None
 
 
+def test_one_that_was_wiped_by_hand_is_a_spare_once_its_node_is_gone() -> None:
+    desk = with_cluster()
+    back = let_go(desk)
+    machine = desk.stage.machine(back)
+    machine.start_kubelet()  # it has registered its Node
+    machine.reset()
+    desk.write(replace(SPEC, cores=8 * 8, memory_gib=8 * 16))  # as much as there is
+    desk.state.apply(desk.wanted, threading.Event())
+    assert back not in desk.stage.cluster(desk.view()).nodes or back in desk.view().servers
+    desk.write(SPEC)
+    desk.is_whole()
+    desk.write(replace(SPEC, cores=24, memory_gib=48))
+    desk.is_whole()
+
+
 def release(desk: Desk, server: str, uid: str) -> Claim:
     desk.stage.open()
     return desk.stage.site.release(server, uid, Attempt(timeout_seconds=60))

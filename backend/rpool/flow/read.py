@@ -75,7 +75,7 @@ def read(
     members = eye.members(pool)
     record = members.record
     false = false_members(said, members.pool.probes, prior.servers, fleet)
-    going = false & members.pool.nodes.keys()
+    going = (false | members.strays) & members.pool.nodes.keys()  # their Nodes go first
     not_free = dict.fromkeys(going, "on its way out of this cluster")
     not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     offer = offers.make(record.uid, record.members.keys(), known_taken, not_free)
