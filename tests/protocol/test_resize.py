@@ -144,6 +144,18 @@ def test_a_lost_server_is_replaced(workspace: Workspace) -> None:
     assert members(workspace) == {*CONTROL_PLANES, "r1u05", "r2u04"}
 
 
+def test_a_dead_server_is_replaced_though_nobody_marks_it(workspace: Workspace) -> None:
+    made(workspace)
+    kept = recall(workspace.world_file)
+    kept.machines["r1u06"].lose_power(seconds_ago=400)
+    keep(workspace.world_file, kept)
+    unmarked: dict[str, Any] = {"site_values": fleet(SPARE), "batch": pool()}
+    workspace.write(**unmarked)
+    assert_golden("repair", shown(workspace, workspace.plan()))
+    change(workspace, **unmarked)
+    assert members(workspace) == {*CONTROL_PLANES, "r1u05", "r2u04"}
+
+
 def test_settings_change_in_place(workspace: Workspace) -> None:
     made(workspace)
     pools = {"pools": {"default": ["10.0.0.210-10.0.0.230"]}}
