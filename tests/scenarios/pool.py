@@ -171,13 +171,14 @@ class Pool(ABC):
 
     @contextmanager
     def also(self, name: str, text: str) -> Iterator[None]:
-        """More configuration in a file of its own."""
+        """More configuration in a file of its own; what that had is back afterwards."""
         path = self.folder / f"{name}.tf"
+        before = path.read_text() if path.exists() else None
         path.write_text(text)
         try:
             yield
         finally:
-            path.unlink()
+            path.unlink() if before is None else path.write_text(before)
 
     # -- what the operator sees -----------------------------------------------------------------
 
