@@ -130,7 +130,8 @@ class Run:
             if not (elsewhere or again or not errors):
                 break
             # One after the other comes anew, and each takes a round of its own.
-            if errors and not (elsewhere and _lost_races(ran)):
+            gone_on = bool(ran.done) and not errors
+            if not (gone_on or (elsewhere and _lost_races(ran))):
                 left -= 1
             with suppress(RpoolError):
                 pool = goal.look()

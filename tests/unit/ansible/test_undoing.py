@@ -270,3 +270,25 @@ def test_a_command_does_not_run_under_a_foreign_claim(machine: Machine) -> None:
     done = machine.run(command("touch /etc/touched", uid="11111111"))
     assert done.returncode == 81
     assert not machine.path("/etc/touched").exists()
+
+
+def test_containers_of_a_runtime_that_did_not_run_go_once_it_does(machine: Machine) -> None:
+    """Its configuration was broken; the one from before the preparation is not."""
+    machine.file("/etc/containerd/config.toml", "somebody's\n")
+    machine.role(WRITE)
+    machine.file("/etc/containerd/config.toml", "broken\n")
+    machine.program(
+        "ctr",
+        """grep -q broken /etc/containerd/config.toml && exit 1
+case "$*" in
+*"containers delete"*) : >/var/lib/gone ;;
+*"containers list"*) [ -e /var/lib/gone ] || echo abc123 ;;
+esac""",
+    )
+    machine.program("systemctl", 'case "$*" in *is-active*) exit 3 ;; esac')
+    machine.path("/run/containerd").mkdir()
+    listen = "import socket; socket.socket(socket.AF_UNIX).bind('/run/containerd/containerd.sock')"
+    machine.run(f'python3 -c "{listen}"')
+    done = machine.run(reset())
+    assert done.returncode == 0, done.stdout
+    assert "containers delete abc123" in machine.calls

@@ -20,6 +20,7 @@ act() {
     remove_cgroups
     verify_packages
     undo_preparation
+    remove_hidden_containers
     verify
     settle
     tell_news
@@ -86,6 +87,14 @@ remove_containers() {
         attempt ctr --namespace k8s.io tasks delete --force "$container"
         attempt ctr --namespace k8s.io containers delete "$container"
     done
+}
+
+# Those of a containerd that did not run, since its configuration was broken, say: with the one that
+# the server had before, it runs now, and lists them.
+remove_hidden_containers() {
+    if [ -z "$(left_containers)" ]; then return 0; fi
+    remove_containers
+    end_shims
 }
 
 # A container that was just being started when its kubelet was stopped may be in no list of
