@@ -45,6 +45,10 @@ class Do(Enum):
     RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
+        (
+            "Or, if no state has the cluster any more: terraform import rpool_cluster.NAME {uid}, "
+            "and destroy that."
+        ),
     )
     RENEW = (
         (

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from following import Desk, with_cluster
+from following import Desk, follows, read, with_cluster
 from test_returned import release
 from worlds.fault import Fault
 from worlds.stage import ONE
 
+from rpool.advice import Do
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.server import Fleet, Role
@@ -56,3 +57,20 @@ def test_a_destroy_that_fails_names_whom_it_has_abandoned() -> None:
     said += "\n".join([*again.errors, *again.warnings])
     assert desk.state.clusters == {}
     assert f"rpool release {dead} --claim {uid}" in said
+
+
+@follows(Do.LET_GO, 1)
+def test_a_control_plane_that_was_abandoned_and_serves_again_is_given_back_by_an_import() -> None:
+    desk = with_cluster(ONE)
+    (only,) = desk.view().control_planes
+    uid = desk.view().uid
+    desk.power(only, on=False)
+    desk.state.clusters["batch"].values["destroy"] = {"on_unreachable": "abandon"}
+    desk.write()
+    assert desk.state.apply(desk.wanted, threading.Event()).errors == []
+    desk.power(only, on=True)
+    with pytest.raises(Refused) as caught:
+        release(desk, only, uid)
+    read(Do.LET_GO, caught.value, uid=uid)
+    desk.imports(uid)
+    desk.gives_back()

@@ -118,13 +118,13 @@ def test_a_member_of_a_living_cluster_is_not_released() -> None:
     assert desk.stage.acted == []
 
 
-@follows(Do.LET_GO)
+@follows(Do.LET_GO, 0)
 def test_a_member_of_a_living_cluster_is_let_go_by_an_apply() -> None:
     desk = with_cluster()
     (server, *_) = desk.workers()
     with pytest.raises(Refused) as caught:
         release(desk, server, desk.view().uid)
-    read(Do.LET_GO, caught.value)
+    read(Do.LET_GO, caught.value, uid=desk.view().uid)
     desk.mark(server, retire=True)
     desk.is_whole()
     assert server not in desk.view().servers

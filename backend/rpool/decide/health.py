@@ -47,6 +47,7 @@ class Ailing:
     verdict: Verdict = Verdict.WAIT
     why: str = ""
     is_braked: bool = False  # since too many are not well at once
+    was_asked: bool = True
 
     @property
     def is_down(self) -> bool:
@@ -61,6 +62,7 @@ class Ailing:
         else:
             said = "NotReady" + (f" since {self.node.since}" if self.node.since else "")
         ssh = f"no answer by SSH ({self.silent})" if self.silent else "answers by SSH"
+        ssh = ssh if self.was_asked else "not asked by SSH"
         return f"{self.name} ({_WORDS[self.role]}): {said}, {ssh}."
 
 
@@ -108,7 +110,8 @@ def ailing(members: Membership) -> list[Ailing]:
         is_in = part in (Part.MEMBER, Part.UNCLAIMED) and node is not None and not node.let_go
         is_down = is_in and node is not None and not node.ready and not waits
         if part is Part.SILENT or is_down:
-            found.append(Ailing(name, member.role, node, why.summary if why else ""))
+            said, asked = why.summary if why else "", members.pool.was_asked(name)
+            found.append(Ailing(name, member.role, node, said, was_asked=asked))
     down = sum(its.is_down for its in found)
     return [_judged(its, members, down) for its in found]
 

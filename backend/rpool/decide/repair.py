@@ -17,9 +17,10 @@ def repairing(desired: Desired, members: Membership, planned: Repairs) -> Desire
     where one that others were to replace is not lost any more: nothing is done to it.
     """
     now = {its.name: its for its in ailing(members)}
-    left_out = planned.lost & members.record.members.keys() - desired.roles.keys()
-    going = {n for n in left_out - members.lost if not members.fleet.servers[n].retire}
-    if back := sorted(n for n in going if n not in now or now[n].verdict is not Verdict.LOST):
+    left_out = planned.lost & members.record.members.keys() - desired.roles.keys() - members.lost
+    going = {n for n in left_out if n in now and now[n].verdict is Verdict.LOST}
+    # Who retires leaves even so, as one that is well does.
+    if back := sorted(n for n in left_out - going if not members.fleet.servers[n].retire):
         said = [_now(now[name]) if name in now else f"{name} is well again." for name in back]
         raise StalePlan(
             f"{', '.join(back)} counted as lost when this was planned, and does not now",
@@ -34,27 +35,30 @@ def _now(its: Ailing) -> str:
     return f"{its} Its repair is held: {its.why}." if its.verdict is Verdict.HELD else str(its)
 
 
-def unrepaired(cluster: str, left: Sequence[Ailing]) -> RpoolError:
+def unrepaired(cluster: str, left: Sequence[Ailing], planned: Repairs) -> RpoolError:
     """The error of an apply that has done all else. `left` are those that were to be repaired."""
     names = ", ".join(its.name for its in left)
-    lines = [" ".join([str(its), _why(its)]) for its in left]
+    lines = [" ".join([str(its), _why(its, planned)]) for its in left]
+    advice = _advice(left, names, planned)
     return Refused(
         f"cluster {cluster} is degraded: nothing was done about {names}",
-        "\n".join([*lines, f"All else that was planned is done. {_advice(left, names)}"]),
+        "\n".join([*lines, f"All else that was planned is done. {advice}"]),
     )
 
 
-def _why(its: Ailing) -> str:
+def _why(its: Ailing, planned: Repairs) -> str:
     if its.verdict is Verdict.HELD:
         return f"Its repair is held: {its.why}."
-    if its.verdict is Verdict.LOST:
+    if its.verdict is Verdict.MEND:
+        return "The next plan mends it."
+    if its.name in planned.lost:
         return "No server that is free can take its place."
-    return "The next plan mends it."
+    return "It did not count as lost when this was planned: the next plan replaces it."
 
 
-def _advice(left: Sequence[Ailing], names: str) -> str:
+def _advice(left: Sequence[Ailing], names: str, planned: Repairs) -> str:
     if any(its.is_braked for its in left):
         return Do.LIFT_BRAKE.text(servers=names)
-    if any(its.verdict is Verdict.LOST for its in left):
-        return Do.BRING_SPARES_BACK.text()
+    if lost := {its.name for its in left if its.verdict is Verdict.LOST}:
+        return Do.BRING_SPARES_BACK.text() if lost <= planned.lost else Do.PLAN_AGAIN.text()
     return Do.MEND_MEMBERS.text(servers=names)

@@ -107,7 +107,7 @@ class Change(Eye, Goal):
         mended = self.desired.mend if self.desired else frozenset()
         left = [its for its in self.ailing if its.name in held & roles.keys() - mended]
         left = [its for its in left if its.verdict is not Verdict.WAIT]
-        return unrepaired(self.prior.name, left) if left else None
+        return unrepaired(self.prior.name, left, repairs) if left else None
 
     def inspect(self, steps: Sequence[Step], pool: Observed, attempt: Attempt) -> None:
         """Each server once, before it is claimed."""

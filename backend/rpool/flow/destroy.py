@@ -56,7 +56,8 @@ def destroy(
         raise ran.error  # another operation is at work
     if kept or missing:
         error = (ran.error if kept else None) or _out_of_reach(prior, missing)
-        servers = {n: s for n, s in prior.servers.items() if n in missing or n in kept}
+        left = {*missing, *kept, *abandoned}  # nobody is let go before the cluster is gone
+        servers = {n: s for n, s in prior.servers.items() if n in left}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
     swept.probed.update({name: its.probed for name, its in seen.items()})
     warnings = [

@@ -6,11 +6,12 @@ from rpool.advice import Do
 from rpool.attempt import Attempt, NoApi
 from rpool.errors import Problem, Refused, SpecError
 from rpool.flow.locate import find, may_be_alive
+from rpool.flow.look import reaches_api
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset, SetPhase
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import PoolUid
-from rpool.model.server import Fleet, ServerName
+from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step, names
 from rpool.model.world import World
 
@@ -59,6 +60,11 @@ def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World)
         pool = find(world, fleet, claim.uid, known_ca=claim.ca_pin)
     except NoApi as nowhere:
         others = may_be_alive(nowhere.view, fleet, world)
+        if claim.role is Role.WORKER and server in others and reaches_api(world, server):
+            raise Refused(
+                f"{its}, which is alive",
+                f"Nothing was done. {server} {others[server]}. {Do.FIND_API.text(uid=claim.uid)}",
+            ) from nowhere
         others.pop(server, None)
         if others:
             listed = "\n".join(f"  {name}: {why}" for name, why in sorted(others.items()))
@@ -69,4 +75,4 @@ def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World)
             ) from nowhere
         return
     if server in pool.record.members:
-        raise Refused(f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text()}")
+        raise Refused(f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text(uid=claim.uid)}")

@@ -127,8 +127,9 @@ class Cluster:
         return Reply(_held(Held(planned.values), view), warnings(said))
 
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
-        """What fails before anything was changed leaves the prior state; after that, its size is
-        the prior one, so that the next plan shows again what is missing.
+        """What fails before anything was changed leaves the prior state, but for what no server
+        knows of; after that, its size is the prior one, so that the next plan shows again what is
+        missing.
         """
         from rpool.api import PoolIncomplete, Repairs
         from rpool.attempt import NoApi
@@ -141,6 +142,7 @@ class Cluster:
         spec = cluster_state.spec(planned.values)
         assert spec is not None  # noqa: S101 all that was planned is known by now
         view, roles = cluster_state.view(prior.values), cluster_state.roles(planned.values)
+        before = cluster_state.with_ours(prior.values, planned.values)
         said: list[str] = []
         its = attempt("update", "60m", planned.values, stop, said)
         try:
@@ -149,18 +151,19 @@ class Cluster:
                 repairs = Repairs(returned=repairs.returned)
             recover = cluster_state.recovers_from(prior.values, planned.values)
             changed = site.change_pool(view, spec, roles, its, repairs, recover)
-        except NoApi as error:
-            left_out = cluster_state.without_recovery(prior.values, planned.values)
-            if left_out is None:
-                raise
-            return Reply(Held(left_out, prior.private), diagnostic.of_error(error))
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
             left = error.view if isinstance(error, PoolIncomplete) else view
             taken = cause.taken if isinstance(cause, StalePlan) else {}
             known = cluster_private.learned(planned.private or prior.private, taken)
             said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
-            return Reply(_held(Held(prior.values, known), left), said_and_failed)
+            return Reply(_held(Held(before, known), left), said_and_failed)
+        except RpoolError as error:
+            if isinstance(error, NoApi):
+                before = cluster_state.without_recovery(before, planned.values)
+            if before == prior.values:
+                raise
+            return Reply(Held(before, prior.private), diagnostic.of_error(error))
         return Reply(_held(Held(planned.values), changed), warnings(said))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:

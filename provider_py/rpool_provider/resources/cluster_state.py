@@ -124,10 +124,17 @@ def recovers_from(prior: dict[str, Any], values: dict[str, Any]) -> ServerName |
     return now if isinstance(now, str) and now != before else None
 
 
-def without_recovery(prior: dict[str, Any], values: dict[str, Any]) -> dict[str, Any] | None:
-    """`prior` without its recover_from, where that was removed; None where it was not."""
+def with_ours(prior: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """`prior` with what of `values` no server knows of: it holds though an apply fails, or nobody
+    could lift the protection of a cluster that is broken, or abandon its servers.
+    """
+    return prior | {name: values[name] for name in sorted(OURS_ALONE)}
+
+
+def without_recovery(prior: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """`prior` without its recover_from, where that was removed."""
     if prior["control_plane"]["recover_from"] is None or values["control_plane"]["recover_from"]:
-        return None
+        return prior
     return prior | {"control_plane": prior["control_plane"] | {"recover_from": None}}
 
 

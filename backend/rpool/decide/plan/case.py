@@ -180,9 +180,15 @@ class Case:
 
     @cached_property
     def leaving_to_come_again(self) -> frozenset[ServerName]:
-        """Members that are out of the cluster before they join it anew."""
+        """Members that are out of the cluster before they join it anew. No control plane begins to
+        leave while another one is on its way: it would count for no quorum.
+        """
         anew = self.desired.anew & self.desired.roles.keys()
-        return frozenset(n for n in anew if self.members.part(n) in (Part.MEMBER, Part.LEAVING))
+        leaving = self.members.among(anew, Part.LEAVING)
+        whole = sorted(self.members.among(anew, Part.MEMBER))
+        planes = [name for name in whole if self.role_now(name) is Role.CONTROL_PLANE]
+        under_way = any(self.role_now(name) is Role.CONTROL_PLANE for name in leaving)
+        return (leaving | set(whole)) - set(planes if under_way else planes[1:])
 
     @cached_property
     def going_control_planes(self) -> list[ServerName]:
