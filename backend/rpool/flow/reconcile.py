@@ -129,7 +129,8 @@ class Run:
             elsewhere, again = goal.replaces(ran), self._may_help_again(ran)
             if not (elsewhere or again or not errors):
                 break
-            if not (elsewhere and _lost_races(ran)):
+            # One after the other comes anew, and each takes a round of its own.
+            if errors and not (elsewhere and _lost_races(ran)):
                 left -= 1
             with suppress(RpoolError):
                 pool = goal.look()

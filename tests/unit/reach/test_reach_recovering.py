@@ -99,6 +99,32 @@ def test_one_that_was_cut_off_goes_on(
     recovered(server)
 
 
+def test_a_kubelet_that_has_not_reached_its_api_since_it_started_ends_no_etcd(
+    world: RealWorld, server: TestServer
+) -> None:
+    """The last one that is left was rebooted: its etcd ends by our hand, and starts by the kubelet
+    that is started anew.
+    """
+    claim(world)
+    etcd(server)
+    yaml, runs = "/etc/kubernetes/manifests/etcd.yaml", server.root / "runs"
+    runs.touch()
+    start = f"if [ -e {yaml} ]; then touch {runs}; fi"
+    server.marker("systemctl", f"case $1 in start) {start} ;; esac")
+    server.marker(
+        "crictl",
+        f"""if grep -qs -e {FLAG} {yaml}; then printf '1, started, r1u04, a\\n' >{server.root}/members; fi
+case $* in
+*' ps '*) if [ -e {runs} ]; then echo container; fi ;;
+*' stop '*) rm -f {runs} ;;
+*' member list'*) cat {server.root}/members ;;
+esac""",
+    )
+    world.carry_out(RECOVER, 20)
+    recovered(server)
+    assert runs.exists()
+
+
 def test_what_was_kept_first_is_kept(world: RealWorld, server: TestServer) -> None:
     """What a second attempt finds may be half of what the first one made."""
     claim(world)

@@ -9,7 +9,7 @@ COPY=$DATA/before-recovery # a reset takes it along
 ALONE=--force-new-cluster=true
 
 act() {
-    need crictl curl
+    need crictl curl systemctl
     secret_dir
     end=$(($(uptime_seconds) + TIMEOUT_SECONDS - 5))
     if [ ! -d "$DATA/member" ]; then die 1 "there is no data of etcd in $DATA"; fi
@@ -48,9 +48,16 @@ keep_manifest() {
 
 is_plain() { [ -e "$MANIFEST" ] && ! grep -q -e "$ALONE" "$MANIFEST"; }
 
+# A kubelet that has not reached its API since it started ends no pod, whatever becomes of the
+# manifest: so it is after a reboot of the last one that is left. It is off meanwhile.
 end_etcd() {
+    quietly systemctl stop kubelet.service
     rm -f "$MANIFEST"
-    until found=$(static_pod ps etcd) && [ -z "$found" ]; do again "etcd does not end"; done
+    until found=$(static_pod ps etcd) && [ -z "$found" ]; do
+        # shellcheck disable=SC2086  # ids, one a word
+        if [ -n "$found" ]; then quietly crictl --timeout 60s stop --timeout 30 $found || true; fi
+        again "etcd does not end"
+    done
 }
 
 # The first time: what a second one finds is half made.
@@ -76,6 +83,7 @@ put_manifest() {
     sync "$new"
     mv -f "$new" "$MANIFEST"
     sync "${MANIFEST%/*}"
+    quietly systemctl start kubelet.service
 }
 
 alone() {
