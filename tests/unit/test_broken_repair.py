@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from following import Desk, with_cluster
-from test_repair import LONG, TWO, WARN, carry_out, die, is_empty, of, one_of, planned, run, state
+from test_repair import LONG, TWO, WARN, carry_out, die, is_empty, of, one_of, planned
 from worlds.stage import BIGGER, FIVE, ONE, SMALLER, SPEC
 
-from rpool.model.action import Join, Mend, Reset
-from rpool.model.pool import NodeSpec, PoolSpec, Repair, RepairMode, Selector
+from rpool.model.pool import Repair
 from rpool.model.server import Role
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.resource import Held, Values
@@ -110,17 +109,6 @@ def test_a_brake_holds_also_those_whose_nodes_were_deleted() -> None:
     assert set(dead) <= desk.view().servers.keys()
 
 
-def test_two_sick_control_planes_are_never_out_at_once() -> None:
-    desk = with_cluster(TWO)
-    sick = of(desk, Role.CONTROL_PLANE)[-2:]
-    for name in sick:
-        desk.stage.machine(name).fall_sick("disk", LONG)
-    desk.stage.acted.clear()
-    desk.is_whole()
-    done = [type(its) for its in desk.stage.acted if isinstance(its, Reset | Join)]
-    assert done == []
-
-
 SPECS = {
     "same": SPEC,
     "bigger": BIGGER,
@@ -140,11 +128,13 @@ STARTS = {"plan": SPEC, "warn": WARN, "two": TWO}
 ILLS = ["dead worker", "dead plane", "sick worker", "broken plane", "both", "two dead", "deleted"]
 
 
-@pytest.mark.parametrize("count", [5, 6, 7, 16])
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("count", [6, 16])
+@pytest.mark.parametrize("start", ["plan"])
 @pytest.mark.parametrize("to", SPECS)
 @pytest.mark.parametrize("ill", ILLS)
-def test_matrix(start: str, to: str, ill: str, count: int) -> None:
+def test_what_is_planned_of_it_comes_and_in_the_end_all_is_well(
+    start: str, to: str, ill: str, count: int
+) -> None:
     if count < 7 and ("bigger" in to or to == "five"):
         return
     desk = with_cluster(STARTS[start], count=count)
@@ -175,4 +165,11 @@ def test_matrix(start: str, to: str, ill: str, count: int) -> None:
         if not (said := applied(desk)):
             break
     assert not said
+    desk.is_whole()
+
+
+def test_three_sick_control_planes_of_five_come_anew_one_by_one() -> None:
+    desk = with_cluster(replace(FIVE, repair=Repair(max_lost=3)), count=16)
+    for name in of(desk, Role.CONTROL_PLANE)[-3:]:
+        desk.stage.machine(name).fall_sick("disk", LONG)
     desk.is_whole()

@@ -112,7 +112,7 @@ def ailing(members: Membership) -> list[Ailing]:
         if part is Part.SILENT or is_down:
             said, asked = why.summary if why else "", members.pool.was_asked(name)
             found.append(Ailing(name, member.role, node, said, was_asked=asked))
-    down = sum(its.is_down for its in found)
+    down = sum(its.is_down or its.node is None for its in found)
     return [_judged(its, members, down) for its in found]
 
 
@@ -122,17 +122,23 @@ def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
     if its.node is None:  # nothing of it counts yet, so that nobody has to wait
         why = "" if its.name not in members.record.pinned else _PINNED
         why = why or (_why_etcd(its, members) if its.role is Role.CONTROL_PLANE else "")
-        return replace(its, verdict=Verdict.HELD if why else Verdict.LOST, why=why)
+        its = replace(its, verdict=Verdict.HELD if why else Verdict.LOST, why=why)
+        return its if why else _braked(its, down, repair)
     if its.node.ready or (seconds := _seconds_down(its, members)) is None:
         return its
     if seconds < repair.grace_seconds:
         return replace(its, why=f"repair.grace is {text(repair.grace_seconds)}")
     if why := _why_held(its, members):
         return replace(its, verdict=Verdict.HELD, why=why)
-    if down > repair.max_lost:
-        why = f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
-        return replace(its, verdict=Verdict.HELD, why=why, is_braked=True)
-    return replace(its, verdict=Verdict.LOST if its.silent else Verdict.MEND)
+    return _braked(replace(its, verdict=Verdict.LOST if its.silent else Verdict.MEND), down, repair)
+
+
+def _braked(its: Ailing, down: int, repair: Repair) -> Ailing:
+    """Held where so many are `down` that no server is what ails them."""
+    if down <= repair.max_lost:
+        return its
+    why = f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
+    return replace(its, verdict=Verdict.HELD, why=why, is_braked=True)
 
 
 def _seconds_down(its: Ailing, members: Membership) -> float | None:

@@ -75,4 +75,6 @@ def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World)
             ) from nowhere
         return
     if server in pool.record.members:
-        raise Refused(f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text(uid=claim.uid)}")
+        raise Refused(
+            f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text(uid=claim.uid)}"
+        )

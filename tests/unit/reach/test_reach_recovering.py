@@ -110,10 +110,11 @@ def test_a_kubelet_that_has_not_reached_its_api_since_it_started_ends_no_etcd(
     yaml, runs = "/etc/kubernetes/manifests/etcd.yaml", server.root / "runs"
     runs.touch()
     start = f"if [ -e {yaml} ]; then touch {runs}; fi"
+    forgets = f"printf '1, started, r1u04, a\\n' >{server.root}/members"
     server.marker("systemctl", f"case $1 in start) {start} ;; esac")
     server.marker(
         "crictl",
-        f"""if grep -qs -e {FLAG} {yaml}; then printf '1, started, r1u04, a\\n' >{server.root}/members; fi
+        f"""if grep -qs -e {FLAG} {yaml}; then {forgets}; fi
 case $* in
 *' ps '*) if [ -e {runs} ]; then echo container; fi ;;
 *' stop '*) rm -f {runs} ;;
