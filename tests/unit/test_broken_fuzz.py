@@ -63,7 +63,7 @@ def test_fuzz(seed: int) -> None:
             elif how == "back":
                 stage.machine(name).give_power()
             elif stage.machine(name).powered:
-                stage.machine(name).fall_sick(how, LONG)
+                stage.machine(name).fall_sick("disk" if how == "disk" else "kubelet", LONG)
                 ill.add(name)
             log.append(f"{how} {name}")
         faults = [
