@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rpool.advice import Do
 from rpool.attempt import Attempt, NoApi
-from rpool.errors import Problem, Refused, SpecError
+from rpool.errors import Problem, Refused, RpoolError, SpecError
 from rpool.flow.locate import find, may_be_alive
 from rpool.flow.look import reaches_api
 from rpool.flow.reconcile import at_work
@@ -65,6 +65,11 @@ def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World)
                 f"{its}, which is alive",
                 f"Nothing was done. {server} {others[server]}. {Do.FIND_API.text(uid=claim.uid)}",
             ) from nowhere
+        if claim.role is Role.CONTROL_PLANE and server in others and _etcd_answers(world, server):
+            raise Refused(
+                f"{its}, whose etcd answers: its API may be restarting",
+                f"Nothing was done. {Do.FIND_API.text(uid=claim.uid)}",
+            ) from nowhere
         others.pop(server, None)
         if others:
             listed = "\n".join(f"  {name}: {why}" for name, why in sorted(others.items()))
@@ -78,3 +83,10 @@ def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World)
         raise Refused(
             f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text(uid=claim.uid)}"
         )
+
+
+def _etcd_answers(world: World, server: ServerName) -> bool:
+    try:
+        return bool(world.etcd_members(server))
+    except RpoolError:
+        return False

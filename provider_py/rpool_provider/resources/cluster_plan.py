@@ -64,7 +64,8 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         said = [_fits_no_more(spec.name, error)]
     servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
     workers = [its for its in servers.values() if its.role is Role.WORKER]
-    will_be_well = not (target.no_spare or (repairs(spec) and known.repairs.held))
+    will_be_well = not (known.repairs.held if repairs(spec) else known.repairs)
+    will_be_well = will_be_well and target.no_spare is None
     known_then: dict[str, Any] = {
         "condition": Condition.SETTLED.value if will_be_well else UNKNOWN,
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},

@@ -64,3 +64,13 @@ def test_a_control_plane_that_was_abandoned_and_serves_again_is_given_back_by_an
     read(Do.LET_GO, caught.value, uid=uid)
     desk.imports(uid)
     desk.gives_back()
+
+
+def test_the_only_control_plane_is_not_released_while_its_api_restarts() -> None:
+    desk = with_cluster(ONE)
+    (only,) = desk.view().control_planes
+    uid = desk.view().uid
+    desk.stage.machine(only).stepped_down = True  # its kube-apiserver restarts, say
+    with pytest.raises(Refused):
+        release(desk, only, uid)
+    assert desk.stage.machine(only).claim is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from test_repair import die, of, planned
 from worlds.stage import SPEC
 
 from rpool.errors import RpoolError
+from rpool.model.pool import Repair, RepairMode
 from rpool.model.server import Role
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.resource import Held, Values
@@ -74,7 +76,7 @@ def test_an_imported_cluster_is_repaired() -> None:
 
 
 def test_a_node_that_is_dead_is_not_said_to_answer() -> None:
-    from test_broken_recover import node
+    from test_attacked_recover import node
 
     desk = with_cluster(count=14)
     dead = node(desk)
@@ -105,3 +107,12 @@ def test_two_sick_control_planes_keep_two_others() -> None:
         order.append((type(its).__name__, its.server))
         least = min(least, there)
     assert least == 2, order
+
+
+def test_a_mode_that_becomes_warn_does_not_say_settled() -> None:
+    desk = with_cluster()
+    die(desk, of(desk, Role.WORKER)[-1])
+    desk.write(replace(SPEC, repair=Repair(mode=RepairMode.WARN)))
+    _, plan, _ = planned(desk)
+    assert plan.values is not None
+    assert plan.values["condition"] != "settled"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from following import Desk, with_cluster
-from test_broken_repair import applied
+from test_attacked_repair import applied
 from test_recover import broken, recovering
 from test_repair import die, planned
 from worlds.fault import Fault
