@@ -7,6 +7,7 @@ it is removed, in every hierarchy, before the next boot.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -80,9 +81,9 @@ def _fact(name: str, *names: str) -> bool:
 def commands(*names: str) -> list[str]:
     """The command line of each process in the group and below."""
     found = []
-    for group in unified().joinpath(TOP, *names).rglob("cgroup.procs"):
+    for group, _, _ in os.walk(unified().joinpath(TOP, *names)):  # walks on past a group that goes
         with suppress(OSError):  # a group, or a process, that has just gone
-            for process in group.read_text().split():
+            for process in Path(group, "cgroup.procs").read_text().split():
                 with suppress(OSError):
                     words = Path("/proc", process, "cmdline").read_bytes()
                     found.append(words.decode(errors="replace").replace("\0", " ").strip())
@@ -112,10 +113,9 @@ def remove(*names: str) -> None:
 
 
 def _removed(group: Path) -> bool:
-    below = sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True)
     try:
-        for folder in [*below, group]:
-            folder.rmdir()
+        for folder, _, _ in os.walk(group, topdown=False):
+            os.rmdir(folder)
     except FileNotFoundError:
         return not group.exists()
     except OSError:  # busy while the kernel still ends a process
