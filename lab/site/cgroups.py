@@ -115,7 +115,7 @@ def remove(*names: str) -> None:
 def _removed(group: Path) -> bool:
     try:
         for folder, _, _ in os.walk(group, topdown=False):
-            os.rmdir(folder)
+            Path(folder).rmdir()
     except FileNotFoundError:
         return not group.exists()
     except OSError:  # busy while the kernel still ends a process

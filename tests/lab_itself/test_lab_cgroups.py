@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import threading
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab.site import cgroups
 
 
-def test_a_look_at_commands_passes_by_a_group_that_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def fleeting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A group that goes after it was listed and before it is looked into."""
     monkeypatch.setattr(cgroups, "unified", lambda: tmp_path)
-    fleeting = [tmp_path / cgroups.TOP / "r1u04" / f"{n}.service" / "init" for n in range(20)]
-    over = threading.Event()
+    group = tmp_path / cgroups.TOP / "r1u04" / "kubelet.service"
+    group.mkdir(parents=True)
+    look_into = os.scandir
 
-    def come_and_go() -> None:
-        while not over.is_set():
-            for group in fleeting:
-                group.mkdir(parents=True)
-            for group in fleeting:
-                group.rmdir()
-                group.parent.rmdir()
+    def scandir(path: Any) -> Any:
+        if Path(path) == group:
+            group.rmdir()
+        return look_into(path)
 
-    service_manager = threading.Thread(target=come_and_go)
-    service_manager.start()
-    try:
-        looks = [cgroups.commands("r1u04") for _ in range(300)]
-    finally:
-        over.set()
-        service_manager.join()
-    assert looks == [[]] * 300
+    monkeypatch.setattr(os, "scandir", scandir)
+    return group
+
+
+def test_a_look_at_commands_passes_by_a_group_that_goes(fleeting: Path) -> None:
+    own = fleeting.parent / "sshd.service"
+    own.mkdir()
+    (own / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    (command,) = cgroups.commands("r1u04")
+    assert "pytest" in command
+    assert not fleeting.exists()
+
+
+def test_a_group_is_removed_though_one_in_it_goes_by_itself(
+    fleeting: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cgroups, "hierarchies", lambda: [tmp_path])
+    cgroups.remove("r1u04")
+    assert not fleeting.parent.exists()
