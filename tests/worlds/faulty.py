@@ -46,6 +46,7 @@ from worlds.fault import (
     Packages,
     Probe,
     ReachesApi,
+    Sign,
 )
 
 T = TypeVar("T")
@@ -129,6 +130,9 @@ class FaultyWorld:
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
+
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        return self._look(Sign(via), lambda: self._world.sign(via, request, seconds))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         news: News = ()

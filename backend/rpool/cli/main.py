@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Sequence
 
-from rpool.cli import release, simulate
+from rpool.cli import kubeconfig, release, simulate
 from rpool.errors import RpoolError
 
 _FAILED = 1
@@ -30,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     about = "Kubernetes clusters out of the servers you own."
     parser = argparse.ArgumentParser(prog="rpool", description=about)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    kubeconfig.add_to(commands)
     release.add_to(commands)
     simulate.add_to(commands)
     return parser

@@ -267,6 +267,16 @@ def encryption(via: ServerName, printed: bytes) -> Secret:
         raise _unreadable(f"how {via} encrypts Secrets cannot be read", error) from None
 
 
+def certificate(via: ServerName, printed: bytes) -> str:
+    """A certificate (PEM) as sign.sh printed it; whether it is the right one others look at."""
+    try:
+        text = base64.b64decode(printed[:MOST_CERTIFICATE], validate=True).decode("ascii")
+        _check_plain(text)
+    except ValueError as error:
+        raise _unreadable(f"the certificate that {via} gives cannot be read", error) from None
+    return text
+
+
 def news(printed: bytes) -> News:
     """What a reset has to tell of its server; whatever it prints is text of limited length."""
     lines = printed.decode(errors="replace").splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import secrets
@@ -27,8 +28,7 @@ from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.step import News
 from rpool.model.world import SessionLock
-from rpool.reach import cni, inspecting, sightings
-from rpool.reach.documents import NODES_PATH
+from rpool.reach import cni, documents, inspecting, sightings
 from rpool.reach.kubeadm import url_host
 from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
@@ -38,6 +38,7 @@ from rpool.reach.verdict import Exit, failure
 
 LOOK_SECONDS = 45.0
 FENCE_SECONDS = 700.0  # longer than what has a server to itself may take
+SIGN_SECONDS = 20  # for the cluster to sign a certificate, which takes one or two
 GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say why
 
 
@@ -101,7 +102,7 @@ class RealWorld:
         challenge = f"rpool {via} {secrets.token_hex(16)}"
         variables = {
             "NODE_HOST": host,
-            "NODES_PATH": NODES_PATH,
+            "NODES_PATH": documents.NODES_PATH,
             "CHALLENGE": challenge,
             **TOKENS,
         }
@@ -120,6 +121,18 @@ class RealWorld:
         self._address(via)
         script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
         return sightings.etcd_members(via, self._look("looking at etcd", via, script))
+
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        name = f"rpool-{secrets.token_hex(8)}"
+        variables = {
+            "NODE_HOST": url_host(self._address(via)),
+            "NAME": name,
+            "REQUEST": json.dumps(documents.signing_request(name, request, seconds)),
+            "APPROVAL": json.dumps(documents.approval(name, request, seconds)),
+            "SIGN_SECONDS": str(SIGN_SECONDS),
+        }
+        script, doing = compose(("library", "sign"), variables), "signing a certificate"
+        return sightings.certificate(via, self._look(doing, via, script).strip())
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         self._address(action.server)  # so that rendering finds it

@@ -165,6 +165,10 @@ class Looks:
                 for name, id_ in cluster.members.items()
             )
 
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        with self._guard:
+            return self._serving(via).sign(request, seconds)
+
     def _serving(self, via: ServerName) -> Cluster:
         """The cluster whose API `via` serves."""
         if self._reach(via).stepped_down:
