@@ -69,6 +69,12 @@ class Do(Enum):
         "See to the network, the VPN and the SSH key of this machine, and plan again.",
         "Or plan with -refresh=false, by what was known before.",
     )
+    WITHOUT_KUBECONFIG = (
+        (
+            "What mends the cluster is applied without its rpool_kubeconfig: "
+            "terraform apply -target=rpool_cluster.NAME"
+        ),
+    )
     BRING_NODE_BACK = ("Bring {server} back, and try again.", _OTHER_SERVER)
     BRING_SPARES_BACK = (
         "Bring them back, and try again.",

@@ -216,7 +216,7 @@ class Site(NodeVerbs):
         """Who is to get into a cluster, by `user`, `groups` and `ttl`. Raises SpecError."""
         from rpool.flow.session import default_owner
 
-        identity = parse_identity(config, self.config.owner or default_owner())
+        identity = parse_identity(config, (), self.config.owner or default_owner())
         assert identity is not None  # noqa: S101 nothing in it is unknown
         return identity
 

@@ -60,7 +60,7 @@ class _Identity(Model):
 
 
 def parse_identity(
-    config: Mapping[str, Any], owner: str, unknown: Collection[Path] = ()
+    config: Mapping[str, Any], unknown: Collection[Path] = (), owner: str = ""
 ) -> Identity | None:
     """The identity that is asked for, by `user`, `groups` and `ttl`, or None while some of it is
     unknown. Raises SpecError. `owner` is who works here, for a user that nobody names.
