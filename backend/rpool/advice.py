@@ -71,9 +71,10 @@ class Do(Enum):
     )
     WITHOUT_KUBECONFIG = (
         (
-            "What mends the cluster is applied without its rpool_kubeconfig: "
+            "To mend the cluster, which needs no rpool_kubeconfig: "
             "terraform apply -target=rpool_cluster.NAME"
         ),
+        "Or to destroy it: terraform destroy -target=rpool_cluster.NAME",
     )
     BRING_NODE_BACK = ("Bring {server} back, and try again.", _OTHER_SERVER)
     BRING_SPARES_BACK = (

@@ -91,7 +91,8 @@ def new_authority(seed: str = "") -> tuple[str, str]:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     dated = builder.not_valid_before(now).not_valid_after(now + timedelta(days=3650))
-    certificate = dated.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    may_sign = dated.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate = may_sign.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     return certificate.decode(), _private(key)
 
 

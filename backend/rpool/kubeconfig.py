@@ -58,16 +58,20 @@ def kubeconfig(name: str, entrance: Entrance, user: Document) -> Document:
 
 def exec_credential(credential: Credential) -> Document:
     """What a user's command prints."""
-    ends = datetime.fromtimestamp(credential.ends_seconds, UTC)
     return {
         "apiVersion": EXEC_API,
         "kind": "ExecCredential",
         "status": {
-            "expirationTimestamp": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+            "expirationTimestamp": end_of(credential),
             "clientCertificateData": credential.certificate,
             "clientKeyData": credential.key.reveal(),
         },
     }
+
+
+def end_of(credential: Credential) -> str:
+    """When it ends, as Kubernetes writes times."""
+    return f"{datetime.fromtimestamp(credential.ends_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def text(document: Document) -> str:

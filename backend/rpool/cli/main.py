@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from rpool.cli import kubeconfig, release, simulate
-from rpool.errors import RpoolError
+from rpool.errors import RpoolError, SpecError
 
 _FAILED = 1
 
@@ -21,9 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in arguments.act(arguments):
             print(line)
     except RpoolError as error:
-        print(f"rpool: {error}", file=sys.stderr)
+        print(f"rpool: {_whole(error)}", file=sys.stderr)
         return _FAILED
     return 0
+
+
+def _whole(error: RpoolError) -> str:
+    """An error with what is to be done about it."""
+    problems = error.problems if isinstance(error, SpecError) else (error,)
+    return "\n".join(f"{its.summary}\n{its.detail}".rstrip() for its in problems)
 
 
 def _parser() -> argparse.ArgumentParser:
