@@ -38,7 +38,7 @@ from rpool.reach.verdict import Exit, failure
 
 LOOK_SECONDS = 45.0
 FENCE_SECONDS = 700.0  # longer than what has a server to itself may take
-SIGN_SECONDS = 20  # for the cluster to sign a certificate, which takes one or two
+SIGN_SECONDS = 20.0  # signing takes a second or two
 GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say why
 
 
@@ -47,10 +47,18 @@ class RealWorld:
 
     at_once = 32
 
-    def __init__(self, site: SiteConfig, fence_seconds: float = FENCE_SECONDS) -> None:
-        """`fence_seconds`: how long a fence waits for what works on the server."""
+    def __init__(
+        self,
+        site: SiteConfig,
+        fence_seconds: float = FENCE_SECONDS,
+        sign_seconds: float = SIGN_SECONDS,
+    ) -> None:
+        """`fence_seconds`: how long a fence waits for what works on the server; `sign_seconds`: how
+        long a cluster may take to sign a certificate.
+        """
         self._site = site
         self._fence_seconds = fence_seconds
+        self._sign_seconds = sign_seconds
         self._sessions = Sessions(site.fleet, site.ssh)
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
@@ -129,7 +137,7 @@ class RealWorld:
             "NAME": name,
             "REQUEST": json.dumps(documents.signing_request(name, request, seconds)),
             "APPROVAL": json.dumps(documents.approval(name, request, seconds)),
-            "SIGN_SECONDS": str(SIGN_SECONDS),
+            "SIGN_SECONDS": str(math.ceil(self._sign_seconds)),
         }
         script, doing = compose(("library", "sign"), variables), "signing a certificate"
         return sightings.certificate(via, self._look(doing, via, script).strip())

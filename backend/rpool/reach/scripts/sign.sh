@@ -31,17 +31,16 @@ approve() {
     quietly on_api replace --raw "$CSR_API/$NAME/approval" -f "$SECRETS/approval.json"
 }
 
+# signed: prints the certificate, once it is there.
 signed() {
     found=$(on_api get csr "$NAME" -o \
-        'jsonpath={.status.conditions[*].type}{" "}{.status.conditions[*].message}{"\n"}{.status.certificate}')
-    case $found in
-        *Denied*"
-"* | *Failed*"
-"*) die 1 "the cluster has not signed it: ${found%%"
-"*}" ;;
-    esac
-    certificate=${found#*"
+        'jsonpath={.status.certificate}{"\n"}{.status.conditions[*].type}{" "}{.status.conditions[*].message}')
+    certificate=${found%%"
+"*} said=${found#*"
 "}
+    case $said in
+        *Denied* | *Failed*) die 1 "the cluster has not signed it: $said" ;;
+    esac
     if [ -z "$certificate" ]; then return 1; fi
     printf '%s\n' "$certificate"
 }
