@@ -40,7 +40,7 @@ def filled(template: str, value: dict[str, Any]) -> str:
             return str(json.loads(found[1]))
         at: Any = value
         for key in found[1].strip(".").split("."):
-            name, _, rest = key.partition("[")
+            name = key.partition("[")[0]
             at = at[name] if not isinstance(at, list) else " ".join(its[name] for its in at)
         return str(at)
 

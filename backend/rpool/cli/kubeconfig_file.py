@@ -96,11 +96,8 @@ def _put(path: Path, root: yaml.MappingNode, new: yaml.MappingNode, section: str
         kept[places[0]] = entry
     else:
         kept.append(entry)
-    found = _get(root, section)
-    if isinstance(found, yaml.SequenceNode):
-        found.value = kept
-    else:
-        _set(root, section, yaml.SequenceNode("tag:yaml.org,2002:seq", kept))
+    # A new node: the one that is there may be an alias of another's.
+    _set(root, section, yaml.SequenceNode("tag:yaml.org,2002:seq", kept))
 
 
 def _refuse_another(path: Path, root: yaml.MappingNode, document: Mapping[str, Any]) -> None:
@@ -143,8 +140,10 @@ def _need(node: yaml.Node, key: str) -> yaml.Node:
 
 
 def _set(root: yaml.MappingNode, key: str, value: yaml.Node) -> None:
-    kept = [(its, old) for its, old in root.value if its.value != key]
-    root.value = [*kept, (_node(key), value)]
+    if _get(root, key) is None:
+        root.value.append((_node(key), value))
+    else:
+        root.value = [(its, value if its.value == key else old) for its, old in root.value]
 
 
 def _name_of(entry: yaml.Node) -> object:
