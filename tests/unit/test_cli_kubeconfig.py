@@ -117,9 +117,7 @@ def command(view: PoolView, capsys: Output) -> list[str]:
     return words[3:]
 
 
-def test_what_a_client_runs_prints_a_credential(
-    command: list[str], capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_client_runs_prints_a_credential(command: list[str], capsys: Output) -> None:
     its = json.loads(printed(capsys, *command))
     assert its["kind"] == "ExecCredential"
     status = its["status"]
