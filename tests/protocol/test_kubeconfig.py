@@ -120,6 +120,7 @@ def test_before_the_provider_is_known_it_is_not_had(tmp_path: Path) -> None:
 # -- with the real Terraform -----------------------------------------------------------------------
 
 
+WITHOUT_KEY: dict[str, Any] = {"simulate": {}, "fleet": site()["fleet"]}
 KUBECONFIG = f"""
 ephemeral "{NAME}" "admin" {{
   cluster = rpool_cluster.batch.id
@@ -158,6 +159,20 @@ def test_it_is_used_in_the_apply_that_makes_the_cluster_and_nothing_of_it_is_lef
     secrets = [data["client-key-data"], *pem.splitlines()[1:-1], "PRIVATE KEY"]
     left["the servers"] = workspace.world_file.read_text()
     assert [where for where, text in left.items() if any(its in text for its in secrets)] == []
+
+
+def test_an_apply_that_made_a_cluster_ends_with_the_way_in_and_no_other_does(
+    workspace: Workspace,
+) -> None:
+    workspace.write(site_values=WITHOUT_KEY, batch=cluster())
+    says = "Cluster batch serves. To get in: rpool kubeconfig batch --merge"
+    made = workspace.apply()
+    assert made.output.count(says) == 1
+    *_, last = made.output.split("Warning: ")
+    assert last.startswith(says)
+    workspace.write(site_values=WITHOUT_KEY, batch=cluster(cores=24, memory=96))
+    for later in (workspace.apply(), workspace.plan(), workspace.destroy()):
+        assert "To get in" not in later
 
 
 def test_it_makes_no_plan_of_a_cluster_that_is_there(workspace: Workspace) -> None:
