@@ -43,6 +43,7 @@ class Do(Enum):
         ),
     )
     RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
+    LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
         (

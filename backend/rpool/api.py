@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rpool.flow.locate import Pool
     from rpool.flow.offers import Offers, Surveyed
     from rpool.model.claim import Claim
+    from rpool.model.failure import Failure
     from rpool.model.world import World
 
 __all__ = [
@@ -189,6 +190,12 @@ class Site(NodeVerbs):
         from rpool.flow.release import release
 
         return release(server, uid, self.config.fleet, self.world(), self.by(attempt))
+
+    def lift(self, server: ServerName) -> tuple[Failure, ...]:
+        """Let clusters take a server again that was set aside; returns what it failed at."""
+        from rpool.flow.release import lift
+
+        return lift(server, self.config.fleet, self.world())
 
     def leave_pool(self, prior: PoolView) -> tuple[ServerName, ...] | None:
         """The servers of a create that never came to its end, which the next one of that name goes

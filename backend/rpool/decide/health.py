@@ -70,13 +70,15 @@ class Ailing:
 class Repairs:
     """What a plan announces of a cluster's members: those that others replace, those that are
     mended where they are, and those whose repair a brake holds, and which. Those that `returned`
-    are no members any more, and have its claim: they are wiped.
+    are no members any more, and have its claim: they are wiped. Those that `failed` to join answer,
+    and others take their place if there are any.
     """
 
     lost: frozenset[ServerName] = frozenset()
     mend: frozenset[ServerName] = frozenset()
     held: Mapping[ServerName, str] = field(default_factory=dict)
     returned: frozenset[ServerName] = frozenset()
+    failed: frozenset[ServerName] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.mend or self.held)

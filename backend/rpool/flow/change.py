@@ -13,6 +13,7 @@ from rpool.decide.health import NO_REPAIRS, Ailing, Repairs, Verdict, ailing
 from rpool.decide.membership import Membership, Part
 from rpool.decide.repair import repairing, unrepaired
 from rpool.errors import RpoolError, StalePlan
+from rpool.flow.failures import note_unfit
 from rpool.flow.neighbours import refuse_new_ranges
 from rpool.flow.observe import Eye
 from rpool.flow.preflight import refused, unfit
@@ -126,6 +127,7 @@ class Change(Eye, Goal):
         }
         self.inspected |= claimed
         if found := unfit(spec, joining, members, self.world, attempt.warn):
+            note_unfit(found, spec.name, self.world)
             summary = f"cluster {spec.name} cannot take the servers that were planned"
             raise refused(summary, found, [])
 

@@ -42,10 +42,13 @@ AGAIN = 8
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Why a server cannot be taken, or None for a spare; and the cluster whose claim it has."""
+    """Why a server cannot be taken, or None for a spare; the cluster whose claim it has; and
+    whether something has failed there.
+    """
 
     why_not: str | None
     claimed_by: PoolUid | None = None
+    doubtful: bool = False
 
 
 class Offers:
@@ -95,7 +98,8 @@ class Offers:
         spares = [n for n, its in found.items() if its.why_not is None and n not in in_use]
         uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._read}
         servers = [self._fleet.servers[name] for name in spares]
-        return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
+        doubtful = frozenset(name for name in spares if found[name].doubtful)
+        return Offer(frozenset(spares), dealt(servers, uids, uid), taken, doubtful)
 
     def claimed_by(self, uid: PoolUid) -> set[ServerName]:
         """The servers with a claim of that cluster, of those that were asked for the offer."""
@@ -151,7 +155,8 @@ class Offers:
             return Answer(error.summary)
         self._answered = True
         why = why_not_usable(self._fleet.servers[name], probed)
-        return Answer(why, probed.claim.uid if probed.claim else None)
+        claimed_by = probed.claim.uid if probed.claim else None
+        return Answer(why, claimed_by, bool(probed.failures))
 
 
 def _so_far(asked: Future[Answer]) -> Answer:

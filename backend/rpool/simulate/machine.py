@@ -14,6 +14,7 @@ from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Ref
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership
 from rpool.model.cni import CNIS
+from rpool.model.failure import Failure
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
@@ -116,6 +117,7 @@ class Machine:
     `sick` says what of its Node does not work: a restart mends the `kubelet`, and nothing but a new
     join the `disk`. `certificates_end` is when those of its control plane do, 0 for in a long time.
     `down_since` is when its Node began to be not Ready (seconds since 1970).
+    `failures` is what it failed at since it was last a member.
     `blocked`: ports (tcp/6443) at which a firewall on it lets nobody in.
     """
 
@@ -138,6 +140,7 @@ class Machine:
     down_since: float = 0.0
     certificates_end: float = 0.0
     blocked: tuple[str, ...] = ()
+    failures: list[Failure] = field(default_factory=list)
 
     @property
     def is_as_new(self) -> bool:
@@ -236,6 +239,21 @@ class Machine:
         if self.served is not None and self.served != domain:
             there = f"{self.server.name} has served in {named(self.served)}"
             raise Refused(f"{there}: install it anew before it serves in another (simulated)")
+
+    def check_not_aside(self) -> None:
+        """Raises Refused where it failed in such a way that no cluster takes it."""
+        name = self.server.name
+        if why := next((its for its in reversed(self.failures) if its.aside), None):
+            raise Refused(f"{name} was set aside: {why} (simulated)", Do.LIFT.text(server=name))
+
+    def note(self, action: act.NoteFailure) -> None:
+        self.check_readable()
+        if self.claim is not None and self.claim.uid != action.uid:
+            raise foreign(self.server.name, self.claim)
+        if action.failure is None:
+            self.failures.clear()
+        elif action.failure not in self.failures:
+            self.failures.append(action.failure)
 
     def reinstall(self) -> None:
         """Its disk is wiped; it tells nobody, as with a reset. It has power then."""

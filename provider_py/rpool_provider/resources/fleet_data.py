@@ -55,5 +55,6 @@ def _server(server: Server, its: Surveyed) -> dict[str, Any]:
         "role": claim.role.value if claim else None,
         "phase": claim.phase.value if claim else None,
         "spare": its.why_no_spare is None,
+        "failures": [str(failure) for failure in its.probed.failures] if its.probed else [],
         "why": its.why_no_spare,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, computed
+from rpool_provider.schema import BOOL, NUMBER, STRING, List, Map, Object, Schema, computed
 
 _SERVER = Object(
     (
@@ -25,6 +25,11 @@ _SERVER = Object(
             BOOL,
             "Whether nobody claims it, it is clean, as big as declared, and has served in no "
             "other domain of trust.",
+        ),
+        computed(
+            "failures",
+            List(STRING),
+            "What it failed at since it was last a member. Such a server is taken last.",
         ),
         computed("why", STRING, "Why it is no spare, or null."),
     )
