@@ -130,6 +130,11 @@ def changing() -> tuple[Action, ...]:
     return tuple(action for action in scripted() if not isinstance(action, act.AwaitReady))
 
 
+def owning() -> tuple[Action, ...]:
+    """Those of them that are for the one life that a server has in its cluster."""
+    return tuple(action for action in changing() if not isinstance(action, act.NoteFailure))
+
+
 def named(action: Action) -> str:
     """A test's id."""
     return type(action).__name__

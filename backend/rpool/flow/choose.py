@@ -263,10 +263,10 @@ def _preflight(
             others += vip_out_of_reach(spec, picked)
             others += [finding for answer in asked for finding in answer.result()]
         found = inspected.result()
-    note_unfit(found, spec.name, world)
     if others or (found and found.keys() == joining.keys()):
         summary = f"cluster {spec.name} cannot be made on the servers that were picked"
         raise refused(summary, found, others)
+    note_unfit(found, spec.name, world)
     return {name: "; ".join(sentences) for name, sentences in found.items()}
 
 

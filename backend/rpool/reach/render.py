@@ -65,7 +65,7 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
                     **common,
                     "CLAIM_UID": action.uid,
                     "SERVER_NAME": action.server,
-                    "FAILURE": line,
+                    "NOTE_TEXT": line,
                 },
             )
         case act.AwaitReady():

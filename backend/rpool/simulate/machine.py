@@ -190,21 +190,26 @@ class Machine:
 
     def check_claim(self, ours: Ownership) -> None:
         """As each action's guard does: raises Refused unless the claim is that very one."""
-        name = self.server.name
-        self.check_readable()
+        self.check_owner(ours.uid)
         if self.claim is None:
-            raise NotClaimed(f"{name} is not claimed (simulated)")
-        if self.claim.uid != ours.uid:
-            raise foreign(name, self.claim)
-        if self.claim.server != name:
+            raise NotClaimed(f"{self.server.name} is not claimed (simulated)")
+        if self.claim.epoch != ours.epoch:
+            name = self.server.name
+            summary = f"{name} has another life in its cluster than this command was meant for"
+            raise Refused(f"{summary} (simulated)")
+
+    def check_owner(self, uid: PoolUid) -> None:
+        """Raises Refused where there is a claim that is not this server's in that cluster."""
+        name, claim = self.server.name, self.claim
+        self.check_readable()
+        if claim is not None and claim.uid != uid:
+            raise foreign(name, claim)
+        if claim is not None and claim.server != name:
             raise Refused(
-                f"{name} has the claim of {self.claim.server}: addresses in the fleet have changed "
+                f"{name} has the claim of {claim.server}: addresses in the fleet have changed "
                 "places (simulated)",
                 Do.OWN_ADDRESSES.text(),
             )
-        if self.claim.epoch != ours.epoch:
-            summary = f"{name} has another life in its cluster than this command was meant for"
-            raise Refused(f"{summary} (simulated)")
 
     def enter_session(self, uid: PoolUid, session: int) -> None:
         """No earlier session of the cluster's acts here from now on; 0 is none. Raises Overtaken
@@ -247,9 +252,7 @@ class Machine:
             raise Refused(f"{name} was set aside: {why} (simulated)", Do.LIFT.text(server=name))
 
     def note(self, action: act.NoteFailure) -> None:
-        self.check_readable()
-        if self.claim is not None and self.claim.uid != action.uid:
-            raise foreign(self.server.name, self.claim)
+        self.check_owner(action.uid)
         if action.failure is None:
             self.failures.clear()
         elif action.failure not in self.failures:

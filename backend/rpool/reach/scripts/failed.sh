@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Notes what failed on this server, a line each, the last ones of them; with no $FAILURE all is
+# Notes what failed on this server, a line each, the last ones of them; with no $NOTE_TEXT all is
 # forgotten. It may be under our claim or under none.
 
 MOST_FAILURES=20
@@ -10,7 +10,7 @@ main() {
         refuse_unreadable
         refuse_other_owner
     fi
-    if [ -n "$FAILURE" ]; then note; else rm -f "$FAILURES" "$FAILURES.new"; fi
+    if [ -n "$NOTE_TEXT" ]; then note; else rm -f "$FAILURES" "$FAILURES.new"; fi
     if claim_there; then return 0; fi
     rm -f "$CLAIM_LOCK"
     rmdir --ignore-fail-on-non-empty "$RUN_DIR"
@@ -19,8 +19,8 @@ main() {
 
 note() {
     mkdir -p "$RPOOL_DIR"
-    if grep -qsxF -e "$FAILURE" "$FAILURES"; then return 0; fi
+    if grep -qsxF -e "$NOTE_TEXT" "$FAILURES"; then return 0; fi
     before=$(tail -n "$((MOST_FAILURES - 1))" "$FAILURES" 2>/dev/null) || before=
     write_durably "$FAILURES" "${before:+$before
-}$FAILURE"
+}$NOTE_TEXT"
 }
