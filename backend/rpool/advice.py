@@ -140,10 +140,13 @@ class Do(Enum):
     WIPE = ("Wipe it before you remove that mark.",)
     REINSTALL = (
         (
-            "Install these packages again there (apt-get install --reinstall "
+            "Purge these packages there (apt-get purge --allow-change-held-packages PACKAGE), and "
+            "try again: the next cluster's preparation installs what it needs."
+        ),
+        (
+            "Or, where apt has their repository, install them again (apt-get install --reinstall "
             "--allow-change-held-packages PACKAGE), and try again."
         ),
-        "Or purge them, and try again: the next cluster's preparation installs what it needs.",
         "Or, if that is meant, tell dpkg of your own files (dpkg-divert), and try again.",
     )
     LOOK_AROUND = (

@@ -34,7 +34,8 @@ from rpool.worlds import world_of
 
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
-    from rpool.flow.offers import Offers, Surveyed
+    from rpool.flow.offers import Offers
+    from rpool.flow.survey import Surveyed
     from rpool.model.claim import Claim
     from rpool.model.failure import Failure
     from rpool.model.world import World
@@ -219,7 +220,7 @@ class Site(NodeVerbs):
 
     def survey(self) -> Mapping[ServerName, Surveyed]:
         """Every server of the fleet as it is now. Unreachable is data, not an error."""
-        from rpool.flow.offers import survey
+        from rpool.flow.survey import survey
 
         return survey(self.world(), self.config.fleet)
 

@@ -20,9 +20,7 @@ from rpool.decide.deal import dealt, some_of_each
 from rpool.decide.preflight import why_not_usable
 from rpool.decide.target import Offer
 from rpool.errors import RpoolError
-from rpool.flow.look import sweep
 from rpool.model.pool import PoolUid
-from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.world import World
 
@@ -168,23 +166,3 @@ def _pickable(fleet: Fleet) -> list[Server]:
     """In the order of their names, so that all clusters deal alike."""
     servers = [server for _, server in sorted(fleet.servers.items())]
     return [its for its in servers if not (its.reserved or its.retire or its.lost)]
-
-
-@dataclass(frozen=True, slots=True)
-class Surveyed:
-    """`probed` is None without contact; `why_no_spare` is None for a spare."""
-
-    probed: Probed | None
-    why_no_spare: str | None
-
-
-def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
-    """All servers; one that is out of reach, or silent for 3 s, is data and not an error."""
-    found: dict[ServerName, Surveyed] = {}
-    for name, answer in sweep(world, sorted(fleet.servers), PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            found[name] = Surveyed(None, answer.summary)
-        else:
-            why = why_not_usable(fleet.servers[name], answer)
-            found[name] = Surveyed(answer, why)
-    return found

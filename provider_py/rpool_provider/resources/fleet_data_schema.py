@@ -21,6 +21,12 @@ _SERVER = Object(
         computed("role", STRING, "`control_plane` or `worker` in that cluster, or null."),
         computed("phase", STRING, "`bootstrapping`, `member` or `leaving` in it, or null."),
         computed(
+            "let_go",
+            BOOL,
+            "Whether the cluster that claims it counts on it no more: it was replaced while it was "
+            "away, say. `why` says what becomes of it.",
+        ),
+        computed(
             "spare",
             BOOL,
             "Whether nobody claims it, it is clean, as big as declared, and has served in no "
