@@ -142,10 +142,24 @@ def _braked(its: Ailing, down: int, repair: Repair) -> Ailing:
 
 
 def _seconds_down(its: Ailing, members: Membership) -> float | None:
-    """How long its Node has not been Ready, by the cluster's clock; None where nobody told."""
+    """How long its Node has not been Ready at least, by the clock of the control plane that was
+    asked; None where nobody told.
+    """
     clock = members.pool.api.cluster.clock_seconds if members.pool.api else 0.0
     since = its.node.since_seconds if its.node else 0.0
-    return clock - since if clock and since else None
+    return clock - since - _seconds_ahead(its.name, members) if clock and since else None
+
+
+def _seconds_ahead(name: ServerName, members: Membership) -> float:
+    """How far that clock is ahead, at most, of those by which it may have been written since when
+    the Node of `name` is not Ready: the control planes', of which one leads, and its kubelet's. As
+    far as that is known.
+    """
+    seen, via = members.pool.seen, members.pool.api.via if members.pool.api else ""
+    writers = {*members.record.of(Role.CONTROL_PLANE), name} & seen.keys() - {via}
+    if via not in seen:
+        return 0.0
+    return max((seen[via].clock.seconds_ahead_of(seen[n].clock) for n in writers), default=0.0)
 
 
 def _why_held(its: Ailing, members: Membership) -> str:
