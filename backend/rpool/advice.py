@@ -42,7 +42,15 @@ class Do(Enum):
             "server takes its place."
         ),
     )
+    MEND_NODES = (
+        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        (
+            "Or, where the hardware is gone, mark it lost = true in the fleet, and name another "
+            "server in its rpool_node, or remove that, and apply."
+        ),
+    )
     RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
+    LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
         (
@@ -146,10 +154,13 @@ class Do(Enum):
     WIPE = ("Wipe it before you remove that mark.",)
     REINSTALL = (
         (
-            "Install these packages again there (apt-get install --reinstall "
+            "Purge these packages there (apt-get purge --allow-change-held-packages PACKAGE), and "
+            "try again: the next cluster's preparation installs what it needs."
+        ),
+        (
+            "Or, where apt has their repository, install them again (apt-get install --reinstall "
             "--allow-change-held-packages PACKAGE), and try again."
         ),
-        "Or purge them, and try again: the next cluster's preparation installs what it needs.",
         "Or, if that is meant, tell dpkg of your own files (dpkg-divert), and try again.",
     )
     LOOK_AROUND = (
@@ -273,6 +284,10 @@ class Do(Enum):
     PUT_IN_AGAIN = (
         "Apply: that puts it in again.",
         "Or, to take it out instead, remove its rpool_node, and apply.",
+    )
+    REPLACE_NODE = (
+        "Name another server in its rpool_node, and apply: that one takes its place.",
+        "Or remove its rpool_node, and apply: that takes it out.",
     )
     TAKE_OUT = ("Remove its rpool_node, and apply: that takes it out.",)
 

@@ -35,8 +35,10 @@ from rpool.worlds import world_of
 
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
-    from rpool.flow.offers import Offers, Surveyed
+    from rpool.flow.offers import Offers
+    from rpool.flow.survey import Surveyed
     from rpool.model.claim import Claim
+    from rpool.model.failure import Failure
     from rpool.model.world import World
 
 __all__ = [
@@ -192,6 +194,12 @@ class Site(NodeVerbs):
 
         return release(server, uid, self.config.fleet, self.world(), self.by(attempt))
 
+    def lift(self, server: ServerName) -> tuple[Failure, ...]:
+        """Let clusters take a server again that was set aside; returns what it failed at."""
+        from rpool.flow.release import lift
+
+        return lift(server, self.config.fleet, self.world())
+
     def leave_pool(self, prior: PoolView) -> tuple[ServerName, ...] | None:
         """The servers of a create that never came to its end, which the next one of that name goes
         on with; None where they are to be given back. Changes nothing.
@@ -237,7 +245,7 @@ class Site(NodeVerbs):
 
     def survey(self) -> Mapping[ServerName, Surveyed]:
         """Every server of the fleet as it is now. Unreachable is data, not an error."""
-        from rpool.flow.offers import survey
+        from rpool.flow.survey import survey
 
         return survey(self.world(), self.config.fleet)
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, SECRETS, changing, named
+from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, SECRETS, named, owning
 
 from contract.half import HERE, SILENT, WITHOUT_VIP, Half, refused
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Refused, RpoolError
@@ -22,7 +22,7 @@ OTHERS = pytest.mark.parametrize(
     [(FOREIGN, ForeignClaim), (EARLIER, Refused), (LATER, Refused), (None, NotClaimed)],
     ids=["foreign", "an earlier life", "a later life", "none"],
 )
-ANY_ACTION = pytest.mark.parametrize("action", changing(), ids=named)
+ANY_ACTION = pytest.mark.parametrize("action", owning(), ids=named)
 
 
 def looked_at(half: Half) -> Probed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, changing, named
+from worlds.samples import ACTIONS, CLAIM, FOREIGN, OURS, named, owning
 
 from contract.half import HERE, Half, refused
 from rpool.errors import ForeignClaim, Overtaken, RpoolError
@@ -42,7 +42,7 @@ def try_to(half: Half, action: Action) -> None:
 # -- who is refused ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("action", changing(), ids=named)
+@pytest.mark.parametrize("action", owning(), ids=named)
 def test_after_a_fence_no_action_of_an_earlier_session_is_done(half: Half, action: Action) -> None:
     half.claim()
     half.fence(LATER.session)

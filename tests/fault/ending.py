@@ -33,6 +33,7 @@ def end(schedule: Schedule) -> None:
     for machine in schedule.world.machines.values():
         machine.give_power()
         machine.altered, machine.sick, machine.down_since = (), "", 0.0
+        machine.failures = [its for its in machine.failures if not its.aside]  # rpool release
     schedule.fate.clocks.clear()
     schedule.declared = fleet()
     schedule.history.append("everything is repaired")

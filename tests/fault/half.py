@@ -19,7 +19,7 @@ def half_done(action: Action, world: SimulatedWorld) -> None:
     claim, a phase, the record) is not there at all.
     """
     machine = world.machines[action.server]
-    if isinstance(action, act.TakeClaim | act.AwaitReady):
+    if isinstance(action, act.Unowned):
         return
     machine.check_claim(action.ownership)
     machine.enter_session(action.ownership.uid, action.ownership.session)

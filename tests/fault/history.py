@@ -51,7 +51,7 @@ class History:
             self._note(action, called, Answer.DONE)
 
     def _note(self, action: Action, called: float, answer: Answer) -> None:
-        if isinstance(action, act.AwaitReady):
+        if isinstance(action, act.AwaitReady | act.NoteFailure):
             return
         returned = NEVER if answer is Answer.UNKNOWN else next(self._time)
         if isinstance(action, act.TakeClaim):

@@ -11,7 +11,7 @@ from rpool.model import action as act
 from rpool.model.pool import PoolUid
 from rpool.model.server import ServerName
 
-QUIET = (act.AppendJournal, act.AwaitReady)
+QUIET = (act.AppendJournal, act.AwaitReady, act.NoteFailure)
 """Actions that change nothing that counts."""
 
 BY_API = (

@@ -95,7 +95,11 @@ class Rules:
         if isinstance(action, act.TakeClaim):
             uids = {action.claim.uid, *([action.over.uid] if action.over else [])}
         else:
-            uids = set() if isinstance(action, act.AwaitReady) else {action.ownership.uid}
+            uids = (
+                set()
+                if isinstance(action, act.AwaitReady | act.NoteFailure)
+                else {action.ownership.uid}
+            )
         if was.claim.uid not in uids:
             self.broken.append(f"{action.doing} touched {action.server} of {was.claim.uid}")
 

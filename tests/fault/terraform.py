@@ -92,6 +92,8 @@ class Workspace:
         except RpoolError as error:
             run.note(diagnostic.of_error(error))
             return run
+        for plan in plans.values():
+            run.note(plan.diagnostics)
         planned()
         for server in [n for n in self.nodes if n not in wanted.nodes]:
             self._delete(Node(), self.nodes, server, site, stop, run)

@@ -70,8 +70,12 @@ class Desk:
             stdin=subprocess.DEVNULL,
         )
 
-    def start_terraform(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
-        """Let it run: the process is terraform's own, and `log` gets what the provider logs."""
+    def start_terraform(
+        self, *words: str, log: Path, group: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Let it run, in a group of users if one is given: the process is terraform's own, and
+        `log` gets what the provider logs.
+        """
         self.temporary.mkdir(exist_ok=True)
         environment = {
             "TF_LOG_PROVIDER": "INFO",
@@ -83,6 +87,7 @@ class Desk:
                 self._terraform(words),
                 env=_environment(environment),
                 cwd=self.folder,
+                group=group,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -95,7 +95,7 @@ def killed_at(desk: Desk, point: Point) -> Killed:
     terraform = desk.start_terraform("apply", "-auto-approve", log=log)
     with ExitStack() as stack:
         try:
-            _await(point, desk.lab, terraform, log)
+            reach(point, desk.lab, terraform, log)
             time.sleep(point.seconds)
         finally:
             tree = Tree(terraform, stack)
@@ -129,7 +129,7 @@ def struck_at(
     begun = time.monotonic()
     terraform = desk.start_terraform(*(words or ("apply", "-auto-approve")), log=log)
     try:
-        _await(point, desk.lab, terraform, log)
+        reach(point, desk.lab, terraform, log)
         time.sleep(point.seconds)
         reached = (its for its in said(log) if point.is_of(its.step))
         server = next(its.server for its in reached if its.outcome is point.outcome)
@@ -143,7 +143,7 @@ def struck_at(
     return Ended(server, terraform.returncode, printed, time.monotonic() - begun)
 
 
-def _await(point: Point, lab: Lab, terraform: subprocess.Popen[bytes], log: Path) -> None:
+def reach(point: Point, lab: Lab, terraform: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + REACHED_SECONDS
     while not point.is_reached(said(log), lab):
         if terraform.poll() is not None:

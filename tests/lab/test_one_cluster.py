@@ -219,7 +219,7 @@ def test_the_api_and_the_application_outlive_a_control_plane(
 
 
 CHANGE = "cd /usr/bin && cp kubelet changed && echo changed >> changed && mv changed kubelet"
-REINSTALL = "apt-get -qy install --reinstall --allow-change-held-packages kubelet"
+PURGE = "apt-get -qy purge --allow-change-held-packages kubelet"
 
 
 def test_destroy_leaves_all_servers_clean_but_one_with_a_changed_kubelet_until_that_is_mended(
@@ -233,7 +233,7 @@ def test_destroy_leaves_all_servers_clean_but_one_with_a_changed_kubelet_until_t
     figure(f"terraform destroy, 3 + 2: {time.monotonic() - started:.1f} s")
     assert "package kubelet: changed /usr/bin/kubelet" in destroyed.stderr
     assert list(desk.state()["servers"]) == [changed] == list(desk.claims())
-    desk.ssh(changed, REINSTALL)
+    desk.ssh(changed, PURGE)
     destroyed = desk.terraform("destroy", "-auto-approve")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert "given back, with" not in destroyed.stdout

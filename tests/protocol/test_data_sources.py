@@ -136,7 +136,9 @@ def test_a_server_that_nobody_has_is_free_unless_it_is_marked(world_file: Path) 
         "pool_id": None,
         "role": None,
         "phase": None,
+        "let_go": False,
         "spare": True,
+        "failures": [],
         "why": None,
     }
 

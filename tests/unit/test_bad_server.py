@@ -16,6 +16,7 @@ from rpool.decide.preflight import findings, odd_ones
 from rpool.errors import CommandFailed, DoesNotFit, Refused
 from rpool.flow.look import probe_all
 from rpool.model.claim import Fence
+from rpool.model.failure import Failure
 from rpool.model.observed import Sighting
 from rpool.model.pool import ControlPlane, Endpoint, Kubeadm
 from rpool.model.record import Record
@@ -171,6 +172,7 @@ def test_a_wrong_clock_is_found_also_when_the_first_look_was_slow() -> None:
 
 
 PROBE: dict[str, Any] = {
+    "failures": [],
     "clock_seconds": 1.5,
     "hostname": ["r1u04"],
     "machine_id": ["1"],
@@ -208,11 +210,14 @@ def test_no_text_of_a_probe_is_long() -> None:
     long = "x" * 5000
     claim = json.dumps(CLAIM, indent=1).splitlines()
     said = PROBE | {name: [long] for name in ("hostname", "machine_id", "product_uuid", "traces")}
+    line = {"format": 1, "at": long, "step": "", "cluster": "", "why": long, "aside": False}
+    said["failures"] = [json.dumps(line)]
     seen = sightings.probed(
         "r1u04", json.dumps(said | {"claim": claim, "claim_there": ["yes"]}).encode()
     )
     assert seen.claim is not None
     texts = [seen.hostname, seen.machine_id, seen.product_uuid, *seen.traces]
+    texts += [seen.failures[0].why, seen.failures[0].at]
     texts += [seen.claim.pool, seen.claim.owner, seen.claim.since]
     texts += [seen.claim.server, seen.claim.machine_id, seen.claim.group]
     assert {len(text) for text in texts} == {200}
@@ -225,6 +230,8 @@ def test_no_text_of_a_probe_steers_a_terminal() -> None:
         CLAIM | {"owner": evil, "pool": evil, "server": evil, "group": evil}
     ).splitlines()
     said = PROBE | {name: [evil] for name in ("hostname", "machine_id", "traces", "addresses")}
+    failure = Failure(evil, evil, evil, evil).as_line()
+    said |= {"failures": [failure, evil]}
     seen = sightings.probed(
         "r1u04", json.dumps(said | {"claim": claim, "claim_there": ["yes"]}).encode()
     )
@@ -250,6 +257,7 @@ def test_no_text_of_a_probe_steers_a_terminal() -> None:
         {"addresses": [7]},
         {"claim": [7]},
         {"served": [7]},
+        {"failures": [7]},
     ],
     ids=str,
 )

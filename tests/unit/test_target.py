@@ -95,6 +95,26 @@ def test_what_is_taken_is_never_picked() -> None:
     assert f"{taken[0]}: claimed" in problem.detail
 
 
+def test_one_at_which_something_failed_is_taken_only_where_no_other_does() -> None:
+    """Though another one is a waste, or nobody has looked at it."""
+    small = FLEET.servers["r1u06"]
+    big = Server("big", "10.0.1.99", 64, 256, "rack1", "k")
+    fleet = Fleet({n: s for n, s in FLEET.servers.items() if n not in SPARES} | {"r1u06": small})
+    offer = Offer(frozenset({"r1u06"}), frozenset({"r1u06"}), doubtful=frozenset({"r1u06"}))
+    assert target(BIGGER, standing(), fleet, offer).joining == {"r1u06"}
+    fleet = Fleet({**fleet.servers, "big": big})
+    assert target(BIGGER, standing(), fleet, offer).joining == {"big"}
+
+
+def test_one_that_failed_to_join_gives_its_place_to_another_but_not_to_one_that_failed() -> None:
+    wanted = replace(SPEC, cores=24, memory_gib=48)
+    there = replace(standing(SPEC, "r3u05"), joining=frozenset({"r3u05"}))
+    failed = replace(there, failed=frozenset({"r3u05"}))
+    assert target(wanted, there, FLEET, Offer()).leaving == set()
+    assert target(wanted, failed, FLEET, Offer()).leaving == {"r3u05"}
+    assert target(wanted, failed, FLEET, Offer(doubtful=SPARES)).leaving == set()
+
+
 @pytest.mark.parametrize("mark", ["retire", "lost"])
 @pytest.mark.parametrize("name", ["r1u03", "r1u00"])
 def test_a_marked_server_leaves_and_another_takes_its_role(mark: str, name: str) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rpool.errors import RpoolError, Unreachable
-from rpool.model.action import Action, AppendJournal, AwaitReady, Prepare
+from rpool.model.action import Action, AppendJournal, AwaitReady, NoteFailure, Prepare
 from rpool.model.claim import Fence
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
@@ -80,7 +80,7 @@ class FaultyWorld:
         self._world = world
         self._armed: tuple[_Armed, ...] = ()
         self._guard = threading.Lock()
-        self.acted: list[Action] = []  # what had an effect, be its answer lost; no AwaitReady
+        self.acted: list[Action] = []  # what had an effect, be its answer lost; but looks and notes
         self.held: set[tuple[ServerName, PoolUid]] = set()  # locks
         self.fired: Counter[str] = Counter()  # what happened so far, by `Fault.name`
 
@@ -227,7 +227,7 @@ class FaultyWorld:
                 yield its.fault
 
     def _acted(self, action: Action) -> None:
-        if not isinstance(action, AppendJournal | AwaitReady):
+        if not isinstance(action, AppendJournal | AwaitReady | NoteFailure):
             self.acted.append(action)
 
     def _check_alive(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from rpool.model import action as act
 from rpool.model.action import Action, JoinSecrets
 from rpool.model.claim import Claim, Ownership, Phase
+from rpool.model.failure import Failure
 from rpool.model.pool import (
     ApiServer,
     ControlPlane,
@@ -64,6 +65,7 @@ CLAIM = Claim(
     session=OURS.session,
 )
 FOREIGN = replace(CLAIM, uid="f0e1d2c3", pool="other", owner="bob@ci")
+FAILURE = Failure("2026-11-24T22:00:00+00:00", "join", "batch", "kubeadm join failed (exit 1)")
 RECORD = Record(
     uid=OURS.uid,
     change="0badf00d",
@@ -76,6 +78,7 @@ RECORD = Record(
 
 ACTIONS: tuple[Action, ...] = (
     act.TakeClaim("r1u04", CLAIM),
+    act.NoteFailure("r1u04", OURS.uid, FAILURE),
     act.SetPhase("r1u04", OURS, Phase.MEMBER),
     act.Prepare("r1u04", OURS, "1.36.3", SPEC.kubeadm, "flannel", 16, 64),
     act.Init("r1u04", OURS, NODE, SPEC, SECRETS),
@@ -125,6 +128,11 @@ def scripted() -> tuple[Action, ...]:
 def changing() -> tuple[Action, ...]:
     """The actions that are a script and change something."""
     return tuple(action for action in scripted() if not isinstance(action, act.AwaitReady))
+
+
+def owning() -> tuple[Action, ...]:
+    """Those of them that are for the one life that a server has in its cluster."""
+    return tuple(action for action in changing() if not isinstance(action, act.NoteFailure))
 
 
 def named(action: Action) -> str:

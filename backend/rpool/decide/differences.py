@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rpool.decide.membership import Membership, Part
+from rpool.model.failure import Failure
 from rpool.model.server import ServerName
 
 MOST_TOLD = 8
@@ -12,6 +13,13 @@ _OWN = {
     Part.LEAVING: "has begun to leave, and is not out yet",
     Part.MEMBER: "is a member, and was cordoned to leave",
 }
+
+
+def has_failed(name: ServerName, members: Membership) -> Failure | None:
+    """The last thing that failed on a server that is half in."""
+    probed = members.pool.probed(name)
+    is_half_in = probed is not None and members.part(name) is Part.JOINING
+    return next(reversed(probed.failures), None) if probed is not None and is_half_in else None
 
 
 def told(members: Membership) -> str:
@@ -32,6 +40,8 @@ def told(members: Membership) -> str:
 def _what(name: ServerName, members: Membership) -> str:
     """The rest of a sentence about a server that differs."""
     if name in members.record.members:
+        if failure := has_failed(name, members):
+            return f"has not joined: {failure}; another server takes its place, if there is one"
         return _OWN.get(members.part(name), "is not as the record says")
     if members.is_stray(name):
         return (

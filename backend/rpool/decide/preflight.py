@@ -31,6 +31,8 @@ def why_not_spare(probed: Probed) -> str | None:
             f"not claimed, but dirty: {', '.join(probed.traces[:5])}. "
             f"Something else runs or ran Kubernetes there. {Do.CLEAN.text()}"
         )
+    if (failure := probed.set_aside) is not None:
+        return f"set aside: {failure}. {Do.LIFT.text(server=probed.server)}"
     return None
 
 

@@ -28,12 +28,19 @@ from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a read found for a cluster: `verified` spares, some of them `given` to this cluster and
-    to no other; and servers known to be `taken` (or unusable) and why.
+    to no other, and some `doubtful`, since something has failed there: others come first. And
+    servers known to be `taken` (or unusable) and why.
     """
 
     verified: frozenset[ServerName] = frozenset()
     given: frozenset[ServerName] = frozenset()
     taken: Mapping[ServerName, str] = field(default_factory=dict)
+    doubtful: frozenset[ServerName] = frozenset()
+
+    def without_doubt(self) -> Offer:
+        """Without those at which something has failed."""
+        doubt = dict.fromkeys(self.doubtful, "something has failed there")
+        return replace(self, taken={**doubt, **self.taken})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class Standing:
     """A cluster as it is: the size that was carried out last, and its servers. Where a change was
     cut off, those in `leaving` are half out and do not come back. Those in `joining` are half in,
     and leave first if they turn out not to be needed. Those that count as `lost` stay only where
-    none can take their place.
+    none can take their place; those of the joining that `failed` to, where none can that is not
+    doubtful.
     """
 
     uid: PoolUid
@@ -72,6 +80,7 @@ class Standing:
     joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
     lost: frozenset[ServerName] = frozenset()
+    failed: frozenset[ServerName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,10 @@ class Target:
 
 def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
     """The cluster's servers after the change to `wanted`. Raises DoesNotFit with the counts."""
+    if offer.doubtful or standing.failed:
+        with suppress(DoesNotFit):
+            return _target(wanted, standing, fleet, offer.without_doubt())
+    standing = replace(standing, failed=frozenset())
     try:
         return _target(wanted, standing, fleet, offer)
     except DoesNotFit as why:
@@ -133,7 +146,7 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
     fit = {
         name: role
         for name, role in standing.roles.items()
-        if name not in standing.leaving | standing.lost
+        if name not in standing.leaving | standing.lost | standing.failed
         and not _is_marked(fleet.servers[name])
         and fits(wanted, fleet.servers[name])
     }
@@ -169,6 +182,7 @@ def _joined(
     out = standing.roles.keys() | offer.taken.keys()
     open_ = [server for server in candidates(fleet, wanted) if server.name not in out]
     ranks = {s.name: 2 - (s.name in offer.verified) - (s.name in offer.given) for s in open_}
+    ranks |= dict.fromkeys(offer.doubtful & ranks.keys(), 3)
     placement = place(wanted, [*stay, *open_], staying, standing.uid, ranks)
     if placement.shortfall is None:
         check_room(wanted, len(placement.roles))

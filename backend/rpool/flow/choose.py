@@ -22,6 +22,7 @@ from rpool.decide.preflight import (
 )
 from rpool.decide.rules import placed
 from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
+from rpool.flow.failures import note_unfit
 from rpool.flow.in_use import InUse
 from rpool.flow.look import probe_all, sweep
 from rpool.flow.preflight import refused, unfit
@@ -46,6 +47,25 @@ class Chosen:
     sightings: Mapping[ServerName, Sighting]
 
 
+class Doubts:
+    """Servers at which something has failed: passed over as long as there are enough others."""
+
+    def __init__(self) -> None:
+        self.whom: dict[ServerName, str] = {}
+        self._over = False
+
+    def hear(self, probed: Probed) -> None:
+        """What was seen of a server that can be taken."""
+        if probed.failures and not self._over:
+            self.whom[probed.server] = str(probed.failures[-1])
+
+    def end(self) -> bool:
+        """Pass over nobody any more; returns whether anybody was."""
+        self._over, was = True, self.whom
+        self.whom = {}
+        return bool(was)
+
+
 def choose(
     spec: PoolSpec,
     fleet: Fleet,
@@ -66,10 +86,13 @@ def choose(
     kept, reasons = kept or {}, dict(excluded or {})
     seen: dict[ServerName, Sighting] = {}
     silent: dict[ServerName, RpoolError] = {}
+    doubts = Doubts()
     while True:
         try:
-            roles, free = _placed(spec, fleet, in_use, kept, reasons)
+            roles, free = _placed(spec, fleet, in_use, kept, doubts.whom | reasons)
         except DoesNotFit:
+            if doubts.end():
+                continue
             _refuse_if_cut_off(spec, fleet, kept, reasons, silent)
             raise
         found, lost = probe_all(world, [name for name in roles if name not in seen])
@@ -84,6 +107,10 @@ def choose(
                 noticed(sighting.probed)
                 if why := why_not_usable(fleet.servers[name], sighting.probed):
                     new[name] = why
+                else:
+                    doubts.hear(sighting.probed)
+        if not new and doubts.whom.keys() & roles.keys():
+            continue
         if not new:
             picked = {name: seen[name] for name in roles}
             new = odd_ones(picked, kept)
@@ -113,10 +140,13 @@ def foresee(
     begun = time.monotonic()
     reasons: dict[ServerName, str] = {}
     seen: set[ServerName] = set()
+    doubts = Doubts()
     while True:
         try:
-            roles, free = _placed(spec, fleet, in_use, {}, reasons)
+            roles, free = _placed(spec, fleet, in_use, {}, doubts.whom | reasons)
         except DoesNotFit as why:
+            if doubts.end():
+                continue
             return declared, "\n".join(problem.detail for problem in why.problems)
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
@@ -133,6 +163,8 @@ def foresee(
                 reasons[name] = answer.summary
             elif unfit := _why_not_for(spec, fleet, answer, name):
                 reasons[name] = unfit
+            else:
+                doubts.hear(answer)
         if not seen and lost and len(lost) == len(new):
             return declared, f"None of them could be looked at: {lost[0].summary}."
         seen.update(new)
@@ -234,6 +266,7 @@ def _preflight(
     if others or (found and found.keys() == joining.keys()):
         summary = f"cluster {spec.name} cannot be made on the servers that were picked"
         raise refused(summary, found, others)
+    note_unfit(found, spec.name, world)
     return {name: "; ".join(sentences) for name, sentences in found.items()}
 
 

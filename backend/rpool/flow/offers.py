@@ -20,9 +20,7 @@ from rpool.decide.deal import dealt, some_of_each
 from rpool.decide.preflight import why_not_usable
 from rpool.decide.target import Offer
 from rpool.errors import RpoolError
-from rpool.flow.look import sweep
 from rpool.model.pool import PoolUid
-from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Server, ServerName
 from rpool.model.world import World
 
@@ -42,10 +40,13 @@ AGAIN = 8
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Why a server cannot be taken, or None for a spare; and the cluster whose claim it has."""
+    """Why a server cannot be taken, or None for a spare; the cluster whose claim it has; and
+    whether something has failed there.
+    """
 
     why_not: str | None
     claimed_by: PoolUid | None = None
+    doubtful: bool = False
 
 
 class Offers:
@@ -95,7 +96,8 @@ class Offers:
         spares = [n for n, its in found.items() if its.why_not is None and n not in in_use]
         uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._read}
         servers = [self._fleet.servers[name] for name in spares]
-        return Offer(frozenset(spares), dealt(servers, uids, uid), taken)
+        doubtful = frozenset(name for name in spares if found[name].doubtful)
+        return Offer(frozenset(spares), dealt(servers, uids, uid), taken, doubtful)
 
     def claimed_by(self, uid: PoolUid) -> set[ServerName]:
         """The servers with a claim of that cluster, of those that were asked for the offer."""
@@ -151,7 +153,8 @@ class Offers:
             return Answer(error.summary)
         self._answered = True
         why = why_not_usable(self._fleet.servers[name], probed)
-        return Answer(why, probed.claim.uid if probed.claim else None)
+        claimed_by = probed.claim.uid if probed.claim else None
+        return Answer(why, claimed_by, bool(probed.failures))
 
 
 def _so_far(asked: Future[Answer]) -> Answer:
@@ -163,23 +166,3 @@ def _pickable(fleet: Fleet) -> list[Server]:
     """In the order of their names, so that all clusters deal alike."""
     servers = [server for _, server in sorted(fleet.servers.items())]
     return [its for its in servers if not (its.reserved or its.retire or its.lost)]
-
-
-@dataclass(frozen=True, slots=True)
-class Surveyed:
-    """`probed` is None without contact; `why_no_spare` is None for a spare."""
-
-    probed: Probed | None
-    why_no_spare: str | None
-
-
-def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
-    """All servers; one that is out of reach, or silent for 3 s, is data and not an error."""
-    found: dict[ServerName, Surveyed] = {}
-    for name, answer in sweep(world, sorted(fleet.servers), PATIENCE_SECONDS):
-        if isinstance(answer, RpoolError):
-            found[name] = Surveyed(None, answer.summary)
-        else:
-            why = why_not_usable(fleet.servers[name], answer)
-            found[name] = Surveyed(answer, why)
-    return found

@@ -89,7 +89,7 @@ def read(
         leaving=members.among(record.own.keys(), Part.LEAVING),
         offer=offer,
         spec=record.spec,
-        repairs=replace(Repairs.of(unwell), returned=returned),
+        repairs=replace(Repairs.of(unwell), returned=returned, failed=_failed(members)),
     )
 
 
@@ -112,6 +112,12 @@ def _half_in(members: Membership) -> frozenset[ServerName]:
     own = members.record.own.keys()
     late = {n for n in members.among(own, Part.SILENT) if not members.had_joined(n)}
     return members.among(own, Part.JOINING) | late
+
+
+def _failed(members: Membership) -> frozenset[ServerName]:
+    """Own servers that are half in, and at which something has failed."""
+    own = members.record.own.keys()
+    return frozenset(name for name in own if differences.has_failed(name, members))
 
 
 def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from rpool.decide.plan import Plan, not_to_be_had, plan, record
 from rpool.decide.view import came_and_went, of_members, of_record
 from rpool.errors import ForeignClaim, Refused, RpoolError, together
 from rpool.flow.execute import Execution, Limits
+from rpool.flow.failures import note_failed
 from rpool.flow.journal import Journal
 from rpool.flow.news import told
 from rpool.flow.proven import proven
@@ -121,6 +122,8 @@ class Run:
             steps = self._untried(todo.steps)
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
+            if self._limits.broken() is None:  # else that is why it failed
+                note_failed(ran, desired.uid, desired.spec.name, self.world)
             errors = [*todo.blocked, *self._told(todo, ran)]
             if not errors and not todo.goes_on:
                 return self._reached(todo, pool)
@@ -211,7 +214,7 @@ class Run:
 
     def _of_this_session(self, action: act.Action) -> act.Action:
         """What a claim says of the session that took it is not what acts now."""
-        if isinstance(action, act.TakeClaim | act.AwaitReady):
+        if isinstance(action, act.Unowned):
             return action
         return replace(action, ownership=replace(action.ownership, session=self.lock.session))
 

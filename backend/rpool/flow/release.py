@@ -8,8 +8,9 @@ from rpool.errors import Problem, Refused, RpoolError, SpecError
 from rpool.flow.locate import find, may_be_alive
 from rpool.flow.look import reaches_api
 from rpool.flow.reconcile import at_work
-from rpool.model.action import Reset, SetPhase
+from rpool.model.action import NoteFailure, Reset, SetPhase
 from rpool.model.claim import Claim, Phase
+from rpool.model.failure import Failure
 from rpool.model.pool import PoolUid
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.model.step import Step, names
@@ -23,9 +24,7 @@ def release(
     the claim that it had. Raises Refused where it is a member of a cluster that may be alive, or
     has another claim, SpecError where the fleet lacks it.
     """
-    if server not in fleet.servers:
-        known = f"The fleet has {len(fleet.servers)} servers. {Do.PUT_ENTRY_BACK.text()}"
-        raise SpecError([Problem((), f"the fleet has no server {server}", known)])
+    _refuse_stranger(server, fleet)
     claim = _claim_of(uid, server, world.probe(server).claim)
     _refuse_member(server, claim, fleet, world)
     with at_work(uid, claim.pool, [server], fleet, world, attempt) as run:
@@ -39,7 +38,30 @@ def release(
         ran = run.carry_out([leave, Step(reset, server, needs=names([leave]))])
         if ran.error is not None:
             raise ran.error
+        world.carry_out(NoteFailure(server, "", None), NoteFailure.limit_seconds)
     return claim
+
+
+def lift(server: ServerName, fleet: Fleet, world: World) -> tuple[Failure, ...]:
+    """Forget what a server failed at, so that clusters take it again; returns what that was. Raises
+    Refused where there is nothing to forget or a claim, SpecError where the fleet lacks it.
+    """
+    _refuse_stranger(server, fleet)
+    probed = world.probe(server)
+    if probed.claim is not None:
+        claim = probed.claim
+        advice = Do.RELEASE.text(server=server, uid=claim.uid)
+        raise Refused(f"{server} is claimed by cluster {claim.pool}", f"{advice} Nothing was done.")
+    if not probed.failures:
+        raise Refused(f"nothing has failed on {server}", "No cluster claims it. Nothing was done.")
+    world.carry_out(NoteFailure(server, "", None), NoteFailure.limit_seconds)
+    return probed.failures
+
+
+def _refuse_stranger(server: ServerName, fleet: Fleet) -> None:
+    if server not in fleet.servers:
+        known = f"The fleet has {len(fleet.servers)} servers. {Do.PUT_ENTRY_BACK.text()}"
+        raise SpecError([Problem((), f"the fleet has no server {server}", known)])
 
 
 def _claim_of(uid: PoolUid, server: ServerName, claim: Claim | None) -> Claim:

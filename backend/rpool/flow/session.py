@@ -45,8 +45,12 @@ def default_owner() -> str:
 
 def operation(owner: str) -> Operation:
     """A new operation, with an id that no other has."""
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    return Operation(secrets.token_hex(8), owner, since)
+    return Operation(secrets.token_hex(8), owner, now())
+
+
+def now() -> str:
+    """The time, for people."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def join_secrets() -> JoinSecrets:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rpool.model.claim import Claim
+from rpool.model.failure import Failure
 from rpool.model.pool import PoolUid, Taint
 from rpool.model.record import Record
 from rpool.model.server import ServerName
@@ -27,6 +28,7 @@ class Probed:
     when it has none.
     `certificate` is the file of a control plane's certificate that ends first, and when that is (in
     seconds since 1970, as `clock_seconds`); "" on any other server.
+    `failures`: what it failed at since it was last a member, the latest at the end.
     """
 
     server: ServerName
@@ -47,6 +49,12 @@ class Probed:
     served: Domain | None = None
     certificate: str = ""
     certificate_end_seconds: float = 0.0
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def set_aside(self) -> Failure | None:
+        """Why no cluster takes the server until a person lifts that, the last such failure."""
+        return next((its for its in reversed(self.failures) if its.aside), None)
 
     def claim_of(self, uid: PoolUid) -> Claim | None:
         """The server's claim if it is that very cluster's: only then may the cluster touch it."""
@@ -54,8 +62,8 @@ class Probed:
 
     @property
     def is_spare(self) -> bool:
-        """A spare has no claim **and** no trace of kubeadm."""
-        return self.claim is None and not self.traces
+        """A spare has no claim, no trace of kubeadm, and was not set aside."""
+        return self.claim is None and not self.traces and not self.set_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,11 @@ class ClockSeen:
         """How far apart the two are at least."""
         apart = abs(self.offset_seconds - other.offset_seconds)
         return max(0.0, apart - self.error_seconds - other.error_seconds)
+
+    def seconds_ahead_of(self, other: ClockSeen) -> float:
+        """How far this one is ahead of the other at most; 0 where it is behind."""
+        ahead = self.offset_seconds - other.offset_seconds
+        return max(0.0, ahead + self.error_seconds + other.error_seconds)
 
 
 @dataclass(frozen=True, slots=True)

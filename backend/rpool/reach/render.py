@@ -57,6 +57,17 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
                 ("library", "traces", "guard", "footholds", "claim"),
                 {**owned, **_over(action.over), **cni.TRACES, **texts},
             )
+        case act.NoteFailure():
+            line = action.failure.as_line() if action.failure else ""
+            return compose(
+                ("library", "guard", "failed"),
+                {
+                    **common,
+                    "CLAIM_UID": action.uid,
+                    "SERVER_NAME": action.server,
+                    "NOTE_TEXT": line,
+                },
+            )
         case act.AwaitReady():
             servers = site.fleet.servers
             nodes = " ".join(f"{name}={servers[name].address}" for name in action.nodes)

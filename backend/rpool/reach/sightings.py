@@ -21,6 +21,7 @@ from rpool.advice import Do
 from rpool.certificates import is_signed
 from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
+from rpool.model.failure import Failure
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
 from rpool.model.secret import Secret
@@ -36,6 +37,7 @@ MOST_TIME = 40
 MOST_KEY = 317  # of a label: its prefix, a slash, its name
 MOST_CERTIFICATE = 1 << 16
 MOST_NEWS = 1000
+MOST_FAILURES = 20
 UNREADABLE = "cannot be read"
 """Of a claim."""
 
@@ -49,6 +51,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
         unread = found if isinstance(found, str) else ""
         role = _line(seen, "joined")
         served = _lines(seen, "served")
+        failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_FAILURES])
         end, _, certificate = _line(seen, "certificates").partition(" ")
         return Probed(
             server=server,
@@ -69,6 +72,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             served=read_mark("\n".join(served)) if served else None,
             certificate=certificate,
             certificate_end_seconds=_finite(float(end or 0)),
+            failures=tuple(failures),
         )
     except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None

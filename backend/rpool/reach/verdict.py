@@ -22,6 +22,7 @@ from rpool.errors import (
     TimedOut,
 )
 from rpool.model.claim import MOST_SESSION, Claim
+from rpool.model.failure import Failure
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
 from rpool.model.trust import named, read_mark
@@ -52,6 +53,7 @@ class Exit(IntEnum):
     LATER = 94
     DOMAIN = 95
     ALTERED = 96
+    ASIDE = 97
     TIMED_OUT = 124
     KILLED = 137
 
@@ -92,6 +94,9 @@ def failure(
             there = named(read_mark(printed))
             summary = f"{server} has served in {there}: install it anew before it serves in another"
             return Refused(summary, f"{doing}: nothing was done there.")
+        case Exit.ASIDE:
+            summary = f"{server} was set aside: {Failure.of_line(printed.strip())}"
+            return Refused(summary, Do.LIFT.text(server=server))
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", said)
         case Exit.HELD:

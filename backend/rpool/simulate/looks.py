@@ -63,6 +63,7 @@ class Looks:
                 served=machine.served,
                 certificate="/etc/kubernetes/pki/apiserver.crt" if machine.certificates_end else "",
                 certificate_end_seconds=machine.certificates_end,
+                failures=tuple(machine.failures),
             )
 
     def address_answers(self, via: ServerName, address: str) -> bool:

@@ -15,6 +15,7 @@ from rpool.model import action as act
 from rpool.model.access import SHORTEST_SECONDS
 from rpool.model.claim import Claim, Ownership
 from rpool.model.cni import CNIS
+from rpool.model.failure import Failure
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
@@ -130,6 +131,7 @@ class Machine:
     `sick` says what of its Node does not work: a restart mends the `kubelet`, and nothing but a new
     join the `disk`. `certificates_end` is when those of its control plane do, 0 for in a long time.
     `down_since` is when its Node began to be not Ready (seconds since 1970).
+    `failures` is what it failed at since it was last a member.
     `blocked`: ports (tcp/6443) at which a firewall on it lets nobody in.
     """
 
@@ -152,6 +154,7 @@ class Machine:
     down_since: float = 0.0
     certificates_end: float = 0.0
     blocked: tuple[str, ...] = ()
+    failures: list[Failure] = field(default_factory=list)
 
     @property
     def is_as_new(self) -> bool:
@@ -201,21 +204,26 @@ class Machine:
 
     def check_claim(self, ours: Ownership) -> None:
         """As each action's guard does: raises Refused unless the claim is that very one."""
-        name = self.server.name
-        self.check_readable()
+        self.check_owner(ours.uid)
         if self.claim is None:
-            raise NotClaimed(f"{name} is not claimed (simulated)")
-        if self.claim.uid != ours.uid:
-            raise foreign(name, self.claim)
-        if self.claim.server != name:
+            raise NotClaimed(f"{self.server.name} is not claimed (simulated)")
+        if self.claim.epoch != ours.epoch:
+            name = self.server.name
+            summary = f"{name} has another life in its cluster than this command was meant for"
+            raise Refused(f"{summary} (simulated)")
+
+    def check_owner(self, uid: PoolUid) -> None:
+        """Raises Refused where there is a claim that is not this server's in that cluster."""
+        name, claim = self.server.name, self.claim
+        self.check_readable()
+        if claim is not None and claim.uid != uid:
+            raise foreign(name, claim)
+        if claim is not None and claim.server != name:
             raise Refused(
-                f"{name} has the claim of {self.claim.server}: addresses in the fleet have changed "
+                f"{name} has the claim of {claim.server}: addresses in the fleet have changed "
                 "places (simulated)",
                 Do.OWN_ADDRESSES.text(),
             )
-        if self.claim.epoch != ours.epoch:
-            summary = f"{name} has another life in its cluster than this command was meant for"
-            raise Refused(f"{summary} (simulated)")
 
     def enter_session(self, uid: PoolUid, session: int) -> None:
         """No earlier session of the cluster's acts here from now on; 0 is none. Raises Overtaken
@@ -250,6 +258,19 @@ class Machine:
         if self.served is not None and self.served != domain:
             there = f"{self.server.name} has served in {named(self.served)}"
             raise Refused(f"{there}: install it anew before it serves in another (simulated)")
+
+    def check_not_aside(self) -> None:
+        """Raises Refused where it failed in such a way that no cluster takes it."""
+        name = self.server.name
+        if why := next((its for its in reversed(self.failures) if its.aside), None):
+            raise Refused(f"{name} was set aside: {why} (simulated)", Do.LIFT.text(server=name))
+
+    def note(self, action: act.NoteFailure) -> None:
+        self.check_owner(action.uid)
+        if action.failure is None:
+            self.failures.clear()
+        elif action.failure not in self.failures:
+            self.failures.append(action.failure)
 
     def reinstall(self) -> None:
         """Its disk is wiped; it tells nobody, as with a reset. It has power then."""

@@ -41,7 +41,7 @@ class SimulatedWorld(Looks):
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         with self._guard:
             machine = self._reach(action.server)
-            if not isinstance(action, act.TakeClaim | act.AwaitReady):
+            if not isinstance(action, act.Unowned):
                 machine.check_claim(action.ownership)
                 machine.enter_session(action.ownership.uid, action.ownership.session)
             return self._effect(action, machine)
@@ -50,6 +50,8 @@ class SimulatedWorld(Looks):
         match action:
             case act.TakeClaim():
                 self._take_claim(action, machine)
+            case act.NoteFailure():
+                machine.note(action)
             case act.SetPhase():
                 self._set_phase(action, machine)
             case act.Prepare():
@@ -113,6 +115,7 @@ class SimulatedWorld(Looks):
         elif machine.traces:
             raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
         else:
+            machine.check_not_aside()
             machine.check_domain(action.claim.trust)
         machine.enter_session(ours.uid, ours.session)
         if machine.claim is None:
@@ -124,6 +127,8 @@ class SimulatedWorld(Looks):
     def _set_phase(action: act.SetPhase, machine: Machine) -> None:
         if machine.claim is None:
             return
+        if action.phase is Phase.MEMBER:
+            machine.failures.clear()
         joined = machine.cluster if action.phase is Phase.MEMBER else None
         pin = machine.claim.ca_pin or (ca_pin(joined.ca) if joined else "")
         machine.claim = replace(machine.claim, phase=action.phase, ca_pin=pin)

@@ -146,7 +146,8 @@ def _standing(prior: Values, known: Known, spec: PoolSpec) -> Standing:
     )
     roles = cluster_state.roles(prior)
     lost = known.repairs.lost if repairs(spec) else frozenset()
-    return Standing(prior["id"], size, roles, known.joining, known.leaving, lost)
+    failed = known.repairs.failed
+    return Standing(prior["id"], size, roles, known.joining, known.leaving, lost, failed)
 
 
 def _explained(
@@ -158,6 +159,7 @@ def _explained(
         return []
 
     domain = planned["trust"] or COMMON
+    half_in = standing.joining
     strangers = {n for n in leaving if fleet.servers[n].trust != domain}
 
     def about(name: ServerName) -> str:
@@ -167,7 +169,8 @@ def _explained(
             "lost": fleet.servers[name].lost or name in standing.lost,
             f"in {named(fleet.servers[name].trust)} by the fleet": name in strangers,
             "half out already": name in standing.leaving,
-            "half in, and not needed": name in standing.joining and name in target.leaving,
+            "has failed to join": name in standing.failed,
+            "half in, and not needed": name in half_in & target.leaving - standing.failed,
         }
         said = ", ".join(note for note, holds in notes.items() if holds)
         return f"{name} ({said})" if said else name

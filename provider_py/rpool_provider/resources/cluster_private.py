@@ -45,12 +45,14 @@ def encode(known: Known) -> bytes:
             "verified": sorted(known.offer.verified),
             "given": sorted(known.offer.given),
             "taken": dict(known.offer.taken),
+            "doubtful": sorted(known.offer.doubtful),
             "joining": sorted(known.joining),
             "leaving": sorted(known.leaving),
             "lost": sorted(known.repairs.lost),
             "mend": sorted(known.repairs.mend),
             "held": dict(known.repairs.held),
             "returned": sorted(known.repairs.returned),
+            "failed": sorted(known.repairs.failed),
         },
         sort_keys=True,
     ).encode()
@@ -70,12 +72,14 @@ def decode(private: bytes) -> Known:
         verified=_names(data.get("verified")),
         given=_names(data.get("given")),
         taken=_reasons(data.get("taken")),
+        doubtful=_names(data.get("doubtful")),
     )
     repairs = Repairs(
         _names(data.get("lost")),
         _names(data.get("mend")),
         _reasons(data.get("held")),
         _names(data.get("returned")),
+        _names(data.get("failed")),
     )
     return Known(offer, _names(data.get("joining")), _names(data.get("leaving")), repairs)
 

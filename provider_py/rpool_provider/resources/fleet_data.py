@@ -11,7 +11,7 @@ from rpool_provider.schema import Schema
 
 if TYPE_CHECKING:
     from rpool.api import Site
-    from rpool.flow.offers import Surveyed
+    from rpool.flow.survey import Surveyed
     from rpool.model.server import Server
 
 
@@ -54,6 +54,8 @@ def _server(server: Server, its: Surveyed) -> dict[str, Any]:
         "pool_id": claim.uid if claim else None,
         "role": claim.role.value if claim else None,
         "phase": claim.phase.value if claim else None,
+        "let_go": its.let_go,
         "spare": its.why_no_spare is None,
+        "failures": [str(failure) for failure in its.probed.failures] if its.probed else [],
         "why": its.why_no_spare,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpool_provider.schema import BOOL, NUMBER, STRING, Map, Object, Schema, computed
+from rpool_provider.schema import BOOL, NUMBER, STRING, List, Map, Object, Schema, computed
 
 _SERVER = Object(
     (
@@ -21,10 +21,21 @@ _SERVER = Object(
         computed("role", STRING, "`control_plane` or `worker` in that cluster, or null."),
         computed("phase", STRING, "`bootstrapping`, `member` or `leaving` in it, or null."),
         computed(
+            "let_go",
+            BOOL,
+            "Whether the cluster that claims it counts on it no more: it was replaced while it was "
+            "away, say. `why` says what becomes of it.",
+        ),
+        computed(
             "spare",
             BOOL,
             "Whether nobody claims it, it is clean, as big as declared, and has served in no "
             "other domain of trust.",
+        ),
+        computed(
+            "failures",
+            List(STRING),
+            "What it failed at since it was last a member. Such a server is taken last.",
         ),
         computed("why", STRING, "Why it is no spare, or null."),
     )

@@ -37,6 +37,7 @@ from rpool.model.action.server import (
     Init,
     Join,
     Mend,
+    NoteFailure,
     Prepare,
     RecoverEtcd,
     Reset,
@@ -64,6 +65,7 @@ __all__ = [
     "Join",
     "JoinSecrets",
     "Mend",
+    "NoteFailure",
     "Prepare",
     "RecoverEtcd",
     "RemoveEtcdMember",
@@ -76,6 +78,7 @@ __all__ = [
     "StepDown",
     "TakeClaim",
     "Uncordon",
+    "Unowned",
     "WriteRecord",
 ]
 
@@ -104,4 +107,7 @@ Guarded = (
 )
 """Actions whose script checks the claim under the server's lock before it acts."""
 
-Action = TakeClaim | Prepare | AwaitReady | Guarded
+Unowned = TakeClaim | AwaitReady | NoteFailure
+"""Actions that do not need a claim that is there."""
+
+Action = Unowned | Prepare | Guarded

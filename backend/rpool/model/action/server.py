@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from rpool.model.action.guard import Guard, JoinSecrets
 from rpool.model.claim import Claim, Ownership, Phase
-from rpool.model.pool import Kubeadm, PoolSpec, Taint
+from rpool.model.failure import Failure
+from rpool.model.pool import Kubeadm, PoolSpec, PoolUid, Taint
 from rpool.model.server import Server, ServerName
 
 
@@ -27,6 +28,20 @@ class TakeClaim:
     @property
     def doing(self) -> str:
         return f"claiming for cluster {self.claim.pool}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFailure:
+    """Keep on the server what failed there; or, with None, forget all of that. Refused where there
+    is a claim of another cluster than `uid` ("" is nobody).
+    """
+
+    server: ServerName
+    uid: PoolUid
+    failure: Failure | None
+    verb: ClassVar[str] = "note"
+    limit_seconds: ClassVar[float] = 60
+    doing: ClassVar[str] = "noting what failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ main() {
         finish
     else
         refuse_dirty
+        refuse_aside
         refuse_other_domain
         enter_session "$CLAIM_UID" "$SESSION"
         publish
@@ -58,6 +59,13 @@ refuse_dirty() {
         printf '%s\n' "$found"
         die "$DIRTY" "nobody claims this server, but it has traces of Kubernetes"
     fi
+}
+
+# A line that we cannot read counts, too.
+refuse_aside() {
+    held=$(grep -sv '^{"format": 1, .*, "aside": false}$' "$FAILURES") || return 0
+    printf '%s\n' "$held" | tail -n 1
+    die "$ASIDE" "this server was set aside"
 }
 
 # As long as this claim is here, it is compared with what was before: a claim that is taken again, or

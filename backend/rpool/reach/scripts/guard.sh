@@ -79,6 +79,14 @@ refuse_unreadable() {
 
 refuse_others() {
     refuse_unreadable
+    refuse_other_owner
+    if [ "$(claim_value epoch)" != "$CLAIM_EPOCH" ]; then
+        show_claim
+        die "$STALE" "the claim here has another epoch"
+    fi
+}
+
+refuse_other_owner() {
     if [ "$(claim_value uid)" != "$CLAIM_UID" ]; then
         show_claim
         die "$FOREIGN" "another cluster's claim is here"
@@ -86,10 +94,6 @@ refuse_others() {
     if [ "$(claim_value server)" != "$SERVER_NAME" ]; then
         show_claim
         die "$MISPLACED" "the claim here is another server's"
-    fi
-    if [ "$(claim_value epoch)" != "$CLAIM_EPOCH" ]; then
-        show_claim
-        die "$STALE" "the claim here has another epoch"
     fi
 }
 

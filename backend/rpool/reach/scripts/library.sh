@@ -15,6 +15,7 @@ KUBEADM_ENDED=$RPOOL_DIR/kubeadm-ended # the role, once kubeadm has done its wor
 JOINED=$RPOOL_DIR/joined              # the role, once all that comes after it is there, too
 JOURNAL=$RPOOL_DIR/journal.jsonl
 MARK=$RPOOL_DIR/trust                # the domain of trust it serves in; no reset removes it
+FAILURES=$RPOOL_DIR/failures         # what failed here since it was last a member; outlives resets
 APPROVER=$RPOOL_DIR/approver.sh
 APPROVER_UNIT=/etc/systemd/system/rpool-approver
 APPROVER_LINK=/etc/systemd/system/timers.target.wants/rpool-approver.timer
@@ -27,7 +28,7 @@ API_SERVER=$KUBERNETES/api-server     # files that its flags name; see rpool.rea
 
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
-OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94 DOMAIN=95 ALTERED=96
+OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94 DOMAIN=95 ALTERED=96 ASIDE=97
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Moves our claim to another phase. A member's has the pin of the CA that it joined: by that anybody
-# can tell whether two servers are of one cluster.
+# can tell whether two servers are of one cluster. What failed before it was one is over.
 #
 # That it is leaving is advice to others. A full disk, which takes no new claim, is a reason to leave:
 # the reset that is next makes room.
@@ -18,6 +18,7 @@ replace_phase() {
     if [ "$PHASE" = member ] && [ -e "$KUBERNETES/pki/ca.crt" ]; then
         pin=$(ca_pin) && pin=sha256:$pin || return 1
     fi
+    if [ "$PHASE" = member ]; then rm -f "$FAILURES" || return 1; fi
     pinned="s/^\( \"ca_pin\": *\)\"\"/\1\"$pin\"/"
     text=$(sed "s/^\( \"phase\": *\)\"[^\"]*\"/\1\"$PHASE\"/; $pinned" "$CLAIM") || return 1
     write_durably "$CLAIM" "$text"

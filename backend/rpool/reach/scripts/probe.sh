@@ -59,6 +59,7 @@ look() {
         content "$MARK"
         echo
     fi | field served
+    tail -n 20 "$FAILURES" 2>/dev/null | field failures
     found=$(traces) # not in a pipe: how it ended counts
     if [ -n "$found" ]; then printf '%s\n' "$found"; fi | sort -u | field traces
     done_here "$JOINED" | field joined

@@ -1,0 +1,59 @@
+"""Telling servers what they failed at, so that others are tried first, by any cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rpool.decide.inspection import Findings
+from rpool.errors import CommandFailed, RpoolError, TimedOut
+from rpool.flow.look import ask_at_once
+from rpool.flow.session import now
+from rpool.model.action import Action, Init, Join, NoteFailure, Prepare, Reset
+from rpool.model.failure import Failure
+from rpool.model.pool import PoolUid
+from rpool.model.server import ServerName
+from rpool.model.step import Ran
+from rpool.model.world import World
+
+
+def note_failed(ran: Ran, uid: PoolUid, cluster: str, world: World) -> None:
+    """Note what failed on servers themselves. One that failed where another has done the very same
+    is set aside: it is the server, and not what they share. What a reset could not clean keeps its
+    claim anyway.
+    """
+    done = {(step.action.doing, step.server) for step in ran.done}
+
+    def noted(action: Action, error: RpoolError) -> NoteFailure:
+        others = any(doing == action.doing and it != action.server for doing, it in done)
+        aside = others and not isinstance(action, Reset)
+        failure = Failure(now(), action.verb, cluster, error.summary, aside)
+        return NoteFailure(action.server, uid, failure)
+
+    _carry_out(
+        world,
+        [
+            noted(step.action, error)
+            for step, error in ran.failed
+            if isinstance(step.action, Prepare | Init | Join | Reset)
+            and isinstance(error, CommandFailed | TimedOut)
+        ],
+    )
+
+
+def note_unfit(found: Findings, cluster: str, world: World) -> None:
+    """Note what a preflight found on servers that nobody has claimed."""
+    at = now()
+    failures = {
+        name: Failure(at, "preflight", cluster, its[0]) for name, its in found.items() if its
+    }
+    _carry_out(world, [NoteFailure(name, "", failure) for name, failure in failures.items()])
+
+
+def _carry_out(world: World, actions: Iterable[NoteFailure]) -> None:
+    """What cannot be noted is not: it would only hide what failed."""
+    todo = {action.server: action for action in actions}
+
+    def carry_out(server: ServerName) -> None:
+        world.carry_out(todo[server], NoteFailure.limit_seconds)
+
+    ask_at_once(carry_out, todo)
