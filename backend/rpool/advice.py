@@ -77,13 +77,7 @@ class Do(Enum):
         "See to the network, the VPN and the SSH key of this machine, and plan again.",
         "Or plan with -refresh=false, by what was known before.",
     )
-    WITHOUT_KUBECONFIG = (
-        (
-            "To mend the cluster, which needs no rpool_kubeconfig: "
-            "terraform apply -target=rpool_cluster.NAME"
-        ),
-        "Or to destroy it: terraform destroy -target=rpool_cluster.NAME",
-    )
+    WITHOUT_KUBECONFIG = ("Mend or destroy the cluster without it: -target=rpool_cluster.NAME",)
     BRING_NODE_BACK = ("Bring {server} back, and try again.", _OTHER_SERVER)
     BRING_SPARES_BACK = (
         "Bring them back, and try again.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpool.certificates import new_ca
@@ -170,6 +170,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.text(max_size=8).filter(lambda its: its != "current-context"), VALUES),
     st.lists(st.dictionaries(st.text(max_size=8), VALUES, max_size=3), max_size=3),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rpool.model.pool import PoolUid
-from rpool.model.secret import Secret
-from rpool.model.server import ServerName
+if TYPE_CHECKING:  # a schema names what is here, and loads none of these
+    from rpool.model.pool import PoolUid
+    from rpool.model.secret import Secret
+    from rpool.model.server import ServerName
 
 ADMINS = "kubeadm:cluster-admins"
 """The group that kubeadm binds to cluster-admin. Its binding can be deleted, unlike what the API

@@ -9,10 +9,9 @@ from secrets import token_hex
 from typing import Literal
 
 from rpool.advice import Do
-from rpool.certificates import ca_pin, new_authority, organizations, sign_request
+from rpool.certificates import ca_pin, new_authority
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused, TimedOut
 from rpool.model import action as act
-from rpool.model.access import SHORTEST_SECONDS
 from rpool.model.claim import Claim, Ownership
 from rpool.model.cni import CNIS
 from rpool.model.failure import Failure
@@ -51,14 +50,6 @@ class Cluster:
     def new(cls, version: str) -> Cluster:
         key = token_hex(4)
         return cls(new_authority(key)[0], version, key)
-
-    def sign(self, request: str, seconds: int) -> str:
-        """As the signer kubernetes.io/kube-apiserver-client does."""
-        if seconds < SHORTEST_SECONDS:
-            raise CommandFailed(f"expirationSeconds: {seconds} is too little (simulated)")
-        if "system:masters" in organizations(request):
-            raise CommandFailed("nobody may ask for system:masters (simulated)")
-        return sign_request(request, (self.ca, new_authority(self.key)[1]), seconds)
 
     def add(self, name: ServerName, role: Role) -> None:
         """The Node, and for a control plane a member of etcd; ids are never used again."""
