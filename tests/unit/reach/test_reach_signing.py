@@ -6,15 +6,25 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds.sshd import TestServer
+from worlds.samples import NODE
+from worlds.sshd import TestServer, new_key
 
 from rpool.certificates import new_request
 from rpool.errors import CommandFailed, Unreachable
+from rpool.flow.access import entrance
+from rpool.model.record import Member
+from rpool.model.secret import Secret
+from rpool.model.server import Fleet, Role
+from rpool.model.site import SiteConfig, Ssh
+from rpool.model.view import Condition, PoolView
 from rpool.reach.world import RealWorld
 
 UID = "0badf00d-0000-4000-8000-000000000001"
@@ -134,3 +144,31 @@ def test_a_request_that_the_api_refuses_is_told(world: RealWorld, server: TestSe
     with pytest.raises(CommandFailed) as caught:
         sign(world)
     assert "Forbidden: no system:masters" in caught.value.detail
+
+
+@pytest.fixture
+def mute(tmp_path: Path) -> Iterator[SiteConfig]:
+    """A site of twenty servers that take a connection, and then say nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        port = listener.getsockname()[1]
+        names = [f"r1u{number:02}" for number in range(20)]
+        fleet = Fleet({n: replace(NODE, name=n, address="127.0.0.1", port=port) for n in names})
+        key = new_key(tmp_path / "key").read_text()
+        yield SiteConfig(fleet, Ssh(Secret(key)))
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_where_no_server_says_a_word_that_is_told_within_ten_seconds(
+    mute: SiteConfig, is_known: bool
+) -> None:
+    members = {
+        name: Member(Role.CONTROL_PLANE, its.address, its.zone, 16, 64)
+        for name, its in list(mute.fleet.servers.items())[:3]
+    }
+    its = ("batch", "1.36.3", 16, 64, Condition.SETTLED, "10.0.1.200:6443", None, "")
+    known = PoolView("0badcafe", *its, members) if is_known else None
+    with closing(RealWorld(mute)) as world:
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="cluster 0badcafe"):
+            entrance("0badcafe", known, mute.fleet, world)
+        assert time.monotonic() - began < 10.5
