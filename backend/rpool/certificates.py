@@ -71,9 +71,9 @@ def is_signed(certificate: str, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def new_ca() -> str:
-    """A CA certificate (PEM) whose key is thrown away."""
-    return new_authority()[0]
+def new_ca(seed: str = "") -> str:
+    """A CA certificate (PEM) whose key is thrown away, or can be had again by its seed."""
+    return new_authority(seed)[0]
 
 
 def new_authority(seed: str = "") -> tuple[str, str]:

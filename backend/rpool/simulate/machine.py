@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import Literal
 
 from rpool.advice import Do
-from rpool.certificates import ca_pin, new_authority
+from rpool.certificates import ca_pin, new_ca
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership
@@ -49,7 +49,7 @@ class Cluster:
     @classmethod
     def new(cls, version: str) -> Cluster:
         key = token_hex(4)
-        return cls(new_authority(key)[0], version, key)
+        return cls(new_ca(key), version, key)
 
     def add(self, name: ServerName, role: Role) -> None:
         """The Node, and for a control plane a member of etcd; ids are never used again."""
