@@ -13,7 +13,7 @@ from test_repair import die, one_of
 from worlds.fault import Fault
 from worlds.stage import SPEC
 
-from rpool.errors import CommandFailed
+from rpool.errors import CommandFailed, Overtaken
 from rpool.model import action as act
 from rpool.model.server import Role
 
@@ -30,7 +30,7 @@ def spares(desk: Desk) -> set[str]:
     return desk.stage.world.machines.keys() - desk.stage.claimed()
 
 
-def the_first(desk: Desk, *kinds: type, why: Exception = FAILS, servers: int = 1) -> Fault:
+def the_first(*kinds: type, why: Exception = FAILS, servers: int = 1) -> Fault:
     """A fault of the first servers that are struck, and of these from there on."""
     struck: set[str] = set()
 
@@ -72,3 +72,29 @@ def test_a_control_plane_that_fails_half_joined_is_in_the_way_of_no_other() -> N
     with desk.stage.faults(Fault(act.Join, FAILS, servers=bad, sure=False)):
         desk.is_whole()
     assert bad not in desk.view().servers
+
+
+def test_what_fails_on_several_sets_none_of_them_aside() -> None:
+    """The API may have gone away while they joined, after the first was in."""
+    desk = with_cluster(count=14)
+    desk.write(replace(SPEC, cores=40, memory_gib=80))
+    with desk.stage.faults(the_first(act.Join, servers=2)):
+        assert errors(desk)
+    noted = [its for m in desk.stage.world.machines.values() for its in m.failures]
+    assert [its.aside for its in noted] == [False, False]
+
+
+def test_whom_another_operation_has_overtaken_notes_nothing() -> None:
+    """What failed may have been ended by the other one."""
+    desk = with_cluster(count=14)
+    desk.write(FAR_BIGGER)
+    late = Overtaken("a later operation has been there", "", 9)
+    struck: list[str] = []
+
+    def strike(call: Any) -> None:
+        struck.append(call.server)
+        raise FAILS if len(struck) == 1 else late
+
+    with desk.stage.faults(Fault(act.Join, strike)):
+        assert errors(desk)
+    assert not any(m.failures for m in desk.stage.world.machines.values())
