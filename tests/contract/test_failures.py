@@ -10,7 +10,7 @@ import pytest
 from worlds.samples import CLAIM, FAILURE, FOREIGN, OURS
 
 from contract.half import HERE, Half, refused
-from rpool.errors import ForeignClaim, Refused
+from rpool.errors import ForeignClaim, Overtaken, Refused
 from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.failure import Failure
@@ -75,6 +75,16 @@ def test_a_reset_forgets_nothing_and_a_member_all(half: Half) -> None:
 def test_nothing_is_under_a_foreign_claim(half: Half, failure: Failure | None, uid: str) -> None:
     half.claim(FOREIGN)
     refused(half, act.NoteFailure(HERE, uid, failure), ForeignClaim)
+
+
+def test_nothing_is_by_an_earlier_session(half: Half) -> None:
+    """A server may be a member by then, which has failed at nothing."""
+    half.claim()
+    half.fence(OURS.session + 1)
+    note = act.NoteFailure(HERE, OURS.uid, ASIDE, OURS.session)
+    refused(half, note, Overtaken, f"a later operation has been on {HERE}")
+    half.act(replace(note, session=OURS.session + 1))
+    assert noted(half) == (ASIDE,)
 
 
 def test_what_was_forgotten_leaves_nothing(half: Half) -> None:

@@ -17,7 +17,7 @@ from rpool.model.step import Ran
 from rpool.model.world import World
 
 
-def note_failed(ran: Ran, uid: PoolUid, cluster: str, world: World) -> None:
+def note_failed(ran: Ran, uid: PoolUid, session: int, cluster: str, world: World) -> None:
     """Note what failed on servers themselves. One that alone failed where another has done the very
     same is set aside: it is the server, and not what they share. What a reset could not clean keeps
     its claim anyway.
@@ -29,7 +29,7 @@ def note_failed(ran: Ran, uid: PoolUid, cluster: str, world: World) -> None:
         alone = action.doing in done and failed[action.doing] == 1
         aside = alone and not isinstance(action, Reset)
         failure = Failure(now(), action.verb, cluster, error.summary, aside)
-        return NoteFailure(action.server, uid, failure)
+        return NoteFailure(action.server, uid, failure, session)
 
     _carry_out(
         world,

@@ -123,7 +123,7 @@ class Run:
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
             if (ran.halted or self._limits.broken()) is None:  # else that is why it failed
-                note_failed(ran, desired.uid, desired.spec.name, self.world)
+                note_failed(ran, desired.uid, self.lock.session, desired.spec.name, self.world)
             errors = [*todo.blocked, *self._told(todo, ran)]
             if not errors and not todo.goes_on:
                 return self._reached(todo, pool)

@@ -253,6 +253,7 @@ class Machine:
 
     def note(self, action: act.NoteFailure) -> None:
         self.check_owner(action.uid)
+        self.enter_session(action.uid, action.session)
         if action.failure is None:
             self.failures.clear()
         elif action.failure not in self.failures:

@@ -10,6 +10,7 @@ main() {
         refuse_unreadable
         refuse_other_owner
     fi
+    enter_session "$CLAIM_UID" "$SESSION"
     if [ -n "$NOTE_TEXT" ]; then note; else rm -f "$FAILURES" "$FAILURES.new"; fi
     if claim_there; then return 0; fi
     rm -f "$CLAIM_LOCK"
