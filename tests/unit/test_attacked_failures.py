@@ -10,15 +10,18 @@ import pytest
 from fault.half import half_done
 from following import Desk, with_cluster
 from test_repair import die, one_of
-from worlds.fault import Fault
-from worlds.stage import SPEC
+from worlds.fault import Fault, Probe
+from worlds.stage import SPEC, Stage
 
 from rpool.errors import CommandFailed, Overtaken
+from rpool.flow.choose import MOST_DOUBTFUL
 from rpool.model import action as act
+from rpool.model.failure import Failure
 from rpool.model.server import Role
 
 BIGGER = replace(SPEC, cores=24, memory_gib=48)
 FAR_BIGGER = replace(SPEC, cores=32, memory_gib=64)
+PUT_THERE = Failure("2026-11-29T10:00:00+00:00", "join", "other", "it failed")
 FAILS = CommandFailed("kubeadm join failed (exit 1)", "x509: no such thing")
 
 
@@ -98,3 +101,18 @@ def test_whom_another_operation_has_overtaken_notes_nothing() -> None:
     with desk.stage.faults(Fault(act.Join, strike)):
         assert errors(desk)
     assert not any(m.failures for m in desk.stage.world.machines.values())
+
+
+def test_a_create_on_a_site_where_all_has_failed_looks_at_no_more_than_it_has_to() -> None:
+    stage, clean = Stage(200), Stage(200)
+    for machine in stage.world.machines.values():
+        machine.failures.append(PUT_THERE)
+    looked_at: set[str] = set()
+    before: set[str] = set()  # the first claim: afterwards all clusters of the site are looked for
+    look = Fault(Probe, lambda look: looked_at.add(look.server))
+    with stage.faults(look, Fault(act.TakeClaim, lambda _: before.update(looked_at), times=1)):
+        likely = stage.site.advise(SPEC).likely
+        view = stage.site.create_pool(SPEC, stage.attempt())
+    assert 0 < len(before) <= MOST_DOUBTFUL + 2 * len(view.servers)
+    best = clean.site.create_pool(SPEC, clean.attempt()).servers
+    assert {*view.servers} == {*likely} == {*best}
