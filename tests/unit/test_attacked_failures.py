@@ -11,13 +11,14 @@ from fault.half import half_done
 from following import Desk, with_cluster
 from test_repair import die, one_of
 from worlds.fault import Fault, Probe
-from worlds.stage import SPEC, Stage
+from worlds.stage import SPEC, Stage, servers
 
+from rpool.decide.target import Offer, Size, Standing, target
 from rpool.errors import CommandFailed, Overtaken
 from rpool.flow.choose import MOST_DOUBTFUL
 from rpool.model import action as act
 from rpool.model.failure import Failure
-from rpool.model.server import Role
+from rpool.model.server import Fleet, Role
 
 BIGGER = replace(SPEC, cores=24, memory_gib=48)
 FAR_BIGGER = replace(SPEC, cores=32, memory_gib=64)
@@ -33,12 +34,12 @@ def spares(desk: Desk) -> set[str]:
     return desk.stage.world.machines.keys() - desk.stage.claimed()
 
 
-def the_first(*kinds: type, why: Exception = FAILS, servers: int = 1) -> Fault:
+def the_first(*kinds: type, why: Exception = FAILS, count: int = 1) -> Fault:
     """A fault of the first servers that are struck, and of these from there on."""
     struck: set[str] = set()
 
     def strike(call: Any) -> None:
-        if len(struck) < servers:
+        if len(struck) < count:
             struck.add(call.server)
         if call.server in struck:
             raise why
@@ -81,7 +82,7 @@ def test_what_fails_on_several_sets_none_of_them_aside() -> None:
     """The API may have gone away while they joined, after the first was in."""
     desk = with_cluster(count=14)
     desk.write(replace(SPEC, cores=40, memory_gib=80))
-    with desk.stage.faults(the_first(act.Join, servers=2)):
+    with desk.stage.faults(the_first(act.Join, count=2)):
         assert errors(desk)
     noted = [its for m in desk.stage.world.machines.values() for its in m.failures]
     assert [its.aside for its in noted] == [False, False]
@@ -116,3 +117,36 @@ def test_a_create_on_a_site_where_all_has_failed_looks_at_no_more_than_it_has_to
     assert 0 < len(before) <= MOST_DOUBTFUL + 2 * len(view.servers)
     best = clean.site.create_pool(SPEC, clean.attempt()).servers
     assert {*view.servers} == {*likely} == {*best}
+
+
+def test_of_two_that_failed_one_is_replaced_where_there_is_one_other() -> None:
+    desk = with_cluster(count=8)
+    desk.write(FAR_BIGGER)
+    with desk.stage.faults(the_first(act.Join, count=2)):
+        assert errors(desk)
+        (good,) = spares(desk)
+        failed = {n for n, m in desk.stage.world.machines.items() if m.failures}
+        assert errors(desk)
+        assert good in desk.view().servers
+        assert len(failed & desk.view().servers.keys()) == 1
+    desk.is_whole()
+
+
+def test_one_that_failed_is_replaced_though_there_is_none_for_one_that_is_lost() -> None:
+    fleet = {**servers(8).servers}
+    lost, failed, spare, taken = "r3u05", "r2u04", "r1u06", "r2u07"
+    fleet[lost] = replace(fleet[lost], cores=32, memory_gib=64)
+    roles = dict.fromkeys(["r1u00", "r2u01", "r3u02"], Role.CONTROL_PLANE)
+    roles |= dict.fromkeys(["r1u03", lost, failed], Role.WORKER)
+    wanted = replace(SPEC, cores=48, memory_gib=96)
+    standing = Standing(
+        "0badcafe",
+        Size.of(wanted),
+        roles,
+        joining=frozenset({failed}),
+        lost=frozenset({lost}),
+        failed=frozenset({failed}),
+    )
+    planned = target(wanted, standing, Fleet(fleet), Offer(taken={taken: "it is another's"}))
+    assert (planned.joining, planned.leaving) == ({spare}, {failed})
+    assert planned.no_spare is not None
