@@ -14,7 +14,7 @@ from worlds.fault import Fault, Probe
 from worlds.stage import SPEC, Stage, servers
 
 from rpool.decide.target import Offer, Size, Standing, target
-from rpool.errors import CommandFailed, Overtaken
+from rpool.errors import CommandFailed, Overtaken, Refused
 from rpool.flow.choose import MOST_DOUBTFUL
 from rpool.model import action as act
 from rpool.model.failure import Failure
@@ -148,5 +148,18 @@ def test_one_that_failed_is_replaced_though_there_is_none_for_one_that_is_lost()
         failed=frozenset({failed}),
     )
     planned = target(wanted, standing, Fleet(fleet), Offer(taken={taken: "it is another's"}))
-    assert (planned.joining, planned.leaving) == ({spare}, {failed})
+    assert (*planned.joining, *planned.leaving) == (spare, failed)
     assert planned.no_spare is not None
+
+
+@pytest.mark.parametrize("why", [CommandFailed("no space left on device"), Refused("it is busy")])
+def test_those_that_look_free_and_take_no_claim_are_in_the_way_of_one_plan_each(
+    why: Exception,
+) -> None:
+    """They have no space left, or lie; and nothing can be noted there."""
+    desk = with_cluster(count=8)
+    desk.write(BIGGER)
+    with desk.stage.faults(the_first(act.TakeClaim, why=why, count=2)):
+        assert errors(desk)
+        assert errors(desk)
+        desk.succeeds()
