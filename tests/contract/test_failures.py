@@ -4,6 +4,7 @@ refuse a claim, but where it was set aside.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -92,3 +93,23 @@ def test_what_was_forgotten_leaves_nothing(half: Half) -> None:
     half.act(act.NoteFailure(HERE, "", FAILURE))
     half.act(FORGET)
     assert half.everything() == before
+
+
+def test_what_clusters_note_and_forget_at_once_is_in_nobody_s_way(half: Half) -> None:
+    before = half.everything()
+
+    def note(number: int) -> None:
+        for turn in range(5):
+            failure = replace(FAILURE, cluster=f"{number}", why=f"{turn}")
+            half.act(act.NoteFailure(HERE, "", failure if turn % 2 else None))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(note, range(4)))
+    half.act(FORGET)
+    assert half.everything() == before
+
+
+def test_the_last_twenty_are_kept(half: Half) -> None:
+    for number in range(22):
+        half.act(act.NoteFailure(HERE, "", replace(FAILURE, why=f"{number}")))
+    assert [its.why for its in noted(half)] == [f"{number}" for number in range(2, 22)]

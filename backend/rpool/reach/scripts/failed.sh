@@ -13,9 +13,9 @@ main() {
     enter_session "$CLAIM_UID" "$SESSION"
     if [ -n "$NOTE_TEXT" ]; then note; else rm -f "$FAILURES" "$FAILURES.new"; fi
     if claim_there; then return 0; fi
-    rm -f "$CLAIM_LOCK"
-    rmdir --ignore-fail-on-non-empty "$RUN_DIR"
     if [ -d "$RPOOL_DIR" ]; then rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"; fi
+    rm -f "$CLAIM_LOCK" # from here on another one may be at work
+    rmdir --ignore-fail-on-non-empty "$RUN_DIR" 2>/dev/null || true
 }
 
 note() {
