@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from fault.half import half_done
 from following import Desk, with_cluster
 from test_repair import die, one_of
-from worlds.fault import Fault, Probe
-from worlds.stage import SPEC, Stage, servers
+from worlds.fault import AFTER, Fault, Probe
+from worlds.stage import FOREIGN, SPEC, Stage, servers
 
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.errors import CommandFailed, Overtaken, Refused
@@ -163,3 +164,23 @@ def test_those_that_look_free_and_take_no_claim_are_in_the_way_of_one_plan_each(
         assert errors(desk)
         assert errors(desk)
         desk.succeeds()
+
+
+def test_one_that_is_released_may_be_claimed_by_another_cluster_at_once() -> None:
+    desk = with_cluster()
+    dead, uid = desk.workers()[-1], desk.view().uid
+    die(desk, dead)
+    desk.succeeds()
+    machine = desk.stage.machine(dead)
+    machine.powered = True
+    machine.failures.append(replace(PUT_THERE, aside=True))
+
+    def claim(_: object) -> None:
+        assert machine.failures == []
+        machine.claim = replace(FOREIGN, server=dead)
+
+    desk.stage.open()
+    with closing(desk.stage.site) as site, desk.stage.faults(Fault(act.Reset, claim, AFTER)):
+        site.release(dead, uid, desk.stage.attempt())
+    assert machine.claim is not None
+    assert machine.claim.uid == FOREIGN.uid
