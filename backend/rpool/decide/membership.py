@@ -136,6 +136,16 @@ class Membership:
         runs = claim.role is Role.CONTROL_PLANE and claim.is_member
         return runs and self.etcd_member(name) is None
 
+    def is_half_in(self, name: ServerName) -> bool:
+        """Whether a server has our claim, and nothing of it counts yet: kubeadm has not ended
+        there, and it does not vote in etcd. So is one whose reset was cut off.
+        """
+        claim, probed = self.pool.claim(name), self.pool.probed(name)
+        if claim is None or claim.is_member or (probed is not None and probed.kubeadm_ended):
+            return False
+        member = self.etcd_member(name)
+        return member is None or not (member.votes and member.healthy)
+
     def etcd_member(self, name: ServerName) -> EtcdMember | None:
         member, server = self.record.members.get(name), self.fleet.servers.get(name)
         address = member.address if member else server.address if server else ""

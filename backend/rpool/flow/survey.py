@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rpool.advice import Do
+from rpool.decide.membership import ca_of
 from rpool.decide.preflight import why_not_usable
 from rpool.errors import RpoolError
 from rpool.flow.look import reach_api, sweep
@@ -57,10 +58,10 @@ def _records(world: World, claims: Mapping[PoolUid, Claims]) -> dict[PoolUid, Re
     """The record of each cluster, where its API shows one."""
 
     def record(uid: PoolUid) -> Record | None:
-        its = claims[uid].items()
-        heads = [n for n, c in its if c.role is Role.CONTROL_PLANE and c.is_member]
+        its = sorted(claims[uid].items())
+        heads = {n: c for n, c in its if c.role is Role.CONTROL_PLANE and c.is_member}
         try:
-            api, _ = reach_api(world, uid, sorted(heads))
+            api, _ = reach_api(world, uid, heads, ca_of(heads))
         except RpoolError:
             return None
         return api.cluster.record if api is not None and api.cluster.record is not None else None

@@ -21,7 +21,7 @@ from rpool.advice import Do
 from rpool.certificates import is_signed
 from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
-from rpool.model.failure import Failure
+from rpool.model.failure import MOST_KEPT, Failure
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
 from rpool.model.secret import Secret
@@ -37,7 +37,6 @@ MOST_TIME = 40
 MOST_KEY = 317  # of a label: its prefix, a slash, its name
 MOST_CERTIFICATE = 1 << 16
 MOST_NEWS = 1000
-MOST_FAILURES = 20
 UNREADABLE = "cannot be read"
 """Of a claim."""
 
@@ -51,7 +50,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
         unread = found if isinstance(found, str) else ""
         role = _line(seen, "joined")
         served = _lines(seen, "served")
-        failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_FAILURES])
+        failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_KEPT])
         end, _, certificate = _line(seen, "certificates").partition(" ")
         return Probed(
             server=server,

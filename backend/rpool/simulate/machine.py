@@ -14,7 +14,7 @@ from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Ref
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership
 from rpool.model.cni import CNIS
-from rpool.model.failure import Failure
+from rpool.model.failure import MOST_KEPT, Failure
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
@@ -258,10 +258,11 @@ class Machine:
 
     def note(self, action: act.NoteFailure) -> None:
         self.check_owner(action.uid)
+        self.enter_session(action.uid, action.session)
         if action.failure is None:
             self.failures.clear()
         elif action.failure not in self.failures:
-            self.failures.append(action.failure)
+            self.failures = [*self.failures, action.failure][-MOST_KEPT:]
 
     def reinstall(self) -> None:
         """Its disk is wiped; it tells nobody, as with a reset. It has power then."""

@@ -104,9 +104,7 @@ class Cluster:
         said = warnings(found.warnings)
         if found.spec is None:  # without contact, what was known stays known
             return Reply(_held(held, found.view), said)
-        private = cluster_private.encode(
-            cluster_private.Known(found.offer, found.joining, found.leaving, found.repairs)
-        )
+        private = cluster_private.encode(known.then(found))
         values = cluster_state.with_spec(held.values, found.spec)
         return Reply(_held(Held(values, private), found.view), said)
 

@@ -1,8 +1,10 @@
 """Rung: servers leave. They are drained, taken out of etcd, reset, verified clean, and forgotten.
 
 Workers leave in parallel, control planes one at a time, each with the proof that etcd keeps its
-quorum. The dead leave before others join, those that are given up once these are claimed. The
-living leave once all that join are ready.
+quorum. The dead leave before others join, those that are given up once these are claimed. So do
+those that are half in: nothing of them is to be replaced first, and were each that fails to join
+to stay until another one has, a mirror that is down would cost the site its spares. The living
+leave once all that join are ready.
 """
 
 from __future__ import annotations
@@ -130,6 +132,12 @@ def of_the_dead(case: Case, claims: Mapping[ServerName, Step]) -> list[Step]:
     return steps
 
 
+def of_the_half_in(case: Case, dead: frozenset[StepName]) -> list[Step]:
+    """The steps by which those leave that have yet to join, control planes after the `dead`."""
+    half_in = [its for its in _leavers(case) if case.members.is_half_in(its.name)]
+    return _ways_out(half_in, case.via, frozenset(), dead)
+
+
 def of_the_living(
     case: Case, arrived: frozenset[StepName], dead: frozenset[StepName]
 ) -> tuple[list[Step], list[RpoolError]]:
@@ -149,7 +157,7 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
     etcd = _members_then(case)
     for leaver in _leavers(case):
         why = leaver.why_not()
-        if why is None and leaver.is_dead:
+        if case.members.is_half_in(leaver.name) or (why is None and leaver.is_dead):
             continue
         if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
             why = _why_quorum(leaver.name, etcd)
@@ -162,12 +170,12 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
 
 
 def _members_then(case: Case) -> list[EtcdMember] | None:
-    """etcd's members once the dead are removed and those that join are in; None where they could
-    not be told.
+    """etcd's members once those are removed that leave first, and those that join are in; None
+    where they could not be told.
     """
     if case.pool.etcd is None:
         return None
-    dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
+    dead = {its.name for its in _leavers(case) if its.is_dead or case.members.is_half_in(its.name)}
     known = {*case.record.of(Role.CONTROL_PLANE), *case.going_control_planes} - dead - case.gone
     there = [its for its in case.pool.etcd if its.healthy or its.name in known]
     new = set(case.coming_control_planes) - {its.name for its in there}
