@@ -53,10 +53,21 @@ def install_needed() -> None:
 
 def debian_mirror() -> str:
     """The address of this machine's own Debian mirror, as apt knows it."""
+    return debian_mirrors()[""]
+
+
+def debian_mirrors() -> dict[str, str]:
+    """The addresses of this machine's Debian mirrors, by what a suite's name has after that of its
+    release: "" always, and "-security" where apt knows of one.
+    """
     listed = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(CODENAME)")
+    found: dict[str, str] = {}
     for line in listed.splitlines():
         address, _, rest = line.partition(" ")
         origin, _, codename = rest.partition(" ")
-        if origin == "Debian" and "-" not in codename:
-            return address
-    raise LabError("apt lists no Debian mirror; run `apt-get update` once")
+        _, dash, after = codename.partition("-")
+        if origin == "Debian" and after in ("", "security"):
+            found.setdefault(dash + after, address)
+    if "" not in found:
+        raise LabError("apt lists no Debian mirror; run `apt-get update` once")
+    return found

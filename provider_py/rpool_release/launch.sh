@@ -1,0 +1,27 @@
+#!/bin/sh
+# Starts the Python of this archive with the C library that it brings, so the host's is no matter.
+# The name by which it is called decides what runs: python3 a plain Python, rpool the command line,
+# and what Terraform calls the provider. None heeds PYTHON* variables or the current folder's modules,
+# nor writes .pyc: a file more, and Terraform would take the provider for another one.
+p=$0
+case $p in */*) ;; *) p=$(command -v -- "$p") ;; esac
+while [ -L "$p" ]; do
+  l=$(readlink "$p")
+  case $l in /*) p=$l ;; *) p=${p%/*}/$l ;; esac
+done
+case $p in /*) ;; *) p=$PWD/$p ;; esac
+d=${p%/*}
+unset LD_PRELOAD LD_LIBRARY_PATH
+case ${p##*/} in
+  python3)
+    d=${d%/bin}
+    export LOCPATH="$d/lib/locale" # Ansible wants C.UTF-8
+    ;;
+  rpool)
+    d=${d%/bin}
+    set -- -m rpool "$@"
+    ;;
+  *) set -- -m rpool_provider "$@" ;;
+esac
+exec "$d/lib/ld.so" --inhibit-cache --library-path "$d/lib" --argv0 "$d/bin/python3" \
+  "$d/lib/python3.13.elf" -I -B -X utf8 "$@"
