@@ -56,14 +56,14 @@ test: develop check test-quick
 test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
-	  tests/cuts tests/planted
+	  tests/cuts tests/planted tests/release
 
 # Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
 # after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
 # not well, faults at each stage: up to four hours.
 soak: develop planted
 	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
-	$(BIN)/pytest -m soak tests/protocol
+	$(BIN)/pytest -m soak tests/protocol tests/release
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py

@@ -16,6 +16,8 @@ case ${p##*/} in
   python3)
     d=${d%/bin}
     export LOCPATH="$d/lib/locale" # Ansible wants C.UTF-8
+    # It is a list, and the folder of a registry with a port has a colon in its name.
+    case $d in *:*) exec 9<"$LOCPATH" && LOCPATH=/proc/self/fd/9 ;; esac
     ;;
   rpool)
     d=${d%/bin}
@@ -23,5 +25,7 @@ case ${p##*/} in
     ;;
   *) set -- -m rpool_provider "$@" ;;
 esac
-exec "$d/lib/ld.so" --inhibit-cache --library-path "$d/lib" --argv0 "$d/bin/python3" \
+# $ORIGIN is for the loader: the folder of the program. It is put in after the list was split.
+# shellcheck disable=SC2016
+exec "$d/lib/ld.so" --inhibit-cache --library-path '$ORIGIN' --argv0 "$d/bin/python3" \
   "$d/lib/python3.13.elf" -I -B -X utf8 "$@"

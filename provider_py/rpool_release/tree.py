@@ -32,19 +32,24 @@ SOURCELESS = (f"lib/{PYTHON}", PACKAGES, "backend", "provider_py")
 
 NO_STDLIB = (
     "test", "idlelib", "tkinter", "turtledemo", "turtle.py", "ensurepip", "venv", "pydoc_data",
-    "curses", "dbm", "sqlite3", "lib2to3", "sitecustomize.py",
+    "curses", "dbm", "sqlite3", "lib2to3", "sitecustomize.py", "EXTERNALLY-MANAGED",
+    "encodings/mac_*", "encodings/cp[012356789]*", "encodings/iso2022*", "encodings/iso8859_[2-9]*",
+    "encodings/iso8859_1[0-46]*", "encodings/koi8*", "encodings/big5*", "encodings/euc_*",
+    "encodings/gb*", "encodings/shift_*", "encodings/johab*", "encodings/[hkpt][zpt1]*_*",
+    "lib-dynload/_codecs_*", "lib-dynload/_multibytecodec*", "lib-dynload/readline*",
     "lib-dynload/_curses*", "lib-dynload/_dbm*", "lib-dynload/_sqlite3*", "lib-dynload/_test*",
-    "lib-dynload/_xxtestfuzz*", "lib-dynload/xx*", "lib-dynload/_ctypes_test*",
-    "lib-dynload/readline*",
+    "lib-dynload/_xx*", "lib-dynload/xx*", "lib-dynload/_ctypes_test*",
 )  # fmt: skip
-"""Of Python's library, what no server program needs; it is in no package that depends on it."""
+"""Of Python's library: what has a screen, tests, and old tables of characters."""
 
 NO_PACKAGES = (
-    "bin", "ansible_test", "ansible/_internal/ansible_collections",
-    "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.c",
-    "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED",
+    "bin", "ansible_test", "ansible/galaxy", "ansible/_internal/ansible_collections",
+    "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.c", "*.dist-info/sboms",
+    *(f"*.dist-info/{name}" for name in (
+        "RECORD", "INSTALLER", "REQUESTED", "WHEEL", "top_level.txt", "entry_points.txt",
+    )),
 )  # fmt: skip
-"""Of PyPI's packages, what nobody runs, and what pip notes down of an installation."""
+"""Of PyPI's packages: what nobody runs, and what pip notes down of an installation."""
 
 LOADED_BY_NAME = ("libgcc_s.so.1",)
 """Libraries that none is linked with: the C library loads this one where a thread is ended."""
