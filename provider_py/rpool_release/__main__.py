@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build.lock()
             return 0
         key = SigningKey(chosen.key) if chosen.key else None
+        if key is not None:
+            say(f"signing with key {key.identifier}")  # no key, no build
         made = build.release(chosen.out, chosen.platform or list(PLATFORMS), _epoch(), key)
     except LabError as error:
         print(f"dist: {error}", file=sys.stderr)

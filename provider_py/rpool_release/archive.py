@@ -1,7 +1,12 @@
-"""The zip file of a folder, which is the same wherever and whenever it is made."""
+"""The zip file of a folder, which is the same wherever and whenever it is made.
+
+Run as a program by the Python in a release: that has the same zlib everywhere, and so the same
+bytes come out.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -15,7 +20,7 @@ def write(
 ) -> None:
     """Pack all files of a folder, in the order of their names, as if made at that time."""
     moment = time.gmtime(max(epoch_seconds, FIRST))[:6]
-    with zipfile.ZipFile(archive, "w", compresslevel=9) as packed:
+    with zipfile.ZipFile(archive, "w") as packed:
         for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
             if path.is_dir():
                 continue
@@ -25,3 +30,7 @@ def write(
             entry.external_attr = (0o100755 if path.stat().st_mode & 0o100 else 0o100644) << 16
             entry.compress_type = method
             packed.writestr(entry, path.read_bytes())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

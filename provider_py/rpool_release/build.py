@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.cache import Cache, locked, made, user_cache
-from lab.command import run
+from lab.command import LabError, run
 from lab.progress import say, step
 
 from rpool_release import archive, checksums, debian, layouts, tree, wheels
@@ -39,6 +39,14 @@ def version() -> str:
     return str(tomllib.loads(PYPROJECT.read_text())["project"]["version"])
 
 
+def own_platform() -> str:
+    """The platform of this machine. Raises LabError where there is none for it."""
+    for name, platform in PLATFORMS.items():
+        if platform.machine == machine.machine():
+            return name
+    raise LabError(f"a release can be built on {', '.join(PLATFORMS)}, not on {machine.machine()}")
+
+
 def release(
     out: Path, platforms: Sequence[str], epoch_seconds: int, key: SigningKey | None
 ) -> Release:
@@ -46,10 +54,12 @@ def release(
     made = Release(version(), out, tuple(platforms))
     out.mkdir(parents=True, exist_ok=True)
     with locked(user_cache("rpool-release")), trees(platforms) as folders:
+        python = folders[own_platform()] / "bin/python3"
         for name in platforms:
-            with step(f"packing {made.archive(name).name}"):
-                made.archive(name).unlink(missing_ok=True)
-                archive.write(folders[name], made.archive(name), epoch_seconds)
+            packed = made.archive(name)
+            with step(f"packing {packed.name}"):
+                packed.unlink(missing_ok=True)
+                run(python, archive.__file__, folders[name], packed, str(epoch_seconds))
     publish(made, key)
     return made
 
@@ -75,13 +85,12 @@ def trees(platforms: Sequence[str]) -> Iterator[dict[str, Path]]:
 
     This machine's own is among them in any case: its Python compiles the modules of all.
     """
-    own = f"linux_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}[machine.machine()] }"
     with tempfile.TemporaryDirectory(prefix="rpool-release-") as scratch:
-        folders = {name: Path(scratch) / name / "tree" for name in {own, *platforms}}
+        folders = {name: Path(scratch) / name / "tree" for name in {own_platform(), *platforms}}
         for name, folder in sorted(folders.items()):
             with step(f"putting {name} together"):
                 _assemble(folder, PLATFORMS[name])
-        python = folders[own] / "bin/python3"
+        python = folders[own_platform()] / "bin/python3"
         for name, folder in sorted(folders.items()):
             with step(f"compiling modules of {name}"):
                 tree.compile_all(folder, python)

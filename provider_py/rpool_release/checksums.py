@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.command import run
+from lab.command import LabError, run
+
+_TAKEN = ("1", "17")
+"""RSA and DSA, as GPG numbers them."""
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A key in the caller's GPG keyring. Registries take RSA and DSA."""
+    """A key in the caller's GPG keyring."""
 
     name: str
 
@@ -30,10 +33,18 @@ class SigningKey:
 
     @property
     def identifier(self) -> str:
-        """Its 16 last hexadecimal digits, as registries name it."""
+        """Its 16 last hexadecimal digits, as registries name it.
+
+        Raises LabError for a key that they do not take.
+        """
         listed = run("gpg", "--batch", "--with-colons", "--list-keys", self.name)
-        keys = [line.split(":")[4] for line in listed.splitlines() if line.startswith("pub:")]
-        return keys[0]
+        keys = [line.split(":") for line in listed.splitlines() if line.startswith("pub:")]
+        _, _, _, algorithm, identifier, *_ = keys[0]
+        if algorithm not in _TAKEN:
+            raise LabError(
+                f"{self.name} is neither an RSA nor a DSA key, and registries take no other"
+            )
+        return identifier
 
     @property
     def public(self) -> str:

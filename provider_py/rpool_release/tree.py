@@ -44,12 +44,16 @@ NO_STDLIB = (
 
 NO_PACKAGES = (
     "bin", "ansible_test", "ansible/galaxy", "ansible/_internal/ansible_collections",
+    "ansible/**/*.ps1", "ansible/**/*.psm1", "ansible/**/*.cs",
     "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.c", "*.dist-info/sboms",
     *(f"*.dist-info/{name}" for name in (
         "RECORD", "INSTALLER", "REQUESTED", "WHEEL", "top_level.txt", "entry_points.txt",
     )),
 )  # fmt: skip
-"""Of PyPI's packages: what nobody runs, and what pip notes down of an installation."""
+"""Of PyPI's packages: what nobody runs, what is for Windows, and what pip notes down."""
+
+_ANSIBLE_SELDOM = "/ansible/(modules|module_utils/facts|plugins/(lookup|doc_fragments|inventory))/"
+"""What Ansible runs on servers, or in few plays: compiled when it is used."""
 
 LOADED_BY_NAME = ("libgcc_s.so.1",)
 """Libraries that none is linked with: the C library loads this one where a thread is ended."""
@@ -132,7 +136,7 @@ def compile_all(tree: Path, python: Path) -> None:
     counts as stale costs 370 ms at each start, since none is written anew.
     """
     command = [str(python), "-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode"]
-    command += ["unchecked-hash", "-s", str(tree), "-x", "/ansible/modules/"]
+    command += ["unchecked-hash", "-s", str(tree), "-x", _ANSIBLE_SELDOM]
     ansible = tree / PACKAGES / "ansible"
     run(*command, ansible)
     aside = ansible.rename(tree / "ansible-aside")
@@ -148,27 +152,23 @@ def zip_rest(tree: Path, used: Set[str]) -> None:
     """Move modules that nothing needs until the handshake into one zip file, which is searched
     last: Terraform pays for each file of an archive, at init and at each command.
 
-    `used` are the top-level modules that stay. What has more than Python in it stays, too.
+    `used` are the top-level modules that stay, and so do those with libraries, which a zip file
+    cannot have, and Ansible, which looks for its plugins in folders.
     """
-    packed = tree / "lib/python3/modules.zip"
     scratch = tree / "rest"
+    scratch.mkdir()
     for folder in (tree / "lib" / PYTHON, tree / PACKAGES):
         for path in sorted(folder.iterdir()):
-            if path.name.partition(".")[0] not in used and _is_pure(path):
-                scratch.mkdir(exist_ok=True)
+            if path.name.partition(".")[0] not in {*used, "ansible"} and not _has_libraries(path):
                 path.rename(scratch / path.name)
+    packed = tree / "lib/python3/modules.zip"
     archive.write(scratch, packed, archive.FIRST, zipfile.ZIP_STORED)
     shutil.rmtree(scratch)
 
 
-def _is_pure(path: Path) -> bool:
-    """Whether this is a module, or a package of nothing but modules."""
-    if path.is_dir():
-        inside = [its for its in path.rglob("*") if its.is_file()]
-        return bool(inside) and all(
-            its.suffix == ".pyc" or its.name == "py.typed" for its in inside
-        )
-    return path.suffix == ".pyc"
+def _has_libraries(path: Path) -> bool:
+    inside = path.rglob("*") if path.is_dir() else [path]
+    return any(its.suffix in (".so", ".pth") for its in inside)
 
 
 def used_early(python: Path) -> set[str]:

@@ -22,11 +22,15 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKey]:
     home.chmod(0o700)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("GNUPGHOME", str(home))
-        name = "rpool's tests <tests@rpool.invalid>"
-        words = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name]
-        subprocess.run([*words, "rsa3072", "sign"], check=True, capture_output=True)
-        yield SigningKey(name)
+        yield generated("rpool's tests <tests@rpool.invalid>", "rsa3072")
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
+
+
+def generated(name: str, algorithm: str) -> SigningKey:
+    """A new key of that name in the keyring."""
+    words = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name]
+    subprocess.run([*words, algorithm, "sign"], check=True, capture_output=True)
+    return SigningKey(name)
 
 
 def fill(tree: Path) -> Path:

@@ -8,7 +8,10 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from release.conftest import released
+import pytest
+from lab.command import LabError
+
+from release.conftest import generated, released
 from rpool_release import checksums
 from rpool_release.checksums import SigningKey
 
@@ -32,6 +35,12 @@ def test_the_signature_is_binary_and_of_no_other_text(tmp_path: Path, key: Signi
     made.sums.write_text(made.sums.read_text().replace("0", "1"))
     words = ["gpg", "--batch", "--verify", str(made.signature), str(made.sums)]
     assert subprocess.run(words, capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.usefixtures("key")
+def test_a_key_that_no_registry_takes_is_refused() -> None:
+    with pytest.raises(LabError, match="neither an RSA nor a DSA key"):
+        _ = generated("curve@rpool.invalid", "ed25519").identifier
 
 
 def test_the_manifest_names_the_plugin_protocol(tmp_path: Path) -> None:

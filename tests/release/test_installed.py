@@ -29,7 +29,10 @@ EPOCH = 1_800_000_000
 INSTALLED = ".terraform/providers/{host}/resource-pool/rpool/{version}/linux_amd64"
 MIRROR = 'filesystem_mirror {\n path = "/mirror"\n}'
 HANDSHAKE_SECONDS = 0.150
-INIT_SECONDS = 2.0
+MOST_FILES, MOST_BYTES = 1_800, 105_000_000
+"""At which Terraform's init takes less than 2 s (1.3 s of processors, measured without other load).
+The seconds of a test depend on what else runs; `make bench` prints them.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +70,8 @@ def configure(bare: Bare, installation: str, source: str = "resource-pool/rpool"
 def terraform(bare: Bare, *words: str) -> Ran:
     return bare.run(
         "terraform", *words, "-no-color",
-        TF_CLI_CONFIG_FILE="/etc/terraformrc", SSL_CERT_FILE="/etc/tls.pem",
+        HOME="/home", TF_CLI_CONFIG_FILE="/etc/terraformrc", SSL_CERT_FILE="/etc/tls.pem",
     )  # fmt: skip
-
-
-def installed_anew(bare: Bare) -> Ran:
-    shutil.rmtree(bare.work / ".terraform", ignore_errors=True)
-    ran = terraform(bare, "init")
-    assert ran.status == 0, ran.output
-    return ran
 
 
 def makes_a_cluster(bare: Bare) -> None:
@@ -101,14 +97,17 @@ def test_two_builds_are_the_same(made: Release, tmp_path: Path) -> None:
     assert again.sums.read_text() == made.sums.read_text()
 
 
+@pytest.mark.parametrize(
+    ("folder", "installation"), [("mirror", MIRROR), ("home/.terraform.d/plugins", "")]
+)
 def test_from_a_mirror_of_files_it_makes_a_cluster_where_there_is_nothing_else(
-    made: Release, bare: Bare
+    made: Release, bare: Bare, folder: str, installation: str
 ) -> None:
-    shutil.copytree(made.folder / "mirror", bare.folder / "mirror")
-    configure(bare, MIRROR)
-    tries = [installed_anew(bare) for _ in range(3)]
-    # of processors: how long it is at the clock depends on what else runs here
-    assert min(its.processor_seconds for its in tries) < INIT_SECONDS, tries
+    """A mirror that the CLI configuration names, or the one that Terraform looks at anyway."""
+    shutil.copytree(made.folder / "mirror", bare.folder / folder)
+    configure(bare, installation)
+    ran = terraform(bare, "init")
+    assert ran.status == 0, ran.output
     locked = (bare.work / ".terraform.lock.hcl").read_text()
     content, _ = hashes(made.archive("linux_amd64"))
     assert f'"{content}"' in locked
@@ -181,6 +180,13 @@ def test_the_command_line_is_in_it_too(installed: Path, bare: Bare) -> None:
     (bare.folder / "bin/rpool").symlink_to("../opt/rpool/bin/rpool")
     ran = bare.run("rpool", "--help")
     assert (ran.status, ran.output.splitlines()[0]) == (0, "usage: rpool [-h] COMMAND ...")
+
+
+def test_it_is_small_enough_to_be_installed_in_two_seconds(made: Release) -> None:
+    for platform in made.platforms:
+        with zipfile.ZipFile(made.archive(platform)) as packed:
+            sizes = [its.file_size for its in packed.infolist()]
+        assert (len(sizes) < MOST_FILES, sum(sizes) < MOST_BYTES) == (True, True), platform
 
 
 def test_its_start_takes_no_longer_than_it_may(made: Release, tmp_path: Path) -> None:
