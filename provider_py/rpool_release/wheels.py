@@ -84,11 +84,13 @@ def install(requirements: str, machine: str, into: Path) -> None:
     """Unpack the wheels of these requirements; their digests are checked, nothing is built."""
     listed = into.with_name(into.name + ".txt")
     listed.write_text(requirements)
+    # Older pips ask the Python that they run in, whatever they were told.
+    options = ["--ignore-requires-python", f"--python-version={PYTHON}", "--implementation=cp"]
     platforms = [f"--platform={platform}_{machine}" for platform in _PLATFORMS]
     run(
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         f"--target={into}", "--no-compile", "--no-deps", "--require-hashes",
-        "--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON}",
+        "--only-binary=:all:", *options,
         "--abi=cp313", "--abi=abi3", "--abi=none", *platforms, f"--requirement={listed}",
         env={"PIP_NO_INPUT": "1", "TMPDIR": os.environ.get("TMPDIR", "/tmp")},  # noqa: S108
     )  # fmt: skip

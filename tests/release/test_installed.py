@@ -192,7 +192,7 @@ def test_it_is_small_enough_to_be_installed_in_two_seconds(made: Release) -> Non
 def test_its_start_takes_no_longer_than_it_may(made: Release, tmp_path: Path) -> None:
     tree = unpack(made.archive("linux_amd64"), tmp_path / "tree")
     seconds = []
-    for _ in range(10):
+    for _ in range(30):  # the least of them: others are at work here, too
         with PluginProcess([str(tree / f"terraform-provider-rpool_v{made.version}")]) as plugin:
             seconds.append(plugin.handshake.seconds)
     assert min(seconds) < HANDSHAKE_SECONDS, seconds
