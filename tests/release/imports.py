@@ -6,7 +6,12 @@ import pkgutil
 import rpool
 import rpool_provider
 
-OTHERS = ("ansible.cli.playbook", "ansible.plugins.strategy.linear", "google._upb._message")
+OTHERS = (
+    "ansible.cli.inventory",
+    "ansible.cli.playbook",
+    "ansible.plugins.strategy.linear",
+    "google._upb._message",
+)
 RUN = "__main__"
 
 for package in (rpool, rpool_provider):
