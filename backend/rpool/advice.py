@@ -42,6 +42,13 @@ class Do(Enum):
             "server takes its place."
         ),
     )
+    MEND_NODES = (
+        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        (
+            "Or, where the hardware is gone, mark it lost = true in the fleet, and name another "
+            "server in its rpool_node, or remove that, and apply."
+        ),
+    )
     RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
@@ -270,6 +277,10 @@ class Do(Enum):
     PUT_IN_AGAIN = (
         "Apply: that puts it in again.",
         "Or, to take it out instead, remove its rpool_node, and apply.",
+    )
+    REPLACE_NODE = (
+        "Name another server in its rpool_node, and apply: that one takes its place.",
+        "Or remove its rpool_node, and apply: that takes it out.",
     )
     TAKE_OUT = ("Remove its rpool_node, and apply: that takes it out.",)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from rpool.decide.plan import departures, etcd, invariants, mend, metallb, network, nodes, record
 from rpool.decide.plan.arrivals import HalfOut, not_to_be_had
-from rpool.decide.plan.bring_up import BringUp
+from rpool.decide.plan.bring_up import BringUp, claims
 from rpool.decide.plan.case import Case
 from rpool.errors import RpoolError
 from rpool.model.desired import Desired, Operation
@@ -43,18 +43,19 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
         if isinstance(error, HalfOut):
             raise error
 
-    dead = departures.of_the_dead(case)
+    claimed = claims(case)
+    dead = departures.of_the_dead(case, claimed)
     strays, strangers = etcd.repair(case, names(dead))
     dead += strays
     mended = mend.restarts(case)
-    up = BringUp(case, names([*dead, *mended]))
+    up = BringUp(case, claimed, names([*dead, *mended]))
     pods = network.install(case, up.opened)
     waits = up.readiness(up.opened | names(pods), _awaited(case))
     arrivals = [*up.steps, *pods, *waits, *nodes.uncordon(case)]
     arrived = names(arrivals)
     addresses = metallb.reconcile(case, up.opened if case.record.settled is None else arrived)
     labels = nodes.label(case, arrived)
-    inside = [*dead, *mended, *arrivals, *addresses, *labels, *up.revoke()]
+    inside = [*claimed.values(), *dead, *mended, *arrivals, *addresses, *labels, *up.revoke()]
     arrived |= names([*mended, *addresses, *labels])
     living, refused = departures.of_the_living(case, arrived, names(dead))
 
