@@ -35,7 +35,7 @@ class _Server(Model):
     zone: Annotated[str, AfterValidator(values.dns_label(63))]
     host_key: Annotated[str, AfterValidator(check_host_key)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    labels: dict[values.LabelKey, values.LabelValue] = {}
+    labels: dict[values.NodeLabelKey, values.LabelValue] = {}
     reserved: bool = False
     retire: bool = False
     lost: bool = False
@@ -67,6 +67,7 @@ class ServerFacts(Model):
     cores: values.Cores
     memory: values.MemoryGib
     group: values.Name63
+    labels: dict[values.NodeLabelKey, values.LabelValue]
 
 
 SERVER_SETTINGS = tuple(_Server.model_fields)
@@ -129,17 +130,33 @@ class _Endpoint(Model):
     address: Annotated[str, AfterValidator(values.host_and_port)] | None = None
 
 
-class _ControlPlane(Model):
-    servers: Annotated[int, AfterValidator(values.odd)] = 1
-    endpoint: _Endpoint
-    recover_from: values.Name63 | None = None
-
-
 class _Selector(Model):
     zones: Annotated[
         list[Annotated[str, AfterValidator(values.dns_label(63))]] | None, Field(min_length=1)
     ] = None
     labels: dict[values.LabelKey, values.LabelValue] = {}
+
+    def build(self) -> pool.Selector:
+        return pool.Selector(frozenset(self.zones or ()), self.labels)
+
+
+class _ControlPlane(Model):
+    servers: Annotated[int, AfterValidator(values.odd)] = 1
+    endpoint: _Endpoint
+    recover_from: values.Name63 | None = None
+    selector: _Selector | None = None
+    labels: dict[values.NodeLabelKey, values.LabelValue] = {}
+    schedulable: bool = False
+
+    def build(self) -> pool.ControlPlane:
+        return pool.ControlPlane(
+            self.servers,
+            pool.Endpoint(self.endpoint.vip, self.endpoint.address),
+            self.recover_from,
+            self.selector.build() if self.selector else None,
+            self.labels,
+            self.schedulable,
+        )
 
 
 class _Networking(Model):
@@ -240,18 +257,13 @@ class PoolModel(Model):
     trust: values.Name63 | None = None
 
     def build(self) -> pool.PoolSpec:
-        endpoint = self.control_plane.endpoint
         return pool.PoolSpec(
             name=self.name,
             kubernetes_version=self.kubernetes_version,
             cores=self.cores,
             memory_gib=self.memory,
-            control_plane=pool.ControlPlane(
-                self.control_plane.servers,
-                pool.Endpoint(endpoint.vip, endpoint.address),
-                self.control_plane.recover_from,
-            ),
-            selector=pool.Selector(frozenset(self.selector.zones or ()), self.selector.labels),
+            control_plane=self.control_plane.build(),
+            selector=self.selector.build(),
             networking=pool.Networking(**self.networking.model_dump()),
             metallb_pools={
                 name: tuple(ranges)

@@ -22,6 +22,7 @@ from rpool.model.pool import (
     NodeSpec,
     PoolSpec,
     Repair,
+    Selector,
 )
 from rpool.model.record import Member, Record
 
@@ -37,9 +38,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         "memory": spec.memory_gib,
         "tolerate": _set({"servers": spec.tolerate.servers, "zones": spec.tolerate.zones}),
         "control_plane": _control_plane(spec.control_plane),
-        "selector": _set(
-            {"zones": sorted(spec.selector.zones), "labels": dict(spec.selector.labels)}
-        ),
+        "selector": _selector(spec.selector),
         "networking": {
             "pod_cidr": spec.networking.pod_cidr,
             "service_cidr": spec.networking.service_cidr,
@@ -81,7 +80,23 @@ def _api_server(its: ApiServer) -> dict[str, Any] | None:
 
 def _control_plane(its: ControlPlane) -> dict[str, Any]:
     endpoint = {"vip": its.endpoint.vip, "address": its.endpoint.address}
-    return {"servers": its.servers, "endpoint": endpoint, "recover_from": its.recover_from}
+    return {
+        "servers": its.servers,
+        "endpoint": endpoint,
+        "recover_from": its.recover_from,
+        "selector": None if its.selector is None else _zones_and_labels(its.selector),
+        "labels": dict(its.labels) or None,
+        "schedulable": its.schedulable,
+    }
+
+
+def _selector(its: Selector) -> dict[str, Any] | None:
+    return _set({"zones": sorted(its.zones), "labels": dict(its.labels)})
+
+
+def _zones_and_labels(its: Selector) -> dict[str, Any]:
+    """Also one that takes every server, which is not the same as none here."""
+    return {"zones": sorted(its.zones) or None, "labels": dict(its.labels) or None}
 
 
 def _drain(policy: DrainPolicy) -> dict[str, Any]:
@@ -126,6 +141,7 @@ def _facts(name: str, its: Member) -> Mapping[str, Any]:
         "cores": its.cores,
         "memory": its.memory_gib,
         "group": its.group,
+        "labels": dict(its.labels),
     }
 
 

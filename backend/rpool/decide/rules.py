@@ -22,24 +22,30 @@ from rpool.decide.placement import (
     selects,
 )
 from rpool.errors import DoesNotFit, Path, Problem, SpecError, known
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import PoolSpec, Selector
 from rpool.model.ranges import address_range, overlaps, ranges
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 from rpool.model.trust import named
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
-    for zone in sorted(spec.selector.zones - fleet.zones):
+    yield from _wrong_with(spec.selector, ("selector",), fleet)
+    if (selector := spec.control_plane.selector) is not None:
+        yield from _wrong_with(selector, ("control_plane", "selector"), fleet)
+
+
+def _wrong_with(selector: Selector, at: Path, fleet: Fleet) -> Iterator[Problem]:
+    for zone in sorted(selector.zones - fleet.zones):
         yield Problem(
-            ("selector", "zones"),
+            (*at, "zones"),
             f"no server of the fleet is in zone {zone}",
             f"The fleet's zones are: {', '.join(sorted(fleet.zones))}.",
         )
-    for key, value in sorted(spec.selector.labels.items()):
+    for key, value in sorted(selector.labels.items()):
         if not any(server.labels.get(key) == value for server in fleet.servers.values()):
             seen = sorted({s.labels[key] for s in fleet.servers.values() if key in s.labels})
             yield Problem(
-                ("selector", "labels", key),
+                (*at, "labels", key),
                 f"no server of the fleet has the label {key} = {value}",
                 f"Values of {key} in the fleet: {', '.join(seen) or 'none'}.",
             )
@@ -130,7 +136,10 @@ def does_not_fit(
         workers = [fleet.servers[n] for n, role in members.items() if role is Role.WORKER]
         lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
     lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
-    selected = [s for s in fleet.servers.values() if selects(spec.selector, s)]
+    selectors = [spec.selector_of(control_plane=its) for its in (False, True)]
+    selected = [
+        s for s in fleet.servers.values() if any(selects(its, s) for its in selectors)
+    ]
     matching = [s for s in selected if fits(spec, s)]
     for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
         names = sorted(s.name for s in matching if getattr(s, word))

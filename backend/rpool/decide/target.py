@@ -18,6 +18,7 @@ from rpool.decide.placement import (
     fits,
     keepers,
     place,
+    working,
 )
 from rpool.decide.rules import check_room, does_not_fit
 from rpool.errors import DoesNotFit
@@ -50,10 +51,12 @@ class Size:
     cores: int
     memory_gib: int
     tolerate: Tolerance
+    more_work: bool = False  # since control planes take pods, too
 
     @classmethod
     def of(cls, spec: PoolSpec) -> Size:
-        return cls(spec.cores, spec.memory_gib, spec.tolerate)
+        schedulable = spec.control_plane.schedulable
+        return cls(spec.cores, spec.memory_gib, spec.tolerate, schedulable)
 
     def is_lower_than(self, other: Size) -> bool:
         """In any respect: then servers may have become needless."""
@@ -62,6 +65,7 @@ class Size:
             or self.memory_gib < other.memory_gib
             or self.tolerate.servers < other.tolerate.servers
             or self.tolerate.zones < other.tolerate.zones
+            or self.more_work > other.more_work
         )
 
 
@@ -148,7 +152,7 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
         for name, role in standing.roles.items()
         if name not in standing.leaving | standing.lost | standing.failed
         and not _is_marked(fleet.servers[name])
-        and fits(wanted, fleet.servers[name])
+        and fits(wanted, fleet.servers[name], role)
     }
     control_planes = [
         fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE
@@ -205,6 +209,8 @@ def _without_needless(
     workers = [name for name, role in roles.items() if role is Role.WORKER]
     old = [fleet.servers[name] for name in workers if name in may_go]
     new = [fleet.servers[name] for name in workers if name not in may_go]
-    kept = {server.name for server in keepers(wanted, old, new, standing.uid)}
+    planes = [fleet.servers[n] for n, role in roles.items() if role is Role.CONTROL_PLANE]
+    certain = [*new, *working(wanted, planes)]
+    kept = {server.name for server in keepers(wanted, old, certain, standing.uid)}
     dropped = {server.name for server in old} - kept
     return {name: role for name, role in roles.items() if name not in dropped}

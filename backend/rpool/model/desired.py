@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rpool.model.pool import Group, NodeSpec, PoolSpec, PoolUid
+from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
 from rpool.model.server import Role, Roles, ServerName
 
 
@@ -49,8 +49,3 @@ class Desired:
     @property
     def is_nobody(self) -> bool:
         return not self.roles
-
-    def node(self, server: ServerName) -> NodeSpec:
-        """The labels and taints of a member: those of its rpool_node, else of its group."""
-        group = Group.default(self.spec)
-        return self.pinned.get(server, group.node)

@@ -38,22 +38,27 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlPlane:
-    """How many servers run the control plane, and where it is found. `recover_from` is the one of
-    them from whose data etcd was made anew, after most were lost.
-    """
-
-    servers: int
-    endpoint: Endpoint
-    recover_from: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Selector:
     """Which servers may be picked: in any of `zones` (empty: all), with every one of `labels`."""
 
     zones: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """How many servers run the control plane, and where it is found. They are picked by `selector`,
+    or else by the cluster's; their Nodes have `labels`; where they are `schedulable` they take
+    pods, and count for the cluster's cores and memory. `recover_from` is the one of them from whose
+    data etcd was made anew, after most were lost.
+    """
+
+    servers: int
+    endpoint: Endpoint
+    recover_from: str | None = None
+    selector: Selector | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    schedulable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,25 +188,6 @@ class NodeSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Servers of a cluster that are alike: how much they have together, and what their Nodes get.
-    A cluster has one, `default`, whose size is the cluster's.
-    """
-
-    name: str
-    cores: int
-    memory_gib: int
-    tolerate: Tolerance
-    selector: Selector
-    node: NodeSpec
-
-    @classmethod
-    def default(cls, spec: PoolSpec) -> Group:
-        size = (spec.cores, spec.memory_gib, spec.tolerate)
-        return cls("default", *size, spec.selector, NodeSpec())
-
-
-@dataclass(frozen=True, slots=True)
 class PoolSpec:
     """The request: cores and memory (GiB) that the workload servers have together, as hardware."""
 
@@ -219,6 +205,11 @@ class PoolSpec:
     drain: DrainPolicy = field(default_factory=DrainPolicy)
     repair: Repair = field(default_factory=Repair)
     trust: Domain = COMMON
+
+    def selector_of(self, *, control_plane: bool) -> Selector:
+        """Which servers may be control planes, or workers."""
+        planes = self.control_plane.selector
+        return planes if control_plane and planes is not None else self.selector
 
     @property
     def digest(self) -> str:

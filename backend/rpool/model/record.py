@@ -28,10 +28,13 @@ class Member:
     cores: int
     memory_gib: int
     group: str = "default"
+    # Those of the fleet, which its Node has, too.
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, server: Server, role: Role) -> Member:
-        return cls(role, server.address, server.zone, server.cores, server.memory_gib)
+        size = (server.cores, server.memory_gib)
+        return cls(role, server.address, server.zone, *size, labels=server.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class PoolView:
     ca_certificate: str
     servers: Mapping[ServerName, Member]
     lost: frozenset[ServerName] = frozenset()
+    schedulable: bool = False  # whether control planes count as workload servers
 
     @property
     def spec(self) -> PoolSpec:
@@ -66,5 +67,5 @@ class PoolView:
 
     @property
     def _working(self) -> list[Member]:
-        its = (its for name, its in self.servers.items() if name not in self.lost)
-        return [server for server in its if server.role is Role.WORKER]
+        there = (its for name, its in self.servers.items() if name not in self.lost)
+        return [its for its in there if self.schedulable or its.role is Role.WORKER]

@@ -63,7 +63,8 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
             raise
         said = [_fits_no_more(spec.name, error)]
     servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
-    workers = [its for its in servers.values() if its.role is Role.WORKER]
+    schedulable = spec.control_plane.schedulable
+    working = [its for its in servers.values() if schedulable or its.role is Role.WORKER]
     will_be_well = not (known.repairs.held if repairs(spec) else known.repairs)
     will_be_well = will_be_well and target.no_spare is None
     known_then: dict[str, Any] = {
@@ -71,8 +72,8 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
     if not standing.lost & target.roles.keys():  # else who stays counts for nothing, or again
-        known_then["allocated_cores"] = sum(its.cores for its in workers)
-        known_then["allocated_memory"] = sum(its.memory_gib for its in workers)
+        known_then["allocated_cores"] = sum(its.cores for its in working)
+        known_then["allocated_memory"] = sum(its.memory_gib for its in working)
     will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
     if not _acts(prior.values, will_be, spec, known):
         will_be |= {"condition": prior.values["condition"]}
@@ -143,6 +144,7 @@ def _standing(prior: Values, known: Known, spec: PoolSpec) -> Standing:
         prior["cores"],
         prior["memory"],
         Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0),
+        bool(prior["control_plane"]["schedulable"]),
     )
     roles = cluster_state.roles(prior)
     lost = known.repairs.lost if repairs(spec) else frozenset()

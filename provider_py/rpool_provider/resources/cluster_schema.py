@@ -38,6 +38,13 @@ _ENDPOINT = Object(
     )
 )
 
+_SELECTOR = Object(
+    (
+        optional("zones", Set(STRING), "Only servers in these zones."),
+        optional("labels", Map(STRING), "Only servers with all of these labels."),
+    )
+)
+
 _CONTROL_PLANE = Object(
     (
         required("servers", NUMBER, "How many servers run it: 1, 3, 5 or 7."),
@@ -49,13 +56,19 @@ _CONTROL_PLANE = Object(
             "from whose data etcd is made anew. It does nothing while the API answers, and nothing "
             "a second time.",
         ),
-    )
-)
-
-_SELECTOR = Object(
-    (
-        optional("zones", Set(STRING), "Only servers in these zones."),
-        optional("labels", Map(STRING), "Only servers with all of these labels."),
+        optional(
+            "selector",
+            _SELECTOR,
+            "Which servers may be picked for it. Unless set, those of the cluster's `selector`.",
+        ),
+        optional("labels", Map(STRING), "Labels of its Nodes, besides those of the fleet."),
+        defaulted(
+            "schedulable",
+            BOOL,
+            False,
+            "Whether these servers take pods, too: then they count for `cores` and `memory`. "
+            "Default `false`.",
+        ),
     )
 )
 
@@ -232,6 +245,7 @@ _SERVER = Object(
         computed("group", STRING, "Which group of the cluster it is in: `default`."),
         computed("cores", NUMBER, "Its cores."),
         computed("memory", NUMBER, "Its memory in GiB."),
+        computed("labels", Map(STRING), "Its labels in the fleet, which its Node has, too."),
     )
 )
 
@@ -240,8 +254,8 @@ CLUSTER = Schema(
         (
             required("name", STRING, "Name of the cluster, a DNS label.", replaces=True),
             required("kubernetes_version", STRING, "Version such as `1.36.3`."),
-            required("cores", NUMBER, "Cores that the workers have together, as hardware."),
-            required("memory", NUMBER, "GiB of memory that the workers have together."),
+            required("cores", NUMBER, "Cores that the servers for workloads have together, as hardware."),
+            required("memory", NUMBER, "GiB of memory that these have together."),
             optional("tolerate", _TOLERATE, "Which loss `cores` and `memory` must outlast."),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
             optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),

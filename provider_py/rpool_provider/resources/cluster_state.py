@@ -174,6 +174,7 @@ def server(server: Member) -> dict[str, Any]:
         "group": server.group,
         "cores": server.cores,
         "memory": server.memory_gib,
+        "labels": dict(server.labels),
     }
 
 
@@ -193,6 +194,7 @@ def view(values: dict[str, Any], repairs: Repairs | None = None) -> PoolView:
         ca_certificate=values["ca_certificate"],
         servers={name: _member(server) for name, server in values["servers"].items()},
         lost=repairs.lost if repairs else frozenset(),
+        schedulable=bool(values["control_plane"].get("schedulable")),
     )
 
 
@@ -216,4 +218,5 @@ def _member(server: dict[str, Any]) -> Member:
         group=server["group"],
         cores=server["cores"],
         memory_gib=server["memory"],
+        labels=server["labels"] or {},
     )

@@ -158,7 +158,7 @@ class BringUp:
             act.NOT_DRAWN,
             control_plane=name in case.coming_control_planes,
             via=case.via,
-            taints=case.desired.node(name).taints,
+            taints=case.node(name).taints,
         )
         joined = Step(join, name, needs | {self._prepare[name].name})
         return [joined, self._member(name, joined.name)]
