@@ -1,4 +1,4 @@
-"""What the Node of a member is to have: the fleet's labels, the control plane's, its rpool_node's."""
+"""What a Node has from us: labels of the fleet, of the control plane, and of its rpool_node."""
 
 from __future__ import annotations
 

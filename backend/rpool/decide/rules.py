@@ -137,9 +137,7 @@ def does_not_fit(
         lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
     lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
     selectors = [spec.selector_of(control_plane=its) for its in (False, True)]
-    selected = [
-        s for s in fleet.servers.values() if any(selects(its, s) for its in selectors)
-    ]
+    selected = [s for s in fleet.servers.values() if any(selects(its, s) for its in selectors)]
     matching = [s for s in selected if fits(spec, s)]
     for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
         names = sorted(s.name for s in matching if getattr(s, word))

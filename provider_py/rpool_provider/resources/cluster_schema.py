@@ -254,8 +254,8 @@ CLUSTER = Schema(
         (
             required("name", STRING, "Name of the cluster, a DNS label.", replaces=True),
             required("kubernetes_version", STRING, "Version such as `1.36.3`."),
-            required("cores", NUMBER, "Cores that the servers for workloads have together, as hardware."),
-            required("memory", NUMBER, "GiB of memory that these have together."),
+            required("cores", NUMBER, "Cores of the workload servers together, as hardware."),
+            required("memory", NUMBER, "GiB of memory of these together."),
             optional("tolerate", _TOLERATE, "Which loss `cores` and `memory` must outlast."),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
             optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),

@@ -174,7 +174,7 @@ def server(server: Member) -> dict[str, Any]:
         "group": server.group,
         "cores": server.cores,
         "memory": server.memory_gib,
-        "labels": dict(server.labels),
+        "labels": dict(server.labels) or None,
     }
 
 
