@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from following import Desk, with_cluster
 from worlds.fault import Fault
+from worlds.samples import NODE, OURS, SECRETS
 from worlds.stage import SPEC, Stage
 
 from rpool.decide.node_spec import OF_KUBEADM
@@ -18,6 +19,7 @@ from rpool.model import action as act
 from rpool.model.pool import ControlPlane, NodeSpec, PoolSpec, Selector
 from rpool.model.seen import UNANNOUNCED
 from rpool.model.server import Role
+from rpool.reach import kubeadm
 
 SSD = {"disk": "ssd"}
 
@@ -156,6 +158,18 @@ def test_a_single_server_is_a_cluster_where_its_control_plane_takes_pods() -> No
     view = desk.view()
     assert list(view.servers) == view.control_planes
     assert (view.allocated_cores, view.allocated_memory_gib) == (4, 8)
+
+
+@pytest.mark.parametrize("schedulable", [True, False])
+def test_kubeadm_is_told_to_keep_no_pods_off(schedulable: bool) -> None:
+    spec = planes(EDGE, schedulable=schedulable)
+    begun = kubeadm.init(act.Init("r1u04", OURS, NODE, spec, SECRETS))[0]
+    joins = [
+        kubeadm.join(act.Join("r1u04", OURS, NODE, spec, SECRETS, head, via="r1u05"))[0]
+        for head in (True, False)
+    ]
+    told = ["taints" in its["nodeRegistration"] for its in (begun, *joins)]
+    assert told == [schedulable, schedulable, False]
 
 
 def steps(desk: Desk) -> list[act.SetNode]:
