@@ -19,10 +19,12 @@ from rpool.model.pool import (
     ApiServer,
     ControlPlane,
     DrainPolicy,
+    Group,
     NodeSpec,
     PoolSpec,
     Repair,
     Selector,
+    Tolerance,
 )
 from rpool.model.record import Member, Record
 
@@ -36,7 +38,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         "kubernetes_version": spec.kubernetes_version,
         "cores": spec.cores,
         "memory": spec.memory_gib,
-        "tolerate": _set({"servers": spec.tolerate.servers, "zones": spec.tolerate.zones}),
+        "tolerate": _tolerate(spec.tolerate),
         "control_plane": _control_plane(spec.control_plane),
         "selector": _selector(spec.selector),
         "networking": {
@@ -48,6 +50,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         "drain": _drain(spec.drain),
         "repair": _repair(spec.repair),
         "trust": spec.trust or None,
+        "workers": {name: _group(its) for name, its in spec.groups.items()},
         "kubeadm": _set(
             {
                 "kubelet": spec.kubeadm.kubelet,
@@ -87,6 +90,21 @@ def _control_plane(its: ControlPlane) -> dict[str, Any]:
         "selector": None if its.selector is None else _zones_and_labels(its.selector),
         "labels": dict(its.labels) or None,
         "schedulable": its.schedulable,
+    }
+
+
+def _tolerate(its: Tolerance) -> dict[str, Any] | None:
+    return _set({"servers": its.servers, "zones": its.zones})
+
+
+def _group(its: Group) -> dict[str, Any]:
+    return {
+        "cores": its.cores,
+        "memory": its.memory_gib,
+        "tolerate": _tolerate(its.tolerate),
+        "selector": _selector(its.selector),
+        "labels": dict(its.node.labels) or None,
+        "taint": _node(its.node)["taint"],
     }
 
 

@@ -149,7 +149,7 @@ class Membership:
 
     def is_mislabelled(self, name: ServerName) -> bool:
         """Whether the Node of an own member lacks labels that it has by the record."""
-        spec = node_spec(self.record.members[name], self.record.spec.control_plane)
+        spec = node_spec(self.record.members[name], self.record.spec)
         return lacks(self.pool.nodes[name], spec)
 
     @property

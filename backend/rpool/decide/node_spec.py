@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpool.model.pool import ControlPlane, NodeSpec, Taint
+from rpool.model.pool import NodeSpec, PoolSpec, Taint
 from rpool.model.record import Member
 from rpool.model.seen import UNANNOUNCED, NodeSeen
 from rpool.model.server import Role
@@ -12,15 +12,20 @@ OF_KUBEADM = NodeSpec(
 )
 """What kubeadm gives to each control plane: no pods of others, and MetalLB announces no address."""
 
-NOTHING = NodeSpec()
 
-
-def node_spec(member: Member, planes: ControlPlane, pinned: NodeSpec = NOTHING) -> NodeSpec:
+def node_spec(member: Member, spec: PoolSpec, pinned: NodeSpec | None = None) -> NodeSpec:
     """The labels and taints that a member's Node has from us. Of labels of one key the last counts:
-    the fleet's, those of all control planes, its rpool_node's.
+    the fleet's, those of all control planes or of its group, its rpool_node's.
     """
-    role = planes.labels if member.role is Role.CONTROL_PLANE else {}
-    return NodeSpec({**member.labels, **role, **pinned.labels}, pinned.taints)
+    own = pinned if pinned is not None else _of_part(member, spec)
+    return NodeSpec({**member.labels, **own.labels}, own.taints)
+
+
+def _of_part(member: Member, spec: PoolSpec) -> NodeSpec:
+    if member.role is Role.CONTROL_PLANE:
+        return NodeSpec(spec.control_plane.labels)
+    group = spec.groups.get(member.group)
+    return group.node if group is not None else NodeSpec()
 
 
 def lacks(node: NodeSeen, spec: NodeSpec) -> bool:

@@ -49,6 +49,8 @@ class Placement:
 
     roles: Mapping[ServerName, Role]
     shortfall: Shortfall | None = None
+    # In which group each is that is not in the default one.
+    groups: Mapping[ServerName, str] = field(default_factory=dict)
 
 
 def selects(selector: Selector, server: Server) -> bool:

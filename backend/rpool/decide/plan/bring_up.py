@@ -53,6 +53,7 @@ def _claim(case: Case, name: ServerName) -> Claim:
         server=name,
         machine_id=case.pool.seen[name].probed.machine_id,
         session=case.operation.session,
+        group=case.desired.group(name),
         request=case.spec.digest,
         trust=case.spec.trust,
         vip=(shown and case.spec.control_plane.endpoint.vip) or "",

@@ -41,10 +41,10 @@ class Case:
         those of the fleet now, labels those that were given.
         """
         servers, claims = self.fleet.servers, self.pool.claims
-        claimed = {name: Member.of(servers[name], its.role) for name, its in claims.items()}
+        claimed = {n: Member.of(servers[n], its.role, its.group) for n, its in claims.items()}
         record = self.pool.record or Record(self.desired.uid, "", 0, 0, None, None, claimed)
         members = {
-            name: replace(Member.of(servers[name], its.role), labels=its.labels)
+            name: replace(Member.of(servers[name], its.role, its.group), labels=its.labels)
             if name in servers
             else its
             for name, its in record.members.items()
@@ -79,12 +79,12 @@ class Case:
         """A desired server as it is to be on record: as the fleet has it."""
         if name not in self.fleet.servers:
             return self.record.members[name]
-        return Member.of(self.fleet.servers[name], self.desired.roles[name])
+        role, group = self.desired.roles[name], self.desired.group(name)
+        return Member.of(self.fleet.servers[name], role, group)
 
     def node(self, name: ServerName) -> NodeSpec:
         """What the Node of a desired server is to have."""
-        pinned = self.desired.pinned.get(name, NodeSpec())
-        return node_spec(self.member(name), self.spec.control_plane, pinned)
+        return node_spec(self.member(name), self.spec, self.desired.pinned.get(name))
 
     # -- through which control plane -------------------------------------------------------------
 

@@ -44,12 +44,12 @@ def _was(case: Case, name: ServerName) -> NodeSpec:
     """All that a Node may have from us by what the record says was, and is to be."""
     member = case.record.members.get(name)
     specs = [spec for spec in (case.record.settled, case.record.wanted) if spec is not None]
-    pinned = case.record.pinned.get(name, NodeSpec())
+    pinned = case.record.pinned.get(name)
     if member is None:
-        return pinned
-    was = node_spec(member, case.spec.control_plane, pinned) if not specs else NodeSpec()
-    for spec in specs:
-        was = was.beside(node_spec(member, spec.control_plane, pinned))
+        return pinned or NodeSpec()
+    was = NodeSpec()
+    for spec in specs or [case.spec]:
+        was = was.beside(node_spec(member, spec, pinned))
     return was
 
 
