@@ -27,8 +27,8 @@ NODES_PATH = (
 """A node a line: name, labels (JSON), unschedulable, Ready and since when, allocatable cores and
 memory, taints (JSON)."""
 
-MOST_RECORD = 256 * 1024
-"""Characters: a cluster of 1,000 servers has half of that."""
+MOST_RECORD = 512 * 1024
+"""Characters: a cluster of 1,000 servers with some labels each has half of that."""
 
 TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
 
