@@ -35,7 +35,7 @@ from rpool.worlds import world_of
 if TYPE_CHECKING:
     from rpool.flow.locate import Pool
     from rpool.flow.offers import Offers
-    from rpool.flow.survey import Surveyed
+    from rpool.flow.survey import Survey
     from rpool.model.claim import Claim
     from rpool.model.failure import Failure
     from rpool.model.world import World
@@ -218,8 +218,10 @@ class Site(NodeVerbs):
 
         return find(self.world(), self.config.fleet, uid_or_name, known_ca=known_ca)
 
-    def survey(self) -> Mapping[ServerName, Surveyed]:
-        """Every server of the fleet as it is now. Unreachable is data, not an error."""
+    def survey(self) -> Survey:
+        """Every server of the fleet as it is now, and every cluster that has some of them.
+        Unreachable is data, not an error.
+        """
         from rpool.flow.survey import survey
 
         return survey(self.world(), self.config.fleet)

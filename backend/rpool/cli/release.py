@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
+
+from rpool.cli.options import add_site
 
 
 def add_to(commands: Any) -> None:
@@ -18,12 +19,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("release", help=about, description=about)
     parser.add_argument("server", metavar="SERVER", help="its name in the fleet")
     parser.add_argument("--claim", metavar="UID", help="the uid of the cluster that claims it")
-    parser.add_argument(
-        "--site",
-        type=Path,
-        default=Path("site.yaml"),
-        help="what the provider block has, as YAML (default: %(default)s)",
-    )
+    add_site(parser)
     parser.set_defaults(act=_release)
 
 
