@@ -10,13 +10,14 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 
+from rpool.cli import completion, release, simulate
 from rpool.cli import list as list_
-from rpool.cli import release, simulate
 from rpool.errors import RpoolError, SpecError
 
 _FAILED = 1
 _INTERRUPTED = 130
 _COMMANDS = (
+    completion,
     list_,
     release,
     simulate,
@@ -26,7 +27,12 @@ _COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what we know of a site
-    arguments = parser().parse_args(argv)
+    its = parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+        import argcomplete
+
+        argcomplete.autocomplete(its)
+    arguments = its.parse_args(argv)
     try:
         for line in arguments.act(arguments):
             print(line, flush=True)

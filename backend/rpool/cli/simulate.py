@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpool.cli.completion import add_server
 from rpool.errors import Refused
 from rpool.model.duration import seconds
 from rpool.simulate import FILE_NAME
@@ -42,7 +43,7 @@ def add_to(commands: Any) -> None:
     block = verbs.add_parser("block", help="put up a firewall that lets nobody in at some ports")
     block.set_defaults(act=_block)
     for verb in (lose, restore, reinstall, block):
-        verb.add_argument("server", metavar="SERVER", help="its name in the fleet")
+        add_server(verb)
     block.add_argument("ports", metavar="PORT", nargs="*", help="tcp/6443; none opens all again")
     for verb in (lose, restore, reinstall, block):
         verb.add_argument(
