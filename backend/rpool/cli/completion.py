@@ -27,9 +27,9 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def _completion(arguments: argparse.Namespace) -> Iterator[str]:
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    yield argcomplete.shellcode(["rpool"], shell=arguments.shell)
+    yield shellcode(["rpool"], shell=arguments.shell)
 
 
 def _servers(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:

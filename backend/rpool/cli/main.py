@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 
-from rpool.cli import completion, release, simulate
+from rpool.cli import completion, explain, release, simulate
 from rpool.cli import list as list_
 from rpool.errors import RpoolError, SpecError
 
@@ -18,6 +18,7 @@ _FAILED = 1
 _INTERRUPTED = 130
 _COMMANDS = (
     completion,
+    explain,
     list_,
     release,
     simulate,

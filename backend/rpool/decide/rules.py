@@ -122,7 +122,7 @@ def does_not_fit(
     free = candidates(fleet, spec, excluded.keys() | members.keys())
     summary = (
         f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes "
-        f"and {spec.cores} cores, {spec.memory_gib} GiB of workers{_tolerance(spec)}"
+        f"and {spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
     )
     lines = []
     if members:
@@ -156,7 +156,8 @@ def _elsewhere(spec: PoolSpec, servers: Sequence[Server]) -> Iterator[str]:
         yield f"In {named(domain)}, not in {named(spec.trust)}: {', '.join(shown)}."
 
 
-def _tolerance(spec: PoolSpec) -> str:
+def outlasting_what(spec: PoolSpec) -> str:
+    """The end of a sentence about what workers are to have."""
     if spec.tolerate.servers:
         return f", also after the loss of any {spec.tolerate.servers} of them"
     if spec.tolerate.zones:

@@ -12,12 +12,13 @@ from rpool.decide.believed import false_members
 from rpool.decide.membership import Membership, ca_of
 from rpool.decide.preflight import why_not_usable
 from rpool.decide.view import of_members
-from rpool.errors import RpoolError
+from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.look import Silent, reach_api, sweep
 from rpool.model.claim import Claim
 from rpool.model.observed import Observed, Sighting
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
+from rpool.model.secret import shown
 from rpool.model.seen import ClockSeen, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, Server, ServerName
 from rpool.model.view import PoolView
@@ -56,6 +57,17 @@ class Clustered:
     via: ServerName = ""
     silent: str = ""
 
+    @property
+    def shown_record(self) -> Record:
+        """Its record. Raises Unreachable where no control plane shows it."""
+        if self.record is None:
+            raise Unreachable(
+                f"no control plane of cluster {self.name} ({self.uid}) shows its API",
+                f"Servers with its claim: {', '.join(self.claims)}. {self.silent}.\n"
+                + Do.FIND_API.text(uid=self.uid),
+            )
+        return self.record
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -64,6 +76,26 @@ class Survey:
     fleet: Fleet
     servers: Mapping[ServerName, Surveyed]
     clusters: Mapping[PoolUid, Clustered]
+
+    def cluster(self, uid_or_name: str) -> Clustered:
+        """The cluster of that uid, or else of that name. Raises SpecError when there is none, or
+        when several have the name.
+        """
+        if found := self.clusters.get(uid_or_name):
+            return found
+        named = [its for its in self.clusters.values() if its.name == uid_or_name]
+        if len(named) == 1:
+            return named[0]
+        which = "; ".join(f"{its.uid} on {', '.join(its.claims)}" for its in named)
+        if named:
+            summary = f"{len(named)} clusters are called {uid_or_name}"
+            raise SpecError([Problem((), summary, f"They are {which}. {Do.CALL_BY_UID.text()}")])
+        names = ", ".join(sorted(f"{its.name} ({its.uid})" for its in self.clusters.values()))
+        silent = sorted(name for name, its in self.servers.items() if its.probed is None)
+        said = [f"Clusters that were found, with their uids: {names or 'none'}."]
+        said += [f"Not reached: {', '.join(silent)}."] if silent else []
+        summary = f"no server of the fleet belongs to a cluster {shown(uid_or_name)}"
+        raise SpecError([Problem((), summary, " ".join(said))])
 
     @property
     def free(self) -> list[Server]:
