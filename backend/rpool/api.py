@@ -33,6 +33,7 @@ from rpool.model.view import PoolView
 from rpool.worlds import world_of
 
 if TYPE_CHECKING:
+    from rpool.flow.chronicle import Chronicle
     from rpool.flow.locate import Pool
     from rpool.flow.offers import Offers
     from rpool.flow.survey import Survey
@@ -226,10 +227,17 @@ class Site(NodeVerbs):
 
         return survey(self.world(), self.config.fleet)
 
-    def by(self, attempt: Attempt) -> Attempt:
-        from rpool.flow.session import default_owner
+    def journal(self, servers: Collection[ServerName], most_lines: int) -> Chronicle:
+        """The last lines of the journal that these control planes of one cluster keep."""
+        from rpool.flow.chronicle import chronicle
 
-        return replace(attempt, owner=attempt.owner or self.config.owner or default_owner())
+        return chronicle(self.world(), servers, most_lines)
+
+    def by(self, attempt: Attempt) -> Attempt:
+        from rpool.flow.session import default_owner, default_run
+
+        owner = attempt.owner or self.config.owner or default_owner()
+        return replace(attempt, owner=owner, run=attempt.run or default_run())
 
     def world(self) -> World:
         with self._lock:

@@ -29,6 +29,7 @@ CONTACTS: dict[str, Callable[[World, str], object]] = {
     "api": lambda world, name: world.reaches_api(name),
     "packages": lambda world, name: world.kubernetes_packages(name, "1.36"),
     "inspection": lambda world, name: world.inspect(name, Trial(None, (), (), (), ())),
+    "journal": lambda world, name: world.journal(name, 10),
     "address": lambda world, name: world.address_answers(name, "10.0.1.200"),
     "action": lambda world, name: world.carry_out(act.SetPhase(name, OURS, Phase.MEMBER), 60),
     "lock": lock,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 
 from fault.half import half_done
@@ -23,6 +23,7 @@ from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
@@ -131,6 +132,10 @@ class Fate:
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._contact(via)
         return self.world.etcd_members(via)
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        self._contact(server)
+        return self.world.journal(server, most_lines)
 
     # -- acting --------------------------------------------------------------------------------
 
@@ -250,8 +255,11 @@ class Fate:
         machine.reset()
 
     def _effect_if_it_can(self, action: Action) -> None:
+        self._if_it_can(lambda: self._effect(action))
+
+    def _if_it_can(self, effect: Callable[[], None]) -> None:
         try:
-            self._effect(action)
+            effect()
         except RpoolError as error:
             self.history.append(f"    (refused: {error.summary})")
 
@@ -264,10 +272,7 @@ class Fate:
 
     def _half(self, action: Action) -> None:
         self.history.append(f"    half of {action.doing} [{action.server}]")
-        try:
-            self.rules.judged(action, lambda: half_done(action, self.world))
-        except RpoolError as error:
-            self.history.append(f"    (refused: {error.summary})")
+        self._if_it_can(lambda: self.rules.judged(action, lambda: half_done(action, self.world)))
 
     def prepare(
         self,
@@ -276,15 +281,15 @@ class Fate:
         done: Callable[[ServerName, RpoolError | None], None],
     ) -> None:
         for action in actions:
+            error: RpoolError | None = None
             try:
                 self.carry_out(action, timeout_seconds)
-            except RpoolError as error:
-                done(action.server, error)
-            else:
-                done(action.server, None)
+            except RpoolError as its:
+                error = its
+            done(action.server, error)
 
     @contextmanager
-    def _lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
+    def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         self._contact(server)
         its = self.at_work
         with self.world.lock(server, uid) as held:
@@ -292,8 +297,4 @@ class Fate:
             yield Lock(held.number, lambda: its.locks_lost or held.lost())
             its.held.discard((server, uid))
 
-    def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
-        return self._lock(server, uid)
-
-    def close(self) -> None:
-        pass
+    def close(self) -> None: ...

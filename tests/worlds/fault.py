@@ -84,6 +84,10 @@ class ReachesApi(Look):
     pass
 
 
+class ReadJournal(Look):
+    pass
+
+
 class Inspect(Look):
     pass
 

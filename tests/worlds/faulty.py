@@ -20,6 +20,7 @@ from typing import TypeVar
 from rpool.errors import RpoolError, Unreachable
 from rpool.model.action import Action, AppendJournal, AwaitReady, NoteFailure, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
@@ -46,6 +47,7 @@ from worlds.fault import (
     Packages,
     Probe,
     ReachesApi,
+    ReadJournal,
 )
 
 T = TypeVar("T")
@@ -129,6 +131,9 @@ class FaultyWorld:
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        return self._look(ReadJournal(server), lambda: self._world.journal(server, most_lines))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         news: News = ()

@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 
-from rpool.cli import completion, explain, release, simulate
+from rpool.cli import completion, explain, journal, release, simulate
 from rpool.cli import list as list_
 from rpool.errors import RpoolError, SpecError
 
@@ -19,6 +19,7 @@ _INTERRUPTED = 130
 _COMMANDS = (
     completion,
     explain,
+    journal,
     list_,
     release,
     simulate,

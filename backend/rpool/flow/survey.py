@@ -58,6 +58,12 @@ class Clustered:
     silent: str = ""
 
     @property
+    def control_planes(self) -> list[ServerName]:
+        """By the claims of those that answered, and by its record."""
+        claimed = {name for name, its in self.claims.items() if its.role is Role.CONTROL_PLANE}
+        return sorted(claimed.union(self.record.of(Role.CONTROL_PLANE) if self.record else ()))
+
+    @property
     def shown_record(self) -> Record:
         """Its record. Raises Unreachable where no control plane shows it."""
         if self.record is None:
@@ -149,7 +155,7 @@ def _cluster(
     silent: Silent,
 ) -> Clustered:
     """The cluster with what its API shows, compared with its servers as a read does."""
-    heads = [n for n, c in its.claims.items() if c.role is Role.CONTROL_PLANE and c.is_member]
+    heads = [name for name in its.control_planes if its.claims[name].is_member]
     try:
         api, why = reach_api(world, its.uid, heads, ca_of(its.claims))
     except RpoolError as error:

@@ -9,6 +9,7 @@ from typing import Protocol
 from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
@@ -67,6 +68,11 @@ class World(Protocol):
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        """The last lines of the journal that a control plane keeps of its cluster; none on any
+        other server. Raises Unreachable.
+        """
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         """Carry out one action (not Prepare); returns its news. Raises the RpoolErrors of

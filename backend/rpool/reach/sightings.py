@@ -21,6 +21,7 @@ from rpool.advice import Do
 from rpool.certificates import is_signed
 from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
+from rpool.model.event import Event
 from rpool.model.failure import Failure
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
@@ -275,6 +276,12 @@ def news(printed: bytes) -> News:
     """What a reset has to tell of its server; whatever it prints is text of limited length."""
     lines = printed.decode(errors="replace").splitlines()
     return _cut(line for line in lines[:MOST_NEWS] if line)
+
+
+def events(printed: bytes) -> tuple[Event, ...]:
+    """The lines of a journal; one that is half written, or a newer rpool's, is left out."""
+    lines = printed.decode(errors="replace").splitlines()
+    return tuple(event for event in map(Event.of_line, lines) if event is not None)
 
 
 def quantity(text: str) -> float:

@@ -19,6 +19,7 @@ from rpool.errors import (
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
@@ -120,6 +121,10 @@ class RealWorld:
         self._address(via)
         script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
         return sightings.etcd_members(via, self._look("looking at etcd", via, script))
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        script = compose(("library", "journal-lines"), {"MOST": str(most_lines)})
+        return sightings.events(self._look("reading its journal", server, script))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         self._address(action.server)  # so that rendering finds it

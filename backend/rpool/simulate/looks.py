@@ -16,6 +16,7 @@ from rpool.errors import (
     Unreachable,
 )
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Port, Trial
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.secret import Secret
@@ -165,6 +166,11 @@ class Looks:
                 EtcdMember(id_, name, votes=True, healthy=name in self._running(cluster))
                 for name, id_ in cluster.members.items()
             )
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        with self._guard:
+            lines = self._reach(server).journal[-most_lines:]
+        return tuple(event for event in map(Event.of_line, lines) if event is not None)
 
     def _serving(self, via: ServerName) -> Cluster:
         """The cluster whose API `via` serves."""
