@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rpool.flow.survey import Survey
     from rpool.model.claim import Claim
     from rpool.model.failure import Failure
+    from rpool.model.seen import Requested
     from rpool.model.world import World
 
 __all__ = [
@@ -232,6 +233,10 @@ class Site(NodeVerbs):
         from rpool.flow.chronicle import chronicle
 
         return chronicle(self.world(), servers, most_lines)
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        """What pods request of each node of a cluster, through one of its control planes."""
+        return self.world().requested(via)
 
     def by(self, attempt: Attempt) -> Attempt:
         from rpool.flow.session import default_owner, default_run

@@ -19,11 +19,11 @@ from fault.kinds import AT_PLAN, Fault
 from fault.late import Late
 from fault.operators import BY_API, QUIET, Lock, Operator
 from fault.rules import Rules
+from fault.shown import Shown
 from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
-from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
@@ -38,7 +38,7 @@ LOOKS_REFUSED = 3
 CLOCK_JUMPS = (-86400.0, -30.0, 30.0, 86400.0)
 
 
-class Fate:
+class Fate(Shown):
     """The port `rpool.model.world.World` before modelled servers. `under_way` tells which actions
     the operator has started besides the one that is carried out.
     """
@@ -132,10 +132,6 @@ class Fate:
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._contact(via)
         return self.world.etcd_members(via)
-
-    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
-        self._contact(server)
-        return self.world.journal(server, most_lines)
 
     # -- acting --------------------------------------------------------------------------------
 

@@ -88,6 +88,10 @@ class ReadJournal(Look):
     pass
 
 
+class ReadRequests(Look):
+    pass
+
+
 class Inspect(Look):
     pass
 

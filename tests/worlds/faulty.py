@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,7 +24,7 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.model.step import News
 from rpool.model.world import SessionLock, World
@@ -48,6 +48,7 @@ from worlds.fault import (
     Probe,
     ReachesApi,
     ReadJournal,
+    ReadRequests,
 )
 
 T = TypeVar("T")
@@ -131,6 +132,9 @@ class FaultyWorld:
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        return self._look(ReadRequests(via), lambda: self._world.requested(via))
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         return self._look(ReadJournal(server), lambda: self._world.journal(server, most_lines))

@@ -31,6 +31,16 @@ def whose(name: ServerName, survey: Survey) -> tuple[PoolUid, str, str] | None:
     return None
 
 
+def is_well(name: ServerName, survey: Survey) -> bool:
+    """Whether a server is a member of its cluster whose Node is Ready, as far as that is known."""
+    its = survey.servers[name]
+    claim = its.probed.claim if its.probed else None
+    if claim is None or its.let_go or not claim.is_member:
+        return False
+    nodes = survey.clusters[claim.uid].nodes
+    return nodes is None or (name in nodes and nodes[name].ready)
+
+
 def _state(name: ServerName, survey: Survey) -> str:
     its = survey.servers[name]
     if its.probed is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.model.step import News
 
@@ -68,6 +68,11 @@ class World(Protocol):
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        """What pods request of each node, seen from control plane `via`; a node without pods is
+        left out. Raises Unreachable, CommandFailed.
+        """
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         """The last lines of the journal that a control plane keeps of its cluster; none on any

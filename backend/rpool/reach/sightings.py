@@ -1,4 +1,4 @@
-"""From what probe.sh, versions.sh, observe.sh, etcd-members.sh and reset.sh print to what was seen.
+"""From what the looks of `scripts/` (probe.sh, observe.sh ...) and reset.sh print to what was seen.
 
 This is the border where a server's text becomes data, so nothing is believed of it: a server that
 prints what makes no sense has failed, whatever that is, and no text of it is long.
@@ -21,7 +21,6 @@ from rpool.advice import Do
 from rpool.certificates import is_signed
 from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
-from rpool.model.event import Event
 from rpool.model.failure import Failure
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.record import Record
@@ -276,12 +275,6 @@ def news(printed: bytes) -> News:
     """What a reset has to tell of its server; whatever it prints is text of limited length."""
     lines = printed.decode(errors="replace").splitlines()
     return _cut(line for line in lines[:MOST_NEWS] if line)
-
-
-def events(printed: bytes) -> tuple[Event, ...]:
-    """The lines of a journal; one that is half written, or a newer rpool's, is left out."""
-    lines = printed.decode(errors="replace").splitlines()
-    return tuple(event for event in map(Event.of_line, lines) if event is not None)
 
 
 def quantity(text: str) -> float:

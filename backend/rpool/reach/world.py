@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from rpool.errors import (
@@ -23,13 +23,13 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.step import News
 from rpool.model.world import SessionLock
-from rpool.reach import cni, inspecting, sightings
-from rpool.reach.documents import NODES_PATH
+from rpool.reach import cni, inspecting, shown, sightings
+from rpool.reach.documents import NODES_PATH, PODS_PATH
 from rpool.reach.kubeadm import url_host
 from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
@@ -122,9 +122,14 @@ class RealWorld:
         script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
         return sightings.etcd_members(via, self._look("looking at etcd", via, script))
 
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        variables = {"NODE_HOST": url_host(self._address(via)), "PODS_PATH": PODS_PATH}
+        script = compose(("library", "requests"), variables)
+        return shown.requested(via, self._look("looking at its pods", via, script))
+
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         script = compose(("library", "journal-lines"), {"MOST": str(most_lines)})
-        return sightings.events(self._look("reading its journal", server, script))
+        return shown.events(self._look("reading its journal", server, script))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         self._address(action.server)  # so that rendering finds it

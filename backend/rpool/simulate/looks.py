@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -20,7 +20,15 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Port, Trial
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
+from rpool.model.seen import (
+    LEAVING_MARK,
+    ClusterSeen,
+    EtcdMember,
+    NodeSeen,
+    PackagesSeen,
+    Probed,
+    Requested,
+)
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.simulate.machine import Cluster, Machine
 
@@ -166,6 +174,12 @@ class Looks:
                 EtcdMember(id_, name, votes=True, healthy=name in self._running(cluster))
                 for name, id_ in cluster.members.items()
             )
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        """No pods are modelled."""
+        with self._guard:
+            self._serving(via)
+        return {}
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         with self._guard:
