@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 
-from rpool.cli import completion, explain, journal, release, show, simulate
+from rpool.cli import completion, explain, journal, release, scan, show, simulate
 from rpool.cli import list as list_
 from rpool.errors import RpoolError, SpecError
 
@@ -22,6 +22,7 @@ _COMMANDS = (
     journal,
     list_,
     release,
+    scan,
     show,
     simulate,
 )

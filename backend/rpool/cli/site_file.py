@@ -30,14 +30,25 @@ def site_of(path: Path) -> Site:
     if isinstance(config.get("fleet_file"), str):
         file = path.parent / Path(config.pop("fleet_file")).expanduser()
         config["fleet"] = _mapping(file, _read(file, "fleet_file"))
-    ssh = config.get("ssh")
-    if isinstance(ssh, dict) and isinstance(ssh.get("private_key_file"), str):
-        key = path.parent / Path(ssh["private_key_file"]).expanduser()
-        left = {name: its for name, its in ssh.items() if name != "private_key_file"}
-        config["ssh"] = left | {"private_key": _read(key, "ssh.private_key_file")}
+    if isinstance(config.get("ssh"), dict):
+        config["ssh"] = _with_key(config["ssh"], path)
     site = parse_site(config)
     assert site is not None  # noqa: S101 nothing in a file is unknown
     return Site(site, connect=lambda config: _world(config, stored))
+
+
+def ssh_of(path: Path) -> dict[str, Any]:
+    """How the site's servers are reached, which may have no fleet yet. Raises SpecError."""
+    ssh = _mapping(path, _read(path, str(path))).get("ssh")
+    return _with_key(ssh, path) if isinstance(ssh, dict) else {}
+
+
+def _with_key(ssh: dict[str, Any], path: Path) -> dict[str, Any]:
+    if not isinstance(ssh.get("private_key_file"), str):
+        return dict(ssh)
+    key = path.parent / Path(ssh["private_key_file"]).expanduser()
+    left = {name: its for name, its in ssh.items() if name != "private_key_file"}
+    return left | {"private_key": _read(key, "ssh.private_key_file")}
 
 
 def _world(config: SiteConfig, stored: Path) -> World:

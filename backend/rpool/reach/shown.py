@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from rpool.errors import CommandFailed, printable
 from rpool.model.event import Event
+from rpool.model.quantity import quantity
 from rpool.model.seen import Requested
 from rpool.model.server import ServerName
-from rpool.reach.sightings import MOST_NAME, quantity
+from rpool.reach.sightings import MOST_NAME
 
 
 def events(printed: bytes) -> tuple[Event, ...]:
