@@ -10,12 +10,13 @@ from typing import Any
 
 from rpool.errors import Bug, Interrupted
 from rpool_provider import diagnostic, unconfigurable
+from rpool_provider.functions import FUNCTIONS
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
 from rpool_provider.resources.data_source import DataSource
 from rpool_provider.resources.resource import Held, Reply, Resource
 from rpool_provider.schema import Object
-from rpool_provider.wire import diagnostics, hclog, schemas, state_json, values
+from rpool_provider.wire import diagnostics, functions, hclog, schemas, state_json, values
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 _PROVIDER_CALLS = (
@@ -45,6 +46,7 @@ def routes(provider: Provider, shutdown: Callable[[], None]) -> dict[str, Any]:
         for name in _PROVIDER_CALLS
     }
     table["/tfplugin6.Provider/StopProvider"] = _handler("StopProvider", servicer.stop)
+    table["/tfplugin6.Provider/CallFunction"] = _handler("CallFunction", functions.answer)
     return table | _host_routes(shutdown)
 
 
@@ -129,6 +131,8 @@ class Servicer:
             response.resources.add(type_name=name)
         for name in self._provider.data_source_schemas:
             response.data_sources.add(type_name=name)
+        for name in FUNCTIONS:
+            response.functions.add(name=name)
 
     def GetProviderSchema(
         self, request: pb.GetProviderSchema.Request, response: pb.GetProviderSchema.Response
@@ -139,12 +143,17 @@ class Servicer:
             response.resource_schemas[name].CopyFrom(schemas.encode(schema))
         for name, schema in self._provider.data_source_schemas.items():
             response.data_source_schemas[name].CopyFrom(schemas.encode(schema))
+        for name, its in FUNCTIONS.items():
+            response.functions[name].CopyFrom(functions.encode(its))
 
     def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
         """No resource has an identity yet."""
 
-    def GetFunctions(self, request: Any, response: Any) -> None:
-        """There is no function yet."""
+    def GetFunctions(
+        self, request: pb.GetFunctions.Request, response: pb.GetFunctions.Response
+    ) -> None:
+        for name, its in FUNCTIONS.items():
+            response.functions[name].CopyFrom(functions.encode(its))
 
     # The provider block
 
