@@ -42,6 +42,13 @@ class Do(Enum):
             "server takes its place."
         ),
     )
+    MEND_NODES = (
+        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        (
+            "Or, where the hardware is gone, mark it lost = true in the fleet, and name another "
+            "server in its rpool_node, or remove that, and apply."
+        ),
+    )
     RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
@@ -70,6 +77,7 @@ class Do(Enum):
         "See to the network, the VPN and the SSH key of this machine, and plan again.",
         "Or plan with -refresh=false, by what was known before.",
     )
+    WITHOUT_KUBECONFIG = ("Mend or destroy the cluster without it: -target=rpool_cluster.NAME",)
     BRING_NODE_BACK = ("Bring {server} back, and try again.", _OTHER_SERVER)
     BRING_SPARES_BACK = (
         "Bring them back, and try again.",
@@ -270,6 +278,10 @@ class Do(Enum):
     PUT_IN_AGAIN = (
         "Apply: that puts it in again.",
         "Or, to take it out instead, remove its rpool_node, and apply.",
+    )
+    REPLACE_NODE = (
+        "Name another server in its rpool_node, and apply: that one takes its place.",
+        "Or remove its rpool_node, and apply: that takes it out.",
     )
     TAKE_OUT = ("Remove its rpool_node, and apply: that takes it out.",)
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpool.api_nodes import NodeVerbs
 from rpool.attempt import (
@@ -20,12 +20,13 @@ from rpool.attempt import (
     Found,
     PoolIncomplete,
 )
-from rpool.config import NodeRequest, parse_node, parse_pool, parse_site
+from rpool.config import NodeRequest, parse_identity, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer, Size, Standing, Target, target
 from rpool.errors import Path, RpoolError
 from rpool.flow.in_use import InUse
+from rpool.model.access import Credential, Entrance, Identity
 from rpool.model.pool import PoolSpec, PoolUid
 from rpool.model.server import Roles, ServerName
 from rpool.model.site import SiteConfig
@@ -55,6 +56,7 @@ __all__ = [
     "Size",
     "Standing",
     "Target",
+    "parse_identity",
     "parse_node",
     "parse_pool",
     "parse_site",
@@ -219,6 +221,29 @@ class Site(NodeVerbs):
         from rpool.flow.locate import find
 
         return find(self.world(), self.config.fleet, uid_or_name, known_ca=known_ca)
+
+    def identity(self, config: Mapping[str, Any]) -> Identity:
+        """Who is to get into a cluster, by `user`, `groups` and `ttl`. Raises SpecError."""
+        from rpool.flow.session import default_owner
+
+        identity = parse_identity(config, (), self.config.owner or default_owner())
+        assert identity is not None  # noqa: S101 nothing in it is unknown
+        return identity
+
+    def entrance(self, uid_or_name: str) -> Entrance:
+        """Where that cluster's API answers its users. Raises as find_pool, and within 10 s when
+        nothing answers.
+        """
+        from rpool.flow.access import entrance
+
+        known = self._in_use.view(uid_or_name)
+        return entrance(uid_or_name, known, self.config.fleet, self.world())
+
+    def credential(self, entrance: Entrance, identity: Identity) -> Credential:
+        """A client certificate of that cluster, and its key. Raises Unreachable, CommandFailed."""
+        from rpool.flow.access import credential
+
+        return credential(entrance, identity, self.world())
 
     def survey(self) -> Survey:
         """Every server of the fleet as it is now, and every cluster that has some of them.

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 MOST_KNOWN = 1024
 
@@ -66,27 +71,111 @@ def is_signed(certificate: str, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def new_ca() -> str:
-    """A CA certificate (PEM) whose key is thrown away: what a modelled cluster shows."""
-    return new_authority()[0]
+def new_ca(seed: str = "") -> str:
+    """A CA certificate (PEM) whose key is thrown away, or can be had again by its seed."""
+    return new_authority(seed)[0]
 
 
-def new_authority() -> tuple[str, str]:
-    """A CA certificate and its private key (PEM both)."""
+def new_authority(seed: str = "") -> tuple[str, str]:
+    """A CA certificate and its private key (PEM both). With a seed the key is always the same: that
+    of a model, which nobody has to keep.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[1:])  # less than the curve's
+    key = ec.derive_private_key(number, ec.SECP256R1()) if seed else _new_key()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    dated = builder.not_valid_before(now).not_valid_after(now + timedelta(days=3650))
+    may_sign = dated.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate = may_sign.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return certificate.decode(), _private(key)
+
+
+def new_request(user: str, groups: Sequence[str]) -> tuple[str, str]:
+    """A request for a client certificate (PEM), and the new private key that it is about."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    key = _new_key()
+    names = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, group) for group in groups]
+    names.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, user))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
+    request = builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+    return request.decode(), _private(key)
+
+
+def organizations(request: str) -> list[str]:
+    """The groups that a request (PEM) asks for."""
+    from cryptography import x509
+
+    subject = x509.load_pem_x509_csr(request.encode()).subject
+    found = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return [str(its.value) for its in found]
+
+
+def sign_request(request: str, authority: tuple[str, str], seconds: int) -> str:
+    """A client certificate (PEM) for a request, by a CA and its key: as Kubernetes signs them."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    asked = x509.load_pem_x509_csr(request.encode())
+    issuer = x509.load_pem_x509_certificate(authority[0].encode()).subject
+    key = load_pem_private_key(authority[1].encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 so is new_authority's
+    now = datetime.now(UTC)
+    its = (issuer, asked.subject, asked.public_key(), x509.random_serial_number())
+    dated = x509.CertificateBuilder(
+        *its, now - timedelta(minutes=5), now + timedelta(seconds=seconds)
+    )
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    signed = dated.add_extension(usage, critical=False).sign(key, SHA256())
+    return signed.public_bytes(Encoding.PEM).decode()
+
+
+def check_issued(certificate: str, request: str, ca: str) -> float:
+    """When a certificate ends (seconds since 1970). Raises ValueError, whose text says why, unless
+    it has the key and the subject of the request, and a CA of that certificate has signed it (all
+    are PEM).
+    """
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        its = x509.load_pem_x509_certificate(certificate.encode())
+    except ValueError:
+        raise ValueError("it is no certificate") from None
+    asked = x509.load_pem_x509_csr(request.encode())
+    if its.public_key() != asked.public_key():
+        raise ValueError("it is for another key")
+    if its.subject != asked.subject:
+        raise ValueError("it is for another user or other groups")
+    try:
+        its.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
+    except (InvalidSignature, ValueError, TypeError):
+        raise ValueError("another CA than the cluster's has signed it") from None
+    return its.not_valid_after_utc.timestamp()
+
+
+def _new_key() -> ec.EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> str:
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
         PrivateFormat,
     )
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    dated = builder.not_valid_before(now).not_valid_after(now + timedelta(days=3650))
-    certificate = dated.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return certificate.decode(), private.decode()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -16,6 +16,7 @@ from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources.cluster_data_schema import CLUSTER_DATA
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.fleet_data_schema import FLEET_DATA
+from rpool_provider.resources.kubeconfig_schema import KUBECONFIG
 from rpool_provider.resources.node_schema import NODE
 from rpool_provider.schema import Schema
 from rpool_provider.site_schema import FLEET, SITE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rpool.api import Site
     from rpool.model.site import SiteConfig
     from rpool_provider.resources.data_source import DataSource
+    from rpool_provider.resources.ephemeral import EphemeralResource
     from rpool_provider.resources.resource import Resource
 
 
@@ -53,6 +55,8 @@ class Provider:
         "rpool_cluster": CLUSTER_DATA,
         "rpool_fleet": FLEET_DATA,
     }
+
+    ephemeral_schemas: Mapping[str, Schema] = {"rpool_kubeconfig": KUBECONFIG}
 
     def __init__(self, open_site: Callable[[SiteConfig], Site] = open_site) -> None:
         self.stop = threading.Event()
@@ -83,6 +87,12 @@ class Provider:
             if not self._data_sources:
                 self._data_sources |= {its.name: its for its in (ClusterData(), FleetData())}
             return self._data_sources
+
+    @property
+    def ephemeral_resources(self) -> Mapping[str, EphemeralResource]:
+        from rpool_provider.resources.kubeconfig import Kubeconfig
+
+        return {Kubeconfig.name: Kubeconfig()}
 
     @property
     def site(self) -> Site | None:

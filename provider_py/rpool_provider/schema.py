@@ -115,5 +115,5 @@ def defaulted(name: str, type_: Type, default: Any, description: str, **more: An
     )
 
 
-def computed(name: str, type_: Type, description: str) -> Attribute:
-    return Attribute(name, type_, description, computed=True)
+def computed(name: str, type_: Type, description: str, **more: Any) -> Attribute:
+    return Attribute(name, type_, description, computed=True, **more)

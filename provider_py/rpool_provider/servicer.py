@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rpool.errors import Bug, Interrupted
-from rpool_provider import diagnostic, unconfigurable
+from rpool_provider import diagnostic
 from rpool_provider.functions import FUNCTIONS
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
-from rpool_provider.resources.data_source import DataSource
 from rpool_provider.resources.resource import Held, Reply, Resource
 from rpool_provider.schema import Object
+from rpool_provider.servicer_data import DataCalls, validate
 from rpool_provider.wire import diagnostics, functions, hclog, schemas, state_json, values
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
@@ -34,8 +34,11 @@ _PROVIDER_CALLS = (
     "ImportResourceState",
     "ValidateDataResourceConfig",
     "ReadDataSource",
+    "ValidateEphemeralResourceConfig",
+    "OpenEphemeralResource",
+    "RenewEphemeralResource",
+    "CloseEphemeralResource",
 )
-_DATA_CALLS = frozenset({"ValidateDataResourceConfig", "ReadDataSource"})
 
 
 def routes(provider: Provider, shutdown: Callable[[], None]) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def _host_routes(shutdown: Callable[[], None]) -> dict[str, Any]:
     }
 
 
-class Servicer:
+class Servicer(DataCalls):
     """Methods that have the name of a call fill in its response."""
 
     def __init__(self, provider: Provider) -> None:
@@ -108,18 +111,17 @@ class Servicer:
         same name.
         """
         its = self._provider
-        known = its.data_source_schemas if call in _DATA_CALLS else its.resource_schemas
+        known = its.resource_schemas
+        if "Data" in call:
+            known = its.data_source_schemas
+        elif "Ephemeral" in call:
+            known = its.ephemeral_schemas
         return known.get(getattr(request, "type_name", ""), its.schema).root
 
     def _resource(self, name: str) -> Resource:
         if name not in self._provider.resources:
             raise Bug(f"Terraform asked for {name}, which this provider does not have")
         return self._provider.resources[name]
-
-    def _data_source(self, name: str) -> DataSource:
-        if name not in self._provider.data_sources:
-            raise Bug(f"Terraform asked for data source {name}, which this provider does not have")
-        return self._provider.data_sources[name]
 
     # What there is
 
@@ -133,6 +135,8 @@ class Servicer:
             response.data_sources.add(type_name=name)
         for name in FUNCTIONS:
             response.functions.add(name=name)
+        for name in self._provider.ephemeral_schemas:
+            response.ephemeral_resources.add(type_name=name)
 
     def GetProviderSchema(
         self, request: pb.GetProviderSchema.Request, response: pb.GetProviderSchema.Response
@@ -145,6 +149,8 @@ class Servicer:
             response.data_source_schemas[name].CopyFrom(schemas.encode(schema))
         for name, its in FUNCTIONS.items():
             response.functions[name].CopyFrom(functions.encode(its))
+        for name, schema in self._provider.ephemeral_schemas.items():
+            response.ephemeral_resource_schemas[name].CopyFrom(schemas.encode(schema))
 
     def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
         """No resource has an identity yet."""
@@ -162,7 +168,7 @@ class Servicer:
         request: pb.ValidateProviderConfig.Request,
         response: pb.ValidateProviderConfig.Response,
     ) -> None:
-        _validate(self._provider, request, response)
+        validate(self._provider, request, response)
 
     def ConfigureProvider(
         self, request: pb.ConfigureProvider.Request, response: pb.ConfigureProvider.Response
@@ -178,7 +184,7 @@ class Servicer:
         request: pb.ValidateResourceConfig.Request,
         response: pb.ValidateResourceConfig.Response,
     ) -> None:
-        _validate(self._resource(request.type_name), request, response)
+        validate(self._resource(request.type_name), request, response)
 
     def UpgradeResourceState(
         self, request: pb.UpgradeResourceState.Request, response: pb.UpgradeResourceState.Response
@@ -245,36 +251,8 @@ class Servicer:
         imported.state.msgpack = values.encode(root, reply.held.values)
         imported.private = reply.held.private
 
-    # Data sources
-
-    def ValidateDataResourceConfig(
-        self,
-        request: pb.ValidateDataResourceConfig.Request,
-        response: pb.ValidateDataResourceConfig.Response,
-    ) -> None:
-        _validate(self._data_source(request.type_name), request, response)
-
-    def ReadDataSource(
-        self, request: pb.ReadDataSource.Request, response: pb.ReadDataSource.Response
-    ) -> None:
-        """What is not known yet can't be answered with: without a site, this is an error."""
-        source = self._data_source(request.type_name)
-        root = source.schema.root
-        config = values.decode(root, request.config.msgpack)
-        response.state.msgpack = values.encode(
-            root, source.read(config, self._provider.configured_site())
-        )
-
 
 _CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
-
-
-def _validate(what: Provider | Resource | DataSource, request: Any, response: Any) -> None:
-    """Everything that is wrong with a configuration by itself, by its schema and by its rules."""
-    root = what.schema.root
-    config = values.decode(root, request.config.msgpack)
-    found = unconfigurable.errors(root, config) + what.validate(config)
-    response.diagnostics.extend(diagnostics.encode(found, root))
 
 
 def _answer(

@@ -21,7 +21,6 @@ import pytest
 from worlds.samples import CLAIM, NODE, OURS, SECRETS, SPEC
 from worlds.sshd import KUBEADM, TestServer
 
-from rpool.certificates import new_ca
 from rpool.errors import RpoolError
 from rpool.model import action as act
 from rpool.model.action import Action
@@ -159,7 +158,7 @@ class Modelled(Half):
         self._machine.prepared_for = SPEC.kubernetes_version
 
     def serve(self) -> None:
-        self._machine.become(Cluster(new_ca(), SPEC.kubernetes_version), Role.CONTROL_PLANE)
+        self._machine.become(Cluster.new(SPEC.kubernetes_version), Role.CONTROL_PLANE)
 
 
 class Sshd(Half):
@@ -244,7 +243,7 @@ def _renew(server: TestServer) -> None:
     shutil.rmtree(server.root / "etc/kubernetes", ignore_errors=True)
     for path in (server.root / "etc/systemd/system").glob("rpool-*"):
         path.unlink()
-    for name in ("calls", "config-map"):
+    for name in ("calls", "config-map", "csr"):
         (server.root / name).unlink(missing_ok=True)
     server.plain_markers()
     (server.root / "bin" / "kubeadm").unlink()

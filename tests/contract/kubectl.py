@@ -1,27 +1,37 @@
-"""A kubectl for tests, whose cluster has no nodes and room for one ConfigMap: that is created once,
-and replaced by who names the version that is there, as an API server has it.
+"""A kubectl for tests, whose cluster has no nodes and room for one ConfigMap and one request for a
+certificate: each is created once, and replaced by who names the version that is there, as an API
+server has it. A request that is approved is signed.
 
     kubectl.py FILE OPTION...
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+UID = "0badf00d-0000-4000-8000-000000000001"
+
 
 def main(file: Path, words: list[str]) -> None:
+    is_request = any(word == "csr" or "certificatesigningrequests" in word for word in words)
+    is_new = "create" in words
+    if is_request or (is_new and "--raw" not in words):
+        file = file.with_name("csr")
     there = json.loads(file.read_text()) if file.exists() else None
-    if "configmap" in words and there is not None:
-        template = next(word for word in words if word.startswith("jsonpath="))
-        sys.stdout.write(filled(template.removeprefix("jsonpath="), there))
-    elif "wait" in words:
+    if "wait" in words:
         sys.exit("Error from server (NotFound): there are no nodes here")
-    elif "--raw" in words:
-        write(file, "create" in words, json.loads(Path(words[-1]).read_text()), there)
+    if is_new or "replace" in words:
+        there = json.loads(Path(words[words.index("-f") + 1]).read_text())
+        write(file, is_new, there)
+    template = next((word for word in words if word.startswith("jsonpath=")), "")
+    if there is not None and (is_new or {"configmap", "csr"} & set(words)):
+        sys.stdout.write(filled(template.removeprefix("jsonpath="), there))
 
 
 def filled(template: str, value: dict[str, Any]) -> str:
@@ -30,22 +40,37 @@ def filled(template: str, value: dict[str, Any]) -> str:
             return str(json.loads(found[1]))
         at: Any = value
         for key in found[1].strip(".").split("."):
-            at = at[key]
+            name = key.partition("[")[0]
+            at = at[name] if not isinstance(at, list) else " ".join(its[name] for its in at)
         return str(at)
 
     return re.sub(r"\{([^}]*)\}", part, template)
 
 
-def write(file: Path, new: bool, wanted: dict[str, Any], there: dict[str, Any] | None) -> None:
+def write(file: Path, new: bool, wanted: dict[str, Any]) -> None:
+    there = json.loads(file.read_text()) if file.exists() else None
     its = wanted["metadata"]
     if new and there is not None:
         sys.exit("Error from server (AlreadyExists): it is there")
-    if not new and (
-        there is None or there["metadata"]["resourceVersion"] != its["resourceVersion"]
-    ):
+    named = its.keys() & {"uid", "resourceVersion"}
+    if not new and (there is None or any(its[k] != there["metadata"][k] for k in named)):
         sys.exit("Error from server (Conflict): it is another by now")
-    its["resourceVersion"] = str(int(its.get("resourceVersion", "0")) + 1)
+    its |= {"uid": UID, "resourceVersion": str(int(its.get("resourceVersion", "0")) + 1)}
+    if "status" in wanted:
+        wanted["status"]["certificate"] = signed(wanted["spec"])
     file.write_text(json.dumps(wanted))
+
+
+def signed(spec: dict[str, Any]) -> str:
+    """What the cluster's signer makes of a request: its certificate, in base64."""
+    pki = "/etc/kubernetes/pki"
+    command = [
+        *("openssl", "x509", "-req", "-CA", f"{pki}/ca.crt", "-CAkey", f"{pki}/ca.key"),
+        *("-set_serial", "1", "-days", "1"),
+    ]
+    request = base64.b64decode(spec["request"])
+    done = subprocess.run(command, input=request, capture_output=True, check=True)
+    return base64.b64encode(done.stdout).decode()
 
 
 if __name__ == "__main__":

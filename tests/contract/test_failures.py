@@ -4,13 +4,14 @@ refuse a claim, but where it was set aside.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from worlds.samples import CLAIM, FAILURE, FOREIGN, OURS
 
 from contract.half import HERE, Half, refused
-from rpool.errors import ForeignClaim, Refused
+from rpool.errors import ForeignClaim, Overtaken, Refused
 from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.failure import Failure
@@ -77,8 +78,38 @@ def test_nothing_is_under_a_foreign_claim(half: Half, failure: Failure | None, u
     refused(half, act.NoteFailure(HERE, uid, failure), ForeignClaim)
 
 
+def test_nothing_is_by_an_earlier_session(half: Half) -> None:
+    """A server may be a member by then, which has failed at nothing."""
+    half.claim()
+    half.fence(OURS.session + 1)
+    note = act.NoteFailure(HERE, OURS.uid, ASIDE, OURS.session)
+    refused(half, note, Overtaken, f"a later operation has been on {HERE}")
+    half.act(replace(note, session=OURS.session + 1))
+    assert noted(half) == (ASIDE,)
+
+
 def test_what_was_forgotten_leaves_nothing(half: Half) -> None:
     before = half.everything()
     half.act(act.NoteFailure(HERE, "", FAILURE))
     half.act(FORGET)
     assert half.everything() == before
+
+
+def test_what_clusters_note_and_forget_at_once_is_in_nobody_s_way(half: Half) -> None:
+    before = half.everything()
+
+    def note(number: int) -> None:
+        for turn in range(5):
+            failure = replace(FAILURE, cluster=f"{number}", why=f"{turn}")
+            half.act(act.NoteFailure(HERE, "", failure if turn % 2 else None))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(note, range(4)))
+    half.act(FORGET)
+    assert half.everything() == before
+
+
+def test_the_last_twenty_are_kept(half: Half) -> None:
+    for number in range(22):
+        half.act(act.NoteFailure(HERE, "", replace(FAILURE, why=f"{number}")))
+    assert [its.why for its in noted(half)] == [f"{number}" for number in range(2, 22)]

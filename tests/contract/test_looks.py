@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
 from worlds.samples import OURS
 
 from contract.half import HERE, SILENT, UNKNOWN, Half
+from rpool.certificates import check_issued, new_request
 from rpool.errors import CommandFailed, RpoolError, TimedOut, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Fence, Phase
@@ -32,6 +34,7 @@ CONTACTS: dict[str, Callable[[World, str], object]] = {
     "requests": lambda world, name: world.requested(name),
     "journal": lambda world, name: world.journal(name, 10),
     "address": lambda world, name: world.address_answers(name, "10.0.1.200"),
+    "sign": lambda world, name: world.sign(name, new_request("ann", ())[0], 600),
     "action": lambda world, name: world.carry_out(act.SetPhase(name, OURS, Phase.MEMBER), 60),
     "lock": lock,
 }
@@ -58,7 +61,7 @@ def test_a_server_that_the_fleet_does_not_have_is_not_asked_again(
 
 
 @pytest.mark.parametrize("is_claimed", [True, False])
-@pytest.mark.parametrize("look", ["observe", "etcd", "requests"])
+@pytest.mark.parametrize("look", ["observe", "etcd", "requests", "sign"])
 def test_a_server_without_a_control_plane_tells_of_no_cluster(
     half: Half, look: str, is_claimed: bool
 ) -> None:
@@ -74,6 +77,15 @@ def test_a_control_plane_tells_of_its_cluster(half: Half) -> None:
     half.claim()
     half.serve()
     assert "BEGIN CERTIFICATE" in half.world.observe(HERE).ca_certificate
+
+
+def test_a_cluster_signs_what_was_asked_for(half: Half) -> None:
+    half.claim()
+    half.serve()
+    request, _ = new_request("ann", ["team-a", "team-b"])
+    certificate = half.world.sign(HERE, request, 3600)
+    ends = check_issued(certificate, request, half.world.observe(HERE).ca_certificate)
+    assert ends > time.time()
 
 
 @pytest.mark.parametrize("serves", [True, False])

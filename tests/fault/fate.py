@@ -10,24 +10,19 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from fault.half import half_done
 from fault.history import History
 from fault.in_turn import Stop
 from fault.kinds import AT_PLAN, Fault
 from fault.late import Late
+from fault.looks import Looks
 from fault.operators import BY_API, QUIET, Lock, Operator
 from fault.rules import Rules
-from fault.shown import Shown
 from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
-from rpool.model.claim import Fence
-from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
-from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
 from rpool.model.server import ServerName
 from rpool.model.step import News
 from rpool.model.world import SessionLock
@@ -38,7 +33,7 @@ LOOKS_REFUSED = 3
 CLOCK_JUMPS = (-86400.0, -30.0, 30.0, 86400.0)
 
 
-class Fate(Shown):
+class Fate(Looks):
     """The port `rpool.model.world.World` before modelled servers. `under_way` tells which actions
     the operator has started besides the one that is carried out.
     """
@@ -81,57 +76,6 @@ class Fate(Shown):
         its = [fault for fault in self.at_work.due.values() if fault in AT_PLAN]
         self.at_work.due = {n: f for n, f in self.at_work.due.items() if f not in AT_PLAN}
         return its
-
-    # -- looking -------------------------------------------------------------------------------
-
-    def _contact(self, server: ServerName) -> None:
-        if self.at_work.dead or server in self.at_work.cut:
-            raise Unreachable(f"no contact with {server}")
-
-    def _api(self, via: ServerName) -> None:
-        self._contact(via)
-        if self.at_work.no_api:
-            raise CommandFailed(f"{via}: the connection to the server timed out")
-
-    def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
-        self._contact(server)
-        if fence is not None:
-            self.history.append(f"    fence of session {fence.session} [{server}]")
-            self.late.end_on(server)
-        probed = self.world.probe(server, fence)
-        self.claims.looked(server, probed.claim)
-        return replace(probed, clock_seconds=probed.clock_seconds + self.clocks[server])
-
-    def address_answers(self, via: ServerName, address: str) -> bool:
-        self._contact(via)
-        return self.world.address_answers(via, address)
-
-    def reaches_api(self, server: ServerName) -> bool:
-        self._contact(server)
-        return self.world.reaches_api(server)
-
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
-        self._contact(via)
-        return self.world.kubernetes_packages(via, minor)
-
-    def inspect(self, server: ServerName, trial: Trial) -> Inspected:
-        self._contact(server)
-        return self.world.inspect(server, trial)
-
-    def observe(self, via: ServerName) -> ClusterSeen:
-        self._api(via)
-        if self.at_work.refused:
-            self.at_work.refused -= 1
-            raise CommandFailed(f"{via}: the connection to the server was refused")
-        return self.world.observe(via)
-
-    def encryption(self, via: ServerName) -> Secret:
-        self._contact(via)
-        return self.world.encryption(via)
-
-    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
-        self._contact(via)
-        return self.world.etcd_members(via)
 
     # -- acting --------------------------------------------------------------------------------
 

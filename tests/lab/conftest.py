@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -17,6 +17,7 @@ from scenarios.state import resources
 NAME = os.environ.get("RPOOL_TESTS_LAB", "tests")  # another one where several people test
 SERVERS = 9
 FIGURES: list[str] = []
+KEPT = CHECKOUT / "build" / "figures.txt"
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +50,17 @@ def plain_start(desk: Desk) -> None:
 
 
 @pytest.fixture(scope="session")
-def figure() -> Iterator[object]:
-    """Call it with a sentence: it is shown at the end of the run, and kept in build/."""
-    yield FIGURES.append
+def figure() -> Callable[[str], None]:
+    """Call it with a sentence: it is kept in build/ at once, and shown at the end of the run."""
+    KEPT.parent.mkdir(exist_ok=True)
+    KEPT.write_text("")
+
+    def keep(sentence: str) -> None:
+        FIGURES.append(sentence)
+        with KEPT.open("a") as file:
+            file.write(f"{sentence}\n")
+
+    return keep
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -60,4 +69,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("figures")
     for line in FIGURES:
         terminalreporter.write_line(line)
-    (CHECKOUT / "build" / "figures.txt").write_text("\n".join(FIGURES) + "\n")

@@ -34,6 +34,15 @@ pytestmark = [
 ]
 soak = pytest.mark.soak
 SMALL_SERVERS = {"labels": {"disk": "ssd"}}
+LIMITS = """
+resource "rpool_cluster" "demo" {
+  timeouts {
+    update = "5m"
+  }
+}
+"""
+"""A server that hangs once it has joined is waited for as long as that."""
+
 CONVERGED_SECONDS = 400.0
 """At most, from the end of the apply that was struck: a dead member has its grace, and its Node
 takes 50 s to be NotReady.
@@ -177,7 +186,7 @@ EVERY_DAY = {
 @pytest.fixture(scope="module")
 def pool(desk: Desk, figure: Callable[[str], None], plain_start: None) -> Iterator[RealPool]:
     pool = RealPool(desk, {**ONE, "selector": SMALL_SERVERS}, figure)
-    with pool.also("demo_override", repair()):
+    with pool.also("demo_override", repair()), pool.also("limits_override", LIMITS):
         yield pool
         for name in sorted(pool.lost):
             pool.restore(name)
@@ -193,8 +202,17 @@ def test_a_fault(pool: RealPool, name: str) -> None:
     if fault.after is not None:
         pool.write(**fault.after)
     words = () if fault.after is not None else ("destroy", "-auto-approve")
-    ended = struck_at(pool.desk, fault.point, partial(fault.strike, pool), *words)
-    fault.end(pool, ended.server)
+    struck: list[str] = []
+
+    def strike(server: str, terraform: Terraform) -> None:
+        struck.append(server)
+        fault.strike(pool, server, terraform)
+
+    try:
+        ended = struck_at(pool.desk, fault.point, strike, *words)
+    finally:
+        for server in struck:
+            fault.end(pool, server)
     begun = time.monotonic()
     applies = converge(pool, destroyed=fault.after is None)
     seconds = time.monotonic() - begun

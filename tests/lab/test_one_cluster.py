@@ -9,13 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import benchmark
 import pytest
-from canary import Canary, ProcessWatch
+from canary import Canary, ProcessWatch, unpacked
 from desk import Desk, wait_for
 from lab.application import manifest
 from leftovers import leftovers
@@ -113,7 +112,7 @@ def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatc
     canary = Canary.of(Path(desk.site["key_file"]).read_text(), encrypts)
     texts = {
         "state": (desk.folder / "terraform.tfstate").read_bytes(),
-        "plan file": _unpacked(desk.folder / "saved.tfplan"),
+        "plan file": unpacked(desk.folder / "saved.tfplan"),
         "log at TRACE": traced.read_bytes(),
         **{
             f"journal on {name}": desk.ssh(name, "cat /var/lib/rpool/journal.jsonl").encode()
@@ -159,12 +158,7 @@ def test_a_key_that_came_by_a_variable_is_in_no_saved_plan(desk: Desk, traced: P
     key = Path(desk.site["key_file"]).read_text()
     planned = desk.terraform("plan", "-out=variable.tfplan", TF_VAR_ssh_key=key)
     assert planned.returncode == 0, planned.stdout + planned.stderr
-    assert Canary.of(key).in_(_unpacked(desk.folder / "variable.tfplan")) == []
-
-
-def _unpacked(plan: Path) -> bytes:
-    with zipfile.ZipFile(plan) as archive:
-        return b"\n".join(archive.read(name) for name in archive.namelist())
+    assert Canary.of(key).in_(unpacked(desk.folder / "variable.tfplan")) == []
 
 
 def test_no_token_and_no_uploaded_certificate_outlives_the_apply(desk: Desk, traced: Path) -> None:

@@ -99,7 +99,8 @@ def _desired(case: Case) -> Desired:
     pinned = {name: _node(its.pinned, name) for name in its.pinned}
     roles = dict.fromkeys(its.control_planes, Role.CONTROL_PLANE)
     roles |= dict.fromkeys([*its.workers, *pinned], Role.WORKER)
-    return Desired(UID, spec(its, len(its.control_planes)), roles, pinned, its.one)
+    wanted, given_up = spec(its, len(its.control_planes)), frozenset(its.given_up)
+    return Desired(UID, wanted, roles, pinned, its.one, given_up)
 
 
 def spec(said: Spec, control_planes: int) -> PoolSpec:

@@ -62,6 +62,7 @@ class Wish(Spec):
     workers: tuple[str, ...] = ()
     pinned: Mapping[str, Labels] = Field(default_factory=dict)
     one: str | None = None
+    given_up: tuple[str, ...] = ()
 
 
 class Case(_Strict):
@@ -88,6 +89,7 @@ class Case(_Strict):
         its = self.desired
         one = {its.one} if its.one else set()
         named = {*its.control_planes, *its.workers, *its.pinned, *self.labelled, *one}
+        named |= set(its.given_up)
         if unknown := named - self.servers.keys():
             raise ValueError(f"{', '.join(sorted(unknown))}: not among the case's servers")
         if (self.raises is None) == (self.steps is None):

@@ -102,6 +102,24 @@ class Workspace:
     def destroy(self, *more: str) -> Ran:
         return self.run("destroy", "-no-color", "-input=false", "-auto-approve", *more)
 
+    def left_behind(self, **environment: str) -> dict[str, str]:
+        """All that a plan that was saved, shown and applied has left, but in the world."""
+        log = self.folder / "log"
+        given = {"TF_LOG": "TRACE", "TF_LOG_PATH": str(log), **environment}
+        planned = self.run("plan", "-no-color", "-out=plan", **given)
+        shown = self.run("show", "-json", "plan")
+        applied = self.run("apply", "-no-color", "plan", **given)
+        assert (planned.status, shown.status, applied.status) == (0, 0, 0), applied.output
+        left = {
+            "output": planned.output + applied.output,
+            "log": log.read_text(),
+            "state": (self.folder / "terraform.tfstate").read_text(),
+            "saved plan": unpacked(self.folder / "plan"),
+            "saved plan in JSON": shown.output,
+        }
+        assert all(left.values()), "something that should have been looked at was empty"
+        return left
+
     def actions(self, *more: str) -> dict[str, Sequence[str]]:
         """What a plan would do, by address."""
         assert self.run("plan", "-input=false", "-out=plan", *more).status == 0

@@ -23,6 +23,8 @@ ELSEWHERE = {
     # Ways that only the real Terraform or a real server can go, and the test that does.
     (Do.IMPORT_NODE, 0): "tests/protocol/test_node.py::test_a_node_is_renamed_by_a_moved_block",
     (Do.SET_BACK, 1): "tests/protocol/test_terraform.py::test_a_cluster_is_built_anew_as_advised",
+    (Do.WITHOUT_KUBECONFIG, 0): "tests/protocol/test_kubeconfig.py::"
+    "test_a_cluster_without_its_api_is_mended_as_advised",
     (Do.PUT_CA_KEY_BACK, 0): "tests/unit/reach/test_reach_observe.py::"
     "test_who_has_not_the_key_of_its_ca_is_no_control_plane",
     (Do.REINSTALL, 0): f"{FOOTHOLDS}::test_a_server_whose_packages_were_put_right_is_given_back",

@@ -122,11 +122,10 @@ def test_a_node_that_is_half_in(way: str, cut: type[act.Action]) -> None:
     assert desk.stage.world.probe(SERVER).is_spare == (way == "taken out")
 
 
-@pytest.mark.parametrize("mark", ["retire", "lost"])
 @follows(Do.TAKE_OUT)
-def test_a_node_that_is_marked(mark: str) -> None:
+def test_a_node_that_is_marked() -> None:
     desk = with_node()
-    desk.mark(SERVER, **{mark: True})
+    desk.mark(SERVER, retire=True)
     read(Do.TAKE_OUT, desk.apply())
     desk.write(SPEC)
     desk.is_whole()

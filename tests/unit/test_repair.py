@@ -11,7 +11,7 @@ import pytest
 from fault.terraform import Run, cluster_config
 from following import Desk, follows, read, with_cluster
 from worlds.expect import settled
-from worlds.fault import Fault
+from worlds.fault import Answer, Fault, Probe
 from worlds.stage import FIVE, SMALLER, SPEC
 
 from rpool.advice import Do
@@ -19,6 +19,7 @@ from rpool.errors import CommandFailed, RpoolError
 from rpool.model import action as act
 from rpool.model.action import DeleteNode, Join, Mend, RemoveEtcdMember, Reset
 from rpool.model.pool import PoolSpec, Repair, RepairMode
+from rpool.model.seen import Probed
 from rpool.model.server import Role
 from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.resource import Plan, Values
@@ -120,6 +121,26 @@ def test_within_its_grace_nobody_is_touched() -> None:
     _, _, said = planned(desk)
     assert "Nothing is done about it yet: repair.grace is 5m." in said
     assert is_empty(desk)
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(0, True), (60, True), (-60, False)])
+@pytest.mark.parametrize("whose", ["another control plane", "the member"])
+def test_the_grace_is_not_shorter_where_clocks_differ(
+    seconds: float, counts: bool, whose: str
+) -> None:
+    """Since when a Node is not Ready is written by the clock of the controller manager that leads,
+    or by its own kubelet's, and compared with the clock of the control plane that is asked.
+    """
+    desk = with_cluster()
+    sick = one_of(desk, Role.WORKER)
+    desk.stage.machine(sick).fall_sick("kubelet", 320)
+    other = one_of(desk, Role.CONTROL_PLANE) if whose == "another control plane" else sick
+
+    def off(its: Probed) -> Probed:
+        return replace(its, clock_seconds=its.clock_seconds + seconds)
+
+    with desk.stage.faults(Fault(Probe, Answer(off), servers=other, times=None)):
+        assert is_empty(desk) is not counts
 
 
 def test_a_shorter_grace_counts_once_it_is_applied() -> None:

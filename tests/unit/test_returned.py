@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from following import Desk, follows, read, with_cluster
-from worlds.stage import FOREIGN, SPEC
+from worlds.stage import FOREIGN, SPEC, Stage
 
 from rpool.advice import Do
 from rpool.api import Attempt
+from rpool.certificates import ca_pin, new_ca
 from rpool.errors import Refused, RpoolError, SpecError
 from rpool.model.claim import Claim
 from rpool.model.server import Role
+from rpool.simulate.machine import Cluster
 
 WORKER_OF_NOBODY = "0badcafe0badcafe"
 
@@ -228,3 +230,23 @@ def test_a_survey_says_of_no_member_that_it_was_let_go_even_if_its_cluster_is_si
     desk.power(*desk.view().control_planes[:2], on=False)
     desk.stage.open()
     assert not any(its.let_go for its in desk.stage.site.survey().servers.values())
+
+
+def test_a_survey_believes_no_server_that_only_says_it_is_a_control_plane() -> None:
+    """Its record would let go of all the others; whoever believed that would wipe them."""
+    desk = Desk(Stage(12))
+    eve = "r1u00"  # is asked first
+    desk.mark(eve, reserved=True)
+    desk.succeeds()
+    true = desk.stage.cluster(desk.view())
+    machine = desk.stage.machine(eve)
+    head = desk.stage.machine(desk.view().control_planes[0]).claim
+    assert true.record is not None
+    assert head is not None
+    false = Cluster(new_ca(), true.version, record=replace(true.record, members={}))
+    machine.become(false, Role.CONTROL_PLANE)
+    for pin in (head.ca_pin, ca_pin(false.ca)):
+        machine.claim = replace(head, server=eve, machine_id="", ca_pin=pin)
+        desk.stage.open()
+        surveyed = desk.stage.site.survey().servers
+        assert not {n for n, its in surveyed.items() if its.let_go} & desk.view().servers.keys()

@@ -72,6 +72,10 @@ class EtcdMembers(Look):
     pass
 
 
+class Sign(Look):
+    pass
+
+
 class Packages(Look):
     pass
 

@@ -49,6 +49,7 @@ from worlds.fault import (
     ReachesApi,
     ReadJournal,
     ReadRequests,
+    Sign,
 )
 
 T = TypeVar("T")
@@ -138,6 +139,9 @@ class FaultyWorld:
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         return self._look(ReadJournal(server), lambda: self._world.journal(server, most_lines))
+
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        return self._look(Sign(via), lambda: self._world.sign(via, request, seconds))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         news: News = ()

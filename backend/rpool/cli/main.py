@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 
-from rpool.cli import completion, explain, journal, release, scan, show, simulate
+from rpool.cli import completion, explain, journal, kubeconfig, release, scan, show, simulate
 from rpool.cli import list as list_
 from rpool.errors import RpoolError, SpecError
 
@@ -20,6 +20,7 @@ _COMMANDS = (
     completion,
     explain,
     journal,
+    kubeconfig,
     list_,
     release,
     scan,

@@ -5,6 +5,7 @@ out and names their paths, and rules about them wait. Every mistake is found at 
 """
 
 import rpool.config.pydantic_alone  # noqa: F401 the others import pydantic
+from rpool.config.access import parse_identity
 from rpool.config.node import NodeRequest, parse_node
 from rpool.config.parse import parse_draft, parse_pool, parse_site
 from rpool.config.written import written, wrong_in
@@ -12,6 +13,7 @@ from rpool.config.written import written, wrong_in
 __all__ = [
     "NodeRequest",
     "parse_draft",
+    "parse_identity",
     "parse_node",
     "parse_pool",
     "parse_site",

@@ -7,12 +7,12 @@ etcd nothing is known, waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from rpool.advice import Do
-from rpool.decide.membership import Membership, Part
+from rpool.decide.membership import Membership, Part, lost_in
 from rpool.model.cni import NO_CNI
 from rpool.model.duration import text
 from rpool.model.pool import Repair, RepairMode
@@ -48,6 +48,7 @@ class Ailing:
     why: str = ""
     is_braked: bool = False  # since too many are not well at once
     was_asked: bool = True
+    is_pinned: bool = False  # an rpool_node's
 
     @property
     def is_down(self) -> bool:
@@ -98,23 +99,26 @@ NO_REPAIRS = Repairs()
 def ailing(members: Membership) -> list[Ailing]:
     """Members that do not answer, or whose Node is not Ready, by name. Those on their way in or out
     are among them only while they are silent; those that the fleet says are lost never, nor anybody
-    of a cluster that is not made yet. Without a CNI no Node is Ready.
+    of a cluster that is not made yet. Without a CNI no Node is Ready. Those of rpool_nodes, which
+    the cluster does not repair, are not counted where it is about how many it does.
     """
     record, nodes, silent = members.record, members.pool.nodes, members.pool.silent
     if record.settled is None:
         return []
     waits = record.spec.networking.cni == NO_CNI
     waits = waits and not any(node.ready for node in nodes.values())
+    gone = lost_in(members.fleet) - members.pool.seen.keys()
     found = []
     for name, member in sorted(record.members.items()):
         node, why = nodes.get(name), silent.get(name)
         part = members.part(name)
         is_in = part in (Part.MEMBER, Part.UNCLAIMED) and node is not None and not node.let_go
         is_down = is_in and node is not None and not node.ready and not waits
-        if part is Part.SILENT or is_down:
-            said, asked = why.summary if why else "", members.pool.was_asked(name)
-            found.append(Ailing(name, member.role, node, said, was_asked=asked))
-    down = sum(its.is_down or its.node is None for its in found)
+        if name not in gone and (part is Part.SILENT or is_down):
+            its = Ailing(name, member.role, node, why.summary if why else "")
+            asked, pinned = members.pool.was_asked(name), name in record.pinned
+            found.append(replace(its, was_asked=asked, is_pinned=pinned))
+    down = sum((its.is_down or its.node is None) and not its.is_pinned for its in found)
     return [_judged(its, members, down) for its in found]
 
 
@@ -122,7 +126,7 @@ def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
     """With what is to become of it, where so many members are `down`."""
     repair = members.record.spec.repair
     if its.node is None:  # nothing of it counts yet, so that nobody has to wait
-        why = "" if its.name not in members.record.pinned else _PINNED
+        why = _PINNED if its.is_pinned else ""
         why = why or (_why_etcd(its, members) if its.role is Role.CONTROL_PLANE else "")
         its = replace(its, verdict=Verdict.HELD if why else Verdict.LOST, why=why)
         return its if why else _braked(its, down, repair)
@@ -144,15 +148,29 @@ def _braked(its: Ailing, down: int, repair: Repair) -> Ailing:
 
 
 def _seconds_down(its: Ailing, members: Membership) -> float | None:
-    """How long its Node has not been Ready, by the cluster's clock; None where nobody told."""
+    """How long its Node has not been Ready at least, by the clock of the control plane that was
+    asked; None where nobody told.
+    """
     clock = members.pool.api.cluster.clock_seconds if members.pool.api else 0.0
     since = its.node.since_seconds if its.node else 0.0
-    return clock - since if clock and since else None
+    return clock - since - _seconds_ahead(its.name, members) if clock and since else None
+
+
+def _seconds_ahead(name: ServerName, members: Membership) -> float:
+    """How far that clock is ahead, at most, of those by which it may have been written since when
+    the Node of `name` is not Ready: the control planes', of which one leads, and its kubelet's. As
+    far as that is known.
+    """
+    seen, via = members.pool.seen, members.pool.api.via if members.pool.api else ""
+    writers = {*members.record.of(Role.CONTROL_PLANE), name} & seen.keys() - {via}
+    if via not in seen:
+        return 0.0
+    return max((seen[via].clock.seconds_ahead_of(seen[n].clock) for n in writers), default=0.0)
 
 
 def _why_held(its: Ailing, members: Membership) -> str:
     """What about itself holds its repair, the end of a sentence about it; "" where nothing does."""
-    if its.name in members.record.pinned:
+    if its.is_pinned:
         return _PINNED
     if members.part(its.name) is Part.UNCLAIMED:
         return "its claim is gone"
@@ -177,8 +195,22 @@ def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
         lines.append(" ".join(filter(None, [str(its), _what_comes(its, repair)])))
     if len(found) > MOST_TOLD:
         lines.append(f"And {len(found) - MOST_TOLD} more.")
-    names = ", ".join(its.name for its in found[:MOST_TOLD])
-    return "\n".join([*lines, _advice(found, repair, names)])
+    return "\n".join([*lines, advised(found, lambda own, names: _advice(own, repair, names))])
+
+
+def advised(found: Sequence[Ailing], own: Callable[[Sequence[Ailing], str], str]) -> str:
+    """What to do about members: about the cluster's own as `own` says (of them, and their names),
+    and about those of rpool_nodes.
+    """
+    nodes = [its for its in found if its.is_pinned]
+    others = [its for its in found if not its.is_pinned]
+    said = [own(others, _names(others))] if others else []
+    said += [Do.MEND_NODES.text(servers=_names(nodes))] if nodes else []
+    return " ".join(said)
+
+
+def _names(found: Sequence[Ailing]) -> str:
+    return ", ".join(its.name for its in found[:MOST_TOLD])
 
 
 def _advice(found: Sequence[Ailing], repair: Repair, names: str) -> str:

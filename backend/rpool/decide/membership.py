@@ -86,12 +86,12 @@ class Membership:
     @cached_property
     def lost(self) -> frozenset[ServerName]:
         """Servers that are as good as gone while they are silent."""
-        let_go = {name for name in self.pool.silent if self._was_given_up(name)}
+        let_go = {name for name in self.pool.silent if self._was_let_go(name)}
         return lost_in(self.fleet) | self.given_up | let_go
 
-    def _was_given_up(self, name: ServerName) -> bool:
-        """Whether an operation that was cut off has given up a server of the fleet: the record
-        names it no more, and nothing of it is alive in the cluster.
+    def _was_let_go(self, name: ServerName) -> bool:
+        """Whether the record names a server of the fleet no more, and nothing of it is alive in the
+        cluster: a Node that it has registered when it came back for a while, say.
         """
         pool, node, member = self.pool, self.pool.nodes.get(name), self.etcd_member(name)
         if name in self.record.members or name not in self.fleet.servers or pool.etcd is None:
@@ -135,6 +135,16 @@ class Membership:
             return False
         runs = claim.role is Role.CONTROL_PLANE and claim.is_member
         return runs and self.etcd_member(name) is None
+
+    def is_half_in(self, name: ServerName) -> bool:
+        """Whether a server has our claim, and nothing of it counts yet: kubeadm has not ended
+        there, and it does not vote in etcd. So is one whose reset was cut off.
+        """
+        claim, probed = self.pool.claim(name), self.pool.probed(name)
+        if claim is None or claim.is_member or (probed is not None and probed.kubeadm_ended):
+            return False
+        member = self.etcd_member(name)
+        return member is None or not (member.votes and member.healthy)
 
     def etcd_member(self, name: ServerName) -> EtcdMember | None:
         member, server = self.record.members.get(name), self.fleet.servers.get(name)

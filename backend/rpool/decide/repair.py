@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rpool.advice import Do
-from rpool.decide.health import Ailing, Repairs, Verdict, ailing
+from rpool.decide.health import Ailing, Repairs, Verdict, advised, ailing
 from rpool.decide.membership import Membership
 from rpool.errors import Refused, RpoolError, StalePlan
 from rpool.model.desired import Desired
@@ -39,7 +39,7 @@ def unrepaired(cluster: str, left: Sequence[Ailing], planned: Repairs) -> RpoolE
     """The error of an apply that has done all else. `left` are those that were to be repaired."""
     names = ", ".join(its.name for its in left)
     lines = [" ".join([str(its), _why(its, planned)]) for its in left]
-    advice = _advice(left, names, planned)
+    advice = advised(left, lambda own, theirs: _advice(own, theirs, planned))
     return Refused(
         f"cluster {cluster} is degraded: nothing was done about {names}",
         "\n".join([*lines, f"All else that was planned is done. {advice}"]),

@@ -8,7 +8,7 @@ in another domain of trust. The servers that take its place join first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -101,21 +101,42 @@ def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> 
     """The cluster's servers after the change to `wanted`. Raises DoesNotFit with the counts."""
     if offer.doubtful or standing.failed:
         with suppress(DoesNotFit):
-            return _target(wanted, standing, fleet, offer.without_doubt())
-    standing = replace(standing, failed=frozenset())
+            return _without_doubt(wanted, standing, fleet, offer.without_doubt())
+    as_joined = replace(standing, failed=frozenset())
     try:
-        return _target(wanted, standing, fleet, offer)
+        return _target(wanted, as_joined, fleet, offer)
     except DoesNotFit as why:
         no_spare = why
     if not standing.lost:
         raise no_spare
-    replaced: frozenset[ServerName] = frozenset()
-    for name in sorted(standing.lost):
-        with suppress(DoesNotFit):
-            _target(wanted, replace(standing, lost=replaced | {name}), fleet, offer)
-            replaced |= {name}
-    left = _target(wanted, replace(standing, lost=replaced), fleet, offer)
+    lost = _replaceable(
+        standing.lost, lambda some: _target(wanted, replace(as_joined, lost=some), fleet, offer)
+    )
+    left = target(wanted, replace(standing, lost=lost), fleet, offer)
     return replace(left, no_spare=no_spare)
+
+
+def _without_doubt(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
+    """With servers alone at which nothing has failed; of the cluster's own that `failed`, those
+    stay for which there are no others.
+    """
+
+    def without(some: frozenset[ServerName]) -> Target:
+        return _target(wanted, replace(standing, failed=some), fleet, offer)
+
+    return without(_replaceable(standing.failed, without))
+
+
+def _replaceable(
+    names: frozenset[ServerName], without: Callable[[frozenset[ServerName]], Target]
+) -> frozenset[ServerName]:
+    """Of these, those without which the cluster fits together."""
+    found: frozenset[ServerName] = frozenset()
+    for name in sorted(names):
+        with suppress(DoesNotFit):
+            without(found | {name})
+            found |= {name}
+    return found
 
 
 def _target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:

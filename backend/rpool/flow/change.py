@@ -83,12 +83,20 @@ class Change(Eye, Goal):
     inspected: set[ServerName] = field(default_factory=set, init=False)
 
     def want(self, pool: Observed) -> Desired:
-        members = self.members(pool)
+        members = self._without_the_dead(self.members(pool))
         self.ailing = ailing(members)
         # One that has left comes again as any other does.
         self.anew = members.among(self.anew, Part.MEMBER, Part.LEAVING)
-        self.desired = replace(self.wish(members), anew=self.anew)
+        desired = self.wish(members)
+        given_up = desired.given_up | members.given_up
+        self.desired = replace(desired, anew=self.anew, given_up=given_up)
         return self.desired
+
+    def _without_the_dead(self, members: Membership) -> Membership:
+        """Of those that were given up in an earlier round, who has left is not judged again."""
+        before = self.desired.given_up if self.desired else frozenset()
+        left = replace(members, given_up=before).among(before, Part.GONE)
+        return replace(members, given_up=left)
 
     def replaces(self, ran: Ran) -> bool:
         """Whom a restart has not helped is taken apart and joins anew, but not the last one that

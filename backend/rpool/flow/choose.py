@@ -34,6 +34,7 @@ from rpool.model.world import World
 
 MOST_VERSIONS = 50
 MOST_SILENT = 8
+MOST_DOUBTFUL = 32  # more of them say that it is not the servers
 
 LOOK_SECONDS = 3.0
 """For which a plan looks at the servers that it announces."""
@@ -58,6 +59,12 @@ class Doubts:
         """What was seen of a server that can be taken."""
         if probed.failures and not self._over:
             self.whom[probed.server] = str(probed.failures[-1])
+
+    def hold(self, roles: Roles) -> bool:
+        """Whether others are to be looked for than these. Not once too many are passed over."""
+        if len(self.whom) > MOST_DOUBTFUL:
+            return self.end()
+        return bool(self.whom.keys() & roles.keys())
 
     def end(self) -> bool:
         """Pass over nobody any more; returns whether anybody was."""
@@ -109,7 +116,7 @@ def choose(
                     new[name] = why
                 else:
                     doubts.hear(sighting.probed)
-        if not new and doubts.whom.keys() & roles.keys():
+        if not new and doubts.hold(roles):
             continue
         if not new:
             picked = {name: seen[name] for name in roles}
@@ -165,6 +172,7 @@ def foresee(
                 reasons[name] = unfit
             else:
                 doubts.hear(answer)
+        doubts.hold(roles)
         if not seen and lost and len(lost) == len(new):
             return declared, f"None of them could be looked at: {lost[0].summary}."
         seen.update(new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rpool.decide.inspection import Findings
@@ -16,18 +17,19 @@ from rpool.model.step import Ran
 from rpool.model.world import World
 
 
-def note_failed(ran: Ran, uid: PoolUid, cluster: str, world: World) -> None:
-    """Note what failed on servers themselves. One that failed where another has done the very same
-    is set aside: it is the server, and not what they share. What a reset could not clean keeps its
-    claim anyway.
+def note_failed(ran: Ran, uid: PoolUid, session: int, cluster: str, world: World) -> None:
+    """Note what failed on servers themselves. One that alone failed where another has done the very
+    same is set aside: it is the server, and not what they share. What a reset could not clean keeps
+    its claim anyway.
     """
-    done = {(step.action.doing, step.server) for step in ran.done}
+    done = {step.action.doing for step in ran.done}
+    failed = Counter(step.action.doing for step, _ in ran.failed)
 
     def noted(action: Action, error: RpoolError) -> NoteFailure:
-        others = any(doing == action.doing and it != action.server for doing, it in done)
-        aside = others and not isinstance(action, Reset)
+        alone = action.doing in done and failed[action.doing] == 1
+        aside = alone and not isinstance(action, Reset)
         failure = Failure(now(), action.verb, cluster, error.summary, aside)
-        return NoteFailure(action.server, uid, failure)
+        return NoteFailure(action.server, uid, failure, session)
 
     _carry_out(
         world,

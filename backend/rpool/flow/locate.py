@@ -6,6 +6,7 @@ A claim says whose a server is; a control plane of the cluster shows its record.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -97,12 +98,14 @@ def find(
     longest_seconds: float = math.inf,
     known_ca: str = "",
     in_vain: Collection[ServerName] = (),
+    quiet_seconds: float = math.inf,
 ) -> Pool:
     """The cluster of that uid, or else of that name, on whichever servers it is. With its CA known
     (by a certificate of it, or its pin) it is looked for until a control plane of it serves, but
-    for those that were asked `in_vain`. Else
-    the whole fleet is asked: any server can claim to be of the cluster, and no two may name another
-    CA. A server that has not answered when `longest_seconds` are over is not waited for.
+    for those that were asked `in_vain`. Else the whole fleet is asked: any server can claim to be
+    of the cluster, and no two may name another CA. A server that has not answered when
+    `longest_seconds` are over is not waited for, and none is where nobody answers for
+    `quiet_seconds`.
 
     Raises SpecError when there is no such cluster or the name is not clear, Unreachable when no
     server answers, or none that shows the cluster's API, Refused when servers name two CAs.
@@ -112,9 +115,12 @@ def find(
             f"{shown(uid_or_name)} is neither the uid nor the name of a cluster",
             "A uid is like 0863513a9c41d07e; a name has 40 characters at most.",
         )
-    swept = Swept()
-    for name, answer in sweep(world, _likely_first(fleet), PATIENCE_SECONDS, longest_seconds):
+    swept, began = Swept(), time.monotonic()
+    patience = min(PATIENCE_SECONDS, quiet_seconds)
+    for name, answer in sweep(world, _likely_first(fleet), patience, longest_seconds):
         swept.add(name, answer)
+        if not swept.probed and time.monotonic() - began >= quiet_seconds:
+            break
         if known_ca and name not in in_vain and name in swept.control_planes(uid_or_name):
             pool = _through(world, uid_or_name, [name], known_ca)
             if pool is not None:

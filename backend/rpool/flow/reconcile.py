@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from rpool.attempt import Attempt, PoolIncomplete
 from rpool.certificates import ca_pin
 from rpool.decide.membership import Membership
-from rpool.decide.plan import Plan, not_to_be_had, plan, record
+from rpool.decide.plan import Plan, not_claimed, plan, record
 from rpool.decide.view import came_and_went, of_members, of_record
-from rpool.errors import ForeignClaim, Refused, RpoolError, together
+from rpool.errors import ForeignClaim, RpoolError, together
 from rpool.flow.execute import Execution, Limits
 from rpool.flow.failures import note_failed
 from rpool.flow.journal import Journal
@@ -122,8 +122,8 @@ class Run:
             steps = self._untried(todo.steps)
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
-            if self._limits.broken() is None:  # else that is why it failed
-                note_failed(ran, desired.uid, desired.spec.name, self.world)
+            if (ran.halted or self._limits.broken()) is None:  # else that is why it failed
+                note_failed(ran, desired.uid, self.lock.session, desired.spec.name, self.world)
             errors = [*todo.blocked, *self._told(todo, ran)]
             if not errors and not todo.goes_on:
                 return self._reached(todo, pool)
@@ -240,11 +240,10 @@ class Run:
         return [ran.halted, *errors] if ran.halted else errors
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
-        """A claim that was refused is a stale plan: another cluster was faster."""
-        if not isinstance(step.action, act.TakeClaim) or not isinstance(error, Refused):
-            return error
-        reason, pinned = error.summary, self.fleet.servers[step.server].reserved
-        return not_to_be_had(step.server, reason.removeprefix(f"{step.server} "), pinned=pinned)
+        """A claim that was refused, or failed there, is a stale plan."""
+        if isinstance(step.action, act.TakeClaim):
+            return not_claimed(self.fleet.servers[step.server], error)
+        return error
 
     def _incomplete(self, cause: RpoolError, goal: Goal) -> PoolIncomplete:
         """The error of an operation that got only part of the way, with what there is. Where the

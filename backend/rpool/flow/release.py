@@ -33,12 +33,14 @@ def release(
             raise silent[server]
         claim = _claim_of(uid, server, seen[server].probed.claim)
         run.lock.begins_to_act()
+        # While it is ours: as soon as it is clean another cluster may take it.
+        forget = NoteFailure(server, uid, None, run.lock.session)
+        world.carry_out(forget, forget.limit_seconds)
         leave = Step(SetPhase(server, claim.ownership, Phase.LEAVING), server)
         reset = Reset(server, claim.ownership, claim.vip or None)
         ran = run.carry_out([leave, Step(reset, server, needs=names([leave]))])
         if ran.error is not None:
             raise ran.error
-        world.carry_out(NoteFailure(server, "", None), NoteFailure.limit_seconds)
     return claim
 
 

@@ -155,9 +155,13 @@ def _cluster(
     silent: Silent,
 ) -> Clustered:
     """The cluster with what its API shows, compared with its servers as a read does."""
-    heads = [name for name in its.control_planes if its.claims[name].is_member]
+    heads = {
+        name: claim
+        for name, claim in its.claims.items()
+        if claim.role is Role.CONTROL_PLANE and claim.is_member
+    }
     try:
-        api, why = reach_api(world, its.uid, heads, ca_of(its.claims))
+        api, why = reach_api(world, its.uid, heads, ca_of(heads))
     except RpoolError as error:
         return replace(its, silent=error.summary)
     record = api.cluster.record if api is not None else None

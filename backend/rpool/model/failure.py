@@ -9,6 +9,7 @@ from rpool.errors import printable
 
 FORMAT = 1
 MOST_CHARACTERS = 200
+MOST_KEPT = 20  # by a server, as in failed.sh
 
 
 @dataclass(frozen=True, slots=True)

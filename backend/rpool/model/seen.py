@@ -78,6 +78,11 @@ class ClockSeen:
         apart = abs(self.offset_seconds - other.offset_seconds)
         return max(0.0, apart - self.error_seconds - other.error_seconds)
 
+    def seconds_ahead_of(self, other: ClockSeen) -> float:
+        """How far this one is ahead of the other at most; 0 where it is behind."""
+        ahead = self.offset_seconds - other.offset_seconds
+        return max(0.0, ahead + self.error_seconds + other.error_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class PackagesSeen:

@@ -79,6 +79,11 @@ class World(Protocol):
         other server. Raises Unreachable.
         """
 
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        """A client certificate (PEM) of the cluster of control plane `via`, for a request (PEM) and
+        so many seconds, which its API has approved. Raises Unreachable, CommandFailed.
+        """
+
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         """Carry out one action (not Prepare); returns its news. Raises the RpoolErrors of
         `rpool.errors`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -58,6 +59,30 @@ def record(record: Record) -> str:
             "data": {"record": _text(record), "addresses": _addresses(record)},
         }
     )
+
+
+def signing_request(name: str, request: str, seconds: int) -> dict[str, Any]:
+    """A CertificateSigningRequest for a client certificate: what somebody asks the cluster for."""
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name, "labels": OURS},
+        "spec": {
+            "request": base64.b64encode(request.encode()).decode(),
+            "signerName": "kubernetes.io/kube-apiserver-client",
+            "expirationSeconds": seconds,
+            "usages": ["client auth"],
+        },
+    }
+
+
+def approval(name: str, request: str, seconds: int) -> dict[str, Any]:
+    """That request, approved; sign.sh fills in which one it is."""
+    document = signing_request(name, request, seconds)
+    document["metadata"] |= {"uid": "@UID@", "resourceVersion": "@VERSION@"}
+    said = {"reason": "Rpool", "message": "asked for by rpool kubeconfig"}
+    approved = {"type": "Approved", "status": "True", **said}
+    return document | {"status": {"conditions": [approved]}}
 
 
 def _addresses(record: Record) -> str:

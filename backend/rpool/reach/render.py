@@ -65,6 +65,7 @@ def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
                     **common,
                     "CLAIM_UID": action.uid,
                     "SERVER_NAME": action.server,
+                    "SESSION": str(action.session),
                     "NOTE_TEXT": line,
                 },
             )

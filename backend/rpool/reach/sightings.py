@@ -20,7 +20,7 @@ from rpool.advice import Do
 from rpool.certificates import is_signed
 from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
-from rpool.model.failure import Failure
+from rpool.model.failure import MOST_KEPT, Failure
 from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.quantity import quantity
 from rpool.model.record import Record
@@ -37,7 +37,6 @@ MOST_TIME = 40
 MOST_KEY = 317  # of a label: its prefix, a slash, its name
 MOST_CERTIFICATE = 1 << 16
 MOST_NEWS = 1000
-MOST_FAILURES = 20
 UNREADABLE = "cannot be read"
 """Of a claim."""
 
@@ -51,7 +50,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
         unread = found if isinstance(found, str) else ""
         role = _line(seen, "joined")
         served = _lines(seen, "served")
-        failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_FAILURES])
+        failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_KEPT])
         end, _, certificate = _line(seen, "certificates").partition(" ")
         return Probed(
             server=server,
@@ -265,6 +264,16 @@ def encryption(via: ServerName, printed: bytes) -> Secret:
         return Secret(printed.decode())
     except UnicodeDecodeError as error:
         raise _unreadable(f"how {via} encrypts Secrets cannot be read", error) from None
+
+
+def certificate(via: ServerName, printed: bytes) -> str:
+    """A certificate (PEM) as sign.sh printed it; whether it is the right one others look at."""
+    try:
+        text = base64.b64decode(printed[:MOST_CERTIFICATE], validate=True).decode("ascii")
+        _check_plain(text)
+    except ValueError as error:
+        raise _unreadable(f"the certificate that {via} gives cannot be read", error) from None
+    return text
 
 
 def news(printed: bytes) -> News:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import secrets
@@ -28,8 +29,7 @@ from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.step import News
 from rpool.model.world import SessionLock
-from rpool.reach import cni, inspecting, shown, sightings
-from rpool.reach.documents import NODES_PATH, PODS_PATH
+from rpool.reach import cni, documents, inspecting, shown, sightings
 from rpool.reach.kubeadm import url_host
 from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
@@ -39,6 +39,7 @@ from rpool.reach.verdict import Exit, failure
 
 LOOK_SECONDS = 45.0
 FENCE_SECONDS = 700.0  # longer than what has a server to itself may take
+SIGN_SECONDS = 20.0  # signing takes a second or two
 GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say why
 
 
@@ -47,10 +48,18 @@ class RealWorld:
 
     at_once = 32
 
-    def __init__(self, site: SiteConfig, fence_seconds: float = FENCE_SECONDS) -> None:
-        """`fence_seconds`: how long a fence waits for what works on the server."""
+    def __init__(
+        self,
+        site: SiteConfig,
+        fence_seconds: float = FENCE_SECONDS,
+        sign_seconds: float = SIGN_SECONDS,
+    ) -> None:
+        """`fence_seconds`: how long a fence waits for what works on the server; `sign_seconds`: how
+        long a cluster may take to sign a certificate.
+        """
         self._site = site
         self._fence_seconds = fence_seconds
+        self._sign_seconds = sign_seconds
         self._sessions = Sessions(site.fleet, site.ssh)
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
@@ -102,7 +111,7 @@ class RealWorld:
         challenge = f"rpool {via} {secrets.token_hex(16)}"
         variables = {
             "NODE_HOST": host,
-            "NODES_PATH": NODES_PATH,
+            "NODES_PATH": documents.NODES_PATH,
             "CHALLENGE": challenge,
             **TOKENS,
         }
@@ -123,13 +132,25 @@ class RealWorld:
         return sightings.etcd_members(via, self._look("looking at etcd", via, script))
 
     def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
-        variables = {"NODE_HOST": url_host(self._address(via)), "PODS_PATH": PODS_PATH}
+        variables = {"NODE_HOST": url_host(self._address(via)), "PODS_PATH": documents.PODS_PATH}
         script = compose(("library", "requests"), variables)
         return shown.requested(via, self._look("looking at its pods", via, script))
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         script = compose(("library", "journal-lines"), {"MOST": str(most_lines)})
         return shown.events(self._look("reading its journal", server, script))
+
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        name = f"rpool-{secrets.token_hex(8)}"
+        variables = {
+            "NODE_HOST": url_host(self._address(via)),
+            "NAME": name,
+            "REQUEST": json.dumps(documents.signing_request(name, request, seconds)),
+            "APPROVAL": json.dumps(documents.approval(name, request, seconds)),
+            "SIGN_SECONDS": str(math.ceil(self._sign_seconds)),
+        }
+        script, doing = compose(("library", "sign"), variables), "signing a certificate"
+        return sightings.certificate(via, self._look(doing, via, script).strip())
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         self._address(action.server)  # so that rendering finds it

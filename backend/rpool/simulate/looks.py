@@ -9,12 +9,14 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from rpool.advice import Do
+from rpool.certificates import new_authority, organizations, sign_request
 from rpool.decide.quorum import majority
 from rpool.errors import (
     CommandFailed,
     NotInFleet,
     Unreachable,
 )
+from rpool.model.access import SHORTEST_SECONDS
 from rpool.model.claim import Fence
 from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Port, Trial
@@ -185,6 +187,16 @@ class Looks:
         with self._guard:
             lines = self._reach(server).journal[-most_lines:]
         return tuple(event for event in map(Event.of_line, lines) if event is not None)
+
+    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+        """By the rules of the signer kubernetes.io/kube-apiserver-client."""
+        with self._guard:
+            cluster = self._serving(via)
+        if seconds < SHORTEST_SECONDS:
+            raise CommandFailed(f"expirationSeconds: {seconds} is too little (simulated)")
+        if "system:masters" in organizations(request):
+            raise CommandFailed("nobody may ask for system:masters (simulated)")
+        return sign_request(request, (cluster.ca, new_authority(cluster.key)[1]), seconds)
 
     def _serving(self, via: ServerName) -> Cluster:
         """The cluster whose API `via` serves."""

@@ -9,12 +9,12 @@ from secrets import token_hex
 from typing import Literal
 
 from rpool.advice import Do
-from rpool.certificates import ca_pin
+from rpool.certificates import ca_pin, new_ca
 from rpool.errors import CommandFailed, ForeignClaim, NotClaimed, Overtaken, Refused, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Claim, Ownership
 from rpool.model.cni import CNIS
-from rpool.model.failure import Failure
+from rpool.model.failure import MOST_KEPT, Failure
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Role, Server, ServerName
@@ -29,7 +29,7 @@ def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
 @dataclass
 class Cluster:
     """What a cluster's etcd holds, and who its members are, with their ids. `key` tells it from
-    others, and stands for the one by which its secrets are encrypted.
+    others, and stands for the one by which its secrets are encrypted, and for its CA's.
     """
 
     ca: str
@@ -45,6 +45,11 @@ class Cluster:
     metallb: bool = False
     pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
     record: Record | None = None
+
+    @classmethod
+    def new(cls, version: str) -> Cluster:
+        key = token_hex(4)
+        return cls(new_ca(key), version, key)
 
     def add(self, name: ServerName, role: Role) -> None:
         """The Node, and for a control plane a member of etcd; ids are never used again."""
@@ -253,10 +258,11 @@ class Machine:
 
     def note(self, action: act.NoteFailure) -> None:
         self.check_owner(action.uid)
+        self.enter_session(action.uid, action.session)
         if action.failure is None:
             self.failures.clear()
         elif action.failure not in self.failures:
-            self.failures.append(action.failure)
+            self.failures = [*self.failures, action.failure][-MOST_KEPT:]
 
     def reinstall(self) -> None:
         """Its disk is wiped; it tells nobody, as with a reset. It has power then."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from rpool.advice import Do
-from rpool.certificates import ca_pin, new_ca
+from rpool.certificates import ca_pin
 from rpool.errors import (
     Bug,
     CommandFailed,
@@ -138,7 +138,7 @@ class SimulatedWorld(Looks):
         if machine.cluster is not None:
             return
         machine.check_no_member()
-        cluster = Cluster(new_ca(), action.spec.kubernetes_version)
+        cluster = Cluster.new(action.spec.kubernetes_version)
         cluster.open(action.secrets, action.spec.control_plane.servers > 1)
         machine.become(cluster, Role.CONTROL_PLANE)
 

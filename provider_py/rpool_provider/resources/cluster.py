@@ -104,14 +104,13 @@ class Cluster:
         said = warnings(found.warnings)
         if found.spec is None:  # without contact, what was known stays known
             return Reply(_held(held, found.view), said)
-        private = cluster_private.encode(
-            cluster_private.Known(found.offer, found.joining, found.leaving, found.repairs)
-        )
+        private = cluster_private.encode(known.then(found))
         values = cluster_state.with_spec(held.values, found.spec)
         return Reply(_held(Held(values, private), found.view), said)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
+        from rpool_provider.resources import cluster_made
 
         assert planned.values is not None  # noqa: S101
         spec = cluster_state.spec(planned.values)
@@ -122,9 +121,11 @@ class Cluster:
         except PoolIncomplete as error:
             held = _held(Held(planned.values), error.view)
             if error.usable:  # an error would taint it, and the next apply build it anew
-                return Reply(held, [*warnings(said), _to_be_mended(spec.name, error)])
+                mend = cluster_made.to_be_mended(spec.name, error)
+                return Reply(held, [*warnings(said), mend, cluster_made.way_in(spec.name)])
             return Reply(held, [*warnings(said), *diagnostic.of_error(error)])
-        return Reply(_held(Held(planned.values), view), warnings(said))
+        made = _held(Held(planned.values), view)
+        return Reply(made, [*warnings(said), cluster_made.way_in(spec.name)])
 
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
         """What fails before anything was changed leaves the prior state, but for what no server
@@ -233,13 +234,6 @@ def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:
             f"{', '.join(servers)} stay claimed meanwhile.",
         )
     ]
-
-
-def _to_be_mended(name: str, error: RpoolError) -> Diagnostic:
-    return diagnostic.warning(
-        f"Cluster {name} serves, but is incomplete: {error.summary}",
-        f"{error.detail}\n{Do.APPLY_AGAIN.text()}".lstrip(),
-    )
 
 
 def _held(held: Held, view: PoolView | None) -> Held:

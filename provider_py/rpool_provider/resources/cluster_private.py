@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rpool.attempt import Found
 from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer
 from rpool.model.server import ServerName
@@ -21,21 +22,30 @@ FORMAT = 1
 @dataclass(frozen=True, slots=True)
 class Known:
     """The offer, the members that are half in and half out of the cluster, and what is to be done
-    about those that are not well.
+    about those that are not well. Those that `refused` to join in applies that failed come last,
+    whatever a look at them shows.
     """
 
     offer: Offer = field(default_factory=Offer)
     joining: frozenset[ServerName] = frozenset()
     leaving: frozenset[ServerName] = frozenset()
     repairs: Repairs = NO_REPAIRS
+    refused: frozenset[ServerName] = frozenset()
+
+    def then(self, found: Found) -> Known:
+        """What is known after a read."""
+        offer = replace(found.offer, doubtful=found.offer.doubtful | self.refused)
+        return Known(offer, found.joining, found.leaving, found.repairs, self.refused)
 
 
 def learned(before: bytes, taken: Mapping[ServerName, str]) -> bytes:
     """What an update that failed leaves for the read before the next plan: all that is known to be
-    taken, so that two sets of servers never take turns. A read that sees one free drops it.
+    taken, so that two sets of servers never take turns. A read that sees one free drops it; but
+    until an apply succeeds others come first, for it may look free and take no claim.
     """
     known = decode(before)
-    return encode(Known(Offer(taken={**known.offer.taken, **taken})))
+    offer = Offer(taken={**known.offer.taken, **taken})
+    return encode(Known(offer, refused=known.refused | taken.keys()))
 
 
 def encode(known: Known) -> bytes:
@@ -53,6 +63,7 @@ def encode(known: Known) -> bytes:
             "held": dict(known.repairs.held),
             "returned": sorted(known.repairs.returned),
             "failed": sorted(known.repairs.failed),
+            "refused": sorted(known.refused),
         },
         sort_keys=True,
     ).encode()
@@ -81,7 +92,8 @@ def decode(private: bytes) -> Known:
         _names(data.get("returned")),
         _names(data.get("failed")),
     )
-    return Known(offer, _names(data.get("joining")), _names(data.get("leaving")), repairs)
+    joining, leaving = _names(data.get("joining")), _names(data.get("leaving"))
+    return Known(offer, joining, leaving, repairs, _names(data.get("refused")))
 
 
 def _names(value: Any) -> frozenset[ServerName]:

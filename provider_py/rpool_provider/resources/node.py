@@ -216,9 +216,11 @@ def _marked(site: Site | None, name: Any) -> list[Diagnostic]:
     its = site.config.fleet.servers.get(name) if site and isinstance(name, str) else None
     if its is None or not (its.retire or its.lost):
         return []
-    mark = "lost" if its.lost else "retire"
+    mark, advice = "retire", Do.TAKE_OUT.text()
+    if its.lost:
+        mark, advice = "lost", Do.REPLACE_NODE.text()
     summary = f"{name} is marked {mark} = true in the fleet, and stays in its cluster"
-    return [diagnostic.warning(summary, Do.TAKE_OUT.text())]
+    return [diagnostic.warning(summary, advice)]
 
 
 def _as_observed(values: Values, spec: NodeSpec) -> Values:

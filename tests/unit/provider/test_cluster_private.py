@@ -20,6 +20,7 @@ KNOWN = Known(
     ),
     frozenset({"d"}),
     frozenset({"e"}),
+    refused=frozenset({"f"}),
 )
 WRITTEN = json.loads(cluster_private.encode(KNOWN))
 LEAVES = (

@@ -12,6 +12,7 @@ from rpool.errors import Bug
 from rpool_provider.resources.cluster_data_schema import CLUSTER_DATA
 from rpool_provider.resources.cluster_schema import CLUSTER
 from rpool_provider.resources.fleet_data_schema import FLEET_DATA
+from rpool_provider.resources.kubeconfig_schema import KUBECONFIG
 from rpool_provider.schema import (
     STRING,
     Attribute,
@@ -48,6 +49,7 @@ ALL = [
         ("rpool_cluster", CLUSTER),
         ("data.rpool_cluster", CLUSTER_DATA),
         ("data.rpool_fleet", FLEET_DATA),
+        ("ephemeral.rpool_kubeconfig", KUBECONFIG),
     )
     for name, attribute in attributes(schema.root)
 ]

@@ -28,6 +28,7 @@ spec:
 THREE = "1, started, r1u04, a\n2, started, r1u05, b\n3, started, r1u06, c\n"
 COPY = "/var/lib/etcd/before-recovery"
 FLAG = "--force-new-cluster=true"
+LAST = "until serves"
 
 
 def etcd(server: TestServer, *, forgets: bool = True) -> None:
@@ -64,6 +65,7 @@ def recovered(server: TestServer) -> None:
     assert server.path("/etc/kubernetes/manifests/etcd.yaml").read_text() == MANIFEST
     assert not kept(server).exists()
     assert server.path(f"{COPY}/snap").read_text() == "data"
+    assert not server.path(f"{COPY}.old").exists()
 
 
 def test_etcd_is_made_anew_by_itself_and_then_runs_as_before(
@@ -77,14 +79,10 @@ def test_etcd_is_made_anew_by_itself_and_then_runs_as_before(
     assert flagged in (server.root / "seen").read_text()
 
 
-@pytest.mark.parametrize("line", ["end_etcd", "keep_data", "put_manifest", "rm -f", "until serves"])
-def test_one_that_was_cut_off_goes_on(
-    world: RealWorld, server: TestServer, monkeypatch: pytest.MonkeyPatch, line: str
-) -> None:
+def cut_off(world: RealWorld, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """A recovery that ends before this line."""
     from rpool.reach import script
 
-    claim(world)
-    etcd(server)
     whole = script._text
 
     def cut(part: str) -> str:
@@ -95,8 +93,36 @@ def test_one_that_was_cut_off_goes_on(
         patch.setattr(script, "_text", cut)
         with pytest.raises(RpoolError):
             world.carry_out(RECOVER, 60)
+
+
+@pytest.mark.parametrize("line", ["end_etcd", "keep_data", "put_flagged", "put_back", LAST])
+def test_one_that_was_cut_off_goes_on(
+    world: RealWorld, server: TestServer, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    claim(world)
+    etcd(server)
+    cut_off(world, monkeypatch, line)
     world.carry_out(RECOVER, 60)
     recovered(server)
+
+
+def test_another_recovery_after_one_that_was_cut_off_keeps_what_etcd_has_then(
+    world: RealWorld, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster served all the same, so nobody ran it again."""
+    claim(world)
+    etcd(server)
+    cut_off(world, monkeypatch, LAST)
+    assert not kept(server).exists()
+    later(server)
+    world.carry_out(RECOVER, 60)
+    assert server.path(f"{COPY}/snap").read_text() == "later"
+
+
+def later(server: TestServer) -> None:
+    """Others have joined since, and something was written."""
+    (server.root / "members").write_text(THREE)
+    server.path("/var/lib/etcd/member/snap").write_text("later")
 
 
 def test_a_kubelet_that_has_not_reached_its_api_since_it_started_ends_no_etcd(
@@ -143,7 +169,7 @@ def test_the_copy_of_an_earlier_recovery_is_put_away(world: RealWorld, server: T
     claim(world)
     etcd(server)
     world.carry_out(RECOVER, 60)
-    server.path("/var/lib/etcd/member/snap").write_text("later")
+    later(server)
     world.carry_out(RECOVER, 60)
     assert server.path(f"{COPY}/snap").read_text() == "later"
     assert server.path(f"{COPY}.old/snap").read_text() == "data"

@@ -10,16 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rpool.decide.plan import departures, etcd, invariants, mend, metallb, network, nodes, record
-from rpool.decide.plan.arrivals import HalfOut, not_to_be_had
-from rpool.decide.plan.bring_up import BringUp
+from rpool.decide.plan.arrivals import HalfOut, not_claimed
+from rpool.decide.plan.bring_up import BringUp, claims
 from rpool.decide.plan.case import Case
 from rpool.errors import RpoolError
+from rpool.model.action import RemoveEtcdMember
 from rpool.model.desired import Desired, Operation
 from rpool.model.observed import Observed
 from rpool.model.server import Fleet
 from rpool.model.step import Step, StepName, names
 
-__all__ = ["Case", "HalfOut", "Plan", "not_to_be_had", "plan"]
+__all__ = ["Case", "HalfOut", "Plan", "not_claimed", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,25 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
         if isinstance(error, HalfOut):
             raise error
 
-    dead = departures.of_the_dead(case)
+    claimed = claims(case)
+    dead = departures.of_the_dead(case, claimed)
     strays, strangers = etcd.repair(case, names(dead))
     dead += strays
+    half_in = departures.of_the_half_in(case, names(dead))
     mended = mend.restarts(case)
-    up = BringUp(case, names([*dead, *mended]))
+    # What is reset there is in the way of nobody who joins; a learner in etcd is.
+    out = names([*dead, *(its for its in half_in if isinstance(its.action, RemoveEtcdMember))])
+    up = BringUp(case, claimed, out | names(mended))
     pods = network.install(case, up.opened)
     waits = up.readiness(up.opened | names(pods), _awaited(case))
     arrivals = [*up.steps, *pods, *waits, *nodes.uncordon(case)]
     arrived = names(arrivals)
     addresses = metallb.reconcile(case, up.opened if case.record.settled is None else arrived)
     labels = nodes.label(case, arrived)
-    inside = [*dead, *mended, *arrivals, *addresses, *labels, *up.revoke()]
+    first = [*claimed.values(), *dead, *half_in, *mended]
+    inside = [*first, *arrivals, *addresses, *labels, *up.revoke()]
     arrived |= names([*mended, *addresses, *labels])
-    living, refused = departures.of_the_living(case, arrived, names(dead))
+    living, refused = departures.of_the_living(case, arrived, out)
 
     blocked = (*case.in_the_way.values(), *refused, *strangers)
     goes_on = bool(case.leaving_to_come_again)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
 from rpool.decide.preflight import why_not_spare, why_not_trusted, why_too_small
-from rpool.errors import Refused, RpoolError, StalePlan, Unreachable
+from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan, TimedOut, Unreachable
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
 from rpool.model.server import Server, ServerName
@@ -90,3 +90,16 @@ def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> Rpo
         f"{Do.PLAN_AGAIN.text()} Another server is picked then. What else was planned is done.",
         taken={name: reason},
     )
+
+
+def not_claimed(server: Server, why: RpoolError) -> RpoolError:
+    """The error of a claim that was refused, since another cluster was faster for one, or that
+    failed there: on a disk that is full or read-only, say. Any other error as it is.
+    """
+    if isinstance(why, Refused):
+        reason = why.summary.removeprefix(f"{server.name} ")
+        return not_to_be_had(server.name, reason, pinned=server.reserved)
+    if server.reserved or not isinstance(why, CommandFailed | TimedOut):
+        return why
+    detail = f"{why.detail}\n{Do.PLAN_AGAIN.text()} Another server is picked then.".lstrip()
+    return StalePlan(why.summary, detail, {server.name: why.summary})

@@ -8,7 +8,7 @@ out, so the plan of an interrupted operation is what is left of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -23,63 +23,63 @@ from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName, names
 
 
+def claims(case: Case) -> dict[ServerName, Step]:
+    """The claims. Before there is a cluster, its control planes are claimed first: the lock is held
+    there, so whoever finds any claim of it sees that somebody works on it.
+    """
+    steps = {
+        name: Step(act.TakeClaim(name, _claim(case, name)), name)
+        for name in case.coming
+        if case.pool.claim(name) is None
+    }
+    if case.api_serves:
+        return steps
+    first = names(steps[name] for name in case.coming_control_planes if name in steps)
+    others = steps.keys() - case.coming_control_planes
+    return {n: replace(its, needs=first) if n in others else its for n, its in steps.items()}
+
+
+def _claim(case: Case, name: ServerName) -> Claim:
+    role = case.desired.roles[name]
+    shown = role is Role.CONTROL_PLANE
+    return Claim(
+        uid=case.desired.uid,
+        pool=case.spec.name,
+        owner=case.operation.owner,
+        role=role,
+        phase=Phase.BOOTSTRAPPING,
+        epoch=case.epoch,
+        since=case.operation.since,
+        server=name,
+        machine_id=case.pool.seen[name].probed.machine_id,
+        session=case.operation.session,
+        request=case.spec.digest,
+        trust=case.spec.trust,
+        vip=(shown and case.spec.control_plane.endpoint.vip) or "",
+        ranges=tuple(chain.from_iterable(case.spec.metallb_pools.values())) if shown else (),
+    )
+
+
 @dataclass(frozen=True)
 class BringUp:
-    """The steps that bring servers up. `dead` are the steps that take dead members out of etcd:
-    kubeadm joins no control plane while one of these counts.
+    """The steps that bring servers up, which have these `claims`. `dead` are the steps that take
+    dead members out of etcd: kubeadm joins no control plane while one of these counts.
     """
 
     case: Case
+    claims: Mapping[ServerName, Step]
     dead: frozenset[StepName]
 
     @cached_property
     def steps(self) -> list[Step]:
-        """All of them in their order, without the waits for readiness."""
+        """All of them in their order, after the claims and without the waits for readiness."""
         return [
-            *self._claims.values(),
             *self._prepare.values(),
             *self.opening,
             *self.joins,
             *self._unmarked,
             *self._restarts,
         ]
-
-    @cached_property
-    def _claims(self) -> dict[ServerName, Step]:
-        """The claims. Before there is a cluster, its control planes are claimed first: the lock is
-        held there, so whoever finds any claim of it sees that somebody works on it.
-        """
-        case = self.case
-        steps = {
-            name: Step(act.TakeClaim(name, self._claim(name)), name)
-            for name in case.coming
-            if case.pool.claim(name) is None
-        }
-        if case.api_serves:
-            return steps
-        first = names(steps[name] for name in case.coming_control_planes if name in steps)
-        others = steps.keys() - case.coming_control_planes
-        return {n: replace(its, needs=first) if n in others else its for n, its in steps.items()}
-
-    def _claim(self, name: ServerName) -> Claim:
-        case, role = self.case, self.case.desired.roles[name]
-        shown = role is Role.CONTROL_PLANE
-        return Claim(
-            uid=case.desired.uid,
-            pool=case.spec.name,
-            owner=case.operation.owner,
-            role=role,
-            phase=Phase.BOOTSTRAPPING,
-            epoch=case.epoch,
-            since=case.operation.since,
-            server=name,
-            machine_id=case.pool.seen[name].probed.machine_id,
-            session=case.operation.session,
-            request=case.spec.digest,
-            trust=case.spec.trust,
-            vip=(shown and case.spec.control_plane.endpoint.vip) or "",
-            ranges=tuple(chain.from_iterable(case.spec.metallb_pools.values())) if shown else (),
-        )
 
     @cached_property
     def _unjoined(self) -> list[ServerName]:
@@ -89,7 +89,7 @@ class BringUp:
     def _prepare(self) -> dict[ServerName, Step]:
         """The preparations. Before there is a cluster, all servers are claimed first."""
         case, spec = self.case, self.case.spec
-        claimed = names(self._claims.values())
+        claimed = names(self.claims.values())
         steps = {}
         for name in self._unjoined:
             server = case.fleet.servers[name]
@@ -102,7 +102,7 @@ class BringUp:
                 server.cores,
                 server.memory_gib,
             )
-            its = names([self._claims[name]] if name in self._claims else [])
+            its = names([self.claims[name]] if name in self.claims else [])
             steps[name] = Step(prepare, name, its if case.api_serves else claimed)
         return steps
 

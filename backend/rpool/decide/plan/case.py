@@ -6,6 +6,7 @@ here, so that all of them answer from the same facts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -126,11 +127,27 @@ class Case:
     def in_the_way(self) -> dict[ServerName, RpoolError]:
         """Servers that are desired and cannot join, and why. No living server leaves then."""
         pinned = self.desired.one is not None
+        stay = set(self.desired.of(Role.CONTROL_PLANE))
         whys = {
-            name: why_not(name, self.members, self.spec, pinned=pinned) or self._why_etcd(name)
+            name: why_not(name, self.members, self.spec, pinned=pinned)
+            or self._why_etcd(name, stay)
             for name in self._wanted
         }
+        kept = self._kept([name for name, why in whys.items() if why is not None])
+        whys = {name: why or self._why_etcd(name, stay | kept) for name, why in whys.items()}
         return {name: why for name, why in whys.items() if why is not None}
+
+    @cached_property
+    def kept(self) -> frozenset[ServerName]:
+        """Members that are given up, and stay since what was to take their places cannot join."""
+        return self._kept(self.in_the_way)
+
+    def _kept(self, in_the_way: Iterable[ServerName]) -> frozenset[ServerName]:
+        """Those in whose role a server cannot join that is yet to be claimed."""
+        part, known = self.members.part, self.record.members
+        unclaimed = [n for n in in_the_way if n not in known or part(n) is Part.GONE]
+        roles = {self.desired.roles[name] for name in unclaimed}
+        return frozenset(n for n in self.desired.given_up if self.role_now(n) in roles)
 
     @cached_property
     def coming(self) -> tuple[ServerName, ...]:
@@ -147,19 +164,18 @@ class Case:
         names = [name for name in self.desired.roles if name not in self.leaving_to_come_again]
         return [name for name in names if self.concerns(name) and self._comes(name)]
 
-    def _why_etcd(self, name: ServerName) -> RpoolError | None:
-        """kubeadm lets no control plane in while a member of etcd is dead that is not to leave."""
-        control_planes = self.desired.of(Role.CONTROL_PLANE)
-        if name not in control_planes or self.pool.has_joined(name):
+    def _why_etcd(self, name: ServerName, stay: Set[ServerName]) -> RpoolError | None:
+        """kubeadm lets no control plane in while a member of etcd is dead that is to `stay`."""
+        if name not in self.desired.of(Role.CONTROL_PLANE) or self.pool.has_joined(name):
             return None
-        silent = [n for n in control_planes if n in self.pool.silent and n != name]
+        silent = [n for n in stay if n in self.pool.silent and n != name]
         members = {n: self.members.etcd_member(n) for n in silent}
         dead = sorted(n for n, its in members.items() if its is not None and not its.healthy)
         if not dead:
             return None
-        names = ", ".join(dead)
+        names, do = ", ".join(dead), "does" if len(dead) == 1 else "do"
         return Unreachable(
-            f"{name} is to join, but {names} does not answer, and etcd takes no member meanwhile",
+            f"{name} is to join, but {names} {do} not answer, and etcd takes no member meanwhile",
             f"{self.pool.silent[dead[0]].summary}. {Do.BRING_BACK.text(servers=names)}",
         )
 

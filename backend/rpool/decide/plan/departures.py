@@ -1,12 +1,15 @@
 """Rung: servers leave. They are drained, taken out of etcd, reset, verified clean, and forgotten.
 
 Workers leave in parallel, control planes one at a time, each with the proof that etcd keeps its
-quorum. The dead leave before others join, the living once all that join are ready.
+quorum. The dead leave before others join, those that are given up once these are claimed. So do
+those that are half in: nothing of them is to be replaced first, and were each that fails to join
+to stay until another one has, a mirror that is down would cost the site its spares. The living
+leave once all that join are ready.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rpool.advice import Do
@@ -42,8 +45,12 @@ class _Leaver:
         return self.case.pool.claim(self.name)
 
     @property
+    def role(self) -> Role:
+        return self.case.role_now(self.name)
+
+    @property
     def is_control_plane(self) -> bool:
-        return self.case.role_now(self.name) is Role.CONTROL_PLANE
+        return self.role is Role.CONTROL_PLANE
 
     @property
     def comes_again(self) -> bool:
@@ -109,9 +116,26 @@ def _leavers(case: Case) -> list[_Leaver]:
     return [_Leaver(case, name) for name in case.going]
 
 
-def of_the_dead(case: Case) -> list[Step]:
-    dead = [leaver for leaver in _leavers(case) if leaver.is_dead and leaver.why_not() is None]
-    return _ways_out(dead, case.via, frozenset(), frozenset())
+def of_the_dead(case: Case, claims: Mapping[ServerName, Step]) -> list[Step]:
+    """The steps by which the dead leave. Of those that are given up, each waits for the claims of
+    all that join in its role, so that it is a member still where others were faster to take these.
+    """
+    roles, given_up = case.desired.roles, case.desired.given_up
+    dead = [its for its in _leavers(case) if its.is_dead and its.why_not() is None]
+    steps: list[Step] = []
+    for role in (Role.WORKER, Role.CONTROL_PLANE):
+        marked = [its for its in dead if its.role is role and its.name not in given_up]
+        others = [its for its in dead if its.role is role and its.name in given_up - case.kept]
+        at_once = _ways_out(marked, case.via, frozenset(), frozenset())
+        claimed = names(step for name, step in claims.items() if roles[name] is role)
+        steps += [*at_once, *_ways_out(others, case.via, claimed, names(at_once))]
+    return steps
+
+
+def of_the_half_in(case: Case, dead: frozenset[StepName]) -> list[Step]:
+    """The steps by which those leave that have yet to join, control planes after the `dead`."""
+    half_in = [its for its in _leavers(case) if case.members.is_half_in(its.name)]
+    return _ways_out(half_in, case.via, frozenset(), dead)
 
 
 def of_the_living(
@@ -133,7 +157,7 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
     etcd = _members_then(case)
     for leaver in _leavers(case):
         why = leaver.why_not()
-        if why is None and leaver.is_dead:
+        if case.members.is_half_in(leaver.name) or (why is None and leaver.is_dead):
             continue
         if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
             why = _why_quorum(leaver.name, etcd)
@@ -146,12 +170,12 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
 
 
 def _members_then(case: Case) -> list[EtcdMember] | None:
-    """etcd's members once the dead are removed and those that join are in; None where they could
-    not be told.
+    """etcd's members once those are removed that leave first, and those that join are in; None
+    where they could not be told.
     """
     if case.pool.etcd is None:
         return None
-    dead = {leaver.name for leaver in _leavers(case) if leaver.is_dead}
+    dead = {its.name for its in _leavers(case) if its.is_dead or case.members.is_half_in(its.name)}
     known = {*case.record.of(Role.CONTROL_PLANE), *case.going_control_planes} - dead - case.gone
     there = [its for its in case.pool.etcd if its.healthy or its.name in known]
     new = set(case.coming_control_planes) - {its.name for its in there}

@@ -63,7 +63,9 @@ def _all_before(
 def _ends_a_living_member(step: Step, case: Case) -> bool:
     if not isinstance(step.action, Drain | StepDown | Reset):
         return False
-    return step.about not in case.members.lost and case.api_serves
+    about = step.about
+    nobody = about in case.members.lost or (about is not None and case.members.is_half_in(about))
+    return case.api_serves and not nobody
 
 
 def _moves_a_control_plane(step: Step) -> bool:

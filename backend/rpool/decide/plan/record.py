@@ -35,12 +35,12 @@ def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
 
 def begun(case: Case) -> Record:
     """The record of what is under way. It names every server that may be claimed meanwhile; an
-    operation about one server leaves `wanted` as it is. Who is given up is none from here on:
-    whoever finishes this finds a server that the cluster has let go.
+    operation about one server leaves `wanted` as it is. Who is given up is a member to the end: it
+    is one still where nothing comes of this.
     """
     record, desired = case.record, case.desired
     arriving = {n: Member.of(case.fleet.servers[n], desired.roles[n]) for n in case.coming}
-    out = case.gone | desired.given_up
+    out = case.gone - desired.given_up
     kept = {name: its for name, its in record.members.items() if name not in out}
     wanted = record.wanted if desired.one else record.spec if desired.is_nobody else desired.spec
     both = desired.pinned.keys() & record.pinned
@@ -56,7 +56,7 @@ def begun(case: Case) -> Record:
 def ended(case: Case) -> Record:
     """The record once every step is done."""
     record, desired = begun(case), case.desired
-    going = set(case.going) - case.leaving_to_come_again
+    going = set(case.going) - case.leaving_to_come_again | desired.given_up
     members = {name: its for name, its in record.members.items() if name not in going}
     return replace(
         record,

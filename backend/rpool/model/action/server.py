@@ -33,12 +33,13 @@ class TakeClaim:
 @dataclass(frozen=True, slots=True)
 class NoteFailure:
     """Keep on the server what failed there; or, with None, forget all of that. Refused where there
-    is a claim of another cluster than `uid` ("" is nobody).
+    is a claim of another cluster than `uid` ("" is nobody), or a later session of it has been.
     """
 
     server: ServerName
     uid: PoolUid
     failure: Failure | None
+    session: int = 0
     verb: ClassVar[str] = "note"
     limit_seconds: ClassVar[float] = 60
     doing: ClassVar[str] = "noting what failed"

@@ -10,11 +10,12 @@ main() {
         refuse_unreadable
         refuse_other_owner
     fi
+    enter_session "$CLAIM_UID" "$SESSION"
     if [ -n "$NOTE_TEXT" ]; then note; else rm -f "$FAILURES" "$FAILURES.new"; fi
     if claim_there; then return 0; fi
-    rm -f "$CLAIM_LOCK"
-    rmdir --ignore-fail-on-non-empty "$RUN_DIR"
     if [ -d "$RPOOL_DIR" ]; then rmdir --ignore-fail-on-non-empty "$RPOOL_DIR"; fi
+    rm -f "$CLAIM_LOCK" # from here on another one may be at work
+    rmdir --ignore-fail-on-non-empty "$RUN_DIR" 2>/dev/null || true
 }
 
 note() {

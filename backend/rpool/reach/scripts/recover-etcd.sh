@@ -2,26 +2,44 @@
 # Makes etcd anew with this member alone, from the data that it has: when most of the others are gone
 # for good, no vote can take them out. What etcd had is kept aside; cut off anywhere, it goes on.
 
-KEPT=$KUBERNETES/etcd-recovery.yaml # etcd's own manifest, until all is over
+KEPT=$KUBERNETES/etcd-recovery.yaml # etcd's own manifest, until it is put back
 MANIFEST=$KUBERNETES/manifests/etcd.yaml
 DATA=/var/lib/etcd
 COPY=$DATA/before-recovery # a reset takes it along
 ALONE=--force-new-cluster=true
+STARTS_SECONDS=60 # what etcd takes until it answers
 
 act() {
     need crictl curl systemctl
     secret_dir
     end=$(($(uptime_seconds) + TIMEOUT_SECONDS - 5))
     if [ ! -d "$DATA/member" ]; then die 1 "there is no data of etcd in $DATA"; fi
+    if ! is_over; then make_anew; fi
+    until serves; do again "the API does not answer: $answer"; done
+}
+
+make_anew() {
     keep_manifest
     end_etcd
     keep_data
-    put_manifest "$ALONE"
+    put_flagged
     until alone; do again "etcd has other members still: $members"; done
     end_etcd
-    put_manifest
-    rm -f "$KEPT"
-    until serves; do again "the API does not answer: $answer"; done
+    put_back
+}
+
+# Whether an earlier run has come to its end but for the wait: to make etcd anew once more would put
+# away the copy of what it had. etcd may be on its way up; where it is without its quorum, this is
+# another recovery.
+is_over() {
+    if [ ! -e "$COPY" ] || [ -e "$KEPT" ] || ! is_plain; then return 1; fi
+    quietly systemctl start kubelet.service
+    soon=$(($(uptime_seconds) + STARTS_SECONDS))
+    until listed; do
+        if [ "$(uptime_seconds)" -ge "$soon" ]; then return 1; fi
+        sleep 1
+    done
+    alone
 }
 
 again() {
@@ -70,26 +88,28 @@ keep_data() {
     sync "$DATA"
 }
 
-# put_manifest [FLAG]: as it was kept, with a flag more. The kubelet ignores names with a dot in
-# front, so it never reads half a manifest.
-put_manifest() {
+# As it was kept, with a flag more. The kubelet ignores names with a dot in front, so it never reads
+# half a manifest.
+put_flagged() {
     new=${MANIFEST%/*}/.etcd.yaml
-    if [ -n "${1:-}" ]; then
-        sed "s/^\( *\)- etcd\$/&\n\1- $1/" "$KEPT" >"$new"
-        if ! grep -q -e "- $1" "$new"; then die 1 "$KEPT is no manifest of kubeadm's"; fi
-    else
-        cp "$KEPT" "$new"
-    fi
+    sed "s/^\( *\)- etcd\$/&\n\1- $ALONE/" "$KEPT" >"$new"
+    if ! grep -q -e "- $ALONE" "$new"; then die 1 "$KEPT is no manifest of kubeadm's"; fi
     sync "$new"
     mv -f "$new" "$MANIFEST"
     sync "${MANIFEST%/*}"
     quietly systemctl start kubelet.service
 }
 
-alone() {
-    members=$(etcdctl 5 member list 2>&1) || return 1
-    [ "$(printf '%s\n' "$members" | wc -l)" = 1 ]
+# In one step: what is kept says that etcd is still to be made anew.
+put_back() {
+    mv -fT "$KEPT" "$MANIFEST"
+    sync "$KUBERNETES" "${MANIFEST%/*}"
+    quietly systemctl start kubelet.service
 }
+
+alone() { listed && [ "$(printf '%s\n' "$members" | wc -l)" = 1 ]; }
+
+listed() { members=$(etcdctl 5 member list 2>&1); }
 
 serves() {
     answer=$(etcdctl 5 endpoint health 2>&1) || return 1

@@ -1,0 +1,43 @@
+"""Credentials that kubectl asks a command for, kept until shortly before they end.
+
+kubectl forgets one as it ends, so without this each of its calls would go to the servers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rpool.cli import private_file
+from rpool.kubeconfig import exec_credential
+from rpool.model.access import Credential
+from rpool.model.secret import Secret
+
+SPARE_SECONDS = 120
+"""Before its end a credential is not given any more: a command that has it takes its time."""
+
+
+def kept(words: Sequence[str], new: Callable[[], Credential], folder: Path) -> str:
+    """The ExecCredential that a command of these words printed before, or a `new` one."""
+    name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+    path = folder / f"{name}.json"
+    credential = _read(path)
+    if credential is None or credential.ends_seconds - SPARE_SECONDS < time.time():
+        credential = new()
+        private_file.write(path, json.dumps(_as_dict(credential)))
+    return json.dumps(exec_credential(credential))
+
+
+def _as_dict(its: Credential) -> dict[str, object]:
+    return {"certificate": its.certificate, "key": its.key.reveal(), "ends": its.ends_seconds}
+
+
+def _read(path: Path) -> Credential | None:
+    try:
+        its = json.loads(path.read_text("utf-8"))
+        return Credential(str(its["certificate"]), Secret(str(its["key"])), float(its["ends"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # a new one takes its place

@@ -1,0 +1,124 @@
+"""`rpool kubeconfig`: the way into a cluster, for kubectl and all that reads a kubeconfig."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rpool.cli.options import add_cluster, add_site
+
+if TYPE_CHECKING:
+    from rpool.api import Site
+    from rpool.model.access import Entrance, Identity
+
+CONFIG = Path("~/.kube/config")
+CACHE = Path("~/.kube/cache/rpool")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's `commands`."""
+    about = "Print a kubeconfig of a cluster, with a client certificate that ends soon."
+    parser = commands.add_parser("kubeconfig", help=about, description=about)
+    add_cluster(parser)
+    add_site(parser)
+    parser.add_argument("--user", metavar="NAME", help="whom the cluster sees (default: rpool-you)")
+    parser.add_argument(
+        "--group",
+        action="append",
+        metavar="GROUP",
+        help="a group of the user's, once or more (default: kubeadm:cluster-admins)",
+    )
+    parser.add_argument("--ttl", metavar="TIME", help="10m to 24h (default: 1h)")
+    parser.add_argument("--context", metavar="NAME", help="of its entries (default: rpool-CLUSTER)")
+    parser.add_argument(
+        "--merge",
+        type=Path,
+        nargs="?",
+        const=CONFIG,
+        metavar="FILE",
+        help=f"into FILE ({CONFIG}), beside what is there; comments in it are lost",
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--exec",
+        action="store_true",
+        help="with this command in the place of a certificate: clients run it when one has ended",
+    )
+    how.add_argument(
+        "--credential",
+        action="store_true",
+        help="print the certificate alone, as an ExecCredential: what a client runs",
+    )
+    parser.set_defaults(act=_kubeconfig)
+
+
+def _kubeconfig(arguments: argparse.Namespace) -> Iterator[str]:
+    from rpool.cli.site_file import site_of
+
+    asked = {"user": arguments.user, "groups": arguments.group, "ttl": arguments.ttl}
+    with closing(site_of(arguments.site)) as site:
+        identity = site.identity(asked)
+        if arguments.credential:
+            yield _credential(arguments, identity, site)
+        else:
+            yield from _document(arguments, identity, site)
+
+
+def _credential(arguments: argparse.Namespace, identity: Identity, site: Site) -> str:
+    from rpool.cli import credential_cache
+
+    words = _words(arguments.site, arguments.cluster, identity)
+    return credential_cache.kept(
+        words,
+        lambda: site.credential(site.entrance(arguments.cluster), identity),
+        CACHE.expanduser(),
+    )
+
+
+def _document(arguments: argparse.Namespace, identity: Identity, site: Site) -> Iterator[str]:
+    from rpool import kubeconfig
+    from rpool.cli import kubeconfig_file
+
+    entrance = site.entrance(arguments.cluster)
+    user, ends = _user(arguments, identity, entrance, site)
+    name = arguments.context or kubeconfig.context_name(entrance)
+    document = kubeconfig.kubeconfig(name, entrance, user)
+    if arguments.merge is None:
+        yield kubeconfig.text(document).rstrip("\n")
+        return
+    kubeconfig_file.merge(arguments.merge, document)
+    groups = f" ({', '.join(identity.groups)})" if identity.groups else ""
+    yield f"{arguments.merge} has {name}, as {identity.user}{groups}, {ends}."
+    yield f"To use it: kubectl --context {name} get nodes"
+
+
+def _user(
+    arguments: argparse.Namespace, identity: Identity, entrance: Entrance, site: Site
+) -> tuple[Any, str]:
+    """The user's entry, and until when it is good."""
+    from rpool import kubeconfig
+    from rpool.model import duration
+
+    if arguments.exec:
+        command = [sys.executable, "-m", "rpool", "kubeconfig"]
+        words = _words(arguments.site, entrance.uid, identity)
+        ttl = duration.text(identity.seconds)
+        return (
+            kubeconfig.with_command([*command, *words, "--credential"]),
+            f"with a certificate that is renewed by SSH each {ttl}",
+        )
+    credential = site.credential(entrance, identity)
+    return kubeconfig.with_certificate(credential), f"until {kubeconfig.end_of(credential)}"
+
+
+def _words(site: Path, cluster: str, identity: Identity) -> list[str]:
+    """What asks for the same again, from any folder."""
+    from rpool.model import duration
+
+    groups = [word for group in identity.groups for word in ("--group", group)]
+    its = ["--user", identity.user, *groups, "--ttl", duration.text(identity.seconds)]
+    return [cluster, "--site", str(site.resolve()), *its]

@@ -1,0 +1,36 @@
+# An application on the example's cluster, put there by the apply that makes the cluster.
+
+variable "kubectl" {
+  type        = string
+  description = "The program."
+}
+
+variable "manifest" {
+  type        = string
+  description = "A file with the application."
+}
+
+ephemeral "rpool_kubeconfig" "admin" {
+  cluster = rpool_cluster.demo.id
+}
+
+resource "terraform_data" "application" {
+  triggers_replace = rpool_cluster.demo.id
+
+  provisioner "local-exec" {
+    command = <<-EOT
+      set -eu
+      umask 077
+      file=$(mktemp)
+      trap 'rm -f "$file"' EXIT
+      printf '%s\n' "$KUBECONFIG_TEXT" >"$file"
+      "$KUBECTL" --kubeconfig "$file" apply -f "$MANIFEST"
+      "$KUBECTL" --kubeconfig "$file" rollout status deployment/hello --timeout=180s
+    EOT
+    environment = {
+      KUBECONFIG_TEXT = ephemeral.rpool_kubeconfig.admin.kubeconfig
+      KUBECTL         = var.kubectl
+      MANIFEST        = var.manifest
+    }
+  }
+}

@@ -1,0 +1,159 @@
+"""`rpool kubeconfig` on a simulated site: what is printed, what is merged, what clients run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from worlds.stage import SPEC
+
+from rpool.api import Attempt, Site
+from rpool.cli.main import main
+from rpool.model.generated_fleet import generated
+from rpool.model.secret import NO_SECRET
+from rpool.model.server import Fleet
+from rpool.model.site import SiteConfig, Ssh
+from rpool.model.view import PoolView
+from rpool.simulate import FILE_NAME
+from rpool.simulate.store import Store
+from rpool.simulate.stored import StoredWorld
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PoolView]:
+    """A cluster on a simulated site in this folder, which is HOME, too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "site.yaml").write_text("simulate: { servers: 12 }\nowner: ann\n")
+    with closing(site()) as its:
+        yield its.create_pool(SPEC, Attempt(60))
+
+
+def site() -> Site:
+    fleet: Fleet = generated(12)
+    world = StoredWorld(fleet, Store(Path(FILE_NAME)))
+    return Site(SiteConfig(fleet, Ssh(NO_SECRET)), connect=lambda _: world)
+
+
+def printed(output: Output, *words: str) -> str:
+    status = main(["kubeconfig", *words])
+    said = output.readouterr()
+    assert status == 0, said.err
+    assert said.err == ""
+    return said.out
+
+
+def refused(output: Output, *words: str) -> str:
+    assert main(["kubeconfig", *words]) == 1
+    said = output.readouterr()
+    assert said.out == ""
+    return said.err
+
+
+def certificate(user: dict[str, Any]) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(base64.b64decode(user["client-certificate-data"]))
+
+
+def subject(user: dict[str, Any]) -> str:
+    return certificate(user).subject.rfc4514_string()
+
+
+def test_a_kubeconfig_is_printed_that_lets_its_user_in(view: PoolView, capsys: Output) -> None:
+    its = yaml.safe_load(printed(capsys, "batch"))
+    (cluster,) = its["clusters"]
+    assert cluster["cluster"]["server"] == f"https://{view.endpoint}"
+    ca = base64.b64decode(cluster["cluster"]["certificate-authority-data"]).decode()
+    assert ca == view.ca_certificate
+    (user,) = its["users"]
+    assert subject(user["user"]) == "CN=rpool-ann,O=kubeadm:cluster-admins"
+    left = certificate(user["user"]).not_valid_after_utc.timestamp() - time.time()
+    assert 3500 < left <= 3600
+    assert its["current-context"] == its["contexts"][0]["name"] == "rpool-batch"
+
+
+def test_somebody_gets_less(view: PoolView, capsys: Output) -> None:
+    words = ("--user", "bob", "--group", "team-a", "--group", "team-b", "--ttl", "10m")
+    its = yaml.safe_load(printed(capsys, view.uid, *words, "--context", "b"))
+    assert subject(its["users"][0]["user"]) == "CN=bob,O=team-b,O=team-a"
+    assert its["current-context"] == "b"
+
+
+def test_it_is_merged_into_the_users_own(view: PoolView, capsys: Output, tmp_path: Path) -> None:
+    path = tmp_path / ".kube/config"
+    path.parent.mkdir()
+    path.write_text("current-context: old\nclusters: null\n")
+    said = printed(capsys, "batch", "--merge")
+    assert "PRIVATE" not in said and "client-key" not in said
+    assert "rpool-ann (kubeadm:cluster-admins), until 20" in said
+    assert "kubectl --context rpool-batch get nodes" in said
+    its = yaml.safe_load(path.read_text())
+    assert its["current-context"] == "old"
+    assert subject(its["users"][0]["user"]).startswith("CN=rpool-ann,")
+    printed(capsys, "batch", "--merge", "other")
+    assert yaml.safe_load((tmp_path / "other").read_text())["kind"] == "Config"
+
+
+@pytest.fixture
+def command(view: PoolView, capsys: Output) -> list[str]:
+    """What a client runs by a kubeconfig that is renewed."""
+    its = yaml.safe_load(printed(capsys, "batch", "--exec", "--group", "team-a", "--ttl", "10m"))
+    run = its["users"][0]["user"]["exec"]
+    assert run["apiVersion"] == "client.authentication.k8s.io/v1"
+    assert run["interactiveMode"] == "Never"
+    assert "PRIVATE" not in json.dumps(its)
+    words: list[str] = run["args"]
+    assert words[:3] == ["-m", "rpool", "kubeconfig"]
+    assert words[3] == view.uid
+    return words[3:]
+
+
+def test_what_a_client_runs_prints_a_credential(command: list[str], capsys: Output) -> None:
+    its = json.loads(printed(capsys, *command))
+    assert its["kind"] == "ExecCredential"
+    status = its["status"]
+    loaded = x509.load_pem_x509_certificate(status["clientCertificateData"].encode())
+    assert loaded.subject.rfc4514_string() == "CN=rpool-ann,O=team-a"
+    end = loaded.not_valid_after_utc
+    assert status["expirationTimestamp"] == f"{end:%Y-%m-%dT%H:%M:%SZ}"
+    assert status["clientKeyData"].startswith("-----BEGIN PRIVATE KEY-----")
+
+
+def test_a_credential_is_kept_until_shortly_before_its_end(
+    command: list[str], capsys: Output, tmp_path: Path
+) -> None:
+    first = printed(capsys, *command)
+    assert printed(capsys, *command) == first
+    (path,) = (tmp_path / ".kube/cache/rpool").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"ends": time.time() + 60}))
+    second = printed(capsys, *command)
+    assert second != first
+    path.write_text("{")
+    assert printed(capsys, *command) not in (first, second)
+
+
+def test_credentials_of_two_are_kept_apart(command: list[str], capsys: Output) -> None:
+    first = printed(capsys, *command)
+    other = [word if word != "team-a" else "team-b" for word in command]
+    assert printed(capsys, *other) != first
+
+
+def test_all_that_is_wrong_is_said_with_what_to_do(view: PoolView, capsys: Output) -> None:
+    said = refused(capsys, "batch", "--group", "system:masters", "--ttl", "5m")
+    assert "kubeadm:cluster-admins is bound to cluster-admin, too" in said
+    assert "ttl: 5m is not between 10m and 24h" in said
+    said = refused(capsys, "bach")
+    assert f"Clusters that were found, with their uids: batch ({view.uid})." in said

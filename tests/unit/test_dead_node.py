@@ -1,0 +1,121 @@
+"""A server of an rpool_node that is dead for good: what its cluster does, and how another one takes
+its place.
+"""
+
+from __future__ import annotations
+
+import pytest
+from following import Desk, follows, read, with_cluster
+from test_repair import die, of, planned, run
+from test_returned import release
+from worlds.stage import SPEC
+
+from rpool.advice import Do
+from rpool.model.pool import NodeSpec
+from rpool.model.server import Role
+from rpool.model.view import Condition
+
+GPU = NodeSpec({"accelerator": "h100"})
+
+
+def with_node() -> tuple[Desk, str, str]:
+    """A cluster with an rpool_node's server, and another one that is reserved."""
+    desk = with_cluster(count=14)
+    old, other = sorted(desk.stage.world.machines.keys() - desk.view().servers.keys())[-2:]
+    desk.mark(old, other, reserved=True)
+    put(desk, old)
+    desk.succeeds()
+    desk.stage.acted.clear()
+    return desk, old, other
+
+
+def put(desk: Desk, server: str) -> None:
+    desk.write(SPEC, **{server: ("batch", GPU)})
+
+
+def test_a_dead_one_does_not_count_for_the_repair_of_the_cluster_s_own() -> None:
+    desk, dead, _ = with_node()
+    own = of(desk, Role.WORKER)[-1]
+    die(desk, dead, own)
+    said = planned(desk)[2]
+    assert "max_lost" not in said
+    assert "It counts as lost: this plan puts another server in its place." in said
+    desk.apply()
+    assert own not in desk.view().servers
+
+
+@pytest.mark.parametrize("way", ["brought back", "replaced", "removed"])
+@follows(Do.MEND_NODES)
+def test_until_it_is_marked_it_is_an_error_that_says_what_to_do(way: str) -> None:
+    desk, dead, other = with_node()
+    die(desk, dead)
+    said = planned(desk)[2]
+    read(Do.MEND_NODES, said, servers=dead)
+    assert "another server takes its place" not in said
+    said = desk.refused()
+    assert f"nothing was done about {dead}" in said
+    read(Do.MEND_NODES, said, servers=dead)
+    if way == "brought back":
+        desk.power(dead, on=True)
+    else:
+        desk.mark(dead, lost=True)
+        desk.write(SPEC, **{other: ("batch", GPU)} if way == "replaced" else {})
+    desk.succeeds()
+    nodes = desk.stage.cluster(desk.view()).nodes
+    assert (dead in nodes, other in nodes) == (way == "brought back", way == "replaced")
+
+
+@pytest.mark.parametrize("alive", [False, True])
+@pytest.mark.parametrize("way", ["replaced", "removed"])
+@follows(Do.REPLACE_NODE)
+def test_once_it_is_marked_it_is_a_warning_that_says_what_to_do(way: str, alive: bool) -> None:
+    desk, marked, other = with_node()
+    if not alive:
+        die(desk, marked)
+    desk.mark(marked, lost=True)
+    ran = run(desk)
+    assert ran.errors == []
+    said = "\n".join(ran.warnings)
+    assert "not well" not in said
+    assert f"{marked} is marked lost = true in the fleet, and stays in its cluster" in said
+    read(Do.REPLACE_NODE, said)
+    assert desk.view().condition is Condition.SETTLED
+    assert run(desk).was_empty
+    desk.write(SPEC, **{other: ("batch", GPU)} if way == "replaced" else {})
+    desk.succeeds()
+    nodes = desk.stage.cluster(desk.view()).nodes
+    assert (marked in nodes, other in nodes) == (False, way == "replaced")
+
+
+def test_an_own_one_and_a_node_s_are_told_apart() -> None:
+    desk, dead, _ = with_node()
+    own = of(desk, Role.WORKER)[-2:]
+    die(desk, dead, *own)
+    said = planned(desk)[2]
+    assert "2 members are not well at once, and repair.max_lost is 1" in said
+    assert Do.LIFT_BRAKE.text(servers=", ".join(own)) in said
+    assert Do.MEND_NODES.text(servers=dead) in said
+
+
+@pytest.mark.parametrize("way", ["an apply", "a release"])
+def test_the_old_one_goes_with_its_mark_and_is_wiped_when_it_returns(way: str) -> None:
+    desk, dead, other = with_node()
+    die(desk, dead)
+    put(desk, other)
+    said = desk.refused()
+    assert f"{dead} is to leave, but cannot be reached" in said
+    read(Do.BRING_BACK, said, servers=dead)
+    desk.mark(dead, lost=True)
+    desk.succeeds()
+    cluster = desk.stage.cluster(desk.view())
+    assert (dead in cluster.nodes, other in cluster.nodes) == (False, True)
+    assert desk.stage.machine(dead).claim is not None
+    desk.mark(dead, lost=False)
+    if way == "an apply":
+        desk.power(dead, on=True)
+        desk.succeeds()
+    else:
+        desk.stage.machine(dead).powered = True  # and its kubelet registers nothing
+        release(desk, dead, desk.view().uid)
+        desk.succeeds()
+    assert desk.stage.world.probe(dead).is_spare
