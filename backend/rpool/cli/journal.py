@@ -54,7 +54,7 @@ def _journal(arguments: argparse.Namespace) -> Iterator[str]:
         for name, error in sorted(first.silent.items()):
             print(f"No answer from {name}: {error.summary}", file=sys.stderr)
         events = told(first, look) if arguments.follow else first.events
-        yield from (its.as_json() for its in events) if arguments.json else _lines(events)
+        yield from (its.as_json() for its in events) if arguments.json else lines(events)
 
 
 def told(
@@ -74,7 +74,7 @@ def told(
         first = look()
 
 
-def _lines(events: Iterable[Event]) -> Iterator[str]:
+def lines(events: Iterable[Event]) -> Iterator[str]:
     """A line for each, and one in front of what one owner did in one run."""
     by = None
     for its in events:

@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 
-from rpool.cli import completion, explain, journal, kubeconfig, release, scan, show, simulate
+from rpool.cli import completion, explain, journal, kubeconfig, release, scan, show, simulate, watch
 from rpool.cli import list as list_
 from rpool.errors import RpoolError, SpecError
 
@@ -26,6 +26,7 @@ _COMMANDS = (
     scan,
     show,
     simulate,
+    watch,
 )
 
 

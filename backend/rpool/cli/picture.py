@@ -90,7 +90,7 @@ def _used(
 def as_text(found: Iterable[Slot]) -> Iterator[str]:
     """A line a server, below its zone."""
     every = list(found)
-    width = max(len(its.name) for its in every)
+    width = max((len(its.name) for its in every), default=0)
     for zone, its in groupby(every, key=lambda slot: slot.zone):
         yield zone
         for slot in its:

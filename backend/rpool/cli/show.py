@@ -46,9 +46,9 @@ def _show(arguments: argparse.Namespace) -> Iterator[str]:
         its = [asdict(slot) for slot in found]
         yield as_json(cluster_facts(cluster) | {"id": cluster.uid, "slots": its})
     elif arguments.svg:
-        yield from as_svg(list(_titles(cluster)), found)
+        yield from as_svg(list(titles(cluster)), found)
     else:
-        yield from _titles(cluster)
+        yield from titles(cluster)
         yield ""
         yield from as_text(found)
         if requested is not None:
@@ -67,7 +67,8 @@ def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None
         return None
 
 
-def _titles(its: Clustered) -> Iterator[str]:
+def titles(its: Clustered) -> Iterator[str]:
+    """What a cluster is and how big, in two lines."""
     view = its.view
     if view is None:
         yield f"Cluster {its.name} ({its.uid}): unreachable"
