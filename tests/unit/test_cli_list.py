@@ -14,6 +14,7 @@ import pytest
 from worlds.folder import OWNER, SPEC, made_in, site_in
 
 from rpool.cli.main import main
+from rpool.errors import SpecError
 from rpool.model import action as act
 from rpool.model.failure import Failure
 from rpool.model.server import Role
@@ -104,6 +105,31 @@ def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
     found = document(tmp_path, capsys)
     assert (found["free_cores"], found["free_memory"]) == (156, 624)
     assert found["servers"]["r1u02"]["failures"] == [str(aside)]
+
+
+def test_no_text_of_a_server_passes_for_a_line_of_ours(tmp_path: Path, capsys: Output) -> None:
+    view = made_in(tmp_path)
+    with closing(site_in(tmp_path)) as site:
+        world = site.world()
+        claim = world.probe(view.control_planes[0]).claim
+        assert claim is not None
+        evil = replace(claim, uid="ffffffff", server="r1u03", owner="eve\nrack9  r9u99  spare")
+        world.carry_out(act.TakeClaim("r1u03", evil), 1)
+    lines = listed(tmp_path, capsys)
+    assert not [line for line in lines if line.startswith("rack9")]
+    assert any("eve rack9 r9u99 spare" in line for line in lines)
+
+
+def test_one_of_two_clusters_of_a_name_is_asked_for_by_its_uid(tmp_path: Path) -> None:
+    made_in(tmp_path)
+    with closing(site_in(tmp_path)) as site:
+        survey = site.survey()
+    (its,) = survey.clusters.values()
+    two = replace(survey, clusters={its.uid: its, "ffffffff": replace(its, uid="ffffffff")})
+    assert two.cluster("ffffffff").uid == "ffffffff"
+    with pytest.raises(SpecError, match="2 clusters are called batch") as caught:
+        two.cluster("batch")
+    assert f"{its.uid} on " in caught.value.problems[0].detail
 
 
 def test_a_fleet_and_a_key_may_be_in_files_of_their_own(tmp_path: Path, capsys: Output) -> None:

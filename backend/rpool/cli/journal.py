@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rpool.cli.options import add_cluster, add_json, add_site
+from rpool.errors import one_line
 
 if TYPE_CHECKING:
     from rpool.flow.chronicle import Chronicle
@@ -80,8 +81,8 @@ def lines(events: Iterable[Event]) -> Iterator[str]:
     for its in events:
         if by != (its.owner, its.run):
             by = (its.owner, its.run)
-            yield f"-- {' '.join(filter(None, by)) or 'unknown'}"
+            yield one_line(f"-- {' '.join(by) or 'unknown'}")
         took = f" in {its.seconds:.1f} s" if its.outcome.value != "started" else ""
         why = f": {its.detail}" if its.detail else ""
-        at = its.time[:19].replace("T", " ")
-        yield f"{at}  {its.step:{_STEP_WIDTH}} {its.outcome.value}{took}{why}"
+        at = one_line(its.time[:19].replace("T", " "))
+        yield f"{at}  {one_line(its.step):{_STEP_WIDTH}} {its.outcome.value}{took}{one_line(why)}"

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rpool.cli.options import add_json, add_site, as_json
+from rpool.errors import one_line
 
 if TYPE_CHECKING:
     from rpool.flow.survey import Clustered, Survey
@@ -59,7 +60,7 @@ def _lines(survey: Survey) -> Iterator[str]:
     clusters = sorted(survey.clusters.values(), key=lambda its: (its.name, its.uid))
     if clusters:
         yield from table(CLUSTERS, map(_cluster_row, clusters))
-        yield from (f"{its.name}: {its.silent}" for its in clusters if its.view is None)
+        yield from (one_line(f"{its.name}: {its.silent}") for its in clusters if its.view is None)
         yield ""
     servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
     rows = []

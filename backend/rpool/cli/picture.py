@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 
 from rpool.cli.state import is_well, state_of, whose
+from rpool.errors import one_line
 from rpool.flow.survey import Clustered, Survey
 from rpool.model.seen import Requested
 from rpool.model.server import Role
@@ -98,7 +99,7 @@ def as_text(found: Iterable[Slot]) -> Iterator[str]:
             used = f"{_cells(slot.cores_used)} {_cells(slot.memory_used)}"
             kind = slot.kind if slot.kind in (*Role, "spare") else "-"
             bars = f"  {used}" if slot.cores_used is not None else ""
-            note = "" if slot.state == kind else f"  {slot.state}"
+            note = "" if slot.state == kind else f"  {one_line(slot.state)}"
             yield f"  {slot.name:{width}}  {size}  {kind:13}{bars}{note}".rstrip()
 
 

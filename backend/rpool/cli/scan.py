@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rpool.cli.options import add_json, add_site, as_json
-from rpool.errors import Problem, Refused, SpecError
+from rpool.errors import Problem, Refused, SpecError, one_line
 
 if TYPE_CHECKING:
     from rpool.decide.scanned import Host
@@ -68,7 +68,7 @@ def scanned(
     from rpool.worlds import world_of
 
     hosts = _hosts(arguments)
-    text = arguments.fleet.read_text() if arguments.fleet.exists() else ""
+    text = _text(arguments.fleet)
     fleet = _parsed(text, arguments.fleet)
     known_hosts = KnownHosts(arguments.known_hosts.expanduser())
     found = scan(hosts, fleet, Ways(_ssh(arguments), known_hosts, accept or _accept, world_of))
@@ -132,6 +132,16 @@ def _accept(keys: Mapping[str, Presented]) -> bool:
     return sys.stdin.readline().strip() == "yes"
 
 
+def _text(path: Path) -> str:
+    """What is in the fleet's file; nothing where there is none."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise _wrong(f"{path} cannot be read: {error}") from error
+
+
 def _parsed(text: str, path: Path) -> dict[str, Any]:
     import yaml
 
@@ -165,8 +175,11 @@ def _write(path: Path, text: str, fleet: Mapping[str, Any], entries: Mapping[str
     if not is_right:
         raise Refused(f"nothing can be added at the end of {path}", f"Add it by hand:\n{more}")
     part = path.with_name(f"{path.name}.part")
-    part.write_text(whole)
-    part.replace(path)
+    try:
+        part.write_text(whole)
+        part.replace(path)
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}", f"To add:\n{more}") from error
 
 
 def _lines(found: Scanned, path: Path) -> Iterator[str]:
@@ -179,7 +192,7 @@ def _lines(found: Scanned, path: Path) -> Iterator[str]:
         ]
         yield from table(("SERVER", "ADDRESS", "CORES", "GIB", "ZONE"), rows)
         yield ""
-    yield from found.notes
+    yield from map(one_line, found.notes)
     count = len(found.entries)
     yield f"Added to {path}: {count} server{'' if count == 1 else 's'}."
 

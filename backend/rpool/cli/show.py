@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rpool.cli.options import add_cluster, add_json, add_site, as_json
-from rpool.errors import RpoolError
+from rpool.errors import RpoolError, one_line
 
 if TYPE_CHECKING:
     from rpool.api import Site
@@ -71,8 +71,8 @@ def titles(its: Clustered) -> Iterator[str]:
     """What a cluster is and how big, in two lines."""
     view = its.view
     if view is None:
-        yield f"Cluster {its.name} ({its.uid}): unreachable"
-        yield f"Its API does not answer: {its.silent}"
+        yield one_line(f"Cluster {its.name} ({its.uid}): unreachable")
+        yield one_line(f"Its API does not answer: {its.silent}")
         return
     yield (
         f"Cluster {its.name} ({its.uid}): {view.condition.value}, Kubernetes "

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from rpool.errors import one_line
+
 _NO_LIMIT = 10_000
 
 
@@ -19,7 +21,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
     for heading in headings:
         its.add_column(heading, no_wrap=heading != headings[-1], overflow="fold")
     for row in rows:
-        its.add_row(*row)
+        its.add_row(*map(one_line, row))
     with console.capture() as printed:
         console.print(its)
     for line in printed.get().splitlines():

@@ -7,6 +7,7 @@ choice, or that of the known_hosts that a person has made.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,18 +55,32 @@ class KnownHosts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._keys = paramiko.HostKeys()
+        self._revoked: set[str] = set()
         try:
-            self._keys.load(str(path))
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, paramiko.SSHException) as error:
-            summary = f"{path} cannot be read: {type(error).__name__}"
+            lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        except OSError as error:
+            summary = f"{path} cannot be read: {error.strerror}"
             raise SpecError([Problem((), summary)]) from error
+        for line in lines:
+            self._read(line.strip())
+
+    def _read(self, line: str) -> None:
+        """What cannot be read is left out, as ssh does; so are certificate authorities."""
+        if line.startswith("@revoked "):
+            self._revoked.update(line.split()[3:4])
+        elif line and line[0] not in "#@":
+            with suppress(paramiko.hostkeys.InvalidHostKey):
+                if entry := paramiko.hostkeys.HostKeyEntry.from_line(line):
+                    for name in entry.hostnames or ():
+                        self._keys.add(name, entry.key.get_name(), entry.key)
 
     def has(self, server: Server, key: Presented) -> bool:
         """Whether the key is known as the server's. Raises Refused where another one is."""
         name = server.address if server.port == 22 else f"[{server.address}]:{server.port}"
         kind, text = key.text.split()
+        if text in self._revoked:
+            summary = f"{server.address} presents a host key that {self._path} has revoked"
+            raise Refused(summary, f"It is {key.fingerprint}.")
         there = self._keys.lookup(name)
         if there is None or (known := there.get(kind)) is None:
             return False

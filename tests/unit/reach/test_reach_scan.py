@@ -142,6 +142,28 @@ def test_another_key_than_the_known_one_is_refused_and_nobody_is_asked(
     assert desk.asked == []
 
 
+def test_hashed_names_are_known_and_what_is_no_key_is_passed_over(
+    server: TestServer, desk: Desk
+) -> None:
+    desk.know(server)
+    command = ["ssh-keygen", "-q", "-H", "-f", str(desk.known_hosts)]
+    subprocess.run(command, check=True, capture_output=True)
+    hashed = desk.known_hosts.read_text()
+    assert str(server.port) not in hashed
+    lines = ["", "# a comment", "nonsense", "a ssh-ed25519 !!!", "@cert-authority * ssh-rsa AAAA"]
+    desk.known_hosts.write_text("\n".join([*lines, hashed]))
+    assert desk.scan(server, here(server)) == ""
+    assert desk.asked == []
+
+
+def test_a_revoked_key_is_refused(server: TestServer, desk: Desk) -> None:
+    desk.know(server)
+    with desk.known_hosts.open("a") as file:
+        file.write(f"@revoked * {key_of(server)}\n")
+    assert "has revoked" in desk.scan(server, here(server))
+    assert not desk.fleet.exists()
+
+
 def test_an_entry_that_is_there_stays_and_what_differs_is_told(
     server: TestServer, desk: Desk
 ) -> None:
