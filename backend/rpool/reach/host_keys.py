@@ -69,7 +69,7 @@ class KnownHosts:
         if line.startswith("@revoked "):
             self._revoked.update(line.split()[3:4])
         elif line and line[0] not in "#@":
-            with suppress(paramiko.hostkeys.InvalidHostKey):
+            with suppress(paramiko.hostkeys.InvalidHostKey, paramiko.SSHException, ValueError):
                 if entry := paramiko.hostkeys.HostKeyEntry.from_line(line):
                     for name in entry.hostnames or ():
                         self._keys.add(name, entry.key.get_name(), entry.key)
