@@ -34,11 +34,13 @@ from rpool.model.view import PoolView
 from rpool.worlds import world_of
 
 if TYPE_CHECKING:
+    from rpool.flow.chronicle import Chronicle
     from rpool.flow.locate import Pool
     from rpool.flow.offers import Offers
-    from rpool.flow.survey import Surveyed
+    from rpool.flow.survey import Survey
     from rpool.model.claim import Claim
     from rpool.model.failure import Failure
+    from rpool.model.seen import Requested
     from rpool.model.world import World
 
 __all__ = [
@@ -244,16 +246,29 @@ class Site(NodeVerbs):
 
         return credential(entrance, identity, self.world())
 
-    def survey(self) -> Mapping[ServerName, Surveyed]:
-        """Every server of the fleet as it is now. Unreachable is data, not an error."""
+    def survey(self) -> Survey:
+        """Every server of the fleet as it is now, and every cluster that has some of them.
+        Unreachable is data, not an error.
+        """
         from rpool.flow.survey import survey
 
         return survey(self.world(), self.config.fleet)
 
-    def by(self, attempt: Attempt) -> Attempt:
-        from rpool.flow.session import default_owner
+    def journal(self, servers: Collection[ServerName], most_lines: int) -> Chronicle:
+        """The last lines of the journal that these control planes of one cluster keep."""
+        from rpool.flow.chronicle import chronicle
 
-        return replace(attempt, owner=attempt.owner or self.config.owner or default_owner())
+        return chronicle(self.world(), servers, most_lines)
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        """What pods request of each node of a cluster, through one of its control planes."""
+        return self.world().requested(via)
+
+    def by(self, attempt: Attempt) -> Attempt:
+        from rpool.flow.session import default_owner, default_run
+
+        owner = attempt.owner or self.config.owner or default_owner()
+        return replace(attempt, owner=owner, run=attempt.run or default_run())
 
     def world(self) -> World:
         with self._lock:

@@ -22,13 +22,15 @@ Log = Callable[[Event], None]
 class Attempt:
     """How a verb is to be carried out: how long at most, when to stop, whom to tell.
 
-    `owner` is who works here, for claims and records; `warn` gets sentences for the user.
+    `owner` is who works here, for claims and records, and `run` the address of a CI's run, for the
+    journal; `warn` gets sentences for the user.
     """
 
     timeout_seconds: float
     stop: threading.Event = field(default_factory=threading.Event)
     log: Log = lambda event: None
     owner: str = ""
+    run: str = ""
     warn: Callable[[str], None] = lambda text: None
 
 

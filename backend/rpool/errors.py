@@ -37,6 +37,11 @@ def printable(text: str) -> str:
     return _NOT_PRINTED.sub("?", _PRIVATE_KEY.sub("****", text.replace("\r\n", "\n")))
 
 
+def one_line(text: str) -> str:
+    """`text` as a part of one line: what a server says must not pass for a line of ours."""
+    return " ".join(printable(text).split())
+
+
 class RpoolError(Exception):
     """What all errors of the engine are. Their texts are printable, whatever they quote."""
 

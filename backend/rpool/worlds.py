@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def world_of(config: SiteConfig) -> World:
     """Only the one that is needed is loaded. Raises Refused for a file of another version."""
     if config.simulated:
-        from rpool.simulate.store import FILE_NAME, Store
+        from rpool.simulate import FILE_NAME
+        from rpool.simulate.store import Store
         from rpool.simulate.stored import StoredWorld
 
         return StoredWorld(config.fleet, Store(pathlib.Path.cwd() / FILE_NAME))

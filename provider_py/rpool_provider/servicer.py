@@ -10,12 +10,13 @@ from typing import Any
 
 from rpool.errors import Bug, Interrupted
 from rpool_provider import diagnostic
+from rpool_provider.functions import FUNCTIONS
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
 from rpool_provider.resources.resource import Held, Reply, Resource
 from rpool_provider.schema import Object
 from rpool_provider.servicer_data import DataCalls, validate
-from rpool_provider.wire import diagnostics, hclog, schemas, state_json, values
+from rpool_provider.wire import diagnostics, functions, hclog, schemas, state_json, values
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 _PROVIDER_CALLS = (
@@ -48,6 +49,7 @@ def routes(provider: Provider, shutdown: Callable[[], None]) -> dict[str, Any]:
         for name in _PROVIDER_CALLS
     }
     table["/tfplugin6.Provider/StopProvider"] = _handler("StopProvider", servicer.stop)
+    table["/tfplugin6.Provider/CallFunction"] = _handler("CallFunction", functions.answer)
     return table | _host_routes(shutdown)
 
 
@@ -131,6 +133,8 @@ class Servicer(DataCalls):
             response.resources.add(type_name=name)
         for name in self._provider.data_source_schemas:
             response.data_sources.add(type_name=name)
+        for name in FUNCTIONS:
+            response.functions.add(name=name)
         for name in self._provider.ephemeral_schemas:
             response.ephemeral_resources.add(type_name=name)
 
@@ -143,14 +147,19 @@ class Servicer(DataCalls):
             response.resource_schemas[name].CopyFrom(schemas.encode(schema))
         for name, schema in self._provider.data_source_schemas.items():
             response.data_source_schemas[name].CopyFrom(schemas.encode(schema))
+        for name, its in FUNCTIONS.items():
+            response.functions[name].CopyFrom(functions.encode(its))
         for name, schema in self._provider.ephemeral_schemas.items():
             response.ephemeral_resource_schemas[name].CopyFrom(schemas.encode(schema))
 
     def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
         """No resource has an identity yet."""
 
-    def GetFunctions(self, request: Any, response: Any) -> None:
-        """There is no function yet."""
+    def GetFunctions(
+        self, request: pb.GetFunctions.Request, response: pb.GetFunctions.Response
+    ) -> None:
+        for name, its in FUNCTIONS.items():
+            response.functions[name].CopyFrom(functions.encode(its))
 
     # The provider block
 

@@ -31,6 +31,8 @@ CONTACTS: dict[str, Callable[[World, str], object]] = {
     "api": lambda world, name: world.reaches_api(name),
     "packages": lambda world, name: world.kubernetes_packages(name, "1.36"),
     "inspection": lambda world, name: world.inspect(name, Trial(None, (), (), (), ())),
+    "requests": lambda world, name: world.requested(name),
+    "journal": lambda world, name: world.journal(name, 10),
     "address": lambda world, name: world.address_answers(name, "10.0.1.200"),
     "sign": lambda world, name: world.sign(name, new_request("ann", ())[0], 600),
     "action": lambda world, name: world.carry_out(act.SetPhase(name, OURS, Phase.MEMBER), 60),
@@ -59,7 +61,7 @@ def test_a_server_that_the_fleet_does_not_have_is_not_asked_again(
 
 
 @pytest.mark.parametrize("is_claimed", [True, False])
-@pytest.mark.parametrize("look", ["observe", "etcd", "sign"])
+@pytest.mark.parametrize("look", ["observe", "etcd", "requests", "sign"])
 def test_a_server_without_a_control_plane_tells_of_no_cluster(
     half: Half, look: str, is_claimed: bool
 ) -> None:

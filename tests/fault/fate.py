@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from fault.half import half_done
 from fault.history import History
@@ -195,8 +195,11 @@ class Fate(Looks):
         machine.reset()
 
     def _effect_if_it_can(self, action: Action) -> None:
+        self._if_it_can(lambda: self._effect(action))
+
+    def _if_it_can(self, effect: Callable[[], None]) -> None:
         try:
-            self._effect(action)
+            effect()
         except RpoolError as error:
             self.history.append(f"    (refused: {error.summary})")
 
@@ -209,10 +212,7 @@ class Fate(Looks):
 
     def _half(self, action: Action) -> None:
         self.history.append(f"    half of {action.doing} [{action.server}]")
-        try:
-            self.rules.judged(action, lambda: half_done(action, self.world))
-        except RpoolError as error:
-            self.history.append(f"    (refused: {error.summary})")
+        self._if_it_can(lambda: self.rules.judged(action, lambda: half_done(action, self.world)))
 
     def prepare(
         self,
@@ -221,15 +221,15 @@ class Fate(Looks):
         done: Callable[[ServerName, RpoolError | None], None],
     ) -> None:
         for action in actions:
+            error: RpoolError | None = None
             try:
                 self.carry_out(action, timeout_seconds)
-            except RpoolError as error:
-                done(action.server, error)
-            else:
-                done(action.server, None)
+            except RpoolError as its:
+                error = its
+            done(action.server, error)
 
     @contextmanager
-    def _lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
+    def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         self._contact(server)
         its = self.at_work
         with self.world.lock(server, uid) as held:
@@ -237,8 +237,4 @@ class Fate(Looks):
             yield Lock(held.number, lambda: its.locks_lost or held.lost())
             its.held.discard((server, uid))
 
-    def lock(self, server: ServerName, uid: PoolUid) -> AbstractContextManager[SessionLock]:
-        return self._lock(server, uid)
-
-    def close(self) -> None:
-        pass
+    def close(self) -> None: ...

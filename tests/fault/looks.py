@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fault.history import History
@@ -10,9 +11,10 @@ from fault.late import Late
 from fault.operators import Operator
 from rpool.errors import CommandFailed, Unreachable
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.simulate.world import SimulatedWorld
 
@@ -75,6 +77,14 @@ class Looks:
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         self._contact(via)
         return self.world.etcd_members(via)
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        self._api(via)
+        return self.world.requested(via)
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        self._contact(server)
+        return self.world.journal(server, most_lines)
 
     def sign(self, via: ServerName, request: str, seconds: int) -> str:
         self._api(via)

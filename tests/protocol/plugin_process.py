@@ -105,7 +105,7 @@ class PluginProcess:
         self._log.seek(0)
         return self._log.read()
 
-    def future(self, name: str, **fields: Any) -> grpc.Future:
+    def future(self, name: str, /, **fields: Any) -> grpc.Future:
         """Begin a call of the Provider service; `fields` are those of its request."""
         message = getattr(pb, name)
         call = self.channel.unary_unary(
@@ -115,7 +115,7 @@ class PluginProcess:
         )
         return call.future(message.Request(**fields), timeout=200)
 
-    def call(self, name: str, **fields: Any) -> Any:
+    def call(self, name: str, /, **fields: Any) -> Any:
         return self.future(name, **fields).result()
 
     def shutdown(self) -> int:

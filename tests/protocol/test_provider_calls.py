@@ -26,9 +26,8 @@ def test_only_the_private_key_is_sensitive(shared: Calls) -> None:
     assert sensitive(reply.resource_schemas["rpool_cluster"].block) == []
 
 
-def test_hosts_that_ask_for_identities_and_functions_get_none(shared: Calls) -> None:
+def test_hosts_that_ask_for_identities_get_none(shared: Calls) -> None:
     assert not shared.plugin.call("GetResourceIdentitySchemas").identity_schemas
-    assert not shared.plugin.call("GetFunctions").functions
 
 
 def test_a_good_site_has_no_diagnostics(shared: Calls) -> None:

@@ -14,7 +14,7 @@ from protocol.workspace import Ran, Workspace
 from rpool.cli.main import main
 from rpool.model.generated_fleet import generated
 from rpool.model.server import Role
-from rpool.simulate.store import FILE_NAME
+from rpool.simulate import FILE_NAME
 
 NO_CHANGES, CHANGES = 0, 2
 SITE = {"simulate": {"servers": 12}}

@@ -18,8 +18,9 @@ from protocol.workspace import terraform
 
 from rpool.cli.main import main
 from rpool.model.claim import Claim
+from rpool.simulate import FILE_NAME
 from rpool.simulate.machine import Cluster, Machine
-from rpool.simulate.store import FILE_NAME, Machines, Store
+from rpool.simulate.store import Machines, Store
 from scenarios.pool import Done, Gaps, Pool
 
 CHECKOUT = Path(__file__).parent.parent.parent

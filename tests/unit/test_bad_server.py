@@ -58,7 +58,7 @@ def test_a_spare_that_prints_deep_json_is_in_the_way_of_no_other_cluster() -> No
     site = lying(stage, bad, deep)
     assert site.read_pool(view).view is not None
     assert lying(stage, bad, deep).find_pool("batch").record.uid == view.uid
-    found = lying(stage, bad, deep).survey()
+    found = lying(stage, bad, deep).survey().servers
     assert found[bad].probed is None
     assert bad in (found[bad].why_no_spare or "")
     assert [name for name, its in found.items() if its.probed is None] == [bad]

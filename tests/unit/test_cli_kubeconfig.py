@@ -23,7 +23,8 @@ from rpool.model.secret import NO_SECRET
 from rpool.model.server import Fleet
 from rpool.model.site import SiteConfig, Ssh
 from rpool.model.view import PoolView
-from rpool.simulate.store import FILE_NAME, Store
+from rpool.simulate import FILE_NAME
+from rpool.simulate.store import Store
 from rpool.simulate.stored import StoredWorld
 
 Output = pytest.CaptureFixture[str]

@@ -15,7 +15,8 @@ from rpool.errors import Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Fence
 from rpool.model.generated_fleet import generated
-from rpool.simulate.store import FILE_NAME, Store
+from rpool.simulate import FILE_NAME
+from rpool.simulate.store import Store
 from rpool.simulate.stored import StoredWorld
 
 Output = pytest.CaptureFixture[str]
@@ -39,22 +40,11 @@ def simulate(file: Path, *words: str) -> int:
 def test_a_crash_of_the_command_writes_no_core_to_disk(file: Path) -> None:
     program = (
         "import resource; from rpool.cli.main import main;"
-        f"main(['simulate', 'show', '--file', {str(file)!r}]);"
+        f"main(['simulate', 'restore', 'r1u01', '--file', {str(file)!r}]);"
         "print(resource.getrlimit(resource.RLIMIT_CORE))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "(0, 0)"
-
-
-def test_show_says_of_every_server_whose_it_is(file: Path, capsys: Output) -> None:
-    assert simulate(file, "lose", "r2u01") == 0
-    capsys.readouterr()
-    assert simulate(file, "show") == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["SERVER", "POWER", "CLUSTER", "ROLE", "ZONE"]
-    assert len(lines) == 13
-    assert ["r1u02", "on", "other", "worker", "rack1"] in lines
-    assert ["r2u01", "LOST", "-", "-", "rack2"] in lines
 
 
 def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
@@ -124,9 +114,7 @@ def test_an_unknown_server_names_the_known_ones(file: Path, capsys: Output) -> N
     assert "r1u01, r1u02" in said
 
 
-@pytest.mark.parametrize(
-    "words", [("show",), ("lose", "r1u01"), ("restore", "r1u01"), ("reinstall", "r1u01")]
-)
+@pytest.mark.parametrize("words", [("lose", "r1u01"), ("restore", "r1u01"), ("reinstall", "r1u01")])
 def test_without_a_simulated_site_it_says_what_to_do(
     tmp_path: Path, capsys: Output, words: tuple[str, ...]
 ) -> None:
@@ -138,6 +126,6 @@ def test_without_a_simulated_site_it_says_what_to_do(
 
 
 def test_it_runs_from_a_checkout_on_the_file_of_the_folder_it_is_called_in(file: Path) -> None:
-    command = [sys.executable, "-m", "rpool", "simulate", "show"]
+    command = [sys.executable, "-m", "rpool", "simulate", "lose", "r1u02"]
     ran = subprocess.run(command, cwd=file.parent, capture_output=True, text=True, check=True)
     assert "r1u02" in ran.stdout

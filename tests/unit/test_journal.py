@@ -29,7 +29,7 @@ def test_lines_that_are_written_as_a_server_is_reset_cost_none_of_its_next_life(
 
     with (
         stage.faults(Fault(act.AppendJournal, hold, times=1)),
-        Journal("batch", stage.faulty, lambda _: None) as journal,
+        Journal("batch", stage.faulty, stage.attempt()) as journal,
     ):
         journal.keep_on(SERVER, CLAIM.ownership)
         journal.tell(reset, Result.FAILED, 1.0, "")

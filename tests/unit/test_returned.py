@@ -209,7 +209,7 @@ def test_a_survey_tells_who_was_let_go_by_a_cluster_that_lives() -> None:
     desk = with_cluster()
     back = let_go(desk)
     desk.stage.open()
-    surveyed = desk.stage.site.survey()
+    surveyed = desk.stage.site.survey().servers
     assert {name for name, its in surveyed.items() if its.let_go} == {back}
     assert "has let it go, and it is back with what it had" in (surveyed[back].why_no_spare or "")
 
@@ -220,7 +220,7 @@ def test_a_survey_says_how_what_was_abandoned_is_given_back() -> None:
     desk.state.apply(desk.wanted, threading.Event())
     desk.power(dead, on=True)
     desk.stage.open()
-    surveyed = desk.stage.site.survey()
+    surveyed = desk.stage.site.survey().servers
     assert {name for name, its in surveyed.items() if its.let_go} == {dead}
     assert f"rpool release {dead} --claim {uid}" in (surveyed[dead].why_no_spare or "")
 
@@ -229,7 +229,7 @@ def test_a_survey_says_of_no_member_that_it_was_let_go_even_if_its_cluster_is_si
     desk = with_cluster()
     desk.power(*desk.view().control_planes[:2], on=False)
     desk.stage.open()
-    assert not any(its.let_go for its in desk.stage.site.survey().values())
+    assert not any(its.let_go for its in desk.stage.site.survey().servers.values())
 
 
 def test_a_survey_believes_no_server_that_only_says_it_is_a_control_plane() -> None:
@@ -248,5 +248,5 @@ def test_a_survey_believes_no_server_that_only_says_it_is_a_control_plane() -> N
     for pin in (head.ca_pin, ca_pin(false.ca)):
         machine.claim = replace(head, server=eve, machine_id="", ca_pin=pin)
         desk.stage.open()
-        surveyed = desk.stage.site.survey()
+        surveyed = desk.stage.site.survey().servers
         assert not {n for n, its in surveyed.items() if its.let_go} & desk.view().servers.keys()

@@ -42,7 +42,7 @@ def test_a_survey_tells_of_each_server_why_it_cannot_be_had() -> None:
     stage.machine("r1u00").claim = FOREIGN
     stage.machine("r2u01").traces = ("/etc/kubernetes",)
     stage.machine("r3u02").powered = False
-    found = stage.site.survey()
+    found = stage.site.survey().servers
     why = {name: its.why_no_spare for name, its in found.items() if its.why_no_spare}
     assert why.keys() == {"r1u00", "r2u01", "r3u02"}
     assert "claimed by cluster other" in why["r1u00"]

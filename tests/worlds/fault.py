@@ -88,6 +88,14 @@ class ReachesApi(Look):
     pass
 
 
+class ReadJournal(Look):
+    pass
+
+
+class ReadRequests(Look):
+    pass
+
+
 class Inspect(Look):
     pass
 

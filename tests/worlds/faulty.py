@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -20,10 +20,11 @@ from typing import TypeVar
 from rpool.errors import RpoolError, Unreachable
 from rpool.model.action import Action, AppendJournal, AwaitReady, NoteFailure, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.model.step import News
 from rpool.model.world import SessionLock, World
@@ -46,6 +47,8 @@ from worlds.fault import (
     Packages,
     Probe,
     ReachesApi,
+    ReadJournal,
+    ReadRequests,
     Sign,
 )
 
@@ -130,6 +133,12 @@ class FaultyWorld:
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        return self._look(ReadRequests(via), lambda: self._world.requested(via))
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        return self._look(ReadJournal(server), lambda: self._world.journal(server, most_lines))
 
     def sign(self, via: ServerName, request: str, seconds: int) -> str:
         return self._look(Sign(via), lambda: self._world.sign(via, request, seconds))

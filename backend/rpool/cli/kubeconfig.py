@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpool.cli.options import add_cluster, add_site
+
 if TYPE_CHECKING:
     from rpool.api import Site
     from rpool.model.access import Entrance, Identity
@@ -21,13 +23,8 @@ def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = "Print a kubeconfig of a cluster, with a client certificate that ends soon."
     parser = commands.add_parser("kubeconfig", help=about, description=about)
-    parser.add_argument("cluster", metavar="CLUSTER", help="its name, or its uid")
-    parser.add_argument(
-        "--site",
-        type=Path,
-        default=Path("site.yaml"),
-        help="what the provider block has, as YAML (default: %(default)s)",
-    )
+    add_cluster(parser)
+    add_site(parser)
     parser.add_argument("--user", metavar="NAME", help="whom the cluster sees (default: rpool-you)")
     parser.add_argument(
         "--group",

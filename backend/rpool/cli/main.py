@@ -1,42 +1,71 @@
-"""The command line. Each command is a module beside this one, loaded when it is called."""
+"""The command line. Each command is a module beside this one; what it needs is loaded as it runs,
+so that `--help` and completion are quick.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rpool.cli import kubeconfig, release, simulate
+from rpool.cli import completion, explain, journal, kubeconfig, release, scan, show, simulate, watch
+from rpool.cli import list as list_
 from rpool.errors import RpoolError, SpecError
 
 _FAILED = 1
+_INTERRUPTED = 130
+_COMMANDS = (
+    completion,
+    explain,
+    journal,
+    kubeconfig,
+    list_,
+    release,
+    scan,
+    show,
+    simulate,
+    watch,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what we know of a site
-    arguments = _parser().parse_args(argv)
+    its = parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+        import argcomplete
+
+        argcomplete.autocomplete(its)
+    arguments = its.parse_args(argv)
     try:
         for line in arguments.act(arguments):
-            print(line)
+            print(line, flush=True)
     except RpoolError as error:
-        print(f"rpool: {_whole(error)}", file=sys.stderr)
+        for line in _said(error):
+            print(line, file=sys.stderr)
         return _FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever reads has enough: rpool list | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _whole(error: RpoolError) -> str:
-    """An error with what is to be done about it."""
-    problems = error.problems if isinstance(error, SpecError) else (error,)
-    return "\n".join(f"{its.summary}\n{its.detail}".rstrip() for its in problems)
-
-
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     about = "Kubernetes clusters out of the servers you own."
-    parser = argparse.ArgumentParser(prog="rpool", description=about)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    kubeconfig.add_to(commands)
-    release.add_to(commands)
-    simulate.add_to(commands)
-    return parser
+    its = argparse.ArgumentParser(prog="rpool", description=about)
+    commands = its.add_subparsers(required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_to(commands)
+    return its
+
+
+def _said(error: RpoolError) -> Iterator[str]:
+    """An error as the provider shows it: each problem with its detail."""
+    if not isinstance(error, SpecError):
+        yield f"rpool: {error}"
+        return
+    for problem in error.problems:
+        yield f"rpool: {problem.summary}" + (f"\n{problem.detail}" if problem.detail else "")

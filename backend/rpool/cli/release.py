@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
+
+from rpool.cli.completion import add_server
+from rpool.cli.options import add_json, add_site, as_json
 
 
 def add_to(commands: Any) -> None:
@@ -16,14 +18,10 @@ def add_to(commands: Any) -> None:
         "With --claim: wipe a server whose cluster let it go or is gone, and give its claim up."
     )
     parser = commands.add_parser("release", help=about, description=about)
-    parser.add_argument("server", metavar="SERVER", help="its name in the fleet")
+    add_server(parser)
     parser.add_argument("--claim", metavar="UID", help="the uid of the cluster that claims it")
-    parser.add_argument(
-        "--site",
-        type=Path,
-        default=Path("site.yaml"),
-        help="what the provider block has, as YAML (default: %(default)s)",
-    )
+    add_site(parser)
+    add_json(parser)
     parser.set_defaults(act=_release)
 
 
@@ -31,14 +29,17 @@ def _release(arguments: argparse.Namespace) -> Iterator[str]:
     from rpool.api import Attempt
     from rpool.cli.site_file import site_of
 
+    server: str = arguments.server
     said: list[str] = []
     with closing(site_of(arguments.site)) as site:
         if arguments.claim is None:
-            failures = site.lift(arguments.server)
-            yield f"{arguments.server} is a spare again. Forgotten:"
-            yield from map(str, failures)
-            return
-        attempt = Attempt(timeout_seconds=900, warn=said.append)
-        claim = site.release(arguments.server, arguments.claim, attempt)
-    yield f"{arguments.server} is clean and a spare; it was claimed by cluster {claim.pool}."
-    yield from said
+            forgotten = [str(failure) for failure in site.lift(server)]
+            lines = [f"{server} is a spare again. Forgotten:", *forgotten]
+            facts = {"server": server, "forgotten": forgotten}
+        else:
+            attempt = Attempt(timeout_seconds=900, warn=said.append)
+            claim = site.release(server, arguments.claim, attempt)
+            was = f"it was claimed by cluster {claim.pool}"
+            lines = [f"{server} is clean and a spare; {was}.", *said]
+            facts = {"server": server, "cluster": claim.pool, "cluster_id": claim.uid, "said": said}
+    yield from [as_json(facts)] if arguments.json else lines

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rpool.cli.completion import add_server
 from rpool.errors import Refused
 from rpool.model.duration import seconds
-from rpool.model.inspection import Port
-from rpool.model.server import ServerName
-from rpool.simulate.machine import Machine
-from rpool.simulate.store import FILE_NAME, Machines, Store
+from rpool.simulate import FILE_NAME
 
-_HEADINGS = ("SERVER", "POWER", "CLUSTER", "ROLE", "ZONE")
+if TYPE_CHECKING:
+    from rpool.model.server import ServerName
+    from rpool.simulate.machine import Machine
+    from rpool.simulate.store import Machines, Store
+
 _NAMES_SHOWN = 12
 
 
@@ -40,12 +42,10 @@ def add_to(commands: Any) -> None:
     reinstall.set_defaults(act=_reinstall)
     block = verbs.add_parser("block", help="put up a firewall that lets nobody in at some ports")
     block.set_defaults(act=_block)
-    show = verbs.add_parser("show", help="list the servers: power, cluster, role and zone")
-    show.set_defaults(act=_show)
     for verb in (lose, restore, reinstall, block):
-        verb.add_argument("server", metavar="SERVER", help="its name in the fleet")
+        add_server(verb)
     block.add_argument("ports", metavar="PORT", nargs="*", help="tcp/6443; none opens all again")
-    for verb in (lose, restore, reinstall, block, show):
+    for verb in (lose, restore, reinstall, block):
         verb.add_argument(
             "--file",
             type=Path,
@@ -63,17 +63,15 @@ def _duration(text: str) -> int:
 
 def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     name: ServerName = arguments.server
-    with closing(Store(arguments.file)) as store:
-        _require(store)
-        with store.alone():
-            machines = _load(store)
-            machine = _machine(machines, name)
-            before = machine.powered
-            if powered:
-                machine.give_power()
-            else:
-                machine.lose_power(arguments.ago)
-            store.save(machines)
+    with closing(_store(arguments.file)) as store, store.alone():
+        machines = _load(store)
+        machine = _machine(machines, name)
+        before = machine.powered
+        if powered:
+            machine.give_power()
+        else:
+            machine.lose_power(arguments.ago)
+        store.save(machines)
     if powered:
         yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
     elif before:
@@ -87,30 +85,28 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
 
 def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
     name: ServerName = arguments.server
-    with closing(Store(arguments.file)) as store:
-        _require(store)
-        with store.alone():
-            machines = _load(store)
-            machine = _machine(machines, name)
-            had = machine.claim
-            machine.reinstall()
-            store.save(machines)
+    with closing(_store(arguments.file)) as store, store.alone():
+        machines = _load(store)
+        machine = _machine(machines, name)
+        had = machine.claim
+        machine.reinstall()
+        store.save(machines)
     yield f"{name} is installed anew: nothing is on it."
     if had:
         yield f"Cluster {had.pool} has lost it by that, and was not told."
 
 
 def _block(arguments: argparse.Namespace) -> Iterator[str]:
+    from rpool.model.inspection import Port
+
     try:
         ports = tuple(str(Port.read(text)) for text in arguments.ports)
     except ValueError as error:
         raise Refused(str(error), "Ports are such as tcp/6443 and udp/8472.") from None
-    with closing(Store(arguments.file)) as store:
-        _require(store)
-        with store.alone():
-            machines = _load(store)
-            _machine(machines, arguments.server).blocked = ports
-            store.save(machines)
+    with closing(_store(arguments.file)) as store, store.alone():
+        machines = _load(store)
+        _machine(machines, arguments.server).blocked = ports
+        store.save(machines)
     if ports:
         yield f"{arguments.server} lets nobody in at {', '.join(ports)}."
         yield f"To undo this: rpool simulate block {arguments.server}"
@@ -122,48 +118,25 @@ def _holder(machine: Machine) -> str:
     return f"; cluster {machine.claim.pool} has a claim on it" if machine.claim else ""
 
 
-def _show(arguments: argparse.Namespace) -> Iterator[str]:
-    with closing(Store(arguments.file)) as store:
-        _require(store)
-        with store.alone():
-            machines = _load(store)
-    rows = [_HEADINGS, *(_row(name, machines[name]) for name in sorted(machines))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        yield _line(row, widths)
+def _store(file: Path) -> Store:
+    """Nothing of ours is put into a folder where there is no simulated site."""
+    from rpool.simulate.store import Store
 
-
-def _row(name: ServerName, machine: Machine) -> tuple[str, ...]:
-    power = "on" if machine.powered else "LOST"
-    claim = machine.claim
-    if claim is None:
-        return (name, power, "-", "-", machine.server.zone)
-    role = claim.role.value
-    if not claim.is_member:
-        role = f"{role} ({claim.phase.value})"
-    return (name, power, claim.pool, role, machine.server.zone)
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _require(store: Store) -> None:
-    """Before anything of ours is put into a folder where there is no simulated site."""
-    if not store.path.is_file():
-        raise _nothing_here(store)
+    if not file.is_file():
+        raise _nothing_here(file)
+    return Store(file)
 
 
 def _load(store: Store) -> Machines:
     machines = store.load()
     if machines is None:
-        raise _nothing_here(store)
+        raise _nothing_here(store.path)
     return machines
 
 
-def _nothing_here(store: Store) -> Refused:
+def _nothing_here(file: Path) -> Refused:
     return Refused(
-        f"there is no simulated site in {store.path}",
+        f"there is no simulated site in {file}",
         "The first terraform apply with simulate set in the provider block makes the file, in "
         "Terraform's working directory. Call rpool there, or say --file.",
     )
@@ -177,5 +150,5 @@ def _machine(machines: Machines, name: ServerName) -> Machine:
     more = f" and {len(known) - _NAMES_SHOWN} more" if len(known) > _NAMES_SHOWN else ""
     raise Refused(
         f"there is no server {name}{f'; did you mean {close[0]}?' if close else ''}",
-        f"The servers are {', '.join(known[:_NAMES_SHOWN])}{more} (rpool simulate show).",
+        f"The servers are {', '.join(known[:_NAMES_SHOWN])}{more} (rpool list).",
     )

@@ -1,41 +1,106 @@
 """A site in a file, for commands: what the provider block has, as YAML.
 
-`ssh.private_key_file` may name a file in the place of `ssh.private_key`, seen from its folder.
+Two keys name a file, seen from the folder of this one, in the place of what is in it: `fleet_file`
+in the place of `fleet`, and `ssh.private_key_file` in the place of `ssh.private_key`. Where there
+is no such file, but a simulated site that Terraform has made, it is that one.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from rpool.api import Site, parse_site
 from rpool.errors import Problem, SpecError
+from rpool.simulate import FILE_NAME
+
+if TYPE_CHECKING:
+    from rpool.model.site import SiteConfig
+    from rpool.model.world import World
 
 
 def site_of(path: Path) -> Site:
     """Raises SpecError with all that is wrong with the file."""
-    try:
-        config = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise _wrong(f"{path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise _wrong(f"{path} is no YAML: {error}") from error
-    if not isinstance(config, dict):
-        raise _wrong(f"{path} is no mapping")
-    ssh = config.get("ssh")
-    if isinstance(ssh, dict) and isinstance(ssh.get("private_key_file"), str):
-        key = path.parent / Path(ssh["private_key_file"]).expanduser()
-        left = {name: its for name, its in ssh.items() if name != "private_key_file"}
-        try:
-            config["ssh"] = left | {"private_key": key.read_text()}
-        except OSError as error:
-            raise _wrong(f"ssh.private_key_file: {key} cannot be read: {error.strerror}") from error
+    stored = path.parent / FILE_NAME
+    if not path.exists() and stored.exists():
+        return _simulated(stored)
+    config = _mapping(path, _read(path, str(path)))
+    if isinstance(config.get("fleet_file"), str):
+        file = path.parent / Path(config.pop("fleet_file")).expanduser()
+        config["fleet"] = _mapping(file, _read(file, "fleet_file"))
+    if isinstance(config.get("ssh"), dict):
+        config["ssh"] = _with_key(config["ssh"], path)
     site = parse_site(config)
     assert site is not None  # noqa: S101 nothing in a file is unknown
-    return Site(site)
+    return Site(site, connect=lambda config: _world(config, stored))
+
+
+def ssh_of(path: Path) -> dict[str, Any]:
+    """How the site's servers are reached, which may have no fleet yet. Raises SpecError."""
+    ssh = _mapping(path, _read(path, str(path))).get("ssh")
+    return _with_key(ssh, path) if isinstance(ssh, dict) else {}
+
+
+def _with_key(ssh: dict[str, Any], path: Path) -> dict[str, Any]:
+    if not isinstance(ssh.get("private_key_file"), str):
+        return dict(ssh)
+    key = path.parent / Path(ssh["private_key_file"]).expanduser()
+    left = {name: its for name, its in ssh.items() if name != "private_key_file"}
+    return left | {"private_key": _read(key, "ssh.private_key_file")}
+
+
+def _world(config: SiteConfig, stored: Path) -> World:
+    """Modelled servers are beside the site's file, wherever the command is called."""
+    if config.simulated:
+        from rpool.simulate.store import Store
+        from rpool.simulate.stored import StoredWorld
+
+        return StoredWorld(config.fleet, Store(stored))
+    from rpool.worlds import world_of
+
+    return world_of(config)
+
+
+def _simulated(stored: Path) -> Site:
+    """The servers in a simulated site's file, as they were declared last."""
+    from contextlib import closing
+
+    from rpool.model.secret import Secret
+    from rpool.model.server import Fleet
+    from rpool.model.site import SiteConfig, Ssh
+    from rpool.simulate.store import Store
+
+    with closing(Store(stored)) as store:
+        machines = store.load() or {}
+    fleet = Fleet({name: its.server for name, its in machines.items()})
+    config = SiteConfig(fleet, Ssh(Secret("")), simulated=True)
+    return Site(config, connect=lambda config: _world(config, stored))
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
+        where = what if what == str(path) else f"{what}: {path}"
+        raise _wrong(f"{where} cannot be read: {why}") from error
+
+
+def _mapping(path: Path, text: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise _wrong(f"{path} is no YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise _wrong(f"{path} is no mapping")
+    return found
 
 
 def _wrong(summary: str) -> SpecError:
-    about = "It has what the provider block has: fleet, ssh, mirrors, owner (docs/repair.md)."
+    about = (
+        "It has what the provider block has: fleet (or fleet_file), ssh, mirrors, owner; or "
+        "simulate: {servers: 12}. See docs/command.md."
+    )
     return SpecError([Problem((), summary, about)])

@@ -88,8 +88,8 @@ def holds(spec: PoolSpec, workers: Iterable[Server]) -> bool:
     return not (short.cores or short.memory_gib)
 
 
-def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
-    """Cores and GiB that `workers` lack after the worst loss to tolerate; no control planes."""
+def outlasting(spec: PoolSpec, workers: Iterable[Server]) -> tuple[int, int]:
+    """Cores and GiB that `workers` have after the loss to tolerate that is worst for either."""
     lost = spec.tolerate.zones or spec.tolerate.servers
     cores: Counter[str] = Counter()
     memory: Counter[str] = Counter()
@@ -97,10 +97,26 @@ def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
         unit = server.zone if spec.tolerate.zones else server.name
         cores[unit] += server.cores
         memory[unit] += server.memory_gib
-    return Shortfall(
-        max(0, spec.cores - left(cores.values(), lost)),
-        max(0, spec.memory_gib - left(memory.values(), lost)),
+    return left(cores.values(), lost), left(memory.values(), lost)
+
+
+def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
+    """Cores and GiB that `workers` lack after the worst loss to tolerate; no control planes."""
+    cores, memory_gib = outlasting(spec, workers)
+    return Shortfall(max(0, spec.cores - cores), max(0, spec.memory_gib - memory_gib))
+
+
+def waste(servers: Iterable[Server], of: Iterable[Server]) -> float:
+    """What servers cost among the candidates `of`, as their share of these: cores and memory, the
+    overhead of each in them, count the same.
+    """
+    all_ = list(of)
+    cores, memory_gib = sum(s.cores for s in all_), sum(s.memory_gib for s in all_)
+    shares = (
+        (s.cores + OVERHEAD_CORES) / cores + (s.memory_gib + OVERHEAD_MEMORY_GIB) / memory_gib
+        for s in servers
     )
+    return sum(shares) / 2
 
 
 def place(
@@ -186,7 +202,7 @@ def _can_control(server: Server) -> bool:
     return server.cores >= CONTROL_PLANE_CORES and server.memory_gib >= CONTROL_PLANE_MEMORY_GIB
 
 
-def _extra_labels(selector: Selector, server: Server) -> int:
+def extra_labels(selector: Selector, server: Server) -> int:
     return sum(1 for key in server.labels if key not in selector.labels)
 
 
@@ -205,7 +221,7 @@ def _pick(
     """
     queues: dict[str, list[tuple[int, int, int, str, Server]]] = {}
     for s in servers:
-        labels = _extra_labels(selector, s)
+        labels = extra_labels(selector, s)
         entry = s.cores * s.memory_gib, labels, order.rank(s), order.hash(s), s
         queues.setdefault(s.zone, []).append(entry)
     for queue in queues.values():
@@ -281,5 +297,5 @@ class _Cost:
         """What none, one, two, ... of servers of one size cost, the fewest labels first."""
         cores, memory = alike[0].cores + OVERHEAD_CORES, alike[0].memory_gib + OVERHEAD_MEMORY_GIB
         waste = (cores * self.all_memory_gib + memory * self.all_cores) * WASTE_BEFORE_LABELS
-        labels = sorted(_extra_labels(self.selector, s) for s in alike)
+        labels = sorted(extra_labels(self.selector, s) for s in alike)
         return tuple(accumulate((waste + extra for extra in labels), initial=0))

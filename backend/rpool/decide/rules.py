@@ -156,7 +156,7 @@ def does_not_fit(
     the servers that the cluster has and keeps.
     """
     free = candidates(fleet, spec, excluded.keys() | members.keys())
-    size = f"{spec.cores} cores, {spec.memory_gib} GiB of workers{_tolerance(spec)}"
+    size = f"{spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
     needs = (
         f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes"
     )
@@ -198,7 +198,8 @@ def _elsewhere(spec: PoolSpec, servers: Sequence[Server]) -> Iterator[str]:
         yield f"In {named(domain)}, not in {named(spec.trust)}: {', '.join(shown)}."
 
 
-def _tolerance(spec: PoolSpec) -> str:
+def outlasting_what(spec: PoolSpec) -> str:
+    """The end of a sentence about what workers are to have."""
     if spec.tolerate.servers:
         return f", also after the loss of any {spec.tolerate.servers} of them"
     if spec.tolerate.zones:

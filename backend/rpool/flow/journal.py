@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rpool.attempt import Log
+from rpool.attempt import Attempt
 from rpool.errors import RpoolError
 from rpool.model.action import AppendJournal, Reset, TakeClaim
 from rpool.model.claim import Ownership
@@ -33,10 +33,10 @@ class Kept:
 class Journal:
     """A cluster's journal for the length of one verb. Use as a context manager; thread-safe."""
 
-    def __init__(self, pool: str, world: World, log: Log) -> None:
+    def __init__(self, pool: str, world: World, by: Attempt) -> None:
         self._pool = pool
         self._world = world
-        self._log = log
+        self._by = by
         self._kept: dict[ServerName, Kept] = {}
         self._changed = threading.Condition()
         self._closing = False
@@ -63,8 +63,9 @@ class Journal:
             case Result.DONE, TakeClaim(claim=claim) if claim.role is Role.CONTROL_PLANE:
                 self.keep_on(step.server, claim.ownership)
         now, took = datetime.now(UTC).isoformat(timespec="milliseconds"), round(seconds, 2)
-        event = Event(now, self._pool, step.server, step.name, outcome, took, detail)
-        self._log(event)
+        who = self._by.owner, self._by.run
+        event = Event(now, self._pool, step.server, step.name, outcome, took, detail, *who)
+        self._by.log(event)
         with self._changed:
             for kept in self._kept.values():
                 kept.unwritten.append(event.as_json())

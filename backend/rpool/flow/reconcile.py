@@ -287,7 +287,7 @@ def at_work(
     attempt: Attempt,
 ) -> Iterator[Run]:
     """One operation, which holds the cluster's lock on these control planes and keeps a journal."""
-    with session(world, uid, control_planes) as lock, Journal(name, world, attempt.log) as journal:
+    with session(world, uid, control_planes) as lock, Journal(name, world, attempt) as journal:
         yield Run(fleet, world, attempt, lock, journal)
 
 

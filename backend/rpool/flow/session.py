@@ -43,6 +43,17 @@ def default_owner() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def default_run() -> str:
+    """The address of the run that this is part of, where a CI tells it; else ""."""
+    its = os.environ
+    if run := its.get("TFC_RUN_ID"):  # HCP Terraform does not tell which host it is
+        return f"{its.get('TFC_WORKSPACE_SLUG', '')}/runs/{run}"
+    if run := its.get("GITHUB_RUN_ID"):
+        where = f"{its.get('GITHUB_SERVER_URL', '')}/{its.get('GITHUB_REPOSITORY', '')}"
+        return f"{where}/actions/runs/{run}"
+    return its.get("CI_JOB_URL") or its.get("BUILD_URL") or ""  # GitLab, Jenkins
+
+
 def operation(owner: str) -> Operation:
     """A new operation, with an id that no other has."""
     return Operation(secrets.token_hex(8), owner, now())

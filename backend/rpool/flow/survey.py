@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rpool.advice import Do
-from rpool.decide.membership import ca_of
+from rpool.decide.believed import false_members
+from rpool.decide.membership import Membership, ca_of
 from rpool.decide.preflight import why_not_usable
-from rpool.errors import RpoolError
-from rpool.flow.look import reach_api, sweep
+from rpool.decide.view import of_members
+from rpool.errors import Problem, RpoolError, SpecError, Unreachable
+from rpool.flow.look import Silent, reach_api, sweep
 from rpool.model.claim import Claim
+from rpool.model.observed import Observed, Sighting
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
-from rpool.model.seen import Probed
-from rpool.model.server import Fleet, Role, ServerName
+from rpool.model.secret import shown
+from rpool.model.seen import ClockSeen, NodeSeen, Probed
+from rpool.model.server import Fleet, Role, Server, ServerName
+from rpool.model.view import PoolView
 from rpool.model.world import World
 
 PATIENCE_SECONDS = 3.0
@@ -36,38 +41,141 @@ class Surveyed:
     let_go: bool = False
 
 
-def survey(world: World, fleet: Fleet) -> dict[ServerName, Surveyed]:
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """A cluster by the claims on its servers, whose `name` and `owner` are theirs; `record`, `view`
+    and `nodes` by its API, through control plane `via`. `silent`: why no control plane shows it.
+    """
+
+    uid: PoolUid
+    name: str
+    owner: str
+    claims: Claims
+    record: Record | None = None
+    view: PoolView | None = None
+    nodes: Mapping[ServerName, NodeSeen] | None = None
+    via: ServerName = ""
+    silent: str = ""
+
+    @property
+    def control_planes(self) -> list[ServerName]:
+        """By the claims of those that answered, and by its record."""
+        claimed = {name for name, its in self.claims.items() if its.role is Role.CONTROL_PLANE}
+        return sorted(claimed.union(self.record.of(Role.CONTROL_PLANE) if self.record else ()))
+
+    @property
+    def shown_record(self) -> Record:
+        """Its record. Raises Unreachable where no control plane shows it."""
+        if self.record is None:
+            raise Unreachable(
+                f"no control plane of cluster {self.name} ({self.uid}) shows its API",
+                f"Servers with its claim: {', '.join(self.claims)}. {self.silent}.\n"
+                + Do.FIND_API.text(uid=self.uid),
+            )
+        return self.record
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All servers of a fleet, and all clusters that have a claim on one of them."""
+
+    fleet: Fleet
+    servers: Mapping[ServerName, Surveyed]
+    clusters: Mapping[PoolUid, Clustered]
+
+    def cluster(self, uid_or_name: str) -> Clustered:
+        """The cluster of that uid, or else of that name. Raises SpecError when there is none, or
+        when several have the name.
+        """
+        if found := self.clusters.get(uid_or_name):
+            return found
+        named = [its for its in self.clusters.values() if its.name == uid_or_name]
+        if len(named) == 1:
+            return named[0]
+        which = "; ".join(f"{its.uid} on {', '.join(its.claims)}" for its in named)
+        if named:
+            summary = f"{len(named)} clusters are called {uid_or_name}"
+            raise SpecError([Problem((), summary, f"They are {which}. {Do.CALL_BY_UID.text()}")])
+        names = ", ".join(sorted(f"{its.name} ({its.uid})" for its in self.clusters.values()))
+        silent = sorted(name for name, its in self.servers.items() if its.probed is None)
+        said = [f"Clusters that were found, with their uids: {names or 'none'}."]
+        said += [f"Not reached: {', '.join(silent)}."] if silent else []
+        summary = f"no server of the fleet belongs to a cluster {shown(uid_or_name)}"
+        raise SpecError([Problem((), summary, " ".join(said))])
+
+    @property
+    def free(self) -> list[Server]:
+        """The spares that clusters may pick: not reserved, retiring or lost."""
+        return [
+            server
+            for name, server in sorted(self.fleet.servers.items())
+            if self.servers[name].why_no_spare is None
+            and not (server.reserved or server.retire or server.lost)
+        ]
+
+
+def survey(world: World, fleet: Fleet) -> Survey:
     """All servers; one that is out of reach, or silent for 3 s, is data and not an error."""
     found: dict[ServerName, Surveyed] = {}
+    probes: dict[ServerName, Probed] = {}
+    silent: Silent = {}
     claims: defaultdict[PoolUid, dict[ServerName, Claim]] = defaultdict(dict)
     for name, answer in sweep(world, sorted(fleet.servers), PATIENCE_SECONDS):
         if isinstance(answer, RpoolError):
-            found[name] = Surveyed(None, answer.summary)
+            found[name], silent[name] = Surveyed(None, answer.summary), answer
             continue
+        probes[name] = answer
         found[name] = Surveyed(answer, why_not_usable(fleet.servers[name], answer))
         if answer.claim is not None:
             claims[answer.claim.uid][name] = answer.claim
-    for uid, record in _records(world, claims).items():
-        for name, claim in claims[uid].items():
-            if why := _why_let_go(name, claim, claims[uid], record):
+
+    def cluster(uid: PoolUid) -> Clustered:
+        return _cluster(world, fleet, _by_claims(uid, claims[uid]), probes, silent)
+
+    with ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="cluster") as pool:
+        clusters = dict(zip(claims, pool.map(cluster, claims), strict=True))
+    for its in clusters.values():
+        for name, claim in its.claims.items():
+            if why := _why_let_go(name, claim, its.claims, its.record):
                 found[name] = Surveyed(found[name].probed, why, let_go=True)
-    return found
+    return Survey(fleet, dict(sorted(found.items())), clusters)
 
 
-def _records(world: World, claims: Mapping[PoolUid, Claims]) -> dict[PoolUid, Record | None]:
-    """The record of each cluster, where its API shows one."""
+def _by_claims(uid: PoolUid, claims: Claims) -> Clustered:
+    """Of several owners and names the one of the latest claim: each change makes its own."""
+    latest = max(claims.values(), key=lambda its: (its.epoch, its.since))
+    return Clustered(uid, latest.pool, latest.owner, dict(sorted(claims.items())))
 
-    def record(uid: PoolUid) -> Record | None:
-        its = sorted(claims[uid].items())
-        heads = {n: c for n, c in its if c.role is Role.CONTROL_PLANE and c.is_member}
-        try:
-            api, _ = reach_api(world, uid, heads, ca_of(heads))
-        except RpoolError:
-            return None
-        return api.cluster.record if api is not None and api.cluster.record is not None else None
 
-    with ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="record") as pool:
-        return dict(zip(claims, pool.map(record, claims), strict=True))
+def _cluster(
+    world: World,
+    fleet: Fleet,
+    its: Clustered,
+    probes: Mapping[ServerName, Probed],
+    silent: Silent,
+) -> Clustered:
+    """The cluster with what its API shows, compared with its servers as a read does."""
+    heads = {
+        name: claim
+        for name, claim in its.claims.items()
+        if claim.role is Role.CONTROL_PLANE and claim.is_member
+    }
+    try:
+        api, why = reach_api(world, its.uid, heads, ca_of(heads))
+    except RpoolError as error:
+        return replace(its, silent=error.summary)
+    record = api.cluster.record if api is not None else None
+    if api is None or record is None or record.uid != its.uid:
+        said = "; ".join(error.summary for _, error in sorted(why.items()))
+        return replace(its, silent=said or "no control plane of it has joined")
+    false = false_members(record, probes, {}, fleet)
+    record = replace(record, members={n: m for n, m in record.members.items() if n not in false})
+    names = {*record.members, *its.claims}
+    seen = {n: Sighting(probes[n], ClockSeen(0.0)) for n in names & probes.keys()}
+    quiet = {n: silent[n] for n in names & silent.keys()}
+    members = Membership(record, Observed(its.uid, api, record, seen, quiet), fleet)
+    view = of_members(members, api.cluster.ca_certificate)
+    return replace(its, record=record, view=view, nodes=api.cluster.nodes, via=api.via)
 
 
 def _why_let_go(
@@ -75,7 +183,7 @@ def _why_let_go(
 ) -> str | None:
     """What became of a server whose cluster counts on it no more; None where it does, or may."""
     cluster = f"cluster {claim.pool} (uid {claim.uid})"
-    if record is not None and record.uid == claim.uid and name not in record.members:
+    if record is not None and name not in record.members:
         return f"{cluster} has let it go, and it is back with what it had: its next apply wipes it"
     if claim.is_member and not any(its.role is Role.CONTROL_PLANE for its in of_cluster.values()):
         gone = f"claimed by {cluster}, of which no control plane answers"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from rpool.errors import printable
+
 FORMAT = 1
 """Of a line of the journal."""
+
+MOST_CHARACTERS = 1000
 
 
 class Result(StrEnum):
@@ -18,7 +23,9 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the journal. `time` is RFC 3339 in UTC, `seconds` how long the step took."""
+    """One line of the journal. `time` is RFC 3339 in UTC, `seconds` how long the step took; `owner`
+    says who worked there, and `run` is the address of the run of a CI, "" without one.
+    """
 
     time: str
     pool: str
@@ -27,6 +34,24 @@ class Event:
     outcome: Result
     seconds: float = 0.0
     detail: str = ""
+    owner: str = ""
+    run: str = ""
+
+    @classmethod
+    def of_line(cls, line: str) -> Event | None:
+        """The event in a line of a server; None for what is none, or a newer rpool's. It is the
+        server's word: no text in it is long or steers a terminal.
+        """
+        try:
+            data = json.loads(line)
+            is_known = data.pop("format") == FORMAT
+            outcome, seconds = Result(data.pop("outcome")), float(data.pop("seconds"))
+            texts = {key: printable(str(its)[:MOST_CHARACTERS]) for key, its in data.items()}
+            if is_known and math.isfinite(seconds):
+                return cls(**texts, outcome=outcome, seconds=seconds)
+        except (AttributeError, KeyError, ValueError, TypeError, RecursionError):
+            pass
+        return None
 
     def as_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))

@@ -131,6 +131,15 @@ class NodeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Requested:
+    """What the containers of a node's pods request together, in cores and GiB."""
+
+    cores: float = 0.0
+    memory_gib: float = 0.0
+    pods: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EtcdMember:
     """A member of a cluster's etcd. `id` is hexadecimal; a learner does not vote; `healthy` says
     that it answered just now. One that never started has no name, but its `peers` addresses.

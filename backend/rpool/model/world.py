@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rpool.errors import RpoolError
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.model.step import News
 
@@ -67,6 +68,16 @@ class World(Protocol):
 
     def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
         """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        """What pods request of each node, seen from control plane `via`; a node without pods is
+        left out. Raises Unreachable, CommandFailed.
+        """
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        """The last lines of the journal that a control plane keeps of its cluster; none on any
+        other server. Raises Unreachable.
+        """
 
     def sign(self, via: ServerName, request: str, seconds: int) -> str:
         """A client certificate (PEM) of the cluster of control plane `via`, for a request (PEM) and

@@ -57,7 +57,7 @@ def _connect_once(
     server: Server, ssh: Ssh, key: paramiko.PKey, deadline: float
 ) -> paramiko.Transport:
     expected = HostKey.of(server)
-    transport = _transport(server, deadline)
+    transport = transport_to(server, deadline)
     try:
         _shake_hands(transport, server, expected, deadline)
         _log_in(transport, server, ssh, key)
@@ -68,12 +68,13 @@ def _connect_once(
     return transport
 
 
-def _transport(server: Server, deadline: float) -> paramiko.Transport:
+def transport_to(server: Server, deadline: float) -> paramiko.Transport:
+    """A connection on which nothing was said yet. Raises Unreachable."""
     seconds = max(0.1, deadline - time.monotonic())
     try:
         link = socket.create_connection((server.address, server.port), seconds)
     except OSError as error:
-        raise _unreachable(server, _reason(error, seconds)) from None
+        raise unreachable(server, _reason(error, seconds)) from None
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MILLISECONDS)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -81,7 +82,7 @@ def _transport(server: Server, deadline: float) -> paramiko.Transport:
         transport = paramiko.Transport(link)
     except paramiko.SSHException as error:
         link.close()
-        raise _unreachable(server, str(error)) from None
+        raise unreachable(server, str(error)) from None
     seconds = max(0.1, deadline - time.monotonic())
     transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = seconds
     return transport
@@ -109,11 +110,11 @@ def _shake_hands(
         presented = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer as error:
         if "host key" not in str(error):
-            raise _unreachable(server, f"its SSH is of old, or locked down: {error}") from None
+            raise unreachable(server, f"its SSH is of old, or locked down: {error}") from None
         raise _wrong_key(server, expected, f"none of type {expected.kind}") from None
     except Exception as error:  # paramiko raises what its thread met: whatever was sent
         what = str(error) or "it closed the connection"
-        raise _unreachable(server, f"no SSH there: {what}") from None
+        raise unreachable(server, f"no SSH there: {what}") from None
     if presented.asbytes() != expected.blob:
         raise _wrong_key(server, expected, fingerprint(presented.asbytes()))
 
@@ -136,9 +137,9 @@ def _log_in(transport: paramiko.Transport, server: Server, ssh: Ssh, key: parami
             f"{ssh.user}'s authorized_keys there.",
         ) from None
     except Exception as error:  # the same
-        raise _unreachable(server, f"contact broke during login: {error}") from None
+        raise unreachable(server, f"contact broke during login: {error}") from None
 
 
-def _unreachable(server: Server, why: str) -> Unreachable:
+def unreachable(server: Server, why: str) -> Unreachable:
     summary = f"cannot reach {server.name} at {server.address}:{server.port}: {why}"
     return Unreachable(summary[:MOST_CHARACTERS])  # it may quote what the server said

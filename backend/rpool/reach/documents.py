@@ -27,6 +27,12 @@ NODES_PATH = (
 """A node a line: name, labels (JSON), unschedulable, Ready and since when, allocatable cores and
 memory, taints (JSON)."""
 
+PODS_PATH = (
+    "{range .items[*]}{.spec.nodeName}{'\\t'}{.spec.containers[*].resources.requests.cpu}{'\\t'}"
+    "{.spec.containers[*].resources.requests.memory}{'\\n'}{end}"
+)
+"""A pod a line: its node, and what each of its containers requests of cores and of memory."""
+
 MOST_RECORD = 512 * 1024
 """Characters: a cluster of 1,000 servers with some labels each has half of that."""
 

@@ -1,4 +1,4 @@
-"""From what probe.sh, versions.sh, observe.sh, etcd-members.sh and reset.sh print to what was seen.
+"""From what the looks of `scripts/` (probe.sh, observe.sh ...) and reset.sh print to what was seen.
 
 This is the border where a server's text becomes data, so nothing is believed of it: a server that
 prints what makes no sense has failed, whatever that is, and no text of it is long.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from rpool.errors import CommandFailed, NewerFormat, Refused, printable
 from rpool.model.claim import MOST_CHARACTERS, Claim, UnknownFormat
 from rpool.model.failure import MOST_KEPT, Failure
 from rpool.model.pool import KUBERNETES_VERSION, Taint
+from rpool.model.quantity import quantity
 from rpool.model.record import Record
 from rpool.model.secret import Secret
 from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
@@ -258,10 +258,6 @@ def _seconds(time: str) -> float:
         return 0.0
 
 
-_FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_FACTORS |= {f"{prefix}i": 1024.0 ** (n + 1) for n, prefix in enumerate("KMGT")}
-
-
 def encryption(via: ServerName, printed: bytes) -> Secret:
     """The EncryptionConfiguration of a control plane, as it printed it."""
     try:
@@ -284,11 +280,3 @@ def news(printed: bytes) -> News:
     """What a reset has to tell of its server; whatever it prints is text of limited length."""
     lines = printed.decode(errors="replace").splitlines()
     return _cut(line for line in lines[:MOST_NEWS] if line)
-
-
-def quantity(text: str) -> float:
-    """A Kubernetes quantity (`3920m`, `16374680Ki`); empty is none yet."""
-    matched = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text or "0")
-    if matched is None or matched[2] not in _FACTORS:
-        raise ValueError(f"{text!r} is no quantity")
-    return _finite(float(matched[1]) * _FACTORS[matched[2]])

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from rpool.errors import (
@@ -20,15 +20,16 @@ from rpool.errors import (
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.step import News
 from rpool.model.world import SessionLock
-from rpool.reach import cni, documents, inspecting, sightings
+from rpool.reach import cni, documents, inspecting, shown, sightings
 from rpool.reach.kubeadm import url_host
 from rpool.reach.render import TOKENS, render
 from rpool.reach.script import compose
@@ -129,6 +130,15 @@ class RealWorld:
         self._address(via)
         script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
         return sightings.etcd_members(via, self._look("looking at etcd", via, script))
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        variables = {"NODE_HOST": url_host(self._address(via)), "PODS_PATH": documents.PODS_PATH}
+        script = compose(("library", "requests"), variables)
+        return shown.requested(via, self._look("looking at its pods", via, script))
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        script = compose(("library", "journal-lines"), {"MOST": str(most_lines)})
+        return shown.events(self._look("reading its journal", server, script))
 
     def sign(self, via: ServerName, request: str, seconds: int) -> str:
         name = f"rpool-{secrets.token_hex(8)}"

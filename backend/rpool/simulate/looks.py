@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -18,10 +18,19 @@ from rpool.errors import (
 )
 from rpool.model.access import SHORTEST_SECONDS
 from rpool.model.claim import Fence
+from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Port, Trial
 from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import LEAVING_MARK, ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
+from rpool.model.seen import (
+    LEAVING_MARK,
+    ClusterSeen,
+    EtcdMember,
+    NodeSeen,
+    PackagesSeen,
+    Probed,
+    Requested,
+)
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.simulate.machine import Cluster, Machine
 
@@ -167,6 +176,17 @@ class Looks:
                 EtcdMember(id_, name, votes=True, healthy=name in self._running(cluster))
                 for name, id_ in cluster.members.items()
             )
+
+    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+        """No pods are modelled."""
+        with self._guard:
+            self._serving(via)
+        return {}
+
+    def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
+        with self._guard:
+            lines = self._reach(server).journal[-most_lines:]
+        return tuple(event for event in map(Event.of_line, lines) if event is not None)
 
     def sign(self, via: ServerName, request: str, seconds: int) -> str:
         """By the rules of the signer kubernetes.io/kube-apiserver-client."""

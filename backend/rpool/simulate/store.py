@@ -28,9 +28,6 @@ from rpool.simulate.machine import Cluster, Machine
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-FILE_NAME = ".rpool-simulated.json"
-"""In the working directory of Terraform, beside the configuration."""
-
 _VERSION = 2
 _LEFT_OUT: Any = {
     "__all__": {

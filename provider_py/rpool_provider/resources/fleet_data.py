@@ -23,17 +23,11 @@ class FleetData:
         return []
 
     def read(self, config: Values, site: Site) -> Values:
-        fleet, surveyed = site.config.fleet.servers, site.survey()
-        free = [
-            server
-            for name, server in fleet.items()
-            if surveyed[name].why_no_spare is None
-            and not (server.reserved or server.retire or server.lost)
-        ]
+        fleet, survey = site.config.fleet.servers, site.survey()
         return {
-            "servers": {n: _server(its, surveyed[n]) for n, its in sorted(fleet.items())},
-            "free_cores": sum(server.cores for server in free),
-            "free_memory": sum(server.memory_gib for server in free),
+            "servers": {n: _server(its, survey.servers[n]) for n, its in sorted(fleet.items())},
+            "free_cores": sum(server.cores for server in survey.free),
+            "free_memory": sum(server.memory_gib for server in survey.free),
         }
 
 

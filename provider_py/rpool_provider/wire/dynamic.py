@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any
 
+import msgpack
+
 from rpool.errors import Bug
 from rpool_provider.schema import BOOL, NUMBER, STRING, List, Map, Object, Primitive, Set, Type
 from rpool_provider.wire import numbers
@@ -44,6 +46,30 @@ def _decoded(type_: Any, value: Any) -> Any:
             return {key: _decoded(attributes[key], item) for key, item in value.items()}
         case _:
             return value
+
+
+def encode(value: Any) -> bytes:
+    """A value with its type beside it: text, whole numbers and booleans, lists and objects."""
+    packed: bytes = msgpack.packb([json.dumps(_type_of(value)).encode(), value])
+    return packed
+
+
+def _type_of(value: Any) -> Any:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case None:
+            return "dynamic"
+        case dict():
+            return ["object", {key: _type_of(its) for key, its in value.items()}]
+        case list() | tuple():
+            return ["tuple", [_type_of(its) for its in value]]
+        case _:
+            raise Bug(f"{type(value).__name__} is not a Terraform value")
 
 
 def converted(type_: Type, value: Any) -> Any:

@@ -69,7 +69,7 @@ def _attribute(attribute: Attribute) -> pb.Schema.Attribute:
     if nested is not None:
         message.nested_type.CopyFrom(nested)
     else:
-        message.type = json.dumps(_type(attribute.type)).encode()
+        message.type = json.dumps(cty_type(attribute.type)).encode()
     return message
 
 
@@ -88,16 +88,16 @@ def _nested(type_: Type) -> pb.Schema.Object | None:
     return pb.Schema.Object(attributes=[_attribute(a) for a in attributes], nesting=nesting)
 
 
-def _type(type_: Type) -> Any:
+def cty_type(type_: Type) -> Any:
     """A type in cty's JSON: `"string"`, `["map", "string"]`."""
     match type_:
         case Primitive() | Dynamic():
             return type_.value
         case List(element):
-            return ["list", _type(element)]
+            return ["list", cty_type(element)]
         case Set(element):
-            return ["set", _type(element)]
+            return ["set", cty_type(element)]
         case Map(element):
-            return ["map", _type(element)]
+            return ["map", cty_type(element)]
         case Object():
             raise Bug("nested attributes may only be an object, or a list, set or map of objects")

@@ -1,0 +1,88 @@
+"""`rpool journal CLUSTER`: what was done to a cluster, by whom, and how it went."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from rpool.cli.options import add_cluster, add_json, add_site
+from rpool.errors import one_line
+
+if TYPE_CHECKING:
+    from rpool.flow.chronicle import Chronicle
+    from rpool.model.event import Event
+
+LINES = 100
+EACH_SECONDS = 2.0
+_STEP_WIDTH = 24
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's `commands`."""
+    about = "What was done to a cluster, newest last, as its control planes have it."
+    parser = commands.add_parser("journal", help="what was done to a cluster", description=about)
+    add_cluster(parser)
+    parser.add_argument("--follow", action="store_true", help="go on, until Ctrl-C")
+    parser.add_argument(
+        "--lines", type=_count, default=LINES, metavar="N", help="how many (default: %(default)s)"
+    )
+    add_site(parser)
+    add_json(parser)
+    parser.set_defaults(act=_journal)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 0 < count <= 100_000:
+        raise argparse.ArgumentTypeError("from 1 to 100000")
+    return count
+
+
+def _journal(arguments: argparse.Namespace) -> Iterator[str]:
+    from rpool.cli.site_file import site_of
+
+    with closing(site_of(arguments.site)) as site:
+        servers = site.survey().cluster(arguments.cluster).control_planes
+
+        def look() -> Chronicle:
+            return site.journal(servers, arguments.lines)
+
+        first = look()
+        for name, error in sorted(first.silent.items()):
+            print(f"No answer from {name}: {error.summary}", file=sys.stderr)
+        events = told(first, look) if arguments.follow else first.events
+        yield from (its.as_json() for its in events) if arguments.json else lines(events)
+
+
+def told(
+    first: Chronicle,
+    look: Callable[[], Chronicle],
+    wait: Callable[[float], None] = time.sleep,
+) -> Iterator[Event]:
+    """Each event once, and what comes, for ever. A control plane that does not answer is asked
+    again: what it has, the others have, too.
+    """
+    seen: set[Event] = set()
+    while True:
+        new = [event for event in first.events if event not in seen]
+        seen.update(new)
+        yield from new
+        wait(EACH_SECONDS)
+        first = look()
+
+
+def lines(events: Iterable[Event]) -> Iterator[str]:
+    """A line for each, and one in front of what one owner did in one run."""
+    by = None
+    for its in events:
+        if by != (its.owner, its.run):
+            by = (its.owner, its.run)
+            yield one_line(f"-- {' '.join(by) or 'unknown'}")
+        took = f" in {its.seconds:.1f} s" if its.outcome.value != "started" else ""
+        why = f": {its.detail}" if its.detail else ""
+        at = one_line(its.time[:19].replace("T", " "))
+        yield f"{at}  {one_line(its.step):{_STEP_WIDTH}} {its.outcome.value}{took}{one_line(why)}"

@@ -1,0 +1,100 @@
+"""`rpool list`: all clusters and all servers of a site, as they are now."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from rpool.cli.options import add_json, add_site, as_json
+from rpool.errors import one_line
+
+if TYPE_CHECKING:
+    from rpool.flow.survey import Clustered, Survey
+
+CLUSTERS = (
+    "CLUSTER",
+    "UID",
+    "VERSION",
+    "CORES",
+    "GIB",
+    "SERVERS",
+    "CONDITION",
+    "API",
+    "OWNER",
+)
+SERVERS = ("ZONE", "SERVER", "CORES", "GIB", "CLUSTER", "ROLE", "STATE")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's `commands`."""
+    about = (
+        "Every cluster of the site and every server: whose it is, what it does there, and why it "
+        "is no spare. Asks all servers; one that does not answer is shown as silent."
+    )
+    parser = commands.add_parser("list", help="clusters and servers as they are", description=about)
+    add_site(parser)
+    add_json(parser)
+    parser.set_defaults(act=_list)
+
+
+def _list(arguments: argparse.Namespace) -> Iterator[str]:
+    from rpool.cli.site_file import site_of
+
+    with closing(site_of(arguments.site)) as site:
+        survey = site.survey()
+        simulated = site.config.simulated
+    if arguments.json:
+        yield as_json(_document(survey))
+        return
+    if simulated:
+        yield "SIMULATED: these servers are modelled."
+    yield from _lines(survey)
+
+
+def _lines(survey: Survey) -> Iterator[str]:
+    from rpool.cli.state import state_of, whose
+    from rpool.cli.table import table
+
+    clusters = sorted(survey.clusters.values(), key=lambda its: (its.name, its.uid))
+    if clusters:
+        yield from table(CLUSTERS, map(_cluster_row, clusters))
+        yield from (one_line(f"{its.name}: {its.silent}") for its in clusters if its.view is None)
+        yield ""
+    servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
+    rows = []
+    for server in servers:
+        _, cluster, role = whose(server.name, survey) or ("", "-", "-")
+        size = (str(server.cores), str(server.memory_gib))
+        rows.append((server.zone, server.name, *size, cluster, role, state_of(server, survey)))
+    yield from table(SERVERS, rows)
+    yield ""
+    free = survey.free
+    cores, memory = sum(its.cores for its in free), sum(its.memory_gib for its in free)
+    yield f"Free: {cores} cores and {memory} GiB, on {len(free)} of {len(servers)} servers."
+    silent = [name for name, its in survey.servers.items() if its.probed is None]
+    if silent:
+        yield f"No answer from {len(silent)} of {len(servers)} servers: {', '.join(silent)}."
+
+
+def _cluster_row(its: Clustered) -> tuple[str, ...]:
+    view, count = its.view, str(len(its.claims))
+    if view is None:
+        return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
+    cores = f"{view.allocated_cores} of {view.cores}"
+    memory = f"{view.allocated_memory_gib} of {view.memory_gib}"
+    size = (view.kubernetes_version, cores, memory, str(len(view.servers)))
+    return (its.name, its.uid, *size, view.condition.value, view.endpoint, its.owner)
+
+
+def _document(survey: Survey) -> dict[str, Any]:
+    """What `--json` prints; names as in data source rpool_fleet and in rpool_cluster."""
+    from rpool.cli.state import cluster_facts, server_facts
+
+    return {
+        "clusters": {uid: cluster_facts(its) for uid, its in survey.clusters.items()},
+        "servers": {name: server_facts(name, survey) for name in survey.servers},
+        "free_cores": sum(its.cores for its in survey.free),
+        "free_memory": sum(its.memory_gib for its in survey.free),
+    }

@@ -1,0 +1,158 @@
+"""A cluster among the servers of its site, by zone: the same facts as text and as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+
+from rpool.cli.state import is_well, state_of, whose
+from rpool.errors import one_line
+from rpool.flow.survey import Clustered, Survey
+from rpool.model.seen import Requested
+from rpool.model.server import Role
+
+_CELLS = 10
+_WIDTH, _HEIGHT, _GAP, _TOP = 200, 58, 8, 84
+_BAR = _WIDTH - 74
+_STYLE = """
+  svg { --ink: #1b1f24; --paper: #ffffff; --line: #8c959f; --head: #0969da; --work: #1a7f37;
+        --free: #8c959f; --bad: #cf222e; --empty: #eaeef2; }
+  @media (prefers-color-scheme: dark) {
+    svg { --ink: #e6edf3; --paper: #0d1117; --line: #6e7681; --head: #58a6ff; --work: #3fb950;
+          --free: #6e7681; --bad: #ff7b72; --empty: #21262d; }
+  }
+  text { font: 12px ui-monospace, monospace; fill: var(--ink); }
+  .zone { font-weight: bold; }
+  .small { font-size: 10px; }
+  .paper { fill: var(--paper); }
+  .box { fill: var(--paper); stroke-width: 2; }
+  .control_plane { stroke: var(--head); } .worker { stroke: var(--work); }
+  .spare { stroke: var(--free); stroke-dasharray: 4 3; } .other { stroke: var(--empty); }
+  .bad { stroke: var(--bad); }
+  .empty { fill: var(--empty); } .full { fill: var(--work); }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A server in the picture. `kind` is its role in the cluster, `spare`, or `other`; `is_bad`: it
+    is the cluster's, and not as it should be. `cores_used` and `memory_used` are shares of what its
+    node offers that pods request, None where nobody told.
+    """
+
+    name: str
+    zone: str
+    cores: int
+    memory_gib: int
+    kind: str
+    state: str
+    is_bad: bool = False
+    cores_used: float | None = None
+    memory_used: float | None = None
+
+
+def slots(
+    survey: Survey, cluster: Clustered, requested: Mapping[str, Requested] | None
+) -> list[Slot]:
+    """Every server of the site, by zone and name. `requested` is None where nobody told."""
+    found = []
+    servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
+    for server in servers:
+        holder, state = whose(server.name, survey), state_of(server, survey)
+        kind = "spare" if state.startswith("spare") else "other"
+        used: tuple[float | None, float | None] = (None, None)
+        is_bad = False
+        if holder is not None and holder[0] == cluster.uid:
+            kind, is_bad = holder[2], not is_well(server.name, survey)
+            used = _used(server.name, cluster, requested)
+        elif holder is not None:
+            state = f"cluster {holder[1]}"
+        size = (server.cores, server.memory_gib)
+        found.append(Slot(server.name, server.zone, *size, kind, state, is_bad, *used))
+    return found
+
+
+def _used(
+    name: str, cluster: Clustered, requested: Mapping[str, Requested] | None
+) -> tuple[float | None, float | None]:
+    node = (cluster.nodes or {}).get(name)
+    if node is None or requested is None:
+        return None, None
+    its = requested.get(name, Requested())
+    cores, memory_gib = node.allocatable_cores, node.allocatable_memory_gib
+    return (
+        its.cores / cores if cores else None,
+        its.memory_gib / memory_gib if memory_gib else None,
+    )
+
+
+def as_text(found: Iterable[Slot]) -> Iterator[str]:
+    """A line a server, below its zone."""
+    every = list(found)
+    width = max((len(its.name) for its in every), default=0)
+    for zone, its in groupby(every, key=lambda slot: slot.zone):
+        yield zone
+        for slot in its:
+            size = f"{slot.cores:>4} cores {slot.memory_gib:>5} GiB"
+            used = f"{_cells(slot.cores_used)} {_cells(slot.memory_used)}"
+            kind = slot.kind if slot.kind in (*Role, "spare") else "-"
+            bars = f"  {used}" if slot.cores_used is not None else ""
+            note = "" if slot.state == kind else f"  {one_line(slot.state)}"
+            yield f"  {slot.name:{width}}  {size}  {kind:13}{bars}{note}".rstrip()
+
+
+def _cells(share: float | None) -> str:
+    """`[####......]  41 %`"""
+    if share is None:
+        return f"{'?':>{_CELLS + 8}}"
+    full = min(_CELLS, round(share * _CELLS))
+    return f"[{'#' * full}{'.' * (_CELLS - full)}] {share * 100:>3.0f} %"
+
+
+def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
+    """A column a zone, a box a server: blue a control plane, green a worker, dashed a spare, red
+    what is not as it should be. Readable on light and on dark.
+    """
+    zones = [(zone, list(its)) for zone, its in groupby(found, key=lambda slot: slot.zone)]
+    width = len(zones) * (_WIDTH + _GAP) + _GAP
+    tallest = max(len(its) for _, its in zones)
+    height = _TOP + tallest * (_HEIGHT + _GAP)
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
+    yield f"<title>{escape(titles[0])}</title>"
+    yield f"<style>{_STYLE}</style>"
+    yield '<rect class="paper" width="100%" height="100%"/>'
+    for row, title in enumerate(titles):
+        yield f'<text x="{_GAP}" y="{20 + row * 18}">{escape(title)}</text>'
+    for column, (zone, its) in enumerate(zones):
+        x = _GAP + column * (_WIDTH + _GAP)
+        yield f'<text class="zone" x="{x}" y="{_TOP - 10}">{escape(zone)}</text>'
+        for row, slot in enumerate(its):
+            yield from _box(slot, x, _TOP + row * (_HEIGHT + _GAP))
+    yield "</svg>"
+
+
+def _box(slot: Slot, x: int, y: int) -> Iterator[str]:
+    kind = "bad" if slot.is_bad else slot.kind
+    yield f"<g><title>{escape(f'{slot.name}: {slot.state}')}</title>"
+    yield f'<rect class="box {kind}" x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="4"/>'
+    size = f"{slot.cores} c {slot.memory_gib} GiB"
+    yield f'<text x="{x + 8}" y="{y + 17}">{escape(slot.name)}</text>'
+    yield f'<text class="small" x="{x + _WIDTH - 8}" y="{y + 17}" text-anchor="end">{size}</text>'
+    shares = (("cores", slot.cores_used), ("memory", slot.memory_used))
+    if slot.cores_used is None:
+        words = slot.kind if slot.state == "member" else slot.state
+        yield f'<text class="small" x="{x + 8}" y="{y + 38}">{escape(words[:30])}</text>'
+    else:
+        for row, (word, share) in enumerate(shares):
+            yield from _bar(word, share or 0.0, x + 8, y + 28 + row * 14)
+    yield "</g>"
+
+
+def _bar(word: str, share: float, x: int, y: int) -> Iterator[str]:
+    full = round(_BAR * min(1.0, share))
+    yield f'<text class="small" x="{x}" y="{y + 8}">{word}</text>'
+    yield f'<rect class="empty" x="{x + 58}" y="{y}" width="{_BAR}" height="9"/>'
+    yield f'<rect class="full" x="{x + 58}" y="{y}" width="{full}" height="9"/>'

@@ -1,0 +1,84 @@
+"""`rpool show CLUSTER`: a picture of a cluster by zone: who is where, how full, what is spare."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rpool.cli.options import add_cluster, add_json, add_site, as_json
+from rpool.errors import RpoolError, one_line
+
+if TYPE_CHECKING:
+    from rpool.api import Site
+    from rpool.flow.survey import Clustered
+    from rpool.model.seen import Requested
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's `commands`."""
+    about = (
+        "A cluster by zone, among all servers of its site: who is where, how much of its cores and "
+        "memory its pods request, and what is spare."
+    )
+    parser = commands.add_parser("show", help="a picture of a cluster by zone", description=about)
+    add_cluster(parser)
+    parser.add_argument("--svg", action="store_true", help="print the picture as SVG")
+    add_site(parser)
+    add_json(parser)
+    parser.set_defaults(act=_show)
+
+
+def _show(arguments: argparse.Namespace) -> Iterator[str]:
+    from rpool.cli.picture import as_svg, as_text, slots
+    from rpool.cli.site_file import site_of
+    from rpool.cli.state import cluster_facts
+
+    with closing(site_of(arguments.site)) as site:
+        survey = site.survey()
+        cluster = survey.cluster(arguments.cluster)
+        requested = None if site.config.simulated else _requested(site, cluster)
+    found = slots(survey, cluster, requested)
+    if arguments.json:
+        its = [asdict(slot) for slot in found]
+        yield as_json(cluster_facts(cluster) | {"id": cluster.uid, "slots": its})
+    elif arguments.svg:
+        yield from as_svg(list(titles(cluster)), found)
+    else:
+        yield from titles(cluster)
+        yield ""
+        yield from as_text(found)
+        if requested is not None:
+            yield ""
+            yield "The bars: what pods request of what the node offers, cores and memory."
+
+
+def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None:
+    """None where nobody tells: the rest is shown all the same."""
+    if not cluster.via:
+        return None
+    try:
+        return site.requested(cluster.via)
+    except RpoolError as error:
+        print(f"How full it is, is not known: {error.summary}", file=sys.stderr)
+        return None
+
+
+def titles(its: Clustered) -> Iterator[str]:
+    """What a cluster is and how big, in two lines."""
+    view = its.view
+    if view is None:
+        yield one_line(f"Cluster {its.name} ({its.uid}): unreachable")
+        yield one_line(f"Its API does not answer: {its.silent}")
+        return
+    yield (
+        f"Cluster {its.name} ({its.uid}): {view.condition.value}, Kubernetes "
+        f"{view.kubernetes_version}, API {view.endpoint}"
+    )
+    yield (
+        f"{view.allocated_cores} of {view.cores} cores, "
+        f"{view.allocated_memory_gib} of {view.memory_gib} GiB"
+    )

@@ -1,0 +1,108 @@
+"""A server or a cluster in a few words for people, and as facts for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rpool.flow.survey import Clustered, Survey
+from rpool.model.pool import PoolUid
+from rpool.model.server import Server, ServerName
+from rpool.model.view import Condition
+
+
+def state_of(server: Server, survey: Survey) -> str:
+    """How a server is: a member, a spare, or why neither; and its marks in the fleet."""
+    said = [_state(server.name, survey)]
+    said += [word for word in ("reserved", "retire", "lost") if getattr(server, word)]
+    return ", ".join(said)
+
+
+def whose(name: ServerName, survey: Survey) -> tuple[PoolUid, str, str] | None:
+    """The uid and the name of the cluster that has a server, and the role there: by its claim, or
+    by the record of a cluster where it does not answer. None for nobody's.
+    """
+    probed = survey.servers[name].probed
+    if probed is not None:
+        claim = probed.claim
+        return (claim.uid, claim.pool, claim.role.value) if claim else None
+    for uid, its in survey.clusters.items():
+        if its.record is not None and (member := its.record.members.get(name)):
+            return uid, its.name, member.role.value
+    return None
+
+
+def is_well(name: ServerName, survey: Survey) -> bool:
+    """Whether a server is a member of its cluster whose Node is Ready, as far as that is known."""
+    its = survey.servers[name]
+    claim = its.probed.claim if its.probed else None
+    if claim is None or its.let_go or not claim.is_member:
+        return False
+    nodes = survey.clusters[claim.uid].nodes
+    return nodes is None or (name in nodes and nodes[name].ready)
+
+
+def _state(name: ServerName, survey: Survey) -> str:
+    its = survey.servers[name]
+    if its.probed is None:
+        return f"silent: {its.why_no_spare}"
+    claim = its.probed.claim
+    if claim is None or its.let_go:
+        if its.why_no_spare is not None:
+            return its.why_no_spare
+        failures = its.probed.failures
+        return f"spare, taken last: {failures[-1]}" if failures else "spare"
+    if not claim.is_member:
+        return claim.phase.value
+    nodes = survey.clusters[claim.uid].nodes
+    node = nodes.get(name) if nodes is not None else None
+    if nodes is None or (node is not None and node.ready):
+        return "member" if node is None or node.schedulable else "member, cordoned"
+    if node is None:
+        return "member, without a Node"
+    return "member, NotReady" + (f" since {node.since}" if node.since else "")
+
+
+def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
+    """What data source rpool_fleet has of a server, under the names that users have for it."""
+    server, its = survey.fleet.servers[name], survey.servers[name]
+    claim = its.probed.claim if its.probed else None
+    uid, cluster, role = whose(name, survey) or (None, None, None)
+    return {
+        "address": server.address,
+        "zone": server.zone,
+        "cores": server.cores,
+        "memory": server.memory_gib,
+        "labels": dict(server.labels),
+        "reserved": server.reserved,
+        "retire": server.retire,
+        "lost": server.lost,
+        "trust": server.trust or None,
+        "reachable": its.probed is not None,
+        "cluster": cluster,
+        "cluster_id": uid,
+        "role": role,
+        "phase": claim.phase.value if claim else None,
+        "let_go": its.let_go,
+        "spare": its.why_no_spare is None,
+        "failures": [str(failure) for failure in its.probed.failures] if its.probed else [],
+        "why": its.why_no_spare,
+        "state": state_of(server, survey),
+    }
+
+
+def cluster_facts(its: Clustered) -> dict[str, Any]:
+    """A cluster; what only its API tells is null where that does not answer, and `why` says so."""
+    view = its.view
+    return {
+        "name": its.name,
+        "owner": its.owner,
+        "kubernetes_version": view.kubernetes_version if view else None,
+        "cores": view.cores if view else None,
+        "memory": view.memory_gib if view else None,
+        "allocated_cores": view.allocated_cores if view else None,
+        "allocated_memory": view.allocated_memory_gib if view else None,
+        "condition": (view.condition if view else Condition.UNREACHABLE).value,
+        "endpoint": view.endpoint if view else None,
+        "servers": {name: claim.role.value for name, claim in its.claims.items()},
+        "why": its.silent or None,
+    }

@@ -1,0 +1,207 @@
+"""Why a cluster has the servers that it has, and no others. Pure.
+
+A member was chosen when it joined, and never moves for a better one; so it is compared with what
+would take its place today, were it not there and all others were.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rpool.decide.placement import (
+    extra_labels,
+    outlasting,
+    place,
+    selects,
+    waste,
+)
+from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.record import Record
+from rpool.model.server import Fleet, Role, Roles, Server, ServerName
+from rpool.model.trust import named
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Why a member is one: `instead` are the servers that would take its place, the runners-up.
+    `waste` and `waste_instead` are shares of all candidates, as placement counts them.
+    """
+
+    server: Server
+    role: Role
+    why: str
+    instead: tuple[ServerName, ...] = ()
+    waste: float = 0.0
+    waste_instead: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`beyond_*`: what workers have beyond the request after the loss that they are to outlast.
+    `refused`: every other server that cannot be had for this cluster, and why; `free`: those that
+    could.
+    """
+
+    spec: PoolSpec
+    choices: tuple[Choice, ...]
+    refused: Mapping[ServerName, str]
+    free: tuple[Server, ...]
+    cores: int
+    memory_gib: int
+    beyond_cores: int
+    beyond_memory_gib: int
+
+
+def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | None]) -> Explanation:
+    """Why the members of a record are its servers. `unusable` says why a server that was looked at
+    is no spare, None for a spare.
+    """
+    spec = record.spec
+    servers = {n: _server(n, record, fleet) for n in record.members}
+    own = {name: its.role for name, its in record.own.items()}
+    refused = {
+        name: why
+        for name, server in sorted(fleet.servers.items())
+        if name not in servers and (why := _why_refused(spec, server, unusable))
+    }
+    free = tuple(
+        its for n, its in sorted(fleet.servers.items()) if n not in refused and n not in servers
+    )
+    compare = _Comparison(spec, record.uid, {n: servers[n] for n in own}, own, free)
+    choices = [*compare.choices(), *_pinned(record, servers)]
+    workers = [servers[name] for name, role in own.items() if role is Role.WORKER]
+    cores, memory_gib = outlasting(spec, workers)
+    return Explanation(
+        spec,
+        tuple(sorted(choices, key=lambda its: (its.role is Role.WORKER, its.server.name))),
+        refused,
+        free,
+        sum(its.cores for its in workers),
+        sum(its.memory_gib for its in workers),
+        cores - spec.cores,
+        memory_gib - spec.memory_gib,
+    )
+
+
+def _server(name: ServerName, record: Record, fleet: Fleet) -> Server:
+    """As the fleet declares it; of one that it has no more, what the record knows."""
+    if name in fleet.servers:
+        return fleet.servers[name]
+    its = record.members[name]
+    return Server(name, its.address, its.cores, its.memory_gib, its.zone, "")
+
+
+def _pinned(record: Record, servers: Mapping[ServerName, Server]) -> Iterator[Choice]:
+    for name in record.pinned:
+        if name in servers:
+            yield Choice(servers[name], record.members[name].role, "an rpool_node names it")
+
+
+def _why_refused(
+    spec: PoolSpec, server: Server, unusable: Mapping[ServerName, str | None]
+) -> str | None:
+    for marked, why in (
+        (server.lost, "marked lost"),
+        (server.retire, "marked retire"),
+        (server.reserved, "reserved: an rpool_node alone takes it"),
+    ):
+        if marked:
+            return why
+    if server.trust != spec.trust:
+        return f"in {named(server.trust)}, and the cluster is in {named(spec.trust)}"
+    if not selects(spec.selector, server):
+        return _why_not_selected(spec, server)
+    return unusable.get(server.name)
+
+
+def _why_not_selected(spec: PoolSpec, server: Server) -> str:
+    if spec.selector.zones and server.zone not in spec.selector.zones:
+        return f"in zone {server.zone}; the selector takes {', '.join(sorted(spec.selector.zones))}"
+    lacks = [
+        f"{key} = {value}"
+        for key, value in sorted(spec.selector.labels.items())
+        if server.labels.get(key) != value
+    ]
+    return f"without the label {', '.join(lacks)} that the selector asks for"
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A cluster's own members, each against what would take its place."""
+
+    spec: PoolSpec
+    uid: PoolUid
+    members: Mapping[ServerName, Server]
+    roles: Roles
+    free: Sequence[Server]
+
+    def choices(self) -> Iterator[Choice]:
+        """Members that are alike are compared once."""
+        same: dict[object, tuple[Server, ...] | None] = {}
+        for name, server in self.members.items():
+            labels = extra_labels(self.spec.selector, server)
+            kind = (self.roles[name], server.zone, server.cores, server.memory_gib, labels)
+            if kind not in same:
+                same[kind] = self._instead(name)
+            yield self._choice(server, same[kind])
+
+    def _instead(self, name: ServerName) -> tuple[Server, ...] | None:
+        """What would take a member's place; None where nothing that is free could."""
+        kept = {n: role for n, role in self.roles.items() if n != name}
+        others = [its for n, its in self.members.items() if n != name]
+        placement = place(self.spec, [*others, *self.free], kept, self.uid)
+        if placement.shortfall is not None:
+            return None
+        return tuple(its for its in self.free if its.name in placement.roles)
+
+    def _choice(self, server: Server, instead: tuple[Server, ...] | None) -> Choice:
+        role, all_ = self.roles[server.name], [*self.members.values(), *self.free]
+        cost = waste([server], all_)
+        if instead is None:
+            return Choice(server, role, "no free server could take its place", waste=cost)
+        if not instead:
+            why = "the request holds without it; it stays until the request is lowered"
+            return Choice(server, role, why, waste=cost)
+        its = Choice(server, role, "", tuple(s.name for s in instead), cost, waste(instead, all_))
+        return replace(its, why=self._why(its, instead))
+
+    def _why(self, choice: Choice, instead: tuple[Server, ...]) -> str:
+        """What tells a member from its runner-up, by what counts first."""
+        server, other = choice.server, instead[0]
+        if choice.role is Role.CONTROL_PLANE:
+            size, its_size = server.cores * server.memory_gib, other.cores * other.memory_gib
+            zones = self._zones(server)
+            if zones[server.zone] < zones[other.zone]:
+                return f"no other control plane is in {server.zone}"
+            if size != its_size:
+                return _better(size < its_size, "smaller", other)
+        elif len(instead) > 1 or choice.waste != choice.waste_instead:
+            assert choice.waste_instead is not None  # noqa: S101 there are runners-up
+            return _better(choice.waste < choice.waste_instead, "less waste", other)
+        return self._why_of_alike(server, other)
+
+    def _why_of_alike(self, server: Server, other: Server) -> str:
+        labels, its_labels = (extra_labels(self.spec.selector, s) for s in (server, other))
+        if labels != its_labels:
+            return _better(labels < its_labels, "fewer labels that nobody asked for", other)
+        zones = self._zones(server)
+        if zones[server.zone] != zones[other.zone]:
+            return _better(zones[server.zone] < zones[other.zone], "more even zones", other)
+        return "alike: a hash of cluster and server decides"
+
+    def _zones(self, server: Server) -> Counter[str]:
+        """How many other members of its role are in each zone."""
+        role = self.roles[server.name]
+        return Counter(
+            its.zone
+            for name, its in self.members.items()
+            if self.roles[name] is role and name != server.name
+        )
+
+
+def _better(is_better: bool, why: str, other: Server) -> str:
+    if is_better:
+        return why
+    return f"{other.name} is free and would be better by now ({why}): a member never moves for that"

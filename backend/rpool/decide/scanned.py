@@ -1,0 +1,108 @@
+"""What a scan makes of a server: its entry in the fleet. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rpool.model.quantity import gib
+
+UNKNOWN_ZONE = "zone1"
+_ZONE_GROUP = re.compile(r"(rack|zone|row|room|cage|hall|az)([-_]|(?=[0-9]))[a-z0-9][-_a-z0-9]*")
+_ZONE_IN_NAME = (
+    (re.compile(r"r([0-9]+)u[0-9]+.*"), "rack{}"),
+    (re.compile(r"((?:rack|zone|row|room|az)-?[0-9]+)[^0-9].*"), "{}"),
+)
+_VARIABLE = "rpool_"
+_SETTINGS = ("zone", "cores", "memory", "host_key", "labels", "reserved", "retire", "lost", "trust")
+_LARGEST_STEP = 16
+"""MemTotal is less than the hardware by what firmware and kernel keep: up to a sixteenth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server as an inventory names it, or somebody by its address. `name` is "" where the server
+    itself is to say it; `user` is "" where the inventory does not.
+    """
+
+    name: str
+    address: str
+    port: int = 22
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def declared_key(self) -> str:
+        """The host key that the inventory has for it, or ""."""
+        return str(self.variables.get(f"{_VARIABLE}host_key", ""))
+
+
+def nominal_gib(memory_mib: int) -> int:
+    """The memory of the hardware in GiB, out of MemTotal: the next size that modules come in."""
+    real = memory_mib / 1024
+    step = 1
+    while step * 2 <= real / _LARGEST_STEP:
+        step *= 2
+    return max(1, -int(-real // step) * step)
+
+
+def server_name(text: str) -> str:
+    """A name for a server out of an inventory's or its own: the first label, in lower case."""
+    return text.split(".")[0].lower().replace("_", "-")
+
+
+def zone_of(name: str, groups: Sequence[str]) -> str | None:
+    """What fails together with a server, by a group of an inventory or by its name; None where
+    neither tells.
+    """
+    for group in groups:
+        if _ZONE_GROUP.fullmatch(group.lower()):
+            return group.lower().replace("_", "-")
+    for pattern, zone in _ZONE_IN_NAME:
+        if found := pattern.fullmatch(name):
+            return zone.format(found[1])
+    return None
+
+
+def settings(host: Host) -> dict[str, Any]:
+    """As much of an entry as an inventory tells: `rpool_cores`, `rpool_memory` (a number of GiB, or
+    192Gi), `rpool_zone` and so on, and a zone by its groups. Raises ValueError for another
+    `rpool_` variable.
+    """
+    its: dict[str, Any] = {"address": host.address}
+    if host.port != 22:
+        its["port"] = host.port
+    for key, value in host.variables.items():
+        if not key.startswith(_VARIABLE):
+            continue
+        setting = key.removeprefix(_VARIABLE)
+        if setting not in _SETTINGS:
+            known = ", ".join(f"{_VARIABLE}{name}" for name in _SETTINGS)
+            raise ValueError(f"{host.name} has {key}, which is no setting: there are {known}")
+        is_text = setting == "memory" and isinstance(value, str)
+        its[setting] = gib(value) if is_text else value
+    zone = its.get("zone") or zone_of(server_name(host.name), host.groups)
+    return its | ({"zone": zone} if zone else {})
+
+
+def fleet_of(hosts: Iterable[Host]) -> dict[str, dict[str, Any]]:
+    """A fleet out of an inventory. Raises ValueError where two hosts have one name."""
+    found: dict[str, dict[str, Any]] = {}
+    for host in hosts:
+        name = server_name(host.name)
+        if name in found:
+            raise ValueError(f"two hosts of the inventory are called {name}")
+        found[name] = settings(host)
+    return found
+
+
+def differences(name: str, declared: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    """What a server has otherwise than its entry says, a sentence each."""
+    for key in ("address", "port", "cores", "memory", "host_key"):
+        is_default = key == "port" and key not in declared
+        if key in found and found[key] != declared.get(key, 22 if is_default else None):
+            there = declared.get(key, "none")
+            yield f"{name}: the fleet has {key} {there}, the server {found[key]}"

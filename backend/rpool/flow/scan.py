@@ -1,0 +1,178 @@
+"""Asking servers that no fleet has yet what they are: who they say they are, how big.
+
+No server is logged in to before its host key is known: by the fleet, by known_hosts, or since a
+person has just said so. Nothing is changed on any.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rpool.decide.scanned import (
+    UNKNOWN_ZONE,
+    Host,
+    differences,
+    nominal_gib,
+    server_name,
+    settings,
+    zone_of,
+)
+from rpool.errors import Problem, Refused, RpoolError, SpecError
+from rpool.flow.look import ask_at_once, probe_all
+from rpool.model.seen import Probed
+from rpool.model.server import Fleet, Server, ServerName
+from rpool.model.site import SiteConfig, Ssh
+from rpool.model.world import World
+from rpool.reach.host_keys import KnownHosts, Presented, presented
+
+Entries = Mapping[ServerName, Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Scanned:
+    """`entries` are new to the fleet; `notes` say what of others is not as their entries say, and
+    what of the new ones is a guess; `failed` why a server is not among them, by its address.
+    """
+
+    entries: dict[ServerName, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failed: dict[str, RpoolError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How servers are reached: `accept` is asked once for all keys that nobody knows, by what the
+    servers are called, and returns whether a person takes them for theirs.
+    """
+
+    ssh: Ssh
+    known_hosts: KnownHosts
+    accept: Callable[[Mapping[str, Presented]], bool]
+    connect: Callable[[SiteConfig], World]
+
+
+def scan(hosts: Sequence[Host], fleet: Entries, ways: Ways) -> Scanned:
+    """Entries for those of `hosts` that the fleet lacks, and how the others differ from theirs.
+    Raises SpecError for what is wrong with the hosts themselves.
+    """
+    scanned = Scanned()
+    asked = {_place(its.address, its.port): its for its in map(_resolved, hosts)}
+    servers = {key: _server(its) for key, its in asked.items()}
+    keys, silent = ask_at_once(lambda key: presented(servers[key]), servers)
+    scanned.failed |= silent
+    there = {_place(str(e.get("address")), e.get("port", 22)): n for n, e in fleet.items()}
+    expected = {
+        key: fleet[there[key]].get("host_key", "") if key in there else its.declared_key
+        for key, its in asked.items()
+    }
+    trusted = _trusted(keys, servers, expected, ways, scanned)
+    declared = {key: replace(servers[key], host_key=its.text) for key, its in trusted.items()}
+    users = {key: asked[key].user or ways.ssh.user for key in declared}
+    for user in sorted(set(users.values())):
+        mine = {key: server for key, server in declared.items() if users[key] == user}
+        world = ways.connect(SiteConfig(Fleet(mine), replace(ways.ssh, user=user)))
+        try:
+            seen, silent = probe_all(world, mine)
+        finally:
+            world.close()
+        scanned.failed |= silent
+        for key, sighting in sorted(seen.items()):
+            found = _found(asked[key], sighting.probed, trusted[key])
+            name = server_name(asked[key].name or sighting.probed.hostname)
+            if known := there.get(key, name if name in fleet else None):
+                scanned.notes += differences(known, fleet[known], found)
+            else:
+                _add(scanned, name, found, sighting.probed)
+    return scanned
+
+
+def _place(address: str, port: int) -> str:
+    return address if port == 22 else f"{address}:{port}"
+
+
+def _resolved(host: Host) -> Host:
+    """With the IPv4 address: kubelets and etcd listen at it, so the fleet has no names."""
+    try:
+        settings(host)
+        found = socket.getaddrinfo(host.address, None, socket.AF_INET)
+    except ValueError as error:
+        raise SpecError([Problem((), str(error))]) from None
+    except OSError:
+        summary = f"{host.address!r:.60} is no IPv4 address, and no name of one"
+        raise SpecError([Problem((), summary)]) from None
+    return replace(host, address=str(found[0][4][0]))
+
+
+def _server(host: Host) -> Server:
+    """Enough of a server to reach it."""
+    name = host.name or _place(host.address, host.port)
+    return Server(name, host.address, 1, 1, "", "", port=host.port)
+
+
+def _trusted(
+    keys: Mapping[str, Presented],
+    servers: Mapping[str, Server],
+    expected: Mapping[str, str],
+    ways: Ways,
+    scanned: Scanned,
+) -> dict[str, Presented]:
+    """The keys that are the servers'. `expected` are those that the fleet or the inventory has."""
+    trusted: dict[str, Presented] = {}
+    unknown: dict[str, Presented] = {}
+    for key, its in sorted(keys.items()):
+        try:
+            if expected[key]:
+                _compare(servers[key], expected[key], its)
+            known = bool(expected[key]) or ways.known_hosts.has(servers[key], its)
+            (trusted if known else unknown)[key] = its
+        except Refused as why:
+            scanned.failed[key] = why
+    if unknown and ways.accept({servers[key].name: its for key, its in unknown.items()}):
+        return trusted | unknown
+    for key, its in unknown.items():
+        summary = f"nobody has said that {its.fingerprint} is the host key of {servers[key].name}"
+        scanned.failed[key] = Refused(summary, _HOW_TO_KNOW.format(address=servers[key].address))
+    return trusted
+
+
+_HOW_TO_KNOW = (
+    "Compare it with the server's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, on its "
+    "console), and say yes at a terminal; or log in once with ssh {address}, which puts it into "
+    "known_hosts."
+)
+
+
+def _compare(server: Server, declared: str, its: Presented) -> None:
+    if declared.split()[:2] != its.text.split():
+        raise Refused(
+            f"{server.name} presents another host key than its entry in the fleet has",
+            f"It presents {its.fingerprint}. If it was installed anew, put that key in its entry.",
+        )
+
+
+def _found(host: Host, probed: Probed, key: Presented) -> dict[str, Any]:
+    """What a server says of itself; what the inventory says of it counts more."""
+    size = {"cores": probed.cores, "memory": nominal_gib(probed.memory_mib)}
+    return size | settings(host) | {"host_key": key.text}
+
+
+def _add(scanned: Scanned, name: ServerName, found: dict[str, Any], probed: Probed) -> None:
+    if name in scanned.entries:
+        summary = f"two servers are called {name}: {found['address']} is the second"
+        scanned.failed[found["address"]] = Refused(summary, "Name it: NAME=ADDRESS.")
+        return
+    zone = found.get("zone") or zone_of(name, ())
+    if zone is None:
+        scanned.notes.append(f"{name}: nothing tells what fails together with it: see to its zone")
+    if probed.claim is not None:
+        its = probed.claim
+        scanned.notes.append(f"{name}: cluster {its.pool} (uid {its.uid}) has a claim on it")
+    elif probed.traces:
+        scanned.notes.append(f"{name}: no spare, since it has {', '.join(probed.traces[:3])}")
+    found["zone"] = zone or UNKNOWN_ZONE
+    order = ("address", "port", "cores", "memory", "zone", "host_key")
+    rest = {key: its for key, its in found.items() if key not in order}
+    scanned.entries[name] = {key: found[key] for key in order if key in found} | rest

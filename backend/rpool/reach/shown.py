@@ -1,0 +1,37 @@
+"""From what journal-lines.sh and requests.sh print to what people are shown; see `sightings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rpool.errors import CommandFailed, printable
+from rpool.model.event import Event
+from rpool.model.quantity import quantity
+from rpool.model.seen import Requested
+from rpool.model.server import ServerName
+from rpool.reach.sightings import MOST_NAME
+
+
+def events(printed: bytes) -> tuple[Event, ...]:
+    """The lines of a journal; one that is half written, or a newer rpool's, is left out."""
+    lines = printed.decode(errors="replace").splitlines()
+    return tuple(event for event in map(Event.of_line, lines) if event is not None)
+
+
+def requested(via: ServerName, printed: bytes) -> Mapping[ServerName, Requested]:
+    """The sums of each node."""
+    found: dict[ServerName, Requested] = {}
+    try:
+        for line in printed.decode().splitlines():
+            node, cores, memory = line.split("\t")
+            name = printable(node[:MOST_NAME])
+            its = found.get(name, Requested())
+            found[name] = Requested(
+                its.cores + sum(map(quantity, cores.split())),
+                its.memory_gib + sum(map(quantity, memory.split())) / 2**30,
+                its.pods + 1,
+            )
+    except ValueError as error:
+        what = f"what {via} tells of its pods cannot be read"
+        raise CommandFailed(what, f"{type(error).__name__}: {str(error)[:200]}") from None
+    return found

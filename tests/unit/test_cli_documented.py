@@ -1,0 +1,48 @@
+"""docs/command.md tells of each command and each of its options, and of none that there is not."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rpool.cli.main import parser
+
+DOC = Path(__file__).parents[2] / "docs" / "command.md"
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    return dict(_below(parser()))
+
+
+def _below(its: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in its._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.items()
+
+
+def options(its: argparse.ArgumentParser) -> set[str]:
+    """The long options of a command and of all its verbs."""
+    own = {word for action in its._actions for word in action.option_strings}
+    below = {word for _, verb in _below(its) for word in options(verb)}
+    return {word for word in own | below if word.startswith("--")} - {"--help"}
+
+
+def sections() -> dict[str, str]:
+    parts = re.split(r"^## `rpool ([a-z]+)`$", DOC.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_each_command_has_its_section() -> None:
+    assert sections().keys() == commands().keys()
+
+
+@pytest.mark.parametrize("name", commands())
+def test_a_section_has_the_options_and_verbs_of_its_command(name: str) -> None:
+    text = sections()[name]
+    assert set(re.findall(r"--[a-z][-a-z]*", text)) == options(commands()[name])
+    for verb, _ in _below(commands()[name]):
+        assert f"`{verb}`" in text

@@ -1,0 +1,171 @@
+"""`rpool list`: every cluster and every server, and why one is no spare."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds.folder import OWNER, SPEC, made_in, site_in
+
+from rpool.cli.main import main
+from rpool.errors import SpecError
+from rpool.model import action as act
+from rpool.model.failure import Failure
+from rpool.model.server import Role
+from rpool.simulate import FILE_NAME
+
+Output = pytest.CaptureFixture[str]
+
+
+def listed(folder: Path, capsys: Output) -> list[str]:
+    assert main(["list", "--site", str(folder / "site.yaml")]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def document(folder: Path, capsys: Output) -> dict[str, Any]:
+    assert main(["list", "--json", "--site", str(folder / "site.yaml")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+def words(lines: list[str], server: str) -> list[str]:
+    return next(line.split() for line in lines if server in line.split()[1:2])
+
+
+def test_a_site_of_modelled_servers_needs_one_line_and_no_terraform(
+    tmp_path: Path, capsys: Output
+) -> None:
+    (tmp_path / "site.yaml").write_text("simulate: {servers: 12}\n")
+    lines = listed(tmp_path, capsys)
+    assert lines[0] == "SIMULATED: these servers are modelled."
+    assert words(lines, "r1u02") == ["rack1", "r1u02", "16", "64", "-", "-", "spare"]
+    assert lines[-1] == "Free: 204 cores and 816 GiB, on 12 of 12 servers."
+
+
+def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers_as_its_own(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    lines = listed(tmp_path, capsys)
+    cluster = lines[2].split()
+    assert cluster[:3] == ["batch", view.uid, "1.36.3"]
+    assert cluster[3:] == f"48 of 32 192 of 128 4 settled {view.endpoint} {OWNER}".split()
+    assert len(view.servers) == 4
+    for name, member in view.servers.items():
+        its = [member.zone, name, str(member.cores), str(member.memory_gib)]
+        assert words(lines, name) == [*its, "batch", member.role.value, "member"]
+
+
+def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    (lost, *_) = (n for n, its in view.servers.items() if its.role is Role.WORKER)
+    assert main(["simulate", "lose", lost, "--file", str(tmp_path / FILE_NAME)]) == 0
+    capsys.readouterr()
+    lines = listed(tmp_path, capsys)
+    assert f"No answer from 1 of 12 servers: {lost}." in lines
+    assert words(lines, lost)[4:7] == ["batch", "worker", "silent:"]
+    its = document(tmp_path, capsys)["servers"][lost]
+    assert (its["reachable"], its["cluster"], its["spare"]) == (False, "batch", False)
+
+
+def test_a_cluster_without_an_api_says_so_and_the_rest_is_listed(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    (head,) = view.control_planes
+    assert main(["simulate", "lose", head, "--file", str(tmp_path / FILE_NAME)]) == 0
+    found = (capsys.readouterr(), document(tmp_path, capsys))[1]["clusters"][view.uid]
+    assert (found["condition"], found["cores"]) == ("unreachable", None)
+    assert found["servers"].keys() == view.servers.keys() - {head}
+    assert "batch: no control plane of it has joined" in listed(tmp_path, capsys)
+
+
+def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
+    tmp_path: Path, capsys: Output
+) -> None:
+    aside = Failure("2026-11-24T22:00:00+00:00", "join", "batch", "kubeadm join failed", aside=True)
+    with closing(site_in(tmp_path, r2u02={"reserved": True}, r3u02={"retire": True})) as site:
+        site.world().carry_out(act.NoteFailure("r1u02", "", aside), 1)
+        site.world().carry_out(act.NoteFailure("r1u03", "", replace(aside, aside=False)), 1)
+    lines = listed(tmp_path, capsys)
+    assert "set aside: join for cluster batch failed at" in " ".join(words(lines, "r1u02"))
+    assert "rpool release r1u02" in " ".join(words(lines, "r1u02"))
+    assert " ".join(words(lines, "r1u03")[6:]).startswith("spare, taken last: join for")
+    assert words(lines, "r2u02")[6:] == ["spare,", "reserved"]
+    assert "Free: 156 cores and 624 GiB, on 9 of 12 servers." in lines
+    found = document(tmp_path, capsys)
+    assert (found["free_cores"], found["free_memory"]) == (156, 624)
+    assert found["servers"]["r1u02"]["failures"] == [str(aside)]
+
+
+def test_no_text_of_a_server_passes_for_a_line_of_ours(tmp_path: Path, capsys: Output) -> None:
+    view = made_in(tmp_path)
+    with closing(site_in(tmp_path)) as site:
+        world = site.world()
+        claim = world.probe(view.control_planes[0]).claim
+        assert claim is not None
+        evil = replace(claim, uid="ffffffff", server="r1u03", owner="eve\nrack9  r9u99  spare")
+        world.carry_out(act.TakeClaim("r1u03", evil), 1)
+    lines = listed(tmp_path, capsys)
+    assert not [line for line in lines if line.startswith("rack9")]
+    assert any("eve rack9 r9u99 spare" in line for line in lines)
+
+
+def test_one_of_two_clusters_of_a_name_is_asked_for_by_its_uid(tmp_path: Path) -> None:
+    made_in(tmp_path)
+    with closing(site_in(tmp_path)) as site:
+        survey = site.survey()
+    (its,) = survey.clusters.values()
+    two = replace(survey, clusters={its.uid: its, "ffffffff": replace(its, uid="ffffffff")})
+    assert two.cluster("ffffffff").uid == "ffffffff"
+    with pytest.raises(SpecError, match="2 clusters are called batch") as caught:
+        two.cluster("batch")
+    assert f"{its.uid} on " in caught.value.problems[0].detail
+
+
+def test_a_fleet_and_a_key_may_be_in_files_of_their_own(tmp_path: Path, capsys: Output) -> None:
+    entry = "r1u01: {address: 10.0.1.1, cores: 4, memory: 16, zone: rack1}\n"
+    (tmp_path / "fleet.yaml").write_text(entry)
+    (tmp_path / "site.yaml").write_text("simulate: {}\nfleet_file: fleet.yaml\n")
+    assert document(tmp_path, capsys)["servers"].keys() == {"r1u01"}
+    (tmp_path / "fleet.yaml").unlink()
+    assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert f"fleet_file: {tmp_path / 'fleet.yaml'} cannot be read: No such file" in said
+    assert "fleet_file), ssh, mirrors" in said
+
+
+def test_all_that_is_wrong_with_a_site_is_said_with_what_to_do(
+    tmp_path: Path, capsys: Output
+) -> None:
+    (tmp_path / "site.yaml").write_text("simulate: {}\nfleet: {r1u01: {retired: true}}\n")
+    assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert "rpool: fleet.r1u01.address is required" in said
+    assert "Did you mean retire?" in said
+
+
+def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:
+    made_in(tmp_path, replace(SPEC, name="long"))
+    command = f"{sys.executable} -m rpool list | head -n 1"
+    ran = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)  # noqa: S602
+    assert (ran.stdout, ran.stderr) == ("SIMULATED: these servers are modelled.\n", "")
+
+
+def test_help_loads_neither_ssh_nor_tables() -> None:
+    """So that it is there at once, and completion, too."""
+    program = (
+        "import sys; from rpool.cli.main import parser; parser().format_help();"
+        "print({'paramiko', 'rich', 'pydantic', 'yaml', 'ansible'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "set()\n"

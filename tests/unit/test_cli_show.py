@@ -1,0 +1,114 @@
+"""`rpool show`: every server of the site in its zone, and what pods request of the cluster's."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from worlds.fault import Fault, ReadRequests
+from worlds.folder import made_in
+from worlds.stage import Stage, made
+
+from rpool.cli.main import main
+from rpool.cli.picture import Slot, as_svg, as_text, slots
+from rpool.cli.show import _requested
+from rpool.errors import CommandFailed
+from rpool.model.seen import Requested
+from rpool.model.server import Role
+from rpool.model.view import PoolView
+from rpool.simulate import FILE_NAME
+
+Output = pytest.CaptureFixture[str]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def shown(stage: Stage, view: PoolView, requested: dict[str, Requested] | None) -> dict[str, Slot]:
+    survey = stage.site.survey()
+    return {its.name: its for its in slots(survey, survey.cluster(view.uid), requested)}
+
+
+def test_each_server_is_in_its_zone_and_told_apart(tmp_path: Path, capsys: Output) -> None:
+    view = made_in(tmp_path, r2u02={"reserved": True})
+    lost = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    assert main(["simulate", "lose", lost, "--file", str(tmp_path / FILE_NAME)]) == 0
+    capsys.readouterr()
+    site = ["--site", str(tmp_path / "site.yaml")]
+    assert main(["show", "batch", *site]) == 0
+    first, second, _, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"Cluster batch ({view.uid}): settled, Kubernetes 1.36.3, API ")
+    assert second == "48 of 32 cores, 192 of 128 GiB"
+    zone, found = "", {}
+    for line in lines:
+        zone = zone if line.startswith(" ") else line
+        if line.startswith(" "):
+            found[line.split()[0]] = (zone, " ".join(line.split()[5:]))
+    assert len(found) == 12
+    for name, its in view.servers.items():
+        state = "silent: " if name == lost else "member"
+        assert found[name][0] == its.zone
+        assert found[name][1].startswith(f"{its.role.value} {state}")
+    assert found["r2u02"] == ("rack2", "spare spare, reserved")
+
+
+def test_json_has_the_same_facts(tmp_path: Path, capsys: Output) -> None:
+    view = made_in(tmp_path)
+    assert main(["show", "batch", "--json", "--site", str(tmp_path / "site.yaml")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["id"], found["condition"]) == (view.uid, "settled")
+    kinds = {its["name"]: its["kind"] for its in found["slots"]}
+    assert {n: k for n, k in kinds.items() if k != "spare"} == {
+        name: its.role.value for name, its in view.servers.items()
+    }
+
+
+def test_what_pods_request_is_a_share_of_what_the_node_offers() -> None:
+    stage, view = made()
+    (worker, other) = [n for n, its in view.servers.items() if its.role is Role.WORKER][:2]
+    found = shown(stage, view, {worker: Requested(cores=2.0, memory_gib=7.84, pods=3)})
+    assert (found[worker].cores_used, found[worker].memory_used) == (0.25, 0.5)
+    assert (found[other].cores_used, found[other].memory_used) == (0.0, 0.0)
+    line = next(line for line in as_text(found.values()) if worker in line)
+    assert "[##........]  25 % [#####.....]  50 %" in line
+    assert shown(stage, view, None)[worker].cores_used is None
+
+
+def test_a_cluster_whose_pods_nobody_tells_of_is_shown_without(capsys: Output) -> None:
+    stage, view = made()
+    cluster = stage.site.survey().cluster(view.uid)
+    with stage.faults(Fault(ReadRequests, CommandFailed("the API is slow"))):
+        assert _requested(stage.site, cluster) is None
+    assert "How full it is, is not known: the API is slow" in capsys.readouterr().err
+    assert _requested(stage.site, replace(cluster, via="")) is None
+
+
+def test_a_member_that_is_not_ready_is_marked() -> None:
+    stage, view = made()
+    worker = next(n for n, its in view.servers.items() if its.role is Role.WORKER)
+    stage.machine(worker).sick = "kubelet"
+    found = shown(stage, view, None)
+    assert [name for name, its in found.items() if its.is_bad] == [worker]
+    assert found[worker].state == "member, NotReady"
+
+
+def test_the_svg_is_xml_has_a_box_for_each_server_and_both_colour_schemes(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    assert main(["show", "batch", "--svg", "--site", str(tmp_path / "site.yaml")]) == 0
+    text = capsys.readouterr().out
+    boxes = [its for its in ET.fromstring(text).iter(f"{SVG}rect") if "box" in its.get("class", "")]  # noqa: S314 ours
+    classes = [its.get("class", "").split()[1] for its in boxes]
+    assert len(boxes) == 12
+    assert classes.count("worker") == sum(m.role is Role.WORKER for m in view.servers.values())
+    assert classes.count("control_plane") == len(view.control_planes)
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_no_text_of_a_server_is_markup() -> None:
+    evil = Slot("r1u01", "<b>", 4, 16, "worker", '</title><script>alert("&")', cores_used=7.0)
+    text = "".join(as_svg(["<evil>"], [evil]))
+    assert "<script" not in text
+    assert ET.fromstring(text).find(f"{SVG}title").text == "<evil>"  # type: ignore[union-attr]  # noqa: S314 ours
