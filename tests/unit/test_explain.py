@@ -13,9 +13,10 @@ from worlds.samples import RECORD
 from rpool.cli.main import main
 from rpool.decide.explain import Explanation, explain
 from rpool.decide.placement import candidates, place
+from rpool.decide.rules import placed
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.model.generated_fleet import generated
-from rpool.model.pool import NodeSpec, PoolSpec, Selector, Tolerance
+from rpool.model.pool import Group, NodeSpec, PoolSpec, Selector, Tolerance
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, Server
 from rpool.simulate import FILE_NAME
@@ -131,6 +132,23 @@ def test_who_was_put_in_by_hand_is_told_apart() -> None:
     record = replace(record, members={**record.members, "r2u08": gpu}, pinned=pinned)
     whys = {its.server.name: its.why for its in explained(record).choices}
     assert whys["r2u08"] == "an rpool_node names it"
+
+
+def test_each_group_is_explained_by_what_it_asks_for() -> None:
+    gpu = Group(16, 64, selector=Selector(labels={"disk": "nvme"}))
+    spec = replace(SPEC, groups={"gpu": gpu})
+    chosen = placed(spec, FLEET, {}, {})
+    members = {
+        name: Member.of(FLEET.servers[name], role, chosen.groups.get(name, "default"))
+        for name, role in chosen.roles.items()
+    }
+    record = replace(RECORD, uid=UID, settled=spec, wanted=None, members=members)
+    unusable: dict[str, str | None] = dict.fromkeys(FLEET.servers)
+    plain, found = explain(record, FLEET, unusable), explain(record, FLEET, unusable, "gpu")
+    assert {its.server.name for its in found.choices} == chosen.groups.keys()
+    assert not chosen.groups.keys() & {its.server.name for its in plain.choices}
+    assert (found.spec.cores, found.cores - found.beyond_cores) == (16, 16)
+    assert any("without the label disk = nvme" in why for why in found.refused.values())
 
 
 def test_the_command_explains_a_cluster_of_the_site(

@@ -11,7 +11,6 @@ from rpool.cli.options import add_cluster, add_json, add_site, as_json
 
 if TYPE_CHECKING:
     from rpool.decide.explain import Choice, Explanation
-    from rpool.flow.survey import Clustered
 
 MEMBERS = ("SERVER", "ROLE", "ZONE", "CORES", "GIB", "WASTE", "RUNNER-UP", "ITS WASTE", "WHY")
 OTHERS = ("NOT TO BE HAD", "WHY")
@@ -40,24 +39,29 @@ def _explain(arguments: argparse.Namespace) -> Iterator[str]:
         survey = site.survey()
     cluster = survey.cluster(arguments.cluster)
     unusable = {name: its.why_no_spare for name, its in survey.servers.items()}
-    found = explain(cluster.shown_record, survey.fleet, unusable)
+    record = cluster.shown_record
+    found = explain(record, survey.fleet, unusable)
+    groups = {name: explain(record, survey.fleet, unusable, name) for name in record.spec.groups}
     if arguments.json:
-        yield as_json(_document(cluster, found))
-    else:
-        yield from _lines(cluster, found)
+        more = {name: _document(its) for name, its in groups.items()}
+        whole = {"name": cluster.name, "id": cluster.uid, **_document(found), "workers": more}
+        yield as_json(whole)
+        return
+    count = found.spec.control_plane.servers
+    planes = f"{count} control plane{'s' if count > 1 else ''} and "
+    yield from _lines(f"Cluster {cluster.name} ({cluster.uid}) is to have {planes}", found)
+    for name, its in groups.items():
+        yield ""
+        yield from _lines(f"Its group {name} is to have ", its)
 
 
-def _lines(cluster: Clustered, found: Explanation) -> Iterator[str]:
+def _lines(beginning: str, found: Explanation) -> Iterator[str]:
     from rpool.cli.table import table
     from rpool.decide.rules import outlasting_what
 
     spec = found.spec
-    count = spec.control_plane.servers
-    yield (
-        f"Cluster {cluster.name} ({cluster.uid}) is to have {count} control "
-        f"plane{'s' if count > 1 else ''} and {spec.cores} cores, {spec.memory_gib} GiB of "
-        f"workers{outlasting_what(spec)}."
-    )
+    size = f"{spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
+    yield f"{beginning}{size}."
     yield (
         f"Its workers have {found.cores} cores and {found.memory_gib} GiB: {found.beyond_cores} "
         f"cores and {found.beyond_memory_gib} GiB beyond that."
@@ -87,10 +91,8 @@ def _share(waste: float) -> str:
     return f"{waste * 100:.1f} %"
 
 
-def _document(cluster: Clustered, found: Explanation) -> dict[str, Any]:
+def _document(found: Explanation) -> dict[str, Any]:
     return {
-        "name": cluster.name,
-        "id": cluster.uid,
         "cores": found.spec.cores,
         "memory": found.spec.memory_gib,
         "allocated_cores": found.cores,

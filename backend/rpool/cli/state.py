@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rpool.flow.survey import Clustered, Survey
-from rpool.model.pool import PoolUid
-from rpool.model.server import Server, ServerName
+from rpool.model.pool import DEFAULT_GROUP, PoolUid
+from rpool.model.server import Role, Server, ServerName
 from rpool.model.view import Condition
 
 
@@ -24,11 +24,16 @@ def whose(name: ServerName, survey: Survey) -> tuple[PoolUid, str, str] | None:
     probed = survey.servers[name].probed
     if probed is not None:
         claim = probed.claim
-        return (claim.uid, claim.pool, claim.role.value) if claim else None
+        return (claim.uid, claim.pool, part(claim.role, claim.group)) if claim else None
     for uid, its in survey.clusters.items():
         if its.record is not None and (member := its.record.members.get(name)):
-            return uid, its.name, member.role.value
+            return uid, its.name, part(member.role, member.group)
     return None
+
+
+def part(role: Role, group: str) -> str:
+    """What a server is in its cluster, as a word or two."""
+    return role.value if group == DEFAULT_GROUP else f"{role.value} ({group})"
 
 
 def is_well(name: ServerName, survey: Survey) -> bool:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 from rpool.decide.placement import (
     extra_labels,
+    fits,
     outlasting,
     place,
-    selects,
     waste,
+    working,
 )
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, PoolSpec, PoolUid
 from rpool.model.record import Record
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 from rpool.model.trust import named
@@ -54,13 +55,18 @@ class Explanation:
     beyond_memory_gib: int
 
 
-def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | None]) -> Explanation:
-    """Why the members of a record are its servers. `unusable` says why a server that was looked at
-    is no spare, None for a spare.
+def explain(
+    record: Record,
+    fleet: Fleet,
+    unusable: Mapping[ServerName, str | None],
+    group: str = DEFAULT_GROUP,
+) -> Explanation:
+    """Why the members of a record that are in that group are its servers. `unusable` says why a
+    server that was looked at is no spare, None for a spare.
     """
-    spec = record.spec
+    spec = record.spec.part(group)
     servers = {n: _server(n, record, fleet) for n in record.members}
-    own = {name: its.role for name, its in record.own.items()}
+    own = {name: its.role for name, its in record.own.items() if its.group == group}
     refused = {
         name: why
         for name, server in sorted(fleet.servers.items())
@@ -70,8 +76,10 @@ def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | No
         its for n, its in sorted(fleet.servers.items()) if n not in refused and n not in servers
     )
     compare = _Comparison(spec, record.uid, {n: servers[n] for n in own}, own, free)
-    choices = [*compare.choices(), *_pinned(record, servers)]
+    choices = [*compare.choices(), *(_pinned(record, servers) if group == DEFAULT_GROUP else ())]
+    planes = [servers[name] for name, role in own.items() if role is Role.CONTROL_PLANE]
     workers = [servers[name] for name, role in own.items() if role is Role.WORKER]
+    workers += working(spec, planes)
     cores, memory_gib = outlasting(spec, workers)
     return Explanation(
         spec,
@@ -111,7 +119,7 @@ def _why_refused(
             return why
     if server.trust != spec.trust:
         return f"in {named(server.trust)}, and the cluster is in {named(spec.trust)}"
-    if not selects(spec.selector, server):
+    if not fits(spec, server):
         return _why_not_selected(spec, server)
     return unusable.get(server.name)
 
