@@ -66,7 +66,9 @@ class Resizing:
         done = pool.change("grow by one worker")
         assert (pool.sizes(done.joined), done.left) == ([MIDDLE], set())
         (name,) = done.joined
-        own = {f"{verb} {name}" for verb in ("claim", "prepare", "join", "member", "ready")}
+        own = {
+            f"{verb} {name}" for verb in ("claim", "prepare", "join", "member", "ready", "label")
+        }
         assert done.steps == own | {"admit joiners", "revoke joiners"} | RECORDS
 
     def test_growing_by_two_workers(self, pool: Pool) -> None:
