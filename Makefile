@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := backend provider_py lab tests
 
-.PHONY: setup develop demo demo-down test test-quick soak planted check audit format bench generate lock clean doctor
+.PHONY: setup develop demo demo-down test test-quick soak planted check audit format bench dist generate lock clean doctor
 
 # The provider and `rpool`, for any user: Python alone is needed.
 setup: .venv/ready build/terraformrc
@@ -56,14 +56,14 @@ test: develop check test-quick
 test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
-	  tests/cuts tests/planted
+	  tests/cuts tests/planted tests/release
 
 # Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
 # after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
 # not well, faults at each stage: up to four hours.
 soak: develop planted
 	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
-	$(BIN)/pytest -m soak tests/protocol
+	$(BIN)/pytest -m soak tests/protocol tests/release
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py
@@ -92,6 +92,11 @@ format: develop
 bench: develop
 	$(BIN)/python -m lab.bench
 
+# The provider as archives that need no Python, and the folders to serve them from, into build/dist
+# or OUT; KEY is one of your GPG keyring. On Debian, as any user: docs/releasing.md.
+dist: .venv/ready
+	$(BIN)/python -m rpool_release $(if $(OUT),--out '$(OUT)') $(if $(KEY),--key '$(KEY)')
+
 # The wire's generated half, from proto/; the fleet's schema for editors, from the provider's.
 generate: develop
 	sh proto/generate.sh
@@ -103,6 +108,7 @@ lock:
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	    --no-annotate pyproject.toml $$extra || exit 1; \
 	done
+	$(BIN)/python -m rpool_release --lock
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,10 +59,13 @@ class Cache:
 def default_cache() -> Cache:
     """The cache of this user, or the one that RPOOL_LAB_CACHE names."""
     named = os.environ.get("RPOOL_LAB_CACHE")
-    if named:
-        return Cache(Path(named))
+    return Cache(Path(named)) if named else user_cache("rpool-lab")
+
+
+def user_cache(name: str) -> Cache:
+    """The cache of that name of this user."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Cache(Path(home) / "rpool-lab")
+    return Cache(Path(home) / name)
 
 
 @contextmanager

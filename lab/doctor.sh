@@ -22,6 +22,7 @@ fi
 packages=
 command -v make >/dev/null || packages="$packages make"
 command -v shellcheck >/dev/null || packages="$packages shellcheck"
+command -v gpg >/dev/null || packages="$packages gpg gpg-agent"
 [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 [ -n "$packages" ] || exit 0
 echo "setup: installing$packages by apt"

@@ -53,10 +53,30 @@ def install_needed() -> None:
 
 def debian_mirror() -> str:
     """The address of this machine's own Debian mirror, as apt knows it."""
+    return debian_mirrors()[""]
+
+
+def debian_mirrors() -> dict[str, str]:
+    """The addresses of this machine's Debian mirrors, by what a suite's name has after that of its
+    release: "" always, and "-security" where apt knows of one.
+    """
+    found = _mirrors_in_apts_lists()
+    if not found and os.geteuid() == 0:  # a new machine, where apt has asked none yet
+        with step("apt-get update"):
+            run("apt-get", "update", "-q")
+        found = _mirrors_in_apts_lists()
+    if "" not in found:
+        raise LabError("apt lists no Debian mirror; run `apt-get update` once")
+    return found
+
+
+def _mirrors_in_apts_lists() -> dict[str, str]:
     listed = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(CODENAME)")
+    found: dict[str, str] = {}
     for line in listed.splitlines():
         address, _, rest = line.partition(" ")
         origin, _, codename = rest.partition(" ")
-        if origin == "Debian" and "-" not in codename:
-            return address
-    raise LabError("apt lists no Debian mirror; run `apt-get update` once")
+        _, dash, after = codename.partition("-")
+        if origin == "Debian" and after in ("", "security"):
+            found.setdefault(dash + after, address)
+    return found

@@ -139,6 +139,7 @@ class Site(NodeVerbs):
         attempt: Attempt,
         repairs: Repairs = NO_REPAIRS,
         recover_from: ServerName | None = None,
+        groups: Mapping[ServerName, str] = MappingProxyType({}),
     ) -> PoolView:
         """Make the pool `wanted`, on exactly the servers in `roles`, with the `repairs` that were
         planned, and with etcd made anew from one server's data if need be. Raises RpoolErrors
@@ -149,7 +150,7 @@ class Site(NodeVerbs):
         try:
             with self._in_use.alone(prior.uid, attempt):
                 fleet, by, known = self.config.fleet, self.by(attempt), self._in_use.will_be
-                its = (fleet, self.world(), by, known, repairs, recover_from)
+                its = (fleet, self.world(), by, known, repairs, recover_from, groups)
                 return self._in_use.see(change(prior, wanted, roles, *its))
         finally:
             self._in_use.release(wanted.name)

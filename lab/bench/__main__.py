@@ -1,4 +1,4 @@
-"""`make bench`: handshake, plan, create and growth, each beside what it can be compared with.
+"""`make bench`: handshake, a release, plan, create and growth, each beside what it compares with.
 
 Prints ratios and where the time of a create goes, phase by phase. Nothing is asserted.
 """
@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from lab.bench import placement
+from lab.bench import archive, placement
 from lab.bench.calls import calls
 from lab.cache import default_cache
 from lab.command import run
@@ -40,6 +40,7 @@ def main() -> int:
     handshake()
     cache = default_cache()
     binary = terraform(cache)
+    archive.main(binary, handshake)
     with fresh_lab() as lab, folder_for(lab) as folder:
         plans(lab, binary, folder)
         ours = create(lab, binary, folder)
@@ -58,8 +59,8 @@ def main() -> int:
     return 0
 
 
-def handshake() -> None:
-    words = [sys.executable, "-m", "protocol.handshake_time"]
+def handshake(*launcher: Path) -> None:
+    words = [sys.executable, "-m", "protocol.handshake_time", *map(str, launcher)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}
     subprocess.run(words, env=environment, cwd=CHECKOUT, check=True)
 

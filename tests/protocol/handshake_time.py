@@ -1,4 +1,5 @@
-"""How long Terraform waits for the plugin: `PYTHONPATH=tests python -m protocol.handshake_time`.
+"""How long Terraform waits for the plugin: `PYTHONPATH=tests python -m protocol.handshake_time
+[LAUNCHER]`, of the checkout unless a launcher is named.
 
 Prints the least of several runs, in milliseconds, beside that of a bare Python started the same
 way, since a machine under load makes both slower alike.
@@ -19,16 +20,19 @@ def bare_seconds() -> float:
     return time.perf_counter() - began
 
 
-def handshake_seconds() -> float:
-    with PluginProcess([str(LAUNCHER)]) as plugin:
+def handshake_seconds(launcher: str) -> float:
+    with PluginProcess([launcher]) as plugin:
         return plugin.handshake.seconds
 
 
-def main(runs: int) -> None:
-    pairs = [(bare_seconds(), handshake_seconds()) for _ in range(runs)]
+RUNS = 20
+
+
+def main(launcher: str) -> None:
+    pairs = [(bare_seconds(), handshake_seconds(launcher)) for _ in range(RUNS)]
     bare, handshake = (min(column) * 1000 for column in zip(*pairs, strict=True))
-    print(f"exec to handshake {handshake:.0f} ms, bare Python {bare:.0f} ms (least of {runs})")
+    print(f"exec to handshake {handshake:.0f} ms, bare Python {bare:.0f} ms (least of {RUNS})")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    main(sys.argv[1] if len(sys.argv) > 1 else str(LAUNCHER))

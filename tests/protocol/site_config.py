@@ -64,6 +64,8 @@ def complete(block: Any, values: dict[str, Any] | None) -> Any:
 def _nested(its: Any, value: Any) -> Any:
     if its.nesting == its.SET:
         return [complete(its.block, item) for item in value or []]
+    if its.nesting == its.MAP and isinstance(value, dict | None):
+        return {key: complete(its.block, item) for key, item in (value or {}).items()}
     if its.nesting == its.GROUP and value is None:
         value = {}
     return complete(its.block, value)
@@ -110,6 +112,7 @@ BLOCKS = frozenset(
     {
         "ssh", "mirrors", "simulate", "control_plane", "endpoint", "selector", "networking",
         "metallb", "kubeadm", "api_server", "oidc", "tolerate", "drain", "timeouts", "taint",
+        "workers",
     }
 )  # fmt: skip
 
@@ -138,7 +141,13 @@ class Expression(str):
 def _attributes(values: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, value in values.items():
-        if name in BLOCKS and isinstance(value, dict):
+        if name == "workers" and isinstance(value, dict):
+            for label, group in value.items():
+                lines += _attributes({f"{name} {json.dumps(label)}": group})
+        elif name in BLOCKS and isinstance(value, list):
+            for item in value:
+                lines += _attributes({name: item})
+        elif name.partition(" ")[0] in BLOCKS and isinstance(value, dict):
             lines += [f"  {name} {{", *(f"  {line}" for line in _attributes(value)), "  }"]
         else:
             lines.append(f"  {name} = {_literal(value)}")

@@ -50,5 +50,6 @@ def settled(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
     again = stage.plan(view, spec, spec)
     assert (again.joining, again.leaving) == (frozenset(), frozenset())
     stage.acted.clear()
-    assert stage.site.change_pool(view, spec, again.roles, stage.attempt()) == view
+    groups = again.groups
+    assert stage.site.change_pool(view, spec, again.roles, stage.attempt(), groups=groups) == view
     assert stage.acted == []

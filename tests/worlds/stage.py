@@ -97,9 +97,11 @@ class Stage:
         assert found.view is not None
         roles = {name: its.role for name, its in found.view.servers.items()}
         size = Size(found.view.cores, found.view.memory_gib, was.tolerate)
-        return self.site.plan_pool(
-            wanted, Standing(view.uid, size, roles, found.joining, found.leaving), found.offer
-        )
+        groups = {name: its.group for name, its in found.view.servers.items()}
+        sizes = {name: Size.of(was.part(name)) for name in was.groups}
+        half = (found.joining, found.leaving)
+        standing = Standing(view.uid, size, roles, *half, groups=groups, sizes=sizes)
+        return self.site.plan_pool(wanted, standing, found.offer)
 
     def read(self, view: PoolView) -> PoolView:
         """The cluster as another process sees it."""
@@ -110,7 +112,8 @@ class Stage:
 
     def become(self, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
         target = self.plan(view, wanted, was)
-        return self.site.change_pool(view, wanted, target.roles, self.attempt())
+        its = (wanted, target.roles, self.attempt())
+        return self.site.change_pool(view, *its, groups=target.groups)
 
     def machine(self, name: str) -> Machine:
         return self.world.machines[name]

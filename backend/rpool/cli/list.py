@@ -79,11 +79,13 @@ def _lines(survey: Survey) -> Iterator[str]:
 
 
 def _cluster_row(its: Clustered) -> tuple[str, ...]:
+    from rpool.cli.state import sizes
+
     view, count = its.view, str(len(its.claims))
     if view is None:
         return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
-    cores = f"{view.allocated_cores} of {view.cores}"
-    memory = f"{view.allocated_memory_gib} of {view.memory_gib}"
+    has, asked = sizes(its)
+    cores, memory = (f"{there} of {wanted}" for there, wanted in zip(has, asked, strict=True))
     size = (view.kubernetes_version, cores, memory, str(len(view.servers)))
     return (its.name, its.uid, *size, view.condition.value, view.endpoint, its.owner)
 

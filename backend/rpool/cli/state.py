@@ -6,7 +6,7 @@ from typing import Any
 
 from rpool.flow.survey import Clustered, Survey
 from rpool.model.pool import PoolUid
-from rpool.model.server import Server, ServerName
+from rpool.model.server import Role, Server, ServerName
 from rpool.model.view import Condition
 
 
@@ -88,6 +88,24 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
         "why": its.why_no_spare,
         "state": state_of(server, survey),
     }
+
+
+def sizes(its: Clustered) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Cores and GiB that the workers of all groups have, and that were asked for."""
+    if its.view is None or its.record is None:
+        return (0, 0), (0, 0)
+    view, spec = its.view, its.record.spec
+    there = [
+        member
+        for name, member in view.servers.items()
+        if name not in view.lost and (member.role is Role.WORKER or view.schedulable)
+    ]
+    asked = [
+        (spec.cores, spec.memory_gib),
+        *((g.cores, g.memory_gib) for g in spec.groups.values()),
+    ]
+    has = (sum(m.cores for m in there), sum(m.memory_gib for m in there))
+    return has, (sum(cores for cores, _ in asked), sum(memory for _, memory in asked))
 
 
 def cluster_facts(its: Clustered) -> dict[str, Any]:

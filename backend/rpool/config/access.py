@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from rpool.config.models import Model
+from rpool.config.base import Model
 from rpool.config.problems import validated
 from rpool.errors import Path, SpecError
 from rpool.model import duration

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from rpool.config import api_server, component, values
+from rpool.config.base import Model
+from rpool.config.groups import Groups, Selector, Tolerate
 from rpool.config.keys import check_host_key, check_private_key
 from rpool.model import pool, site
 from rpool.model.cni import DEFAULT_CNI
@@ -18,16 +20,6 @@ from rpool.model.server import Fleet, Server
 from rpool.model.trust import COMMON
 
 
-class Model(BaseModel):
-    """What all of them have in common. Each is built when it is first used: Terraform starts a
-    process a step, and none uses them all. (So defaults are constructed, not checked.)
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True
-    )
-
-
 class _Server(Model):
     address: values.Address
     cores: values.Cores
@@ -35,7 +27,7 @@ class _Server(Model):
     zone: Annotated[str, AfterValidator(values.dns_label(63))]
     host_key: Annotated[str, AfterValidator(check_host_key)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    labels: dict[values.LabelKey, values.LabelValue] = {}
+    labels: dict[values.NodeLabelKey, values.LabelValue] = Field(default_factory=dict)
     reserved: bool = False
     retire: bool = False
     lost: bool = False
@@ -67,6 +59,7 @@ class ServerFacts(Model):
     cores: values.Cores
     memory: values.MemoryGib
     group: values.Name63
+    labels: dict[values.NodeLabelKey, values.LabelValue]
 
 
 SERVER_SETTINGS = tuple(_Server.model_fields)
@@ -133,13 +126,19 @@ class _ControlPlane(Model):
     servers: Annotated[int, AfterValidator(values.odd)] = 1
     endpoint: _Endpoint
     recover_from: values.Name63 | None = None
+    selector: Selector | None = None
+    labels: dict[values.NodeLabelKey, values.LabelValue] = Field(default_factory=dict)
+    schedulable: bool = False
 
-
-class _Selector(Model):
-    zones: Annotated[
-        list[Annotated[str, AfterValidator(values.dns_label(63))]] | None, Field(min_length=1)
-    ] = None
-    labels: dict[values.LabelKey, values.LabelValue] = {}
+    def build(self) -> pool.ControlPlane:
+        return pool.ControlPlane(
+            self.servers,
+            pool.Endpoint(self.endpoint.vip, self.endpoint.address),
+            self.recover_from,
+            self.selector.build() if self.selector else None,
+            self.labels,
+            self.schedulable,
+        )
 
 
 class _Networking(Model):
@@ -163,7 +162,9 @@ class _MetalLB(Model):
 class _Kubeadm(Model):
     kubelet: Annotated[str, AfterValidator(component.kubelet)] | None = None
     kube_proxy: Annotated[str, AfterValidator(component.kube_proxy)] | None = None
-    ignore_preflight_errors: list[Annotated[str, AfterValidator(component.preflight_check)]] = []
+    ignore_preflight_errors: list[Annotated[str, AfterValidator(component.preflight_check)]] = (
+        Field(default_factory=list)
+    )
 
     def build(self) -> pool.Kubeadm:
         return pool.Kubeadm(self.kubelet, self.kube_proxy, tuple(self.ignore_preflight_errors))
@@ -182,7 +183,7 @@ class _Oidc(Model):
 class _ApiServer(Model):
     oidc: _Oidc | None = None
     audit_policy: Annotated[str, AfterValidator(api_server.audit_policy)] | None = None
-    extra_sans: list[Annotated[str, AfterValidator(api_server.san)]] = []
+    extra_sans: list[Annotated[str, AfterValidator(api_server.san)]] = Field(default_factory=list)
     pod_security: Annotated[str, AfterValidator(values.one_of(pool.POD_SECURITY))] = "baseline"
     flags: Annotated[
         dict[
@@ -190,17 +191,12 @@ class _ApiServer(Model):
             Annotated[str, AfterValidator(api_server.flag_value)],
         ],
         AfterValidator(api_server.flags),
-    ] = {}
+    ] = Field(default_factory=dict)
 
     def build(self) -> pool.ApiServer:
         oidc = pool.Oidc(**self.oidc.model_dump()) if self.oidc else None
         sans = tuple(self.extra_sans)
         return pool.ApiServer(oidc, self.audit_policy, sans, self.pod_security, self.flags)
-
-
-class _Tolerate(Model):
-    servers: Annotated[int, Field(ge=0, le=1000)] = 0
-    zones: Annotated[int, Field(ge=0, le=100)] = 0
 
 
 class _Drain(Model):
@@ -229,29 +225,25 @@ class PoolModel(Model):
     cores: values.Cores
     memory: values.MemoryGib
     control_plane: _ControlPlane
-    selector: _Selector = _Selector.model_construct()
+    selector: Selector = Selector.model_construct()
     networking: _Networking = _Networking.model_construct()
     metallb: _MetalLB | None = None
     kubeadm: _Kubeadm = _Kubeadm.model_construct()
     api_server: _ApiServer = _ApiServer.model_construct()
-    tolerate: _Tolerate = _Tolerate.model_construct()
+    tolerate: Tolerate = Tolerate.model_construct()
     drain: _Drain = _Drain.model_construct()
     repair: _Repair = _Repair.model_construct()
     trust: values.Name63 | None = None
+    workers: Groups = Field(default_factory=dict)
 
     def build(self) -> pool.PoolSpec:
-        endpoint = self.control_plane.endpoint
         return pool.PoolSpec(
             name=self.name,
             kubernetes_version=self.kubernetes_version,
             cores=self.cores,
             memory_gib=self.memory,
-            control_plane=pool.ControlPlane(
-                self.control_plane.servers,
-                pool.Endpoint(endpoint.vip, endpoint.address),
-                self.control_plane.recover_from,
-            ),
-            selector=pool.Selector(frozenset(self.selector.zones or ()), self.selector.labels),
+            control_plane=self.control_plane.build(),
+            selector=self.selector.build(),
             networking=pool.Networking(**self.networking.model_dump()),
             metallb_pools={
                 name: tuple(ranges)
@@ -259,8 +251,9 @@ class PoolModel(Model):
             },
             kubeadm=self.kubeadm.build(),
             api_server=self.api_server.build(),
-            tolerate=pool.Tolerance(self.tolerate.servers, self.tolerate.zones),
+            tolerate=self.tolerate.build(),
             drain=self.drain.build(),
             repair=self.repair.build(),
             trust=self.trust or COMMON,
+            groups={name: its.build() for name, its in self.workers.items()},
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,14 +9,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from rpool.config import values
-from rpool.config.models import Model
+from rpool.config.base import Model
+from rpool.config.groups import ONE_OF_THESE, Taint, twice
 from rpool.config.problems import validated
 from rpool.errors import Path, Problem, SpecError, touches
 from rpool.model.claim import CA_PIN
-from rpool.model.pool import UID, NodeSpec, PoolUid, Taint
+from rpool.model.pool import UID, NodeSpec, PoolUid
 from rpool.model.server import ServerName
-
-EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +30,6 @@ class NodeRequest:
     ca_pin: str = ""
 
 
-class _Taint(Model):
-    key: values.LabelKey
-    value: values.LabelValue = ""
-    effect: Annotated[
-        str,
-        AfterValidator(
-            values.matching(EFFECTS, 16, "one of NoSchedule, PreferNoSchedule or NoExecute")
-        ),
-    ]
-
-
 class _Node(Model):
     cluster: Annotated[
         str,
@@ -53,10 +40,10 @@ class _Node(Model):
         str, AfterValidator(values.matching(CA_PIN, 71, "the ca_pin of an rpool_cluster"))
     ] = ""
     labels: dict[values.NodeLabelKey, values.LabelValue] = Field(default_factory=dict)
-    taint: list[_Taint] = Field(default_factory=list)
+    taint: list[Taint] = Field(default_factory=list)
 
     def build(self) -> NodeRequest:
-        taints = tuple(Taint(t.key, t.value, t.effect) for t in self.taint)
+        taints = tuple(its.build() for its in self.taint)
         return NodeRequest(
             self.cluster, self.server, NodeSpec(self.labels, taints), self.cluster_ca_pin
         )
@@ -70,10 +57,6 @@ def parse_node(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Nod
         raise SpecError(problems)
     if model is None:
         return None
-    seen: set[tuple[str, str]] = set()
-    for taint in model.taint:
-        if (taint.key, taint.effect) in seen:
-            summary = f"two taints have the key {taint.key} and the effect {taint.effect}"
-            raise SpecError([Problem(("taint",), summary, "A node has one of these at most.")])
-        seen.add((taint.key, taint.effect))
+    if summary := twice(model.taint):
+        raise SpecError([Problem(("taint",), summary, ONE_OF_THESE)])
     return None if stands_in else model.build()

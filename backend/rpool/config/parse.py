@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rpool.config.groups import ONE_OF_THESE, Tolerate, twice
 from rpool.config.models import PoolModel, SiteModel
 from rpool.config.problems import null_entries, validated
 from rpool.config.values import SUPPORTED_MINORS
@@ -238,9 +239,15 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
             "Say in api_server.oidc whose tokens are taken.",
             also=(("api_server", "oidc"),),
         )
-    if model.tolerate.servers and model.tolerate.zones:
-        yield Problem(
-            ("tolerate",),
-            "tolerate takes either servers or zones",
-            "servers: any so many of the workers. zones: all workers in any so many zones.",
-        )
+    tolerates: dict[Path, Tolerate] = {("tolerate",): model.tolerate}
+    tolerates |= {("workers", n, "tolerate"): its.tolerate for n, its in model.workers.items()}
+    for path, tolerate in tolerates.items():
+        if tolerate.servers and tolerate.zones:
+            yield Problem(
+                path,
+                "tolerate takes either servers or zones",
+                "servers: any so many of the workers. zones: all workers in any so many zones.",
+            )
+    for name, group in model.workers.items():
+        if summary := twice(group.taint):
+            yield Problem(("workers", name, "taint"), summary, ONE_OF_THESE)

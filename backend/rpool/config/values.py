@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from rpool.model.cni import CNIS
 from rpool.model.duration import seconds
-from rpool.model.pool import KUBERNETES_VERSION
+from rpool.model.pool import DEFAULT_GROUP, KUBERNETES_VERSION
 from rpool.model.secret import shown
 
 SUPPORTED_MINORS = range(34, 38)
@@ -225,6 +225,13 @@ def address(value: str) -> str:
     if not re.fullmatch(r"[0-9.]+", value) and is_host(value):
         raise ValueError(f"{shown(value)} is a name; the kubelet and etcd need the IPv4 address")
     return ipv4(value)
+
+
+def group(value: str) -> str:
+    """The name of a further group."""
+    if value == DEFAULT_GROUP:
+        raise ValueError(f"{DEFAULT_GROUP} is the group of the cluster's own cores and memory")
+    return dns_label(40)(value)
 
 
 Name40 = Annotated[str, AfterValidator(dns_label(40))]

@@ -19,9 +19,12 @@ from rpool.model.pool import (
     ApiServer,
     ControlPlane,
     DrainPolicy,
+    Group,
     NodeSpec,
     PoolSpec,
     Repair,
+    Selector,
+    Tolerance,
 )
 from rpool.model.record import Member, Record
 
@@ -35,11 +38,9 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         "kubernetes_version": spec.kubernetes_version,
         "cores": spec.cores,
         "memory": spec.memory_gib,
-        "tolerate": _set({"servers": spec.tolerate.servers, "zones": spec.tolerate.zones}),
+        "tolerate": _tolerate(spec.tolerate),
         "control_plane": _control_plane(spec.control_plane),
-        "selector": _set(
-            {"zones": sorted(spec.selector.zones), "labels": dict(spec.selector.labels)}
-        ),
+        "selector": _selector(spec.selector),
         "networking": {
             "pod_cidr": spec.networking.pod_cidr,
             "service_cidr": spec.networking.service_cidr,
@@ -49,6 +50,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
         "drain": _drain(spec.drain),
         "repair": _repair(spec.repair),
         "trust": spec.trust or None,
+        "workers": {name: _group(its) for name, its in spec.groups.items()},
         "kubeadm": _set(
             {
                 "kubelet": spec.kubeadm.kubelet,
@@ -81,7 +83,38 @@ def _api_server(its: ApiServer) -> dict[str, Any] | None:
 
 def _control_plane(its: ControlPlane) -> dict[str, Any]:
     endpoint = {"vip": its.endpoint.vip, "address": its.endpoint.address}
-    return {"servers": its.servers, "endpoint": endpoint, "recover_from": its.recover_from}
+    return {
+        "servers": its.servers,
+        "endpoint": endpoint,
+        "recover_from": its.recover_from,
+        "selector": None if its.selector is None else _zones_and_labels(its.selector),
+        "labels": dict(its.labels) or None,
+        "schedulable": its.schedulable,
+    }
+
+
+def _tolerate(its: Tolerance) -> dict[str, Any] | None:
+    return _set({"servers": its.servers, "zones": its.zones})
+
+
+def _group(its: Group) -> dict[str, Any]:
+    return {
+        "cores": its.cores,
+        "memory": its.memory_gib,
+        "tolerate": _tolerate(its.tolerate),
+        "selector": _selector(its.selector),
+        "labels": dict(its.node.labels) or None,
+        "taint": _node(its.node)["taint"],
+    }
+
+
+def _selector(its: Selector) -> dict[str, Any] | None:
+    return _set({"zones": sorted(its.zones), "labels": dict(its.labels)})
+
+
+def _zones_and_labels(its: Selector) -> dict[str, Any]:
+    """Also one that takes every server, which is not the same as none here."""
+    return {"zones": sorted(its.zones) or None, "labels": dict(its.labels) or None}
 
 
 def _drain(policy: DrainPolicy) -> dict[str, Any]:
@@ -126,6 +159,7 @@ def _facts(name: str, its: Member) -> Mapping[str, Any]:
         "cores": its.cores,
         "memory": its.memory_gib,
         "group": its.group,
+        "labels": dict(its.labels),
     }
 
 

@@ -48,9 +48,9 @@ def false_members(
 
 def _facts(name: ServerName, its: Member, known: Members, fleet: Fleet) -> Member:
     server = fleet.servers.get(name)
-    if server is None or its == Member.of(server, its.role):
+    if server is None or its == Member.of(server, its.role, its.group):
         return its
-    return known.get(name) or Member.of(server, its.role)
+    return known.get(name) or Member.of(server, its.role, its.group)
 
 
 def as_known(view: PoolView, prior: PoolView, false: Collection[ServerName]) -> PoolView:

@@ -42,6 +42,9 @@ def _what(name: ServerName, members: Membership) -> str:
     if name in members.record.members:
         if failure := has_failed(name, members):
             return f"has not joined: {failure}; another server takes its place, if there is one"
+        node = members.pool.nodes.get(name)
+        if members.part(name) is Part.MEMBER and node is not None and not node.let_go:
+            return "lacks labels that the fleet or the control plane gives it"
         return _OWN.get(members.part(name), "is not as the record says")
     if members.is_stray(name):
         return (

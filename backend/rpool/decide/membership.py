@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from rpool.advice import Do
+from rpool.decide.node_spec import lacks, node_spec
 from rpool.decide.quorum import member_of
 from rpool.errors import Refused
 from rpool.model.claim import Claim
@@ -156,6 +157,11 @@ class Membership:
         node = self.pool.nodes.get(name)
         return self.part(name) is Part.MEMBER and node is not None and not node.let_go
 
+    def is_mislabelled(self, name: ServerName) -> bool:
+        """Whether the Node of an own member lacks labels that it has by the record."""
+        spec = node_spec(self.record.members[name], self.record.spec)
+        return lacks(self.pool.nodes[name], spec)
+
     @property
     def strays(self) -> frozenset[ServerName]:
         """Servers with a Node or a claim of the cluster that the record does not name."""
@@ -189,7 +195,8 @@ class Membership:
         return self.strays | {
             name
             for name in self.record.own
-            if self.part(name) not in whole or (name in nodes and nodes[name].let_go)
+            if self.part(name) not in whole
+            or (name in nodes and (nodes[name].let_go or self.is_mislabelled(name)))
         }
 
 

@@ -49,6 +49,8 @@ class Placement:
 
     roles: Mapping[ServerName, Role]
     shortfall: Shortfall | None = None
+    # In which group each is that is not in the default one.
+    groups: Mapping[ServerName, str] = field(default_factory=dict)
 
 
 def selects(selector: Selector, server: Server) -> bool:
@@ -57,9 +59,15 @@ def selects(selector: Selector, server: Server) -> bool:
     return in_zone and all(server.labels.get(k) == v for k, v in selector.labels.items())
 
 
-def fits(spec: PoolSpec, server: Server) -> bool:
-    """Whether the cluster may have the server: its selector takes it, and it is of its domain."""
-    return server.trust == spec.trust and selects(spec.selector, server)
+def fits(spec: PoolSpec, server: Server, role: Role | None = None) -> bool:
+    """Whether the cluster may have the server, in that role or in any: a selector takes it, and it
+    is of its domain.
+    """
+    selectors = [
+        spec.selector_of(control_plane=its is Role.CONTROL_PLANE)
+        for its in ([role] if role else Role)
+    ]
+    return server.trust == spec.trust and any(selects(its, server) for its in selectors)
 
 
 def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()) -> list[Server]:
@@ -99,9 +107,7 @@ def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
 
 
 def waste(servers: Iterable[Server], of: Iterable[Server]) -> float:
-    """What servers cost among the candidates `of`, as their share of these: cores and memory, the
-    overhead of each in them, count the same.
-    """
+    """The share that servers, with their overhead, have of `of`: of cores and of memory alike."""
     all_ = list(of)
     cores, memory_gib = sum(s.cores for s in all_), sum(s.memory_gib for s in all_)
     shares = (
@@ -138,6 +144,11 @@ def place(
     return by_zone
 
 
+def working(spec: PoolSpec, planes: Sequence[Server]) -> list[Server]:
+    """Those of the control planes that take pods, and count for the request: all or none."""
+    return list(planes) if spec.control_plane.schedulable else []
+
+
 def keepers(
     spec: PoolSpec, workers: Sequence[Server], certain: Sequence[Server], tie: str
 ) -> list[Server]:
@@ -155,7 +166,8 @@ def fewer_control_planes(
     """Which `count` of the `current` control planes stay: one a zone while that goes, then the
     smallest.
     """
-    return _pick(spec.selector, current, count, (), _Order(tie), evenly=1)
+    selector = spec.selector_of(control_plane=True)
+    return _pick(selector, current, count, (), _Order(tie), evenly=1)
 
 
 def _placed(
@@ -168,16 +180,18 @@ def _placed(
 ) -> Placement:
     planes = [s for s in free if kept.get(s.name) is Role.CONTROL_PLANE]
     workers = [s for s in free if kept.get(s.name) is Role.WORKER]
-    able = [s for s in free if s.name not in kept and _can_control(s)]
+    selector = spec.selector_of(control_plane=True)
+    able = [s for s in free if s.name not in kept and _can_control(s) and selects(selector, s)]
     wanted = spec.control_plane.servers - len(planes)
-    planes += _pick(spec.selector, able, wanted, planes, order, evenly=evenly)
+    planes += _pick(selector, able, wanted, planes, order, evenly=evenly)
     missing = max(0, spec.control_plane.servers - len(planes))
     taken = {s.name for s in planes}.union(kept)
-    spares = [s for s in free if s.name not in taken]
-    short = replace(shortfall_of(spec, [*workers, *spares]), control_planes=missing)
+    spares = [s for s in free if s.name not in taken and selects(spec.selector, s)]
+    held = [*workers, *working(spec, planes)]
+    short = replace(shortfall_of(spec, [*held, *spares]), control_planes=missing)
     if short != Shortfall():
         return Placement({}, short)
-    workers += _least_waste(spec, workers, spares, order)
+    workers += _least_waste(spec, held, spares, order)
     roles = {s.name: Role.CONTROL_PLANE for s in planes}
     return Placement(roles | {s.name: Role.WORKER for s in workers})
 

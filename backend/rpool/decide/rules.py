@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 
 from rpool.advice import Do
 from rpool.decide.placement import (
@@ -22,24 +23,32 @@ from rpool.decide.placement import (
     selects,
 )
 from rpool.errors import DoesNotFit, Path, Problem, SpecError, known
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import DEFAULT_GROUP, PoolSpec, Selector
 from rpool.model.ranges import address_range, overlaps, ranges
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 from rpool.model.trust import named
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
-    for zone in sorted(spec.selector.zones - fleet.zones):
+    yield from _wrong_with(spec.selector, ("selector",), fleet)
+    if (selector := spec.control_plane.selector) is not None:
+        yield from _wrong_with(selector, ("control_plane", "selector"), fleet)
+    for name, group in sorted(spec.groups.items()):
+        yield from _wrong_with(group.selector, ("workers", name, "selector"), fleet)
+
+
+def _wrong_with(selector: Selector, at: Path, fleet: Fleet) -> Iterator[Problem]:
+    for zone in sorted(selector.zones - fleet.zones):
         yield Problem(
-            ("selector", "zones"),
+            (*at, "zones"),
             f"no server of the fleet is in zone {zone}",
             f"The fleet's zones are: {', '.join(sorted(fleet.zones))}.",
         )
-    for key, value in sorted(spec.selector.labels.items()):
+    for key, value in sorted(selector.labels.items()):
         if not any(server.labels.get(key) == value for server in fleet.servers.values()):
             seen = sorted({s.labels[key] for s in fleet.servers.values() if key in s.labels})
             yield Problem(
-                ("selector", "labels", key),
+                (*at, "labels", key),
                 f"no server of the fleet has the label {key} = {value}",
                 f"Values of {key} in the fleet: {', '.join(seen) or 'none'}.",
             )
@@ -97,16 +106,42 @@ def check_room(spec: PoolSpec, nodes: int) -> None:
 
 
 def placed(
-    spec: PoolSpec, fleet: Fleet, excluded: Mapping[ServerName, str], kept: Roles
+    spec: PoolSpec,
+    fleet: Fleet,
+    excluded: Mapping[ServerName, str],
+    kept: Roles,
+    of_group: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Placement:
-    """A placement on the declared fleet less `excluded` (server -> why), where `kept` stay; or
-    DoesNotFit.
+    """A placement on the declared fleet less `excluded` (server -> why), where `kept` stay, in the
+    groups that `of_group` says; or DoesNotFit.
     """
-    placement = place(spec, candidates(fleet, spec, excluded), kept, spec.name)
-    if placement.shortfall is not None:
-        raise does_not_fit(spec, fleet, placement.shortfall, excluded, {})
-    check_room(spec, len(placement.roles))
-    return placement
+    roles: dict[ServerName, Role] = {}
+    groups: dict[ServerName, str] = {}
+    for group in in_turn(spec, fleet):
+        part = spec.part(group)
+        others = {n: "in another group" for n in kept if of_group.get(n, DEFAULT_GROUP) != group}
+        others |= {name: f"in group {groups.get(name, DEFAULT_GROUP)}" for name in roles}
+        out = {**excluded, **others}
+        stay = {n: its for n, its in kept.items() if n not in others}
+        placement = place(part, candidates(fleet, part, out), stay, spec.name)
+        if placement.shortfall is not None:
+            raise does_not_fit(part, fleet, placement.shortfall, out, {}, group)
+        roles |= placement.roles
+        groups |= dict.fromkeys(placement.roles, group) if group != DEFAULT_GROUP else {}
+    check_room(spec, len(roles))
+    planes = {name: its for name, its in roles.items() if its is Role.CONTROL_PLANE}
+    return Placement({**planes, **roles}, groups=groups)
+
+
+def in_turn(spec: PoolSpec, fleet: Fleet) -> list[str]:
+    """The groups in the order in which they choose: those with the least choice first, and the
+    default one last.
+    """
+
+    def choice(group: str) -> tuple[int, str]:
+        return len(candidates(fleet, spec.part(group))), group
+
+    return [*sorted(spec.groups, key=choice), DEFAULT_GROUP]
 
 
 def does_not_fit(
@@ -115,22 +150,29 @@ def does_not_fit(
     shortfall: Shortfall,
     excluded: Mapping[ServerName, str],
     members: Roles,
+    group: str = DEFAULT_GROUP,
 ) -> DoesNotFit:
     """The error that counts: what is free, what is missing, what is left out and why. `members` are
     the servers that the cluster has and keeps.
     """
     free = candidates(fleet, spec, excluded.keys() | members.keys())
-    summary = (
-        f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes "
-        f"and {spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
+    size = f"{spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
+    needs = (
+        f"cluster {spec.name} does not fit: it needs {spec.control_plane.servers} control planes"
     )
+    summary = f"{needs} and {size}"
+    at: Path = ("cores",)
+    if group != DEFAULT_GROUP:
+        summary = f"group {group} of cluster {spec.name} does not fit: it needs {size}"
+        at = ("workers", group, "cores")
     lines = []
     if members:
         planes = [fleet.servers[n] for n, role in members.items() if role is Role.CONTROL_PLANE]
         workers = [fleet.servers[n] for n, role in members.items() if role is Role.WORKER]
         lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
     lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
-    selected = [s for s in fleet.servers.values() if selects(spec.selector, s)]
+    selectors = [spec.selector_of(control_plane=its) for its in (False, True)]
+    selected = [s for s in fleet.servers.values() if any(selects(its, s) for its in selectors)]
     matching = [s for s in selected if fits(spec, s)]
     for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
         names = sorted(s.name for s in matching if getattr(s, word))
@@ -141,7 +183,7 @@ def does_not_fit(
         lines.append("Not usable:")
         lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
     lines.append(Do.MAKE_ROOM.text())
-    return DoesNotFit([Problem(("cores",), summary, "\n".join(lines))])
+    return DoesNotFit([Problem(at, summary, "\n".join(lines))])
 
 
 MOST_STRANGERS = 8

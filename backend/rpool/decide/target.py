@@ -18,10 +18,11 @@ from rpool.decide.placement import (
     fits,
     keepers,
     place,
+    working,
 )
-from rpool.decide.rules import check_room, does_not_fit
+from rpool.decide.rules import check_room, does_not_fit, in_turn
 from rpool.errors import DoesNotFit
-from rpool.model.pool import PoolSpec, PoolUid, Tolerance
+from rpool.model.pool import DEFAULT_GROUP, PoolSpec, PoolUid, Tolerance
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 
 
@@ -50,10 +51,12 @@ class Size:
     cores: int
     memory_gib: int
     tolerate: Tolerance
+    more_work: bool = False  # since control planes take pods, too
 
     @classmethod
     def of(cls, spec: PoolSpec) -> Size:
-        return cls(spec.cores, spec.memory_gib, spec.tolerate)
+        schedulable = spec.control_plane.schedulable
+        return cls(spec.cores, spec.memory_gib, spec.tolerate, schedulable)
 
     def is_lower_than(self, other: Size) -> bool:
         """In any respect: then servers may have become needless."""
@@ -62,7 +65,11 @@ class Size:
             or self.memory_gib < other.memory_gib
             or self.tolerate.servers < other.tolerate.servers
             or self.tolerate.zones < other.tolerate.zones
+            or self.more_work > other.more_work
         )
+
+
+NO_SIZE = Size(0, 0, Tolerance())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,18 @@ class Standing:
     leaving: frozenset[ServerName] = frozenset()
     lost: frozenset[ServerName] = frozenset()
     failed: frozenset[ServerName] = frozenset()
+    # In which group each is that is not in the default one, and the sizes of those groups.
+    groups: Mapping[ServerName, str] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+
+    def part(self, group: str) -> Standing:
+        """The servers of one group."""
+        roles = {n: its for n, its in self.roles.items() if self.group(n) == group}
+        size = self.size if group == DEFAULT_GROUP else self.sizes.get(group, NO_SIZE)
+        return replace(self, roles=roles, size=size, groups={}, sizes={})
+
+    def group(self, name: ServerName) -> str:
+        return self.groups.get(name, DEFAULT_GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +114,7 @@ class Target:
     leaving: frozenset[ServerName]
     contested: Mapping[ServerName, str] = field(default_factory=dict)
     no_spare: DoesNotFit | None = None
+    groups: Mapping[ServerName, str] = field(default_factory=dict)
 
 
 def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
@@ -140,14 +160,32 @@ def _replaceable(
 
 
 def _target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
-    staying = _staying(wanted, standing, fleet)
-    roles = _joined(wanted, standing, fleet, offer, staying)
-    roles = _without_needless(wanted, standing, fleet, roles)
+    """Group by group: who is in one of another is taken."""
+    roles: dict[ServerName, Role] = {}
+    groups: dict[ServerName, str] = {}
+    for group in in_turn(wanted, fleet):
+        part = standing.part(group)
+        others = {n: f"in group {standing.group(n)}" for n in standing.roles.keys() - part.roles}
+        others |= {name: f"in group {groups.get(name, DEFAULT_GROUP)}" for name in roles}
+        left = replace(offer, taken={**offer.taken, **others})
+        its = _of_group(wanted.part(group), part, fleet, left, group)
+        roles |= its
+        groups |= dict.fromkeys(its, group) if group != DEFAULT_GROUP else {}
+    check_room(wanted, len(roles))
     return Target(
         roles,
         joining=frozenset(roles.keys() - standing.roles.keys()),
         leaving=frozenset(standing.roles.keys() - roles.keys()),
+        groups=groups,
     )
+
+
+def _of_group(
+    wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, group: str
+) -> Roles:
+    staying = _staying(wanted, standing, fleet)
+    roles = _joined(wanted, standing, fleet, offer, staying, group)
+    return _without_needless(wanted, standing, fleet, roles)
 
 
 def as_is(standing: Standing, fleet: Fleet) -> Target:
@@ -159,7 +197,8 @@ def as_is(standing: Standing, fleet: Fleet) -> Target:
         for name, role in standing.roles.items()
         if name not in standing.leaving and not fleet.servers[name].lost
     }
-    return Target(roles, frozenset(), frozenset(standing.roles.keys() - roles.keys()))
+    leaving = frozenset(standing.roles.keys() - roles.keys())
+    return Target(roles, frozenset(), leaving, groups=standing.groups)
 
 
 def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerName, Role]:
@@ -169,7 +208,7 @@ def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerN
         for name, role in standing.roles.items()
         if name not in standing.leaving | standing.lost | standing.failed
         and not _is_marked(fleet.servers[name])
-        and fits(wanted, fleet.servers[name])
+        and fits(wanted, fleet.servers[name], role)
     }
     control_planes = [
         fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE
@@ -194,7 +233,7 @@ def _is_marked(server: Server) -> bool:
 
 
 def _joined(
-    wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, staying: Roles
+    wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, staying: Roles, group: str
 ) -> Roles:
     """Those that stay and those that must join. Waste decides first; of servers that are alike, one
     that is given to this cluster comes before another spare, and that before one that may be spare.
@@ -206,13 +245,12 @@ def _joined(
     ranks |= dict.fromkeys(offer.doubtful & ranks.keys(), 3)
     placement = place(wanted, [*stay, *open_], staying, standing.uid, ranks)
     if placement.shortfall is None:
-        check_room(wanted, len(placement.roles))
         return placement.roles
     going = standing.roles.keys() - staying.keys()
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
     reasons |= {n: "leaves the cluster" for n in going if not _is_marked(fleet.servers[n])}
     reasons |= dict.fromkeys(going & standing.lost, "is lost")
-    raise does_not_fit(wanted, fleet, placement.shortfall, reasons, members=staying)
+    raise does_not_fit(wanted, fleet, placement.shortfall, reasons, staying, group)
 
 
 def _without_needless(
@@ -226,6 +264,8 @@ def _without_needless(
     workers = [name for name, role in roles.items() if role is Role.WORKER]
     old = [fleet.servers[name] for name in workers if name in may_go]
     new = [fleet.servers[name] for name in workers if name not in may_go]
-    kept = {server.name for server in keepers(wanted, old, new, standing.uid)}
+    planes = [fleet.servers[n] for n, role in roles.items() if role is Role.CONTROL_PLANE]
+    certain = [*new, *working(wanted, planes)]
+    kept = {server.name for server in keepers(wanted, old, certain, standing.uid)}
     dropped = {server.name for server in old} - kept
     return {name: role for name, role in roles.items() if name not in dropped}

@@ -74,4 +74,5 @@ def of_spec(
         vip=endpoint.vip,
         ca_certificate=ca_certificate,
         servers=servers,
+        schedulable=spec.control_plane.schedulable,
     )

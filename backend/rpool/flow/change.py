@@ -22,7 +22,7 @@ from rpool.flow.recover import recover
 from rpool.model.action import Mend, TakeClaim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import DEFAULT_GROUP, PoolSpec
 from rpool.model.record import Member
 from rpool.model.server import Fleet, Role, Roles, ServerName
 from rpool.model.step import Ran, Step
@@ -40,12 +40,13 @@ def change(
     will_be: Mapping[str, PoolSpec] = MappingProxyType({}),
     repairs: Repairs = NO_REPAIRS,
     recover_from: ServerName | None = None,
+    groups: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> PoolView:
     """Change the cluster to `wanted`, its own servers to exactly those in `roles`; returns it.
     `will_be`: what other clusters, by name, are changed to meanwhile. `repairs`: what was planned
     about members that are not well. They are looked at again: nothing is done to one that is well
     by now. `recover_from`: the control plane from whose data etcd is made anew, should no API
-    answer.
+    answer. `groups`: in which group each is that is not in the default one.
 
     A server that cannot join or cannot leave does not keep the others from it. Raises Unreachable,
     Refused or StalePlan when nothing was changed, PoolIncomplete, with the cluster as it is then,
@@ -58,7 +59,7 @@ def change(
         refuse_new_ranges(prior.uid, was, wanted, fleet, world, attempt, will_be)
         pinned = members.record.pinned
         everybody = {**roles, **dict.fromkeys(pinned, Role.WORKER)}
-        desired = Desired(prior.uid, wanted, everybody, pinned)
+        desired = Desired(prior.uid, wanted, everybody, pinned, groups=groups)
         return repairing(desired, members, repairs)
 
     also = repairs.returned & fleet.servers.keys()
@@ -144,7 +145,8 @@ class Change(Eye, Goal):
         prior, servers = self.prior, self.fleet.servers
         roles = self.desired.roles if self.desired and self.one is None else {}
         pinned = self.desired.pinned if self.desired else {}
-        new = {n: Member.of(servers[n], r) for n, r in roles.items() if n not in pinned}
+        group = self.desired.group if self.desired else lambda name: DEFAULT_GROUP
+        new = {n: Member.of(servers[n], r, group(n)) for n, r in roles.items() if n not in pinned}
         return replace(prior, condition=Condition.INCOMPLETE, servers={**new, **prior.servers})
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from rpool.advice import Do
+from rpool.decide.placement import Placement
 from rpool.decide.preflight import (
     findings,
     odd_ones,
@@ -42,10 +44,13 @@ LOOK_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Roles by server, control planes first, and what each of these servers showed."""
+    """Roles by server, control planes first, what each of these servers showed, and in which group
+    each is that is not in the default one.
+    """
 
     roles: Roles
     sightings: Mapping[ServerName, Sighting]
+    groups: Mapping[ServerName, str] = field(default_factory=dict)
 
 
 class Doubts:
@@ -82,6 +87,7 @@ def choose(
     excluded: Mapping[ServerName, str] | None = None,
     noticed: Callable[[Probed], None] = lambda probed: None,
     warn: Callable[[str], None] = lambda text: None,
+    of_group: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Chosen:
     """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
     `noticed` gets each other one that was looked at, and may raise. What others of this process are
@@ -96,12 +102,13 @@ def choose(
     doubts = Doubts()
     while True:
         try:
-            roles, free = _placed(spec, fleet, in_use, kept, doubts.whom | reasons)
+            placement, free = _placed(spec, fleet, in_use, kept, doubts.whom | reasons, of_group)
         except DoesNotFit:
             if doubts.end():
                 continue
-            _refuse_if_cut_off(spec, fleet, kept, reasons, silent)
+            _refuse_if_cut_off(spec, fleet, kept, reasons, silent, of_group)
             raise
+        roles = placement.roles
         found, lost = probe_all(world, [name for name in roles if name not in seen])
         seen |= found
         silent |= {name: its for name, its in lost.items() if isinstance(its, Unreachable)}
@@ -123,11 +130,13 @@ def choose(
             new = odd_ones(picked, kept)
         if not new and not free:  # whoever took what others are about to take would ruin both
             others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
-            placed(spec, fleet, {**others, **reasons}, kept)  # raises DoesNotFit, which counts
+            placed(
+                spec, fleet, {**others, **reasons}, kept, of_group
+            )  # raises DoesNotFit, which counts
         if not new and in_use.reserve(spec.name, roles, kept):
             new = _preflight(spec, world, roles, picked, kept, warn)
             if not new:
-                return Chosen(roles, picked)
+                return Chosen(roles, picked, placement.groups)
         reasons |= new
 
 
@@ -141,7 +150,8 @@ def foresee(
     """
     declared = placed(spec, fleet, {}, {}).roles
     with in_use.turns.turn(spec.name, quiet_seconds):
-        roles, free = _placed(spec, fleet, in_use, {}, {})
+        placement, free = _placed(spec, fleet, in_use, {}, {})
+        roles = placement.roles
         if free:
             in_use.reserve(spec.name, roles)
     begun = time.monotonic()
@@ -150,11 +160,12 @@ def foresee(
     doubts = Doubts()
     while True:
         try:
-            roles, free = _placed(spec, fleet, in_use, {}, doubts.whom | reasons)
+            placement, free = _placed(spec, fleet, in_use, {}, doubts.whom | reasons)
         except DoesNotFit as why:
             if doubts.end():
                 continue
             return declared, "\n".join(problem.detail for problem in why.problems)
+        roles = placement.roles
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
         if not new and not free:
@@ -194,15 +205,16 @@ def _placed(
     in_use: InUse,
     kept: Roles,
     reasons: Mapping[ServerName, str],
-) -> tuple[Roles, bool]:
+    of_group: Mapping[ServerName, str] = MappingProxyType({}),
+) -> tuple[Placement, bool]:
     """The best servers, and whether no other cluster of this process is about to take them."""
     reserved = {n: its for n, its in in_use.not_left_to(spec.name).items() if n not in kept}
     try:
-        return placed(spec, fleet, {**reserved, **reasons}, kept).roles, True
+        return placed(spec, fleet, {**reserved, **reasons}, kept, of_group), True
     except DoesNotFit:
         if not reserved:
             raise
-        return placed(spec, fleet, reasons, kept).roles, False
+        return placed(spec, fleet, reasons, kept, of_group), False
 
 
 def _refuse_if_cut_off(
@@ -211,10 +223,12 @@ def _refuse_if_cut_off(
     kept: Roles,
     reasons: Mapping[ServerName, str],
     silent: Mapping[ServerName, RpoolError],
+    of_group: Mapping[ServerName, str],
 ) -> None:
     """Raise Unreachable when the request would fit, were it not for servers that do not answer."""
     try:
-        placed(spec, fleet, {n: why for n, why in reasons.items() if n not in silent}, kept)
+        out = {n: why for n, why in reasons.items() if n not in silent}
+        placed(spec, fleet, out, kept, of_group)
     except DoesNotFit:
         return
     lines = [f"  {name}: {error.summary}" for name, error in sorted(silent.items())]

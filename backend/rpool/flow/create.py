@@ -29,7 +29,7 @@ from rpool.flow.resume import Namesake, Resume
 from rpool.model.action import Action, Init, Join, Prepare, TakeClaim
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
-from rpool.model.pool import PoolSpec, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, PoolSpec, PoolUid
 from rpool.model.record import Member, Record
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Role, Roles, ServerName
@@ -94,6 +94,7 @@ class Create(Goal):
         self._excluded: dict[ServerName, str] = {}
         self._error: RpoolError | None = None
         self.tried: dict[ServerName, Role] = {}
+        self._groups: dict[ServerName, str] = {}
 
     def first(self, resume: Resume) -> Observed:
         """What there is to begin with: nothing, or what an earlier create of that name has left."""
@@ -122,13 +123,17 @@ class Create(Goal):
         record = (api.cluster.record if api else None) or Record(
             self._uid, "", 0, 0, None, self._spec, {}
         )
+        self._groups |= {n: c.group for n, c in pool.claims.items() if c.group in self._spec.groups}
         may_be_ours = {
-            name: Member.of(self._fleet.servers[name], role)
+            name: Member.of(self._fleet.servers[name], role, self._group(name))
             for name, role in self.tried.items()
             if pool.claim(name) or name in silent
         }
         record = replace(record, members={**may_be_ours, **record.members})
         return Observed(self._uid, api, record, seen, silent)
+
+    def _group(self, name: ServerName) -> str:
+        return self._groups.get(name, DEFAULT_GROUP)
 
     def want(self, pool: Observed) -> Desired:
         """Servers that do, those that are claimed already among them."""
@@ -150,7 +155,8 @@ class Create(Goal):
             self._exclude(failed)
         self._chosen = chosen
         self.tried |= chosen.roles
-        return Desired(self._uid, self._spec, chosen.roles)
+        self._groups = {n: g for n, g in self._groups.items() if n in kept} | dict(chosen.groups)
+        return Desired(self._uid, self._spec, chosen.roles, groups=chosen.groups)
 
     def _given_back(self, why: RpoolError, pool: Observed) -> RpoolError:
         """`why`, with what kept servers from being given back."""
@@ -175,7 +181,8 @@ class Create(Goal):
     def _best(self, kept: Roles, noticed: Callable[[Probed], None] = lambda probed: None) -> Chosen:
         spec, excluded = self._spec, self._excluded
         warn = self._run.attempt.warn
-        return choose(spec, self._fleet, self._world, self._in_use, kept, excluded, noticed, warn)
+        its = (self._fleet, self._world, self._in_use, kept, excluded, noticed, warn)
+        return choose(spec, *its, self._groups)
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         return pool.with_servers(self._chosen.sightings, {})
@@ -244,7 +251,8 @@ class Create(Goal):
         roles = {n: r for n, r in self.tried.items() if pool.claim(n) or n in pool.silent}
         if not roles:
             return None
-        servers = {n: Member.of(self._fleet.servers[n], role) for n, role in roles.items()}
+        fleet = self._fleet.servers
+        servers = {n: Member.of(fleet[n], role, self._group(n)) for n, role in roles.items()}
         return of_spec(self._uid, self._spec, servers, Condition.INCOMPLETE, ca)
 
 

@@ -55,7 +55,14 @@ def pin(
                 f"Nothing was changed. {Do.IMPORT_NODE.text(uid=record.uid, server=server)}",
             )
         roles = {n: its.role for n, its in record.members.items()} | {server: Role.WORKER}
-        return Desired(record.uid, record.spec, roles, {**record.pinned, server: wanted}, server)
+        return Desired(
+            record.uid,
+            record.spec,
+            roles,
+            {**record.pinned, server: wanted},
+            server,
+            groups=_groups(record),
+        )
 
     goal = Change(pool, fleet, world, one=server, wish=want)
     try:
@@ -63,6 +70,10 @@ def pin(
     except HalfOut:
         unpin(pool, server, fleet, world, attempt)
         carry_through(goal, attempt)
+
+
+def _groups(record: Record) -> dict[ServerName, str]:
+    return {name: its.group for name, its in record.members.items()}
 
 
 def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt) -> None:
@@ -81,7 +92,7 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
         )
         roles = {n: its.role for n, its in record.members.items() if n != server}
         pinned = {n: its for n, its in record.pinned.items() if n != server}
-        return Desired(record.uid, record.spec, roles, pinned, server)
+        return Desired(record.uid, record.spec, roles, pinned, server, groups=_groups(record))
 
     try:
         carry_through(Change(pool, fleet, world, one=server, wish=want), attempt)

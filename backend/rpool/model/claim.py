@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from rpool.errors import printable
-from rpool.model.pool import UID, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, UID, PoolUid
 from rpool.model.ranges import address_range
 from rpool.model.server import Role, ServerName
 from rpool.model.trust import COMMON, Domain, read_domain
@@ -107,7 +107,7 @@ class Claim:
     server: ServerName  # on which it is: it shows when addresses in the fleet change places
     machine_id: str
     session: int = 0  # that has taken it; 0: none
-    group: str = "default"
+    group: str = DEFAULT_GROUP
     request: str = ""  # a digest of what the cluster was to be when this was claimed
     # A control plane's: the addresses of the cluster when this was claimed.
     vip: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rpool.model.pool import Group, NodeSpec, PoolSpec, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, NodeSpec, PoolSpec, PoolUid
 from rpool.model.server import Role, Roles, ServerName
 
 
@@ -42,6 +42,11 @@ class Desired:
     # reset and joined again.
     mend: frozenset[ServerName] = frozenset()
     anew: frozenset[ServerName] = frozenset()
+    # In which group each is that is not in the default one.
+    groups: Mapping[ServerName, str] = field(default_factory=dict)
+
+    def group(self, name: ServerName) -> str:
+        return self.groups.get(name, DEFAULT_GROUP)
 
     def of(self, role: Role) -> list[ServerName]:
         return [name for name, its in self.roles.items() if its is role]
@@ -49,8 +54,3 @@ class Desired:
     @property
     def is_nobody(self) -> bool:
         return not self.roles
-
-    def node(self, server: ServerName) -> NodeSpec:
-        """The labels and taints of a member: those of its rpool_node, else of its group."""
-        group = Group.default(self.spec)
-        return self.pinned.get(server, group.node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 from rpool.model.cni import DEFAULT_CNI
@@ -38,22 +38,27 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlPlane:
-    """How many servers run the control plane, and where it is found. `recover_from` is the one of
-    them from whose data etcd was made anew, after most were lost.
-    """
-
-    servers: int
-    endpoint: Endpoint
-    recover_from: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Selector:
     """Which servers may be picked: in any of `zones` (empty: all), with every one of `labels`."""
 
     zones: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """How many servers run the control plane, and where it is found. They are picked by `selector`,
+    or else by the cluster's; their Nodes have `labels`; where they are `schedulable` they take
+    pods, and count for the cluster's cores and memory. `recover_from` is the one of them from whose
+    data etcd was made anew, after most were lost.
+    """
+
+    servers: int
+    endpoint: Endpoint
+    recover_from: str | None = None
+    selector: Selector | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    schedulable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,28 +187,29 @@ class NodeSpec:
         return NodeSpec({**self.labels, **other.labels}, tuple(taints))
 
 
+MOST_GROUPS = 20
+DEFAULT_GROUP = "default"
+"""Of a cluster's servers: its size is the cluster's own. Control planes are in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Servers of a cluster that are alike: how much they have together, and what their Nodes get.
-    A cluster has one, `default`, whose size is the cluster's.
+    """Workers of a cluster that are alike: how much they have together, and what their Nodes get.
+    It has a name, and the cluster has it beside `DEFAULT_GROUP`.
     """
 
-    name: str
     cores: int
     memory_gib: int
-    tolerate: Tolerance
-    selector: Selector
-    node: NodeSpec
-
-    @classmethod
-    def default(cls, spec: PoolSpec) -> Group:
-        size = (spec.cores, spec.memory_gib, spec.tolerate)
-        return cls("default", *size, spec.selector, NodeSpec())
+    tolerate: Tolerance = field(default_factory=Tolerance)
+    selector: Selector = field(default_factory=Selector)
+    node: NodeSpec = field(default_factory=NodeSpec)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """The request: cores and memory (GiB) that the workload servers have together, as hardware."""
+    """The request: cores and memory (GiB) that the workload servers have together, as hardware,
+    but for those of further groups, by name.
+    """
 
     name: str
     kubernetes_version: str
@@ -219,6 +225,27 @@ class PoolSpec:
     drain: DrainPolicy = field(default_factory=DrainPolicy)
     repair: Repair = field(default_factory=Repair)
     trust: Domain = COMMON
+    groups: Mapping[str, Group] = field(default_factory=dict)
+
+    def part(self, group: str) -> PoolSpec:
+        """The request for one group alone; control planes are with the default one."""
+        if group == DEFAULT_GROUP:
+            return replace(self, groups={})
+        its = self.groups[group]
+        return replace(
+            self,
+            cores=its.cores,
+            memory_gib=its.memory_gib,
+            tolerate=its.tolerate,
+            selector=its.selector,
+            control_plane=replace(self.control_plane, servers=0, selector=None, schedulable=False),
+            groups={},
+        )
+
+    def selector_of(self, *, control_plane: bool) -> Selector:
+        """Which servers may be control planes, or workers."""
+        planes = self.control_plane.selector
+        return planes if control_plane and planes is not None else self.selector
 
     @property
     def digest(self) -> str:

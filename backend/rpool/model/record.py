@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rpool.model.pool import NodeSpec, PoolSpec, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, NodeSpec, PoolSpec, PoolUid
 from rpool.model.server import Role, Server, ServerName
 
 FORMAT = 1
@@ -27,11 +27,14 @@ class Member:
     zone: str
     cores: int
     memory_gib: int
-    group: str = "default"
+    group: str = DEFAULT_GROUP
+    # Those of the fleet, which its Node has, too.
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, server: Server, role: Role) -> Member:
-        return cls(role, server.address, server.zone, server.cores, server.memory_gib)
+    def of(cls, server: Server, role: Role, group: str = DEFAULT_GROUP) -> Member:
+        size = (server.cores, server.memory_gib)
+        return cls(role, server.address, server.zone, *size, group, server.labels)
 
 
 @dataclass(frozen=True, slots=True)

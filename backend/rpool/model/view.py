@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, ControlPlane, Endpoint, PoolSpec, PoolUid
 from rpool.model.record import Member
 from rpool.model.server import Role, ServerName
 
@@ -43,6 +43,7 @@ class PoolView:
     ca_certificate: str
     servers: Mapping[ServerName, Member]
     lost: frozenset[ServerName] = frozenset()
+    schedulable: bool = False  # whether control planes count as workload servers
 
     @property
     def spec(self) -> PoolSpec:
@@ -66,5 +67,6 @@ class PoolView:
 
     @property
     def _working(self) -> list[Member]:
-        its = (its for name, its in self.servers.items() if name not in self.lost)
-        return [server for server in its if server.role is Role.WORKER]
+        there = (its for name, its in self.servers.items() if name not in self.lost)
+        there = (its for its in there if its.group == DEFAULT_GROUP)
+        return [its for its in there if self.schedulable or its.role is Role.WORKER]

@@ -13,7 +13,7 @@ from typing import Any
 
 from rpool.errors import Bug
 from rpool.model.action import AdmitJoiners, Init, Join, JoinSecrets
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import PoolSpec, Taint
 from rpool.model.secret import Secret
 from rpool.model.server import Server
 from rpool.reach import api_server
@@ -62,7 +62,8 @@ def init(action: Init) -> list[Document]:
             "bootstrapTokens": [_token(action.secrets.token)],
             "certificateKey": action.secrets.certificate_key.reveal(),
             "localAPIEndpoint": _local_endpoint(action.node),
-            "nodeRegistration": _registration(action.node, action.spec),
+            "nodeRegistration": _registration(action.node, action.spec)
+            | _taints((), action.spec, control_plane=True),
             "timeouts": PATIENCE,
         },
         _cluster(action.spec),
@@ -86,7 +87,8 @@ def join(action: Join) -> list[Document]:
                 "caCertHashes": [secrets.ca_pin],
             }
         },
-        "nodeRegistration": {**_registration(action.node, spec), **_taints(action)},
+        "nodeRegistration": _registration(action.node, spec)
+        | _taints(action.taints, spec, control_plane=action.control_plane),
         "timeouts": PATIENCE,
     }
     if action.control_plane:
@@ -157,7 +159,7 @@ def _local_endpoint(node: Server) -> Document:
     return {"advertiseAddress": node.address, "bindPort": 6443}
 
 
-def _registration(node: Server, spec: PoolSpec) -> Document:
+def _registration(node: Server, spec: PoolSpec) -> dict[str, Any]:
     """The node is named as the fleet names the server, whatever its hostname is."""
     arguments = [{"name": "node-ip", "value": node.address}]
     if node.zone:
@@ -170,12 +172,13 @@ def _registration(node: Server, spec: PoolSpec) -> Document:
     }
 
 
-def _taints(action: Join) -> Document:
-    """kubeadm's own where none are asked for: those that keep workloads off a control plane."""
-    if not action.taints:
+def _taints(taints: Sequence[Taint], spec: PoolSpec, *, control_plane: bool) -> dict[str, Any]:
+    """kubeadm's own where none are asked for: those that keep workloads off a control plane, unless
+    it is to take them.
+    """
+    if not taints and not (control_plane and spec.control_plane.schedulable):
         return {}
-    taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in action.taints]
-    return {"taints": taints}
+    return {"taints": [{"key": t.key, "value": t.value, "effect": t.effect} for t in taints]}
 
 
 def _cluster(spec: PoolSpec) -> Document:

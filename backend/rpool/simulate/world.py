@@ -182,8 +182,10 @@ class SimulatedWorld(Looks):
 
     def _configure_metallb(self, action: act.ConfigureMetalLB) -> None:
         cluster = self._serving(action.server)
-        workers = [n for n, role in cluster.nodes.items() if role is Role.WORKER]
-        if not (cluster.metallb and any(self._runs(cluster, n) for n in workers)):
+        spec = cluster.record.wanted or cluster.record.settled if cluster.record else None
+        everybody = spec is not None and spec.control_plane.schedulable
+        open_ = [n for n, role in cluster.nodes.items() if everybody or role is Role.WORKER]
+        if not (cluster.metallb and any(self._runs(cluster, n) for n in open_)):
             raise CommandFailed(f"{action.server}: MetalLB's webhook does not answer (simulated)")
         cluster.pools = dict(action.pools)
 

@@ -1,6 +1,6 @@
 # A cluster on twelve modelled servers: to try rpool, or a module, with no server at all.
 #
-#   make setup, and export what it says; then here, without init: terraform apply
+#   Once rpool is installed (docs/installing.md): terraform init && terraform apply
 #
 # Nothing real is touched: there is no SSH, and no API answers at the endpoint. Everything else is as
 # on real servers: what is picked, what a plan says, what is refused. See docs/simulated.md.

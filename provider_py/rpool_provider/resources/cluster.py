@@ -151,7 +151,8 @@ class Cluster:
             if not cluster_plan.repairs(spec):
                 repairs = Repairs(returned=repairs.returned)
             recover = cluster_state.recovers_from(prior.values, planned.values)
-            changed = site.change_pool(view, spec, roles, its, repairs, recover)
+            groups = cluster_state.groups(planned.values)
+            changed = site.change_pool(view, spec, roles, its, repairs, recover, groups)
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
             left = error.view if isinstance(error, PoolIncomplete) else view

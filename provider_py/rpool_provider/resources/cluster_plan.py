@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rpool.advice import Do
 from rpool.decide.target import as_is
 from rpool.errors import DoesNotFit, Path, Problem, RpoolError, SpecError, touches
-from rpool.model.pool import RepairMode
+from rpool.model.pool import DEFAULT_GROUP, RepairMode
 from rpool.model.record import Member
 from rpool.model.server import Role
 from rpool.model.trust import COMMON, named
@@ -22,7 +22,7 @@ from rpool_provider.resources.resource import Held, Plan, Values
 from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known
 
 if TYPE_CHECKING:
-    from rpool.api import Site, Standing, Target
+    from rpool.api import Site, Size, Standing, Target
     from rpool.model.pool import PoolSpec
     from rpool.model.server import Fleet, ServerName
 
@@ -62,8 +62,16 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         if reaches_servers(prior.values, values) or Role.CONTROL_PLANE not in target.roles.values():
             raise
         said = [_fits_no_more(spec.name, error)]
-    servers = {n: Member.of(fleet.servers[n], role) for n, role in sorted(target.roles.items())}
-    workers = [its for its in servers.values() if its.role is Role.WORKER]
+    servers = {
+        name: Member.of(fleet.servers[name], role, target.groups.get(name, DEFAULT_GROUP))
+        for name, role in sorted(target.roles.items())
+    }
+    schedulable = spec.control_plane.schedulable
+    working = [
+        its
+        for its in servers.values()
+        if its.group == DEFAULT_GROUP and (schedulable or its.role is Role.WORKER)
+    ]
     will_be_well = not (known.repairs.held if repairs(spec) else known.repairs)
     will_be_well = will_be_well and target.no_spare is None
     known_then: dict[str, Any] = {
@@ -71,8 +79,8 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
     if not standing.lost & target.roles.keys():  # else who stays counts for nothing, or again
-        known_then["allocated_cores"] = sum(its.cores for its in workers)
-        known_then["allocated_memory"] = sum(its.memory_gib for its in workers)
+        known_then["allocated_cores"] = sum(its.cores for its in working)
+        known_then["allocated_memory"] = sum(its.memory_gib for its in working)
     will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
     if not _acts(prior.values, will_be, spec, known):
         will_be |= {"condition": prior.values["condition"]}
@@ -107,6 +115,7 @@ _SIZES: tuple[Path, ...] = (
     ("selector",),
     ("tolerate",),
     ("trust",),
+    ("workers",),
 )
 """What decides which servers a cluster takes."""
 
@@ -135,19 +144,25 @@ def reaches_servers(prior: Values, planned: Values) -> bool:
 
 
 def _standing(prior: Values, known: Known, spec: PoolSpec) -> Standing:
-    from rpool.api import Size, Standing
-    from rpool.model.pool import Tolerance
+    from rpool.api import Standing
 
-    tolerate = prior["tolerate"] or {}
-    size = Size(
-        prior["cores"],
-        prior["memory"],
-        Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0),
-    )
+    size = _size(prior, schedulable=bool(prior["control_plane"]["schedulable"]))
+    groups = cluster_state.groups(prior)
+    sizes = {name: _size(its) for name, its in (prior["workers"] or {}).items()}
     roles = cluster_state.roles(prior)
     lost = known.repairs.lost if repairs(spec) else frozenset()
     failed = known.repairs.failed
-    return Standing(prior["id"], size, roles, known.joining, known.leaving, lost, failed)
+    its = (known.joining, known.leaving, lost, failed)
+    return Standing(prior["id"], size, roles, *its, groups, sizes)
+
+
+def _size(its: Values, *, schedulable: bool = False) -> Size:
+    from rpool.api import Size
+    from rpool.model.pool import Tolerance
+
+    tolerate = its["tolerate"] or {}
+    outlasts = Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0)
+    return Size(its["cores"], its["memory"], outlasts, schedulable)
 
 
 def _explained(
@@ -159,12 +174,13 @@ def _explained(
         return []
 
     domain = planned["trust"] or COMMON
-    half_in = standing.joining
+    half_in, groups = standing.joining, {**standing.groups, **target.groups}
     strangers = {n for n in leaving if fleet.servers[n].trust != domain}
 
     def about(name: ServerName) -> str:
         notes = {
             "control plane": {**standing.roles, **target.roles}.get(name) is Role.CONTROL_PLANE,
+            f"group {groups.get(name)}": name in groups,
             "retiring": fleet.servers[name].retire,
             "lost": fleet.servers[name].lost or name in standing.lost,
             f"in {named(fleet.servers[name].trust)} by the fleet": name in strangers,

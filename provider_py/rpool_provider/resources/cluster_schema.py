@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rpool.model.cni import CNIS, DEFAULT_CNI, NO_CNI
 from rpool_provider.resources import meaning
+from rpool_provider.resources.group_schema import GROUP, SELECTOR, TOLERATE
 from rpool_provider.schema import (
     BOOL,
     NUMBER,
@@ -13,7 +14,6 @@ from rpool_provider.schema import (
     Map,
     Object,
     Schema,
-    Set,
     computed,
     defaulted,
     optional,
@@ -49,13 +49,19 @@ _CONTROL_PLANE = Object(
             "from whose data etcd is made anew. It does nothing while the API answers, and nothing "
             "a second time.",
         ),
-    )
-)
-
-_SELECTOR = Object(
-    (
-        optional("zones", Set(STRING), "Only servers in these zones."),
-        optional("labels", Map(STRING), "Only servers with all of these labels."),
+        optional(
+            "selector",
+            SELECTOR,
+            "Which servers may be picked for it. Unless set, those of the cluster's `selector`.",
+        ),
+        optional("labels", Map(STRING), "Labels of its Nodes, besides those of the fleet."),
+        defaulted(
+            "schedulable",
+            BOOL,
+            False,
+            "Whether these servers take pods, too: then they count for `cores` and `memory`. "
+            "Default `false`.",
+        ),
     )
 )
 
@@ -143,13 +149,6 @@ _API_SERVER = Object(
     )
 )
 
-_TOLERATE = Object(
-    (
-        optional("servers", NUMBER, "Any so many workers may be lost. Either this or `zones`."),
-        optional("zones", NUMBER, "All workers in any so many zones may be lost."),
-    )
-)
-
 _DRAIN = Object(
     always=True,
     attributes=(
@@ -229,9 +228,10 @@ _SERVER = Object(
         computed("role", STRING, "`control_plane` or `worker`."),
         computed("address", STRING, "Its address in the fleet."),
         computed("zone", STRING, "Its zone."),
-        computed("group", STRING, "Which group of the cluster it is in: `default`."),
+        computed("group", STRING, "Which `workers` it is of; else `default`."),
         computed("cores", NUMBER, "Its cores."),
         computed("memory", NUMBER, "Its memory in GiB."),
+        computed("labels", Map(STRING), "Its labels in the fleet, which its Node has, too."),
     )
 )
 
@@ -240,11 +240,17 @@ CLUSTER = Schema(
         (
             required("name", STRING, "Name of the cluster, a DNS label.", replaces=True),
             required("kubernetes_version", STRING, "Version such as `1.36.3`."),
-            required("cores", NUMBER, "Cores that the workers have together, as hardware."),
-            required("memory", NUMBER, "GiB of memory that the workers have together."),
-            optional("tolerate", _TOLERATE, "Which loss `cores` and `memory` must outlast."),
+            required("cores", NUMBER, "Cores of the workload servers together, as hardware."),
+            required("memory", NUMBER, "GiB of memory of these together."),
+            optional("tolerate", TOLERATE, "Which loss `cores` and `memory` must outlast."),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
-            optional("selector", _SELECTOR, "Which servers may be picked; all unless set."),
+            optional("selector", SELECTOR, "Which servers may be picked; all unless set."),
+            optional(
+                "workers",
+                Map(GROUP),
+                "A further group of workers, by its name, beside those of `cores` and `memory`: "
+                "servers of another kind, say, or with taints.",
+            ),
             optional(
                 "trust",
                 STRING,
@@ -275,8 +281,12 @@ CLUSTER = Schema(
                 "`incomplete` when a change was cut off, `unreachable` when no control plane shows "
                 "the API.",
             ),
-            computed("allocated_cores", NUMBER, "Cores of the workers it has, as hardware."),
-            computed("allocated_memory", NUMBER, "GiB of the workers it has, as hardware."),
+            computed(
+                "allocated_cores",
+                NUMBER,
+                "Cores of the workers it has, as hardware, but for those of `workers`.",
+            ),
+            computed("allocated_memory", NUMBER, "GiB of memory of these."),
             computed("endpoint", STRING, "`host:port` of the API."),
             computed("ca_certificate", STRING, "The cluster's CA certificate (PEM)."),
             computed(

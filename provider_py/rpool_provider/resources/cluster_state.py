@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rpool.errors import Path, SpecError, known
-from rpool.model.pool import Endpoint
+from rpool.model.pool import DEFAULT_GROUP, Endpoint
 from rpool.model.record import Member
 from rpool.model.server import Role, ServerName
 from rpool.model.view import Condition, PoolView
@@ -28,6 +28,7 @@ _CHANGING = {
     "metallb_pools": "metallb",
     "drain": "drain",
     "repair": "repair",
+    "groups": "workers",
 }
 """Of a request: the attribute that each field comes from which may change in place, less what a
 view tells, too.
@@ -82,6 +83,7 @@ def remains(view: PoolView) -> dict[str, Any]:
     blank |= {
         "control_plane": {"servers": len(view.control_planes), "endpoint": endpoint},
         "networking": {"pod_cidr": None, "service_cidr": None, "cni": None},
+        "workers": {},
         **_OURS,
     }
     return with_view(blank, view)
@@ -174,6 +176,7 @@ def server(server: Member) -> dict[str, Any]:
         "group": server.group,
         "cores": server.cores,
         "memory": server.memory_gib,
+        "labels": dict(server.labels) or None,
     }
 
 
@@ -193,6 +196,7 @@ def view(values: dict[str, Any], repairs: Repairs | None = None) -> PoolView:
         ca_certificate=values["ca_certificate"],
         servers={name: _member(server) for name, server in values["servers"].items()},
         lost=repairs.lost if repairs else frozenset(),
+        schedulable=bool(values["control_plane"].get("schedulable")),
     )
 
 
@@ -208,6 +212,12 @@ def roles(values: dict[str, Any]) -> dict[ServerName, Role]:
     return {name: Role(its["role"]) for name, its in values["servers"].items()}
 
 
+def groups(values: dict[str, Any]) -> dict[ServerName, str]:
+    """In which group each server is that is not in the default one."""
+    its = {name: server["group"] for name, server in values["servers"].items()}
+    return {name: group for name, group in its.items() if group != DEFAULT_GROUP}
+
+
 def _member(server: dict[str, Any]) -> Member:
     return Member(
         role=Role(server["role"]),
@@ -216,4 +226,5 @@ def _member(server: dict[str, Any]) -> Member:
         group=server["group"],
         cores=server["cores"],
         memory_gib=server["memory"],
+        labels=server["labels"] or {},
     )

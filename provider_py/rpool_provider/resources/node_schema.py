@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rpool_provider.resources.group_schema import TAINT
 from rpool_provider.schema import (
     NUMBER,
     STRING,
@@ -12,14 +13,6 @@ from rpool_provider.schema import (
     computed,
     optional,
     required,
-)
-
-_TAINT = Object(
-    (
-        required("key", STRING, "Key of the taint."),
-        optional("value", STRING, "Its value; empty unless set."),
-        required("effect", STRING, "`NoSchedule`, `PreferNoSchedule` or `NoExecute`."),
-    )
 )
 
 _TIMEOUTS = Object(
@@ -45,7 +38,7 @@ NODE = Schema(
                 computed=True,
             ),
             optional("labels", Map(STRING), "Labels of its node."),
-            optional("taint", Set(_TAINT), "A taint of its node, from its first moment on."),
+            optional("taint", Set(TAINT), "A taint of its node, from its first moment on."),
             optional("timeouts", _TIMEOUTS, "How long things may take."),
             computed("id", STRING, "`CLUSTER/SERVER`."),
             computed("address", STRING, "Its address in the fleet."),

@@ -47,6 +47,9 @@ def _shown(steps: Path, root: Type) -> int:
                 if found.block is None:
                     return count + isinstance(found.type, Map | Dynamic)
                 type_ = found.type
+            case Map(Object() as block):
+                count += 1  # blocks with a label
+                type_ = block
             case _:
                 break
     return count

@@ -53,6 +53,7 @@ def _claim(case: Case, name: ServerName) -> Claim:
         server=name,
         machine_id=case.pool.seen[name].probed.machine_id,
         session=case.operation.session,
+        group=case.desired.group(name),
         request=case.spec.digest,
         trust=case.spec.trust,
         vip=(shown and case.spec.control_plane.endpoint.vip) or "",
@@ -158,7 +159,7 @@ class BringUp:
             act.NOT_DRAWN,
             control_plane=name in case.coming_control_planes,
             via=case.via,
-            taints=case.desired.node(name).taints,
+            taints=case.node(name).taints,
         )
         joined = Step(join, name, needs | {self._prepare[name].name})
         return [joined, self._member(name, joined.name)]

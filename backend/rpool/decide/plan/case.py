@@ -12,13 +12,14 @@ from functools import cached_property
 
 from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
+from rpool.decide.node_spec import node_spec
 from rpool.decide.plan.arrivals import why_not
 from rpool.decide.preflight import findings
 from rpool.errors import Refused, RpoolError, Unreachable
 from rpool.model.claim import Ownership
 from rpool.model.desired import Desired, Operation
 from rpool.model.observed import Observed
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, ServerName
 
@@ -37,13 +38,15 @@ class Case:
     @cached_property
     def record(self) -> Record:
         """The cluster's record, or what the claims say before there is one. Sizes and zones are
-        those of the fleet now.
+        those of the fleet now, labels those that were given.
         """
         servers, claims = self.fleet.servers, self.pool.claims
-        claimed = {name: Member.of(servers[name], its.role) for name, its in claims.items()}
+        claimed = {n: Member.of(servers[n], its.role, its.group) for n, its in claims.items()}
         record = self.pool.record or Record(self.desired.uid, "", 0, 0, None, None, claimed)
         members = {
-            name: Member.of(servers[name], its.role) if name in servers else its
+            name: replace(Member.of(servers[name], its.role, its.group), labels=its.labels)
+            if name in servers
+            else its
             for name, its in record.members.items()
         }
         return replace(record, members=members)
@@ -65,6 +68,23 @@ class Case:
         if self.desired.one is not None:
             return name == self.desired.one
         return name not in self.record.pinned
+
+    def labels(self, name: ServerName) -> bool:
+        """Whether the operation is to label the Node of `name`: the cluster's own labels are of no
+        concern to one about a single server.
+        """
+        return self.desired.one in (None, name)
+
+    def member(self, name: ServerName) -> Member:
+        """A desired server as it is to be on record: as the fleet has it."""
+        if name not in self.fleet.servers:
+            return self.record.members[name]
+        role, group = self.desired.roles[name], self.desired.group(name)
+        return Member.of(self.fleet.servers[name], role, group)
+
+    def node(self, name: ServerName) -> NodeSpec:
+        """What the Node of a desired server is to have."""
+        return node_spec(self.member(name), self.spec, self.desired.pinned.get(name))
 
     # -- through which control plane -------------------------------------------------------------
 

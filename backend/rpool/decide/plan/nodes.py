@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rpool.decide.membership import Part
+from rpool.decide.node_spec import OF_KUBEADM, lacks, node_spec
 from rpool.decide.plan.case import Case
 from rpool.model.action import SetNode, Uncordon
 from rpool.model.pool import NodeSpec
-from rpool.model.seen import NodeSeen
+from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName
 
 
@@ -26,16 +27,46 @@ def label(case: Case, arrived: frozenset[StepName]) -> list[Step]:
     via, pool = case.via, case.pool
     steps = []
     for name in case.desired.roles:
-        wanted, was = case.desired.node(name), case.record.pinned.get(name, NodeSpec())
+        if not case.labels(name):
+            continue
+        was, wanted = _was(case, name), case.node(name)
+        if _is_control_plane(case, name):
+            was, wanted = _with_kubeadms(case, name, was, wanted)
         new = name in case.coming and wanted != NodeSpec()
-        lacks = case.concerns(name) and name in pool.nodes and not _has(pool.nodes[name], wanted)
+        missing = case.concerns(name) and name in pool.nodes and lacks(pool.nodes[name], wanted)
         stays = name in case.coming or name in pool.nodes
-        if stays and (was != wanted or new or lacks):
+        if stays and (was != wanted or new or missing):
             steps.append(Step(SetNode(via, case.ours(via), name, was, wanted), name, arrived))
     return steps
 
 
-def _has(node: NodeSeen, spec: NodeSpec) -> bool:
-    """Whether a Node has all the labels and taints that it is to have."""
-    labels = all(node.labels.get(key) == value for key, value in spec.labels.items())
-    return labels and all(taint in node.taints for taint in spec.taints)
+def _was(case: Case, name: ServerName) -> NodeSpec:
+    """All that a Node may have from us by what the record says was, and is to be."""
+    member = case.record.members.get(name)
+    specs = [spec for spec in (case.record.settled, case.record.wanted) if spec is not None]
+    pinned = case.record.pinned.get(name)
+    if member is None:
+        return pinned or NodeSpec()
+    was = NodeSpec()
+    for spec in specs or [case.spec]:
+        was = was.beside(node_spec(member, spec, pinned))
+    return was
+
+
+def _with_kubeadms(
+    case: Case, name: ServerName, was: NodeSpec, wanted: NodeSpec
+) -> tuple[NodeSpec, NodeSpec]:
+    """With what keeps pods off a control plane: kubeadm has given it that, and it goes where these
+    are to take pods; and it comes back where they are not, any more.
+    """
+    record = case.record
+    before = [its.control_plane.schedulable for its in (record.settled, record.wanted) if its]
+    if case.spec.control_plane.schedulable:
+        fresh = name in case.coming or not all(before) or record.settled is None
+        return (was.beside(OF_KUBEADM) if fresh else was), wanted
+    comes_back = any(before) and name not in case.coming
+    return was, (wanted.beside(OF_KUBEADM) if comes_back else wanted)
+
+
+def _is_control_plane(case: Case, name: ServerName) -> bool:
+    return case.desired.roles[name] is Role.CONTROL_PLANE

@@ -39,9 +39,9 @@ def begun(case: Case) -> Record:
     is one still where nothing comes of this.
     """
     record, desired = case.record, case.desired
-    arriving = {n: Member.of(case.fleet.servers[n], desired.roles[n]) for n in case.coming}
+    arriving = {name: case.member(name) for name in case.coming}
     out = case.gone - desired.given_up
-    kept = {name: its for name, its in record.members.items() if name not in out}
+    kept = {n: _relabelled(case, n, its) for n, its in record.members.items() if n not in out}
     wanted = record.wanted if desired.one else record.spec if desired.is_nobody else desired.spec
     both = desired.pinned.keys() & record.pinned
     labelled = {name: record.pinned[name].beside(desired.pinned[name]) for name in both}
@@ -57,7 +57,11 @@ def ended(case: Case) -> Record:
     """The record once every step is done."""
     record, desired = begun(case), case.desired
     going = set(case.going) - case.leaving_to_come_again | desired.given_up
-    members = {name: its for name, its in record.members.items() if name not in going}
+    members = {
+        name: case.member(name) if name in desired.roles and case.labels(name) else its
+        for name, its in record.members.items()
+        if name not in going
+    }
     return replace(
         record,
         settled=record.settled if desired.one else desired.spec,
@@ -65,6 +69,13 @@ def ended(case: Case) -> Record:
         members=members,
         pinned=_of(desired.pinned, members),
     )
+
+
+def _relabelled(case: Case, name: ServerName, its: Member) -> Member:
+    """With all labels that its Node may have meanwhile."""
+    if name not in case.desired.roles or not case.labels(name):
+        return its
+    return replace(its, labels={**its.labels, **case.member(name).labels})
 
 
 def _written(case: Case, record: Record) -> Record:

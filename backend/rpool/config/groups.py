@@ -1,0 +1,81 @@
+"""Which servers, how much of them, and what their Nodes get: of a cluster, and of its groups."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from rpool.config import values
+from rpool.config.base import Model
+from rpool.model import pool
+
+EFFECTS = re.compile("NoSchedule|PreferNoSchedule|NoExecute")
+
+
+class Selector(Model):
+    zones: Annotated[
+        list[Annotated[str, AfterValidator(values.dns_label(63))]] | None, Field(min_length=1)
+    ] = None
+    labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)
+
+    def build(self) -> pool.Selector:
+        return pool.Selector(frozenset(self.zones or ()), self.labels)
+
+
+class Tolerate(Model):
+    servers: Annotated[int, Field(ge=0, le=1000)] = 0
+    zones: Annotated[int, Field(ge=0, le=100)] = 0
+
+    def build(self) -> pool.Tolerance:
+        return pool.Tolerance(self.servers, self.zones)
+
+
+class Taint(Model):
+    key: values.LabelKey
+    value: values.LabelValue = ""
+    effect: Annotated[
+        str,
+        AfterValidator(
+            values.matching(EFFECTS, 16, "one of NoSchedule, PreferNoSchedule or NoExecute")
+        ),
+    ]
+
+    def build(self) -> pool.Taint:
+        return pool.Taint(self.key, self.value, self.effect)
+
+
+class Group(Model):
+    cores: values.Cores
+    memory: values.MemoryGib
+    tolerate: Tolerate = Tolerate.model_construct()
+    selector: Selector = Selector.model_construct()
+    labels: dict[values.NodeLabelKey, values.LabelValue] = Field(default_factory=dict)
+    taint: list[Taint] = Field(default_factory=list)
+
+    def build(self) -> pool.Group:
+        taints = tuple(its.build() for its in self.taint)
+        return pool.Group(
+            self.cores,
+            self.memory,
+            self.tolerate.build(),
+            self.selector.build(),
+            pool.NodeSpec(self.labels, taints),
+        )
+
+
+ONE_OF_THESE = "A node has one of these at most."
+
+Groups = Annotated[
+    dict[Annotated[str, AfterValidator(values.group)], Group], Field(max_length=pool.MOST_GROUPS)
+]
+
+
+def twice(taints: Sequence[Taint]) -> str:
+    """What is wrong with taints of one Node together; "" where nothing is."""
+    counted = Counter((its.key, its.effect) for its in taints)
+    both = next((pair for pair, count in counted.items() if count > 1), None)
+    return f"two taints have the key {both[0]} and the effect {both[1]}" if both else ""

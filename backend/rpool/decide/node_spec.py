@@ -1,0 +1,34 @@
+"""What a Node has from us: labels of the fleet, of the control plane, and of its rpool_node."""
+
+from __future__ import annotations
+
+from rpool.model.pool import NodeSpec, PoolSpec, Taint
+from rpool.model.record import Member
+from rpool.model.seen import UNANNOUNCED, NodeSeen
+from rpool.model.server import Role
+
+OF_KUBEADM = NodeSpec(
+    {UNANNOUNCED: ""}, (Taint("node-role.kubernetes.io/control-plane", "", "NoSchedule"),)
+)
+"""What kubeadm gives to each control plane: no pods of others, and MetalLB announces no address."""
+
+
+def node_spec(member: Member, spec: PoolSpec, pinned: NodeSpec | None = None) -> NodeSpec:
+    """The labels and taints that a member's Node has from us. Of labels of one key the last counts:
+    the fleet's, those of all control planes or of its group, its rpool_node's.
+    """
+    own = pinned if pinned is not None else _of_part(member, spec)
+    return NodeSpec({**member.labels, **own.labels}, own.taints)
+
+
+def _of_part(member: Member, spec: PoolSpec) -> NodeSpec:
+    if member.role is Role.CONTROL_PLANE:
+        return NodeSpec(spec.control_plane.labels)
+    group = spec.groups.get(member.group)
+    return group.node if group is not None else NodeSpec()
+
+
+def lacks(node: NodeSeen, spec: NodeSpec) -> bool:
+    """Whether a Node has not all the labels and taints that it is to have."""
+    labels = all(node.labels.get(key) == value for key, value in spec.labels.items())
+    return not (labels and all(taint in node.taints for taint in spec.taints))
