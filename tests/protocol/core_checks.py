@@ -48,17 +48,20 @@ def conformed(block: Any, value: Any, at: str = "the object") -> Any:
     if not isinstance(value, dict) or value.keys() != attributes.keys() | blocks.keys():
         raise Blamed(f"{at} does not have the attributes of its schema")
     done = {name: _attribute(its, value[name], f"{at}.{name}") for name, its in attributes.items()}
-    for name, its in blocks.items():
-        _only_objects(its)
-        if value[name] is None and its.nesting == its.GROUP:
-            raise Blamed(f"{at}.{name} is null, and a block of its kind is never")
-        done[name] = conformed(its.block, value[name], f"{at}.{name}")
-    return done
+    return done | {name: _nested(its, value[name], f"{at}.{name}") for name, its in blocks.items()}
 
 
-def _only_objects(nested: Any) -> None:
-    if nested.nesting not in (nested.SINGLE, nested.GROUP):
-        raise NotImplementedError(f"block {nested.type_name} is a list, set or map of blocks")
+def _nested(its: Any, value: Any, at: str) -> Any:
+    """The value of a block, or of all blocks of one name."""
+    if value is None and its.nesting != its.SINGLE:
+        raise Blamed(f"{at} is null, and a block of its kind is never")
+    if its.nesting in (its.SINGLE, its.GROUP) or value == UNKNOWN:
+        return conformed(its.block, value, at)
+    if its.nesting == its.MAP and isinstance(value, dict):
+        return {key: conformed(its.block, item, f"{at}.{key}") for key, item in value.items()}
+    if its.nesting == its.SET and isinstance(value, list):
+        return sorted((conformed(its.block, item, at) for item in value), key=repr)
+    raise Blamed(f"{at} is a {type(value).__name__}, and no blocks")
 
 
 def _attribute(attribute: Any, value: Any, at: str) -> Any:
@@ -123,10 +126,18 @@ def plan_problems(
         where = f"{at}.{its.type_name}"
         if then == wanted:
             continue
-        if UNKNOWN in (wanted, then):
+        if UNKNOWN in (wanted, then) or its.nesting == its.SET or _other_keys(its, wanted, then):
             yield f"{where} is planned as {then}, and configured as {wanted}"
+        elif its.nesting == its.MAP:
+            for key in wanted:
+                was = _of(before, key) if key in (before or {}) else None
+                yield from plan_problems(its.block, was, wanted[key], then[key], f"{where}.{key}")
         else:
             yield from plan_problems(its.block, before, wanted, then, where)
+
+
+def _other_keys(its: Any, one: Any, other: Any) -> bool:
+    return bool(its.nesting == its.MAP and one.keys() != other.keys())
 
 
 def _of(value: Any, name: str) -> Any:
@@ -182,8 +193,16 @@ def differences(block: Any, planned: Any, actual: Any, at: str = "the object") -
         yield from _changed(type_, before, now, f"{at}.{attribute.name}")
     for its in block.block_types:
         before, now = _of(planned, its.type_name), _of(actual, its.type_name)
-        if before != UNKNOWN or now is not None:
-            yield from differences(its.block, before, now, f"{at}.{its.type_name}")
+        where = f"{at}.{its.type_name}"
+        if before == UNKNOWN and its.nesting in (its.SET, its.MAP):
+            continue
+        if its.nesting == its.SET or _other_keys(its, before, now):
+            yield from _changed(["set", "object"], before, now, where)
+        elif its.nesting == its.MAP:
+            for key in before:
+                yield from differences(its.block, before[key], now[key], f"{where}.{key}")
+        elif before != UNKNOWN or now is not None:
+            yield from differences(its.block, before, now, where)
 
 
 def _presence(value: Any) -> str:

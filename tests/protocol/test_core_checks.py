@@ -132,3 +132,29 @@ def test_a_path_replaces_where_its_values_differ(shared: Calls, created: Any) ->
     assert replacing(before, after | {"timeouts": UNKNOWN}, [("timeouts", "create")])
     with pytest.raises(Blamed, match="leads nowhere"):
         replacing(before, after, [("timeouts", "create")])
+
+
+GROUP = {"cores": 8, "memory": 16, "taint": [{"key": "gpu", "effect": "NoSchedule"}]}
+OTHER = GROUP | {"cores": 9}
+UNTAINTED = GROUP | {"taint": []}
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        ({}, "the object.workers is planned as {}"),
+        ({"gpu": GROUP, "cpu": GROUP}, "the object.workers is planned as"),
+        ({"gpu": OTHER}, "workers.gpu.cores is planned as 9, and configured as 8"),
+        ({"gpu": UNTAINTED}, "workers.gpu.taint is planned as []"),
+    ],
+)
+def test_blocks_with_labels_are_compared_one_by_one(
+    block: Any, then: dict[str, Any], said: str
+) -> None:
+    wanted, planned = (
+        conformed(block, complete(block, cluster(workers=its))) for its in ({"gpu": GROUP}, then)
+    )
+    assert list(plan_problems(block, None, wanted, wanted)) == []
+    assert said in " ".join(plan_problems(block, None, wanted, planned))
+    assert list(differences(block, wanted, wanted)) == []
+    assert list(differences(block, wanted, planned)) != []

@@ -67,7 +67,11 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
 def test_the_workers_of_all_groups_count(tmp_path: Path, capsys: Output) -> None:
     fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
     made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
-    assert listed(tmp_path, capsys)[2].split()[3:9] == ["80", "of", "64", "320", "of", "256"]
+    lines = listed(tmp_path, capsys)
+    assert lines[2].split()[3:9] == ["80", "of", "64", "320", "of", "256"]
+    (one,) = (line.split() for line in lines if "worker (fast)" in line)
+    its = document(tmp_path, capsys)["servers"][one[1]]
+    assert (its["role"], its["group"]) == ("worker", "fast")
 
 
 def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rpool.flow.survey import Clustered, Survey
-from rpool.model.pool import PoolUid
+from rpool.model.pool import DEFAULT_GROUP, PoolUid
 from rpool.model.server import Role, Server, ServerName
 from rpool.model.view import Condition
 
@@ -17,17 +18,33 @@ def state_of(server: Server, survey: Survey) -> str:
     return ", ".join(said)
 
 
-def whose(name: ServerName, survey: Survey) -> tuple[PoolUid, str, str] | None:
-    """The uid and the name of the cluster that has a server, and the role there: by its claim, or
-    by the record of a cluster where it does not answer. None for nobody's.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a server is in its cluster."""
+
+    uid: PoolUid
+    cluster: str
+    role: Role
+    group: str
+
+    def __str__(self) -> str:
+        """Its role, and its group where that is a further one."""
+        return (
+            self.role.value if self.group == DEFAULT_GROUP else f"{self.role.value} ({self.group})"
+        )
+
+
+def place_of(name: ServerName, survey: Survey) -> Place | None:
+    """By the server's claim, or by the record of a cluster where it does not answer; None for
+    nobody's.
     """
     probed = survey.servers[name].probed
     if probed is not None:
         claim = probed.claim
-        return (claim.uid, claim.pool, claim.role.value) if claim else None
+        return Place(claim.uid, claim.pool, claim.role, claim.group) if claim else None
     for uid, its in survey.clusters.items():
         if its.record is not None and (member := its.record.members.get(name)):
-            return uid, its.name, member.role.value
+            return Place(uid, its.name, member.role, member.group)
     return None
 
 
@@ -66,7 +83,7 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
     """What data source rpool_fleet has of a server, under the names that users have for it."""
     server, its = survey.fleet.servers[name], survey.servers[name]
     claim = its.probed.claim if its.probed else None
-    uid, cluster, role = whose(name, survey) or (None, None, None)
+    place = place_of(name, survey)
     return {
         "address": server.address,
         "zone": server.zone,
@@ -78,9 +95,10 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
         "lost": server.lost,
         "trust": server.trust or None,
         "reachable": its.probed is not None,
-        "cluster": cluster,
-        "cluster_id": uid,
-        "role": role,
+        "cluster": place.cluster if place else None,
+        "cluster_id": place.uid if place else None,
+        "role": place.role.value if place else None,
+        "group": place.group if place else None,
         "phase": claim.phase.value if claim else None,
         "let_go": its.let_go,
         "spare": its.why_no_spare is None,

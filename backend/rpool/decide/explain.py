@@ -145,7 +145,7 @@ def _why_refused(
 
 def _why_not_selected(spec: PoolSpec, server: Server) -> str:
     if spec.groups or spec.control_plane.selector is not None:
-        return "none of the cluster's selectors takes it"
+        return "no selector of the cluster takes it"
     if spec.selector.zones and server.zone not in spec.selector.zones:
         return f"in zone {server.zone}; the selector takes {', '.join(sorted(spec.selector.zones))}"
     lacks = [
