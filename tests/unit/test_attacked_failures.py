@@ -16,7 +16,9 @@ from worlds.stage import FOREIGN, SPEC, Stage, servers
 
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.errors import CommandFailed, Overtaken, Refused
-from rpool.flow.choose import MOST_DOUBTFUL
+from rpool.flow.choose import choose, foresee
+from rpool.flow.doubts import MOST_DOUBTFUL
+from rpool.flow.in_use import InUse
 from rpool.model import action as act
 from rpool.model.failure import Failure
 from rpool.model.server import Fleet, Role
@@ -184,3 +186,21 @@ def test_one_that_is_released_may_be_claimed_by_another_cluster_at_once() -> Non
         site.release(dead, uid, desk.stage.attempt())
     assert machine.claim is not None
     assert machine.claim.uid == FOREIGN.uid
+
+
+@pytest.mark.parametrize("verb", ["foreseen", "chosen"])
+def test_those_that_failed_come_before_those_that_another_cluster_of_the_run_is_to_get(
+    verb: str,
+) -> None:
+    stage, in_use = Stage(7), InUse()
+    failed, others = {"r1u03", "r2u04"}, {"r3u05", "r1u06"}
+    assert in_use.reserve("other", others)
+    for name in failed:
+        stage.machine(name).failures.append(PUT_THERE)
+    fleet = stage.site.config.fleet
+    if verb == "chosen":
+        roles = choose(SPEC, fleet, stage.faulty, in_use).roles
+    else:
+        roles, _ = foresee(SPEC, fleet, stage.faulty, in_use)
+    assert failed < roles.keys()
+    assert not others & roles.keys()

@@ -24,6 +24,7 @@ from rpool.decide.preflight import (
 )
 from rpool.decide.rules import placed
 from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
+from rpool.flow.doubts import Doubts
 from rpool.flow.failures import note_unfit
 from rpool.flow.in_use import InUse
 from rpool.flow.look import probe_all, sweep
@@ -36,7 +37,6 @@ from rpool.model.world import World
 
 MOST_VERSIONS = 50
 MOST_SILENT = 8
-MOST_DOUBTFUL = 32  # more of them say that it is not the servers
 
 LOOK_SECONDS = 3.0
 """For which a plan looks at the servers that it announces."""
@@ -51,31 +51,6 @@ class Chosen:
     roles: Roles
     sightings: Mapping[ServerName, Sighting]
     groups: Mapping[ServerName, str] = field(default_factory=dict)
-
-
-class Doubts:
-    """Servers at which something has failed: passed over as long as there are enough others."""
-
-    def __init__(self) -> None:
-        self.whom: dict[ServerName, str] = {}
-        self._over = False
-
-    def hear(self, probed: Probed) -> None:
-        """What was seen of a server that can be taken."""
-        if probed.failures and not self._over:
-            self.whom[probed.server] = str(probed.failures[-1])
-
-    def hold(self, roles: Roles) -> bool:
-        """Whether others are to be looked for than these. Not once too many are passed over."""
-        if len(self.whom) > MOST_DOUBTFUL:
-            return self.end()
-        return bool(self.whom.keys() & roles.keys())
-
-    def end(self) -> bool:
-        """Pass over nobody any more; returns whether anybody was."""
-        self._over, was = True, self.whom
-        self.whom = {}
-        return bool(was)
 
 
 def choose(
@@ -129,6 +104,8 @@ def choose(
             picked = {name: seen[name] for name in roles}
             new = odd_ones(picked, kept)
         if not new and not free:  # whoever took what others are about to take would ruin both
+            if doubts.end():
+                continue
             others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
             placed(
                 spec, fleet, {**others, **reasons}, kept, of_group
@@ -169,6 +146,8 @@ def foresee(
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
         if not new and not free:
+            if doubts.end():
+                continue
             return roles, "Other clusters of this plan are to get some of them."
         if not new and in_use.reserve(spec.name, roles):
             return roles, ""

@@ -1,0 +1,33 @@
+"""Whom a choice of servers passes over though it could take them."""
+
+from __future__ import annotations
+
+from rpool.model.seen import Probed
+from rpool.model.server import Roles, ServerName
+
+MOST_DOUBTFUL = 32  # more of them say that it is not the servers
+
+
+class Doubts:
+    """Servers at which something has failed: passed over as long as there are enough others."""
+
+    def __init__(self) -> None:
+        self.whom: dict[ServerName, str] = {}
+        self._over = False
+
+    def hear(self, probed: Probed) -> None:
+        """What was seen of a server that can be taken."""
+        if probed.failures and not self._over:
+            self.whom[probed.server] = str(probed.failures[-1])
+
+    def hold(self, roles: Roles) -> bool:
+        """Whether others are to be looked for than these. Not once too many are passed over."""
+        if len(self.whom) > MOST_DOUBTFUL:
+            return self.end()
+        return bool(self.whom.keys() & roles.keys())
+
+    def end(self) -> bool:
+        """Pass over nobody any more; returns whether anybody was."""
+        self._over, was = True, self.whom
+        self.whom = {}
+        return bool(was)
