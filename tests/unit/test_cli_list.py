@@ -17,6 +17,7 @@ from rpool.cli.main import main
 from rpool.errors import SpecError
 from rpool.model import action as act
 from rpool.model.failure import Failure
+from rpool.model.pool import Group, Selector
 from rpool.model.server import Role
 from rpool.simulate import FILE_NAME
 
@@ -61,6 +62,16 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
     for name, member in view.servers.items():
         its = [member.zone, name, str(member.cores), str(member.memory_gib)]
         assert words(lines, name) == [*its, "batch", member.role.value, "member"]
+
+
+def test_the_workers_of_all_groups_count(tmp_path: Path, capsys: Output) -> None:
+    fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
+    made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
+    lines = listed(tmp_path, capsys)
+    assert lines[2].split()[3:9] == ["80", "of", "64", "320", "of", "256"]
+    (one,) = (line.split() for line in lines if "worker (fast)" in line)
+    its = document(tmp_path, capsys)["servers"][one[1]]
+    assert (its["role"], its["group"]) == ("worker", "fast")
 
 
 def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from worlds.fault import Fault, ReadRequests
-from worlds.folder import made_in
+from worlds.folder import SPEC, made_in
 from worlds.stage import Stage, made
 
 from rpool.cli.main import main
 from rpool.cli.picture import Slot, as_svg, as_text, slots
 from rpool.cli.show import _requested
 from rpool.errors import CommandFailed
+from rpool.model.pool import Group, Selector
 from rpool.model.seen import Requested
 from rpool.model.server import Role
 from rpool.model.view import PoolView
@@ -54,7 +55,8 @@ def test_each_server_is_in_its_zone_and_told_apart(tmp_path: Path, capsys: Outpu
 
 
 def test_json_has_the_same_facts(tmp_path: Path, capsys: Output) -> None:
-    view = made_in(tmp_path)
+    fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
+    view = made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
     assert main(["show", "batch", "--json", "--site", str(tmp_path / "site.yaml")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["id"], found["condition"]) == (view.uid, "settled")

@@ -16,7 +16,7 @@ from rpool.decide.placement import candidates, place
 from rpool.decide.rules import placed
 from rpool.decide.target import Offer, Size, Standing, target
 from rpool.model.generated_fleet import generated
-from rpool.model.pool import Group, NodeSpec, PoolSpec, Selector, Tolerance
+from rpool.model.pool import DEFAULT_GROUP, Group, NodeSpec, PoolSpec, Selector, Tolerance
 from rpool.model.record import Member, Record
 from rpool.model.server import Fleet, Role, Server
 from rpool.simulate import FILE_NAME
@@ -125,6 +125,27 @@ def test_labels_and_zones_are_what_tells_servers_of_one_size_apart() -> None:
     assert worker.why == "fewer labels that nobody asked for"
 
 
+def test_each_group_is_explained_among_the_servers_that_its_selector_takes() -> None:
+    nvme = Group(64, 256, selector=Selector(labels={"disk": "nvme"}))
+    spec = replace(SPEC, groups={"fast": nvme})
+    placement = placed(spec, FLEET, {}, {})
+    members = {
+        name: Member.of(FLEET.servers[name], role, placement.groups.get(name, DEFAULT_GROUP))
+        for name, role in placement.roles.items()
+    }
+    record = replace(RECORD, uid=UID, settled=spec, wanted=None, members=members)
+    found = explained(record)
+    assert [(its.group, its.beyond_cores) for its in found.sizings] == [("default", 0), ("fast", 0)]
+    roles = {name: its.role for name, its in members.items()}
+    groups = {name: its.group for name, its in members.items() if its.group == "fast"}
+    sizes = {"fast": Size.of(spec.part("fast"))}
+    standing = Standing(UID, Size.of(spec), roles, groups=groups, sizes=sizes)
+    for its in found.choices:
+        fleet = Fleet({**FLEET.servers, its.server.name: replace(its.server, lost=True)})
+        planned = target(spec, standing, fleet, Offer(verified=frozenset(FLEET.servers)))
+        assert planned.joining == set(its.instead), its.server.name
+
+
 def test_who_was_put_in_by_hand_is_told_apart() -> None:
     record = made(SPEC)
     gpu = Member.of(FLEET.servers["r2u08"], Role.WORKER)
@@ -134,23 +155,6 @@ def test_who_was_put_in_by_hand_is_told_apart() -> None:
     assert whys["r2u08"] == "an rpool_node names it"
 
 
-def test_each_group_is_explained_by_what_it_asks_for() -> None:
-    gpu = Group(16, 64, selector=Selector(labels={"disk": "nvme"}))
-    spec = replace(SPEC, groups={"gpu": gpu})
-    chosen = placed(spec, FLEET, {}, {})
-    members = {
-        name: Member.of(FLEET.servers[name], role, chosen.groups.get(name, "default"))
-        for name, role in chosen.roles.items()
-    }
-    record = replace(RECORD, uid=UID, settled=spec, wanted=None, members=members)
-    unusable: dict[str, str | None] = dict.fromkeys(FLEET.servers)
-    plain, found = explain(record, FLEET, unusable), explain(record, FLEET, unusable, "gpu")
-    assert {its.server.name for its in found.choices} == chosen.groups.keys()
-    assert not chosen.groups.keys() & {its.server.name for its in plain.choices}
-    assert (found.spec.cores, found.cores - found.beyond_cores) == (16, 16)
-    assert any("without the label disk = nvme" in why for why in found.refused.values())
-
-
 def test_the_command_explains_a_cluster_of_the_site(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,8 +162,8 @@ def test_the_command_explains_a_cluster_of_the_site(
     site = ["--site", str(tmp_path / "site.yaml")]
     assert main(["explain", "batch", *site]) == 0
     said = capsys.readouterr().out
-    assert f"Cluster batch ({view.uid}) is to have 1 control plane and 32 cores" in said
-    assert "also after the loss of any 1 of them" in said
+    assert f"Cluster batch ({view.uid}) is to have 1 control plane, and workers:" in said
+    assert "32 cores, 128 GiB, also after the loss of any 1 of them" in said
     assert "reserved: an rpool_node alone takes it" in said
     assert main(["explain", view.uid, "--json", *site]) == 0
     found = json.loads(capsys.readouterr().out)

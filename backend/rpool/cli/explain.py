@@ -11,8 +11,12 @@ from rpool.cli.options import add_cluster, add_json, add_site, as_json
 
 if TYPE_CHECKING:
     from rpool.decide.explain import Choice, Explanation
+    from rpool.flow.survey import Clustered
 
-MEMBERS = ("SERVER", "ROLE", "ZONE", "CORES", "GIB", "WASTE", "RUNNER-UP", "ITS WASTE", "WHY")
+MEMBERS = (
+    *("SERVER", "ROLE", "GROUP", "ZONE", "CORES", "GIB"),
+    *("WASTE", "RUNNER-UP", "ITS WASTE", "WHY"),
+)
 OTHERS = ("NOT TO BE HAD", "WHY")
 
 
@@ -39,33 +43,27 @@ def _explain(arguments: argparse.Namespace) -> Iterator[str]:
         survey = site.survey()
     cluster = survey.cluster(arguments.cluster)
     unusable = {name: its.why_no_spare for name, its in survey.servers.items()}
-    record = cluster.shown_record
-    found = explain(record, survey.fleet, unusable)
-    groups = {name: explain(record, survey.fleet, unusable, name) for name in record.spec.groups}
+    found = explain(cluster.shown_record, survey.fleet, unusable)
     if arguments.json:
-        more = {name: _document(its) for name, its in groups.items()}
-        whole = {"name": cluster.name, "id": cluster.uid, **_document(found), "workers": more}
-        yield as_json(whole)
-        return
-    count = found.spec.control_plane.servers
-    planes = f"{count} control plane{'s' if count > 1 else ''} and "
-    yield from _lines(f"Cluster {cluster.name} ({cluster.uid}) is to have {planes}", found)
-    for name, its in groups.items():
-        yield ""
-        yield from _lines(f"Its group {name} is to have ", its)
+        yield as_json(_document(cluster, found))
+    else:
+        yield from _lines(cluster, found)
 
 
-def _lines(beginning: str, found: Explanation) -> Iterator[str]:
+def _lines(cluster: Clustered, found: Explanation) -> Iterator[str]:
     from rpool.cli.table import table
     from rpool.decide.rules import outlasting_what
 
-    spec = found.spec
-    size = f"{spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
-    yield f"{beginning}{size}."
-    yield (
-        f"Its workers have {found.cores} cores and {found.memory_gib} GiB: {found.beyond_cores} "
-        f"cores and {found.beyond_memory_gib} GiB beyond that."
-    )
+    count = found.sizings[0].spec.control_plane.servers
+    planes = f"{count} control plane{'s' if count > 1 else ''}"
+    yield f"Cluster {cluster.name} ({cluster.uid}) is to have {planes}, and workers:"
+    for its in found.sizings:
+        group = f"Group {its.group}: " if len(found.sizings) > 1 else ""
+        yield (
+            f"{group}{its.spec.cores} cores, {its.spec.memory_gib} GiB"
+            f"{outlasting_what(its.spec)}. There are {its.cores} and {its.memory_gib}: "
+            f"{its.beyond_cores} cores and {its.beyond_memory_gib} GiB beyond that."
+        )
     yield ""
     yield from table(MEMBERS, map(_row, found.choices))
     yield ""
@@ -78,7 +76,7 @@ def _lines(beginning: str, found: Explanation) -> Iterator[str]:
 
 def _row(its: Choice) -> tuple[str, ...]:
     server = its.server
-    size = (server.zone, str(server.cores), str(server.memory_gib))
+    size = (its.group, server.zone, str(server.cores), str(server.memory_gib))
     instead = ", ".join(its.instead) or "-"
     return (server.name, its.role.value, *size, _share(its.waste), instead, _other(its), its.why)
 
@@ -91,17 +89,25 @@ def _share(waste: float) -> str:
     return f"{waste * 100:.1f} %"
 
 
-def _document(found: Explanation) -> dict[str, Any]:
+def _document(cluster: Clustered, found: Explanation) -> dict[str, Any]:
     return {
-        "cores": found.spec.cores,
-        "memory": found.spec.memory_gib,
-        "allocated_cores": found.cores,
-        "allocated_memory": found.memory_gib,
-        "beyond_cores": found.beyond_cores,
-        "beyond_memory": found.beyond_memory_gib,
+        "name": cluster.name,
+        "id": cluster.uid,
+        "groups": {
+            its.group: {
+                "cores": its.spec.cores,
+                "memory": its.spec.memory_gib,
+                "allocated_cores": its.cores,
+                "allocated_memory": its.memory_gib,
+                "beyond_cores": its.beyond_cores,
+                "beyond_memory": its.beyond_memory_gib,
+            }
+            for its in found.sizings
+        },
         "servers": {
             its.server.name: {
                 "role": its.role.value,
+                "group": its.group,
                 "why": its.why,
                 "waste": round(its.waste, 6),
                 "runner_up": list(its.instead),

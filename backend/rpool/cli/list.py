@@ -54,7 +54,7 @@ def _list(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _lines(survey: Survey) -> Iterator[str]:
-    from rpool.cli.state import state_of, whose
+    from rpool.cli.state import place_of, state_of
     from rpool.cli.table import table
 
     clusters = sorted(survey.clusters.values(), key=lambda its: (its.name, its.uid))
@@ -65,9 +65,10 @@ def _lines(survey: Survey) -> Iterator[str]:
     servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
     rows = []
     for server in servers:
-        _, cluster, role = whose(server.name, survey) or ("", "-", "-")
+        place = place_of(server.name, survey)
+        whose = (place.cluster, str(place)) if place else ("-", "-")
         size = (str(server.cores), str(server.memory_gib))
-        rows.append((server.zone, server.name, *size, cluster, role, state_of(server, survey)))
+        rows.append((server.zone, server.name, *size, *whose, state_of(server, survey)))
     yield from table(SERVERS, rows)
     yield ""
     free = survey.free
@@ -79,11 +80,13 @@ def _lines(survey: Survey) -> Iterator[str]:
 
 
 def _cluster_row(its: Clustered) -> tuple[str, ...]:
+    from rpool.cli.state import sizes
+
     view, count = its.view, str(len(its.claims))
     if view is None:
         return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
-    cores = f"{view.allocated_cores} of {view.cores}"
-    memory = f"{view.allocated_memory_gib} of {view.memory_gib}"
+    has, asked = sizes(its)
+    cores, memory = (f"{there} of {wanted}" for there, wanted in zip(has, asked, strict=True))
     size = (view.kubernetes_version, cores, memory, str(len(view.servers)))
     return (its.name, its.uid, *size, view.condition.value, view.endpoint, its.owner)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from rpool.cli.state import is_well, state_of, whose
+from rpool.cli.state import is_well, place_of, state_of
 from rpool.errors import one_line
 from rpool.flow.survey import Clustered, Survey
 from rpool.model.seen import Requested
@@ -60,15 +60,15 @@ def slots(
     found = []
     servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
     for server in servers:
-        holder, state = whose(server.name, survey), state_of(server, survey)
+        place, state = place_of(server.name, survey), state_of(server, survey)
         kind = "spare" if state.startswith("spare") else "other"
         used: tuple[float | None, float | None] = (None, None)
         is_bad = False
-        if holder is not None and holder[0] == cluster.uid:
-            kind, is_bad = holder[2], not is_well(server.name, survey)
+        if place is not None and place.uid == cluster.uid:
+            kind, is_bad = place.role.value, not is_well(server.name, survey)
             used = _used(server.name, cluster, requested)
-        elif holder is not None:
-            state = f"cluster {holder[1]}"
+        elif place is not None:
+            state = f"cluster {place.cluster}"
         size = (server.cores, server.memory_gib)
         found.append(Slot(server.name, server.zone, *size, kind, state, is_bad, *used))
     return found

@@ -69,6 +69,8 @@ def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None
 
 def titles(its: Clustered) -> Iterator[str]:
     """What a cluster is and how big, in two lines."""
+    from rpool.cli.state import sizes
+
     view = its.view
     if view is None:
         yield one_line(f"Cluster {its.name} ({its.uid}): unreachable")
@@ -78,7 +80,5 @@ def titles(its: Clustered) -> Iterator[str]:
         f"Cluster {its.name} ({its.uid}): {view.condition.value}, Kubernetes "
         f"{view.kubernetes_version}, API {view.endpoint}"
     )
-    yield (
-        f"{view.allocated_cores} of {view.cores} cores, "
-        f"{view.allocated_memory_gib} of {view.memory_gib} GiB"
-    )
+    has, asked = sizes(its)
+    yield f"{has[0]} of {asked[0]} cores, {has[1]} of {asked[1]} GiB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rpool.flow.survey import Clustered, Survey
@@ -17,23 +18,34 @@ def state_of(server: Server, survey: Survey) -> str:
     return ", ".join(said)
 
 
-def whose(name: ServerName, survey: Survey) -> tuple[PoolUid, str, str] | None:
-    """The uid and the name of the cluster that has a server, and the role there: by its claim, or
-    by the record of a cluster where it does not answer. None for nobody's.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a server is in its cluster."""
+
+    uid: PoolUid
+    cluster: str
+    role: Role
+    group: str
+
+    def __str__(self) -> str:
+        """Its role, and its group where that is a further one."""
+        return (
+            self.role.value if self.group == DEFAULT_GROUP else f"{self.role.value} ({self.group})"
+        )
+
+
+def place_of(name: ServerName, survey: Survey) -> Place | None:
+    """By the server's claim, or by the record of a cluster where it does not answer; None for
+    nobody's.
     """
     probed = survey.servers[name].probed
     if probed is not None:
         claim = probed.claim
-        return (claim.uid, claim.pool, part(claim.role, claim.group)) if claim else None
+        return Place(claim.uid, claim.pool, claim.role, claim.group) if claim else None
     for uid, its in survey.clusters.items():
         if its.record is not None and (member := its.record.members.get(name)):
-            return uid, its.name, part(member.role, member.group)
+            return Place(uid, its.name, member.role, member.group)
     return None
-
-
-def part(role: Role, group: str) -> str:
-    """What a server is in its cluster, as a word or two."""
-    return role.value if group == DEFAULT_GROUP else f"{role.value} ({group})"
 
 
 def is_well(name: ServerName, survey: Survey) -> bool:
@@ -71,7 +83,7 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
     """What data source rpool_fleet has of a server, under the names that users have for it."""
     server, its = survey.fleet.servers[name], survey.servers[name]
     claim = its.probed.claim if its.probed else None
-    uid, cluster, role = whose(name, survey) or (None, None, None)
+    place = place_of(name, survey)
     return {
         "address": server.address,
         "zone": server.zone,
@@ -83,9 +95,10 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
         "lost": server.lost,
         "trust": server.trust or None,
         "reachable": its.probed is not None,
-        "cluster": cluster,
-        "cluster_id": uid,
-        "role": role,
+        "cluster": place.cluster if place else None,
+        "cluster_id": place.uid if place else None,
+        "role": place.role.value if place else None,
+        "group": place.group if place else None,
         "phase": claim.phase.value if claim else None,
         "let_go": its.let_go,
         "spare": its.why_no_spare is None,
@@ -93,6 +106,24 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
         "why": its.why_no_spare,
         "state": state_of(server, survey),
     }
+
+
+def sizes(its: Clustered) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Cores and GiB that the workers of all groups have, and that were asked for."""
+    if its.view is None or its.record is None:
+        return (0, 0), (0, 0)
+    view, spec = its.view, its.record.spec
+    there = [
+        member
+        for name, member in view.servers.items()
+        if name not in view.lost and (member.role is Role.WORKER or view.schedulable)
+    ]
+    asked = [
+        (spec.cores, spec.memory_gib),
+        *((g.cores, g.memory_gib) for g in spec.groups.values()),
+    ]
+    has = (sum(m.cores for m in there), sum(m.memory_gib for m in there))
+    return has, (sum(cores for cores, _ in asked), sum(memory for _, memory in asked))
 
 
 def cluster_facts(its: Clustered) -> dict[str, Any]:

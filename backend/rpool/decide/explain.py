@@ -18,7 +18,7 @@ from rpool.decide.placement import (
     waste,
     working,
 )
-from rpool.model.pool import DEFAULT_GROUP, PoolSpec, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, PoolSpec, PoolUid, Selector
 from rpool.model.record import Record
 from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 from rpool.model.trust import named
@@ -32,6 +32,7 @@ class Choice:
 
     server: Server
     role: Role
+    group: str
     why: str
     instead: tuple[ServerName, ...] = ()
     waste: float = 0.0
@@ -39,34 +40,37 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """`beyond_*`: what workers have beyond the request after the loss that they are to outlast.
-    `refused`: every other server that cannot be had for this cluster, and why; `free`: those that
-    could.
+class Sizing:
+    """What one group of workers is to have, by its `spec`, and has; `beyond_*` is what it has more
+    than that after the loss that it is to outlast.
     """
 
+    group: str
     spec: PoolSpec
-    choices: tuple[Choice, ...]
-    refused: Mapping[ServerName, str]
-    free: tuple[Server, ...]
     cores: int
     memory_gib: int
     beyond_cores: int
     beyond_memory_gib: int
 
 
-def explain(
-    record: Record,
-    fleet: Fleet,
-    unusable: Mapping[ServerName, str | None],
-    group: str = DEFAULT_GROUP,
-) -> Explanation:
-    """Why the members of a record that are in that group are its servers. `unusable` says why a
-    server that was looked at is no spare, None for a spare.
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`refused`: every other server that cannot be had for this cluster, and why; `free`: those
+    that could.
     """
-    spec = record.spec.part(group)
+
+    sizings: tuple[Sizing, ...]
+    choices: tuple[Choice, ...]
+    refused: Mapping[ServerName, str]
+    free: tuple[Server, ...]
+
+
+def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | None]) -> Explanation:
+    """Why the members of a record are its servers. `unusable` says why a server that was looked at
+    is no spare, None for a spare.
+    """
+    spec = record.spec
     servers = {n: _server(n, record, fleet) for n in record.members}
-    own = {name: its.role for name, its in record.own.items() if its.group == group}
     refused = {
         name: why
         for name, server in sorted(fleet.servers.items())
@@ -75,17 +79,31 @@ def explain(
     free = tuple(
         its for n, its in sorted(fleet.servers.items()) if n not in refused and n not in servers
     )
-    compare = _Comparison(spec, record.uid, {n: servers[n] for n in own}, own, free)
-    choices = [*compare.choices(), *(_pinned(record, servers) if group == DEFAULT_GROUP else ())]
-    planes = [servers[name] for name, role in own.items() if role is Role.CONTROL_PLANE]
-    workers = [servers[name] for name, role in own.items() if role is Role.WORKER]
+    sizings: list[Sizing] = []
+    choices = list(_pinned(record, servers))
+    for group in (DEFAULT_GROUP, *sorted(spec.groups)):
+        part = spec.part(group)
+        roles = {n: its.role for n, its in record.own.items() if its.group == group}
+        members = {name: servers[name] for name in roles}
+        left = [its for its in free if fits(part, its)]
+        choices += _Comparison(part, record.uid, group, members, roles, left).choices()
+        sizings.append(_sizing(group, part, members, roles))
+    in_order = sorted(
+        choices, key=lambda its: (its.role is Role.WORKER, its.group, its.server.name)
+    )
+    return Explanation(tuple(sizings), tuple(in_order), refused, free)
+
+
+def _sizing(
+    group: str, spec: PoolSpec, members: Mapping[ServerName, Server], roles: Roles
+) -> Sizing:
+    planes = [its for name, its in members.items() if roles[name] is Role.CONTROL_PLANE]
+    workers = [its for name, its in members.items() if roles[name] is Role.WORKER]
     workers += working(spec, planes)
     cores, memory_gib = outlasting(spec, workers)
-    return Explanation(
+    return Sizing(
+        group,
         spec,
-        tuple(sorted(choices, key=lambda its: (its.role is Role.WORKER, its.server.name))),
-        refused,
-        free,
         sum(its.cores for its in workers),
         sum(its.memory_gib for its in workers),
         cores - spec.cores,
@@ -104,7 +122,8 @@ def _server(name: ServerName, record: Record, fleet: Fleet) -> Server:
 def _pinned(record: Record, servers: Mapping[ServerName, Server]) -> Iterator[Choice]:
     for name in record.pinned:
         if name in servers:
-            yield Choice(servers[name], record.members[name].role, "an rpool_node names it")
+            its = record.members[name]
+            yield Choice(servers[name], its.role, its.group, "an rpool_node names it")
 
 
 def _why_refused(
@@ -119,12 +138,14 @@ def _why_refused(
             return why
     if server.trust != spec.trust:
         return f"in {named(server.trust)}, and the cluster is in {named(spec.trust)}"
-    if not fits(spec, server):
+    if not any(fits(spec.part(group), server) for group in (DEFAULT_GROUP, *spec.groups)):
         return _why_not_selected(spec, server)
     return unusable.get(server.name)
 
 
 def _why_not_selected(spec: PoolSpec, server: Server) -> str:
+    if spec.groups or spec.control_plane.selector is not None:
+        return "no selector of the cluster takes it"
     if spec.selector.zones and server.zone not in spec.selector.zones:
         return f"in zone {server.zone}; the selector takes {', '.join(sorted(spec.selector.zones))}"
     lacks = [
@@ -141,6 +162,7 @@ class _Comparison:
 
     spec: PoolSpec
     uid: PoolUid
+    group: str
     members: Mapping[ServerName, Server]
     roles: Roles
     free: Sequence[Server]
@@ -149,7 +171,7 @@ class _Comparison:
         """Members that are alike are compared once."""
         same: dict[object, tuple[Server, ...] | None] = {}
         for name, server in self.members.items():
-            labels = extra_labels(self.spec.selector, server)
+            labels = extra_labels(self._selector(name), server)
             kind = (self.roles[name], server.zone, server.cores, server.memory_gib, labels)
             if kind not in same:
                 same[kind] = self._instead(name)
@@ -165,14 +187,17 @@ class _Comparison:
         return tuple(its for its in self.free if its.name in placement.roles)
 
     def _choice(self, server: Server, instead: tuple[Server, ...] | None) -> Choice:
-        role, all_ = self.roles[server.name], [*self.members.values(), *self.free]
+        role, group = self.roles[server.name], self.group
+        all_ = [*self.members.values(), *self.free]
         cost = waste([server], all_)
         if instead is None:
-            return Choice(server, role, "no free server could take its place", waste=cost)
+            return Choice(server, role, group, "no free server could take its place", waste=cost)
         if not instead:
             why = "the request holds without it; it stays until the request is lowered"
-            return Choice(server, role, why, waste=cost)
-        its = Choice(server, role, "", tuple(s.name for s in instead), cost, waste(instead, all_))
+            return Choice(server, role, group, why, waste=cost)
+        its = Choice(
+            server, role, group, "", tuple(s.name for s in instead), cost, waste(instead, all_)
+        )
         return replace(its, why=self._why(its, instead))
 
     def _why(self, choice: Choice, instead: tuple[Server, ...]) -> str:
@@ -191,13 +216,17 @@ class _Comparison:
         return self._why_of_alike(server, other)
 
     def _why_of_alike(self, server: Server, other: Server) -> str:
-        labels, its_labels = (extra_labels(self.spec.selector, s) for s in (server, other))
+        selector = self._selector(server.name)
+        labels, its_labels = (extra_labels(selector, s) for s in (server, other))
         if labels != its_labels:
             return _better(labels < its_labels, "fewer labels that nobody asked for", other)
         zones = self._zones(server)
         if zones[server.zone] != zones[other.zone]:
             return _better(zones[server.zone] < zones[other.zone], "more even zones", other)
         return "alike: a hash of cluster and server decides"
+
+    def _selector(self, name: ServerName) -> Selector:
+        return self.spec.selector_of(control_plane=self.roles[name] is Role.CONTROL_PLANE)
 
     def _zones(self, server: Server) -> Counter[str]:
         """How many other members of its role are in each zone."""

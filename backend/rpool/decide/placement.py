@@ -107,9 +107,7 @@ def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
 
 
 def waste(servers: Iterable[Server], of: Iterable[Server]) -> float:
-    """What servers cost among the candidates `of`, as their share of these: cores and memory, the
-    overhead of each in them, count the same.
-    """
+    """The share that servers, with their overhead, have of `of`: of cores and of memory alike."""
     all_ = list(of)
     cores, memory_gib = sum(s.cores for s in all_), sum(s.memory_gib for s in all_)
     shares = (
