@@ -65,7 +65,8 @@ def mended(pool: Pool, sick: str, what: str, *steps: str) -> None:
     pool.figure(f"{what}, mended in {seconds:.1f} s")
 
 
-GENTLE = {"drain", "step down"}
+GENTLE = {"drain", "step down", "label"}
+"""What need not succeed, or be done, there."""
 ANEW = ("leave", "reset", "forget", "claim", "prepare", "join", "member", "ready")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rpool_provider.resources import cluster_state, planning
 from rpool_provider.resources.cluster_schema import CLUSTER
-from rpool_provider.schema import Object
+from rpool_provider.schema import Map, Object, Set
 
 LEAST: dict[str, Any] = {
     "name": "batch",
@@ -30,15 +30,35 @@ SET: list[dict[str, Any]] = [
     {"drain": {"timeout": "1h", "on_timeout": "evict_anyway"}},
     {"drain": {"timeout": "90s"}},
     {"kubeadm": {"kubelet": "maxPods: 50\n"}},
+    {"workers": {"gpu": {"cores": 8, "memory": 16}}},
+    {
+        "workers": {
+            "gpu": {
+                "cores": 8,
+                "memory": 16,
+                "labels": {"tier": "gpu"},
+                "taint": [{"key": "gpu", "value": "true", "effect": "NoSchedule"}],
+                "selector": {"zones": ["a"]},
+                "tolerate": {"servers": 1},
+            }
+        }
+    },
     {"kubeadm": {"kube_proxy": "mode: ipvs\n", "ignore_preflight_errors": ["NumCPU"]}},
 ]
 
 
 def _complete(type_: Object, values: dict[str, Any]) -> dict[str, Any]:
-    """Every attribute, null where `values` has none: as Terraform sends a configuration."""
+    """Every attribute, null where `values` has none: as Terraform sends a configuration. Of blocks
+    of which there may be many there are none then.
+    """
     found = {}
     for attribute in type_.attributes:
         value = values.get(attribute.name)
+        if attribute.block is not None and isinstance(attribute.type, Map):
+            items = (value or {}).items()
+            value = {key: _complete(attribute.block, item) for key, item in items}
+        if attribute.block is not None and isinstance(attribute.type, Set):
+            value = [_complete(attribute.block, item) for item in value or []]
         if isinstance(attribute.type, Object) and attribute.type.always:
             value = value or {}
         if isinstance(attribute.type, Object) and isinstance(value, dict):
