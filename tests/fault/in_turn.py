@@ -19,6 +19,7 @@ from typing import Any
 from unittest import mock
 
 from rpool.flow import (
+    access,
     choose,
     execute,
     journal,
@@ -28,13 +29,14 @@ from rpool.flow import (
     offers,
     preflight,
     session,
+    survey,
 )
 from rpool.model.action import Action
 from rpool.model.step import Step
 from rpool.simulate import machine
 from rpool_provider.resources import attempts
 
-AT_ONCE = (choose, look, neighbours, offers, preflight)
+AT_ONCE = (access, choose, look, neighbours, offers, preflight, survey)
 """Modules that ask servers at once."""
 
 ALL = (*AT_ONCE, execute, journal, observe, session)
