@@ -33,6 +33,10 @@ LEAVING = {
 }
 
 
+RUNTIME_SECONDS = 20
+"""For a container runtime that does not run: longer, and it does not come back by itself."""
+
+
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -139,7 +143,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.Mend():
             return ("mend",), node
         case act.StepDown():
-            return ("membership", "step-down"), node | {"ETCD": "etcd" if action.etcd else ""}
+            more = {"ETCD": "etcd" if action.etcd else "", "RUNTIME_SECONDS": str(RUNTIME_SECONDS)}
+            return ("membership", "step-down"), node | more
         case act.RecoverEtcd():
             return ("etcd", "recover-etcd"), node
         case act.RemoveEtcdMember():

@@ -17,6 +17,7 @@ from rpool.errors import CommandFailed, TimedOut
 from rpool.model import action as act
 from rpool.model.seen import EtcdMember
 from rpool.model.site import Mirrors
+from rpool.reach import render
 from rpool.reach.manifests import METALLB
 from rpool.reach.world import RealWorld
 
@@ -129,6 +130,19 @@ def test_what_a_dead_kubelet_does_not_stop_is_stopped_without_it(
     step_down(world)
     ended = [line.split()[-1] for line in stopped.read_text().splitlines()]
     assert ended == [f"{part}-r1u04" for part in PARTS]
+
+
+def test_where_no_container_runtime_runs_nobody_waits_for_it_to_end_anything(
+    world: RealWorld, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "RUNTIME_SECONDS", 1)
+    claim(world)
+    control_plane(server)
+    server.marker("systemctl", "exit 3")
+    server.marker("crictl", "exit 1")
+    with pytest.raises(CommandFailed) as caught:
+        step_down(world)
+    assert "containerd does not run here, so nobody can end kube-vip" in caught.value.detail
 
 
 # -- etcd --------------------------------------------------------------------------------------

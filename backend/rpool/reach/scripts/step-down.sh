@@ -29,12 +29,20 @@ stop() {
     for name; do await_stopped "$name"; done
 }
 
-# Not the container but its pod, which also counts while the kubelet is about to start it again.
+# Not the container but its pod, which also counts while the kubelet is about to start it again. A
+# container runtime that does not run may be starting anew, for $RUNTIME_SECONDS.
 await_stopped() {
+    ran=$(uptime_seconds)
     until found=$(static_pod pods "$1" --state ready) && [ -z "$found" ]; do
         if [ "$(uptime_seconds)" -ge "$end" ]; then
             say "$1 still runs, as far as can be told: see why the kubelet does not stop it"
             exit 124
+        fi
+        if [ -n "$found" ] || systemctl is-active --quiet containerd.service; then
+            ran=$(uptime_seconds)
+        fi
+        if [ $(($(uptime_seconds) - ran)) -ge "$RUNTIME_SECONDS" ]; then
+            die 1 "containerd does not run here, so nobody can end $1: see systemctl status containerd"
         fi
         if [ -n "$found" ] && ! systemctl is-active --quiet kubelet.service; then
             # shellcheck disable=SC2086  # ids, one a word
