@@ -60,13 +60,14 @@ test-quick: develop
 
 # Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
 # after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
-# not well, faults at each stage: up to four hours.
+# not well, faults at each stage, an operator that is cut off: up to five hours.
 soak: develop planted
 	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
 	$(BIN)/pytest -m soak tests/protocol tests/release
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
-	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py
+	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py \
+	  tests/lab/test_partition.py
 
 # Bugs that could have been ours, one at a time in a copy of the tree: each is caught by its test.
 planted: develop
