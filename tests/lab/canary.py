@@ -14,8 +14,11 @@ from types import TracebackType
 TOKEN = re.compile(rb"(?<![A-Za-z0-9_.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![A-Za-z0-9_.-])")
 PRIVATE = b"PRIVATE KEY-----"
 KINDS = (b"", b"RSA ", b"EC ", b"OPENSSH ", b"ENCRYPTED ")
-# kubeadm's certificate key, told from the digests that stand behind a name (sha256:...).
-CERTIFICATE_KEY = re.compile(rb"(?<![0-9a-zA-Z:/@_.-])[0-9a-f]{64}(?![0-9a-zA-Z_.-])")
+# kubeadm's certificate key, told from the digests that stand behind a name: sha256:..., and that of
+# the certificate by which somebody has come to the API.
+CERTIFICATE_KEY = re.compile(
+    rb"(?<!X509SHA256=)(?<![0-9a-zA-Z:/@_.-])[0-9a-f]{64}(?![0-9a-zA-Z_.-])"
+)
 CERTIFICATE_KEY_OPTION = b"--certificate-key"
 
 

@@ -31,7 +31,14 @@ def test_a_secret_is_found(text: bytes) -> None:
 
 
 def test_what_is_no_secret_is_not() -> None:
-    text = b"sha256:" + b"0a" * 32 + b" v1.36.3 10.88.0.200 main.tf provider.terraform"
+    digest = b"0a" * 32
+    text = (
+        b"sha256:"
+        + digest
+        + b" X509SHA256="
+        + digest
+        + b" v1.36.3 10.88.0.200 main.tf provider.terraform"
+    )
     assert CANARY.in_(text) == []
 
 
