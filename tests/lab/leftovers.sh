@@ -2,8 +2,8 @@
 # What a cluster left on a server, one thing a line. Run there as root; nothing is changed.
 
 exec 2>&1
-# The mark of the domain of trust outlives every cluster.
-find /var/lib/rpool -mindepth 1 ! -name trust 2>/dev/null
+# The mark of the domain of trust outlives every cluster, and so does what has failed there.
+find /var/lib/rpool -mindepth 1 ! -name trust ! -name failures 2>/dev/null
 # The numbers of sessions outlive a cluster, and not the boot: what comes late is refused by them.
 find /run/rpool -mindepth 1 ! -name 'session-*.number' 2>/dev/null
 ctr --namespace k8s.io containers list --quiet 2>/dev/null | sed 's/^/container /'
@@ -24,7 +24,8 @@ while read -r path; do
     case $path in
         */rpool-lab* | *rpool-lab.*) continue ;; # what the lab made before there was a cluster
         /var/lib/rpool) continue ;; # see above
-        /var/lib/etcd) [ -n "$(ls -A "$path")" ] || continue ;; # a mount of the lab's, if empty
+        # Mounts of the lab's, if they are empty.
+        /var/lib/etcd | /var/lib/kubelet) [ -n "$(ls -A "$path")" ] || continue ;;
     esac
     dpkg-query -S "$path" >/dev/null 2>&1 || echo "path $path"
 done
