@@ -30,6 +30,15 @@ def let_go(desk: Desk, role: Role = Role.WORKER) -> str:
     return dead
 
 
+def two_silent(desk: Desk) -> list[str]:
+    """A worker and a control plane that were replaced, and are still off."""
+    found: list[str] = []
+    for role in (Role.WORKER, Role.CONTROL_PLANE):
+        found.append(let_go(desk, role))
+        desk.power(*found, on=False)
+    return found
+
+
 @pytest.mark.parametrize("role", [Role.WORKER, Role.CONTROL_PLANE])
 def test_one_that_registers_nothing_is_found_by_its_claim_and_wiped(role: Role) -> None:
     desk = with_cluster()
@@ -47,6 +56,67 @@ def test_one_that_is_back_is_no_offer() -> None:
     assert desk.state.apply(desk.wanted, threading.Event()).errors == []
     assert back not in desk.view().servers
     assert desk.stage.machine(back).claim is None
+
+
+@pytest.mark.parametrize("mark", ["retire", "lost", "reserved"])
+def test_one_that_nobody_would_pick_is_found_and_wiped(mark: str) -> None:
+    """No offer asks it, and this state has never heard of it: the record says that it was let go."""
+    before = with_cluster()
+    back = let_go(before)
+    before.mark(back, **{mark: True})
+    desk = Desk(before.stage)
+    desk.imports(before.view().uid)
+    desk.apply()
+    assert desk.stage.machine(back).claim is None
+
+
+def test_one_that_the_plan_has_missed_is_wiped_by_its_apply() -> None:
+    """It was slow to answer, say. Another that is back makes the apply."""
+    desk = with_cluster()
+    first, second = two_silent(desk)
+    desk.power(first, on=True)
+    machine = desk.stage.machine(second)
+
+    def planned() -> None:
+        machine.powered = True  # nothing of it registers
+
+    assert desk.state.apply(desk.wanted, threading.Event(), planned).errors == []
+    assert [desk.stage.machine(name).claim for name in (first, second)] == [None, None]
+    desk.is_whole()
+
+
+def test_one_that_is_back_is_destroyed_with_its_cluster() -> None:
+    desk = with_cluster()
+    let_go(desk)
+    desk.gives_back()
+
+
+@follows(Do.RELEASE)
+def test_a_destroy_tells_of_one_that_was_let_go_and_is_still_silent() -> None:
+    desk = with_cluster()
+    dead, uid = let_go(desk), desk.view().uid
+    desk.power(dead, on=False)
+    desk.write()
+    read(Do.RELEASE, desk.apply(), server=dead, uid=uid)
+    desk.power(dead, on=True)
+    release(desk, dead, uid)
+    assert desk.stage.claimed() == set()
+
+
+def test_the_record_forgets_who_was_let_go_once_it_is_wiped_or_another_clusters() -> None:
+    desk = with_cluster()
+    wiped, taken = two_silent(desk)
+    record = desk.stage.cluster(desk.view()).record
+    assert record is not None
+    assert record.let_go == {wiped, taken}
+    desk.stage.machine(taken).claim = FOREIGN
+    desk.power(wiped, taken, on=True)
+    desk.succeeds()
+    record = desk.stage.cluster(desk.view()).record
+    assert record is not None
+    assert record.let_go == frozenset()
+    assert desk.stage.machine(wiped).claim is None
+    assert desk.stage.machine(taken).claim == FOREIGN
 
 
 def test_one_that_was_wiped_by_hand_is_a_spare_once_its_node_is_gone() -> None:

@@ -60,9 +60,11 @@ def destroy(
         servers = {n: s for n, s in prior.servers.items() if n in left}
         raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
     swept.probed.update({name: its.probed for name, its in seen.items()})
+    before = swept.silent.keys() & (record.let_go if record else set())
+    swept.silent = {name: error for name, error in swept.silent.items() if name not in before}
     warnings = [
         *_let_go(marked),
-        *_abandoned(abandoned, prior.uid),
+        *_abandoned(abandoned | before, prior.uid),
         *_not_asked(prior, swept),
         *_left_over(prior, swept),
     ]
@@ -118,12 +120,13 @@ def _with_unplanned(
 ) -> tuple[PoolView, Swept]:
     """The cluster with servers that the state was not told of, and what others say. The record
     names them; the claims on the fleet's servers do where there is none, and while a create has yet
-    to come to its end.
+    to come to its end; those that were let go may be back.
     """
     told = {n: its for n, its in (record.members if record else {}).items() if n in fleet.servers}
     known = {**told, **prior.servers}
     settled = record is not None and record.settled is not None
-    swept = Swept() if settled else Swept.of(world, fleet.servers.keys() - known.keys())
+    others = record.let_go if record is not None and settled else fleet.servers.keys()
+    swept = Swept.of(world, others & fleet.servers.keys() - known.keys())
     found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
     return replace(prior, servers={**found, **known}), swept
 

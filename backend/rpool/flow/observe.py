@@ -10,7 +10,7 @@ from typing import Protocol
 from rpool.advice import Do
 from rpool.attempt import NoApi
 from rpool.decide.believed import believed
-from rpool.decide.membership import Membership, to_ask
+from rpool.decide.membership import Membership, claims_of, to_ask
 from rpool.decide.quorum import most_of
 from rpool.errors import Refused
 from rpool.flow.locate import Swept, api_of
@@ -51,6 +51,8 @@ class Eye:
 
     def __post_init__(self) -> None:
         self._begun: Begun = {}
+        # Of an operation, once it has begun to ask: those that were let go.
+        self._back: Begun | None = None
 
     def look(self) -> Observed:
         """The cluster through its API, and its servers. Raises NoApi when none answers."""
@@ -118,15 +120,36 @@ class Eye:
             return {*record.of(Role.CONTROL_PLANE), self.one}
         names = to_ask(record, api.cluster.nodes, self.fleet)
         names |= (record.own.keys() - self.prior.servers.keys()) & self.fleet.servers.keys()
+        names |= self._let_go(record)
         known = self.prior.condition  # a read has found something, or nothing
         return names | self.also | set(() if known.is_whole else record.own)
+
+    def _let_go(self, record: Record) -> frozenset[ServerName]:
+        """Those that were let go, for a mere look: that waits for no silent one. An operation waits
+        for each that it asks, so it asks of these, once, who is back.
+        """
+        names = record.let_go & self.fleet.servers.keys()
+        if self.lock is None:
+            return names
+        if self._back is None:
+            self._back = begin_probes(self.world, names)
+        return frozenset()
+
+    def _who_is_back(self) -> frozenset[ServerName]:
+        if self._back:
+            seen, _ = end_probes(self._back, self._back)
+            probed = {name: its.probed for name, its in seen.items()}
+            self.also |= claims_of(self.prior.uid, probed).keys()
+            self._back = {}
+        return self.also
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         """`pool` with a look at the servers that join and those that leave."""
         record = self.members(pool).record
         differ = desired.roles.keys() ^ record.members.keys()
-        ours = differ - record.pinned.keys() if self.one is None else differ & {self.one}
-        return self.ask(pool, ours)
+        if self.one is not None:
+            return self.ask(pool, differ & {self.one})
+        return self.ask(pool, differ - record.pinned.keys() | self._who_is_back())
 
     def begin(self, names: Iterable[ServerName]) -> None:
         """Begins to ask servers that will have to be asked: a dead one takes its time."""

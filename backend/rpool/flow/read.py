@@ -79,8 +79,8 @@ def read(
     not_free = dict.fromkeys(going, "on its way out of this cluster")
     not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     offer = offers.make(record.uid, record.members.keys(), known_taken, not_free)
-    returned = frozenset(offers.claimed_by(record.uid) - record.members.keys())
-    members = eye.members(eye.ask(pool, returned))
+    pool = eye.ask(pool, offers.claimed_by(record.uid) - record.members.keys())
+    members, returned = eye.members(pool), frozenset(pool.claims.keys() - record.members.keys())
     view, unwell = of_members(members, api.cluster.ca_certificate), ailing(members)
     return Found(
         as_known(view, prior, false),

@@ -14,7 +14,7 @@ from rpool.model.server import Role, Server, ServerName
 
 FORMAT = 1
 
-RESERVED = frozenset({"ca_pin", "owner", "components", "quarantine", "lost", "backup"})
+RESERVED = frozenset({"ca_pin", "owner", "components", "backup"})
 """Fields that are coming. This rpool does nothing with them, and writes back what it found."""
 
 
@@ -55,6 +55,9 @@ class Record:
     # Members that an rpool_node put here, outside of the cluster's own sizing, and the labels and
     # taints that they may have from it.
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
+    # Former members that were given up while they were silent: whoever comes back has what it had,
+    # and is wiped. Kept until it is seen without.
+    let_go: frozenset[ServerName] = frozenset()
     # Fields of `RESERVED`, as they were found.
     reserved: Mapping[str, object] = field(default_factory=dict)
 

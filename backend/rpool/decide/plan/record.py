@@ -45,11 +45,13 @@ def begun(case: Case) -> Record:
     wanted = record.wanted if desired.one else record.spec if desired.is_nobody else desired.spec
     both = desired.pinned.keys() & record.pinned
     labelled = {name: record.pinned[name].beside(desired.pinned[name]) for name in both}
+    members = kept | arriving
     return replace(
         _written(case, record),
         wanted=wanted,
-        members=kept | arriving,
-        pinned=_of({**desired.pinned, **record.pinned, **labelled}, kept | arriving),
+        members=members,
+        pinned=_of({**desired.pinned, **record.pinned, **labelled}, members),
+        let_go=_let_go(case, record, members),
     )
 
 
@@ -68,7 +70,16 @@ def ended(case: Case) -> Record:
         wanted=record.wanted if desired.one else None,
         members=members,
         pinned=_of(desired.pinned, members),
+        let_go=_let_go(case, record, members),
     )
+
+
+def _let_go(
+    case: Case, before: Record, members: Mapping[ServerName, Member]
+) -> frozenset[ServerName]:
+    """Who was let go earlier, and those that are no members any more and were not seen to leave."""
+    out = before.let_go | before.members.keys() - members.keys()
+    return frozenset((out & case.fleet.servers.keys()) - members.keys() - case.pool.seen.keys())
 
 
 def _relabelled(case: Case, name: ServerName, its: Member) -> Member:
@@ -107,4 +118,7 @@ def as_before(members: Membership) -> Record | None:
     if members.differing - gone or other_metallb or pool.open_to_joiners:
         return None
     left = {name: its for name, its in record.members.items() if name not in gone}
-    return replace(record, wanted=None, members=left, pinned=_of(record.pinned, left))
+    let_go = record.let_go | gone & pool.silent.keys()
+    return replace(
+        record, wanted=None, members=left, pinned=_of(record.pinned, left), let_go=let_go
+    )
