@@ -200,7 +200,7 @@ def test_its_start_takes_no_longer_than_it_may(made: Release, tmp_path: Path) ->
 
 def test_it_says_what_it_is_when_it_is_called_by_hand(installed: Path, bare: Bare) -> None:
     ran = bare.run("/opt/rpool/terraform-provider-rpool_v0.1.0")
-    assert (ran.status, "docs/installing.md" in ran.output) == (1, True)
+    assert (ran.status, "docs/guides/installing.md" in ran.output) == (1, True)
 
 
 def test_that_for_arm64_starts_under_emulation(made: Release, tools: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rpool.model.server import Fleet, Role
 
 
 def alone(desk: Desk, server: str) -> None:
-    """The site.yaml of docs/repair.md: its fleet has that one server."""
+    """The site.yaml of docs/guides/repair.md: its fleet has that one server."""
     fleet = desk.stage.site.config.fleet.servers
     desk.stage.open(Fleet({server: fleet[server]}))
 

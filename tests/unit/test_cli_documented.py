@@ -1,4 +1,4 @@
-"""docs/command.md tells of each command and each of its options, and of none that there is not."""
+"""docs/guides/command.md tells of each command and its options, and of none that there is not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from rpool.cli.main import parser
 
-DOC = Path(__file__).parents[2] / "docs" / "command.md"
+DOC = Path(__file__).parents[2] / "docs/guides/command.md"
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

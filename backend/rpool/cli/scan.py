@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rpool.reach.host_keys import Presented
 
 _SERVER = re.compile(r"(?:(?P<name>[^=@]+)=)?(?P<address>[^:@=]+)(?::(?P<port>[0-9]{1,5}))?")
-_HEAD = "# The servers of a site. Zones are what fails together; see docs/command.md.\n"
+_HEAD = "# The servers of a site. Zones are what fails together; see docs/guides/command.md.\n"
 
 
 def add_to(commands: Any) -> None:

@@ -101,6 +101,6 @@ def _mapping(path: Path, text: str) -> dict[str, Any]:
 def _wrong(summary: str) -> SpecError:
     about = (
         "It has what the provider block has: fleet (or fleet_file), ssh, mirrors, owner; or "
-        "simulate: {servers: 12}. See docs/command.md."
+        "simulate: {servers: 12}. See docs/guides/command.md."
     )
     return SpecError([Problem((), summary, about)])

@@ -143,7 +143,7 @@ def flag(name: str) -> str:
         raise ValueError(f"{name} is not set here: {_INSTEAD[name]}")
     bare = name.lstrip("-").replace("_", "-")
     close = get_close_matches(bare, FLAGS, 1)
-    hint = f'. Did you mean "{close[0]}"?' if close else ". docs/api-server.md lists all"
+    hint = f'. Did you mean "{close[0]}"?' if close else ". docs/guides/api-server.md lists all"
     raise ValueError(f"{shown(name)} is no flag of kube-apiserver that a site can set{hint}")
 
 

@@ -1,9 +1,9 @@
 # A cluster on twelve modelled servers: to try rpool, or a module, with no server at all.
 #
-#   Once rpool is installed (docs/installing.md): terraform init && terraform apply
+#   Once rpool is installed (docs/guides/installing.md): terraform init && terraform apply
 #
 # Nothing real is touched: there is no SSH, and no API answers at the endpoint. Everything else is as
-# on real servers: what is picked, what a plan says, what is refused. See docs/simulated.md.
+# on real servers: what is picked, what a plan says, what is refused. See docs/guides/simulated.md.
 
 terraform {
   required_providers {

@@ -1,0 +1,82 @@
+"""What a page links to is there, so that moving one shows which others have to follow."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[3]
+PAGE = CHECKOUT / "docs/guides/security.md"
+
+
+@cache
+def kept() -> list[Path]:
+    """All files of the checkout that are kept, or new."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [its for line in listed.stdout.splitlines() if (its := CHECKOUT / line).is_file()]
+
+
+def pages() -> list[Path]:
+    return [path for path in kept() if path.suffix == ".md"]
+
+
+def prose(text: str) -> str:
+    """A page without its blocks of code, in which neither brackets nor # mean anything."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def links(text: str) -> list[str]:
+    """Where a page leads to in the checkout, as it is written there."""
+    found: list[str] = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(text)))
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+def anchors(text: str) -> Iterator[str]:
+    """What a link may have after its #: headings as GitHub and registries name them, and our own."""
+    yield from re.findall(r'<a id="([^"]+)">', prose(text))
+    for heading in re.findall(r"^#+ (.+)$", prose(text), flags=re.MULTILINE):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        yield re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+
+
+def broken(page: Path, text: str) -> Iterator[str]:
+    for link in links(text):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve()
+        if not target.exists():
+            yield f"{page.relative_to(CHECKOUT)}: {link} is not there"
+        elif anchor and anchor not in anchors(target.read_text() if path else text):
+            yield f"{page.relative_to(CHECKOUT)}: {link} has no such heading"
+
+
+def test_every_link_of_every_page_leads_somewhere() -> None:
+    assert [said for page in pages() for said in broken(page, page.read_text())] == []
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "repair.md#nothing", "#nothing", "../nowhere/"])
+def test_a_link_to_nothing_is_found(link: str) -> None:
+    text = f"# A title\n[there](repair.md#brakes), [here](#a-title), `[code](x)`, [a]({link})\n"
+    assert [said.partition(": ")[2].split()[0] for said in broken(PAGE, text)] == [link]
+
+
+def test_a_page_that_is_named_in_a_message_or_a_comment_is_there() -> None:
+    named = [
+        (path.relative_to(CHECKOUT), name)
+        for path in kept()
+        if path.suffix in {".py", ".tf", ".yaml", ".sh", ".md", ".tmpl"} or path.name == "Makefile"
+        for name in re.findall(r"\bdocs/[-\w/]+\.(?:md|json|sh)\b", path.read_text())
+        if "://" not in name
+    ]
+    assert len(named) > 10
+    assert [its for its in named if not (CHECKOUT / its[1]).exists()] == []
