@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rpool.model.pool import PoolSpec
     from rpool.model.server import Fleet, ServerName
 
-_FIXED = {
+FIXED = {
     "kubernetes_version": "rpool cannot upgrade Kubernetes yet",
     "kubeadm": "rpool cannot change what kubeadm was told on a running cluster yet",
     "trust": "a cluster stays in its domain of trust, as its servers do until installed anew",
@@ -272,11 +272,11 @@ def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
     problems = [
         Problem(
             change.path,
-            f"{'.'.join(map(str, change.path))}: {_FIXED[str(change.path[0])]}",
+            f"{'.'.join(map(str, change.path))}: {FIXED[str(change.path[0])]}",
             Do.SET_BACK.text(to=_to(prior, change)),
         )
         for change in changed
-        if change.path[0] in _FIXED and is_wholly_known(change.planned)
+        if change.path[0] in FIXED and is_wholly_known(change.planned)
     ]
     if problems:
         raise SpecError(problems)

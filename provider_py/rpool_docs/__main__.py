@@ -1,0 +1,33 @@
+"""`python -m rpool_docs`: writes the pages; with --check it only says which are not up to date."""
+
+from __future__ import annotations
+
+import sys
+
+from rpool_docs.pages import Wrong, left_over, made, stale
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        if arguments == ["--check"]:
+            return _check()
+        for path, text in made().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        for path in left_over():
+            path.unlink()
+    except Wrong as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check() -> int:
+    said = list(stale())
+    if said:
+        print(*said, "Run make generate, and keep what it changes.", sep="\n", file=sys.stderr)
+    return 1 if said else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

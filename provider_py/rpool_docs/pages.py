@@ -1,0 +1,189 @@
+"""Pages out of templates: which there are, and what a template can ask for.
+
+`X.md.tmpl` in `templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what is
+made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
+`{{ file PATH }}` for a file of the checkout; `{{ changes }}`, `{{ mirrored manifests }}`,
+`{{ mirrored images }}`, `{{ examples }}`, `{{ guides }}` and `{{ guides linked }}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from rpool_docs import mirrored
+from rpool_docs.changes import REFUSED, changes
+from rpool_docs.reference import Subject, reference, signature
+from rpool_provider.functions import FUNCTIONS
+from rpool_provider.provider import Provider
+from rpool_provider.site_schema import FLEET
+
+CHECKOUT = Path(__file__).parents[2]
+DOCS = CHECKOUT / "docs"
+TEMPLATES = CHECKOUT / "templates"
+EXAMPLES = CHECKOUT / "examples/terraform"
+
+_MADE_ANEW = {"rpool_cluster": "another cluster", "rpool_node": "another node"}
+_LANGUAGES = {"tf": "terraform", "hcl": "terraform", "yaml": "yaml", "sh": "sh"}
+
+
+class Wrong(Exception):
+    """A template asks for what there is not, or something has none. Its text is for developers."""
+
+
+def subjects() -> dict[str, tuple[str, Subject]]:
+    """What has a page of reference: its title and schema, by the page's path."""
+    kinds = (
+        ("resources", "Resource", Provider.resource_schemas),
+        ("data-sources", "Data Source", Provider.data_source_schemas),
+        ("ephemeral-resources", "Ephemeral Resource", Provider.ephemeral_schemas),
+    )
+    found = {"index": ("rpool Provider", Subject(Provider.schema, shapes={"fleet": FLEET}))}
+    for folder, kind, schemas in kinds:
+        for name, schema in schemas.items():
+            is_managed = folder == "resources"
+            its = Subject(
+                schema,
+                REFUSED.get(name, ()) if is_managed else (),
+                _MADE_ANEW[name] if is_managed else "",
+            )
+            found[f"{folder}/{name.removeprefix('rpool_')}"] = (f"{name} ({kind})", its)
+    return found
+
+
+def functions() -> dict[str, str]:
+    return {f"functions/{name}": name for name in FUNCTIONS}
+
+
+def made() -> dict[Path, str]:
+    """Every page that is made, and what has to be in it. Raises Wrong."""
+    wanted = {*subjects(), *functions()}
+    templates = {_page(path): path for path in sorted(TEMPLATES.rglob("*.md.tmpl"))}
+    if missing := sorted(wanted - templates.keys()):
+        raise Wrong(f"no page without a template: write templates/{missing[0]}.md.tmpl")
+    return {DOCS / f"{page}.md": _make(page, path) for page, path in templates.items()}
+
+
+def left_over() -> list[Path]:
+    """Pages of reference that nothing makes any more."""
+    folders = ("resources", "data-sources", "ephemeral-resources", "functions")
+    there = {path for folder in folders for path in (DOCS / folder).glob("*")}
+    return sorted(there - made().keys())
+
+
+def guides() -> list[tuple[str, str, str]]:
+    """Name, title and description of every guide, written or made."""
+    texts = {path.stem: path.read_text() for path in (DOCS / "guides").glob("*.md")}
+    texts |= {_page(path)[7:]: path.read_text() for path in (TEMPLATES / "guides").glob("*.tmpl")}
+    heads = {name: front_matter(text) for name, text in texts.items()}
+    return [(name, its["page_title"], its["description"]) for name, its in sorted(heads.items())]
+
+
+def examples(page: str) -> str:
+    """Every example with its own first words, as a list of links from a page."""
+    up = "../" * (page.count("/") + 1)
+    folders = sorted(path.parent for path in EXAMPLES.glob("*/main.tf"))
+    return "\n".join(
+        f"- [{its.name}]({up}{its.relative_to(CHECKOUT)}/main.tf): {_first_words(its / 'main.tf')}"
+        for its in folders
+    )
+
+
+def _first_words(file: Path) -> str:
+    """The first sentence of the comment with which a configuration begins. Raises Wrong."""
+    comment = re.match(r"(?:#.*\n)+", file.read_text())
+    if comment is None:
+        raise Wrong(f"{file.relative_to(CHECKOUT)} has to begin with a comment: what it shows")
+    words = " ".join(line.strip("# ") for line in comment[0].splitlines())
+    return re.split(r"(?<=[.:]) ", words)[0].rstrip(":.") + "."
+
+
+def front_matter(text: str) -> dict[str, str]:
+    """What a page says of itself; nothing where it says nothing."""
+    found = re.match(r"---\n(.*?)\n---\n", text, flags=re.DOTALL)
+    return dict(yaml.safe_load(found[1])) if found else {}
+
+
+def _page(template: Path) -> str:
+    return str(template.relative_to(TEMPLATES)).removesuffix(".md.tmpl")
+
+
+def _make(page: str, template: Path) -> str:
+    lines = template.read_text().splitlines()
+    note = f"Made by `make generate` from templates/{page}.md.tmpl: change that."
+    head = f"<!-- {note} -->"
+    if lines[0] == "---":
+        lines[0] = f"---\n# {note}"
+        head = ""
+    elif page in subjects() or page in functions():
+        head = _head(page, note)
+    parts = [head] if head else []
+    for number, line in enumerate(lines, 1):
+        asked = re.fullmatch(r"\{\{ (.+) \}\}", line)
+        try:
+            parts.append(_asked(page, asked[1]) if asked else line)
+        except Wrong as error:
+            raise Wrong(f"templates/{page}.md.tmpl, line {number}: {error}") from None
+    return "\n".join(parts) + "\n"
+
+
+def _head(page: str, note: str) -> str:
+    """The front matter of a page of reference."""
+    title = subjects()[page][0] if page in subjects() else f"{functions()[page]} (Function)"
+    more = {} if page == "index" else {"subcategory": ""}
+    said = {"page_title": title, **more, "description": _description(page)}
+    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n# {note}\n{text}---\n"
+
+
+def _description(page: str) -> str:
+    if page in functions():
+        return FUNCTIONS[functions()[page]].description
+    if page in subjects():
+        return subjects()[page][1].schema.description
+    raise Wrong("this page is not about something that has a description")
+
+
+def _asked(page: str, what: str) -> str:
+    match what.split():
+        case ["description"]:
+            return _description(page)
+        case ["schema"] if page in subjects():
+            return reference(subjects()[page][1])
+        case ["signature"] if page in functions():
+            return signature(functions()[page], FUNCTIONS[functions()[page]])
+        case ["changes"]:
+            return changes()
+        case ["mirrored", "manifests"]:
+            return mirrored.manifests()
+        case ["mirrored", "images"]:
+            return mirrored.images()
+        case ["examples"]:
+            return examples(page)
+        case ["guides"]:
+            return "\n".join(f"- **{title}**: {said}" for _, title, said in guides())
+        case ["guides", "linked"]:
+            return "\n".join(f"- [{t}](guides/{name}.md): {said}" for name, t, said in guides())
+        case ["file", name]:
+            return _file(name)
+    raise Wrong(f"{{{{ {what} }}}} is nothing that is made for this page")
+
+
+def _file(name: str) -> str:
+    path = CHECKOUT / name
+    if not path.is_file():
+        raise Wrong(f"there is no file {name}")
+    language = _LANGUAGES.get(path.suffix.removeprefix("."), "text")
+    return f"```{language}\n{path.read_text().rstrip()}\n```"
+
+
+def stale() -> Iterator[str]:
+    """What has to be made anew, in a line each."""
+    for path, text in made().items():
+        if not path.exists() or path.read_text() != text:
+            yield f"{path.relative_to(CHECKOUT)} is not what its template and the schema make"
+    for path in left_over():
+        yield f"{path.relative_to(CHECKOUT)} has no template any more"
