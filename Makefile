@@ -81,6 +81,7 @@ check: develop audit
 	$(BIN)/lint-imports
 	git ls-files '*.sh' provider_py/terraform-provider-rpool | xargs shellcheck
 	cd ansible && ../$(BIN)/ansible-lint --offline --strict
+	$(BIN)/python -m rpool_docs --check
 
 # Known vulnerabilities of what is locked; without a network it says that it was not done.
 audit: develop
@@ -98,10 +99,12 @@ bench: develop
 dist: .venv/ready
 	$(BIN)/python -m rpool_release $(if $(OUT),--out '$(OUT)') $(if $(KEY),--key '$(KEY)')
 
-# The wire's generated half, from proto/; the fleet's schema for editors, from the provider's.
+# The wire's generated half, from proto/; from the provider's schema: the fleet's for editors, and
+# the pages of docs/ that have a template in templates/.
 generate: develop
 	sh proto/generate.sh
 	$(BIN)/python -m rpool_provider.fleet_json_schema > docs/fleet.schema.json
+	$(BIN)/python -m rpool_docs
 
 lock:
 	$(BIN)/pip install --quiet uv

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 from rpool_docs.pages import Wrong, left_over, made, stale
 
 
 def main(arguments: list[str]) -> int:
     try:
+        pages = made()
         if arguments == ["--check"]:
-            return _check()
-        for path, text in made().items():
+            return _check(pages)
+        for path, text in pages.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for path in left_over():
+        for path in left_over(pages):
             path.unlink()
     except Wrong as error:
         print(error, file=sys.stderr)
@@ -22,8 +25,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _check() -> int:
-    said = list(stale())
+def _check(pages: Mapping[Path, str]) -> int:
+    said = list(stale(pages))
     if said:
         print(*said, "Run make generate, and keep what it changes.", sep="\n", file=sys.stderr)
     return 1 if said else 0

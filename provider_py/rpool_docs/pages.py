@@ -9,7 +9,7 @@ made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -58,26 +58,26 @@ def functions() -> dict[str, str]:
     return {f"functions/{name}": name for name in FUNCTIONS}
 
 
-def made() -> dict[Path, str]:
+def made(folder: Path = TEMPLATES) -> dict[Path, str]:
     """Every page that is made, and what has to be in it. Raises Wrong."""
-    wanted = {*subjects(), *functions()}
-    templates = {_page(path): path for path in sorted(TEMPLATES.rglob("*.md.tmpl"))}
-    if missing := sorted(wanted - templates.keys()):
-        raise Wrong(f"no page without a template: write templates/{missing[0]}.md.tmpl")
+    templates = {_page(path, folder): path for path in sorted(folder.rglob("*.md.tmpl"))}
+    if missing := sorted({*subjects(), *functions()} - templates.keys()):
+        raise Wrong(f"there is a page to be made: write templates/{missing[0]}.md.tmpl")
     return {DOCS / f"{page}.md": _make(page, path) for page, path in templates.items()}
 
 
-def left_over() -> list[Path]:
-    """Pages of reference that nothing makes any more."""
+def left_over(pages: Collection[Path]) -> list[Path]:
+    """Pages of reference that are none of those that are made."""
     folders = ("resources", "data-sources", "ephemeral-resources", "functions")
     there = {path for folder in folders for path in (DOCS / folder).glob("*")}
-    return sorted(there - made().keys())
+    return sorted(there.difference(pages))
 
 
 def guides() -> list[tuple[str, str, str]]:
     """Name, title and description of every guide, written or made."""
     texts = {path.stem: path.read_text() for path in (DOCS / "guides").glob("*.md")}
-    texts |= {_page(path)[7:]: path.read_text() for path in (TEMPLATES / "guides").glob("*.tmpl")}
+    made_ones = (TEMPLATES / "guides").glob("*.md.tmpl")
+    texts |= {_page(path, TEMPLATES / "guides"): path.read_text() for path in made_ones}
     heads = {name: front_matter(text) for name, text in texts.items()}
     return [(name, its["page_title"], its["description"]) for name, its in sorted(heads.items())]
 
@@ -107,8 +107,8 @@ def front_matter(text: str) -> dict[str, str]:
     return dict(yaml.safe_load(found[1])) if found else {}
 
 
-def _page(template: Path) -> str:
-    return str(template.relative_to(TEMPLATES)).removesuffix(".md.tmpl")
+def _page(template: Path, folder: Path) -> str:
+    return str(template.relative_to(folder)).removesuffix(".md.tmpl")
 
 
 def _make(page: str, template: Path) -> str:
@@ -180,10 +180,10 @@ def _file(name: str) -> str:
     return f"```{language}\n{path.read_text().rstrip()}\n```"
 
 
-def stale() -> Iterator[str]:
-    """What has to be made anew, in a line each."""
-    for path, text in made().items():
+def stale(pages: Mapping[Path, str]) -> Iterator[str]:
+    """Of what is made, that which is not what is there; in a line each."""
+    for path, text in pages.items():
         if not path.exists() or path.read_text() != text:
             yield f"{path.relative_to(CHECKOUT)} is not what its template and the schema make"
-    for path in left_over():
+    for path in left_over(pages):
         yield f"{path.relative_to(CHECKOUT)} has no template any more"
