@@ -126,9 +126,9 @@ class Workspace:
         shown = json.loads(self.run("show", "-json", "plan").output)
         return {c["address"]: c["change"]["actions"] for c in shown["resource_changes"]}
 
-    def state(self) -> Any:
-        """The instance of the cluster in the state file; None when there is none."""
+    def state(self, address: str = CLUSTER) -> Any:
+        """The instance of a resource in the state file; None when there is none."""
         file = self.folder / "terraform.tfstate"
         resources = json.loads(file.read_text())["resources"] if file.exists() else []
-        found = [r for r in resources if f"{r['type']}.{r['name']}" == CLUSTER]
+        found = [r for r in resources if f"{r['type']}.{r['name']}" == address]
         return found[0]["instances"][0] if found else None
