@@ -56,7 +56,7 @@ test: develop check test-quick
 test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
-	  tests/cuts tests/planted tests/release
+	  tests/cuts tests/planted tests/release tests/golden
 
 # Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
 # after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
