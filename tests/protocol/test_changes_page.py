@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protocol.cluster_calls import Calls, errors, path, problems, values
-from protocol.site_config import cluster, site
+from protocol.site_config import cluster, server, site
 from rpool_docs.changes import changes
 
 ROWS = dict(re.findall(r"^\| `rpool_cluster` \| `([\w.]+)` \| (.+) \|$", changes(), re.MULTILINE))
@@ -36,7 +36,8 @@ def test_every_row_is_tried() -> None:
 
 @pytest.mark.parametrize("row", CHANGES)
 def test_a_plan_does_what_the_page_says(shared: Calls, created: Any, row: str) -> None:
-    shared.configure(site())  # a command of its own
+    other_domain = {f"t{n}": server(20 + n, trust="team-a") for n in range(6)}
+    shared.configure(site() | {"fleet": site()["fleet"] | other_domain})
     reply = shared.plan(cluster(**CHANGES[row]), created)
     replaced = [".".join(map(str, path(its))) for its in reply.requires_replace]
     if ROWS[row] == "replaces it":
