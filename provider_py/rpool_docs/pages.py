@@ -177,7 +177,7 @@ def _file(name: str) -> str:
     if not path.is_file():
         raise Wrong(f"there is no file {name}")
     language = _LANGUAGES.get(path.suffix.removeprefix("."), "text")
-    return f"```{language}\n{path.read_text().rstrip()}\n```"
+    return f"```{language} {name}\n{path.read_text().rstrip()}\n```"
 
 
 def stale(pages: Mapping[Path, str]) -> Iterator[str]:

@@ -109,8 +109,8 @@ def _by_name(value: dict[str, Any]) -> bool:
 
 def test_this_version_has_a_state_that_is_kept_and_still_makes_such_a_one(today: Workspace) -> None:
     advice = (
-        f"what today's rpool leaves is not what golden/{VERSION} has: golden/README.md says what to "
-        "do; while that version is not out, cd tests && python -m golden.kept"
+        f"what today's rpool leaves is not what golden/{VERSION} has: golden/README.md says what "
+        "to do; while that version is not out, cd tests && python -m golden.kept"
     )
     kept = Kept(HERE / VERSION)
     assert (kept.folder / "state.json").exists(), advice

@@ -35,9 +35,9 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path, tmp_path / FILE_NAME, provider=[str(LAUNCHER)])
 
 
-def shown(page: Path) -> list[str]:
-    """All HCL in a page."""
-    return re.findall(r"^```(?:terraform|hcl)\n(.*?)^```", page.read_text(), re.M | re.S)
+def shown(page: Path) -> list[tuple[str, str]]:
+    """All HCL in a page, and what file it is, if its fence says so: ```terraform main.tf"""
+    return re.findall(r"^```(?:terraform|hcl) ?(\S*)\n(.*?)^```", page.read_text(), re.M | re.S)
 
 
 def configurations() -> dict[str, str]:
@@ -47,8 +47,8 @@ def configurations() -> dict[str, str]:
         f"{page.relative_to(CHECKOUT)} {number}": text
         for page in pages
         if "decisions" not in page.parts
-        for number, text in enumerate(shown(page), 1)
-        if not re.match(r"provider_installation|# \S+\.(tfvars|tftest\.hcl)\n", text)
+        for number, (file, text) in enumerate(shown(page), 1)
+        if not text.startswith("provider_installation") and not file.endswith((".tfvars", ".hcl"))
     }
 
 
@@ -96,13 +96,11 @@ def test_one_that_has_is_found(piece: str, workspace: Workspace) -> None:
 
 
 def test_the_tests_of_a_module_pass(workspace: Workspace) -> None:
-    files = 0
-    for text in shown(CHECKOUT / "docs/guides/simulated.md"):
-        if named := re.match(r"# (\S+)\n", text):
-            path = workspace.folder / named[1]
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
-            files += 1
+    files = {name: text for name, text in shown(CHECKOUT / "docs/guides/simulated.md") if name}
+    for name, text in files.items():
+        path = workspace.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
     ran = workspace.run("test", "-no-color")
-    assert (files, ran.status) == (2, 0), ran.output
+    assert (len(files), ran.status) == (2, 0), ran.output
     assert "Success! 2 passed, 0 failed." in ran
