@@ -15,7 +15,7 @@ from benchmark.facts import Facts, parse
 from benchmark.kinds import problem
 from benchmark.pods import pods
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs/guides"
 ALL = [*entries.each_control_plane(), *entries.each_server(), *entries.cluster()]
 SERVER = parse(
     "process\tkube-apiserver --profiling=false --modes=Node,RBAC --maxage=30 --secure\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rpool.config.api_server import FLAGS
 
-PAGE = Path(__file__).parents[2] / "docs" / "api-server.md"
+PAGE = Path(__file__).parents[2] / "docs/guides/api-server.md"
 
 
 def test_the_page_lists_the_flags_that_are_taken() -> None:
