@@ -60,7 +60,7 @@ def test_one_that_is_back_is_no_offer() -> None:
 
 @pytest.mark.parametrize("mark", ["retire", "lost", "reserved"])
 def test_one_that_nobody_would_pick_is_found_and_wiped(mark: str) -> None:
-    """No offer asks it, and this state has never heard of it: the record says that it was let go."""
+    """No offer asks it, and this state never heard of it: the record says that it was let go."""
     before = with_cluster()
     back = let_go(before)
     before.mark(back, **{mark: True})
