@@ -1,6 +1,6 @@
 """Pages out of templates: which there are, and what a template can ask for.
 
-`X.md.tmpl` in `templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what is
+`X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what is
 made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
 `{{ file PATH }}` for a file of the checkout; `{{ changes }}`, `{{ mirrored manifests }}`,
 `{{ mirrored images }}`, `{{ examples }}`, `{{ guides }}` and `{{ guides linked }}`.
@@ -23,7 +23,7 @@ from rpool_provider.site_schema import FLEET
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
-TEMPLATES = CHECKOUT / "templates"
+TEMPLATES = CHECKOUT / "docs/templates"
 EXAMPLES = CHECKOUT / "examples/terraform"
 
 _MADE_ANEW = {"rpool_cluster": "another cluster", "rpool_node": "another node"}
@@ -62,7 +62,7 @@ def made(folder: Path = TEMPLATES) -> dict[Path, str]:
     """Every page that is made, and what has to be in it. Raises Wrong."""
     templates = {_page(path, folder): path for path in sorted(folder.rglob("*.md.tmpl"))}
     if missing := sorted({*subjects(), *functions()} - templates.keys()):
-        raise Wrong(f"there is a page to be made: write templates/{missing[0]}.md.tmpl")
+        raise Wrong(f"there is a page to be made: write docs/templates/{missing[0]}.md.tmpl")
     return {DOCS / f"{page}.md": _make(page, path) for page, path in templates.items()}
 
 
@@ -113,7 +113,7 @@ def _page(template: Path, folder: Path) -> str:
 
 def _make(page: str, template: Path) -> str:
     lines = template.read_text().splitlines()
-    note = f"Made by `make generate` from templates/{page}.md.tmpl: change that."
+    note = f"Made by `make generate` from docs/templates/{page}.md.tmpl: change that."
     head = f"<!-- {note} -->"
     if lines[0] == "---":
         lines[0] = f"---\n# {note}"
@@ -126,7 +126,7 @@ def _make(page: str, template: Path) -> str:
         try:
             parts.append(_asked(page, asked[1]) if asked else line)
         except Wrong as error:
-            raise Wrong(f"templates/{page}.md.tmpl, line {number}: {error}") from None
+            raise Wrong(f"docs/templates/{page}.md.tmpl, line {number}: {error}") from None
     return "\n".join(parts) + "\n"
 
 

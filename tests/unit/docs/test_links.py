@@ -75,7 +75,7 @@ def test_a_page_that_is_named_in_a_message_or_a_comment_is_there() -> None:
         (path.relative_to(CHECKOUT), name)
         for path in kept()
         if path.suffix in {".py", ".tf", ".yaml", ".sh", ".md", ".tmpl"} or path.name == "Makefile"
-        for name in re.findall(r"\bdocs/[-\w/]+\.(?:md|json|sh)\b", path.read_text())
+        for name in re.findall(r"\bdocs/[-\w/]+\.(?:md\.tmpl|md|json|sh)\b", path.read_text())
     ]
     assert len(named) > 10
     assert [its for its in named if not (CHECKOUT / its[1]).exists()] == []

@@ -128,14 +128,14 @@ def test_a_default_that_is_not_told_is_a_bug() -> None:
 def test_a_template_that_asks_for_nothing_that_is_made_is_told(line: str, tmp_path: Path) -> None:
     folder = shutil.copytree(TEMPLATES, tmp_path / "templates")
     (folder / "index.md.tmpl").write_text(f"# Title\n\n{line}\n")
-    with pytest.raises(Wrong, match=r"templates/index\.md\.tmpl, line 3: "):
+    with pytest.raises(Wrong, match=r"docs/templates/index\.md\.tmpl, line 3: "):
         made(folder)
 
 
 def test_something_new_without_a_page_is_told(tmp_path: Path) -> None:
     folder = shutil.copytree(TEMPLATES, tmp_path / "templates")
     (folder / "resources/node.md.tmpl").unlink()
-    with pytest.raises(Wrong, match=r"write templates/resources/node\.md\.tmpl"):
+    with pytest.raises(Wrong, match=r"write docs/templates/resources/node\.md\.tmpl"):
         made(folder)
 
 
