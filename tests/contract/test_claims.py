@@ -88,6 +88,20 @@ def test_of_many_that_claim_at_once_one_gets_it(half: Half) -> None:
     assert half.claim_there() == winner
 
 
+def test_a_claim_is_taken_over_where_it_is_and_nowhere_else(half: Half) -> None:
+    """Its phase goes with it: a server that was installed anew since would pass for a member."""
+    there = replace(CLAIM, uid="0000000a", phase=Phase.MEMBER)
+    take = act.TakeClaim(HERE, replace(there, uid=CLAIM.uid), there.ownership)
+    refused(half, take, NotClaimed)
+    half.claim(there)
+    half.act(take)
+    assert half.claim_there() == take.claim
+    half.act(take)  # it is ours already
+    assert half.claim_there() == take.claim
+    other = act.TakeClaim(HERE, replace(there, uid="0000000b"), there.ownership)
+    refused(half, other, ForeignClaim)
+
+
 # -- another's -----------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from rpool.api import PoolIncomplete
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.server import Role
 from rpool.model.view import Condition
 from rpool_provider.resources import cluster_state
 from rpool_provider.resources.cluster import Cluster
@@ -145,6 +146,27 @@ def test_what_does_not_answer_is_not_left_behind_without_a_word() -> None:
     with pytest.raises(Exception, match=f"has {worker}, which cannot be reached"):
         stage.site.create_pool(SPEC, stage.attempt())
     stage.machine(worker).powered = True
+    settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_member_that_is_installed_anew_as_it_is_taken_over_is_no_member(role: Role) -> None:
+    """Between the look at what is left and the claim. Nothing is claimed there: it would be a
+    member's claim on an empty disk, which no join and no later apply gets past.
+    """
+    stage = Stage(9)
+    with killed(stage, act.RevokeJoiners):
+        stage.site.create_pool(SPEC, stage.attempt())
+    claims = [its.claim for its in stage.world.machines.values() if its.claim]
+    member = next(its.server for its in reversed(claims) if its.is_member and its.role is role)
+
+    def install(_: act.TakeClaim) -> None:
+        stage.world.machines[member].reinstall()
+
+    fault = Fault(act.TakeClaim, install, servers=member, times=1)
+    with stage.faults(fault), pytest.raises(PoolIncomplete, match=f"{member} is not claimed"):
+        stage.site.create_pool(SPEC, stage.attempt())
+    stage.open()
     settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
 
 

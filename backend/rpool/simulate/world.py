@@ -18,6 +18,7 @@ from rpool.errors import (
     Bug,
     CommandFailed,
     LockHeld,
+    NotClaimed,
     Refused,
     RpoolError,
     TimedOut,
@@ -112,6 +113,8 @@ class SimulatedWorld(Looks):
             machine.claim = action.claim
         elif machine.claim is not None:
             machine.check_claim(ours)
+        elif over is not None:
+            raise NotClaimed(f"{name} is not claimed (simulated)")
         elif machine.traces:
             raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
         else:

@@ -17,6 +17,7 @@ class TakeClaim:
     """Publish `claim` on the server, atomically. Refused when the server has another claim, or
     none and traces of kubeadm (it is dirty). A claim with the same ownership is simply ours. One
     that is `over` is replaced: what is left of a create that was cut off is taken over by another.
+    With `over` a server without a claim is refused, too: it is not what was looked at any more.
     """
 
     server: ServerName

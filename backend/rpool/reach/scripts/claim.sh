@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Publishes our claim: written and fsynced under another name first, then given its own by a hard
 # link, which fails when there is one. A claim of the same ownership is simply ours; one that is of
-# $OVER_UID and $OVER_EPOCH is replaced.
+# $OVER_UID and $OVER_EPOCH is replaced. Where that one is gone, nothing is claimed: ours says how far
+# the server was under it, and a server that was installed anew since is not.
 #
 # With its first claim a server takes on a domain of trust, and keeps it until it is installed anew.
 
@@ -18,6 +19,7 @@ main() {
         enter_session "$CLAIM_UID" "$SESSION"
         finish
     else
+        refuse_gone
         refuse_dirty
         refuse_aside
         refuse_other_domain
@@ -32,6 +34,12 @@ is_over() {
         [ "$(claim_value epoch)" = "$OVER_EPOCH" ] &&
         [ "$(claim_value server)" = "$SERVER_NAME" ] &&
         [ "$(claim_value format)" = "$CLAIM_FORMAT" ]
+}
+
+refuse_gone() {
+    if [ -n "$OVER_UID" ]; then
+        die "$UNCLAIMED" "the claim that was to be taken over is not here any more"
+    fi
 }
 
 refuse_other_domain() {
