@@ -16,7 +16,7 @@ from rpool.api import PoolIncomplete
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
-from rpool.model.server import Role
+from rpool.model.server import Role, ServerName
 from rpool.model.view import Condition
 from rpool_provider.resources import cluster_state
 from rpool_provider.resources.cluster import Cluster
@@ -149,24 +149,37 @@ def test_what_does_not_answer_is_not_left_behind_without_a_word() -> None:
     settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
 
 
+def member_of(stage: Stage, role: Role) -> ServerName:
+    """The last member in that role of a create that is killed at its end."""
+    with killed(stage, act.RevokeJoiners):
+        stage.site.create_pool(SPEC, stage.attempt())
+    claims = [its.claim for its in stage.world.machines.values() if its.claim]
+    return next(its.server for its in reversed(claims) if its.is_member and its.role is role)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_member_that_was_installed_anew_since_joins_again(role: Role) -> None:
+    """As an error may advise. Its Node and its member of etcd are there still, and go first."""
+    stage = Stage(9)
+    member = member_of(stage, role)
+    stage.machine(member).reinstall()
+    settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
+
+
 @pytest.mark.parametrize("role", Role)
 def test_a_member_that_is_installed_anew_as_it_is_taken_over_is_no_member(role: Role) -> None:
     """Between the look at what is left and the claim. Nothing is claimed there: it would be a
     member's claim on an empty disk, which no join and no later apply gets past.
     """
     stage = Stage(9)
-    with killed(stage, act.RevokeJoiners):
-        stage.site.create_pool(SPEC, stage.attempt())
-    claims = [its.claim for its in stage.world.machines.values() if its.claim]
-    member = next(its.server for its in reversed(claims) if its.is_member and its.role is role)
+    member = member_of(stage, role)
 
     def install(_: act.TakeClaim) -> None:
-        stage.world.machines[member].reinstall()
+        stage.machine(member).reinstall()
 
     fault = Fault(act.TakeClaim, install, servers=member, times=1)
     with stage.faults(fault), pytest.raises(PoolIncomplete, match=f"{member} is not claimed"):
         stage.site.create_pool(SPEC, stage.attempt())
-    stage.open()
     settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
 
 

@@ -156,7 +156,17 @@ class Create(Goal):
         self._chosen = chosen
         self.tried |= chosen.roles
         self._groups = {n: g for n, g in self._groups.items() if n in kept} | dict(chosen.groups)
-        return Desired(self._uid, self._spec, chosen.roles, groups=chosen.groups)
+        anew = self._left_of_former_lives(pool, chosen)
+        return Desired(self._uid, self._spec, chosen.roles, anew=anew, groups=chosen.groups)
+
+    def _left_of_former_lives(self, pool: Observed, chosen: Chosen) -> frozenset[ServerName]:
+        """Spares whose Node is there still: they had joined, and were installed anew since. What is
+        left of them goes before they join.
+        """
+        if pool.record is None:
+            return frozenset()
+        seen = pool.with_servers(chosen.sightings, {})
+        return Membership(pool.record, seen, self._fleet).among(chosen.roles.keys(), Part.LEAVING)
 
     def _given_back(self, why: RpoolError, pool: Observed) -> RpoolError:
         """`why`, with what kept servers from being given back."""

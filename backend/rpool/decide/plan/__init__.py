@@ -77,7 +77,8 @@ def _awaited(case: Case) -> list[str]:
     """
     if case.record.settled is not None or case.desired.one is not None:
         return list(case.coming)
-    return [n for n in case.desired.roles if case.concerns(n) and n not in case.in_the_way]
+    not_now = case.in_the_way.keys() | case.leaving_to_come_again
+    return [n for n in case.desired.roles if case.concerns(n) and n not in not_now]
 
 
 def _recorded(
