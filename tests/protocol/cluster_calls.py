@@ -49,11 +49,10 @@ class Calls:
         )
 
     def plan(self, config: dict[str, Any] | None, prior: Any = None, private: bytes = b"") -> Any:
-        """`prior` is a DynamicValue from an earlier answer. A new cluster is planned by a command
-        of its own: two of one name in one command are a mistake.
+        """`prior` is a DynamicValue from an earlier answer. It is a command of its own: one process
+        may serve many tests, and two clusters of one name in one command are a mistake.
         """
-        if prior is None:
-            self._configure()
+        self._configure()
         return self.plan_beside(config, prior, private)
 
     def plan_beside(

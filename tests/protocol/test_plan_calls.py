@@ -107,7 +107,7 @@ def test_what_the_api_servers_are_told_anyway_is_no_error(shared: Calls, created
 )
 def test_unknown_addresses_hide_nothing(shared: Calls, created: Any, pools: Any) -> None:
     unsure = {"metallb": {"pools": pools}}
-    later = shared.plan_beside(cluster() | unsure, created)
+    later = shared.plan(cluster() | unsure, created)
     assert errors(later) == []
     assert values(later.planned_state)["servers"] == values(created)["servers"]
     assert problems(shared.plan(cluster(cores=1000) | unsure))[0][0] == ("cores",)
@@ -117,7 +117,7 @@ def test_unknown_addresses_hide_nothing(shared: Calls, created: Any, pools: Any)
 
 def test_a_check_that_is_not_known_yet_may_be_the_same(shared: Calls, created: Any) -> None:
     unsure = {"kubeadm": {"ignore_preflight_errors": [UNKNOWN]}}
-    assert errors(shared.plan_beside(cluster() | unsure, created)) == []
+    assert errors(shared.plan(cluster() | unsure, created)) == []
 
 
 def at(vip: Any = None, **more: Any) -> dict[str, Any]:
@@ -215,6 +215,13 @@ def test_two_clusters_of_one_command_have_two_names(calls: Calls) -> None:
     assert errors(second) == ["two clusters of this configuration are called batch"]
     forced = calls.plan_beside(cluster())
     assert errors(forced) == [], "-replace plans it as it is, and then as a new one"
+
+
+def test_a_command_knows_nothing_of_what_another_one_has_planned(
+    shared: Calls, created: Any
+) -> None:
+    assert errors(shared.plan(cluster(cores=8))) == []
+    assert errors(shared.plan(cluster(), created)) == []
 
 
 def test_a_bad_timeout_is_told_with_its_path(shared: Calls) -> None:
