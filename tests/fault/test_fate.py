@@ -13,7 +13,7 @@ from worlds.stage import servers
 from fault.fate import Fate
 from fault.kinds import Fault
 from rpool.certificates import ca_pin, new_ca
-from rpool.errors import ForeignClaim, Overtaken, RpoolError, Unreachable
+from rpool.errors import ForeignClaim, NotClaimed, Overtaken, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import Action
 from rpool.model.claim import Fence, Ownership, Phase
@@ -118,4 +118,18 @@ def test_what_operators_are_told_of_claims_shows_a_world_that_is_careless(
             claim = replace(CLAIM, uid=uid, server=FIRST)
             fate.carry_out(act.TakeClaim(FIRST, claim), 60)
     fate.probe(FIRST)
+    assert fate.claims.not_linearizable() == broken
+
+
+@pytest.mark.parametrize(("world", "broken"), [(SimulatedWorld, []), (Careless, [FIRST])])
+def test_what_was_installed_anew_is_taken_over_by_nobody(
+    world: type[SimulatedWorld], broken: list[str]
+) -> None:
+    fate = Fate(world(servers(7)), random.Random(1))  # noqa: S311 the same
+    there = replace(CLAIM, server=FIRST)
+    fate.carry_out(act.TakeClaim(FIRST, there), 60)
+    fate.reinstall(fate.world.machines[FIRST])
+    with suppress(NotClaimed):
+        ours = replace(there, uid="0000000b")
+        fate.carry_out(act.TakeClaim(FIRST, ours, there.ownership), 60)
     assert fate.claims.not_linearizable() == broken

@@ -217,13 +217,6 @@ def test_two_clusters_of_one_command_have_two_names(calls: Calls) -> None:
     assert errors(forced) == [], "-replace plans it as it is, and then as a new one"
 
 
-def test_a_command_knows_nothing_of_what_another_one_has_planned(
-    shared: Calls, created: Any
-) -> None:
-    assert errors(shared.plan(cluster(cores=8))) == []
-    assert errors(shared.plan(cluster(), created)) == []
-
-
 def test_a_bad_timeout_is_told_with_its_path(shared: Calls) -> None:
     reply = shared.validate(cluster(timeouts={"create": "soon", "delete": UNKNOWN}))
     ((place, summary),) = problems(reply)

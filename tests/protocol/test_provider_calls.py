@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from protocol.cluster_calls import Calls, errors, problems, values
-from protocol.site_config import PRIVATE_KEY, packed, server, site
+from protocol.site_config import PRIVATE_KEY, cluster, packed, server, site
 
 
 def test_destruction_is_planned_by_the_provider(shared: Calls) -> None:
@@ -39,6 +39,13 @@ def test_a_mistake_in_the_site_is_told_with_its_path(shared: Calls) -> None:
     bad["fleet"]["s2"]["cores"] = 0
     reply = shared.plugin.call("ValidateProviderConfig", config=packed(shared.site_schema, bad))
     assert problems(reply) == [(("fleet", "s2"), "fleet.s2.cores must be at least 1")]
+
+
+def test_a_command_knows_nothing_of_what_another_one_has_planned(
+    shared: Calls, created: Any
+) -> None:
+    assert errors(shared.plan(cluster(cores=8))) == []
+    assert errors(shared.plan(cluster(), created)) == []
 
 
 def test_a_state_of_many_megabytes_passes_both_ways(shared: Calls, created: Any) -> None:
