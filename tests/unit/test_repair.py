@@ -15,7 +15,7 @@ from worlds.fault import Answer, Fault, Probe
 from worlds.stage import FIVE, SMALLER, SPEC
 
 from rpool.advice import Do
-from rpool.errors import CommandFailed, RpoolError
+from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.action import DeleteNode, Join, Mend, RemoveEtcdMember, Reset
 from rpool.model.pool import PoolSpec, Repair, RepairMode
@@ -298,6 +298,24 @@ def test_who_answers_is_mended_where_it_is(role: Role, what: Literal["kubelet", 
     assert is_empty(desk)
     assert state(desk)["servers"] == had["servers"]
     settled(desk.stage, desk.view(), SPEC)
+
+
+@pytest.mark.parametrize("lost", [OutcomeUnknown("contact was lost"), Unreachable("no contact")])
+def test_who_is_taken_apart_is_drained_though_the_first_way_to_the_api_is_lost(
+    lost: RpoolError,
+) -> None:
+    """That says nothing of the Node, whose pods may run. A drain that fails there is another case:
+    it is tried, and hinders nothing.
+    """
+    desk = with_cluster()
+    sick = one_of(desk, Role.WORKER)
+    desk.stage.machine(sick).fall_sick("disk", LONG)
+    desk.stage.acted.clear()
+    with desk.stage.faults(Fault(act.Drain, lost, times=1)):
+        assert run(desk).errors == []
+    done = [type(its) for its in desk.stage.acted if its.server == sick or type(its) is act.Drain]
+    assert done.index(act.Drain) < done.index(Reset)
+    desk.is_whole()
 
 
 def test_the_only_control_plane_is_restarted_and_never_taken_apart() -> None:

@@ -24,6 +24,7 @@ from rpool.errors import (
     Refused,
     RpoolError,
     TimedOut,
+    Unreachable,
     as_rpool_error,
 )
 from rpool.flow.news import enumerated
@@ -32,6 +33,12 @@ from rpool.model.event import Result
 from rpool.model.server import ServerName
 from rpool.model.step import News, Ran, Step, StepName
 from rpool.model.world import World
+
+
+_NOT_TRIED = (Overtaken, Unreachable, OutcomeUnknown)
+"""What an optional step may fail with that says nothing of what it is about: of a drain, that the
+control plane through which it went was lost, say.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ class Execution:
             self.tell(step, Result.DONE, seconds, enumerated(news))
             return
         self.tell(step, Result.FAILED, seconds, error.summary)
-        if step.optional and not isinstance(error, Overtaken):
+        if step.optional and not isinstance(error, _NOT_TRIED):
             self._done[step.name] = step
             return
         self._failed.append((step, error))
