@@ -28,6 +28,7 @@ CONTACTS: dict[str, Callable[[World, str], object]] = {
     "observe": lambda world, name: world.observe(name),
     "encryption": lambda world, name: world.encryption(name),
     "etcd": lambda world, name: world.etcd_members(name),
+    "working": lambda world, name: world.working(name),
     "api": lambda world, name: world.reaches_api(name),
     "packages": lambda world, name: world.kubernetes_packages(name, "1.36"),
     "inspection": lambda world, name: world.inspect(name, Trial(None, (), (), (), ())),
@@ -58,6 +59,16 @@ def test_a_server_that_the_fleet_does_not_have_is_not_asked_again(
     with pytest.raises(Unreachable, match=f"{UNKNOWN} is not in the fleet any more") as caught:
         contact(half.world, UNKNOWN)
     assert not caught.value.retryable
+
+
+def test_nothing_works_on_a_server_that_is_left_alone(half: Half) -> None:
+    assert half.world.working(HERE) is None
+    half.claim()
+    half.prepare()
+    half.serve()
+    before = half.everything()
+    assert half.world.working(HERE) is None
+    assert half.everything() == before
 
 
 @pytest.mark.parametrize("is_claimed", [True, False])

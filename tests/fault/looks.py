@@ -14,7 +14,7 @@ from rpool.model.claim import Fence
 from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested, Working
 from rpool.model.server import ServerName
 from rpool.simulate.world import SimulatedWorld
 
@@ -50,6 +50,10 @@ class Looks:
     def address_answers(self, via: ServerName, address: str) -> bool:
         self._contact(via)
         return self.world.address_answers(via, address)
+
+    def working(self, server: ServerName) -> Working | None:
+        self._contact(server)
+        return self.world.working(server)
 
     def reaches_api(self, server: ServerName) -> bool:
         self._contact(server)

@@ -84,6 +84,10 @@ class AddressAnswers(Look):
     pass
 
 
+class AskWorking(Look):
+    pass
+
+
 class ReachesApi(Look):
     pass
 

@@ -24,7 +24,7 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested, Working
 from rpool.model.server import ServerName
 from rpool.model.step import News
 from rpool.model.world import SessionLock, World
@@ -34,6 +34,7 @@ from worlds.fault import (
     INSTEAD,
     AddressAnswers,
     Answer,
+    AskWorking,
     Break,
     Call,
     Encryption,
@@ -115,6 +116,9 @@ class FaultyWorld:
     def address_answers(self, via: ServerName, address: str) -> bool:
         look = AddressAnswers(via)
         return self._look(look, lambda: self._world.address_answers(via, address))
+
+    def working(self, server: ServerName) -> Working | None:
+        return self._look(AskWorking(server), lambda: self._world.working(server))
 
     def reaches_api(self, server: ServerName) -> bool:
         return self._look(ReachesApi(server), lambda: self._world.reaches_api(server))

@@ -16,7 +16,7 @@ from rpool.model.action import AppendJournal, Reset, TakeClaim
 from rpool.model.claim import Ownership
 from rpool.model.event import Event, Result
 from rpool.model.server import Role, ServerName
-from rpool.model.step import Step
+from rpool.model.step import Step, StepName
 from rpool.model.world import World
 
 WRITE_SECONDS = 15.0
@@ -37,6 +37,7 @@ class Journal:
         self._pool = pool
         self._world = world
         self._by = by
+        self._who = by.owner, by.run
         self._kept: dict[ServerName, Kept] = {}
         self._changed = threading.Condition()
         self._closing = False
@@ -62,14 +63,25 @@ class Journal:
                     self._kept.pop(step.server, None)
             case Result.DONE, TakeClaim(claim=claim) if claim.role is Role.CONTROL_PLANE:
                 self.keep_on(step.server, claim.ownership)
+        self.note(step.server, step.name, outcome, seconds, detail)
+
+    def note(
+        self, server: ServerName, step: StepName, outcome: Result, seconds: float, detail: str
+    ) -> None:
+        """The same of what is no action."""
         now, took = datetime.now(UTC).isoformat(timespec="milliseconds"), round(seconds, 2)
-        who = self._by.owner, self._by.run
-        event = Event(now, self._pool, step.server, step.name, outcome, took, detail, *who)
+        event = Event(now, self._pool, server, step, outcome, took, detail, *self._who)
         self._by.log(event)
         with self._changed:
             for kept in self._kept.values():
                 kept.unwritten.append(event.as_json())
             self._changed.notify_all()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether any server has it."""
+        with self._changed:
+            return bool(self._kept)
 
     def keep_on(self, server: ServerName, ownership: Ownership) -> None:
         """Keep the journal on this control plane, too, from now on."""

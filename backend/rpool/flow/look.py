@@ -20,7 +20,7 @@ from rpool.model.observed import Api, Sighting
 from rpool.model.pool import PoolUid
 from rpool.model.seen import ClockSeen, Probed
 from rpool.model.server import ServerName
-from rpool.model.world import World
+from rpool.model.world import Probing, World
 
 AT_ONCE = 32
 CLOCK_ERROR_SECONDS = 0.5
@@ -44,7 +44,7 @@ _BEGAN = time.time() - _awake_or_not()
 
 
 def probe_all(
-    world: World,
+    world: Probing,
     servers: Iterable[ServerName],
     now: Callable[[], float] = our_clock,
     fence: Fence | None = None,
@@ -80,7 +80,7 @@ def _or_why(ask: Callable[[ServerName], T], server: ServerName) -> T | RpoolErro
 
 
 def _probe(
-    world: World, server: ServerName, now: Callable[[], float], fence: Fence | None
+    world: Probing, server: ServerName, now: Callable[[], float], fence: Fence | None
 ) -> Sighting:
     """What a probe brought. A first probe that was slow tells little of the server's clock (most of
     its time went into the connection), so a second one follows.
@@ -96,7 +96,7 @@ def _probe(
 
 
 def _timed(
-    world: World, server: ServerName, now: Callable[[], float], fence: Fence | None = None
+    world: Probing, server: ServerName, now: Callable[[], float], fence: Fence | None = None
 ) -> Sighting:
     """A probe, and the clock's offset: the server read its clock at some moment of the probe."""
     before = now()

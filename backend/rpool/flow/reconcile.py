@@ -26,6 +26,7 @@ from rpool.flow.journal import Journal
 from rpool.flow.news import told
 from rpool.flow.proven import proven
 from rpool.flow.session import Held, join_secrets, operation, session
+from rpool.flow.waiting import Told
 from rpool.model import action as act
 from rpool.model.claim import Phase
 from rpool.model.desired import Desired
@@ -134,7 +135,8 @@ class Run:
                 break
             # One after the other comes anew, and each takes a round of its own.
             gone_on = bool(ran.done) and not errors
-            if not (gone_on or (elsewhere and _lost_races(ran))):
+            lost_races = all(isinstance(error, ForeignClaim) for _, error in ran.failed)
+            if not (gone_on or (elsewhere and lost_races)):  # that ends with the fleet
                 left -= 1
             with suppress(RpoolError):
                 pool = goal.look()
@@ -288,12 +290,8 @@ def at_work(
 ) -> Iterator[Run]:
     """One operation, which holds the cluster's lock on these control planes and keeps a journal."""
     with session(world, uid, control_planes) as lock, Journal(name, world, attempt) as journal:
+        lock.through = Told(world, uid, journal, lambda: lock.session)
         yield Run(fleet, world, attempt, lock, journal)
-
-
-def _lost_races(ran: Ran) -> bool:
-    """Whether other clusters were faster, and nothing else went wrong. That ends with the fleet."""
-    return all(isinstance(error, ForeignClaim) for _, error in ran.failed)
 
 
 def _key(step: Step) -> _Key:

@@ -27,7 +27,7 @@ from rpool.model.observed import Sighting
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
 from rpool.model.server import ServerName
-from rpool.model.world import SessionLock, World
+from rpool.model.world import Probing, SessionLock, World
 
 TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105 an alphabet, not a password
 
@@ -85,6 +85,7 @@ class Held:
 
     def __init__(self, world: World, uid: PoolUid, stack: ExitStack) -> None:
         self._world = world
+        self.through: Probing = world  # what it looks through
         self._uid = uid
         self._stack = stack
         self._needed = 0
@@ -128,7 +129,7 @@ class Held:
         names = list(servers)
         while True:
             try:
-                return probe_all(self._world, names, fence=Fence(self._uid, self.session))
+                return probe_all(self.through, names, fence=Fence(self._uid, self.session))
             except Overtaken as error:
                 if self.lost() or error.session < self.session:
                     raise

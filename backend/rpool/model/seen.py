@@ -67,6 +67,16 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """What has a server to itself: an action's `doing` ("" where that is not known), and for how
+    many seconds by now.
+    """
+
+    doing: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSeen:
     """A server's clock less ours, and how far from that it may be: to ask for it takes time."""
 

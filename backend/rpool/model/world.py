@@ -13,7 +13,7 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested, Working
 from rpool.model.server import ServerName
 from rpool.model.step import News
 
@@ -28,12 +28,8 @@ class SessionLock(Protocol):
         """The highest number of a session that was found there when the lock was taken; 0: none."""
 
 
-class World(Protocol):
-    """A site's servers, by name. Safe to call from several threads at once."""
-
-    @property
-    def at_once(self) -> int:
-        """How many actions it takes at once."""
+class Probing(Protocol):
+    """What can be asked for a probe."""
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
         """Look at a server. Raises Unreachable.
@@ -43,6 +39,17 @@ class World(Protocol):
         on the server. Raises Overtaken when a later session has been there, and Unreachable also
         when the server is busy for too long.
         """
+
+
+class World(Probing, Protocol):
+    """A site's servers, by name. Safe to call from several threads at once."""
+
+    @property
+    def at_once(self) -> int:
+        """How many actions it takes at once."""
+
+    def working(self, server: ServerName) -> Working | None:
+        """What keeps a fence waiting on a server; None where nothing does. Raises Unreachable."""
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         """Whether anything answers ARP for `address` on the network of server `via`."""

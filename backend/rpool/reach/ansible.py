@@ -127,6 +127,7 @@ def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) 
         ("library", "guard", "ansible"),
         {
             "TIMEOUT_SECONDS": str(math.ceil(seconds)),
+            "DOING": DOING,
             **render.guarded(action.server, action.ownership),
             "GUARD": "alone",
             "COMMAND": command,

@@ -51,7 +51,7 @@ TOKENS = {
 
 def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
     """The script that carries out `action`; it ends itself a little before `timeout_seconds`."""
-    common = {"TIMEOUT_SECONDS": str(math.ceil(timeout_seconds))}
+    common = {"TIMEOUT_SECONDS": str(math.ceil(timeout_seconds)), "DOING": action.doing}
     match action:
         case act.TakeClaim():
             text = json.dumps(action.claim.as_dict(), indent=1)

@@ -1,21 +1,36 @@
-"""From what journal-lines.sh and requests.sh print to what people are shown; see `sightings`."""
+"""From what journal-lines.sh, requests.sh and working.sh print to what people are shown: see
+`sightings`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from rpool.errors import CommandFailed, printable
-from rpool.model.event import Event
+from rpool.model.event import MOST_CHARACTERS, Event
 from rpool.model.quantity import quantity
-from rpool.model.seen import Requested
+from rpool.model.seen import Requested, Working
 from rpool.model.server import ServerName
-from rpool.reach.sightings import MOST_NAME
+from rpool.reach.sightings import MOST, MOST_NAME
 
 
 def events(printed: bytes) -> tuple[Event, ...]:
     """The lines of a journal; one that is half written, or a newer rpool's, is left out."""
     lines = printed.decode(errors="replace").splitlines()
     return tuple(event for event in map(Event.of_line, lines) if event is not None)
+
+
+def working(printed: bytes) -> Working | None:
+    """What works on a server. What is said of it in another way is something, too."""
+    if not (text := printed.decode(errors="replace").strip()):
+        return None
+    now, _, rest = text.partition(" ")
+    since, _, doing = rest.partition(" ")
+    try:
+        seconds = float(now) - float(since)
+    except ValueError:
+        return Working("", 0.0)
+    return Working(printable(doing[:MOST_CHARACTERS]), min(max(0.0, seconds), MOST))
 
 
 def requested(via: ServerName, printed: bytes) -> Mapping[ServerName, Requested]:

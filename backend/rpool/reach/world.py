@@ -24,7 +24,7 @@ from rpool.model.event import Event
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolUid
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested
+from rpool.model.seen import ClusterSeen, EtcdMember, PackagesSeen, Probed, Requested, Working
 from rpool.model.server import ServerName
 from rpool.model.site import SiteConfig
 from rpool.model.step import News
@@ -84,6 +84,10 @@ class RealWorld:
         if error is not None and completed.code == Exit.BUSY:
             raise Unreachable(error.summary, error.detail)
         return _printed("a fence", server, completed)
+
+    def working(self, server: ServerName) -> Working | None:
+        script = compose(("library", "guard", "working"), {})
+        return shown.working(self._look("asking what works there", server, script))
 
     def address_answers(self, via: ServerName, address: str) -> bool:
         variables = {"ADDRESS": address, "NODE_ADDRESS": self._address(via)}

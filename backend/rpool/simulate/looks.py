@@ -30,6 +30,7 @@ from rpool.model.seen import (
     PackagesSeen,
     Probed,
     Requested,
+    Working,
 )
 from rpool.model.server import Fleet, Role, ServerName
 from rpool.simulate.machine import Cluster, Machine
@@ -84,6 +85,12 @@ class Looks:
                 machine.powered and address in (machine.server.address, machine.vip)
                 for machine in self.machines.values()
             )
+
+    def working(self, server: ServerName) -> Working | None:
+        """An action of the model takes no time."""
+        with self._guard:
+            self._reach(server)
+        return None
 
     def reaches_api(self, server: ServerName) -> bool:
         with self._guard:

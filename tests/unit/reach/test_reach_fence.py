@@ -56,10 +56,15 @@ def test_a_fence_waits_for_what_works_there_and_sees_what_it_did(
         seen = threads.submit(world.probe, HERE, LATER)
         await_that(lambda: waiting_for(server.path(SERVER_LOCK).stat().st_ino))
         assert not world.probe(HERE).joined  # a look that waits for nothing
+        working = world.working(HERE)
+        assert working is not None
+        assert working.doing == JOIN.doing
+        assert 0 <= working.seconds < 60
         world.carry_out(act.SetPhase(HERE, OURS, Phase.MEMBER), 60)  # nor does it hinder this
         (server.root / "go").touch()
         assert seen.result().joined
         joining.result()
+    assert world.working(HERE) is None
     with pytest.raises(Overtaken, match=f"a later operation has been on {HERE}") as caught:
         world.carry_out(at_home(server, JOIN), 60)
     assert "session 8 of this cluster has been here, and this is session 7" in caught.value.detail
@@ -72,6 +77,22 @@ def test_a_fence_that_is_not_had_in_time_says_nothing_and_leaves_nothing(
     with held(server.path(SERVER_LOCK)), pytest.raises(Unreachable, match=f"{HERE} is busy"):
         impatient.probe(HERE, LATER)
     impatient.carry_out(journal(OURS.session), 60)
+
+
+@pytest.mark.parametrize(
+    ("text", "doing"),
+    [("", ""), ("x\n", ""), ("999999999 resetting\n", "resetting"), ("0 \033[2Jx\ny\n", "?[2Jx")],
+)
+def test_what_works_there_is_told_whatever_it_says_of_itself(
+    world: RealWorld, server: TestServer, text: str, doing: str
+) -> None:
+    """It may be an earlier rpool's."""
+    with held(server.path(SERVER_LOCK)):
+        server.path(SERVER_LOCK).write_text(text)
+        working = world.working(HERE)
+    assert working is not None
+    assert (working.doing, working.seconds >= 0) == (doing, True)
+    assert world.working(HERE) is None
 
 
 def test_the_work_of_another_cluster_is_not_waited_for(

@@ -10,7 +10,7 @@
 # `in_turn` (the claim, once nothing works here).
 
 # A file in a directory of our own: in /run/lock any user could take it first.
-SERVER_LOCK=$RUN_DIR/server.lock # held while an action works, for minutes perhaps
+SERVER_LOCK=$RUN_DIR/server.lock # held while an action works, for minutes perhaps; says which
 CLAIM_LOCK=$RUN_DIR/claim.lock   # held while the claim changes or the journal grows, never long
 CLAIM_FORMAT=1                   # what we know of a claim is of this format alone
 
@@ -30,9 +30,13 @@ take_lock() {
     done
 }
 
-# lock_server SECONDS [-s]
+# lock_server SECONDS [-s]. Leaves word of what works here ($DOING) and since when, for those that
+# wait for it (working.sh); of several that work together, of the last to begin.
 lock_server() {
     take_lock "$SERVER_LOCK" 9 "$@" || die "$BUSY" "another action has been working here for $1 s"
+    if [ -n "${DOING:-}" ]; then
+        write_file "$SERVER_LOCK" "$(uptime_seconds) $DOING" || true # a full disk hinders nothing
+    fi
 }
 
 unlock_server() { exec 9>&-; }
