@@ -1,7 +1,7 @@
 """Telling whoever follows an operation what it waits for, where a fence takes long.
 
-What an operation that was cut off has begun on a server may go on there for minutes, and nothing is
-decided before it is over. Without a word of that, the apply just seems to hang.
+What was begun on a server may go on there for minutes after its operator was cut off, and nothing
+is decided before it is over. Without a word of that, the apply just seems to hang.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class Told:
 def _said(working: Working | None) -> str:
     if working is None:
         return "it takes long to answer"
-    what = working.doing or "a step"
+    began = f"{working.doing} began there {working.seconds:.0f} s ago and is not over"
     return (
-        f"{what}, which an earlier operation began there {working.seconds:.0f} s ago, is not over; "
-        "it ends, or its own time limit ends it, before anything else is done there"
+        f"{began if working.doing else 'a step is not over there'}; "
+        "it ends, or its own time limit ends it, before anything else is done"
     )
