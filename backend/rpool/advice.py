@@ -15,6 +15,7 @@ _BRING_API_BACK = (
 _GIVE_BACK = (
     "To give its servers back: terraform import rpool_cluster.NAME {uid}, and destroy that."
 )
+_OFF_AND_LOST = "Or take its power off, mark it lost = true in the fleet, and apply."
 _OTHER_NAME = "Or choose another name."
 _OTHER_SERVER = "Or name another server in this rpool_node."
 
@@ -49,6 +50,7 @@ class Do(Enum):
             "server in its rpool_node, or remove that, and apply."
         ),
     )
+    MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
@@ -161,10 +163,7 @@ class Do(Enum):
         "Look at that, and remove what nobody meant: the next claim takes it for the server's own.",
         "Or install the server anew.",
     )
-    FREE = (
-        "Have {server} given back, cleaned or installed anew, and try again.",
-        _OTHER_SERVER,
-    )
+    FREE = ("Have {server} given back, cleaned or installed anew, and try again.", _OTHER_SERVER)
     PUT_CLAIM_BACK = (
         "Put the file back, and apply.",
         (

@@ -173,6 +173,7 @@ def test_a_wrong_clock_is_found_also_when_the_first_look_was_slow() -> None:
 
 PROBE: dict[str, Any] = {
     "failures": [],
+    "unwritable": [],
     "clock_seconds": 1.5,
     "hostname": ["r1u04"],
     "machine_id": ["1"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rpool.decide.membership import Membership, Part
-from rpool.model.failure import Failure
 from rpool.model.server import ServerName
 
 MOST_TOLD = 8
@@ -15,11 +14,16 @@ _OWN = {
 }
 
 
-def has_failed(name: ServerName, members: Membership) -> Failure | None:
-    """The last thing that failed on a server that is half in."""
+def has_failed(name: ServerName, members: Membership) -> str:
+    """The last thing that failed on a server that is half in, or why it cannot keep that; "" where
+    nothing did.
+    """
     probed = members.pool.probed(name)
-    is_half_in = probed is not None and members.part(name) is Part.JOINING
-    return next(reversed(probed.failures), None) if probed is not None and is_half_in else None
+    if probed is None or members.part(name) is not Part.JOINING:
+        return ""
+    if probed.unwritable:
+        return f"its disk is {probed.unwritable}"
+    return next(map(str, reversed(probed.failures)), "")
 
 
 def told(members: Membership) -> str:

@@ -33,6 +33,8 @@ def why_not_spare(probed: Probed) -> str | None:
         )
     if (failure := probed.set_aside) is not None:
         return f"set aside: {failure}. {Do.LIFT.text(server=probed.server)}"
+    if probed.unwritable:
+        return f"of no use: its disk is {probed.unwritable}"
     return None
 
 

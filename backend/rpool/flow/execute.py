@@ -34,7 +34,6 @@ from rpool.model.server import ServerName
 from rpool.model.step import News, Ran, Step, StepName
 from rpool.model.world import World
 
-
 _NOT_TRIED = (Overtaken, Unreachable, OutcomeUnknown)
 """What an optional step may fail with that says nothing of what it is about: of a drain, that the
 control plane through which it went was lost, say.

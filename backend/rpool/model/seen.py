@@ -12,6 +12,8 @@ from rpool.model.record import Record
 from rpool.model.server import ServerName
 from rpool.model.trust import Domain
 
+UNWRITABLE = ("read-only", "full")
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:
@@ -29,6 +31,7 @@ class Probed:
     `certificate` is the file of a control plane's certificate that ends first, and when that is (in
     seconds since 1970, as `clock_seconds`); "" on any other server.
     `failures`: what it failed at since it was last a member, the latest at the end.
+    `unwritable` says how the disk is that has our marks where it takes no more of them; else "".
     """
 
     server: ServerName
@@ -50,6 +53,7 @@ class Probed:
     certificate: str = ""
     certificate_end_seconds: float = 0.0
     failures: tuple[Failure, ...] = ()
+    unwritable: str = ""
 
     @property
     def set_aside(self) -> Failure | None:
@@ -62,8 +66,8 @@ class Probed:
 
     @property
     def is_spare(self) -> bool:
-        """A spare has no claim, no trace of kubeadm, and was not set aside."""
-        return self.claim is None and not self.traces and not self.set_aside
+        """A spare has no claim, no trace of kubeadm, was not set aside, and can be claimed."""
+        return not (self.claim or self.traces or self.set_aside or self.unwritable)
 
 
 @dataclass(frozen=True, slots=True)

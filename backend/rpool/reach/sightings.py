@@ -25,7 +25,14 @@ from rpool.model.pool import KUBERNETES_VERSION, Taint
 from rpool.model.quantity import quantity
 from rpool.model.record import Record
 from rpool.model.secret import Secret
-from rpool.model.seen import ClusterSeen, EtcdMember, NodeSeen, PackagesSeen, Probed
+from rpool.model.seen import (
+    UNWRITABLE,
+    ClusterSeen,
+    EtcdMember,
+    NodeSeen,
+    PackagesSeen,
+    Probed,
+)
 from rpool.model.server import Role, ServerName
 from rpool.model.step import News
 from rpool.model.trust import read_mark
@@ -72,6 +79,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             certificate=certificate,
             certificate_end_seconds=_finite(float(end or 0)),
             failures=tuple(failures),
+            unwritable=disk if (disk := _line(seen, "unwritable")) in UNWRITABLE else "",
         )
     except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None

@@ -76,6 +76,7 @@ class Looks:
                 certificate="/etc/kubernetes/pki/apiserver.crt" if machine.certificates_end else "",
                 certificate_end_seconds=machine.certificates_end,
                 failures=tuple(machine.failures),
+                unwritable=machine.unwritable,
             )
 
     def address_answers(self, via: ServerName, address: str) -> bool:

@@ -124,6 +124,7 @@ class Machine:
     `down_since` is when its Node began to be not Ready (seconds since 1970).
     `failures` is what it failed at since it was last a member.
     `blocked`: ports (tcp/6443) at which a firewall on it lets nobody in.
+    `unwritable`: how its disk is where it takes nothing more.
     """
 
     server: Server
@@ -146,6 +147,7 @@ class Machine:
     certificates_end: float = 0.0
     blocked: tuple[str, ...] = ()
     failures: list[Failure] = field(default_factory=list)
+    unwritable: Literal["", "read-only", "full"] = ""
 
     @property
     def is_as_new(self) -> bool:

@@ -33,6 +33,18 @@ from rpool.model.world import SessionLock
 from rpool.simulate.looks import Looks
 from rpool.simulate.machine import Cluster, Machine, foreign
 
+_KEPT = (
+    act.TakeClaim
+    | act.NoteFailure
+    | act.SetPhase
+    | act.Prepare
+    | act.Init
+    | act.Join
+    | act.Reset
+    | act.AppendJournal
+)
+"""What leaves something on the server's own disk, or takes it away there."""
+
 
 class SimulatedWorld(Looks):
     """See `rpool.model.world.World`. Any version of Kubernetes can be installed. `fleet` says which
@@ -45,6 +57,9 @@ class SimulatedWorld(Looks):
             if not isinstance(action, act.Unowned):
                 machine.check_claim(action.ownership)
                 machine.enter_session(action.ownership.uid, action.ownership.session)
+            if machine.unwritable and isinstance(action, _KEPT):
+                summary = f"{action.doing} failed on {action.server}"
+                raise CommandFailed(summary, f"its disk is {machine.unwritable} (simulated)")
             return self._effect(action, machine)
 
     def _effect(self, action: Action, machine: Machine) -> News:

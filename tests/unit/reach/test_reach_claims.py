@@ -53,6 +53,27 @@ def test_an_unclaimed_server_with_a_trace_is_dirty(
     assert not server.path(CLAIM_FILE).exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "says", "how"),
+    [
+        ("findmnt", "ro,relatime", "read-only"),
+        ("findmnt", "rw,relatime,errors=remount-ro", ""),
+        ("findmnt", "rw,relatime,emergency_ro", "read-only"),
+        ("findmnt", "", ""),
+        ("stat", "0", "full"),
+        ("stat", "17", ""),
+    ],
+)
+def test_a_server_whose_disk_takes_nothing_more_is_no_spare(
+    world: RealWorld, server: TestServer, command: str, says: str, how: str
+) -> None:
+    server.marker(command, f"echo {says}")
+    probed = world.probe("r1u04")
+    assert probed.unwritable == how
+    assert probed.is_spare is (how == "")
+    assert why_not_spare(probed) == (f"of no use: its disk is {how}" if how else None)
+
+
 def test_folders_with_nothing_in_them_are_no_traces(world: RealWorld, server: TestServer) -> None:
     """The kubelet's package ships some, and a disk of etcd's own has lost+found."""
     for folder in (

@@ -39,6 +39,9 @@ def why_not(
         )
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
+    if probed.unwritable:
+        summary = f"{name} is to join, but its disk is {probed.unwritable}"
+        return Refused(summary, Do.MEND_DISK.text())
     server = members.fleet.servers[name]
     if part is Part.GONE and (other := _of_another_domain(server, probed, spec, pinned=pinned)):
         return other

@@ -17,7 +17,7 @@ from rpool.decide.membership import Part
 from rpool.decide.plan.arrivals import unclaimed
 from rpool.decide.plan.case import Case
 from rpool.decide.quorum import not_removed, why_not_remove
-from rpool.errors import NotInFleet, RpoolError, Unreachable
+from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import OnTimeout
@@ -73,8 +73,23 @@ class _Leaver:
         told = self.is_marked or not (silent or self.claim)
         return member is not None and not member.healthy and told
 
+    @property
+    def is_half_in(self) -> bool:
+        return self.case.members.is_half_in(self.name)
+
+    @property
+    def stuck(self) -> str:
+        """How its disk is, where it is half in and nothing can be given back there."""
+        probed = self.case.pool.probed(self.name)
+        return probed.unwritable if probed is not None and self.is_half_in else ""
+
     def why_not(self) -> RpoolError | None:
         part = self.case.members.part(self.name)
+        if self.stuck:
+            return Refused(
+                f"{self.name} has not joined, and cannot be given back: its disk is {self.stuck}",
+                f"It keeps its claim. {Do.MEND_DISK.text()}",
+            )
         if part is Part.UNCLAIMED:
             return unclaimed(self.name, self.case.spec.name)
         if part is not Part.SILENT:
@@ -89,7 +104,7 @@ class _Leaver:
         """What makes it leave, in order; the API is reached `through` a control plane. Without an
         API, only the server itself is changed.
         """
-        case, name, claim = self.case, self.name, self.claim
+        case, name, claim = self.case, self.name, None if self.stuck else self.claim
         api = case.api_serves
         ours = case.ours(through)
         if api and claim and name in case.pool.nodes and self.comes_again:
@@ -134,7 +149,7 @@ def of_the_dead(case: Case, claims: Mapping[ServerName, Step]) -> list[Step]:
 
 def of_the_half_in(case: Case, dead: frozenset[StepName]) -> list[Step]:
     """The steps by which those leave that have yet to join, control planes after the `dead`."""
-    half_in = [its for its in _leavers(case) if case.members.is_half_in(its.name)]
+    half_in = [its for its in _leavers(case) if its.is_half_in]
     return _ways_out(half_in, case.via, frozenset(), dead)
 
 
@@ -157,7 +172,7 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
     etcd = _members_then(case)
     for leaver in _leavers(case):
         why = leaver.why_not()
-        if case.members.is_half_in(leaver.name) or (why is None and leaver.is_dead):
+        if why is None and (leaver.is_half_in or leaver.is_dead):
             continue
         if why is None and leaver.is_control_plane and case.api_serves and not case.in_the_way:
             why = _why_quorum(leaver.name, etcd)

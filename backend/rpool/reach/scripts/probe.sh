@@ -24,6 +24,17 @@ routes() {
         awk '{ for (i = 1; i <= 2; i++) if ($i ~ /^[0-9.]+(\/[0-9]+)?$/) { print $i; next } }'
 }
 
+# Why nothing can be kept on the disk that has our marks, if that is so. The access alone does not
+# tell: newer kernels leave what failed mounted for writing, and refuse that.
+unwritable() {
+    place=$RPOOL_DIR
+    if [ ! -d "$place" ]; then place=${RPOOL_DIR%/*}; fi
+    case ,$(findmnt -n -o OPTIONS --target "$place" 2>/dev/null), in
+        *,ro,* | *,emergency_ro,*) echo read-only ;;
+        *) if [ "$(stat -f -c %f "$place" 2>/dev/null)" = 0 ]; then echo full; fi ;;
+    esac
+}
+
 # Of a control plane: the certificate that ends first, as seconds since 1970 and where it is. A
 # kubelet renews its own.
 certificates() {
@@ -60,6 +71,7 @@ look() {
         echo
     fi | field served
     tail -n 20 "$FAILURES" 2>/dev/null | field failures
+    unwritable | field unwritable
     found=$(traces) # not in a pipe: how it ended counts
     if [ -n "$found" ]; then printf '%s\n' "$found"; fi | sort -u | field traces
     done_here "$JOINED" | field joined

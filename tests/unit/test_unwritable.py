@@ -1,0 +1,137 @@
+"""Servers whose disks take nothing more: they can keep neither a claim nor what failed there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from fault.half import half_done
+from following import Desk, follows, read, with_cluster
+from worlds.fault import AFTER, Fault
+from worlds.stage import SPEC, Stage
+
+from rpool.advice import Do
+from rpool.attempt import PoolIncomplete
+from rpool.decide.preflight import why_not_usable
+from rpool.errors import CommandFailed
+from rpool.model import action as act
+from rpool.model.server import Role
+
+BIGGER = replace(SPEC, cores=24, memory_gib=48)
+HOW = "read-only"
+
+Way = Callable[[Desk, str], None]
+
+
+def turns(stage: Stage) -> Fault:
+    """The first worker that is claimed has a disk that fails right afterwards."""
+
+    def fail(take: act.TakeClaim) -> None:
+        stage.machine(take.server).unwritable = "read-only"
+
+    worker = Role.WORKER
+    return Fault(act.TakeClaim, fail, AFTER, where=lambda its: its.claim.role is worker, times=1)
+
+
+def half_in(desk: Desk) -> str:
+    """A server that was to join, and cannot; the apply that claimed it has said so."""
+    desk.write(BIGGER)
+    with desk.stage.faults(turns(desk.stage)) as (struck,):
+        assert HOW in desk.refused()
+    return str(struck[0].server)
+
+
+def mend(desk: Desk, bad: str) -> None:
+    desk.stage.machine(bad).unwritable = ""
+
+
+def install(desk: Desk, bad: str) -> None:
+    desk.stage.machine(bad).reinstall()
+
+
+def give_up(desk: Desk, bad: str) -> None:
+    desk.power(bad, on=False)
+    desk.mark(bad, lost=True)
+
+
+@pytest.mark.parametrize("way", [mend, install, give_up])
+@follows(Do.MEND_DISK)
+def test_another_takes_its_place_and_the_error_says_what_becomes_of_it(way: Way) -> None:
+    desk = with_cluster(count=9)
+    bad = half_in(desk)
+    assert desk.stage.machine(bad).failures == []
+    run = desk.state.apply(desk.wanted, threading.Event())
+    said = "\n".join(run.warnings)
+    assert f"{bad} has not joined: its disk is {HOW}; another server takes its place" in said
+    members = [n for n, m in desk.stage.world.machines.items() if m.claim and m.claim.is_member]
+    assert len(members) == len(desk.view().servers) - 1
+    assert bad in desk.view().servers
+    (error,) = run.errors
+    assert f"{bad} has not joined, and cannot be given back: its disk is {HOW}" in error
+    read(Do.MEND_DISK, error)
+    again = desk.state.apply(desk.wanted, threading.Event())
+    assert [its.splitlines()[0] for its in again.errors] == [error.splitlines()[0]]
+    way(desk, bad)
+    desk.is_whole()
+    assert bad not in desk.view().servers
+
+
+def test_where_there_is_no_other_the_error_says_why_it_cannot_join() -> None:
+    desk = with_cluster(count=6)
+    bad = half_in(desk)
+    desk.stage.acted.clear()
+    said = desk.refused()
+    assert f"{bad} is to join, but its disk is {HOW}" in said
+    assert [its for its in desk.stage.acted if its.server == bad] == []
+    mend(desk, bad)
+    desk.is_whole()
+    assert bad in desk.view().servers
+
+
+def test_a_control_plane_that_is_half_in_is_in_the_way_of_no_other() -> None:
+    """What it has left in etcd goes all the same."""
+    desk = with_cluster(count=9)
+    gone = desk.view().control_planes[-1]
+    desk.power(gone, on=False)
+    desk.mark(gone, lost=True)
+
+    def half(join: act.Join) -> None:
+        half_done(join, desk.stage.world)
+        desk.stage.machine(join.server).unwritable = "read-only"
+        raise CommandFailed("kubeadm join failed")
+
+    with desk.stage.faults(Fault(act.Join, half, times=1)) as (struck,):
+        assert desk.refused()
+    bad = struck[0].server
+    assert bad in desk.stage.cluster(desk.view()).members
+    assert "cannot be given back" in desk.refused()
+    assert bad not in desk.stage.cluster(desk.view()).members
+    install(desk, bad)
+    desk.is_whole()
+
+
+def test_none_is_claimed_where_that_is_known() -> None:
+    stage = Stage(9)
+    clean = Stage(9).site.advise(SPEC).likely
+    bad = next(name for name, role in clean.items() if role is Role.WORKER)
+    stage.machine(bad).unwritable = "full"
+    why = why_not_usable(stage.machine(bad).server, stage.world.probe(bad))
+    assert why == "of no use: its disk is full"
+    view = stage.site.create_pool(SPEC, stage.attempt())
+    assert bad not in view.servers
+    assert not any(its.server == bad for its in stage.acted)
+
+
+def test_a_create_goes_on_without_it() -> None:
+    """It is no error of the create, which would taint it: see decision 15."""
+    stage = Stage(9)
+    with stage.faults(turns(stage)) as (struck,), pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(SPEC, stage.attempt())
+    bad = struck[0].server
+    assert caught.value.usable
+    assert f"{bad} has not joined, and cannot be given back" in caught.value.summary
+    workers = {n for n, m in stage.world.machines.items() if m.role is Role.WORKER}
+    assert len(workers) == 2
+    assert bad not in workers
