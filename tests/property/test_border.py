@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import generated  # noqa: F401 so that no example has a deadline
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds.samples import CLAIM, RECORD
+from worlds.samples import CLAIM, FAILURE, RECORD
 
 from rpool.config import wrong_in
 from rpool.errors import RpoolError, printable
@@ -42,6 +43,10 @@ PROBE: dict[str, Any] = {
     "kubeadm_ended": ["worker"],
     "addresses": ["10.0.1.4"],
     "routes": ["10.0.1.0/24"],
+    "served": ["common"],
+    "certificates": ["1796052973 /etc/kubernetes/pki/apiserver.crt"],
+    "failures": [FAILURE.as_line()],
+    "unwritable": ["read-only"],
 }
 TAINTS = '[{"key": "a", "effect": "NoSchedule"}]'
 NODE = [HERE, '{"a": "b"}', "true", "True", "4", "16Gi", TAINTS]
@@ -128,6 +133,19 @@ def read(reader: str, printed: bytes) -> Any:
 @given(printed=st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 def test_any_bytes_are_data_or_a_failure(reader: str, printed: bytes) -> None:
     read(reader, printed)
+
+
+def test_what_is_changed_below_is_read_as_it_is() -> None:
+    """Else nothing would be read of what is changed, and nothing proven."""
+    probed = read("probe", dumped(PROBE).encode())
+    assert probed is not None
+    left = (probed.claim, probed.failures, probed.unwritable, probed.certificate, probed.served)
+    assert all(left)
+    lines = ["\t".join(["node", *NODE]), "record\t" + dumped(RECORDED)]
+    seen = read("cluster", "\n".join(lines).encode())
+    assert seen is not None
+    assert seen.nodes
+    assert seen.record == RECORD
 
 
 @settings(max_examples=400)
