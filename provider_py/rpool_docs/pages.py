@@ -1,7 +1,7 @@
 """Pages out of templates: which there are, and what a template can ask for.
 
-`X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what is
-made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
+`X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what
+is made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
 `{{ file PATH }}` for a file of the checkout; `{{ changes }}`, `{{ mirrored manifests }}`,
 `{{ mirrored images }}`, `{{ examples }}`, `{{ guides }}` and `{{ guides linked }}`.
 """
