@@ -166,6 +166,16 @@ def test_a_private_key_is_never_part_of_an_error() -> None:
     assert "c2VjcmV0" not in repr(caught.value.problems) + str(caught.value)
 
 
+def test_modelled_servers_need_no_private_key() -> None:
+    """So the same block can be tried without one."""
+    without = changed(SITE, ("ssh", "private_key"), None)
+    site = parse_site({**without, "simulate": {}})
+    assert site is not None and site.simulated
+    assert parse_site(without, [("ssh", "private_key")]) is None
+    with pytest.raises(SpecError, match=r"ssh\.private_key is required"):
+        parse_site(without)
+
+
 def test_rules_about_unknown_values_wait_and_the_others_do_not() -> None:
     pool = copy.deepcopy(POOL)
     del pool["cores"], pool["control_plane"]["endpoint"]

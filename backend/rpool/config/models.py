@@ -66,10 +66,13 @@ SERVER_SETTINGS = tuple(_Server.model_fields)
 
 
 class _Ssh(Model):
-    private_key: Annotated[str, AfterValidator(check_private_key)]
+    private_key: Annotated[str, AfterValidator(check_private_key)] | None = None
     user: Annotated[
         str, AfterValidator(values.matching(re.compile(r"[a-z_][-a-z0-9_]*"), 32, "a user name"))
     ] = "root"
+
+    def build(self) -> site.Ssh:
+        return site.Ssh(Secret(self.private_key or ""), self.user)
 
 
 class _Mirrors(Model):
@@ -99,7 +102,7 @@ class SiteModel(Model):
     def build(self) -> site.SiteConfig:
         return site.SiteConfig(
             fleet=self._fleet(),
-            ssh=site.Ssh(Secret(self.ssh.private_key), self.ssh.user) if self.ssh else _NO_SSH,
+            ssh=self.ssh.build() if self.ssh else _NO_SSH,
             mirrors=self.mirrors.build(),
             simulated=self.simulate is not None,
             owner=self.owner,

@@ -84,6 +84,12 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
             "It says how the servers in fleet are reached. To model them instead: simulate {}.",
             also=(("simulate",),),
         )
+    elif simulate is None and model.ssh is not None and model.ssh.private_key is None:
+        yield Problem(
+            ("ssh", "private_key"),
+            "ssh.private_key is required",
+            "The key's text: an ephemeral variable, or file(...).",
+        )
     elif simulate is not None and simulate.servers is None and model.fleet is None:
         yield Problem(
             ("simulate",),
