@@ -32,17 +32,13 @@ class ModelledPool(Pool):
     def __init__(self, folder: Path, count: int, variables: dict[str, Any]) -> None:
         for path in EXAMPLE.glob("*.tf"):
             shutil.copy(path, folder)
-        main_file = folder / "main.tf"
-        text = main_file.read_text()
-        main_file.write_text(
-            text.replace('provider "rpool" {', 'provider "rpool" {\n  simulate {}')
-        )
         (folder / "key").write_text(PRIVATE_KEY)
         fleet = servers(count, NETWORK)
         keys = {server.name: host_key(n) for n, server in enumerate(fleet, 1)}
         (folder / "fleet.yaml").write_text(as_yaml(fleet, keys))
         first, last = LOAD_BALANCER_RANGE
         site = {
+            "simulated": True,
             "fleet_file": "fleet.yaml",
             "ssh_key_file": "key",
             "api_vip": f"{NETWORK}.{VIPS[0]}",

@@ -1,5 +1,7 @@
 # One Kubernetes cluster out of the servers in fleet.yaml: three control planes behind a virtual IP,
 # workers with the cores and memory that are asked for, LoadBalancer addresses by MetalLB.
+#
+#   terraform apply -var-file=simulated.tfvars      with the sample's servers, modelled
 
 terraform {
   required_version = ">= 1.10" # for the ephemeral variable; OpenTofu from 1.11 on
@@ -12,7 +14,11 @@ provider "rpool" {
   fleet = yamldecode(file(var.fleet_file))
   ssh {
     user        = var.ssh_user
-    private_key = var.ssh_key != null ? var.ssh_key : file(var.ssh_key_file)
+    private_key = var.ssh_key_file == null ? var.ssh_key : file(var.ssh_key_file)
+  }
+  dynamic "simulate" {
+    for_each = var.simulated ? [1] : []
+    content {}
   }
   mirrors {
     packages        = var.mirrors.packages

@@ -23,6 +23,12 @@ variable "ssh_user" {
   description = "root, or a user with sudo and no password prompt."
 }
 
+variable "simulated" {
+  type        = bool
+  default     = false
+  description = "Model the servers of the fleet instead of reaching any."
+}
+
 variable "mirrors" {
   type = object({
     packages        = optional(string)

@@ -1,0 +1,111 @@
+"""Each example is applied, has an empty plan then, and is destroyed, with modelled servers.
+
+    terraform apply -var-file=simulated.tfvars
+
+is what its reader is told to try. On servers that boot, tests/lab applies one-cluster, application
+and, by tests/lab/test_hcp.py, what hcp-terraform shows.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from protocol.workspace import Ran
+
+from examples.tree import configurations, copied, run, settings, sources
+from rpool.simulate import FILE_NAME
+from rpool.simulate.store import Store
+
+SIMULATED = "simulated.tfvars"
+ALL = configurations()
+MODULE = Path("terraform/module")
+"""It has no provider block, and so cannot be applied alone: two others have it, and its test."""
+
+APPLIED = [its for its in ALL if its != MODULE]
+WORKSPACES = {"site-per-workspace": ("ams", "fra")}
+REMOTE = "cloud.tf"
+
+
+@dataclass(frozen=True)
+class Examples:
+    folder: Path
+    rc: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, example: Path, *words: str) -> Ran:
+        return run(self.folder / example, self.rc, *words, **self.environment)
+
+    def done(self, example: Path, *words: str) -> Ran:
+        ran = self.run(example, *words)
+        assert ran.status == 0, f"{example}: {' '.join(words)}\n{ran.output}"
+        return ran
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    folder = copied(tmp_path_factory.mktemp("examples"))
+    texts = [path.read_text() for path in folder.rglob("*.tf")]
+    examples = Examples(folder, settings(tmp_path_factory.mktemp("settings"), sources(texts)))
+    for name in ALL:
+        if any("module " in path.read_text() for path in (folder / name).glob("*.tf")):
+            examples.done(name, "get")
+    return examples
+
+
+def test_there_is_an_example_of_each_kind() -> None:
+    assert {its.name for its in ALL} >= {
+        "air-gapped", "application", "hcp-terraform", "module", "one-cluster", "simulated",
+        "site-per-workspace", "two-sites",
+    }  # fmt: skip
+
+
+def test_all_are_formatted(examples: Examples) -> None:
+    """With what `terraform fmt` would change."""
+    ran = run(examples.folder, examples.rc, "fmt", "-check", "-diff", "-recursive")
+    assert (ran.status, ran.output) == (0, "")
+
+
+@pytest.mark.parametrize("example", APPLIED, ids=str)
+def test_it_is_applied_and_destroyed(examples: Examples, example: Path) -> None:
+    folder = examples.folder / example
+    if (folder / REMOTE).exists():
+        examples.done(example, "validate")
+        (folder / REMOTE).unlink()  # the run is here, and so is its state
+    values = [f"-var-file={SIMULATED}"] if (folder / SIMULATED).exists() else []
+    for workspace in WORKSPACES.get(example.name, ("default",)):
+        before = claimed(folder)
+        its = replace(examples, environment={"TF_WORKSPACE": workspace})
+        applied = its.done(example, "apply", "-auto-approve", *values)
+        assert "SIMULATED" in applied
+        taken = claimed(folder) - before
+        assert taken, "no cluster was made"
+        if example.name in WORKSPACES:
+            assert {name.split("-")[0] for name in taken} == {workspace}
+        its.done(example, "plan", "-detailed-exitcode", *values)
+    for workspace in WORKSPACES.get(example.name, ("default",)):
+        its = replace(examples, environment={"TF_WORKSPACE": workspace})
+        its.done(example, "destroy", "-auto-approve", *values)
+    assert claimed(folder) == set()
+
+
+def test_the_module_s_own_test_passes(examples: Examples) -> None:
+    ran = examples.done(MODULE, "test")
+    assert "3 passed, 0 failed" in ran
+    assert claimed(examples.folder / MODULE) == set()
+
+
+def test_without_modelled_servers_an_example_asks_for_a_key(examples: Examples) -> None:
+    """Nobody reaches real servers by leaving a variable out, nor modelled ones."""
+    planned = examples.run(Path("terraform/two-sites"), "plan")
+    assert planned.status == 1
+    assert "ssh.private_key is required" in planned
+
+
+def claimed(folder: Path) -> set[str]:
+    """The servers that a cluster has."""
+    with closing(Store(folder / FILE_NAME)) as store:
+        machines = store.load() or {}
+    return {name for name, its in machines.items() if its.claim is not None}
