@@ -1,0 +1,89 @@
+"""All HCL in README and docs is formatted, and can be applied, with modelled servers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from protocol.workspace import terraform
+from release.served import certify
+
+from examples.fragments import Fragment, fragments
+from examples.tree import run, settings, sources
+
+FRAGMENTS = list(fragments())
+CONFIGURATIONS = [its for its in FRAGMENTS if not its.is_settings]
+SETTINGS = [its for its in FRAGMENTS if its.is_settings]
+
+FLEET = {
+    **{f"r{rack}u0{unit}": {"cores": cores, "memory": 4 * cores, "zone": f"rack{rack}"}
+       for rack in (1, 2, 3) for unit, cores in enumerate((4, 16, 16, 4), 1)},
+    "r1u11": {"cores": 64, "memory": 512, "zone": "rack1", "labels": {"accelerator": "h100"}},
+    "r2u11": {"cores": 64, "memory": 512, "zone": "rack2", "reserved": True},
+}  # fmt: skip
+INVENTORY = """\
+[rack1]
+r1u01 ansible_host=10.0.1.1 rpool_cores=4 rpool_memory=16Gi
+r1u02 ansible_host=10.0.1.2 rpool_cores=32 rpool_memory=128Gi
+"""
+
+
+@pytest.fixture(scope="module")
+def rc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    texts = [its.text for its in FRAGMENTS]
+    return settings(tmp_path_factory.mktemp("settings"), sources(texts))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With the files that readers have beside what they copy, and a kubectl that does nothing."""
+    fleet = {
+        name: {**its, "address": f"10.0.5.{n}"} for n, (name, its) in enumerate(FLEET.items(), 1)
+    }
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet))
+    site = {"fleet_file": "fleet.yaml", "ssh": {"user": "ops"}}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
+    (tmp_path / "hosts.ini").write_text(INVENTORY)
+    policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
+    (tmp_path / "audit-policy.yaml").write_text(yaml.safe_dump(policy))
+    certificate = certify("id.example.org", tmp_path / "id-ca.crt").read_text()
+    (tmp_path / "id-ca.crt").write_text(certificate.partition("-----BEGIN PRIVATE")[0])
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/kubectl").symlink_to("/bin/true")
+    return tmp_path
+
+
+def test_there_are_some_in_the_readme_and_in_docs() -> None:
+    places = {its.path.parts[0] for its in CONFIGURATIONS}
+    assert {"README.md", "docs"} <= places
+    assert SETTINGS
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=str)
+def test_it_is_formatted(fragment: Fragment) -> None:
+    """With what `terraform fmt` makes of it."""
+    done = subprocess.run(
+        [terraform(), "fmt", "-"], input=fragment.text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, fragment.text)
+
+
+@pytest.mark.parametrize("fragment", CONFIGURATIONS, ids=str)
+def test_it_can_be_applied(fragment: Fragment, folder: Path, rc: Path) -> None:
+    for name, text in fragment.configuration().items():
+        (folder / name).write_text(text)
+    path = f"{folder}/bin:{os.environ['PATH']}"
+    applied = run(folder, rc, "apply", "-auto-approve", PATH=path)
+    assert applied.status == 0, applied.output
+    assert "SIMULATED" in applied
+
+
+@pytest.mark.parametrize("fragment", SETTINGS, ids=str)
+def test_terraform_takes_these_settings(fragment: Fragment, tmp_path: Path) -> None:
+    (tmp_path / "terraformrc").write_text(fragment.text)
+    ran = run(tmp_path, tmp_path / "terraformrc", "version")
+    assert ran.status == 0
+    assert "CLI configuration" not in ran.output, ran.output
