@@ -1,8 +1,8 @@
 """The HCL in README and docs, and what each piece needs around it so that Terraform can take it.
 
-A piece is what a reader copies: often less than a configuration. What it leaves out comes from here: a
-provider block with modelled servers, a cluster called batch, files of the names that it reads. A
-piece of a cluster is merged into that one as Terraform merges override files.
+A piece is what a reader copies: often less than a configuration. What it leaves out comes from
+here: a provider block with modelled servers, a cluster called batch. A piece of a cluster is merged
+into that one as Terraform merges override files.
 """
 
 from __future__ import annotations
@@ -19,9 +19,21 @@ from protocol.plugin_process import CHECKOUT
 from protocol.site_config import PRIVATE_KEY
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?:hcl|terraform)\n(?P<text>.*?)^ *```$", re.M | re.S)
-_BLOCKS = (
-    "terraform provider resource data ephemeral variable locals output module import moved removed check"
-).split()
+_BLOCKS = [
+    "terraform",
+    "provider",
+    "resource",
+    "data",
+    "ephemeral",
+    "variable",
+    "locals",
+    "output",
+    "module",
+    "import",
+    "moved",
+    "removed",
+    "check",
+]
 _FIRST = re.compile(r"^(\w+)", re.M)
 _VARIABLE = re.compile(r'^variable "(\w+)"', re.M)
 _OTHERS = re.compile(r'^provider "(?:kubernetes|helm)" \{.*?^\}\n', re.M | re.S)

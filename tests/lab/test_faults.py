@@ -19,7 +19,8 @@ from functools import partial
 
 import pytest
 from desk import Desk, wait_for
-from killing import Point, started_by, struck_at
+from killing import Point, struck_at
+from protocol.process_tree import started_by
 from real_pool import RealPool
 from scenarios.pool import FAILED, NO_CHANGES
 from scenarios.repairing import repair

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from killing import Said, Tree, said
+from protocol.process_tree import Tree
+from protocol.step_log import Said, said
 
 from rpool.model.event import Result
 

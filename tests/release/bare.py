@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from protocol.workspace import terraform
 
 USER = 12345
 HOST = "registry.test"
+_LIBRARIES = ("libc.so.6", "libcrypto.so.3", "libffi.so.8", "libssl.so.3", "libz.so.1")
+"""Whoever loads one of these from the system, and not from where it is at home, gets nowhere. A
+system with musl has such ones, too: other libraries of these names.
+"""
 _DEVICES = {"null": (1, 3), "urandom": (1, 9)}
 
 
@@ -25,12 +30,18 @@ class Ran:
 
 
 class Bare:
-    """That system in a folder. What its user may write is /work and /tmp."""
+    """That system in a folder. What its user may write is /work and /tmp. `kept` is a folder that
+    outlives it, as /work.
+    """
 
-    def __init__(self, folder: Path, busybox: Path) -> None:
-        self.folder = folder
-        for name in ("bin", "dev", "etc", "proc", "tmp", "work"):
+    def __init__(
+        self, folder: Path, busybox: Path, user: int = USER, kept: Path | None = None
+    ) -> None:
+        self.folder, self._user, self._kept = folder, user, kept
+        for name in ("bin", "dev", "etc", "lib", "proc", "tmp", "work"):
             (folder / name).mkdir(parents=True)
+        for name in _LIBRARIES:
+            (folder / "lib" / name).write_text("no library\n")
         shutil.copyfile(busybox, folder / "bin/busybox")
         shutil.copyfile(terraform(), folder / "bin/terraform")
         for name in ("busybox", "terraform"):
@@ -44,28 +55,47 @@ class Bare:
         (folder / "etc/hosts").write_text(f"127.0.0.1 localhost {HOST}\n")
         for name in ("dev/shm", "tmp"):
             (folder / name).chmod(0o1777)
-        os.chown(folder / "work", USER, USER)
+        for path in [self.work, *self.work.rglob("*")]:
+            os.chown(path, user, user)
 
     @property
     def work(self) -> Path:
-        return self.folder / "work"
+        return self._kept or self.folder / "work"
 
     def run(self, *words: str, proc: bool = False, **environment: str) -> Ran:
         """Run a command there, as a user of no name, in /work. `proc`: with /proc mounted."""
-        told = {"PATH": "/bin", "HOME": "/nowhere", "CHECKPOINT_DISABLE": "1", **environment}
         done = subprocess.run(
-            [*(_WITH_PROC if proc else ()), *_CHROOT, self.folder, *_IN_WORK, *words],
-            env=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            self.command(*words, mounts=proc),
+            env=self.environment(**environment),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout)
 
+    def command(self, *words: str, mounts: bool = True, before: Sequence[str] = ()) -> list[str]:
+        """What runs these words there. The process is theirs: nothing else stays. `mounts`: with
+        /proc, and the folder that is kept as /work.
+        """
+        user = f"--userspec={self._user}:{self._user}"
+        there = [_CHROOT, user, str(self.folder), "/bin/sh", "-c", 'cd /work && exec "$@"', "sh"]
+        if mounts:
+            kept = str(self._kept or "")
+            outside = [_UNSHARE, "--mount", "/bin/sh", "-c", _MOUNTS, "sh", str(self.folder), kept]
+            return [*before, *outside, *there, *words]
+        return [*before, *there, *words]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {"PATH": "/bin", "HOME": "/nowhere", "CHECKPOINT_DISABLE": "1", **more}
+
 
 # By their whole paths: PATH is that of the system in there.
-_UNSHARE, _MOUNT, _CHROOTS = (
+_UNSHARE, _CHROOT, _MOUNT = (
     shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or name
-    for name in ("unshare", "mount", "chroot")
+    for name in ("unshare", "chroot", "mount")
 )
-_CHROOT = (_CHROOTS, f"--userspec={USER}:{USER}")
-_PROC = f'{_MOUNT} -t proc proc "$3/proc" && exec "$@"'
-_WITH_PROC = (_UNSHARE, "--mount", "/bin/sh", "-c", _PROC, "sh")
-_IN_WORK = ("/bin/sh", "-c", 'cd /work && exec "$@"', "sh")
+_MOUNTS = f"""\
+root=$1 kept=$2
+shift 2
+{_MOUNT} -t proc proc "$root/proc" || exit
+if [ -n "$kept" ]; then {_MOUNT} --bind "$kept" "$root/work" || exit; fi
+exec "$@"
+"""

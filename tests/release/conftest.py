@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from release import built
+from release.bare import HOST
+from release.served import certify
 from rpool_release import archive, build
 from rpool_release.checksums import SigningKey
 from rpool_release.layouts import Release
@@ -24,6 +27,22 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKey]:
         patched.setenv("GNUPGHOME", str(home))
         yield generated("rpool's tests <tests@rpool.invalid>", "rsa3072")
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, key: SigningKey) -> Release:
+    """A whole release, for all platforms."""
+    return built.release(tmp_path_factory.mktemp("dist"), key)
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built.tools(tmp_path_factory.mktemp("tools"))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certify(HOST, tmp_path_factory.mktemp("tls") / "both.pem")
 
 
 def generated(name: str, algorithm: str) -> SigningKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -23,15 +24,21 @@ class _Silent(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, certificate: Path) -> Iterator[int]:
-    """The port. The certificate is from `certify`, with its key."""
+def served(
+    folder: Path, certificate: Path, listening: socket.socket | None = None
+) -> Iterator[int]:
+    """The port, of this machine's loopback unless a socket is given that listens elsewhere. The
+    certificate is from `certify`, with its key.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     handler = functools.partial(_Silent, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+    bound = listening or socket.create_server(("127.0.0.1", 0))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False) as server:
+        server.socket.close()
+        server.socket = context.wrap_socket(bound, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
+        yield server.socket.getsockname()[1]
         server.shutdown()
 
 

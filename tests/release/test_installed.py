@@ -10,22 +10,20 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from lab.cache import user_cache
 from lab.command import run
 from protocol.plugin_process import PluginProcess
 
 from release.bare import HOST, Bare, Ran
-from release.served import certify, served
-from rpool_release import build, debian
+from release.built import release, unpack
+from release.served import served
 from rpool_release.checksums import SigningKey, hashes
 from rpool_release.layouts import Release
-from rpool_release.tree import CHECKOUT, PLATFORMS
+from rpool_release.tree import CHECKOUT
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 
 HERE = Path(__file__).parent
 EXAMPLE = (CHECKOUT / "examples/terraform/simulated/main.tf").read_text()
-EPOCH = 1_800_000_000
 INSTALLED = ".terraform/providers/{host}/resource-pool/rpool/{version}/linux_amd64"
 MIRROR = 'filesystem_mirror {\n path = "/mirror"\n}'
 HANDSHAKE_SECONDS = 0.150
@@ -35,29 +33,9 @@ The seconds of a test depend on what else runs; `make bench` prints them.
 """
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, key: SigningKey) -> Release:
-    return build.release(tmp_path_factory.mktemp("dist"), list(PLATFORMS), EPOCH, key)
-
-
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """busybox, and qemu for other processors, from Debian."""
-    folder = tmp_path_factory.mktemp("tools")
-    packages = debian.read_lock(build.LOCK, "amd64", build.TEST_PACKAGES)
-    for file in debian.fetch(packages, user_cache("rpool-release").root / "debian"):
-        run("dpkg-deb", "--extract", file, folder)
-    return folder / "usr/bin"
-
-
 @pytest.fixture
 def bare(tmp_path: Path, tools: Path) -> Bare:
     return Bare(tmp_path / "bare", tools / "busybox")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return certify(HOST, tmp_path_factory.mktemp("tls") / "both.pem")
 
 
 def configure(bare: Bare, installation: str, source: str = "resource-pool/rpool") -> None:
@@ -85,15 +63,8 @@ def makes_a_cluster(bare: Bare) -> None:
     assert [its.name for its in (bare.folder / "tmp").iterdir()] == []
 
 
-def unpack(archive: Path, to: Path) -> Path:
-    with zipfile.ZipFile(archive) as packed:
-        for its in packed.infolist():
-            Path(packed.extract(its, to)).chmod(its.external_attr >> 16 & 0o777)
-    return to
-
-
 def test_two_builds_are_the_same(made: Release, tmp_path: Path) -> None:
-    again = build.release(tmp_path / "again", list(PLATFORMS), EPOCH, None)
+    again = release(tmp_path / "again", None)
     assert again.sums.read_text() == made.sums.read_text()
 
 

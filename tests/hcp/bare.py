@@ -1,0 +1,78 @@
+"""Environments of busybox and terraform alone, each made anew, with another user in each.
+
+The provider comes from a private registry that signs it, and is served on the loopback. The home is
+nobody's to write, and there is no Python and no C library.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from release.bare import HOST, USER, Bare
+
+from hcp import modelled
+from hcp.workspace import OUTPUT
+
+HOME = "/home/agent"
+
+
+@dataclass(frozen=True)
+class There:
+    """One such system. `before` is what the command that runs there is run by."""
+
+    bare: Bare
+    before: Sequence[str] = ()
+
+    @property
+    def work(self) -> Path:
+        return self.bare.work
+
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        return self.start_any("terraform", *words, **variables)
+
+    def start_any(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        told = {"HOME": HOME, "SSL_CERT_FILE": "/etc/tls.pem", **variables}
+        with (self.work / OUTPUT).open("w") as printed:
+            return subprocess.Popen(
+                self.bare.command(*words, before=self.before),
+                env=self.bare.environment(**told),
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
+
+
+@dataclass
+class Environments:
+    """Calling it makes the next one. `kept` is the one folder that is the same in all: servers that
+    are modelled are in it, and what else is there is removed. `used` has the users.
+    """
+
+    busybox: Path
+    certificate: Path
+    kept: Path
+    before: Sequence[str] = ()
+    used: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self) -> Iterator[There]:
+        self.used.append(next(n for n in itertools.count(USER) if n not in self.used))
+        modelled.emptied(self.kept)
+        with tempfile.TemporaryDirectory(prefix="rpool-hcp-") as name:
+            bare = Bare(Path(name) / "root", self.busybox, self.used[-1], self.kept)
+            shutil.copyfile(self.certificate, bare.folder / "etc/tls.pem")
+            (bare.folder / HOME[1:]).mkdir(parents=True)
+            (bare.folder / HOME[1:]).chmod(0o555)
+            yield There(bare, self.before)
+
+
+def source(port: int) -> str:
+    """The provider's address, in a registry that is served at that port."""
+    return f"{HOST}:{port}/resource-pool/rpool"

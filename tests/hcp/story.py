@@ -1,0 +1,93 @@
+"""What is promised of runs in HCP Terraform, as one story for modelled servers and for real ones.
+
+Whoever tells it has a fixture `told`. The tests build on each other: a run is cancelled by force in
+the middle of a create, the next one is cancelled, the one after that makes the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hcp.workspace import CHANGES, DONE, SLUG, Moment, Workspace
+
+LOCKED = "Error acquiring the state lock"
+GOES_ON = "goes on with what an earlier create has left"
+
+
+@dataclass(frozen=True)
+class Told:
+    """`claims`: what is on the servers that have one, by name. `grown`: variables of a larger
+    cluster. `secret`: what may be in no state and no plan.
+    """
+
+    workspace: Workspace
+    claims: Callable[[], Mapping[str, Mapping[str, Any]]]
+    killed_at: Moment
+    cancelled_at: Moment
+    grown: Mapping[str, str]
+    secret: str
+
+
+class Runs:
+    def test_a_run_that_is_cancelled_by_force_leaves_claims_and_no_state(self, told: Told) -> None:
+        its = told.workspace
+        planned = its.plan()
+        assert planned.status == CHANGES, planned.output
+        its.kill(planned, told.killed_at)
+        assert {claim["owner"] for claim in told.claims().values()} == {SLUG}
+        assert its.state.clusters == []
+        assert its.state.lock is not None
+        assert LOCKED in its.plan().output
+        its.state.force_unlock()
+
+    def test_one_that_is_cancelled_goes_on_as_far_as_it_must_and_ends(self, told: Told) -> None:
+        claimed = set(told.claims())
+        planned = told.workspace.plan()
+        assert planned.status == CHANGES, planned.output
+        ended = told.workspace.cancel(planned, told.cancelled_at)
+        assert ended.status == 1, ended.output
+        assert "halted" in ended
+        assert told.workspace.state.lock is None
+        assert claimed <= set(told.claims())
+
+    def test_the_next_one_goes_on_by_itself(self, told: Told) -> None:
+        claimed = set(told.claims())
+        _, applied = told.workspace.run()
+        assert GOES_ON in applied
+        (cluster,) = told.workspace.state.clusters
+        assert cluster["condition"] == "settled"
+        assert set(cluster["servers"]) >= claimed
+        assert_its_servers_alone_are_claimed(told)
+
+    def test_the_plan_after_it_is_empty(self, told: Told) -> None:
+        planned = told.workspace.plan()
+        assert planned.status == DONE, planned.output
+
+    def test_a_variable_changes_its_size(self, told: Told) -> None:
+        (before,) = told.workspace.state.clusters
+        told.workspace.variables |= told.grown
+        planned, _ = told.workspace.run()
+        (after,) = told.workspace.state.clusters
+        joined = set(after["servers"]) - set(before["servers"])
+        assert joined
+        assert all(name in planned.output for name in joined)
+        assert after["id"] == before["id"]
+        assert_its_servers_alone_are_claimed(told)
+
+    def test_a_run_that_destroys_gives_all_servers_back(self, told: Told) -> None:
+        told.workspace.run("-destroy")
+        assert told.workspace.state.clusters == []
+        assert told.claims() == {}
+
+    def test_the_key_is_in_no_state(self, told: Told) -> None:
+        states = told.workspace.state.told
+        assert states
+        assert not [its for its in states if told.secret.encode() in its]
+
+
+def assert_its_servers_alone_are_claimed(told: Told) -> None:
+    (cluster,) = told.workspace.state.clusters
+    claims = {name: (its["uid"], its["phase"]) for name, its in told.claims().items()}
+    assert claims == dict.fromkeys(cluster["servers"], (cluster["id"], "member"))

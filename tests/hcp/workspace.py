@@ -1,0 +1,145 @@
+"""Runs as HCP Terraform has them: a plan, and an apply of that plan in another environment.
+
+Of a workspace are kept: the configuration, the variables, the state with its lock, and of a run the
+saved plan. All else of an environment is gone with it.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from protocol.process_tree import Tree
+from protocol.workspace import Ran
+
+from hcp.state_server import State
+
+ORGANIZATION, NAME = "acme", "metal-ams"
+SLUG = f"{ORGANIZATION}/{NAME}"
+PLAN, LOG, OUTPUT = "run.tfplan", "provider.log", "output.txt"
+DONE, CHANGES = 0, 2
+ENDS_SECONDS = 500.0
+
+
+class Environment(Protocol):
+    """Where one phase of a run is. `work` is the folder that Terraform runs in, seen from here."""
+
+    @property
+    def work(self) -> Path: ...
+
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        """The process is terraform's own, and what it prints goes to OUTPUT in `work`."""
+
+
+Environments = Callable[[], AbstractContextManager[Environment]]
+Moment = Callable[[Path, subprocess.Popen[bytes]], AbstractContextManager[None]]
+"""Reached once it is entered: a run in that folder, by that process, goes no further before it
+ends. (With real servers it does.)
+"""
+
+
+@dataclass(frozen=True)
+class Planned:
+    status: int
+    output: str
+    file: bytes
+
+
+@dataclass
+class Workspace:
+    """`init_seconds` has how long each `terraform init` has taken."""
+
+    configuration: Mapping[str, bytes]
+    variables: dict[str, str]
+    environments: Environments
+    state: State
+    address: str
+    runs: int = 0
+    init_seconds: list[float] = field(default_factory=list)
+
+    def plan(self, *more: str) -> Planned:
+        self.runs += 1
+        with self._environment() as its:
+            words = ("plan", "-no-color", f"-out={PLAN}", "-detailed-exitcode", *more)
+            ran = self._finished(its, *words)
+            file = its.work / PLAN
+            return Planned(ran.status, ran.output, file.read_bytes() if file.exists() else b"")
+
+    def apply(self, planned: Planned) -> Ran:
+        with self._environment(planned) as its:
+            return self._finished(its, "apply", "-no-color", PLAN)
+
+    def run(self, *more: str) -> tuple[Planned, Ran]:
+        """A run that has something to change, and does it."""
+        planned = self.plan(*more)
+        assert planned.status == CHANGES, planned.output
+        applied = self.apply(planned)
+        assert applied.status == DONE, applied.output
+        return planned, applied
+
+    def kill(self, planned: Planned, moment: Moment) -> None:
+        """Terraform and the plugin, at a moment of the apply. What a forced cancel does."""
+        with self._applying(planned) as (its, process), ExitStack() as stack:
+            with moment(its.work, process):
+                tree = Tree(process, stack)
+                tree.kill()
+            tree.await_end()
+
+    def cancel(self, planned: Planned, moment: Moment) -> Ran:
+        """Terraform is asked to stop, once, and ends by itself."""
+        with self._applying(planned) as (its, process):
+            with moment(its.work, process):
+                process.send_signal(signal.SIGINT)
+            process.wait(ENDS_SECONDS)
+            return Ran(process.returncode, (its.work / OUTPUT).read_text())
+
+    @contextmanager
+    def _applying(self, planned: Planned) -> Iterator[tuple[Environment, subprocess.Popen[bytes]]]:
+        with self._environment(planned) as its:
+            process = its.start("apply", "-no-color", PLAN, **self._told())
+            try:
+                yield its, process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+    @contextmanager
+    def _environment(self, planned: Planned | None = None) -> Iterator[Environment]:
+        with self.environments() as its:
+            for name, content in self.configuration.items():
+                (its.work / name).write_bytes(content)
+            if planned is not None:
+                (its.work / PLAN).write_bytes(planned.file)
+            begun = time.monotonic()
+            ran = self._finished(its, "init", "-no-color")
+            self.init_seconds.append(time.monotonic() - begun)
+            assert ran.status == DONE, ran.output
+            yield its
+
+    def _finished(self, its: Environment, *words: str) -> Ran:
+        process = its.start(*words, **self._told())
+        process.wait(ENDS_SECONDS)
+        return Ran(process.returncode, (its.work / OUTPUT).read_text())
+
+    def _told(self) -> dict[str, str]:
+        """All that a run is told is in its environment."""
+        return {
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "TF_HTTP_ADDRESS": self.address,
+            "TF_HTTP_LOCK_ADDRESS": self.address,
+            "TF_HTTP_UNLOCK_ADDRESS": self.address,
+            "TF_LOG_PROVIDER": "INFO",
+            "TF_LOG_PATH": LOG,
+            "TFC_RUN_ID": f"run-{self.runs}",
+            "TFC_WORKSPACE_NAME": NAME,
+            "TFC_WORKSPACE_SLUG": SLUG,
+            **self.variables,
+        }

@@ -1,0 +1,91 @@
+"""Terraform, its plugins and what these have started, as processes that can be killed together.
+
+They are found from the one that was started here, and each is held by a descriptor, so that no
+other process can be meant.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+GONE_SECONDS = 10.0
+ENDED_SECONDS = 60.0
+
+
+class Tree:
+    """Terraform, its plugins (all that it started itself) and what these have started."""
+
+    def __init__(self, terraform: subprocess.Popen[bytes], stack: ExitStack) -> None:
+        self._terraform = terraform
+        parents = _parents()
+        plugins = [pid for pid, parent in parents.items() if parent == terraform.pid]
+        rest = [pid for plugin in plugins for pid in _below(plugin, parents)]
+        self._killed = _descriptors([terraform.pid, *plugins], stack)
+        self._rest = _descriptors(rest, stack)
+
+    def kill(self) -> None:
+        for descriptor in self._killed:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        self._terraform.wait()
+        assert _all_end(self._killed, GONE_SECONDS), "a process outlived SIGKILL"
+
+    def await_end(self) -> float:
+        """Seconds until what the plugin had started on this machine has ended by itself."""
+        begun = time.monotonic()
+        assert _all_end(self._rest, ENDED_SECONDS), "what the killed plugin had started runs on"
+        return time.monotonic() - begun
+
+
+def _parents() -> dict[int, int]:
+    """The parent of each process of this machine."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            after_name = (folder / "stat").read_text().rpartition(")")[2]
+            parents[int(folder.name)] = int(after_name.split()[1])
+    return parents
+
+
+def _below(process: int, parents: dict[int, int]) -> Iterator[int]:
+    for child, parent in parents.items():
+        if parent == process:
+            yield child
+            yield from _below(child, parents)
+
+
+def started_by(process: int, command: str) -> list[int]:
+    """The processes that one has started, also through others, with this in their command line."""
+    found = []
+    for pid in _below(process, _parents()):
+        with suppress(OSError):
+            if command.encode() in (Path("/proc") / str(pid) / "cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def _descriptors(processes: list[int], stack: ExitStack) -> list[int]:
+    found = []
+    for process in processes:
+        with suppress(ProcessLookupError):  # it has ended since
+            descriptor = os.pidfd_open(process)
+            stack.callback(os.close, descriptor)
+            found.append(descriptor)
+    return found
+
+
+def _all_end(descriptors: list[int], seconds: float) -> bool:
+    """Whether each process ends in time: then its descriptor can be read."""
+    deadline = time.monotonic() + seconds
+    for descriptor in descriptors:
+        left = max(0.0, deadline - time.monotonic())
+        if not select.select([descriptor], [], [], left)[0]:
+            return False
+    return True

@@ -1,0 +1,36 @@
+"""A release that was built for real, and what it takes to try it: minutes at first."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from lab.cache import user_cache
+from lab.command import run
+
+from rpool_release import build, debian
+from rpool_release.checksums import SigningKey
+from rpool_release.layouts import Release
+from rpool_release.tree import PLATFORMS
+
+EPOCH = 1_800_000_000
+
+
+def release(folder: Path, key: SigningKey | None, *platforms: str) -> Release:
+    """For all platforms, unless some are named."""
+    return build.release(folder, platforms or list(PLATFORMS), EPOCH, key)
+
+
+def tools(folder: Path) -> Path:
+    """busybox, and qemu for other processors, from Debian."""
+    packages = debian.read_lock(build.LOCK, "amd64", build.TEST_PACKAGES)
+    for file in debian.fetch(packages, user_cache("rpool-release").root / "debian"):
+        run("dpkg-deb", "--extract", file, folder)
+    return folder / "usr/bin"
+
+
+def unpack(archive: Path, to: Path) -> Path:
+    with zipfile.ZipFile(archive) as packed:
+        for its in packed.infolist():
+            Path(packed.extract(its, to)).chmod(its.external_attr >> 16 & 0o777)
+    return to

@@ -1,0 +1,68 @@
+"""The story of runs in HCP Terraform, where there is nothing but busybox and terraform, with the
+provider from a signed registry. Minutes, and root for the chroots: `pytest -m soak tests/release`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hcp import modelled
+from hcp.bare import HOME, Environments, source
+from hcp.loopback import listening
+from hcp.state_server import State, kept
+from hcp.story import Runs, Told
+from hcp.workspace import OUTPUT, Workspace
+
+from release.served import served
+from rpool_release.layouts import Release
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+
+LOOK = f"""
+echo >{HOME}/mine && echo home can be written
+command -v python3 python apk apt && echo there is more
+echo *
+cd /tmp && echo *
+"""
+
+
+@pytest.fixture(scope="module")
+def environments(
+    tools: Path, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Environments:
+    return Environments(tools / "busybox", certificate, tmp_path_factory.mktemp("servers"))
+
+
+@pytest.fixture(scope="module")
+def told(made: Release, environments: Environments, certificate: Path) -> Iterator[Told]:
+    state = State()
+    with (
+        served(made.folder / "registry", certificate) as port,
+        kept(state, listening()) as address,
+    ):
+        files, variables = modelled.configuration(source(port)), dict(modelled.VARIABLES)
+        workspace = Workspace(files, variables, environments, state, address)
+        yield modelled.told(workspace, environments.kept)
+
+
+class TestRuns(Runs):
+    def test_each_environment_was_another_user_s(
+        self, told: Told, environments: Environments
+    ) -> None:
+        phases = environments.used
+        assert len(set(phases)) == len(phases) == len(told.workspace.init_seconds)
+
+
+def test_an_environment_has_nothing_of_the_one_before(environments: Environments) -> None:
+    with environments() as first:
+        (first.work / "left").write_text("something")
+        process = first.start_any("sh", "-c", "echo >/tmp/left")
+        assert process.wait() == 0
+    with environments() as its:
+        its.start_any("sh", "-c", LOOK).wait()
+        printed = (its.work / OUTPUT).read_text()
+    assert printed.splitlines()[-2:] == [OUTPUT, "*"], printed
+    assert "home can be written" not in printed
+    assert "there is more" not in printed
