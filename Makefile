@@ -56,18 +56,18 @@ test: develop check test-quick
 test-quick: develop
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
-	  tests/cuts tests/planted tests/release tests/golden
+	  tests/cuts tests/planted tests/release tests/golden tests/examples tests/hcp
 
 # Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
 # after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
-# not well, faults at each stage, an operator that is cut off: up to five hours.
+# not well, faults at each stage, an operator that is cut off, runs as in HCP Terraform: up to five hours.
 soak: develop planted
 	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
 	$(BIN)/pytest -m soak tests/protocol tests/release
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py \
-	  tests/lab/test_partition.py
+	  tests/lab/test_partition.py tests/lab/test_hcp.py
 
 # Bugs that could have been ours, one at a time in a copy of the tree: each is caught by its test.
 planted: develop

@@ -17,8 +17,10 @@ ROUNDS = 5
 SETTINGS = 'provider_installation {{\n  filesystem_mirror {{\n    path = "{}/mirror"\n  }}\n}}\n'
 
 
-def main(binary: str, handshake: Callable[[Path], None]) -> None:
-    """Print both, and their ratio. `handshake` prints how long a launcher takes to shake hands."""
+def main(binary: str, handshake: Callable[[Path], None], elsewhere: Callable[[Path], None]) -> None:
+    """Print both, and their ratio. `handshake` prints how long a launcher takes to shake hands,
+    `elsewhere` how long a release does in a system that has nothing else.
+    """
     say("a release, installed and used")
     with tempfile.TemporaryDirectory(prefix="rpool-bench-") as name:
         folder = Path(name)
@@ -35,6 +37,7 @@ def main(binary: str, handshake: Callable[[Path], None]) -> None:
         installed = folder / "archive-0/.terraform/providers"
         (launcher,) = installed.rglob("terraform-provider-rpool_v*")
         handshake(launcher)
+        elsewhere(made.folder)
     init, archive, source = (min(column) for column in zip(*rounds, strict=True))
     print(
         f"archive: init {init:.2f} s, plan and apply {archive:.2f} s; from the checkout "

@@ -10,15 +10,19 @@ import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from release.bare import HOST, USER, Bare
+from release.served import served
 
 from hcp import modelled
-from hcp.workspace import OUTPUT
+from hcp.loopback import listening
+from hcp.state_server import State, kept
+from hcp.workspace import OUTPUT, Workspace
+from rpool_release.layouts import Release
 
 HOME = "/home/agent"
 
@@ -73,6 +77,22 @@ class Environments:
             yield There(bare, self.before)
 
 
-def source(port: int) -> str:
-    """The provider's address, in a registry that is served at that port."""
-    return f"{HOST}:{port}/resource-pool/rpool"
+@contextmanager
+def workspace(
+    made: Release,
+    environments: Environments,
+    configuration: Callable[[str], Mapping[str, bytes]],
+    variables: Mapping[str, str],
+    namespace: str | None = None,
+) -> Iterator[Workspace]:
+    """One whose runs are in such environments, while its state and the provider's registry are
+    served, in that network namespace. Its configuration depends on the provider's address.
+    """
+    state = State()
+    registry, backend = listening(namespace), listening(namespace)
+    with (
+        served(made.folder / "registry", environments.certificate, registry) as port,
+        kept(state, backend) as address,
+    ):
+        files = configuration(f"{HOST}:{port}/resource-pool/rpool")
+        yield Workspace(files, dict(variables), environments, state, address)

@@ -22,7 +22,7 @@ from hcp.state_server import State
 
 ORGANIZATION, NAME = "acme", "metal-ams"
 SLUG = f"{ORGANIZATION}/{NAME}"
-PLAN, LOG, OUTPUT = "run.tfplan", "provider.log", "output.txt"
+PLAN, LOG, OUTPUT = "run.tfplan", "run.log", "run.out"
 DONE, CHANGES = 0, 2
 ENDS_SECONDS = 500.0
 

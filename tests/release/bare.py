@@ -80,18 +80,19 @@ class Bare:
         if mounts:
             kept = str(self._kept or "")
             outside = [_UNSHARE, "--mount", "/bin/sh", "-c", _MOUNTS, "sh", str(self.folder), kept]
-            return [*before, *outside, *there, *words]
-        return [*before, *there, *words]
+            there = [*outside, *there]
+        return [*map(_path, before[:1]), *before[1:], *there, *words]
 
     def environment(self, **more: str) -> dict[str, str]:
         return {"PATH": "/bin", "HOME": "/nowhere", "CHECKPOINT_DISABLE": "1", **more}
 
 
-# By their whole paths: PATH is that of the system in there.
-_UNSHARE, _CHROOT, _MOUNT = (
-    shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or name
-    for name in ("unshare", "chroot", "mount")
-)
+def _path(program: str) -> str:
+    """Its whole path: PATH is that of the system in there."""
+    return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or program
+
+
+_UNSHARE, _CHROOT, _MOUNT = map(_path, ("unshare", "chroot", "mount"))
 _MOUNTS = f"""\
 root=$1 kept=$2
 shift 2

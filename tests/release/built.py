@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from lab.cache import user_cache
 from lab.command import run
 
@@ -19,6 +23,23 @@ EPOCH = 1_800_000_000
 def release(folder: Path, key: SigningKey | None, *platforms: str) -> Release:
     """For all platforms, unless some are named."""
     return build.release(folder, platforms or list(PLATFORMS), EPOCH, key)
+
+
+@contextmanager
+def throwaway_key(home: Path) -> Iterator[SigningKey]:
+    """In a keyring of its own, which `gpg` is told of by the environment, as a user's is."""
+    home.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GNUPGHOME", str(home))
+        yield generated("rpool's tests <tests@rpool.invalid>", "rsa3072")
+        subprocess.run(["gpgconf", "--kill", "all"], check=True)
+
+
+def generated(name: str, algorithm: str) -> SigningKey:
+    """A new key of that name in the keyring."""
+    words = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name]
+    subprocess.run([*words, algorithm, "sign"], check=True, capture_output=True)
+    return SigningKey(name)
 
 
 def tools(folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,13 +19,8 @@ PLATFORMS = ("linux_amd64", "linux_arm64")
 
 @pytest.fixture(scope="session")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKey]:
-    """In a keyring of its own, which `gpg` is told of by the environment, as a user's is."""
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("GNUPGHOME", str(home))
-        yield generated("rpool's tests <tests@rpool.invalid>", "rsa3072")
-        subprocess.run(["gpgconf", "--kill", "all"], check=True)
+    with built.throwaway_key(tmp_path_factory.mktemp("gnupg")) as key:
+        yield key
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +37,6 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certify(HOST, tmp_path_factory.mktemp("tls") / "both.pem")
-
-
-def generated(name: str, algorithm: str) -> SigningKey:
-    """A new key of that name in the keyring."""
-    words = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name]
-    subprocess.run([*words, algorithm, "sign"], check=True, capture_output=True)
-    return SigningKey(name)
 
 
 def fill(tree: Path) -> Path:

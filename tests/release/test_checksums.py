@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from lab.command import LabError
 
-from release.conftest import generated, released
+from release.built import generated
+from release.conftest import released
 from rpool_release import checksums
 from rpool_release.checksums import SigningKey
 

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 from hcp import modelled
-from hcp.bare import HOME, Environments, source
-from hcp.loopback import listening
-from hcp.state_server import State, kept
+from hcp.bare import HOME, Environments, workspace
 from hcp.story import Runs, Told
-from hcp.workspace import OUTPUT, Workspace
+from hcp.workspace import OUTPUT
 
-from release.served import served
 from rpool_release.layouts import Release
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
@@ -36,15 +33,10 @@ def environments(
 
 
 @pytest.fixture(scope="module")
-def told(made: Release, environments: Environments, certificate: Path) -> Iterator[Told]:
-    state = State()
-    with (
-        served(made.folder / "registry", certificate) as port,
-        kept(state, listening()) as address,
-    ):
-        files, variables = modelled.configuration(source(port)), dict(modelled.VARIABLES)
-        workspace = Workspace(files, variables, environments, state, address)
-        yield modelled.told(workspace, environments.kept)
+def told(made: Release, environments: Environments) -> Iterator[Told]:
+    variables = modelled.VARIABLES
+    with workspace(made, environments, modelled.configuration, variables) as its:
+        yield modelled.told(its, environments.kept)
 
 
 class TestRuns(Runs):
