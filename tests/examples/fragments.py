@@ -18,7 +18,7 @@ from pathlib import Path
 from protocol.plugin_process import CHECKOUT
 from protocol.site_config import PRIVATE_KEY
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?:hcl|terraform)\n(?P<text>.*?)^ *```$", re.M | re.S)
+_FENCE = re.compile(r"^ *```(?:hcl|terraform) ?(?P<file>\S*)\n(?P<text>.*?)^ *```$", re.M | re.S)
 _BLOCKS = [
     "terraform",
     "provider",
@@ -76,11 +76,14 @@ ephemeral "rpool_kubeconfig" "batch" {
 
 @dataclass(frozen=True)
 class Fragment:
-    """`line` is that of its fence, `path` from the checkout."""
+    """`line` is that of its fence, `path` from the checkout. `file` is what its fence says that it
+    is: a file of an example, or one that is of no use alone.
+    """
 
     path: Path
     line: int
     text: str
+    file: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
@@ -132,4 +135,5 @@ def fragments() -> Iterator[Fragment]:
         whole = (CHECKOUT / name).read_text()
         for found in _FENCE.finditer(whole):
             text = textwrap.dedent(found["text"])
-            yield Fragment(Path(name), whole.count("\n", 0, found.start()) + 1, text)
+            line = whole.count("\n", 0, found.start()) + 1
+            yield Fragment(Path(name), line, text, found["file"])

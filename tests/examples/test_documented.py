@@ -15,7 +15,7 @@ from examples.fragments import Fragment, fragments
 from examples.tree import run, settings, sources
 
 FRAGMENTS = list(fragments())
-CONFIGURATIONS = [its for its in FRAGMENTS if not its.is_settings]
+CONFIGURATIONS = [its for its in FRAGMENTS if not its.is_settings and not its.file]
 SETTINGS = [its for its in FRAGMENTS if its.is_settings]
 
 FLEET = {
