@@ -8,11 +8,13 @@ and, by tests/lab/test_hcp.py, what hcp-terraform shows.
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import yaml
 from protocol.workspace import Ran
 
 from examples.tree import configurations, copied, run, settings, sources
@@ -27,6 +29,11 @@ MODULE = Path("terraform/module")
 APPLIED = [its for its in ALL if its != MODULE]
 WORKSPACES = {"site-per-workspace": ("ams", "fra")}
 REMOTE = "cloud.tf"
+KUBECTL = """\
+#!/bin/sh
+echo "$@" >>{folder}/called
+cp "$2" {folder}/kubeconfig
+"""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,32 @@ def test_the_module_s_own_test_passes(examples: Examples) -> None:
     ran = examples.done(MODULE, "test")
     assert "3 passed, 0 failed" in ran
     assert claimed(examples.folder / MODULE) == set()
+
+
+def test_a_program_gets_a_kubeconfig_for_as_long_as_it_runs(
+    examples: Examples, tmp_path: Path
+) -> None:
+    """The same file does with the cluster of another example, as tests/lab/test_kubeconfig.py has
+    it on servers that boot.
+    """
+    folder = tmp_path / "terraform/one-cluster"
+    shutil.copytree(examples.folder / "terraform/one-cluster", folder)
+    shutil.copy(examples.folder / "terraform/application/application.tf", folder)
+    (tmp_path / "kubectl").write_text(KUBECTL.format(folder=tmp_path))
+    (tmp_path / "kubectl").chmod(0o755)
+    its = replace(examples, folder=tmp_path)
+    kubectl = f"-var=kubectl={tmp_path}/kubectl"
+    its.done(
+        Path("terraform/one-cluster"), "apply", "-auto-approve", f"-var-file={SIMULATED}", kubectl
+    )
+    first, second = (tmp_path / "called").read_text().splitlines()
+    path = Path(first.split()[1])
+    assert first.split()[2:] == ["apply", "-f", "../one-cluster/web.yaml"]
+    assert second.split()[2:4] == ["rollout", "status"]
+    kubeconfig = yaml.safe_load((tmp_path / "kubeconfig").read_text())
+    assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://10.0.1.200:6443"
+    assert not path.exists()
+    assert kubeconfig["users"][0]["user"].keys() == {"client-certificate-data", "client-key-data"}
 
 
 def test_without_modelled_servers_an_example_asks_for_a_key(examples: Examples) -> None:

@@ -6,6 +6,8 @@ the middle of a create, the next one is cancelled, the one after that makes the 
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,10 +82,17 @@ class Runs:
         assert told.workspace.state.clusters == []
         assert told.claims() == {}
 
-    def test_the_key_is_in_no_state(self, told: Told) -> None:
-        states = told.workspace.state.told
-        assert states
-        assert not [its for its in states if told.secret.encode() in its]
+    def test_the_key_is_in_no_state_and_no_plan(self, told: Told) -> None:
+        kept = [*told.workspace.state.told, *map(unpacked, told.workspace.plans)]
+        assert len(told.workspace.plans) >= 4
+        assert told.workspace.state.told
+        assert not [its for its in kept if told.secret.encode() in its]
+
+
+def unpacked(plan: bytes) -> bytes:
+    """All that a saved plan has: it is a zip file, so a look at its bytes sees nothing."""
+    with zipfile.ZipFile(io.BytesIO(plan)) as archive:
+        return b"".join(map(archive.read, archive.namelist()))
 
 
 def assert_its_servers_alone_are_claimed(told: Told) -> None:

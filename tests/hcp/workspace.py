@@ -53,7 +53,7 @@ class Planned:
 
 @dataclass
 class Workspace:
-    """`init_seconds` has how long each `terraform init` has taken."""
+    """`plans` has all that were saved, `init_seconds` how long each `terraform init` has taken."""
 
     configuration: Mapping[str, bytes]
     variables: dict[str, str]
@@ -61,6 +61,7 @@ class Workspace:
     state: State
     address: str
     runs: int = 0
+    plans: list[bytes] = field(default_factory=list)
     init_seconds: list[float] = field(default_factory=list)
 
     def plan(self, *more: str) -> Planned:
@@ -69,7 +70,9 @@ class Workspace:
             words = ("plan", "-no-color", f"-out={PLAN}", "-detailed-exitcode", *more)
             ran = self._finished(its, *words)
             file = its.work / PLAN
-            return Planned(ran.status, ran.output, file.read_bytes() if file.exists() else b"")
+            saved = file.read_bytes() if file.exists() else b""
+            self.plans += [saved] if saved else []
+            return Planned(ran.status, ran.output, saved)
 
     def apply(self, planned: Planned) -> Ran:
         with self._environment(planned) as its:

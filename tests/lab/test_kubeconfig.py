@@ -22,6 +22,8 @@ from lab.settings import fleet, write_variables
 from lab.versions import release_of
 from scenarios.pool import Done
 
+APPLICATION = EXAMPLE.parent / "application/application.tf"
+
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.timeout(900),
@@ -40,7 +42,7 @@ def kubectl(desk: Desk) -> str:
 def here(desk: Desk, kubectl: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk with the example, an application, and a site file; in the end nothing is left."""
     folder = tmp_path_factory.mktemp("kubeconfig")
-    for path in (*EXAMPLE.glob("*.tf"), Path(__file__).with_name("kubeconfig.tf")):
+    for path in (*EXAMPLE.glob("*.tf"), APPLICATION):
         shutil.copy(path, folder)
     write_variables(desk.lab, folder)
     (folder / "web.yaml").write_text(manifest())
