@@ -1,15 +1,35 @@
-"""A port on the loopback of a network namespace, for a server of this process."""
+"""The loopback of a network namespace: a port on it, for a server of this process."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import socket
+import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 _NAMESPACES = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
+
+
+@contextmanager
+def alone() -> Iterator[str]:
+    """The name of a network namespace that has its loopback and nothing else; gone afterwards."""
+    name = f"rpool-test-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def inside(namespace: str) -> list[str]:
+    """What a command is run by so that it is in there."""
+    return ["nsenter", f"--net={_NAMESPACES / namespace}", "--"]
 
 
 def listening(namespace: str | None = None) -> socket.socket:

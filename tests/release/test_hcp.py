@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hcp import modelled
 from hcp.bare import HOME, Environments, workspace
+from hcp.loopback import alone, inside
 from hcp.story import Runs, Told
 from hcp.workspace import OUTPUT
 
@@ -26,16 +27,24 @@ cd /tmp && echo *
 
 
 @pytest.fixture(scope="module")
-def environments(
-    tools: Path, certificate: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Environments:
-    return Environments(tools / "busybox", certificate, tmp_path_factory.mktemp("servers"))
+def network() -> Iterator[str]:
+    """Nobody is there but the registry and the state."""
+    with alone() as network:
+        yield network
 
 
 @pytest.fixture(scope="module")
-def told(made: Release, environments: Environments) -> Iterator[Told]:
+def environments(
+    tools: Path, certificate: Path, network: str, tmp_path_factory: pytest.TempPathFactory
+) -> Environments:
+    kept = tmp_path_factory.mktemp("servers")
+    return Environments(tools / "busybox", certificate, kept, inside(network))
+
+
+@pytest.fixture(scope="module")
+def told(made: Release, environments: Environments, network: str) -> Iterator[Told]:
     variables = modelled.VARIABLES
-    with workspace(made, environments, modelled.configuration, variables) as its:
+    with workspace(made, environments, modelled.configuration, variables, network) as its:
         yield modelled.told(its, environments.kept)
 
 
