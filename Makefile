@@ -100,7 +100,7 @@ dist: .venv/ready
 	$(BIN)/python -m rpool_release $(if $(OUT),--out '$(OUT)') $(if $(KEY),--key '$(KEY)')
 
 # The wire's generated half, from proto/; from the provider's schema: the fleet's for editors, and
-# the pages of docs/ that have a template in docs/templates/.
+# the pages of docs/ that have a template in docs/templates/; pictures of a modelled site.
 generate: develop
 	sh proto/generate.sh
 	$(BIN)/python -m rpool_provider.fleet_json_schema > docs/fleet.schema.json

@@ -1,4 +1,4 @@
-"""`python -m rpool_docs`: writes the pages; with --check it only says which are not up to date."""
+"""`python -m rpool_docs`: writes pages and pictures; with --check it only says which are stale."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 `X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what
 is made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
 `{{ file PATH }}` for a file of the checkout; `{{ changes }}`, `{{ mirrored manifests }}`,
-`{{ mirrored images }}`, `{{ examples }}`, `{{ guides }}` and `{{ guides linked }}`.
+`{{ mirrored images }}`, `{{ examples }}`, `{{ guides }}` and `{{ guides linked }}`. Pictures, in
+`docs/pictures/`, have no template.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import yaml
 
 from rpool_docs import mirrored
 from rpool_docs.changes import REFUSED, changes
+from rpool_docs.pictures import pictures
 from rpool_docs.reference import Subject, reference, signature
 from rpool_provider.functions import FUNCTIONS
 from rpool_provider.provider import Provider
@@ -23,6 +25,7 @@ from rpool_provider.site_schema import FLEET
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
+PICTURES = DOCS / "pictures"
 TEMPLATES = CHECKOUT / "docs/templates"
 EXAMPLES = CHECKOUT / "examples/terraform"
 
@@ -59,16 +62,17 @@ def functions() -> dict[str, str]:
 
 
 def made(folder: Path = TEMPLATES) -> dict[Path, str]:
-    """Every page that is made, and what has to be in it. Raises Wrong."""
+    """Every page and picture that is made, and what has to be in it. Raises Wrong."""
     templates = {_page(path, folder): path for path in sorted(folder.rglob("*.md.tmpl"))}
     if missing := sorted({*subjects(), *functions()} - templates.keys()):
         raise Wrong(f"there is a page to be made: write docs/templates/{missing[0]}.md.tmpl")
-    return {DOCS / f"{page}.md": _make(page, path) for page, path in templates.items()}
+    pages = {DOCS / f"{page}.md": _make(page, path) for page, path in templates.items()}
+    return pages | {PICTURES / name: text for name, text in pictures().items()}
 
 
 def left_over(pages: Collection[Path]) -> list[Path]:
-    """Pages of reference that are none of those that are made."""
-    folders = ("resources", "data-sources", "ephemeral-resources", "functions")
+    """Pages of reference, and pictures, that are none of those that are made."""
+    folders = ("resources", "data-sources", "ephemeral-resources", "functions", PICTURES.name)
     there = {path for folder in folders for path in (DOCS / folder).glob("*")}
     return sorted(there.difference(pages))
 
@@ -184,6 +188,6 @@ def stale(pages: Mapping[Path, str]) -> Iterator[str]:
     """Of what is made, that which is not what is there; in a line each."""
     for path, text in pages.items():
         if not path.exists() or path.read_text() != text:
-            yield f"{path.relative_to(CHECKOUT)} is not what its template and the schema make"
+            yield f"{path.relative_to(CHECKOUT)} is not what `make generate` makes"
     for path in left_over(pages):
-        yield f"{path.relative_to(CHECKOUT)} has no template any more"
+        yield f"{path.relative_to(CHECKOUT)} is not made any more"

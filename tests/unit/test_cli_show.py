@@ -107,6 +107,32 @@ def test_the_svg_is_xml_has_a_box_for_each_server_and_both_colour_schemes(
     assert classes.count("worker") == sum(m.role is Role.WORKER for m in view.servers.values())
     assert classes.count("control_plane") == len(view.control_planes)
     assert "prefers-color-scheme: dark" in text
+    assert "var(" not in text, "many programs that show SVG know no variables"
+
+
+def test_no_text_of_the_svg_leaves_its_box() -> None:
+    long = Slot("storage-07.rack12.ams", "a", 128, 2048, "worker", "silent: " + "so long, " * 9)
+    marked = replace(long, is_bad=True, cores_used=0.4, memory_used=0.5)
+    picture = ET.fromstring("".join(as_svg(["t"], [long, marked])))  # noqa: S314 ours
+    said = [its.text or "" for its in picture.iter(f"{SVG}text")]
+    words = [its for its in said if "so long" in its]
+    assert len(words) == 4
+    assert max(map(len, words)) <= 30
+    assert [its[-1] for its in words[1::2]] == ["…", "…"]
+    assert said.count("storage-07.rac…") == 2
+
+
+def test_the_svg_tells_what_its_colours_mean_of_those_that_it_has() -> None:
+    slot = Slot("r1u01", "a", 4, 16, "worker", "member", cores_used=0.4, memory_used=0.5)
+    picture = ET.fromstring("".join(as_svg(["t"], [slot, replace(slot, kind="spare")])))  # noqa: S314 ours
+    keys = [its.get("class") for its in picture.iter(f"{SVG}rect") if "key" in its.get("class", "")]
+    assert keys == ["key worker", "key spare"]
+
+
+def test_states_are_below_each_other_also_of_servers_without_bars() -> None:
+    slot = Slot("r1u01", "a", 4, 16, "worker", "joining", cores_used=0.4, memory_used=0.5)
+    lines = list(as_text([slot, replace(slot, name="r1u02", cores_used=None)]))[1:]
+    assert len({line.index("joining") for line in lines}) == 1
 
 
 def test_no_text_of_a_server_is_markup() -> None:

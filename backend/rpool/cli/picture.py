@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
+from textwrap import wrap
 
 from rpool.cli.state import is_well, place_of, state_of
 from rpool.errors import one_line
@@ -14,24 +15,41 @@ from rpool.model.seen import Requested
 from rpool.model.server import Role
 
 _CELLS = 10
+_CELLS_WIDTH = _CELLS + len("[] 100 %")
 _WIDTH, _HEIGHT, _GAP, _TOP = 200, 58, 8, 84
+_LEAST_WIDTH = 640
+"""So much the titles need."""
+
 _BAR = _WIDTH - 74
+_NAME, _WORDS, _LINES = 15, 30, 2
+"""Characters of a name, and of a line of words, that fit into a box; and how many such lines."""
+
+_LEGEND = {
+    Role.CONTROL_PLANE.value: "control plane",
+    Role.WORKER.value: "worker",
+    "bad": "not well",
+    "spare": "spare",
+    "other": "not to be had",
+}
+_LEGEND_WIDTH, _LEGEND_HEIGHT = 114, 18
+
+# Colours are written out, twice: many programs that show SVG know no variables of CSS.
 _STYLE = """
-  svg { --ink: #1b1f24; --paper: #ffffff; --line: #8c959f; --head: #0969da; --work: #1a7f37;
-        --free: #8c959f; --bad: #cf222e; --empty: #eaeef2; }
-  @media (prefers-color-scheme: dark) {
-    svg { --ink: #e6edf3; --paper: #0d1117; --line: #6e7681; --head: #58a6ff; --work: #3fb950;
-          --free: #6e7681; --bad: #ff7b72; --empty: #21262d; }
-  }
-  text { font: 12px ui-monospace, monospace; fill: var(--ink); }
+  text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1b1f24; }
   .zone { font-weight: bold; }
-  .small { font-size: 10px; }
-  .paper { fill: var(--paper); }
-  .box { fill: var(--paper); stroke-width: 2; }
-  .control_plane { stroke: var(--head); } .worker { stroke: var(--work); }
-  .spare { stroke: var(--free); stroke-dasharray: 4 3; } .other { stroke: var(--empty); }
-  .bad { stroke: var(--bad); }
-  .empty { fill: var(--empty); } .full { fill: var(--work); }
+  text.small { font-size: 10px; }
+  .paper, .box, .key { fill: #ffffff; }
+  .box, .key { stroke-width: 2; }
+  .control_plane { stroke: #0969da; } .worker { stroke: #1a7f37; } .bad { stroke: #cf222e; }
+  .spare { stroke: #8c959f; stroke-dasharray: 4 3; } .other { stroke: #d8dee4; }
+  .empty { fill: #eaeef2; } .full { fill: #1a7f37; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3; }
+    .paper, .box, .key { fill: #0d1117; }
+    .control_plane { stroke: #58a6ff; } .worker { stroke: #3fb950; } .bad { stroke: #ff7b72; }
+    .spare { stroke: #6e7681; } .other { stroke: #30363d; }
+    .empty { fill: #21262d; } .full { fill: #3fb950; }
+  }
 """
 
 
@@ -92,33 +110,43 @@ def as_text(found: Iterable[Slot]) -> Iterator[str]:
     """A line a server, below its zone."""
     every = list(found)
     width = max((len(its.name) for its in every), default=0)
+    has_bars = any(its.cores_used is not None for its in every)
     for zone, its in groupby(every, key=lambda slot: slot.zone):
         yield zone
         for slot in its:
             size = f"{slot.cores:>4} cores {slot.memory_gib:>5} GiB"
-            used = f"{_cells(slot.cores_used)} {_cells(slot.memory_used)}"
             kind = slot.kind if slot.kind in (*Role, "spare") else "-"
-            bars = f"  {used}" if slot.cores_used is not None else ""
+            bars = f"  {_bars(slot)}" if has_bars else ""
             note = "" if slot.state == kind else f"  {one_line(slot.state)}"
             yield f"  {slot.name:{width}}  {size}  {kind:13}{bars}{note}".rstrip()
+
+
+def _bars(slot: Slot) -> str:
+    if slot.cores_used is None:
+        return " " * (2 * _CELLS_WIDTH + 1)
+    return f"{_cells(slot.cores_used)} {_cells(slot.memory_used)}"
 
 
 def _cells(share: float | None) -> str:
     """`[####......]  41 %`"""
     if share is None:
-        return f"{'?':>{_CELLS + 8}}"
+        return f"{'?':>{_CELLS_WIDTH}}"
     full = min(_CELLS, round(share * _CELLS))
     return f"[{'#' * full}{'.' * (_CELLS - full)}] {share * 100:>3.0f} %"
 
 
 def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
-    """A column a zone, a box a server: blue a control plane, green a worker, dashed a spare, red
-    what is not as it should be. Readable on light and on dark.
+    """A column a zone, a box a server, and below what their colours mean. Readable on light and on
+    dark.
     """
+    found = list(found)
+    kinds = [kind for kind in _LEGEND if kind in map(_kind, found)]
     zones = [(zone, list(its)) for zone, its in groupby(found, key=lambda slot: slot.zone)]
-    width = len(zones) * (_WIDTH + _GAP) + _GAP
-    tallest = max(len(its) for _, its in zones)
-    height = _TOP + tallest * (_HEIGHT + _GAP)
+    width = max(_LEAST_WIDTH, len(zones) * (_WIDTH + _GAP) + _GAP)
+    tallest = max((len(its) for _, its in zones), default=0)
+    bottom = _TOP + tallest * (_HEIGHT + _GAP)
+    in_row = (width - _GAP) // _LEGEND_WIDTH
+    height = bottom + -(-len(kinds) // in_row) * _LEGEND_HEIGHT + _GAP
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
     yield f"<title>{escape(titles[0])}</title>"
@@ -131,24 +159,41 @@ def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
         yield f'<text class="zone" x="{x}" y="{_TOP - 10}">{escape(zone)}</text>'
         for row, slot in enumerate(its):
             yield from _box(slot, x, _TOP + row * (_HEIGHT + _GAP))
+    for number, kind in enumerate(kinds):
+        row, column = divmod(number, in_row)
+        yield from _key(kind, _GAP + column * _LEGEND_WIDTH, bottom + row * _LEGEND_HEIGHT)
     yield "</svg>"
 
 
+def _kind(slot: Slot) -> str:
+    return "bad" if slot.is_bad else slot.kind
+
+
+def _key(kind: str, x: int, y: int) -> Iterator[str]:
+    yield f'<rect class="key {kind}" x="{x + 1}" y="{y + 3}" width="12" height="10" rx="2"/>'
+    yield f'<text class="small" x="{x + 19}" y="{y + 12}">{_LEGEND[kind]}</text>'
+
+
 def _box(slot: Slot, x: int, y: int) -> Iterator[str]:
-    kind = "bad" if slot.is_bad else slot.kind
     yield f"<g><title>{escape(f'{slot.name}: {slot.state}')}</title>"
-    yield f'<rect class="box {kind}" x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="4"/>'
+    at = f'x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}"'
+    yield f'<rect class="box {_kind(slot)}" {at} rx="4"/>'
     size = f"{slot.cores} c {slot.memory_gib} GiB"
-    yield f'<text x="{x + 8}" y="{y + 17}">{escape(slot.name)}</text>'
+    yield f'<text x="{x + 8}" y="{y + 17}">{escape(_short(slot.name))}</text>'
     yield f'<text class="small" x="{x + _WIDTH - 8}" y="{y + 17}" text-anchor="end">{size}</text>'
     shares = (("cores", slot.cores_used), ("memory", slot.memory_used))
-    if slot.cores_used is None:
-        words = slot.kind if slot.state == "member" else slot.state
-        yield f'<text class="small" x="{x + 8}" y="{y + 38}">{escape(words[:30])}</text>'
+    if slot.cores_used is None or slot.is_bad:
+        words = _LEGEND[slot.kind] if slot.state == "member" else slot.state
+        for row, line in enumerate(wrap(words, _WORDS, max_lines=_LINES, placeholder=" …")):
+            yield f'<text class="small" x="{x + 8}" y="{y + 36 + row * 13}">{escape(line)}</text>'
     else:
         for row, (word, share) in enumerate(shares):
             yield from _bar(word, share or 0.0, x + 8, y + 28 + row * 14)
     yield "</g>"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 def _bar(word: str, share: float, x: int, y: int) -> Iterator[str]:
