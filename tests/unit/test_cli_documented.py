@@ -46,3 +46,14 @@ def test_a_section_has_the_options_and_verbs_of_its_command(name: str) -> None:
     assert set(re.findall(r"--[a-z][-a-z]*", text)) == options(commands()[name])
     for verb, _ in _below(commands()[name]):
         assert f"`{verb}`" in text
+
+
+def leaves(its: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A command's verbs; itself where it has none."""
+    below = [verb for _, verb in _below(its)]
+    yield from below or [its]
+
+
+@pytest.mark.parametrize("name", sorted(commands().keys() - {"completion"}))
+def test_each_command_prints_for_programs_but_for_a_shell_s_own(name: str) -> None:
+    assert all("--json" in options(its) for its in leaves(commands()[name]))

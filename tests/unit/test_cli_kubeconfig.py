@@ -104,6 +104,31 @@ def test_it_is_merged_into_the_users_own(view: PoolView, capsys: Output, tmp_pat
     assert yaml.safe_load((tmp_path / "other").read_text())["kind"] == "Config"
 
 
+def test_json_is_the_same_kubeconfig(view: PoolView, capsys: Output) -> None:
+    its = json.loads(printed(capsys, "batch", "--json", "--user", "bob"))
+    assert its["clusters"] == yaml.safe_load(printed(capsys, "batch"))["clusters"]
+    assert subject(its["users"][0]["user"]).startswith("CN=bob,")
+
+
+def test_json_says_what_was_merged(view: PoolView, capsys: Output, tmp_path: Path) -> None:
+    said = printed(capsys, "batch", "--merge", "--json", "--group", "team-a")
+    assert "client-key" not in said
+    found = json.loads(said)
+    merged = yaml.safe_load((tmp_path / ".kube/config").read_text())
+    end = certificate(merged["users"][0]["user"]).not_valid_after_utc
+    assert found == {
+        "file": str(tmp_path / ".kube/config"),
+        "context": merged["current-context"],
+        "cluster": "batch",
+        "cluster_id": view.uid,
+        "user": "rpool-ann",
+        "groups": ["team-a"],
+        "ends": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    renewed = json.loads(printed(capsys, "batch", "--merge", "--json", "--exec"))
+    assert renewed["ends"] is None
+
+
 @pytest.fixture
 def command(view: PoolView, capsys: Output) -> list[str]:
     """What a client runs by a kubeconfig that is renewed."""

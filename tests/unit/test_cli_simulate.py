@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import closing
@@ -112,6 +113,39 @@ def test_an_unknown_server_names_the_known_ones(file: Path, capsys: Output) -> N
     said = capsys.readouterr().err
     assert "there is no server r1u99" in said
     assert "r1u01, r1u02" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (("lose", "r1u02"), {"powered": False, "changed": True}),
+        (("restore", "r1u02"), {"powered": True, "changed": False}),
+        (("reinstall", "r1u02"), {"powered": True, "changed": True}),
+        (("block", "r1u02", "tcp/6443"), {"powered": True, "changed": True}),
+        (("block", "r1u02"), {"powered": True, "changed": False}),
+    ],
+)
+def test_json_has_how_a_server_is_and_whose_it_was(
+    file: Path, capsys: Output, words: tuple[str, ...], facts: dict[str, bool]
+) -> None:
+    assert simulate(file, *words, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "server": "r1u02",
+        "blocked": list(words[2:]),
+        "cluster": FOREIGN.pool,
+        "cluster_id": FOREIGN.uid,
+        **facts,
+    }
+    with closing(Store(file)) as store:
+        machine = (store.load() or {})["r1u02"]
+    assert machine.powered is facts["powered"]
+    assert machine.blocked == words[2:]
+
+
+def test_json_of_a_server_that_is_nobody_s_says_so(file: Path, capsys: Output) -> None:
+    assert simulate(file, "lose", "r1u01", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cluster"], found["cluster_id"]) == (None, None)
 
 
 @pytest.mark.parametrize("words", [("lose", "r1u01"), ("restore", "r1u01"), ("reinstall", "r1u01")])

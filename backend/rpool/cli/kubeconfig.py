@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpool.cli.options import add_cluster, add_site
+from rpool.cli.options import add_cluster, add_json, add_site, as_json
 
 if TYPE_CHECKING:
     from rpool.api import Site
@@ -53,6 +53,7 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="print the certificate alone, as an ExecCredential: what a client runs",
     )
+    add_json(parser)
     parser.set_defaults(act=_kubeconfig)
 
 
@@ -82,37 +83,49 @@ def _credential(arguments: argparse.Namespace, identity: Identity, site: Site) -
 def _document(arguments: argparse.Namespace, identity: Identity, site: Site) -> Iterator[str]:
     from rpool import kubeconfig
     from rpool.cli import kubeconfig_file
+    from rpool.model import duration
 
     entrance = site.entrance(arguments.cluster)
-    user, ends = _user(arguments, identity, entrance, site)
+    user, end = _user(arguments, identity, entrance, site)
     name = arguments.context or kubeconfig.context_name(entrance)
     document = kubeconfig.kubeconfig(name, entrance, user)
     if arguments.merge is None:
-        yield kubeconfig.text(document).rstrip("\n")
+        text = as_json(document) if arguments.json else kubeconfig.text(document)
+        yield text.rstrip("\n")
         return
     kubeconfig_file.merge(arguments.merge, document)
+    if arguments.json:
+        yield as_json(
+            {
+                "file": str(arguments.merge.expanduser()),
+                "context": name,
+                "cluster": entrance.name,
+                "cluster_id": entrance.uid,
+                "user": identity.user,
+                "groups": list(identity.groups),
+                "ends": end,
+            }
+        )
+        return
     groups = f" ({', '.join(identity.groups)})" if identity.groups else ""
-    yield f"{arguments.merge} has {name}, as {identity.user}{groups}, {ends}."
+    renewed = f"with a certificate that is renewed by SSH each {duration.text(identity.seconds)}"
+    until = f"until {end}" if end else renewed
+    yield f"{arguments.merge} has {name}, as {identity.user}{groups}, {until}."
     yield f"To use it: kubectl --context {name} get nodes"
 
 
 def _user(
     arguments: argparse.Namespace, identity: Identity, entrance: Entrance, site: Site
-) -> tuple[Any, str]:
-    """The user's entry, and until when it is good."""
+) -> tuple[Any, str | None]:
+    """The user's entry, and when its certificate ends; None where a command renews it."""
     from rpool import kubeconfig
-    from rpool.model import duration
 
     if arguments.exec:
         command = [sys.executable, "-m", "rpool", "kubeconfig"]
         words = _words(arguments.site, entrance.uid, identity)
-        ttl = duration.text(identity.seconds)
-        return (
-            kubeconfig.with_command([*command, *words, "--credential"]),
-            f"with a certificate that is renewed by SSH each {ttl}",
-        )
+        return kubeconfig.with_command([*command, *words, "--credential"]), None
     credential = site.credential(entrance, identity)
-    return kubeconfig.with_certificate(credential), f"until {kubeconfig.end_of(credential)}"
+    return kubeconfig.with_certificate(credential), kubeconfig.end_of(credential)
 
 
 def _words(site: Path, cluster: str, identity: Identity) -> list[str]:

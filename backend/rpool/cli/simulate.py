@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rpool.cli.completion import add_server
+from rpool.cli.options import add_json, as_json
 from rpool.errors import Refused
 from rpool.model.duration import seconds
 from rpool.simulate import FILE_NAME
 
 if TYPE_CHECKING:
+    from rpool.model.claim import Claim
     from rpool.model.server import ServerName
     from rpool.simulate.machine import Machine
     from rpool.simulate.store import Machines, Store
@@ -23,7 +25,7 @@ _NAMES_SHOWN = 12
 
 
 def add_to(commands: Any) -> None:
-    """Add the command to argparse's `commands`; each verb yields the lines to print."""
+    """Add the command to argparse's `commands`; each verb yields what to print."""
     about = 'The servers of a simulated site (provider "rpool" { simulate { } }).'
     parser = commands.add_parser("simulate", help=about, description=about)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -52,6 +54,7 @@ def add_to(commands: Any) -> None:
             default=Path(FILE_NAME),
             help="the state of the servers (default: %(default)s)",
         )
+        add_json(verb)
 
 
 def _duration(text: str) -> int:
@@ -66,13 +69,15 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     with closing(_store(arguments.file)) as store, store.alone():
         machines = _load(store)
         machine = _machine(machines, name)
-        before = machine.powered
+        before, had = machine.powered, machine.claim
         if powered:
             machine.give_power()
         else:
             machine.lose_power(arguments.ago)
         store.save(machines)
-    if powered:
+    if arguments.json:
+        yield _facts(machine, had, changed=before is not powered)
+    elif powered:
         yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
     elif before:
         yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
@@ -91,6 +96,9 @@ def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
         had = machine.claim
         machine.reinstall()
         store.save(machines)
+    if arguments.json:
+        yield _facts(machine, had, changed=True)
+        return
     yield f"{name} is installed anew: nothing is on it."
     if had:
         yield f"Cluster {had.pool} has lost it by that, and was not told."
@@ -105,13 +113,30 @@ def _block(arguments: argparse.Namespace) -> Iterator[str]:
         raise Refused(str(error), "Ports are such as tcp/6443 and udp/8472.") from None
     with closing(_store(arguments.file)) as store, store.alone():
         machines = _load(store)
-        _machine(machines, arguments.server).blocked = ports
+        machine = _machine(machines, arguments.server)
+        before, machine.blocked = machine.blocked, ports
         store.save(machines)
-    if ports:
+    if arguments.json:
+        yield _facts(machine, machine.claim, changed=before != ports)
+    elif ports:
         yield f"{arguments.server} lets nobody in at {', '.join(ports)}."
         yield f"To undo this: rpool simulate block {arguments.server}"
     else:
         yield f"{arguments.server} lets everybody in."
+
+
+def _facts(machine: Machine, had: Claim | None, *, changed: bool) -> str:
+    """How a server is now, and whose it was before; `changed`: whether it was otherwise."""
+    return as_json(
+        {
+            "server": machine.server.name,
+            "powered": machine.powered,
+            "blocked": list(machine.blocked),
+            "changed": changed,
+            "cluster": had.pool if had else None,
+            "cluster_id": had.uid if had else None,
+        }
+    )
 
 
 def _holder(machine: Machine) -> str:
