@@ -2,9 +2,8 @@
 
 `X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what
 is made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
-`{{ file PATH }}` for a file of the checkout; `{{ changes }}`, `{{ mirrored manifests }}`,
-`{{ mirrored images }}`, `{{ examples }}`, `{{ guides }}` and `{{ guides linked }}`. Pictures, in
-`docs/pictures/`, have no template.
+`{{ changes }}`, `{{ mirrored manifests }}`, `{{ mirrored images }}`, `{{ examples }}`,
+`{{ guides }}` and `{{ guides linked }}`. Pictures, in `docs/pictures/`, have no template.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ TEMPLATES = CHECKOUT / "docs/templates"
 EXAMPLES = CHECKOUT / "examples/terraform"
 
 _MADE_ANEW = {"rpool_cluster": "another cluster", "rpool_node": "another node"}
-_LANGUAGES = {"tf": "terraform", "hcl": "terraform", "yaml": "yaml", "sh": "sh"}
 
 
 class Wrong(Exception):
@@ -171,17 +169,7 @@ def _asked(page: str, what: str) -> str:
             return "\n".join(f"- **{title}**: {said}" for _, title, said in guides())
         case ["guides", "linked"]:
             return "\n".join(f"- [{t}](guides/{name}.md): {said}" for name, t, said in guides())
-        case ["file", name]:
-            return _file(name)
     raise Wrong(f"{{{{ {what} }}}} is nothing that is made for this page")
-
-
-def _file(name: str) -> str:
-    path = CHECKOUT / name
-    if not path.is_file():
-        raise Wrong(f"there is no file {name}")
-    language = _LANGUAGES.get(path.suffix.removeprefix("."), "text")
-    return f"```{language} {name}\n{path.read_text().rstrip()}\n```"
 
 
 def stale(pages: Mapping[Path, str]) -> Iterator[str]:

@@ -106,7 +106,7 @@ class Fragment:
         of_cluster = 'resource "rpool_cluster"' in text
         partly = of_cluster and "kubernetes_version" not in text
         files = {
-            "base.tf": BASE,
+            "base.tf": "" if "required_providers" in text else BASE,
             "piece_override.tf" if partly else "piece.tf": text,
             "given.auto.tfvars.json": json.dumps(
                 {name: PRIVATE_KEY for name in _VARIABLE.findall(text) if name == "ssh_key"}

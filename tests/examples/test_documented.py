@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from protocol.site_config import PRIVATE_KEY
 from protocol.workspace import terraform
 from release.served import certify
 
@@ -51,6 +52,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "audit-policy.yaml").write_text(yaml.safe_dump(policy))
     certificate = certify("id.example.org", tmp_path / "id-ca.crt").read_text()
     (tmp_path / "id-ca.crt").write_text(certificate.partition("-----BEGIN PRIVATE")[0])
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/ops").write_text(PRIVATE_KEY)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/kubectl").symlink_to("/bin/true")
     return tmp_path
@@ -76,7 +79,7 @@ def test_it_can_be_applied(fragment: Fragment, folder: Path, rc: Path) -> None:
     for name, text in fragment.configuration().items():
         (folder / name).write_text(text)
     path = f"{folder}/bin:{os.environ['PATH']}"
-    applied = run(folder, rc, "apply", "-auto-approve", PATH=path)
+    applied = run(folder, rc, "apply", "-auto-approve", PATH=path, HOME=str(folder))
     assert applied.status == 0, applied.output
     assert "SIMULATED" in applied
 

@@ -123,7 +123,7 @@ def test_a_default_that_is_not_told_is_a_bug() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["{{ schemas }}", "{{ file examples/nothing.tf }}", "{{ signature }}", "{{ arguments x }}"],
+    ["{{ schemas }}", "{{ mirrored nothing }}", "{{ signature }}", "{{ arguments x }}"],
 )
 def test_a_template_that_asks_for_nothing_that_is_made_is_told(line: str, tmp_path: Path) -> None:
     folder = shutil.copytree(TEMPLATES, tmp_path / "templates")
