@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,6 +22,8 @@ from lab.packages import programs
 from lab.settings import fleet, write_variables
 from lab.versions import release_of
 from scenarios.pool import Done
+
+from rpool.model.quantity import quantity
 
 APPLICATION = EXAMPLE.parent / "application/application.tf"
 
@@ -103,21 +106,79 @@ def test_the_plan_after_it_is_empty(here: Desk, applied: Done) -> None:
     assert planned.returncode == 0, planned.stdout + planned.stderr
 
 
-def rpool(here: Desk, *words: str) -> str:
+def words(here: Desk, command: str, *more: str) -> list[str]:
+    """An `rpool` command about the cluster, as somebody at the desk calls it."""
     site = str(here.folder / "site.yaml")
-    command = here.words(sys.executable, "-m", "rpool", "kubeconfig", "demo", "--site", site)
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    return here.words(sys.executable, "-m", "rpool", command, "demo", "--site", site, *more)
+
+
+def rpool(here: Desk, command: str, *more: str) -> str:
+    its = words(here, command, *more)
+    done = subprocess.run(its, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def requested(here: Desk) -> dict[str, tuple[float, float]]:
+    """Shares of what each node offers that its pods request, cores and memory, by the whole of what
+    the API has: nothing is left to a jsonpath.
+    """
+    via = here.with_role("control_plane")[0]
+    pods = json.loads(here.kubectl(via, "get pods --all-namespaces -o json"))["items"]
+    nodes = json.loads(here.kubectl(via, "get nodes -o json"))["items"]
+    sums = {its["metadata"]["name"]: {"cpu": 0.0, "memory": 0.0} for its in nodes}
+    for pod in pods:
+        node, phase = pod["spec"].get("nodeName"), pod["status"]["phase"]
+        if node is None or phase in ("Succeeded", "Failed"):
+            continue
+        for container in pod["spec"]["containers"]:
+            asked = container.get("resources", {}).get("requests", {})
+            for what in sums[node]:
+                sums[node][what] += quantity(asked.get(what, "0"))
+    offers = {its["metadata"]["name"]: its["status"]["allocatable"] for its in nodes}
+    return {
+        name: (
+            its["cpu"] / quantity(offers[name]["cpu"]),
+            its["memory"] / quantity(offers[name]["memory"]),
+        )
+        for name, its in sums.items()
+    }
+
+
+def bars(slots: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """The same as the picture has it; spares have none."""
+    drawn = ((its["name"], (its["cores_used"], its["memory_used"])) for its in slots)
+    return {name: used for name, used in drawn if used != (None, None)}
+
+
+def test_what_show_and_watch_draw_is_what_the_pods_request(here: Desk, applied: Done) -> None:
+    """By what a real kubectl prints for our jsonpath; in quick tests a kubectl of ours answers."""
+    for _ in range(5):  # pods may come and go still
+        expected = requested(here)
+        shown = bars(json.loads(rpool(here, "show", "--json"))["slots"])
+        with subprocess.Popen(words(here, "watch", "--json"), stdout=subprocess.PIPE) as watch:
+            assert watch.stdout is not None
+            line = json.loads(watch.stdout.readline())
+            watch.terminate()
+        if requested(here) == expected:
+            break
+    else:
+        pytest.fail("pods came and went all the time")
+    assert shown.keys() == expected.keys() == set(here.state()["servers"])
+    for name, used in expected.items():
+        assert shown[name] == pytest.approx(used), name
+        assert bars(line["slots"])[name] == pytest.approx(used), name
+    assert all(cores > 0 for cores, _ in expected.values()), "no server has pods that request any"
 
 
 @pytest.fixture
 def asked(here: Desk, applied: Done, kubectl: str, tmp_path: Path) -> Callable[..., Done]:
     """Asks the cluster with a kubeconfig that `rpool kubeconfig` merged by these words."""
 
-    def ask(question: str, *words: str) -> Done:
+    def ask(question: str, *more: str) -> Done:
         path = tmp_path / "config"
-        assert "kubectl --context rpool-demo" in rpool(here, "--merge", str(path), *words)
+        said = rpool(here, "kubeconfig", "--merge", str(path), *more)
+        assert "kubectl --context rpool-demo" in said
         command = here.words(kubectl, "--kubeconfig", str(path), *question.split())
         environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
