@@ -49,6 +49,8 @@ def _what(name: ServerName, members: Membership) -> str:
         node = members.pool.nodes.get(name)
         if members.part(name) is Part.MEMBER and node is not None and not node.let_go:
             return "lacks labels that the fleet or the control plane gives it"
+        if members.part(name) is Part.LEAVING and members.pool.claim(name) is None:
+            return "was a member, and has nothing of the cluster any more: its Node goes"
         return _OWN.get(members.part(name), "is not as the record says")
     if members.is_stray(name):
         return (

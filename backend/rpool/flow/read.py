@@ -32,6 +32,11 @@ OTHERS = 16
 """Members that a read asks by chance though they look healthy. So each is asked once in a while,
 and a read costs the same on a cluster of any size."""
 
+_RETURNED = (
+    "was let go by this cluster, and is back with what it had. Apply once without the change: that "
+    "wipes it, and it is free"
+)
+
 
 def read(
     prior: PoolView,
@@ -81,6 +86,7 @@ def read(
     offer = offers.make(record.uid, record.members.keys(), known_taken, not_free)
     pool = eye.ask(pool, offers.claimed_by(record.uid) - record.members.keys())
     members, returned = eye.members(pool), frozenset(pool.claims.keys() - record.members.keys())
+    offer = replace(offer, taken={**offer.taken, **dict.fromkeys(returned, _RETURNED)})
     view, unwell = of_members(members, api.cluster.ca_certificate), ailing(members)
     return Found(
         as_known(view, prior, false),

@@ -70,16 +70,19 @@ def ended(case: Case) -> Record:
         wanted=record.wanted if desired.one else None,
         members=members,
         pinned=_of(desired.pinned, members),
-        let_go=_let_go(case, record, members),
+        let_go=_let_go(case, record, members) - (case.pool.seen.keys() & case.going),
     )
 
 
 def _let_go(
     case: Case, before: Record, members: Mapping[ServerName, Member]
 ) -> frozenset[ServerName]:
-    """Who was let go earlier, and those that are no members any more and were not seen to leave."""
+    """Who was let go earlier, and those that are no members any more: until they are seen without
+    a claim of ours. A reset of one that is back may fail, and nobody else would ask for it again.
+    """
     out = before.let_go | before.members.keys() - members.keys()
-    return frozenset((out & case.fleet.servers.keys()) - members.keys() - case.pool.seen.keys())
+    clean = case.pool.seen.keys() - case.pool.claims.keys()
+    return frozenset((out & case.fleet.servers.keys()) - members.keys() - clean)
 
 
 def _relabelled(case: Case, name: ServerName, its: Member) -> Member:

@@ -1,0 +1,77 @@
+"""Servers that come back after their cluster has let them go, and are not wiped at once."""
+
+from __future__ import annotations
+
+import pytest
+from following import Desk, with_cluster
+from test_returned import let_go
+from worlds.fault import Fault
+from worlds.stage import BIGGER
+
+from rpool.errors import CommandFailed
+from rpool.model.action import Action, Reset, SetPhase
+from rpool.model.server import Role
+
+
+@pytest.mark.parametrize("failing", [SetPhase, Reset])
+@pytest.mark.parametrize("mark", ["retire", "lost", "reserved"])
+def test_one_whose_wipe_has_failed_is_asked_for_until_it_is_wiped(
+    mark: str, failing: type[Action]
+) -> None:
+    """No offer asks it, so nobody but the record knows of it."""
+    before = with_cluster()
+    back = let_go(before)
+    before.mark(back, **{mark: True})
+    with before.stage.faults(Fault(failing, CommandFailed("no"), servers=back)):
+        assert "no" in before.refused()
+    desk = Desk(before.stage)
+    desk.imports(before.view().uid)
+    desk.succeeds()
+    assert desk.stage.machine(back).claim is None
+    record = desk.stage.cluster(desk.view()).record
+    assert record is not None
+    assert record.let_go == frozenset()
+
+
+@pytest.mark.parametrize("role", [Role.WORKER, Role.CONTROL_PLANE])
+def test_one_whose_wipe_has_failed_is_destroyed_with_its_cluster(role: Role) -> None:
+    desk = with_cluster()
+    back = let_go(desk, role)
+    with desk.stage.faults(Fault(Reset, CommandFailed("no"), servers=back)):
+        desk.refused()
+    desk.gives_back()
+
+
+def test_one_whose_wipe_has_failed_is_told_by_a_destroy_once_it_is_silent() -> None:
+    desk = with_cluster()
+    back = let_go(desk)
+    with desk.stage.faults(Fault(Reset, CommandFailed("no"), servers=back)):
+        desk.refused()
+    desk.power(back, on=False)
+    desk.write()
+    assert f"{back} is out of reach, and let go with a claim on it" in desk.apply()
+
+
+def test_a_plan_that_needs_one_that_is_back_says_how_it_becomes_a_spare() -> None:
+    desk = with_cluster(count=6)
+    back = let_go(desk)
+    before = dict(desk.wanted.clusters)
+    desk.write(BIGGER)
+    assert f"{back}: was let go by this cluster, and is back with what it had. Apply once" in (
+        desk.refused()
+    )
+    desk.write(*before.values())
+    desk.succeeds()
+    desk.write(BIGGER)
+    desk.is_whole()
+    assert back in desk.view().servers
+
+
+def test_a_member_that_was_installed_anew_is_not_told_to_be_on_its_way_out() -> None:
+    desk = with_cluster()
+    server = desk.workers()[0]
+    desk.stage.machine(server).reinstall()
+    said = desk.apply()
+    assert f"{server} was a member, and has nothing of the cluster any more" in said
+    desk.write(BIGGER)
+    desk.is_whole()
