@@ -51,7 +51,10 @@ class Do(Enum):
         ),
     )
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
-    RELEASE = ("Once it is back: rpool release {server} --claim {uid}",)
+    RELEASE = (
+        "rpool release {server} --claim {uid} wipes it, once it answers and its cluster has let it "
+        "go, or is gone.",
+    )
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",

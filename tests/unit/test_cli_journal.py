@@ -35,6 +35,13 @@ def in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_RUN_ID", "17")
 
 
+@pytest.mark.parametrize("lines", ["0", "x", "-1", "100001"])
+def test_a_number_of_lines_that_is_none_is_told(lines: str, capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        main(["journal", "batch", f"--lines={lines}"])
+    assert "--lines: a number from 1 to 100000, please" in capsys.readouterr().err
+
+
 def test_a_journal_tells_who_worked_there_in_which_run_and_how_it_went(
     tmp_path: Path, capsys: Output, in_ci: None
 ) -> None:

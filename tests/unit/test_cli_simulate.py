@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -106,6 +107,18 @@ def test_what_is_so_already_is_said(file: Path, capsys: Output) -> None:
     assert "already" in capsys.readouterr().out
     assert simulate(file, "lose", "r1u01") == simulate(file, "lose", "r1u01") == 0
     assert "already" in capsys.readouterr().out
+
+
+def test_one_that_is_lost_already_can_have_been_so_for_longer(file: Path, capsys: Output) -> None:
+    """That is what losing it has advised, for whoever wants its cluster to replace it at once."""
+    assert simulate(file, "lose", "r1u02") == 0
+    assert "--ago 10m, at once" in capsys.readouterr().out
+    assert simulate(file, "lose", "r1u02", "--ago", "10m") == 0
+    assert "r1u02 is lost: it has no power" in capsys.readouterr().out
+    with closing(world(file)) as seen, pytest.raises(Unreachable):
+        seen.probe("r1u02")
+    with closing(world(file)) as seen:
+        assert time.time() - seen.machines["r1u02"].down_since > 10 * 60 - 1
 
 
 def test_an_unknown_server_names_the_known_ones(file: Path, capsys: Output) -> None:

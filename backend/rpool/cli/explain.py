@@ -89,6 +89,10 @@ def _share(waste: float) -> str:
     return f"{waste * 100:.1f} %"
 
 
+def _rounded(waste: float | None) -> float | None:
+    return None if waste is None else round(waste, 6)
+
+
 def _document(cluster: Clustered, found: Explanation) -> dict[str, Any]:
     return {
         "name": cluster.name,
@@ -109,9 +113,9 @@ def _document(cluster: Clustered, found: Explanation) -> dict[str, Any]:
                 "role": its.role.value,
                 "group": its.group,
                 "why": its.why,
-                "waste": round(its.waste, 6),
+                "waste": _rounded(its.waste),
                 "runner_up": list(its.instead),
-                "waste_of_runner_up": its.waste_instead,
+                "waste_of_runner_up": _rounded(its.waste_instead),
             }
             for its in found.choices
         },

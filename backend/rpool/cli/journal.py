@@ -36,10 +36,9 @@ def add_to(commands: Any) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if not 0 < count <= 100_000:
-        raise argparse.ArgumentTypeError("from 1 to 100000")
-    return count
+    if not text.isdecimal() or not 0 < int(text) <= 100_000:
+        raise argparse.ArgumentTypeError("a number from 1 to 100000, please")
+    return int(text)
 
 
 def _journal(arguments: argparse.Namespace) -> Iterator[str]:

@@ -22,7 +22,7 @@ CACHE = Path("~/.kube/cache/rpool")
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = "Print a kubeconfig of a cluster, with a client certificate that ends soon."
-    parser = commands.add_parser("kubeconfig", help=about, description=about)
+    parser = commands.add_parser("kubeconfig", help="the way into a cluster", description=about)
     add_cluster(parser)
     add_site(parser)
     parser.add_argument("--user", metavar="NAME", help="whom the cluster sees (default: rpool-you)")

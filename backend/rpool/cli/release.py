@@ -17,7 +17,8 @@ def add_to(commands: Any) -> None:
         "Let clusters take a server again that was set aside, or at which something has failed. "
         "With --claim: wipe a server whose cluster let it go or is gone, and give its claim up."
     )
-    parser = commands.add_parser("release", help=about, description=about)
+    brief = "a server that failed, or was let go, to be taken again"
+    parser = commands.add_parser("release", help=brief, description=about)
     add_server(parser)
     parser.add_argument("--claim", metavar="UID", help="the uid of the cluster that claims it")
     add_site(parser)

@@ -106,7 +106,8 @@ def _ssh(arguments: argparse.Namespace) -> Ssh:
         try:
             its["private_key"] = arguments.key.expanduser().read_text()
         except (OSError, ValueError) as error:
-            raise _wrong(f"--key: {arguments.key} cannot be read: {error}") from error
+            why = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
+            raise _wrong(f"--key: {arguments.key} cannot be read: {why}") from error
     if not isinstance(its.get("private_key"), str):
         raise _wrong("there is no key to log in with", "Give --key FILE, or ssh in site.yaml.")
     try:

@@ -26,8 +26,9 @@ _NAMES_SHOWN = 12
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`; each verb yields what to print."""
-    about = 'The servers of a simulated site (provider "rpool" { simulate { } }).'
-    parser = commands.add_parser("simulate", help=about, description=about)
+    about = 'What happens to the servers of a simulated site (provider "rpool" { simulate { } }).'
+    brief = "what happens to the servers of a simulated site"
+    parser = commands.add_parser("simulate", help=brief, description=about)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     lose = verbs.add_parser("lose", help="take a server's power, as when its hardware dies")
     lose.set_defaults(act=lambda arguments: _switch(arguments, powered=False))
@@ -79,9 +80,9 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
         yield _facts(machine, had, changed=before is not powered)
     elif powered:
         yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
-    elif before:
+    elif before or arguments.ago:
         yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
-        if machine.claim:
+        if machine.claim and not arguments.ago:
             yield "A plan replaces it once its cluster's repair.grace is over: --ago 10m, at once."
         yield f"To undo this: rpool simulate restore {name}"
     else:

@@ -53,7 +53,7 @@ def lift(server: ServerName, fleet: Fleet, world: World) -> tuple[Failure, ...]:
     if probed.claim is not None:
         claim = probed.claim
         advice = Do.RELEASE.text(server=server, uid=claim.uid)
-        raise Refused(f"{server} is claimed by cluster {claim.pool}", f"{advice} Nothing was done.")
+        raise Refused(f"{server} is claimed by cluster {claim.pool}", f"Nothing was done. {advice}")
     if not probed.failures:
         raise Refused(f"nothing has failed on {server}", "No cluster claims it. Nothing was done.")
     world.carry_out(NoteFailure(server, "", None), NoteFailure.limit_seconds)

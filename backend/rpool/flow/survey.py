@@ -187,5 +187,5 @@ def _why_let_go(
         return f"{cluster} has let it go, and it is back with what it had: its next apply wipes it"
     if claim.is_member and not any(its.role is Role.CONTROL_PLANE for its in of_cluster.values()):
         gone = f"claimed by {cluster}, of which no control plane answers"
-        return f"{gone}. If that is gone: {Do.RELEASE.text(server=name, uid=claim.uid)}"
+        return f"{gone}. {Do.RELEASE.text(server=name, uid=claim.uid)}"
     return None

@@ -162,7 +162,8 @@ class Machine:
         return record.spec.control_plane.endpoint.vip if record is not None and runs else None
 
     def lose_power(self, seconds_ago: float = 0.0) -> None:
-        if self.powered:
+        """It has none from now on, or since so long ago."""
+        if self.powered or seconds_ago:
             self.down_since = time.time() - seconds_ago
         self.powered = False
         self.sessions.clear()
