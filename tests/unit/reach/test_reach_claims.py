@@ -60,8 +60,10 @@ def test_an_unclaimed_server_with_a_trace_is_dirty(
         ("findmnt", "rw,relatime,errors=remount-ro", ""),
         ("findmnt", "rw,relatime,emergency_ro", "read-only"),
         ("findmnt", "", ""),
-        ("stat", "0", "full"),
-        ("stat", "17", ""),
+        ("stat", "0 of 4096", "full"),
+        ("stat", "17 of 4096", ""),
+        ("stat", "0 of 0", ""),
+        ("stat", "", ""),
     ],
 )
 def test_a_server_whose_disk_takes_nothing_more_is_no_spare(

@@ -25,13 +25,17 @@ routes() {
 }
 
 # Why nothing can be kept on the disk that has our marks, if that is so. The access alone does not
-# tell: newer kernels leave what failed mounted for writing, and refuse that.
+# tell: newer kernels leave what failed mounted for writing, and refuse that. A file system without
+# a size of its own (ramfs, a tmpfs without a limit) has no free block, and is not full.
 unwritable() {
     place=$RPOOL_DIR
     if [ ! -d "$place" ]; then place=${RPOOL_DIR%/*}; fi
     case ,$(findmnt -n -o OPTIONS --target "$place" 2>/dev/null), in
         *,ro,* | *,emergency_ro,*) echo read-only ;;
-        *) if [ "$(stat -f -c %f "$place" 2>/dev/null)" = 0 ]; then echo full; fi ;;
+        *) case $(stat -f -c '%f of %b' "$place" 2>/dev/null) in
+            "0 of 0") ;;
+            "0 of "*) echo full ;;
+        esac ;;
     esac
 }
 
