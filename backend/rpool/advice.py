@@ -52,8 +52,7 @@ class Do(Enum):
     )
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = (
-        "rpool release {server} --claim {uid} wipes it, once it answers and its cluster has let it "
-        "go, or is gone.",
+        "rpool release {server} --claim {uid} wipes it, once it is back and no cluster counts on it.",
     )
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (

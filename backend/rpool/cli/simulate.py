@@ -77,7 +77,8 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
             machine.lose_power(arguments.ago)
         store.save(machines)
     if arguments.json:
-        yield _facts(machine, had, changed=before is not powered)
+        is_earlier = not powered and bool(arguments.ago)
+        yield _facts(machine, had, changed=before is not powered or is_earlier)
     elif powered:
         yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
     elif before or arguments.ago:
