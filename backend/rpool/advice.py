@@ -51,9 +51,7 @@ class Do(Enum):
         ),
     )
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
-    RELEASE = (
-        "rpool release {server} --claim {uid} wipes it, once it is back and no cluster counts on it.",
-    )
+    RELEASE = ("rpool release {server} --claim {uid} wipes it, once no cluster counts on it.",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
