@@ -96,7 +96,7 @@ def fresh(machine: Machine) -> None:
             "authority/ca.crt": certificate,
             "authority/ca.key": key,
             "addresses": "eth0 10.0.1.4/24\n",
-            "etcd": "r1u05 8e9e05c52164694d\n",
+            "etcd": "r1u06 2943212f5e2cf73\nr1u05 8e9e05c52164694d\n",
             "manifest": MANIFEST,
             "packages": "containerd 2.1.9\n",
             "fingerprint": "DE15B14486CD377B9E876E1A234654DA9A296436",

@@ -76,8 +76,7 @@ def another_s(site: Site) -> None:
 
 def quorum(site: Site) -> None:
     site.machine(TWO).powered = False
-    site.does(removal(site, THREE))
-    site.machine(ONE).powered = True
+    site.rules.judged(removal(site, THREE), lambda: site.cluster.members.pop(THREE))
 
 
 def two_at_once(site: Site) -> None:

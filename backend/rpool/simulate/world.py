@@ -14,6 +14,7 @@ from typing import assert_never
 
 from rpool.advice import Do
 from rpool.certificates import ca_pin
+from rpool.decide.quorum import majority
 from rpool.errors import (
     Bug,
     CommandFailed,
@@ -208,9 +209,7 @@ class SimulatedWorld(Looks):
         cluster.pools = dict(action.pools)
 
     def _remove_etcd_member(self, action: act.RemoveEtcdMember) -> None:
-        """By id and name together. Whether the rest keeps its quorum is the caller's to know: etcd
-        itself minds it for members that it has heard of lately, which is no promise.
-        """
+        """By id and name together, and where the rest keeps its quorum."""
         if not action.member_id:
             raise Bug(f"nobody looked up which member of etcd {action.member} is")
         cluster = self._etcd(action.server)
@@ -220,6 +219,9 @@ class SimulatedWorld(Looks):
             return
         if found != [looked_at]:
             raise CommandFailed(f"etcd has another member than {looked_at}: {found} (simulated)")
+        rest = cluster.members.keys() - {action.member}
+        if len(self._running(cluster) & rest) < majority(len(rest)):
+            raise CommandFailed(f"without {action.member} etcd would have no quorum (simulated)")
         del cluster.members[action.member]
 
     def _await_ready(self, action: act.AwaitReady) -> None:

@@ -5,7 +5,14 @@ etcd=/etc/kubernetes/manifests/etcd.yaml
 if grep -qs -e --force-new-cluster "$etcd"; then sed -i '/^r1u04 /!d' "$world/etcd"; fi
 
 case " $* " in
-    *' member list '*) sed 's/^\([^ ]*\) \(.*\)/\2, started, \1, https:\/\/\1:2380, , false/' "$world/etcd" ;;
+    *' member list '*) sed 's/^\([^ ]*\) \(.*\)/\2, started, \1, https:\/\/\1:2380, https:\/\/\1:2379, false/' "$world/etcd" ;;
+    *' endpoint health '*)
+        for word; do
+            case $word in
+                --endpoints=*) printf '%s\n' "${word#*=}" | tr , '\n' | sed 's/$/ is healthy: took = 2ms/' ;;
+            esac
+        done
+        ;;
     *' member remove '*)
         for id; do :; done
         sed -i "/ $id\$/d" "$world/etcd"

@@ -163,8 +163,14 @@ def etcd_marker(server: TestServer, members: str, health: str = "") -> None:
     server.marker("crictl", f"case $* in {cases} esac")
 
 
-def line(member_id: str, name: str) -> str:
-    return f"{member_id}, started, {name}, https://10.0.1.5:2380, https://10.0.1.5:2379, false\n"
+def line(member_id: str, name: str, *, learner: bool = False) -> str:
+    votes = "true" if learner else "false"
+    return f"{member_id}, started, {name}, https://{name}:2380, https://{name}:2379, {votes}\n"
+
+
+def healthy(*names: str) -> str:
+    took = "successfully committed proposal: took = 2.1ms"
+    return "".join(f"https://{name}:2379 is healthy: {took}\n" for name in names)
 
 
 REMOVALS: dict[str, tuple[str, bool, bool]] = {
@@ -186,7 +192,7 @@ def test_exactly_the_member_that_was_looked_at_leaves_etcd(
     world: RealWorld, server: TestServer, others: str, good: bool, removed: bool
 ) -> None:
     claim(world)
-    etcd_marker(server, line("2943212f5e2cf73", "r1u07") + others)
+    etcd_marker(server, line("2943212f5e2cf73", "r1u07") + others, healthy("r1u07"))
     action = act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d")
     if good:
         world.carry_out(action, 60)
@@ -194,6 +200,44 @@ def test_exactly_the_member_that_was_looked_at_leaves_etcd(
         with pytest.raises(CommandFailed, match="taking r1u05 out of etcd failed"):
             world.carry_out(action, 60)
     assert server.calls.count("member remove") == server.calls.count(REMOVAL) == int(removed)
+
+
+SECOND, THIRD = line("2943212f5e2cf73", "r1u07"), line("29b8205d89d24469", "r1u08")
+NEVER_STARTED = "29b8205d89d24469, unstarted, , https://10.0.1.8:2380, , false\n"
+
+REST: dict[str, tuple[str, list[str], str]] = {
+    # who is in besides, who of these is well, and why it stays
+    "both are well": (SECOND + THIRD, ["r1u07", "r1u08"], ""),
+    "one has died since": (SECOND + THIRD, ["r1u07"], "1 of 2 others are healthy"),
+    "one never started": (SECOND + NEVER_STARTED, ["r1u07"], "1 of 2 others are healthy"),
+    "one learns": (SECOND + line("3", "r1u08", learner=True), ["r1u07"], ""),
+    "none votes": (line("3", "r1u08", learner=True), ["r1u08"], "0 of 0 others are healthy"),
+}
+
+
+@pytest.mark.parametrize(("others", "well", "why"), REST.values(), ids=REST)
+def test_nobody_leaves_etcd_without_whom_it_would_have_no_quorum(
+    world: RealWorld, server: TestServer, others: str, well: list[str], why: str
+) -> None:
+    claim(world)
+    etcd_marker(server, line("8e9e05c52164694d", "r1u05") + others, healthy(*well))
+    action = act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d")
+    if why:
+        with pytest.raises(CommandFailed) as caught:
+            world.carry_out(action, 60)
+        assert why in caught.value.detail
+    else:
+        world.carry_out(action, 60)
+    assert server.calls.count(REMOVAL) == int(not why)
+    asked = [call for call in server.calls.splitlines() if "endpoint health" in call]
+    assert all("r1u05:2379" not in call for call in asked)  # it may be dead, and takes its time
+
+
+def test_a_learner_goes_whatever_the_rest_is(world: RealWorld, server: TestServer) -> None:
+    claim(world)
+    etcd_marker(server, line("8e9e05c52164694d", "r1u05", learner=True) + SECOND)
+    world.carry_out(act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d"), 60)
+    assert server.calls.count(REMOVAL) == 1
 
 
 def test_an_id_that_looks_like_a_number_is_none(world: RealWorld, server: TestServer) -> None:
