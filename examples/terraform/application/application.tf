@@ -18,7 +18,7 @@ ephemeral "rpool_kubeconfig" "admin" {
 }
 
 resource "terraform_data" "application" {
-  triggers_replace = [rpool_cluster.demo.id, filesha256(var.manifest)]
+  triggers_replace = [rpool_cluster.demo.id, "sha256:${filesha256(var.manifest)}"]
 
   provisioner "local-exec" {
     command = <<-EOT
