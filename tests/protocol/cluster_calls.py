@@ -95,6 +95,11 @@ def values(dynamic: Any) -> Any:
     return msgpack.unpackb(dynamic.msgpack, ext_hook=lambda code, data: UNKNOWN)
 
 
+def identity(message: Any) -> Any:
+    """What is in a ResourceIdentityData; None where nothing is."""
+    return values(message.identity_data) if message.HasField("identity_data") else None
+
+
 def path(attribute_path: Any) -> tuple[str | int, ...]:
     return tuple(getattr(step, step.WhichOneof("selector")) for step in attribute_path.steps)
 

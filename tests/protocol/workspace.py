@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -27,6 +28,14 @@ def terraform() -> str:
     if not found:
         pytest.fail("these tests need terraform or tofu on PATH, or its path in RPOOL_TERRAFORM")
     return found
+
+
+@functools.cache
+def version() -> tuple[int, int]:
+    """Of that program: (1, 12). Terraform and OpenTofu count alike."""
+    told = subprocess.run([terraform(), "version", "-json"], capture_output=True, check=True)
+    major, minor = json.loads(told.stdout)["terraform_version"].split(".")[:2]
+    return int(major), int(minor)
 
 
 def unpacked(plan: Path) -> str:
