@@ -9,11 +9,12 @@ from typing import Any
 
 import msgpack
 import pytest
+from lab.terraform import version
 
 from protocol.cluster_calls import Calls, errors, identity, values
 from protocol.plugin_process import PluginProcess, simulated
 from protocol.site_config import cluster, packed, server, site
-from protocol.workspace import CLUSTER, Workspace, version
+from protocol.workspace import CLUSTER, Workspace, terraform
 
 SITE = site() | {"fleet": site()["fleet"] | {"g1": server(20, reserved=True)}}
 GPU = "rpool_node.gpu"
@@ -146,7 +147,7 @@ def test_import_blocks_name_a_cluster_and_a_node_by_it(tmp_path: Path, world_fil
     blocks = [f"import {{\n to = {to}\n identity = {json.dumps(i)}\n}}" for to, i in its.items()]
     workspace.write(site_values=SITE, more=NODE + "\n".join(blocks), batch=cluster())
     planned = workspace.plan()
-    if version() < (1, 12):
+    if version(terraform()) < (1, 12):
         assert (planned.status, "identity" in planned) == (1, True), planned.output
         return
     assert "Plan: 2 to import, 0 to add, 0 to change, 0 to destroy." in planned, planned.output
