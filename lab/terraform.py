@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def _key(command: str) -> str:
 
 
 def _told(command: str) -> str:
-    told: str = json.loads(run(command, "version", "-json"))["terraform_version"]
+    # A CLI configuration that is not there is told before the JSON.
+    text = run(command, "version", "-json", env={"TF_CLI_CONFIG_FILE": os.devnull})
+    told: str = json.loads(text)["terraform_version"]
     return told
 
 

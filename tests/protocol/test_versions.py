@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab.cache import default_cache
 from lab.packages.go_modules import Program
-from lab.terraform import EVERY, every
+from lab.terraform import EVERY, every, version
 
 from protocol.site_config import cluster, server, site
 from protocol.workspace import Workspace
@@ -47,6 +47,10 @@ def test_what_one_has_made_another_changes_and_gives_back(
     grown = other.apply()
     assert "0 added, 1 changed, 0 destroyed" in grown, grown.output
     assert other.plan().status == 0
+    its = json.loads((tmp_path / "terraform.tfstate").read_text())["resources"]
+    known = [resource["type"] for resource in its if resource["instances"][0].get("identity")]
+    knows = version(commands[second.key]) >= (1, 12)
+    assert sorted(known) == (["rpool_cluster", "rpool_node"] if knows else [])
     gone = other.destroy()
     assert gone.status == 0, gone.output
     assert json.loads((tmp_path / "terraform.tfstate").read_text())["resources"] == []
