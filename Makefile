@@ -76,7 +76,7 @@ versions: develop
 	$(BIN)/python -m lab terraform --every > build/terraforms
 	for program in $$(cat build/terraforms); do \
 	  RPOOL_TERRAFORM=$$program $(BIN)/pytest --numprocesses=auto tests/protocol tests/scenarios && \
-	  RPOOL_TERRAFORM=$$program $(BIN)/pytest -m soak -k 'from_a_mirror or from_a_private' tests/release/test_installed.py \
+	  RPOOL_TERRAFORM=$$program $(BIN)/pytest -m soak -k 'from_a or signed' tests/release/test_installed.py \
 	  || exit 1; \
 	done
 	$(BIN)/pytest -m soak tests/protocol/test_versions.py

@@ -67,6 +67,7 @@ def rewrite(go_mod: str, program: Program) -> str:
         return f"{start}{module} => {module} v{program.staging}" if program.staging else ""
 
     text = _MODULE_LINE.sub("module rpool.local/build", go_mod, count=1)
+    text = text.replace("godebug tlskyber=", "godebug tlsmlkem=")  # renamed by Go 1.24
     text = _LOCAL_REPLACE.sub(replaced, text)
     for module in program.dropped:
         text = re.sub(rf"^\s*{re.escape(module)} v\S+.*$", "", text, flags=re.MULTILINE)

@@ -37,6 +37,10 @@ def terraform() -> str:
     return found
 
 
+def is_opentofu() -> bool:
+    return Path(terraform()).name == "tofu"
+
+
 def unpacked(plan: Path) -> str:
     """All that a saved plan has: it is a zip file, so a look at its bytes sees nothing."""
     with zipfile.ZipFile(plan) as archive:
