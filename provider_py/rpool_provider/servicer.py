@@ -207,6 +207,7 @@ class Servicer(DataCalls, IdentityCalls):
         resource = self._resource(request.type_name)
         root = resource.schema.root
         held = Held(values.decode(root, request.current_state.msgpack), request.private)
+        self._provider.begins(applying=False)
         site = self._provider.site
         reply = Reply(held) if site is None else resource.read(held, site)
         _answer(response, reply, resource.schema)
@@ -219,6 +220,8 @@ class Servicer(DataCalls, IdentityCalls):
         prior = Held(values.decode(root, request.prior_state.msgpack), request.prior_private)
         is_destroy = values.decode(root, request.proposed_new_state.msgpack) is None
         config = None if is_destroy else values.decode(root, request.config.msgpack)
+        # Terraform plans again in an apply, and allows what it allows in no other plan.
+        self._provider.begins(applying=request.client_capabilities.deferral_allowed)
         plan = resource.plan(prior, config, self._provider.site)
         response.planned_state.msgpack = values.encode(root, plan.values)
         response.planned_private = plan.private
@@ -237,6 +240,7 @@ class Servicer(DataCalls, IdentityCalls):
         prior = Held(values.decode(root, request.prior_state.msgpack), request.planned_private)
         planned = Held(values.decode(root, request.planned_state.msgpack), request.planned_private)
         identities.fill(response.new_identity, resource.schema, prior.values)
+        self._provider.begins(applying=True)
         _answer(response, self._apply(resource, prior, planned), resource.schema)
 
     def _apply(self, resource: Resource, prior: Held, planned: Held) -> Reply:
