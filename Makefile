@@ -70,12 +70,13 @@ soak: develop planted versions
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py \
 	  tests/lab/test_partition.py tests/lab/test_hcp.py
 
-# All that a Terraform is told and does, with each that docs/requirements.md has in its table; those
-# that are not there are built first (half an hour).
+# All that a Terraform is told and does, with each that docs/guides/requirements.md has in its table;
+# those that are not there are built first (half an hour).
 versions: develop
 	$(BIN)/python -m lab terraform --every > build/terraforms
 	for program in $$(cat build/terraforms); do \
-	  RPOOL_TERRAFORM=$$program $(BIN)/pytest --numprocesses=auto tests/protocol tests/scenarios && \
+	  RPOOL_TERRAFORM=$$program $(BIN)/pytest --numprocesses=auto \
+	    tests/protocol tests/scenarios tests/examples tests/hcp && \
 	  RPOOL_TERRAFORM=$$program $(BIN)/pytest -m soak -k 'from_a or signed' tests/release/test_installed.py \
 	  || exit 1; \
 	done

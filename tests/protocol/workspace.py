@@ -38,7 +38,7 @@ def terraform() -> str:
 
 
 def is_opentofu() -> bool:
-    return Path(terraform()).name == "tofu"
+    return Path(found_terraform() or "").name == "tofu"
 
 
 def unpacked(plan: Path) -> str:
