@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := backend provider_py lab tests
 
-.PHONY: setup develop demo demo-down test test-quick soak planted check audit format bench dist generate lock clean doctor
+.PHONY: setup develop demo demo-down test test-quick soak versions planted check audit format bench dist generate lock clean doctor
 
 # The provider and `rpool`, for any user: Python alone is needed.
 setup: .venv/ready build/terraformrc
@@ -54,6 +54,7 @@ test: develop check test-quick
 	$(BIN)/pytest -v tests/lab
 
 test-quick: develop
+	$(BIN)/python -m lab terraform
 	$(BIN)/pytest --numprocesses=auto \
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
 	  tests/cuts tests/planted tests/release tests/golden tests/examples tests/hcp
@@ -61,13 +62,25 @@ test-quick: develop
 # Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
 # after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
 # not well, faults at each stage, an operator that is cut off, runs as in HCP Terraform: up to five hours.
-soak: develop planted
+soak: develop planted versions
 	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
 	$(BIN)/pytest -m soak tests/protocol tests/release
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages
 	$(BIN)/pytest -v -m lab tests/lab/test_killed.py tests/lab/test_repair.py tests/lab/test_faults.py \
 	  tests/lab/test_partition.py tests/lab/test_hcp.py
+
+# All that a Terraform is told and does, with each that docs/guides/requirements.md has in its table;
+# those that are not there are built first (half an hour).
+versions: develop
+	$(BIN)/python -m lab terraform --every > build/terraforms
+	for program in $$(cat build/terraforms); do \
+	  RPOOL_TERRAFORM=$$program $(BIN)/pytest --numprocesses=auto \
+	    tests/protocol tests/scenarios tests/examples tests/hcp && \
+	  RPOOL_TERRAFORM=$$program $(BIN)/pytest -m soak -k 'from_a or signed' tests/release/test_installed.py \
+	  || exit 1; \
+	done
+	$(BIN)/pytest -m soak tests/protocol/test_versions.py
 
 # Bugs that could have been ours, one at a time in a copy of the tree: each is caught by its test.
 planted: develop

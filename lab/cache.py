@@ -69,10 +69,10 @@ def user_cache(name: str) -> Cache:
 
 
 @contextmanager
-def locked(cache: Cache) -> Iterator[None]:
-    """Only one process builds into the cache at a time; the others wait for it."""
+def locked(cache: Cache, name: str = "lock") -> Iterator[None]:
+    """Only one process at a time builds what this lock is about; the others wait for it."""
     cache.root.mkdir(parents=True, exist_ok=True)
-    with (cache.root / "lock").open("w") as lock:
+    with (cache.root / name).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

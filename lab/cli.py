@@ -16,6 +16,7 @@ from lab.host import require_root
 from lab.packages import everything
 from lab.site import bring_up, layout, machines
 from lab.site.layout import Lab
+from lab.terraform import every, terraform
 from lab.versions import DEFAULT_KUBERNETES, release_of
 
 DEFAULT_SERVERS = 6
@@ -81,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     ssh.add_argument("command", nargs=argparse.REMAINDER)
     desk = verb("run", _run, "run a command at the operator's desk")
     desk.add_argument("command", nargs=argparse.REMAINDER)
+    told = verb("terraform", _terraform, "print the path of terraform, built if there is none")
+    told.add_argument("--every", action="store_true", help="one of each version that is tested")
     for name, (_, about) in POWER.items():
         verb(name, _power, about).add_argument("server")
         verbs.choices[name].set_defaults(power=name)
@@ -154,6 +157,12 @@ def _at_desk(lab: Lab, command: list[str]) -> int:
     words = ["nsenter", f"--net=/run/netns/{lab.desk}", "--", *command]
     sys.stdout.flush()
     os.execvp(words[0], words)  # noqa: S606  # becoming the command keeps its terminal and status
+
+
+def _terraform(arguments: argparse.Namespace) -> int:
+    cache = default_cache()
+    print(*(every(cache) if arguments.every else [terraform(cache)]), sep="\n")
+    return 0
 
 
 def _power(arguments: argparse.Namespace) -> int:

@@ -30,6 +30,8 @@ class Program:
     `binaries` maps the name that a binary gets to its package's path below the module.
     `staging` is the version of the modules that the go.mod replaces by folders of its own
     repository; without it such lines are dropped, so that the required version counts.
+    `stub` takes the place of such a module that nobody serves and nobody needs here: the text of
+    its one Go file, in which PACKAGE stands for the name of its package.
     `emptied` are packages that are left out of the build: they don't build here.
     `dropped` are modules that only those packages need.
     """
@@ -40,6 +42,7 @@ class Program:
     binaries: Mapping[str, str]
     stamps: Mapping[str, str] = field(default_factory=dict)
     staging: str | None = None
+    stub: str | None = None
     emptied: Sequence[str] = ()
     dropped: Sequence[str] = ()
     sum: str | None = None
@@ -59,13 +62,29 @@ def rewrite(go_mod: str, program: Program) -> str:
 
     def replaced(line: re.Match[str]) -> str:
         start, module = line.group(1), line.group(2)
+        if program.stub:
+            return f"{start}{module} => {_stub_of(module)}"
         return f"{start}{module} => {module} v{program.staging}" if program.staging else ""
 
     text = _MODULE_LINE.sub("module rpool.local/build", go_mod, count=1)
+    text = text.replace("godebug tlskyber=", "godebug tlsmlkem=")  # renamed by Go 1.24
     text = _LOCAL_REPLACE.sub(replaced, text)
     for module in program.dropped:
         text = re.sub(rf"^\s*{re.escape(module)} v\S+.*$", "", text, flags=re.MULTILINE)
     return f"{text}\nrequire {program.module} v{program.version}\n"
+
+
+def _stub_of(module: str) -> str:
+    """The folder of its stub, from the module of our own that builds the program."""
+    return f"./stubs/{module.rpartition('/')[2]}"
+
+
+def _write_stubs(go_mod: str, stub: str, ours: Path) -> None:
+    for _, module in _LOCAL_REPLACE.findall(go_mod):
+        folder = ours / _stub_of(module)
+        folder.mkdir(parents=True)
+        (folder / "go.mod").write_text(f"module {module}\n\ngo 1.21\n")
+        (folder / "stub.go").write_text(stub.replace("PACKAGE", folder.name))
 
 
 @dataclass(frozen=True)
@@ -92,14 +111,17 @@ def build(program: Program, into: Path) -> None:
     source = download(program.module, program.version, program.environment)
     with tempfile.TemporaryDirectory(prefix="rpool-lab-go-") as scratch:
         ours = Path(scratch)
-        (ours / "go.mod").write_text(rewrite(source.go_mod.read_text(), program))
+        go_mod = source.go_mod.read_text()
+        (ours / "go.mod").write_text(rewrite(go_mod, program))
+        if program.stub:
+            _write_stubs(go_mod, program.stub, ours)
         if program.sum:
             pin = f"{program.module} v{program.version} {program.sum}\n"
             (ours / "go.sum").write_text(pin)
         if program.emptied:
             _without(program.emptied, source.folder, ours / "source")
-            with (ours / "go.mod").open("a") as go_mod:
-                go_mod.write(f"replace {program.module} => ./source\n")
+            with (ours / "go.mod").open("a") as file:
+                file.write(f"replace {program.module} => ./source\n")
         flags = ("-trimpath", "-ldflags", _link_flags(program))
         packages = {name: _package(program, path) for name, path in program.binaries.items()}
         out = ours / "bin"

@@ -47,6 +47,10 @@ def open_site(config: SiteConfig) -> Site:
 class Provider:
     """`stop` is set when the user asks us to stop. `open_site` makes the engine's site; tests pass
     another one in.
+
+    A process serves one plan or one apply, but where `terraform test` shares it among all runs of
+    a file, as it does from 1.13 on: then it `serves_many`. That shows by this alone: everywhere
+    else a configuration is validated before a process is configured with it.
     """
 
     schema: Schema = SITE
@@ -64,8 +68,12 @@ class Provider:
         self._resources: dict[str, Resource] = {}
         self._data_sources: dict[str, DataSource] = {}
         self._last_read: tuple[dict[str, Any], SiteConfig | None] | None = None
+        self._validated: dict[str, Any] | None = None
         self._open_site = open_site
         self._site: Site | None = None
+        self._sites: list[Site] = []
+        self._has_applied = False
+        self.serves_many = False
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -75,7 +83,8 @@ class Provider:
 
         with self._loading:
             if not self._resources:
-                self._resources |= {its.name: its for its in (Cluster(), Node())}
+                made = Cluster(lambda: self.serves_many), Node(lambda: self.serves_many)
+                self._resources |= {its.name: its for its in made}
             return self._resources
 
     @property
@@ -109,7 +118,18 @@ class Provider:
             )
         return self._site
 
+    def begins(self, *, applying: bool) -> None:
+        """Note what a call is part of. What a plan sees is from after the apply before it."""
+        if not self.serves_many:
+            return
+        with self._loading:
+            has_applied, self._has_applied = self._has_applied, applying
+            config = self._last_read[1] if self._last_read else None
+        if has_applied and not applying and config is not None:
+            self._open(config)
+
     def validate(self, config: dict[str, Any]) -> list[Diagnostic]:
+        self._validated = config
         try:
             self._read(config)
         except SpecError as error:
@@ -121,12 +141,20 @@ class Provider:
         changes" would be read as "the cluster is there".
         """
         site_config = self._read(config)
-        self._site = self._open_site(site_config) if site_config is not None else None
+        self.serves_many = self._validated != config
+        self._site = None
+        if site_config is not None:
+            self._open(site_config)
         return [_SIMULATED] if site_config is not None and site_config.simulated else []
 
+    def _open(self, config: SiteConfig) -> None:
+        """Those before it stay open: other calls may be at work with them."""
+        self._site = self._open_site(config)
+        self._sites.append(self._site)
+
     def close(self) -> None:
-        if self._site is not None:
-            self._site.close()
+        for site in self._sites:
+            site.close()
 
     def _read(self, config: dict[str, Any]) -> SiteConfig | None:
         """Terraform validates a configuration right before it configures with it, so what was

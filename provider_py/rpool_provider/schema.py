@@ -94,11 +94,16 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The schema of a resource or of the provider block; `version` counts changes of its shape."""
+    """The schema of a resource or of the provider block; `version` counts changes of its shape.
+
+    `identity`: the attributes that a resource is known by as long as it is there. With slashes
+    between them they are its id for an import.
+    """
 
     root: Object
     description: str
     version: int = 0
+    identity: tuple[str, ...] = ()
 
 
 def required(name: str, type_: Type, description: str, **more: Any) -> Attribute:

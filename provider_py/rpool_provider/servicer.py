@@ -14,9 +14,18 @@ from rpool_provider.functions import FUNCTIONS
 from rpool_provider.grpc_alone import grpc
 from rpool_provider.provider import Provider
 from rpool_provider.resources.resource import Held, Reply, Resource
-from rpool_provider.schema import Object
+from rpool_provider.schema import Object, Schema
 from rpool_provider.servicer_data import DataCalls, validate
-from rpool_provider.wire import diagnostics, functions, hclog, schemas, state_json, values
+from rpool_provider.servicer_identity import IdentityCalls
+from rpool_provider.wire import (
+    diagnostics,
+    functions,
+    hclog,
+    identities,
+    schemas,
+    state_json,
+    values,
+)
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 _PROVIDER_CALLS = (
@@ -28,6 +37,7 @@ _PROVIDER_CALLS = (
     "ConfigureProvider",
     "ValidateResourceConfig",
     "UpgradeResourceState",
+    "UpgradeResourceIdentity",
     "ReadResource",
     "PlanResourceChange",
     "ApplyResourceChange",
@@ -78,7 +88,7 @@ def _host_routes(shutdown: Callable[[], None]) -> dict[str, Any]:
     }
 
 
-class Servicer(DataCalls):
+class Servicer(DataCalls, IdentityCalls):
     """Methods that have the name of a call fill in its response."""
 
     def __init__(self, provider: Provider) -> None:
@@ -152,9 +162,6 @@ class Servicer(DataCalls):
         for name, schema in self._provider.ephemeral_schemas.items():
             response.ephemeral_resource_schemas[name].CopyFrom(schemas.encode(schema))
 
-    def GetResourceIdentitySchemas(self, request: Any, response: Any) -> None:
-        """No resource has an identity yet."""
-
     def GetFunctions(
         self, request: pb.GetFunctions.Request, response: pb.GetFunctions.Response
     ) -> None:
@@ -200,9 +207,10 @@ class Servicer(DataCalls):
         resource = self._resource(request.type_name)
         root = resource.schema.root
         held = Held(values.decode(root, request.current_state.msgpack), request.private)
+        self._provider.begins(applying=False)
         site = self._provider.site
         reply = Reply(held) if site is None else resource.read(held, site)
-        _answer(response, reply, root)
+        _answer(response, reply, resource.schema)
 
     def PlanResourceChange(
         self, request: pb.PlanResourceChange.Request, response: pb.PlanResourceChange.Response
@@ -212,9 +220,12 @@ class Servicer(DataCalls):
         prior = Held(values.decode(root, request.prior_state.msgpack), request.prior_private)
         is_destroy = values.decode(root, request.proposed_new_state.msgpack) is None
         config = None if is_destroy else values.decode(root, request.config.msgpack)
+        # Terraform plans again in an apply, and allows what it allows in no other plan.
+        self._provider.begins(applying=request.client_capabilities.deferral_allowed)
         plan = resource.plan(prior, config, self._provider.site)
         response.planned_state.msgpack = values.encode(root, plan.values)
         response.planned_private = plan.private
+        identities.fill(response.planned_identity, resource.schema, plan.values)
         response.requires_replace.extend(diagnostics.path(path, root) for path in plan.replaces)
         response.diagnostics.extend(diagnostics.encode(plan.diagnostics, root))
 
@@ -228,7 +239,9 @@ class Servicer(DataCalls):
         root = resource.schema.root
         prior = Held(values.decode(root, request.prior_state.msgpack), request.planned_private)
         planned = Held(values.decode(root, request.planned_state.msgpack), request.planned_private)
-        _answer(response, self._apply(resource, prior, planned), root)
+        identities.fill(response.new_identity, resource.schema, prior.values)
+        self._provider.begins(applying=True)
+        _answer(response, self._apply(resource, prior, planned), resource.schema)
 
     def _apply(self, resource: Resource, prior: Held, planned: Held) -> Reply:
         site, stop = self._provider.configured_site(), self._provider.stop
@@ -245,22 +258,30 @@ class Servicer(DataCalls):
     ) -> None:
         resource = self._resource(request.type_name)
         root = resource.schema.root
-        reply = resource.import_(request.id, self._provider.configured_site())
+        id_ = request.id
+        if request.HasField("identity"):
+            id_ = identities.import_id(resource.schema, request.identity)
+        reply = resource.import_(id_, self._provider.configured_site())
         response.diagnostics.extend(diagnostics.encode(reply.diagnostics, root))
         imported = response.imported_resources.add(type_name=request.type_name)
         imported.state.msgpack = values.encode(root, reply.held.values)
         imported.private = reply.held.private
+        identities.fill(imported.identity, resource.schema, reply.held.values)
 
 
 _CAPABILITIES = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
 
 
 def _answer(
-    response: pb.ReadResource.Response | pb.ApplyResourceChange.Response, reply: Reply, root: Object
+    response: pb.ReadResource.Response | pb.ApplyResourceChange.Response,
+    reply: Reply,
+    schema: Schema,
 ) -> None:
-    response.new_state.msgpack = values.encode(root, reply.held.values)
+    response.new_state.msgpack = values.encode(schema.root, reply.held.values)
     response.private = reply.held.private
-    response.diagnostics.extend(diagnostics.encode(reply.diagnostics, root))
+    response.ClearField("new_identity")
+    identities.fill(response.new_identity, schema, reply.held.values)
+    response.diagnostics.extend(diagnostics.encode(reply.diagnostics, schema.root))
 
 
 def _log(call: str, error: Exception) -> None:

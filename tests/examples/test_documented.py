@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from protocol.site_config import PRIVATE_KEY
-from protocol.workspace import terraform
+from protocol.workspace import is_opentofu, terraform
 from release.served import certify
 
 from examples.fragments import Fragment, fragments
@@ -69,7 +69,12 @@ def test_there_are_some_in_the_readme_and_in_docs() -> None:
 def test_it_is_formatted(fragment: Fragment) -> None:
     """With what `terraform fmt` makes of it."""
     done = subprocess.run(
-        [terraform(), "fmt", "-"], input=fragment.text, capture_output=True, text=True, check=False
+        [terraform(), "fmt", "-"],
+        input=fragment.text,
+        env=os.environ | {"TF_CLI_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (0, fragment.text)
 
@@ -80,6 +85,9 @@ def test_it_can_be_applied(fragment: Fragment, folder: Path, rc: Path) -> None:
         (folder / name).write_text(text)
     path = f"{folder}/bin:{os.environ['PATH']}"
     applied = run(folder, rc, "apply", "-auto-approve", PATH=path, HOME=str(folder))
+    if is_opentofu() and "= provider::rpool::inventory" in fragment.text:
+        assert "Self reference" in applied  # the page of requirements has what works there
+        return
     assert applied.status == 0, applied.output
     assert "SIMULATED" in applied
 

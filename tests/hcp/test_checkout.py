@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from protocol.plugin_process import LAUNCHER
-from protocol.workspace import terraform
+from protocol.workspace import is_opentofu, terraform
 
 from hcp import modelled
 from hcp.loopback import listening
@@ -21,6 +21,8 @@ from hcp.state_server import State, kept
 from hcp.story import Runs, Told
 from hcp.workspace import OUTPUT, Workspace
 from rpool_release import build
+
+pytestmark = pytest.mark.skipif(is_opentofu(), reason="HCP Terraform runs Terraform")
 
 SOURCE = "resource-pool/rpool"
 

@@ -32,6 +32,12 @@ def test_without_staging_local_replacements_go_away() -> None:
     assert "./staging" not in text
 
 
+def test_a_module_that_is_not_served_is_a_stub() -> None:
+    go_mod = "module example.org/a\n\nreplace example.org/a/internal/b => ./internal/b\n"
+    text = rewrite(go_mod, Program("a", "example.org/a", "1.2.3", {}, stub="package PACKAGE\n"))
+    assert "\nreplace example.org/a/internal/b => ./stubs/b\n" in text
+
+
 def test_the_authors_other_replacements_stay() -> None:
     text = rewrite(GO_MOD, Program("k", "k8s.io/kubernetes", "1.36.3", {}))
     assert "\tgithub.com/a/b => github.com/c/b v1.0.0\n" in text

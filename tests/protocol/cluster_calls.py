@@ -23,10 +23,17 @@ COMPUTED = {
 
 
 class Calls:
-    """A configured provider."""
+    """A configured provider. Only `terraform test` of 1.13 configures what it has not validated."""
 
-    def __init__(self, plugin: PluginProcess, site_values: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        plugin: PluginProcess,
+        site_values: dict[str, Any] | None = None,
+        *,
+        validates: bool = True,
+    ) -> None:
         self.plugin = plugin
+        self._validates = validates
         reply = plugin.call("GetProviderSchema")
         self.site_schema = reply.provider
         self.schema = reply.resource_schemas["rpool_cluster"]
@@ -40,6 +47,8 @@ class Calls:
         return self.configured
 
     def _configure(self) -> Any:
+        if self._validates:
+            self.plugin.call("ValidateProviderConfig", config=self._site)
         return self.plugin.call("ConfigureProvider", config=self._site)
 
     def validate(self, config: dict[str, Any]) -> Any:
@@ -56,9 +65,14 @@ class Calls:
         return self.plan_beside(config, prior, private)
 
     def plan_beside(
-        self, config: dict[str, Any] | None, prior: Any = None, private: bytes = b""
+        self,
+        config: dict[str, Any] | None,
+        prior: Any = None,
+        private: bytes = b"",
+        *,
+        in_apply: bool = False,
     ) -> Any:
-        """Another plan of the same command."""
+        """Another plan of the same command. Each within an apply allows deferrals."""
         wanted = packed(self.schema, config)
         return self.plugin.call(
             "PlanResourceChange",
@@ -67,6 +81,7 @@ class Calls:
             proposed_new_state=wanted,
             config=wanted,
             prior_private=private,
+            client_capabilities={"deferral_allowed": in_apply},
         )
 
     def begin_apply(self, planned: Any, prior: Any = None, private: bytes = b"") -> Any:
@@ -93,6 +108,11 @@ class Calls:
 def values(dynamic: Any) -> Any:
     """What is in a DynamicValue; unknown values as UNKNOWN."""
     return msgpack.unpackb(dynamic.msgpack, ext_hook=lambda code, data: UNKNOWN)
+
+
+def identity(message: Any) -> Any:
+    """What is in a ResourceIdentityData; None where nothing is."""
+    return values(message.identity_data) if message.HasField("identity_data") else None
 
 
 def path(attribute_path: Any) -> tuple[str | int, ...]:

@@ -9,6 +9,11 @@ import pytest
 from protocol.cluster_calls import Calls, errors
 from protocol.plugin_process import PluginProcess, simulated
 from protocol.site_config import cluster
+from protocol.workspace import found_terraform
+
+
+def pytest_report_header() -> str:
+    return f"rpool is tested with: {found_terraform()}"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgpack
 
-from protocol.cluster_calls import UNKNOWN, Calls, path, values
+from protocol.cluster_calls import UNKNOWN, Calls, identity, path, values
 from protocol.core_checks import (
     Blamed,
     blame,
@@ -187,7 +187,9 @@ class Core:
 
     def _change(self, reply: Any, action: Action) -> Change:
         its = reply.planned_state
-        return Change(action, its, conformed(self._block, values(its)), reply.planned_private)
+        value = conformed(self._block, values(its))
+        _check_identity("plan", reply.planned_identity, value)
+        return Change(action, its, value, reply.planned_private)
 
     def _compare(self, change: Change, final: Change) -> None:
         """Whether the plan that is applied is the one that was shown, with more of it known."""
@@ -214,6 +216,7 @@ class Core:
         value = conformed(self._block, values(reply.new_state))
         if not is_known(value):
             raise Blamed(f"{call} returned something that is not known: {value}")
+        _check_identity(call, reply.new_identity, value)
         return None if value is None else Held(reply.new_state, value, reply.private, tainted)
 
     def _has_errors(self, call: str, reply: Any) -> bool:
@@ -234,6 +237,13 @@ class Core:
         errors = [d.summary for d in reply.diagnostics if d.severity == d.ERROR]
         if errors:
             raise Refused(call, errors)
+
+
+def _check_identity(call: str, told: Any, value: Any) -> None:
+    """A cluster has it as long as it is there, and it is always the same: its uid's."""
+    is_there = value is not None and value["id"] != UNKNOWN
+    if identity(told) != ({"id": value["id"]} if is_there else None):
+        raise Blamed(f"{call} answers with the identity {identity(told)} for {value}")
 
 
 def _unknown(code: int, data: bytes) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from protocol.cluster_calls import Calls
 from protocol.plugin_process import LAUNCHER
 from protocol.site_config import Expression, cluster
-from protocol.workspace import Workspace
+from protocol.workspace import Workspace, is_opentofu
 from rpool.simulate import FILE_NAME
 
 INVENTORY = """
@@ -37,6 +37,8 @@ FLEET = {
     },
     "r2u01": {"address": "10.0.2.1", "cores": 32, "memory": 128, "zone": "rack2"},
 }
+
+FUNCTIONS = 'provider "rpool" {\n  alias = "functions"\n  simulate {\n    servers = 1\n  }\n}\n'
 
 
 @pytest.fixture
@@ -67,10 +69,16 @@ def test_terraform_calls_them(workspace: Workspace) -> None:
 
 
 def test_an_inventory_is_a_fleet_in_the_provider_s_own_block(workspace: Workspace) -> None:
+    """OpenTofu takes no function from the block that calls it, but from another one."""
     (workspace.folder / "hosts.ini").write_text(INVENTORY)
-    call = Expression('provider::rpool::inventory(file("hosts.ini"))')
+    name = "functions::inventory" if is_opentofu() else "inventory"
+    call = Expression(f'provider::rpool::{name}(file("hosts.ini"))')
     one = {"servers": 1, "endpoint": {"vip": "10.0.1.200"}}
-    workspace.write(site_values={"simulate": {}, "fleet": call}, batch=cluster(control_plane=one))
+    workspace.write(
+        site_values={"simulate": {}, "fleet": call},
+        more=FUNCTIONS if is_opentofu() else "",
+        batch=cluster(control_plane=one),
+    )
     applied = workspace.apply()
     assert applied.status == 0, applied.output
     members = workspace.state()["attributes"]["servers"]

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from lab.terraform import version
 
 from protocol.plugin_process import CHECKOUT, LAUNCHER
-from protocol.workspace import Workspace
+from protocol.workspace import Workspace, terraform
 from rpool.simulate import FILE_NAME
 
 REQUIRED = (
@@ -28,6 +29,8 @@ UNKNOWN = {
     "Invalid expression",
 }
 """What Terraform says of a name that is none, of a value of another type, and of what is no HCL."""
+
+IDENTITY = re.compile(r"^ +identity +=", re.M)
 
 
 @pytest.fixture
@@ -81,8 +84,11 @@ def unknown(workspace: Workspace, pieces: Mapping[str, str]) -> list[tuple[str, 
 
 
 def test_a_configuration_that_is_shown_has_no_name_that_is_unknown(workspace: Workspace) -> None:
-    assert len(configurations()) > 20
-    assert unknown(workspace, configurations()) == []
+    pieces = configurations()
+    if version(terraform()) < (1, 12):  # nothing that has one can be read
+        pieces = {where: its for where, its in pieces.items() if not IDENTITY.search(its)}
+    assert len(pieces) > 20
+    assert unknown(workspace, pieces) == []
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,7 @@ def test_the_schema_is_told_without_what_checks_or_plans() -> None:
     """Terraform starts a process for it alone."""
     _run("""
     call("GetProviderSchema")
+    call("GetResourceIdentitySchemas")
     call("GetMetadata")
     loaded("pydantic", "rpool.config", "rpool.model.pool", "rpool.decide", "rpool.api", "pathlib")
     loaded("rpool_provider.resources.cluster", "rpool_provider.resources.node")

@@ -26,10 +26,6 @@ def test_only_the_private_key_is_sensitive(shared: Calls) -> None:
     assert sensitive(reply.resource_schemas["rpool_cluster"].block) == []
 
 
-def test_hosts_that_ask_for_identities_get_none(shared: Calls) -> None:
-    assert not shared.plugin.call("GetResourceIdentitySchemas").identity_schemas
-
-
 def test_a_good_site_has_no_diagnostics(shared: Calls) -> None:
     assert errors(shared.configured) == []
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lab.cache import default_cache
+from lab.terraform import there
 
 from protocol.plugin_process import simulated
 from protocol.site_config import hcl, site
@@ -20,13 +22,23 @@ from protocol.site_config import hcl, site
 CLUSTER = "rpool_cluster.batch"
 
 
+def found_terraform() -> str | None:
+    return os.environ.get("RPOOL_TERRAFORM") or there(default_cache())
+
+
 def terraform() -> str:
-    """The program to test with: RPOOL_TERRAFORM, or the first of terraform and tofu found."""
-    chosen = os.environ.get("RPOOL_TERRAFORM")
-    found = chosen or shutil.which("terraform") or shutil.which("tofu")
+    """The program to test with: RPOOL_TERRAFORM, or that of the machine (`lab/terraform.py`)."""
+    found = found_terraform()
     if not found:
-        pytest.fail("these tests need terraform or tofu on PATH, or its path in RPOOL_TERRAFORM")
+        pytest.fail(
+            "these tests need terraform or tofu on PATH, or its path in RPOOL_TERRAFORM; "
+            "`python -m lab terraform` builds one"
+        )
     return found
+
+
+def is_opentofu() -> bool:
+    return Path(found_terraform() or "").name == "tofu"
 
 
 def unpacked(plan: Path) -> str:
@@ -56,6 +68,12 @@ class Workspace:
         self._provider = provider or simulated(world_file)
         self._program = terraform()
         self._environment = os.environ | {"TF_CLI_CONFIG_FILE": str(self._override())}
+
+    def run_by(self, program: str) -> Workspace:
+        """The same folder, with another program than `terraform()`."""
+        other = copy(self)
+        other._program = program
+        return other
 
     def _override(self) -> Path:
         binary = self.folder / "bin/terraform-provider-rpool"

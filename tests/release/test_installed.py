@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lab.command import run
 from protocol.plugin_process import PluginProcess
+from protocol.workspace import is_opentofu
 
 from release.bare import HOST, Bare, Ran
 from release.built import release, unpack
@@ -102,7 +103,8 @@ def test_from_a_private_registry_signed(
         configure(bare, "", f"{HOST}:{port}/resource-pool/rpool")
         ran = terraform(bare, "init")
     assert ran.status == 0, ran.output
-    assert f"self-signed, key ID {key.identifier}" in ran.output
+    signed = "signed" if is_opentofu() else "self-signed"
+    assert f"({signed}, key ID {key.identifier})" in ran.output
     makes_a_cluster(bare)
 
 

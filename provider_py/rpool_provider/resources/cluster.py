@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rpool.advice import Do
@@ -35,8 +35,8 @@ class Cluster:
     name = "rpool_cluster"
     schema: Schema = CLUSTER
 
-    def __init__(self) -> None:
-        self._clusters = Clusters()
+    def __init__(self, serves_many: Callable[[], bool] = lambda: False) -> None:
+        self._clusters = Clusters(serves_many)
 
     def validate(self, config: Values) -> list[Diagnostic]:
         problems = durations.problems(timeouts(config), ("timeouts",))

@@ -296,4 +296,5 @@ CLUSTER = Schema(
         )
     ),
     "A Kubernetes cluster as a pool of cores and memory on servers of the fleet.",
+    identity=("id",),
 )

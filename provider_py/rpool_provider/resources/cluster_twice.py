@@ -4,12 +4,15 @@ As with nodes (see `node_twice`): Terraform does not say which resource it asks 
 plans of one command are made by one process, and each new cluster is planned once in it. One that
 stays is planned as a new one, too, where the user forces its replacement (-replace, or a taint):
 that it is protected from deletion shows only beside what was read or planned of it before.
+
+Where a process serves many commands (see `Provider.serves_many`) two plans of one name may be one
+cluster, and nothing is told: the apply finds two of one name, and changes nothing.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -35,7 +38,8 @@ class _Planned:
 class Clusters:
     """The clusters that this process has planned, for each site as it was configured."""
 
-    def __init__(self) -> None:
+    def __init__(self, serves_many: Callable[[], bool] = lambda: False) -> None:
+        self._serves_many = serves_many
         self._planned: WeakKeyDictionary[Site, dict[str, _Planned]] = WeakKeyDictionary()
         self._protected: WeakKeyDictionary[Site, set[str]] = WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -48,7 +52,7 @@ class Clusters:
     def would_destroy(self, site: Site, name: str) -> bool:
         """Whether a new cluster of that name takes the place of one that may not be destroyed."""
         with self._lock:
-            return name in self._protected.get(site, ())
+            return name in self._protected.get(site, ()) and not self._serves_many()
 
     def plan(self, site: Site, spec: PoolSpec, unknown: Collection[Path], *, is_new: bool) -> None:
         """Raise SpecError if another cluster has the name, the virtual IP, or some addresses of
@@ -56,7 +60,7 @@ class Clusters:
         """
         from rpool.model.ranges import shared
 
-        if touches(_NAME, unknown):
+        if touches(_NAME, unknown) or self._serves_many():
             return
         with self._lock:
             planned = self._planned.setdefault(site, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rpool.advice import Do
@@ -33,8 +34,8 @@ class Node:
     name = "rpool_node"
     schema: Schema = NODE
 
-    def __init__(self) -> None:
-        self._nodes = Nodes()
+    def __init__(self, serves_many: Callable[[], bool] = lambda: False) -> None:
+        self._nodes = Nodes(serves_many)
 
     def validate(self, config: Values) -> list[Diagnostic]:
         problems = durations.problems(timeouts(config), ("timeouts",))

@@ -48,4 +48,5 @@ NODE = Schema(
         )
     ),
     "One particular server in a cluster, beyond what the cluster picks for itself.",
+    identity=("cluster", "server"),
 )

@@ -9,6 +9,7 @@ calls. That mistake is found by the apply, which changes nothing then.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -31,7 +32,8 @@ class _Planned:
 class Nodes:
     """The nodes that this process has planned, for each site as it was configured."""
 
-    def __init__(self) -> None:
+    def __init__(self, serves_many: Callable[[], bool] = lambda: False) -> None:
+        self._serves_many = serves_many
         self._planned: WeakKeyDictionary[Site, _Planned] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -39,6 +41,8 @@ class Nodes:
         """Raise SpecError if another node has the server. A node that is replaced counts once, as
         a new one.
         """
+        if self._serves_many():  # then it may be one node, planned by several commands
+            return
         with self._lock:
             planned = self._planned.setdefault(site, _Planned())
             others = planned.staying if is_new else planned.new

@@ -30,14 +30,15 @@ run "a_small_cluster_has_three_control_planes_in_three_racks" {
 
 run "it_grows_in_place" {
   variables {
-    size = "large"
+    size   = "large"
+    before = run.a_small_cluster_has_three_control_planes_in_three_racks # for OpenTofu, too
   }
   assert {
-    condition     = output.id == run.a_small_cluster_has_three_control_planes_in_three_racks.id
+    condition     = output.id == var.before.id
     error_message = "Another size made another cluster."
   }
   assert {
-    condition     = length(setsubtract(keys(run.a_small_cluster_has_three_control_planes_in_three_racks.servers), keys(output.servers))) == 0
+    condition     = length(setsubtract(keys(var.before.servers), keys(output.servers))) == 0
     error_message = "A server left the cluster as it grew."
   }
 }
