@@ -79,6 +79,16 @@ def test_a_plan_sees_what_an_apply_before_it_has_given_back(runs: Runs) -> None:
     assert len(runs.apply("a", **LARGE)) == 6
 
 
+def test_two_of_one_name_are_told_by_the_apply(world_file: Path) -> None:
+    with PluginProcess(simulated(world_file)) as process:
+        calls = Calls(process, validates=False)
+        first, second = calls.plan_beside(cluster()), calls.plan_beside(cluster())
+        assert errors(first) + errors(second) == []
+        assert errors(calls.apply(first.planned_state)) == []
+        (refused,) = errors(calls.apply(second.planned_state))
+    assert "cluster batch is there already" in refused
+
+
 MODULE = """
 variable "cores" {
   type = number
