@@ -320,3 +320,21 @@ def test_a_survey_believes_no_server_that_only_says_it_is_a_control_plane() -> N
         desk.stage.open()
         surveyed = desk.stage.site.survey().servers
         assert not {n for n, its in surveyed.items() if its.let_go} & desk.view().servers.keys()
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+def test_whom_a_destroy_has_missed_is_a_cluster_again_or_is_replaced(silent: int) -> None:
+    """By their claims they are members. Of three control planes one has no API any more, and two
+    have.
+    """
+    desk = with_cluster()
+    uid, missed = desk.view().uid, desk.view().control_planes[:silent]
+    desk.power(*missed, on=False)
+    desk.write()
+    assert "cannot be reached" in desk.refused()
+    assert sorted(desk.view().servers) == sorted(missed)
+    desk.power(*missed, on=True)
+    desk.write(SPEC)
+    desk.is_whole()
+    assert (desk.view().uid == uid) == (silent == 2)
+    desk.gives_back()

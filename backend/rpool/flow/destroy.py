@@ -9,6 +9,7 @@ from rpool.advice import Do
 from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
 from rpool.decide.believed import believed
 from rpool.decide.membership import Membership, Part, lost_in
+from rpool.decide.quorum import majority
 from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
 from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
@@ -56,9 +57,8 @@ def destroy(
         raise ran.error  # another operation is at work
     if kept or missing:
         error = (ran.error if kept else None) or _out_of_reach(prior, missing)
-        left = {*missing, *kept, *abandoned}  # nobody is let go before the cluster is gone
-        servers = {n: s for n, s in prior.servers.items() if n in left}
-        raise PoolIncomplete(error, replace(prior, servers=servers, condition=Condition.INCOMPLETE))
+        # Nobody is let go before the cluster is gone.
+        raise PoolIncomplete(error, _what_is_left(prior, {*missing, *kept, *abandoned}))
     swept.probed.update({name: its.probed for name, its in seen.items()})
     before = swept.silent.keys() & (record.let_go if record else set())
     swept.silent = {name: error for name, error in swept.silent.items() if name not in before}
@@ -69,6 +69,18 @@ def destroy(
         *_left_over(prior, swept),
     ]
     return (*warnings, *_said(ran))
+
+
+def _what_is_left(prior: PoolView, left: Collection[ServerName]) -> PoolView:
+    """With no version once too few control planes are left for an API: it can be destroyed or
+    replaced, and nothing else, whatever those that did not answer say when they are back.
+    """
+    servers = {name: its for name, its in prior.servers.items() if name in left}
+    heads = [name for name in prior.control_planes if name in left]
+    ended = prior.ca_certificate and len(heads) < majority(len(prior.control_planes))
+    version = "" if ended else prior.kubernetes_version
+    condition = Condition.INCOMPLETE
+    return replace(prior, servers=servers, condition=condition, kubernetes_version=version)
 
 
 def _refuse_moved(prior: PoolView, fleet: Fleet) -> None:
