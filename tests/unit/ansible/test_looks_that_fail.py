@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,20 @@ open("/proc/self/comm", "w").write("containerd-shim")
 print(flush=True)
 time.sleep(60)
 """
+
+
+@pytest.mark.parametrize("named", ["perl", "rpool-trial"])
+def test_a_trial_of_the_ports_is_no_trace(machine: Machine, named: str) -> None:
+    """Another cluster that may take the server has begun one."""
+    trial = resources.files("rpool.reach").joinpath("scripts/trial.pl").read_text()
+    assert trial.count("$0 = 'rpool-trial';") == 1
+    machine.file("/etc/trial.pl", trial.replace("'rpool-trial'", f"'{named}'"))
+    begin = "perl /etc/trial.pl 60 word r1u04 1500 tcp/10250 r1u05:tcp/10250 '' &\n"
+    await_it = "until grep -q :280A /proc/net/tcp; do sleep 0.05; done\n"
+    mount = "mount -t proc none /proc\nip link set lo up\n"
+    probed = machine.run(f"{mount}{begin}{await_it}sh -s <<'END'\n{PROBE}END\nkill $!\n")
+    found = json.loads(probed.stdout)["traces"]
+    assert ("process kubelet, or another, on port 10250" in found) is (named == "perl")
 
 
 @pytest.mark.parametrize("is_root", [False, True])

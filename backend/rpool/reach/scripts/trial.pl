@@ -26,6 +26,7 @@ my $end = now() + $seconds;
 my (%listeners, %callers, %visits, %used, $facts);
 my %awaited = map { $_ => 1 } split ' ', $guests;
 $SIG{PIPE} = 'IGNORE';
+$0 = 'rpool-trial';    # by which traces.sh knows who has the ports
 $facts = '';
 
 open_listener($_) for split ' ', $listen;
