@@ -119,10 +119,10 @@ class Site(NodeVerbs):
         self.check_pool(spec)
         with self._lock:
             left = self._left.pop(spec.name, None)
-        uid, expected = self._new_uid(), frozenset(left.servers if left else ())
-        fleet, by, in_use = self.config.fleet, self.by(attempt), self._in_use
+        uid, fleet = self._new_uid(), self.config.fleet
+        by, in_use = self.by(attempt), self._in_use
         try:
-            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, expected))
+            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, left))
         except RpoolError as error:
             has_state = isinstance(error, PoolIncomplete) and error.view is not None
             if left is None or has_state:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from worlds.expect import kinds, settled
-from worlds.fault import CHANGES, Fault
+from worlds.fault import AFTER, CHANGES, Fault
 from worlds.stage import ONE, SPEC, Stage, killed
 
 from rpool.api import PoolIncomplete
@@ -191,8 +191,8 @@ def config(spec: PoolSpec = SPEC) -> Values:
     return cluster_state.configuration(spec) | dict.fromkeys(computed)
 
 
-def failed_create(stage: Stage, fault: Fault) -> tuple[Held, list[str]]:
-    plan = Cluster().plan(Held(None), config(), stage.site)
+def failed_create(stage: Stage, fault: Fault, spec: PoolSpec = SPEC) -> tuple[Held, list[str]]:
+    plan = Cluster().plan(Held(None), config(spec), stage.site)
     with stage.faults(fault):
         reply = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     return reply.held, [its.summary for its in reply.diagnostics if its.is_error]
@@ -260,3 +260,45 @@ def test_a_claim_that_is_taken_over_keeps_its_phase_and_refuses_the_former_sessi
         server = former.server
         stage.world.carry_out(act.SetPhase(server, former.ownership, former.phase), 60)
     assert view.uid != former.uid
+
+
+def install_control_plane_anew(stage: Stage) -> None:
+    machines = stage.world.machines.values()
+    next(its for its in machines if its.role is Role.CONTROL_PLANE).reinstall()
+
+
+@pytest.mark.parametrize("after", [act.Join, act.RevokeJoiners])
+def test_what_is_left_of_a_cluster_whose_control_plane_was_installed_anew_is_taken_over(
+    after: type[act.Action],
+) -> None:
+    """By the claims alone its workers could be a cluster that was made; the state knows."""
+    stage = Stage(9)
+    fault = Fault(after, lambda _: install_control_plane_anew(stage), AFTER, times=1)
+    tainted, errors = failed_create(stage, fault, SMALL)
+    assert errors
+    stage.open()
+    plan = Cluster().plan(Held(None), config(SMALL), stage.site)
+    assert tainted.values is not None
+    Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
+    made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
+    assert made.held.values is not None
+    assert [its for its in made.diagnostics if its.is_error] == []
+    settled(stage, cluster_state.view(made.held.values), SMALL)
+
+
+def test_workers_of_a_control_plane_that_was_installed_anew_join_the_new_one() -> None:
+    """They trust a CA that is no more: their Nodes would never be registered again."""
+    stage, spec, members = Stage(9), replace(SMALL, cores=24), threading.Semaphore(0)
+
+    def fails(join: act.Join) -> None:
+        for _ in range(3):
+            assert members.acquire(timeout=30)
+        install_control_plane_anew(stage)
+        raise CommandFailed(f"{join.server} does not join")
+
+    one_more = Fault(act.SetPhase, lambda _: members.release(), AFTER)
+    with stage.faults(one_more, Fault(act.Join, fails, times=1)):
+        with pytest.raises(PoolIncomplete) as caught:
+            stage.site.create_pool(spec, stage.attempt())
+    assert caught.value.view is not None
+    settled(stage, stage.become(stage.read(caught.value.view), spec), spec)

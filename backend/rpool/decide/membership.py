@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from rpool.advice import Do
+from rpool.certificates import is_of_ca
 from rpool.decide.node_spec import lacks, node_spec
 from rpool.decide.quorum import member_of
 from rpool.errors import Refused
@@ -111,6 +112,8 @@ class Membership:
             return self._without_claim(name, probed)
         if claim.is_leaving or self.is_stray(name) or self.is_out_of_etcd(name):
             return Part.LEAVING
+        if self.is_of_another_ca(name):
+            return Part.LEAVING
         return Part.MEMBER if claim.is_member and name in self.pool.nodes else Part.JOINING
 
     def _silent(self, name: ServerName) -> Part:
@@ -136,6 +139,19 @@ class Membership:
             return False
         runs = claim.role is Role.CONTROL_PLANE and claim.is_member
         return runs and self.etcd_member(name) is None
+
+    def is_of_another_ca(self, name: ServerName) -> bool:
+        """Whether `name` has joined a control plane that was installed anew before the cluster was
+        made: the CA that it trusts is no more, and the one that there is, or will be, does not
+        know it.
+        """
+        claim, api = self.pool.claim(name), self.pool.api
+        if self.record.settled is not None or claim is None or not claim.ca_pin:
+            return False
+        if api is not None:
+            return not is_of_ca(api.cluster.ca_certificate, claim.ca_pin)
+        planes = self.record.of(Role.CONTROL_PLANE)
+        return not any(self.pool.has_joined(n) or n in self.pool.silent for n in planes)
 
     def is_half_in(self, name: ServerName) -> bool:
         """Whether a server has our claim, and nothing of it counts yet: kubeadm has not ended

@@ -45,13 +45,13 @@ def create(
     world: World,
     attempt: Attempt,
     in_use: InUse,
-    expected: frozenset[ServerName] = frozenset(),
+    left: PoolView | None = None,
 ) -> PoolView:
     """Make the cluster. Raises the errors of choosing before anything was changed, PoolIncomplete
-    afterwards. `expected` are servers of an earlier create that a state had until now.
+    afterwards. `left` is what a state had until now of an earlier create that never ended.
     """
     goal: Create | None = None
-    resume = Resume(uid, spec, fleet, world, attempt, expected)
+    resume = Resume(uid, spec, fleet, world, attempt, left)
     try:
         with at_work(uid, spec.name, (), fleet, world, attempt) as run:
             goal = Create(uid, spec, fleet, world, run, in_use)
@@ -103,7 +103,7 @@ class Create(Goal):
             if probed.claim is not None and probed.claim.pool == self._spec.name:
                 raise Namesake
 
-        if not resume.expected:
+        if resume.left is None:
             with suppress(Namesake):
                 self._next = self._best({}, notice)
         if self._next is None:

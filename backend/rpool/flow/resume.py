@@ -45,8 +45,8 @@ class Resume:
     fleet: Fleet
     world: World
     attempt: Attempt
-    # Servers that the state had until now, if it had any: they are to be found.
-    expected: frozenset[ServerName] = frozenset()
+    # What the state had of it until now, if it had anything: its servers are to be found.
+    left: PoolView | None = None
     silent: set[ServerName] = field(default_factory=set, init=False)
     # Servers that may be this cluster's now, also when taking over ended early.
     taken: dict[ServerName, Role] = field(default_factory=dict, init=False)
@@ -89,9 +89,10 @@ class Resume:
 
     def _is_left(self, its: Remains) -> bool:
         """Whether it is of a create that never came to its end. Raises Refused where it may be a
-        cluster of that name.
+        cluster of that name. The state that had it knows.
         """
-        if its.never_settled(all_answered=not self._missed):
+        said = self.left is not None and self.left.uid == its.uid
+        if said or its.never_settled(all_answered=not self._missed):
             return True
         self._refuse_the_same(its)
         return False
@@ -170,7 +171,8 @@ class Resume:
     def _refuse_without(self, remains: Remains) -> None:
         """A server that does not answer now would stay claimed by a cluster that is no more."""
         members = remains.record.members.keys() if remains.record else set()
-        known = {*members, *self.expected} - remains.claims.keys()
+        had = self.left.servers.keys() if self.left else set()
+        known = {*members, *had} - remains.claims.keys()
         if absent := sorted(known - self.fleet.servers.keys()):
             raise not_in_fleet(f"an earlier create of cluster {self.spec.name}", absent)
         if silent := sorted(known & self._missed):
