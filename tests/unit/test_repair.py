@@ -12,7 +12,7 @@ from fault.terraform import Run, cluster_config
 from following import Desk, follows, read, with_cluster
 from worlds.expect import settled
 from worlds.fault import Answer, Fault, Probe
-from worlds.stage import FIVE, SMALLER, SPEC
+from worlds.stage import FIVE, SMALLER, SPEC, Stage
 
 from rpool.advice import Do
 from rpool.errors import CommandFailed, OutcomeUnknown, RpoolError, Unreachable
@@ -477,3 +477,34 @@ def test_a_cluster_whose_api_is_silent_is_unreachable(spec: PoolSpec) -> None:
         assert "no control plane of cluster batch shows its API" in desk.refused()
     brought_back(desk, *planes)
     desk.is_whole()
+
+
+# -- a cluster that was never made to its end ------------------------------------------------------
+
+
+def never_made() -> Desk:
+    """A desk with a cluster whose network serves, and whose create has not come to its end."""
+    desk = Desk(Stage(12), SPEC)
+    with desk.stage.faults(Fault(act.ApplyMetalLB, CommandFailed("no route"))):
+        desk.state.apply(desk.wanted, threading.Event())
+    assert state(desk)["condition"] == "incomplete"
+    desk.stage.acted.clear()
+    return desk
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("how", ["kubelet", "disk"])
+def test_a_member_of_a_cluster_that_was_never_made_is_mended(
+    role: Role, how: Literal["kubelet", "disk"]
+) -> None:
+    desk = never_made()
+    desk.stage.machine(one_of(desk, role)).fall_sick(how, LONG)
+    desk.is_whole()
+
+
+def test_a_dead_member_of_a_cluster_that_was_never_made_is_replaced() -> None:
+    desk = never_made()
+    dead = one_of(desk, Role.WORKER)
+    die(desk, dead)
+    desk.is_whole()
+    assert dead not in desk.view().servers

@@ -98,14 +98,12 @@ NO_REPAIRS = Repairs()
 
 def ailing(members: Membership) -> list[Ailing]:
     """Members that do not answer, or whose Node is not Ready, by name. Those on their way in or out
-    are among them only while they are silent; those that the fleet says are lost never, nor anybody
-    of a cluster that is not made yet. Without a CNI no Node is Ready. Those of rpool_nodes, which
-    the cluster does not repair, are not counted where it is about how many it does.
+    are among them only while they are silent; those that the fleet says are lost never. Without a
+    CNI, and in a cluster that is not made yet, none may be Ready. Those of rpool_nodes, which the
+    cluster does not repair, are not counted where it is about how many it does.
     """
     record, nodes, silent = members.record, members.pool.nodes, members.pool.silent
-    if record.settled is None:
-        return []
-    waits = record.spec.networking.cni == NO_CNI
+    waits = record.spec.networking.cni == NO_CNI or record.settled is None
     waits = waits and not any(node.ready for node in nodes.values())
     gone = lost_in(members.fleet) - members.pool.seen.keys()
     found = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from rpool.flow.journal import Journal
 from rpool.flow.news import told
 from rpool.flow.proven import proven
 from rpool.flow.session import Held, join_secrets, operation, session
+from rpool.flow.tries import Tries
 from rpool.flow.waiting import Told
 from rpool.model import action as act
 from rpool.model.claim import Phase
@@ -35,15 +35,11 @@ from rpool.model.pool import PoolUid
 from rpool.model.record import Record
 from rpool.model.secret import NO_SECRET
 from rpool.model.server import Fleet, Role, Roles, ServerName
-from rpool.model.step import Ran, Step, StepName
+from rpool.model.step import Ran, Step
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
-_Key = tuple[type[act.Action], ServerName]
-
 ROUNDS = 6
-TRIES = 2
-"""Of one step, where its error says that trying again may help."""
 
 
 class Goal(ABC):
@@ -101,8 +97,7 @@ class Run:
         self._had: frozenset[ServerName] = frozenset()
         self._wanted: Roles = {}
         self.about_to: Callable[[act.Action], None] = lambda action: None
-        self._tries: Counter[_Key] = Counter()
-        self._failures: dict[_Key, RpoolError] = {}
+        self._tries = Tries()
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
         """The cluster once it is as desired. Raises an error as it is while nothing may have been
@@ -120,17 +115,18 @@ class Run:
             except RpoolError as error:
                 errors = [error]
                 break
-            steps = self._untried(todo.steps)
+            steps = self._tries.untried(todo.steps)
             ran = self.carry_out(steps)
             changed = changed or ran.may_have_changed
             if (ran.halted or self._limits.broken()) is None:  # else that is why it failed
                 note_failed(ran, desired.uid, self.lock.session, desired.spec.name, self.world)
-            errors = [*todo.blocked, *self._told(todo, ran)]
+            self._tries.note(ran, self._worded)
+            errors = [*todo.blocked, *self._tries.told(todo, ran)]
             if not errors and not todo.goes_on:
                 return self._reached(todo, pool)
             if ran.halted is not None:
                 break
-            elsewhere, again = goal.replaces(ran), self._may_help_again(ran)
+            elsewhere, again = goal.replaces(ran), self._tries.may_help_again(ran)
             if not (elsewhere or again or not errors):
                 break
             # One after the other comes anew, and each takes a round of its own.
@@ -160,27 +156,9 @@ class Run:
         self.operation = replace(self.operation, session=self.lock.session)
         return plan(desired, pool, self.operation, self.fleet)
 
-    def _untried(self, steps: Sequence[Step]) -> list[Step]:
-        """The steps without those that failed for good, and without those that need them."""
-        left: list[Step] = []
-        out: set[StepName] = set()
-        for step in steps:
-            if self._tries[_key(step)] >= TRIES or step.needs & out:
-                out.add(step.name)
-            else:
-                left.append(step)
-        begins = [step for step in left if isinstance(step.action, act.WriteRecord)]
-        return left if len(left) > len(begins) or not out else []
-
     def carry_out(self, steps: Sequence[Step]) -> Ran:
         execution = Execution(steps, self.world, self.journal.tell, self._limits, self._bind)
         return told(execution.to_the_end(), self.attempt.warn)
-
-    def _may_help_again(self, ran: Ran) -> bool:
-        """Whether any failed step may succeed in another round. Others are not tried again."""
-        for step, error in ran.failed:
-            self._tries[_key(step)] += 1 if error.retryable else TRIES
-        return any(self._tries[_key(step)] < TRIES for step, _ in ran.failed)
 
     # -- what is known only when a step is carried out -------------------------------------------
 
@@ -233,14 +211,6 @@ class Run:
         except RpoolError:  # it is made all the same: the next read shows the rest
             return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 
-    def _told(self, todo: Plan, ran: Ran) -> list[RpoolError]:
-        """Why it stopped, and the last error of each step that is still to be done."""
-        self._failures |= {_key(step): self._worded(step, error) for step, error in ran.failed}
-        left = {_key(step) for step in todo.steps} - {_key(step) for step in ran.done}
-        self._failures = {key: error for key, error in self._failures.items() if key in left}
-        errors = [error for error in self._failures.values() if error is not ran.halted]
-        return [ran.halted, *errors] if ran.halted else errors
-
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
         """A claim that was refused, or failed there, is a stale plan."""
         if isinstance(step.action, act.TakeClaim):
@@ -292,7 +262,3 @@ def at_work(
     with session(world, uid, control_planes) as lock, Journal(name, world, attempt) as journal:
         lock.through = Told(world, uid, journal, lambda: lock.session)
         yield Run(fleet, world, attempt, lock, journal)
-
-
-def _key(step: Step) -> _Key:
-    return type(step.action), step.server
