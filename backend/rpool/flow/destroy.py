@@ -60,11 +60,13 @@ def destroy(
         # Nobody is let go before the cluster is gone.
         raise PoolIncomplete(error, _what_is_left(prior, {*missing, *kept, *abandoned}))
     swept.probed.update({name: its.probed for name, its in seen.items()})
-    before = swept.silent.keys() & (record.let_go if record else set())
+    former = record.former if record else frozenset()
+    before = swept.silent.keys() & former
     swept.silent = {name: error for name, error in swept.silent.items() if name not in before}
     warnings = [
         *_let_go(marked),
         *_abandoned(abandoned | before, prior.uid),
+        *_without_entry(former - fleet.servers.keys(), prior.uid),
         *_not_asked(prior, swept),
         *_left_over(prior, swept),
     ]
@@ -137,7 +139,7 @@ def _with_unplanned(
     told = {n: its for n, its in (record.members if record else {}).items() if n in fleet.servers}
     known = {**told, **prior.servers}
     settled = record is not None and record.settled is not None
-    others = record.let_go if record is not None and settled else fleet.servers.keys()
+    others = record.former if record is not None and settled else fleet.servers.keys()
     swept = Swept.of(world, others & fleet.servers.keys() - known.keys())
     found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
     return replace(prior, servers={**found, **known}), swept
@@ -205,6 +207,14 @@ def _abandoned(names: Collection[ServerName], uid: PoolUid) -> list[str]:
     return [
         f"{name} is out of reach, and let go with a claim on it. It may run on, with its pods. "
         + Do.RELEASE.text(server=name, uid=uid)
+        for name in sorted(names)
+    ]
+
+
+def _without_entry(names: Collection[ServerName], uid: PoolUid) -> list[str]:
+    return [
+        f"{name} was let go earlier with a claim on it, and the fleet has no {name} any more. "
+        f"Should it come back, put that entry back. {Do.RELEASE.text(server=name, uid=uid)}"
         for name in sorted(names)
     ]
 
