@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 
 from rpool.advice import Do
 from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
 from rpool.decide.believed import believed
 from rpool.decide.membership import Membership, Part, lost_in
+from rpool.decide.plan.departures import not_given_back
 from rpool.decide.quorum import majority
-from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
+from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable, together
 from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
@@ -52,11 +53,11 @@ def destroy(
     missing = {name: error for name, error in silent.items() if name not in marked}
     abandoned = missing.keys() & fleet.servers.keys() if abandon and seen else set()
     missing = {name: error for name, error in missing.items() if name not in abandoned}
-    kept = [name for name in pool.claims if not ran.did(Reset, name)]
+    kept = {name for name in pool.claims if not ran.did(Reset, name)}
     if kept and not ran.may_have_changed and isinstance(ran.error, Refused):
         raise ran.error  # another operation is at work
     if kept or missing:
-        error = (ran.error if kept else None) or _out_of_reach(prior, missing)
+        error = _why_kept(kept, seen, ran) or _out_of_reach(prior, missing)
         # Nobody is let go before the cluster is gone.
         raise PoolIncomplete(error, _what_is_left(prior, {*missing, *kept, *abandoned}))
     swept.probed.update({name: its.probed for name, its in seen.items()})
@@ -71,6 +72,18 @@ def destroy(
         *_left_over(prior, swept),
     ]
     return (*warnings, *_said(ran))
+
+
+def _why_kept(
+    kept: Set[ServerName], seen: Mapping[ServerName, Sighting], ran: Ran
+) -> RpoolError | None:
+    """Why servers were not given back; None where all of them were that could be reached."""
+    full = {name: seen[name].probed.unwritable for name in kept if seen[name].probed.unwritable}
+    if not full:
+        return ran.error if kept else None
+    errors = [not_given_back(name, "is to leave", how) for name, how in full.items()]
+    others = [error for step, error in ran.failed if step.server in kept - full.keys()]
+    return together([*errors, *others])
 
 
 def _what_is_left(prior: PoolView, left: Collection[ServerName]) -> PoolView:

@@ -181,6 +181,24 @@ time.sleep(60)
 """
 
 
+@pytest.mark.parametrize(
+    ("options", "fill", "how"),
+    [
+        ("size=64k", "", []),
+        ("size=64k", "head -c 1m /dev/zero >/var/lib/rpool/a || true", ["full"]),
+        ("nr_inodes=3", "touch /var/lib/rpool/a /var/lib/rpool/b", ["out of inodes"]),
+        ("size=0,nr_inodes=0", "touch /var/lib/rpool/a", []),
+        ("ro", "", ["read-only"]),
+    ],
+)
+def test_a_file_system_that_takes_nothing_more_is_seen(
+    machine: Machine, options: str, fill: str, how: list[str]
+) -> None:
+    mount = f"mount -t tmpfs -o {options} none /var/lib/rpool\n{fill}\n"
+    probed = machine.run(f"mkdir -p /var/lib/rpool\n{mount}sh -s <<'END'\n{PROBE}END\n")
+    assert json.loads(probed.stdout)["unwritable"] == how
+
+
 @pytest.mark.parametrize("named", ["perl", "rpool-trial"])
 def test_a_trial_of_the_ports_is_no_trace(machine: Machine, named: str) -> None:
     """Another cluster that may take the server has begun one."""
