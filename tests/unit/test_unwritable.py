@@ -159,6 +159,8 @@ def test_one_that_is_back_and_cannot_be_wiped_says_so(way: Way) -> None:
     back = let_go(desk)
     fills(desk, back)
     desk.write(BIGGER)
+    said = desk.state.apply(desk.wanted, threading.Event()).warnings
+    assert "with what it had: its disk is full, so it cannot be wiped" in "\n".join(said)
     says_how(desk, back)
     assert len(desk.workers()) == 3
     way(desk, back)
