@@ -97,7 +97,7 @@ class Site(NodeVerbs):
         from rpool.flow.choose import foresee
 
         its = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
-        return Advice(*foresee(spec, *its))
+        return foresee(spec, *its)
 
     def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
         """Who stays, joins and leaves when the pool becomes `wanted`, a checked request; creates of

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rpool.advice import Do
 from rpool.decide.health import NO_REPAIRS, Repairs
 from rpool.decide.target import Offer
 from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
+from rpool.model.claim import Claim
 from rpool.model.event import Event
 from rpool.model.pool import NodeSpec, PoolSpec
 from rpool.model.server import Roles, ServerName
@@ -54,11 +55,13 @@ class PoolIncomplete(RpoolError):
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What a plan may say beforehand: the likely picks, role by server name, and why some of them
-    may not be free ("" when they were seen to be).
+    may not be free ("" when they were seen to be). Those with the claim of an `earlier` cluster of
+    that name are gone on with, or given back before.
     """
 
     likely: Roles
     doubt: str = ""
+    earlier: Mapping[ServerName, Claim] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

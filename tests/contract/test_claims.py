@@ -55,7 +55,7 @@ def test_a_claim_is_taken_again_by_the_same_ownership_and_stays_as_it_is(half: H
 
 def test_a_claim_is_refused_on_a_dirty_server_whose_probe_tells_why(half: Half) -> None:
     half.dirty()
-    refused(half, act.TakeClaim(HERE, CLAIM), Refused, "dirty")
+    refused(half, act.TakeClaim(HERE, CLAIM), Refused, "is not clean: ")
     probed = half.world.probe(HERE)
     assert (probed.claim, probed.traces) == (None, ("/etc/kubernetes/kubelet.conf",))
     assert not probed.is_spare

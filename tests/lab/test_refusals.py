@@ -67,7 +67,7 @@ def test_a_dirty_server_is_never_taken(desk: Desk, settings: Callable[[Settings]
     desk.ssh("r3u08", f"mkdir -p /etc/kubernetes && echo left over > {path}")
     try:
         said = refused(desk)
-        assert f"r3u08: not claimed, but dirty: {path}" in said
+        assert f"r3u08: not clean: {path}" in said
         assert desk.ssh("r3u08", f"cat {path}") == "left over\n"
     finally:
         desk.ssh("r3u08", "rm -r /etc/kubernetes")

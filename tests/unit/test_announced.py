@@ -47,7 +47,7 @@ def test_a_cluster_that_is_to_be_made_again_is_announced_the_same_servers() -> N
     announced = stage.site.advise(SPEC)
     view = stage.site.create_pool(SPEC, stage.attempt())
     stage.open()
-    assert stage.site.advise(SPEC) == announced
+    assert stage.site.advise(SPEC).likely == announced.likely
     stage.site.destroy_pool(view, stage.attempt())
     assert stage.site.create_pool(SPEC, stage.attempt()).servers.keys() == announced.likely.keys()
 

@@ -154,6 +154,23 @@ def test_a_planned_server_that_was_taken_meanwhile_is_a_stale_plan_and_the_rest_
     settled(stage, stage.become(partial, wanted), wanted)
 
 
+def test_one_that_is_no_longer_clean_as_it_is_claimed_says_what_is_there() -> None:
+    stage, view = made(12)
+    target = stage.plan(view, BIGGER, SPEC)
+    (server,) = target.joining
+    trace = "/etc/kubernetes/kubelet.conf"
+
+    def begin(_: act.TakeClaim) -> None:
+        stage.machine(server).traces = (trace,)
+
+    said = f"{server} was to join, but is not clean: {trace}"
+    with (
+        stage.faults(Fault(act.TakeClaim, begin)),
+        pytest.raises(PoolIncomplete, match=said),
+    ):
+        stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
+
+
 def test_a_lone_server_that_was_taken_meanwhile_changes_nothing() -> None:
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)

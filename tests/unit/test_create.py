@@ -80,7 +80,7 @@ def test_too_few_usable_servers_say_why_each_was_passed_over() -> None:
         stage.site.create_pool(SPEC, stage.attempt())
     detail = caught.value.problems[0].detail
     assert f"{names[3]}: claimed by cluster other (uid ffffffff, owner eve@desk" in detail
-    assert f"{names[4]}: not claimed, but dirty: /etc/kubernetes/kubelet.conf" in detail
+    assert f"{names[4]}: not clean: /etc/kubernetes/kubelet.conf" in detail
     assert stage.acted == []
 
 

@@ -12,9 +12,10 @@ from worlds.expect import kinds, settled
 from worlds.fault import AFTER, CHANGES, Fault
 from worlds.stage import ONE, SPEC, Stage, killed
 
-from rpool.api import PoolIncomplete
+from rpool.api import Attempt, PoolIncomplete
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
+from rpool.model.claim import Claim
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
 from rpool.model.server import Role, ServerName
 from rpool.model.view import Condition
@@ -147,6 +148,43 @@ def test_what_does_not_answer_is_not_left_behind_without_a_word() -> None:
         stage.site.create_pool(SPEC, stage.attempt())
     stage.machine(worker).powered = True
     settled(stage, stage.site.create_pool(SPEC, stage.attempt()), SPEC)
+
+
+def claims(stage: Stage) -> dict[ServerName, Claim]:
+    return {name: its.claim for name, its in stage.world.machines.items() if its.claim}
+
+
+def test_whom_a_create_that_goes_on_could_not_ask_is_told_with_how_it_is_given_back() -> None:
+    stage = Stage(9)
+    with killed(stage, act.TakeClaim, first=5):
+        stage.site.create_pool(SPEC, stage.attempt())
+    (uid,) = {claim.uid for claim in claims(stage).values()}
+    missed = next(n for n, claim in claims(stage).items() if claim.role is Role.WORKER)
+    stage.machine(missed).lose_power()
+    said: list[str] = []
+    view = stage.site.create_pool(SPEC, stage.attempt(warn=said.append))
+    told = f"(uid {uid}) has claimed {missed} is not known: no answer"
+    assert any(told in its and f"rpool release {missed} --claim {uid}" in its for its in said)
+    stage.machine(missed).give_power()
+    stage.open()
+    stage.site.release(missed, uid, Attempt(timeout_seconds=60))
+    assert stage.claimed() == view.servers.keys()
+
+
+def test_a_plan_says_what_becomes_of_those_that_an_earlier_create_has_claimed() -> None:
+    stage = Stage(9)
+    with killed(stage, act.TakeClaim, first=4):
+        stage.site.create_pool(SPEC, stage.attempt())
+    (uid,) = {claim.uid for claim in claims(stage).values()}
+    (said,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
+    its = ", ".join(sorted(claims(stage)))
+    assert f"{its}: claimed by a cluster batch now (uid {uid})" in said.detail
+    assert "The others are free now" in said.detail
+    stage.site.create_pool(SPEC, stage.attempt())
+    stage.open()
+    (said,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
+    assert "free now" not in said.detail
+    assert "A whole cluster is in the way" in said.detail
 
 
 def member_of(stage: Stage, role: Role) -> ServerName:

@@ -46,5 +46,5 @@ def test_a_survey_tells_of_each_server_why_it_cannot_be_had() -> None:
     why = {name: its.why_no_spare for name, its in found.items() if its.why_no_spare}
     assert why.keys() == {"r1u00", "r2u01", "r3u02"}
     assert "claimed by cluster other" in why["r1u00"]
-    assert "dirty: /etc/kubernetes" in why["r2u01"]
+    assert "not clean: /etc/kubernetes" in why["r2u01"]
     assert found["r3u02"].probed is None

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from fault.half import half_done
 from following import Desk, follows, read, with_cluster
+from test_returned import let_go
 from worlds.fault import AFTER, Fault
 from worlds.stage import SPEC, Stage
 
@@ -135,3 +136,62 @@ def test_a_create_goes_on_without_it() -> None:
     workers = {n for n, m in stage.world.machines.items() if m.role is Role.WORKER}
     assert len(workers) == 2
     assert bad not in workers
+
+
+def fills(desk: Desk, bad: str) -> None:
+    desk.stage.machine(bad).unwritable = "full"
+
+
+def says_how(desk: Desk, bad: str) -> None:
+    """Nothing was tried on it, and all else was done."""
+    desk.stage.acted.clear()
+    said = desk.refused()
+    assert f"{bad} is to leave, and cannot be given back: its disk is full" in said
+    read(Do.MEND_DISK, said)
+    tried = [its for its in desk.stage.acted if isinstance(its, act.SetPhase | act.Reset)]
+    assert bad not in {its.server for its in tried}
+
+
+@pytest.mark.parametrize("way", [mend, install, give_up])
+@follows(Do.MEND_DISK)
+def test_one_that_is_back_and_cannot_be_wiped_says_so(way: Way) -> None:
+    desk = with_cluster()
+    back = let_go(desk)
+    fills(desk, back)
+    desk.write(BIGGER)
+    said = desk.state.apply(desk.wanted, threading.Event()).warnings
+    assert "with what it had: its disk is full, so it cannot be wiped" in "\n".join(said)
+    says_how(desk, back)
+    assert len(desk.workers()) == 3
+    way(desk, back)
+    desk.is_whole()
+
+
+@pytest.mark.parametrize("role", [Role.WORKER, Role.CONTROL_PLANE])
+@pytest.mark.parametrize("way", [mend, give_up])
+@follows(Do.MEND_DISK, 0, 2)
+def test_a_member_that_is_to_leave_and_cannot_be_wiped_says_so(role: Role, way: Way) -> None:
+    desk = with_cluster(BIGGER)
+    bad, other = [n for n, its in desk.view().servers.items() if its.role is role][:2]
+    fills(desk, bad)
+    desk.mark(bad, other, retire=True)
+    says_how(desk, bad)
+    assert desk.stage.machine(other).claim is None
+    way(desk, bad)
+    desk.is_whole()
+    assert bad not in desk.view().servers
+
+
+def test_a_destroy_says_what_keeps_a_server() -> None:
+    desk = with_cluster()
+    bad, other = desk.workers()
+    fills(desk, bad)
+    desk.write()
+    with desk.stage.faults(Fault(act.Reset, CommandFailed("no"), servers=other, times=1)):
+        said = desk.refused()
+    assert f"{bad} is to leave, and cannot be given back: its disk is full" in said
+    read(Do.MEND_DISK, said)
+    assert "Also: no" in said
+    assert desk.stage.claimed() == {bad, other}
+    mend(desk, bad)
+    desk.gives_back()

@@ -53,10 +53,12 @@ def _what(name: ServerName, members: Membership) -> str:
             return "was a member, and has nothing of the cluster any more: its Node goes"
         return _OWN.get(members.part(name), "is not as the record says")
     if members.is_stray(name):
-        return (
-            "was let go when it was lost, and is back with what it had: it is taken out, wiped, "
-            "and is a spare then"
-        )
+        probed = members.pool.probed(name)
+        disk = probed.unwritable if probed is not None else ""
+        stays = f"its disk is {disk}, so it cannot be wiped"
+        wiped = "it is taken out, wiped, and is a spare then"
+        back = "was let go when it was lost, and is back with what it had"
+        return f"{back}: {stays if disk else wiped}"
     if members.pool.claim(name) is not None:
         return _OWN[Part.LEAVING]
     return "has a Node in the cluster, and is no member: the Node goes, and what of it is ours"

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
 from rpool.decide.trials import CONTAINERD_2_SINCE, minor
-from rpool.model.inspection import Inspected, Port
+from rpool.model.inspection import ANOTHERS_TRIAL, Inspected, Port
 from rpool.model.pool import PoolSpec
 from rpool.model.server import Roles, ServerName
 from rpool.user_settings import settings
@@ -60,7 +60,8 @@ def _of_one(spec: PoolSpec, its: Inspected) -> Iterator[str]:
     if not its.interface:
         yield "none of its interfaces has the address that the fleet gives: correct the address"
     for port, by in sorted(its.used.items()):
-        yield f"port {port} is in use, by {by}: stop that, or have it listen on another port"
+        if by != ANOTHERS_TRIAL:
+            yield f"port {port} is in use, by {by}: stop that, or have it listen on another port"
 
 
 def _system(spec: PoolSpec, its: Inspected) -> Iterator[str]:

@@ -28,7 +28,7 @@ def why_not_spare(probed: Probed) -> str | None:
         )
     if probed.traces:
         return (
-            f"not claimed, but dirty: {', '.join(probed.traces[:5])}. "
+            f"not clean: {', '.join(probed.traces[:5])}. "
             f"Something else runs or ran Kubernetes there. {Do.CLEAN.text()}"
         )
     if (failure := probed.set_aside) is not None:

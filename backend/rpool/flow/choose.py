@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rpool.advice import Do
+from rpool.attempt import Advice
 from rpool.decide.placement import Placement
 from rpool.decide.preflight import (
     findings,
@@ -28,14 +29,14 @@ from rpool.flow.doubts import Doubts
 from rpool.flow.failures import note_unfit
 from rpool.flow.in_use import InUse
 from rpool.flow.look import probe_all, sweep
-from rpool.flow.preflight import refused, unfit
+from rpool.flow.preflight import refused, unfit, version_missing, vip_in_use
+from rpool.model.claim import Claim
 from rpool.model.observed import Sighting
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
 from rpool.model.server import Fleet, Roles, ServerName
 from rpool.model.world import World
 
-MOST_VERSIONS = 50
 MOST_SILENT = 8
 
 LOOK_SECONDS = 3.0
@@ -119,11 +120,11 @@ def choose(
 
 def foresee(
     spec: PoolSpec, fleet: Fleet, world: World, in_use: InUse, quiet_seconds: float = 0.0
-) -> tuple[Roles, str]:
-    """The servers that a create would choose now, and why some of them may not be free ("" when all
-    of them were looked at). Takes `LOOK_SECONDS` at most, once no other cluster has asked for
-    `quiet_seconds`: those that ask at once choose by their names. Raises DoesNotFit where the
-    declared fleet is too small; what is in use now may be free by the time of the create.
+) -> Advice:
+    """The servers that a create would choose now, and why some of them may not be free. Takes
+    `LOOK_SECONDS` at most, once no other cluster has asked for `quiet_seconds`: those that ask at
+    once choose by their names. Raises DoesNotFit where the declared fleet is too small; what is in
+    use now may be free by the time of the create.
     """
     declared = placed(spec, fleet, {}, {}).roles
     with in_use.turns.turn(spec.name, quiet_seconds):
@@ -135,24 +136,29 @@ def foresee(
     reasons: dict[ServerName, str] = {}
     seen: set[ServerName] = set()
     doubts = Doubts()
+    earlier: dict[ServerName, Claim] = {}
+
+    def told(roles: Roles, doubt: str = "") -> Advice:
+        return Advice(roles, doubt, {n: its for n, its in earlier.items() if n in roles})
+
     while True:
         try:
             placement, free = _placed(spec, fleet, in_use, {}, doubts.whom | reasons)
         except DoesNotFit as why:
             if doubts.end():
                 continue
-            return declared, "\n".join(problem.detail for problem in why.problems)
+            return told(declared, "\n".join(problem.detail for problem in why.problems))
         roles = placement.roles
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
         if not new and not free:
             if doubts.end():
                 continue
-            return roles, "Other clusters of this plan are to get some of them."
+            return told(roles, "Other clusters of this plan are to get some of them.")
         if not new and in_use.reserve(spec.name, roles):
-            return roles, ""
+            return told(roles)
         if left <= 0:
-            return roles, f"Not all servers were looked at within {LOOK_SECONDS:.0f} s."
+            return told(roles, f"Not all servers were looked at within {LOOK_SECONDS:.0f} s.")
         lost: list[RpoolError] = []
         for name, answer in sweep(world, new, left, left):
             if isinstance(answer, RpoolError):
@@ -160,11 +166,13 @@ def foresee(
                 reasons[name] = answer.summary
             elif unfit := _why_not_for(spec, fleet, answer, name):
                 reasons[name] = unfit
+            elif answer.claim is not None:
+                earlier[name] = answer.claim
             else:
                 doubts.hear(answer)
         doubts.hold(roles)
         if not seen and lost and len(lost) == len(new):
-            return declared, f"None of them could be looked at: {lost[0].summary}."
+            return told(declared, f"None of them could be looked at: {lost[0].summary}.")
         seen.update(new)
 
 
@@ -260,7 +268,7 @@ def _preflight(
         inspected = pool.submit(unfit, spec, joining, members, world, warn)
         if not kept:
             via = next(iter(picked))
-            asked = [pool.submit(ask, spec, world, via) for ask in (_vip_in_use, _version_missing)]
+            asked = [pool.submit(ask, spec, world, via) for ask in (vip_in_use, version_missing)]
             others += vip_out_of_reach(spec, picked)
             others += [finding for answer in asked for finding in answer.result()]
         found = inspected.result()
@@ -269,24 +277,3 @@ def _preflight(
         raise refused(summary, found, others)
     note_unfit(found, spec.name, world)
     return {name: "; ".join(sentences) for name, sentences in found.items()}
-
-
-def _vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
-    """A zombie that still holds the address would fight for it."""
-    vip = spec.control_plane.endpoint.vip
-    if vip is None or not world.address_answers(via, vip):
-        return []
-    return [f"vip {vip} is in use: something answers ARP for it on the network of {via}"]
-
-
-def _version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
-    wanted = spec.kubernetes_version
-    minor = wanted.rpartition(".")[0]
-    packages = world.kubernetes_packages(via, minor)
-    if wanted in packages.versions:
-        return []
-    if packages.unread:
-        return [f"{via} cannot read the package repository of {minor}: {packages.unread}"]
-    there = ", ".join(sorted(packages.versions)[:MOST_VERSIONS])
-    said = f"there is no package kubeadm {wanted} for {via}; of {minor} there is {there}"
-    return [said] if there else []

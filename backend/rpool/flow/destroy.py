@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 
 from rpool.advice import Do
 from rpool.attempt import Attempt, NoSuchPool, PoolIncomplete
 from rpool.decide.believed import believed
 from rpool.decide.membership import Membership, Part, lost_in
+from rpool.decide.plan.departures import not_given_back
 from rpool.decide.quorum import majority
-from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
+from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable, together
 from rpool.flow.locate import Swept, api_of
 from rpool.flow.reconcile import at_work
 from rpool.model.action import Reset
@@ -52,23 +53,37 @@ def destroy(
     missing = {name: error for name, error in silent.items() if name not in marked}
     abandoned = missing.keys() & fleet.servers.keys() if abandon and seen else set()
     missing = {name: error for name, error in missing.items() if name not in abandoned}
-    kept = [name for name in pool.claims if not ran.did(Reset, name)]
+    kept = {name for name in pool.claims if not ran.did(Reset, name)}
     if kept and not ran.may_have_changed and isinstance(ran.error, Refused):
         raise ran.error  # another operation is at work
     if kept or missing:
-        error = (ran.error if kept else None) or _out_of_reach(prior, missing)
+        error = _why_kept(kept, seen, ran) or _out_of_reach(prior, missing)
         # Nobody is let go before the cluster is gone.
         raise PoolIncomplete(error, _what_is_left(prior, {*missing, *kept, *abandoned}))
     swept.probed.update({name: its.probed for name, its in seen.items()})
-    before = swept.silent.keys() & (record.let_go if record else set())
+    former = record.former if record else frozenset()
+    before = swept.silent.keys() & former
     swept.silent = {name: error for name, error in swept.silent.items() if name not in before}
     warnings = [
         *_let_go(marked),
         *_abandoned(abandoned | before, prior.uid),
+        *_without_entry(former - fleet.servers.keys(), prior.uid),
         *_not_asked(prior, swept),
         *_left_over(prior, swept),
     ]
     return (*warnings, *_said(ran))
+
+
+def _why_kept(
+    kept: Set[ServerName], seen: Mapping[ServerName, Sighting], ran: Ran
+) -> RpoolError | None:
+    """Why servers were not given back; None where all of them were that could be reached."""
+    full = {name: seen[name].probed.unwritable for name in kept if seen[name].probed.unwritable}
+    if not full:
+        return ran.error if kept else None
+    errors = [not_given_back(name, "is to leave", how) for name, how in full.items()]
+    others = [error for step, error in ran.failed if step.server in kept - full.keys()]
+    return together([*errors, *others])
 
 
 def _what_is_left(prior: PoolView, left: Collection[ServerName]) -> PoolView:
@@ -137,7 +152,7 @@ def _with_unplanned(
     told = {n: its for n, its in (record.members if record else {}).items() if n in fleet.servers}
     known = {**told, **prior.servers}
     settled = record is not None and record.settled is not None
-    others = record.let_go if record is not None and settled else fleet.servers.keys()
+    others = record.former if record is not None and settled else fleet.servers.keys()
     swept = Swept.of(world, others & fleet.servers.keys() - known.keys())
     found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
     return replace(prior, servers={**found, **known}), swept
@@ -205,6 +220,14 @@ def _abandoned(names: Collection[ServerName], uid: PoolUid) -> list[str]:
     return [
         f"{name} is out of reach, and let go with a claim on it. It may run on, with its pods. "
         + Do.RELEASE.text(server=name, uid=uid)
+        for name in sorted(names)
+    ]
+
+
+def _without_entry(names: Collection[ServerName], uid: PoolUid) -> list[str]:
+    return [
+        f"{name} was let go earlier with a claim on it, and the fleet has no {name} any more. "
+        f"Should it come back, put that entry back. {Do.RELEASE.text(server=name, uid=uid)}"
         for name in sorted(names)
     ]
 

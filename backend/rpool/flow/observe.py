@@ -10,7 +10,7 @@ from typing import Protocol
 from rpool.advice import Do
 from rpool.attempt import NoApi
 from rpool.decide.believed import believed
-from rpool.decide.membership import Membership, claims_of, to_ask
+from rpool.decide.membership import Membership, to_ask
 from rpool.decide.quorum import most_of
 from rpool.errors import Refused
 from rpool.flow.locate import Swept, api_of
@@ -72,6 +72,7 @@ class Eye:
         left = sorted(record.own.keys() - unclear)
         names = unclear.union(random.sample(left, min(others, len(left))))
         pool = self.ask(Observed(self.prior.uid, api, record), names)
+        pool = self.ask(pool, self._who_is_back())  # before `corrected`: it may be in again
         record = believed(record, self.prior.servers, self.fleet)
         return replace(pool, record=corrected(record, pool, self.fleet))
 
@@ -120,15 +121,15 @@ class Eye:
             return {*record.of(Role.CONTROL_PLANE), self.one}
         names = to_ask(record, api.cluster.nodes, self.fleet)
         names |= (record.own.keys() - self.prior.servers.keys()) & self.fleet.servers.keys()
-        names |= self._let_go(record)
+        names |= self._former(record)
         known = self.prior.condition  # a read has found something, or nothing
         return names | self.also | set(() if known.is_whole else record.own)
 
-    def _let_go(self, record: Record) -> frozenset[ServerName]:
+    def _former(self, record: Record) -> frozenset[ServerName]:
         """Those that were let go, for a mere look: that waits for no silent one. An operation waits
         for each that it asks, so it asks of these, once, who is back.
         """
-        names = record.let_go & self.fleet.servers.keys()
+        names = record.former & self.fleet.servers.keys()
         if self.lock is None:
             return names
         if self._back is None:
@@ -136,10 +137,10 @@ class Eye:
         return frozenset()
 
     def _who_is_back(self) -> frozenset[ServerName]:
+        """Those that were let go and answer: whatever is on them, or nothing."""
         if self._back:
             seen, _ = end_probes(self._back, self._back)
-            probed = {name: its.probed for name, its in seen.items()}
-            self.also |= claims_of(self.prior.uid, probed).keys()
+            self.also |= seen.keys()
             self._back = {}
         return self.also
 
@@ -149,7 +150,7 @@ class Eye:
         differ = desired.roles.keys() ^ record.members.keys()
         if self.one is not None:
             return self.ask(pool, differ & {self.one})
-        return self.ask(pool, differ - record.pinned.keys() | self._who_is_back())
+        return self.ask(pool, differ - record.pinned.keys())
 
     def begin(self, names: Iterable[ServerName]) -> None:
         """Begins to ask servers that will have to be asked: a dead one takes its time."""

@@ -28,6 +28,9 @@ PATIENCE_SECONDS = (4.0, 10.0)
 one may have begun late.
 """
 
+MOST_VERSIONS = 50
+"""That an error names."""
+
 
 def unfit(
     spec: PoolSpec, joining: Roles, members: Roles, world: World, warn: Callable[[str], None]
@@ -56,6 +59,28 @@ def refused(summary: str, found: Findings, others: list[str]) -> Refused:
     advice = f"\n{Do.PUT_RIGHT.text()}" if found else ""
     listed = "\n".join(lines)
     return Refused(summary, f"Nothing was changed. What is in the way:\n{listed}{advice}")
+
+
+def vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
+    """That the virtual IP is in use: a zombie that still holds it would fight for it."""
+    vip = spec.control_plane.endpoint.vip
+    if vip is None or not world.address_answers(via, vip):
+        return []
+    return [f"vip {vip} is in use: something answers ARP for it on the network of {via}"]
+
+
+def version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
+    """That there is no package of the version for the servers, as `via` sees it."""
+    wanted = spec.kubernetes_version
+    minor = wanted.rpartition(".")[0]
+    packages = world.kubernetes_packages(via, minor)
+    if wanted in packages.versions:
+        return []
+    if packages.unread:
+        return [f"{via} cannot read the package repository of {minor}: {packages.unread}"]
+    there = ", ".join(sorted(packages.versions)[:MOST_VERSIONS])
+    said = f"there is no package kubeadm {wanted} for {via}; of {minor} there is {there}"
+    return [said] if there else []
 
 
 def _groups(joining: Roles) -> Iterator[Roles]:

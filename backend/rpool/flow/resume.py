@@ -31,6 +31,9 @@ from rpool.model.step import Step
 from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
+MOST_MISSED = 8
+"""Servers that one warning names."""
+
 
 class Namesake(Exception):
     """A server that was looked at has the claim of a cluster of the same name."""
@@ -129,6 +132,7 @@ class Resume:
                     self._cas.extend([pin] if pin else [])
                 else:
                     self._given_back(run, pool)
+                self._say_missed(uid)
         except LockHeld as error:
             raise self._at_work(uid, claims) from error
 
@@ -246,6 +250,18 @@ class Resume:
 
     def _say(self, what: str, servers: Iterable[ServerName]) -> None:
         self.attempt.warn(f"Cluster {self.spec.name} {what}: {', '.join(sorted(servers))}.")
+
+    def _say_missed(self, uid: PoolUid) -> None:
+        """Whoever was not reached, and that create had claimed, stays claimed."""
+        if not (missed := sorted(self._missed)):
+            return
+        more = [f"{len(missed) - MOST_MISSED} more"] if len(missed) > MOST_MISSED else []
+        server = missed[0] if len(missed) == 1 else "SERVER"
+        self.attempt.warn(
+            f"Whether the earlier create of cluster {self.spec.name} (uid {uid}) has claimed "
+            f"{', '.join([*missed[:MOST_MISSED], *more])} is not known: no answer. rpool list "
+            f"shows it, once back. {Do.RELEASE.text(server=server, uid=uid)}"
+        )
 
     def _carried_out(self, run: Run, steps: tuple[Step, ...] | list[Step]) -> None:
         ran = run.carry_out(steps)

@@ -13,6 +13,9 @@ from typing import Literal
 
 from rpool.model.server import Role, ServerName
 
+ANOTHERS_TRIAL = "rpool-trial"
+"""Who has a port that another cluster's trial has, at the same time: it is in no way in use."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Port:

@@ -79,5 +79,10 @@ class Record:
         """The members of the cluster's own sizing."""
         return {name: its for name, its in self.members.items() if name not in self.pinned}
 
+    @property
+    def former(self) -> frozenset[ServerName]:
+        """Those that were let go and have not come in anew since, whatever else the record says."""
+        return self.let_go - self.members.keys() - self.pinned.keys()
+
     def of(self, role: Role) -> list[ServerName]:
         return [name for name, its in self.members.items() if its.role is role]

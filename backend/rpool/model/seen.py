@@ -12,7 +12,7 @@ from rpool.model.record import Record
 from rpool.model.server import ServerName
 from rpool.model.trust import Domain
 
-UNWRITABLE = ("read-only", "full")
+UNWRITABLE = ("read-only", "full", "out of inodes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ from rpool.reach.sightings import UNREADABLE, read_claim
 from rpool.reach.ssh import Completed
 
 SHOWN_LINES = 20
+MOST_TRACES = 5
+"""In one sentence."""
 SHOWN_CHARACTERS = 500
 """Of a line: what a server prints may be of any length."""
 
@@ -88,8 +90,9 @@ def failure(
             summary = f"{server} is not claimed, so nothing was done there"
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")
         case Exit.DIRTY:
-            summary = f"{server} is not claimed, but dirty: it has traces of Kubernetes"
-            return Refused(summary, f"{stdout}\n{Do.CLEAN.text()}")
+            traces = ", ".join(stdout.splitlines()[:MOST_TRACES])
+            summary = f"{server} is not clean: {traces or 'it has traces of Kubernetes'}"
+            return Refused(summary, f"{stdout}\n{Do.CLEAN.text()}".lstrip())
         case Exit.DOMAIN:
             there = named(read_mark(printed))
             summary = f"{server} has served in {there}: install it anew before it serves in another"

@@ -147,7 +147,7 @@ class Machine:
     certificates_end: float = 0.0
     blocked: tuple[str, ...] = ()
     failures: list[Failure] = field(default_factory=list)
-    unwritable: Literal["", "read-only", "full"] = ""
+    unwritable: Literal["", "read-only", "full", "out of inodes"] = ""
 
     @property
     def is_as_new(self) -> bool:

@@ -132,7 +132,7 @@ class SimulatedWorld(Looks):
         elif over is not None:
             raise NotClaimed(f"{name} is not claimed (simulated)")
         elif machine.traces:
-            raise Refused(f"{name} is dirty: {', '.join(machine.traces)} (simulated)")
+            raise Refused(f"{name} is not clean: {', '.join(machine.traces)} (simulated)")
         else:
             machine.check_not_aside()
             machine.check_domain(action.claim.trust)

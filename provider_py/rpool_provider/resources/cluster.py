@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from rpool.advice import Do
 from rpool.errors import Problem, RpoolError, SpecError, StalePlan
 from rpool.model.secret import shown
-from rpool.model.server import Role
 from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 from rpool_provider.resources import cluster_state, durations, planning
@@ -27,7 +26,7 @@ from rpool_provider.schema import Schema
 from rpool_provider.wire.unknown import UNKNOWN
 
 if TYPE_CHECKING:
-    from rpool.api import Advice, Site
+    from rpool.api import Site
     from rpool.model.view import PoolView
 
 
@@ -246,34 +245,18 @@ def _held(held: Held, view: PoolView | None) -> Held:
 
 def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
     """What a create would pick by what is known now. Raises SpecError when nothing would do."""
-    from rpool_provider.resources import cluster_plan
+    from rpool_provider.resources import cluster_foreseen, cluster_plan
 
     spec, _ = cluster_state.draft(values)
     if spec is None or site is None or cluster_plan.unknown_sizes(values):
         return []
-    return [_advice(spec.name, site.advise(spec, _TOGETHER_SECONDS))]
+    return [cluster_foreseen.told(spec.name, site.advise(spec, _TOGETHER_SECONDS))]
 
 
 _TOGETHER_SECONDS = 0.1
 """Plans that Terraform asks for no further apart are of one walk: it asks for all that depends on
 nothing at once.
 """
-
-
-def _advice(pool: str, advice: Advice) -> Diagnostic:
-    def of(role: Role) -> str:
-        return ", ".join(sorted(name for name, r in advice.likely.items() if r is role)) or "none"
-
-    are_free = "They are free now; apply takes others where one is in use or not clean by then."
-    return diagnostic.warning(
-        f"Cluster {pool} will likely take {len(advice.likely)} servers",
-        f"Control plane: {of(Role.CONTROL_PLANE)}. Workers: {of(Role.WORKER)}. "
-        + (
-            f"These may be in use, and apply takes others then. {advice.doubt}"
-            if advice.doubt
-            else are_free
-        ),
-    )
 
 
 def _out_of_reach(name: str) -> RpoolError:

@@ -181,11 +181,29 @@ time.sleep(60)
 """
 
 
+@pytest.mark.parametrize(
+    ("options", "fill", "how"),
+    [
+        ("size=64k", "", []),
+        ("size=64k", "head -c 1m /dev/zero >/var/lib/rpool/a || true", ["full"]),
+        ("nr_inodes=3", "touch /var/lib/rpool/a /var/lib/rpool/b", ["out of inodes"]),
+        ("size=0,nr_inodes=0", "touch /var/lib/rpool/a", []),
+        ("ro", "", ["read-only"]),
+    ],
+)
+def test_a_file_system_that_takes_nothing_more_is_seen(
+    machine: Machine, options: str, fill: str, how: list[str]
+) -> None:
+    mount = f"mount -t tmpfs -o {options} none /var/lib/rpool\n{fill}\n"
+    probed = machine.run(f"mkdir -p /var/lib/rpool\n{mount}sh -s <<'END'\n{PROBE}END\n")
+    assert json.loads(probed.stdout)["unwritable"] == how
+
+
 @pytest.mark.parametrize("named", ["perl", "rpool-trial"])
 def test_a_trial_of_the_ports_is_no_trace(machine: Machine, named: str) -> None:
     """Another cluster that may take the server has begun one."""
     trial = resources.files("rpool.reach").joinpath("scripts/trial.pl").read_text()
-    assert trial.count("$0 = 'rpool-trial';") == 1
+    assert trial.count("'rpool-trial'") == trial.count("$0 = $TRIAL;") == 1
     machine.file("/etc/trial.pl", trial.replace("'rpool-trial'", f"'{named}'"))
     begin = "perl /etc/trial.pl 60 word r1u04 1500 tcp/10250 r1u05:tcp/10250 '' &\n"
     await_it = "until grep -q :280A /proc/net/tcp; do sleep 0.05; done\n"
@@ -193,6 +211,30 @@ def test_a_trial_of_the_ports_is_no_trace(machine: Machine, named: str) -> None:
     probed = machine.run(f"{mount}{begin}{await_it}sh -s <<'END'\n{PROBE}END\nkill $!\n")
     found = json.loads(probed.stdout)["traces"]
     assert ("process kubelet, or another, on port 10250" in found) is (named == "perl")
+
+
+HIDES = """
+import ctypes, os, socket, sys, time
+kubelet = socket.create_server(("127.0.0.1", 10250))
+if os.fork():
+    time.sleep(60)
+kubelet.close()
+os.setuid(12345)
+libc = ctypes.CDLL(None)
+libc.prctl(15, b"rpool-trial", 0, 0, 0)
+libc.prctl(4, 0, 0, 0, 0)  # most of its folder in /proc is root's now
+open("/tmp/ready", "w")
+time.sleep(60)
+"""
+
+
+def test_nobody_but_root_passes_for_a_trial(machine: Machine) -> None:
+    machine.file("/etc/hides.py", HIDES)
+    mount = "mount -t proc none /proc\nmount -t tmpfs -o mode=1777 none /tmp\nip link set lo up\n"
+    begin = "python3 /etc/hides.py &\nuntil [ -e /tmp/ready ]; do sleep 0.05; done\n"
+    probed = machine.run(f"{mount}{begin}sh -s <<'END'\n{PROBE}END\nkill $!\n")
+    found = json.loads(probed.stdout)["traces"]
+    assert "process kubelet, or another, on port 10250" in found
 
 
 @pytest.mark.parametrize("is_root", [False, True])

@@ -47,7 +47,7 @@ def test_an_unclaimed_server_with_a_trace_is_dirty(
     probed = world.probe("r1u04")
     assert not probed.is_spare
     assert any(trace.startswith(found) for found in probed.traces)
-    with pytest.raises(Refused, match="dirty") as caught:
+    with pytest.raises(Refused, match=f"r1u04 is not clean: .*{probed.traces[0]}") as caught:
         claim(world)
     assert probed.traces[0] in caught.value.detail
     assert not server.path(CLAIM_FILE).exists()
@@ -60,9 +60,12 @@ def test_an_unclaimed_server_with_a_trace_is_dirty(
         ("findmnt", "rw,relatime,errors=remount-ro", ""),
         ("findmnt", "rw,relatime,emergency_ro", "read-only"),
         ("findmnt", "", ""),
-        ("stat", "0 of 4096", "full"),
-        ("stat", "17 of 4096", ""),
-        ("stat", "0 of 0", ""),
+        ("stat", "full, 0 of 4096", "full"),
+        ("stat", "full, 17 of 4096", ""),
+        ("stat", "full, 0 of 0", ""),
+        ("stat", "out of inodes, 0 of 4096", "out of inodes"),
+        ("stat", "out of inodes, 17 of 4096", ""),
+        ("stat", "out of inodes, 0 of 0", ""),
         ("stat", "", ""),
     ],
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -154,6 +155,9 @@ threading.Event().wait()
 """
 
 
+NAMED = "import ctypes; ctypes.CDLL(None).prctl(15, b'rpool-trial', 0, 0, 0)\n"
+
+
 def test_a_port_that_is_in_use_is_told_with_who_uses_it(site: Network) -> None:
     code = LISTENING.format(ports=[10259, 7946], address="127.0.0.1")
     with site.running("a", code), site.running("b", code):
@@ -163,6 +167,32 @@ def test_a_port_that_is_in_use_is_told_with_who_uses_it(site: Network) -> None:
     assert [text.partition(told)[0] for text in its["a"]] == ["port tcp/7946 ", "port tcp/10259 "]
     assert [text.partition(told)[0] for text in its["b"]] == ["port tcp/7946 "]
     assert its["b"][0].endswith("): stop that, or have it listen on another port")
+
+
+def test_trials_of_two_clusters_at_once_are_in_nobodys_way(site: Network) -> None:
+    """Both may take these servers, and have yet to claim any."""
+
+    def of(word: str) -> dict[str, list[str]]:
+        its = {name: replace(trial, word=word) for name, trial in parts(60).items()}
+        bare = {name: _network_alone(seen) for name, seen in site.inspect(its).items()}
+        return errors(WANTED, JOINING, bare)
+
+    with ThreadPoolExecutor(2) as both:
+        assert list(both.map(of, ("w1", "w2"))) == [{}, {}]
+
+
+def test_a_port_that_a_trial_has_to_the_end_is_nobodys_fault(site: Network) -> None:
+    """Each of two clusters has the trial of the other wait."""
+    code = LISTENING.format(ports=[6443, 7946], address="0.0.0.0")  # noqa: S104
+    with site.running("a", f"{NAMED}{code}"):
+        assert found(site) == {}
+
+
+def test_a_port_of_one_who_only_says_to_be_a_trial_is_in_use(site: Network) -> None:
+    code = LISTENING.format(ports=[6443], address="127.0.0.1")
+    user = "import os, socket, threading; os.setuid(12345)\n"
+    with site.running("a", f"{NAMED}{user}{code}"):
+        assert found(site)["a"][0].startswith("port tcp/6443 is in use, by rpool-trial (process ")
 
 
 def test_a_port_of_the_kernel_s_own_is_in_use(site: Network) -> None:

@@ -32,7 +32,7 @@ TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.FOREIGN, ForeignClaim, "r1u04 is claimed by cluster other (uid f0e1d2c3"),
     (Exit.STALE, Refused, "another life"),
     (Exit.UNCLAIMED, NotClaimed, "not claimed"),
-    (Exit.DIRTY, Refused, "dirty"),
+    (Exit.DIRTY, Refused, "is not clean: "),
     (Exit.BUSY, Refused, "busy"),
     (Exit.HELD, LockHeld, "another operation"),
     (Exit.WAS_MEMBER, Refused, "has been a member of its cluster"),

@@ -79,17 +79,15 @@ class _Leaver:
 
     @property
     def stuck(self) -> str:
-        """How its disk is, where it is half in and nothing can be given back there."""
+        """How its disk is, where it has our claim and nothing can be given back there."""
         probed = self.case.pool.probed(self.name)
-        return probed.unwritable if probed is not None and self.is_half_in else ""
+        return probed.unwritable if probed is not None and self.claim else ""
 
     def why_not(self) -> RpoolError | None:
         part = self.case.members.part(self.name)
         if self.stuck:
-            return Refused(
-                f"{self.name} has not joined, and cannot be given back: its disk is {self.stuck}",
-                f"It keeps its claim. {Do.MEND_DISK.text()}",
-            )
+            what = "has not joined" if self.is_half_in else "is to leave"
+            return not_given_back(self.name, what, self.stuck)
         if part is Part.UNCLAIMED:
             return unclaimed(self.name, self.case.spec.name)
         if part is not Part.SILENT:
@@ -125,6 +123,14 @@ class _Leaver:
             yield act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
         if api:
             yield act.DeleteNode(through, ours, name)
+
+
+def not_given_back(name: ServerName, what: str, disk: str) -> Refused:
+    """The error of a server whose disk takes nothing more; `what` says what was to become of it."""
+    return Refused(
+        f"{name} {what}, and cannot be given back: its disk is {disk}",
+        f"It keeps its claim. {Do.MEND_DISK.text()}",
+    )
 
 
 def _leavers(case: Case) -> list[_Leaver]:

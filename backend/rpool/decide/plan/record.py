@@ -78,11 +78,12 @@ def _let_go(
     case: Case, before: Record, members: Mapping[ServerName, Member]
 ) -> frozenset[ServerName]:
     """Who was let go earlier, and those that are no members any more: until they are seen without
-    a claim of ours. A reset of one that is back may fail, and nobody else would ask for it again.
+    a claim of ours. A reset of one that is back may fail, and nobody else would ask for it again;
+    one whose entry is gone from the fleet may be put back.
     """
     out = before.let_go | before.members.keys() - members.keys()
     clean = case.pool.seen.keys() - case.pool.claims.keys()
-    return frozenset((out & case.fleet.servers.keys()) - members.keys() - clean)
+    return frozenset(out - members.keys() - clean)
 
 
 def _relabelled(case: Case, name: ServerName, its: Member) -> Member:

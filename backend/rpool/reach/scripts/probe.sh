@@ -26,16 +26,15 @@ routes() {
 
 # Why nothing can be kept on the disk that has our marks, if that is so. The access alone does not
 # tell: newer kernels leave what failed mounted for writing, and refuse that. A file system without
-# a size of its own (ramfs, a tmpfs without a limit) has no free block, and is not full.
+# a size of its own (ramfs, a tmpfs without a limit) has no free block, and is not full; one that
+# makes inodes as it needs them (btrfs) has none free either.
 unwritable() {
     place=$RPOOL_DIR
     if [ ! -d "$place" ]; then place=${RPOOL_DIR%/*}; fi
     case ,$(findmnt -n -o OPTIONS --target "$place" 2>/dev/null), in
         *,ro,* | *,emergency_ro,*) echo read-only ;;
-        *) case $(stat -f -c '%f of %b' "$place" 2>/dev/null) in
-            "0 of 0") ;;
-            "0 of "*) echo full ;;
-        esac ;;
+        *) stat -f -c 'full, %f of %b
+out of inodes, %d of %c' "$place" 2>/dev/null | sed -n 's/, 0 of [1-9].*//p' | head -n 1 ;;
     esac
 }
 

@@ -9,7 +9,8 @@
 #   visits to make         r1u05=10.0.1.5:tcp/10250, with a ! behind it where a service of that
 #                          server's own is there, and nobody of the trial
 # Prints facts: `used PORT BY`, `cut PEER PORT HOW`, `narrow PEER BYTES` (the largest packet that
-# comes through). Ends as soon as all visits were made and all guests have been here.
+# comes through). Ends as soon as all visits were made and all guests have been here. Ports that the
+# trial of another cluster has are waited for; BY is `rpool-trial` where it did not end in time.
 use strict;
 use warnings;
 use Errno qw(EADDRINUSE ECONNREFUSED EINPROGRESS ETIMEDOUT);
@@ -24,9 +25,10 @@ my @SIZES = grep { $_ < $mtu } (8950, 1500, 1492, 1480, 1450, 1420, 1400, 1350, 
 my $tick = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $end = now() + $seconds;
 my (%listeners, %callers, %visits, %used, $facts);
+my ($TRIAL, $KERNEL) = ('rpool-trial', 'the kernel itself');
 my %awaited = map { $_ => 1 } split ' ', $guests;
 $SIG{PIPE} = 'IGNORE';
-$0 = 'rpool-trial';    # by which traces.sh knows who has the ports
+$0 = $TRIAL;    # by which others know who has the ports: traces.sh, and a trial
 $facts = '';
 
 open_listener($_) for split ' ', $listen;
@@ -40,12 +42,12 @@ for (split ' ', $visits) {
     };
 }
 while (now() < $end && (%visits || %awaited)) {
+    open_listener($_) for grep { $used{$_} eq $TRIAL || $used{$_} eq $KERNEL } keys %used;
     begin($_) for grep { now() >= $_->{next} } values %visits;
     wait_a_little();
 }
 for my $port (keys %used) {
-    my $by = $used{$port} || owner(split '/', $port);
-    $facts .= "used\t$port\t$by\n";
+    $facts .= "used\t$port\t$used{$port}\n";
 }
 for my $visit (values %visits) {
     my ($peer, $port, $best) = @$visit{qw(peer port best)};
@@ -61,19 +63,23 @@ sub open_listener {
     my $udp = $protocol eq 'udp';
     socket(my $socket, PF_INET, $udp ? SOCK_DGRAM : SOCK_STREAM, 0) or die "no socket: $!\n";
     setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1) unless $udp;    # what has closed is not in use
-    if (!bind($socket, pack_sockaddr_in($number, INADDR_ANY))) {
-        $used{$port} = $! == EADDRINUSE ? '' : "$!";    # by whom is told later: that takes its time
+    my $to = pack_sockaddr_in($number, INADDR_ANY);
+    if (!bind($socket, $to) || !$udp && !listen($socket, 128)) {
+        $used{$port} //= $! == EADDRINUSE ? owner($protocol, $number) : "$!";
+        return if $used{$port} eq $TRIAL;
         delete $awaited{$_} for grep { /:\Q$port\E$/ } keys %awaited;
         return;
     }
-    if ($udp) { whole_packets($socket) } else { listen($socket, 128) or die "cannot listen: $!\n" }
+    delete $used{$port};
+    whole_packets($socket) if $udp;
     fcntl($socket, F_SETFL, O_NONBLOCK);
     $listeners{ fileno $socket } = { socket => $socket, port => $port, udp => $udp };
 }
 
 sub whole_packets { setsockopt($_[0], 0, $IP_MTU_DISCOVER, pack('i', $IP_PMTUDISC_PROBE)) }
 
-# Who has a port: a process, or nobody but the kernel (a VXLAN device, say).
+# Who has a port: a process, or nobody but the kernel (a VXLAN device, say; or it has just ended).
+# Only what root runs may pass for a trial.
 sub owner {
     my ($protocol, $number) = @_;
     my ($hex, %inodes) = (sprintf('%04X', $number));
@@ -90,9 +96,10 @@ sub owner {
         my ($pid) = $link =~ m{^/proc/(\d+)/};
         open(my $comm, '<', "/proc/$pid/comm") or next;
         chomp(my $program = <$comm> // '');
+        return $TRIAL if $program eq $TRIAL && !((stat "/proc/$pid")[4] // 1);
         return "$program (process $pid)";
     }
-    return 'the kernel itself';
+    return $KERNEL;
 }
 
 # What has no answer yet is asked again: the other side may be a moment later than we are.

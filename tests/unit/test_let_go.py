@@ -1,0 +1,106 @@
+"""What the record says of those that were let go, and what it must not lead to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from following import Desk, follows, read, with_cluster
+from test_returned import let_go, release
+from worlds.stage import SPEC
+
+from rpool.advice import Do
+from rpool.model.action import Reset
+from rpool.model.pool import NodeSpec
+from rpool.model.record import Record
+from rpool.model.server import Fleet
+
+BIGGER = replace(SPEC, cores=24, memory_gib=48)
+
+
+def record_of(desk: Desk) -> Record:
+    record = desk.stage.cluster(desk.view()).record
+    assert record is not None
+    return record
+
+
+def without_entry(desk: Desk) -> tuple[str, Fleet]:
+    """One that was let go and is off, whose entry is gone from the fleet; and the fleet before. A
+    change has been made since.
+    """
+    gone = let_go(desk)
+    desk.power(gone, on=False)
+    before = desk.remove_entries(gone)
+    desk.write(BIGGER)
+    desk.succeeds()
+    return gone, before
+
+
+def test_one_whose_entry_is_put_back_is_wiped() -> None:
+    desk = with_cluster()
+    gone, before = without_entry(desk)
+    assert record_of(desk).let_go == {gone}
+    desk.stage.open(before)
+    desk.mark(gone, reserved=True)
+    desk.power(gone, on=True)
+    desk.succeeds()
+    assert desk.stage.machine(gone).claim is None
+    assert record_of(desk).let_go == frozenset()
+
+
+@follows(Do.RELEASE)
+def test_a_destroy_names_one_that_the_fleet_lacks() -> None:
+    desk = with_cluster()
+    gone, before = without_entry(desk)
+    uid = desk.view().uid
+    desk.write()
+    said = desk.apply()
+    assert f"the fleet has no {gone} any more" in said
+    read(Do.RELEASE, said, server=gone, uid=uid)
+    desk.stage.open(before)
+    desk.power(gone, on=True)
+    release(desk, gone, uid)
+    assert desk.stage.claimed() == set()
+
+
+def test_one_that_was_installed_anew_is_forgotten_by_the_next_change() -> None:
+    desk = with_cluster()
+    back = let_go(desk)
+    desk.stage.machine(back).reinstall()
+    desk.mark(back, retire=True)
+    assert record_of(desk).let_go == {back}
+    desk.write(BIGGER)
+    desk.succeeds()
+    assert record_of(desk).let_go == frozenset()
+
+
+@pytest.mark.parametrize("registered", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+def test_an_older_record_wipes_no_rpool_nodes_server(registered: bool, told: bool) -> None:
+    """After the plan etcd was restored from a backup, say: by that record the server was let go,
+    and by its claim it has come in since. Or a forged one says both at once.
+    """
+    desk = with_cluster()
+    server = let_go(desk)
+    older = record_of(desk)
+    assert older.let_go == {server}
+    desk.succeeds()  # it is wiped
+    desk.mark(server, reserved=True)
+    node = {server: ("batch", NodeSpec())}
+    desk.write(SPEC, **node)
+    desk.succeeds()
+    desk.write(BIGGER, **node)
+    desk.stage.acted.clear()
+
+    def restored() -> None:
+        cluster, its = desk.stage.cluster(desk.view()), record_of(desk)
+        cluster.record = replace(its, let_go=older.let_go) if told else older
+        if not registered:
+            cluster.delete_node(server)
+
+    desk.state.apply(desk.wanted, threading.Event(), restored)
+    wiped = {its.server for its in desk.stage.acted if isinstance(its, Reset)}
+    assert server not in wiped
+    assert desk.stage.machine(server).claim is not None
+    assert server in record_of(desk).pinned
