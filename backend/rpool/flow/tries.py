@@ -38,14 +38,14 @@ class Tries:
         """What came of a round, its errors as users read them. Of a server that was reset nothing
         counts that failed before.
         """
-        for step, error in ran.failed:
-            self._failed[_key(step)] += 1 if error.retryable else MOST
-            self._errors[_key(step)] = worded(step, error)
         done = {_key(step) for step in ran.done}
         anew = {server for kind, server in done if kind is act.Reset}
         self._failed = Counter({k: n for k, n in self._failed.items() if k[1] not in anew})
         over = {key for key in self._errors if key in done or key[1] in anew}
         self._errors = {key: error for key, error in self._errors.items() if key not in over}
+        for step, error in ran.failed:
+            self._failed[_key(step)] += 1 if error.retryable else MOST
+            self._errors[_key(step)] = worded(step, error)
 
     def may_help_again(self, ran: Ran) -> bool:
         """Whether any step that failed may succeed in another round. Others are not tried again."""
