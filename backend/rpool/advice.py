@@ -52,7 +52,7 @@ class Do(Enum):
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = ("rpool release {server} --claim {uid} wipes it, once no cluster counts on it.",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
-    MEND_NODE = (
+    MAKE_READY = (
         (
             "See why: on {server}, journalctl -u kubelet -u containerd; of the CNI, kubectl get "
             "pods -A -o wide --field-selector spec.nodeName={server}. Mend that, and apply."

@@ -260,7 +260,7 @@ def test_a_lost_record_and_a_node_that_is_nobody_s(way: str, wanted: PoolSpec) -
 
 @pytest.mark.parametrize("way", ["mended", "retired"])
 @pytest.mark.parametrize("role", list(Role))
-@follows(Do.MEND_NODE)
+@follows(Do.MAKE_READY)
 def test_a_server_that_joins_and_does_not_get_ready(role: Role, way: str) -> None:
     desk = with_cluster()
     wanted = BIGGER if role is Role.WORKER else FIVE
@@ -271,7 +271,7 @@ def test_a_server_that_joins_and_does_not_get_ready(role: Role, way: str) -> Non
     desk.write(wanted)
     said = desk.refused()
     assert f"{name} does not get Ready" in said
-    read(Do.MEND_NODE, said, server=name)
+    read(Do.MAKE_READY, said, server=name)
     if way == "mended":
         machine.sick = ""
     else:

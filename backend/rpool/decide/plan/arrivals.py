@@ -115,4 +115,4 @@ def not_ready(action: AwaitReady, why: RpoolError) -> RpoolError:
         return why
     name = ", ".join(action.nodes)
     detail = f"{why.summary}\n{why.detail}".rstrip()
-    return TimedOut(f"{name} does not get Ready", f"{detail}\n{Do.MEND_NODE.text(server=name)}")
+    return TimedOut(f"{name} does not get Ready", f"{detail}\n{Do.MAKE_READY.text(server=name)}")
