@@ -12,9 +12,8 @@ from enum import Enum, unique
 _BRING_API_BACK = (
     "Bring its control planes back ({needed} of {count} have to answer), and try again."
 )
-_GIVE_BACK = (
-    "To give its servers back: terraform import rpool_cluster.NAME {uid}, and destroy that."
-)
+_IMPORT_AND_DESTROY = "terraform import rpool_cluster.NAME {uid}, and destroy that."
+_GIVE_BACK = f"To give its servers back: {_IMPORT_AND_DESTROY}"
 _OFF_AND_LOST = "Or take its power off, mark it lost = true in the fleet, and apply."
 _OTHER_NAME = "Or choose another name."
 _OTHER_SERVER = "Or name another server in this rpool_node."
@@ -53,12 +52,16 @@ class Do(Enum):
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = ("rpool release {server} --claim {uid} wipes it, once no cluster counts on it.",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
+    MAKE_READY = (
+        (
+            "See why: on {server}, journalctl -u kubelet -u containerd; of the CNI, kubectl get "
+            "pods -A -o wide --field-selector spec.nodeName={server}. Mend that, and apply."
+        ),
+        "Or mark it retire = true in the fleet (or remove its rpool_node), and apply: it leaves.",
+    )
     LET_GO = (
         "Lower cores and memory, mark it retire = true, or remove its rpool_node, and apply.",
-        (
-            "Or, if no state has the cluster any more: terraform import rpool_cluster.NAME {uid}, "
-            "and destroy that."
-        ),
+        f"Or, if no state has the cluster any more: {_IMPORT_AND_DESTROY}",
     )
     RENEW = (
         (
@@ -225,10 +228,7 @@ class Do(Enum):
     )
     IMPORT_SILENT = (
         "Bring its control planes back; then terraform import rpool_cluster.NAME {uid}.",
-        (
-            "Or, if they are gone, mark them lost = true in the fleet; then terraform import "
-            "rpool_cluster.NAME {uid}, and destroy that."
-        ),
+        f"Or, if they are gone, mark them lost = true in the fleet; then {_IMPORT_AND_DESTROY}",
         (
             "Or, if nobody wants it, mark those of its servers that do not answer lost = true; "
             "then rpool release SERVER --claim {uid}, for each that answers."

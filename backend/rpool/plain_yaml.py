@@ -18,6 +18,24 @@ def load(text: str) -> Any:
     return yaml.load(text, Loader=_loader())  # noqa: S506 it is a safe one
 
 
+def why_none(text: str, error: Exception) -> str:
+    """The end of a sentence on a text that is no YAML, by the error that says so: where, and why.
+    PyYAML's own words name no file, and quote what is in it.
+    """
+    import yaml
+
+    match error:
+        case yaml.MarkedYAMLError(problem_mark=yaml.Mark(line=line, column=column)):
+            why = error.problem or error.context or "it cannot be read"
+        case yaml.reader.ReaderError(position=position):
+            line = text.count("\n", 0, position)
+            column = position - (text.rfind("\n", 0, position) + 1)
+            why = f"{text[position]!r} is a character that YAML does not have"
+        case _:
+            return f"is no YAML: {error}"
+    return f"is no YAML in line {line + 1}, column {column + 1}: {why}"
+
+
 @cache
 def _loader() -> type[yaml.SafeLoader]:
     import yaml

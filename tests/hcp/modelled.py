@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,14 @@ SOURCE = "app.terraform.io/acme/rpool"
 BACKEND = b'terraform {\n  backend "http" {}\n}\n'
 VARIABLES = {"TF_VAR_simulated": "true", "TF_VAR_ssh_key": PRIVATE_KEY}
 _SERVERS = f"{Path(FILE_NAME).stem}."
-_PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class ToldOfModelled(Told):
+    """`folder` has the modelled servers, seen from here."""
+
+    folder: Path
 
 
 def configuration(source: str) -> dict[str, bytes]:
@@ -41,14 +49,15 @@ def configuration(source: str) -> dict[str, bytes]:
     }
 
 
-def told(workspace: Workspace, work: Path) -> Told:
-    return Told(
+def told(workspace: Workspace, work: Path) -> ToldOfModelled:
+    return ToldOfModelled(
         workspace,
         claims=lambda: claims(work),
         killed_at=moment("init *", Result.DONE),
         cancelled_at=moment("join *", Result.STARTED),
         grown={"TF_VAR_cores": "48"},
         secret=PRIVATE_KEY.splitlines()[1],
+        folder=work,
     )
 
 
@@ -74,7 +83,7 @@ def moment(step: str, outcome: Result) -> Moment:
     def reached(work: Path, process: subprocess.Popen[bytes]) -> Iterator[None]:
         while True:
             try:
-                process.wait(_PAUSE_SECONDS)
+                process.wait(PAUSE_SECONDS)
             except subprocess.TimeoutExpired:
                 if not (work / FILE_NAME).exists():
                     continue

@@ -18,7 +18,7 @@ from protocol.workspace import is_opentofu, terraform
 from hcp import modelled
 from hcp.loopback import listening
 from hcp.state_server import State, kept
-from hcp.story import Runs, Told
+from hcp.watched import WatchedRuns
 from hcp.workspace import OUTPUT, Workspace
 from rpool_release import build
 
@@ -61,7 +61,7 @@ def mirror(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[modelled.ToldOfModelled]:
     work, rc = tmp_path_factory.mktemp("work"), mirror(tmp_path_factory.mktemp("provider"))
 
     @contextmanager
@@ -75,5 +75,5 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         yield modelled.told(Workspace(files, variables, environment, state, address), work)
 
 
-class TestRuns(Runs):
+class TestRuns(WatchedRuns):
     pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +99,17 @@ class Workspace:
         with self._applying(planned) as (its, process):
             with moment(its.work, process):
                 process.send_signal(signal.SIGINT)
+            process.wait(ENDS_SECONDS)
+            return Ran(process.returncode, (its.work / OUTPUT).read_text())
+
+    def halt(self, planned: Planned, moments: Iterable[Moment], look: Callable[[], None]) -> Ran:
+        """An apply that stands still at each of these moments until `look` has returned."""
+        with self._applying(planned) as (its, process):
+            for moment in moments:
+                with ExitStack() as stack, ExitStack() as still:
+                    with moment(its.work, process):
+                        still.enter_context(Tree(process, stack).standing_still())
+                    look()
             process.wait(ENDS_SECONDS)
             return Ran(process.returncode, (its.work / OUTPUT).read_text())
 

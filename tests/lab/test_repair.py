@@ -53,9 +53,8 @@ def cluster(desk: Desk, figure: Callable[[str], None], most: int) -> Iterator[Re
 
 class TestRepairingAtOnce(RepairingAtOnce):
     @pytest.fixture(scope="class")
-    def pool(
-        self, desk: Desk, figure: Callable[[str], None], plain_start: None
-    ) -> Iterator[RealPool]:
+    @staticmethod
+    def pool(desk: Desk, figure: Callable[[str], None], plain_start: None) -> Iterator[RealPool]:
         with cluster(desk, figure, 3) as pool:
             yield pool
 
@@ -63,9 +62,8 @@ class TestRepairingAtOnce(RepairingAtOnce):
 @pytest.mark.soak
 class TestRepairing(Repairing):
     @pytest.fixture(scope="class")
-    def pool(
-        self, desk: Desk, figure: Callable[[str], None], plain_start: None
-    ) -> Iterator[RealPool]:
+    @staticmethod
+    def pool(desk: Desk, figure: Callable[[str], None], plain_start: None) -> Iterator[RealPool]:
         with cluster(desk, figure, 1) as pool:
             yield pool
 

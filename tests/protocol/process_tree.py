@@ -1,4 +1,5 @@
-"""Terraform, its plugins and what these have started, as processes that can be killed together.
+"""Terraform, its plugins and what these have started, as processes that can be killed together, or
+stopped for a while.
 
 They are found from the one that was started here, and each is held by a descriptor, so that no
 other process can be meant.
@@ -12,11 +13,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 GONE_SECONDS = 10.0
 ENDED_SECONDS = 60.0
+_PAUSE_SECONDS = 0.001
 
 
 class Tree:
@@ -27,21 +29,38 @@ class Tree:
         parents = _parents()
         plugins = [pid for pid, parent in parents.items() if parent == terraform.pid]
         rest = [pid for plugin in plugins for pid in _below(plugin, parents)]
-        self._killed = _descriptors([terraform.pid, *plugins], stack)
+        self._pids = [terraform.pid, *plugins]
+        self._killed = _descriptors(self._pids, stack)
         self._rest = _descriptors(rest, stack)
 
     def kill(self) -> None:
-        for descriptor in self._killed:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._terraform.wait()
         assert _all_end(self._killed, GONE_SECONDS), "a process outlived SIGKILL"
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Terraform and its plugins do, in each of their threads, and go on afterwards."""
+        self._signal(signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            while not all(map(_stands_still, self._pids)):
+                assert time.monotonic() - begun < GONE_SECONDS, "a process outran SIGSTOP"
+                time.sleep(_PAUSE_SECONDS)
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
 
     def await_end(self) -> float:
         """Seconds until what the plugin had started on this machine has ended by itself."""
         begun = time.monotonic()
         assert _all_end(self._rest, ENDED_SECONDS), "what the killed plugin had started runs on"
         return time.monotonic() - begun
+
+    def _signal(self, number: int) -> None:
+        for descriptor in self._killed:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
 
 
 def _parents() -> dict[int, int]:
@@ -52,6 +71,15 @@ def _parents() -> dict[int, int]:
             after_name = (folder / "stat").read_text().rpartition(")")[2]
             parents[int(folder.name)] = int(after_name.split()[1])
     return parents
+
+
+def _stands_still(process: int) -> bool:
+    """Or has ended."""
+    for thread in Path(f"/proc/{process}/task").glob("*/stat"):
+        with suppress(OSError):
+            if thread.read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
 
 
 def _below(process: int, parents: dict[int, int]) -> Iterator[int]:

@@ -88,7 +88,7 @@ def test_a_key_that_is_not_known_yet_is_no_mistake(shared: Calls) -> None:
 
 def test_a_cluster_that_is_not_there_is_an_error(shared: Calls, created: Any) -> None:
     reply = Data(shared.plugin, "rpool_cluster").read(name="bacth")
-    assert errors(reply) == ["no server of the fleet belongs to a cluster bacth"]
+    assert errors(reply) == ['no server of the fleet belongs to a cluster "bacth"']
 
 
 def test_a_name_is_not_taken_for_an_id(shared: Calls, created: Any) -> None:

@@ -86,6 +86,6 @@ def test_an_import_block_writes_a_configuration_that_needs_no_change(workspace: 
 
 def test_an_import_of_what_is_not_there_says_what_is(shared: Calls, created: Any) -> None:
     reply = shared.plugin.call("ImportResourceState", type_name="rpool_cluster", id="bacth")
-    assert errors(reply) == ["no server of the fleet belongs to a cluster bacth"]
+    assert errors(reply) == ['no server of the fleet belongs to a cluster "bacth"']
     assert "batch (" in reply.diagnostics[0].detail
     assert not reply.imported_resources

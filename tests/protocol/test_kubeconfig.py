@@ -108,7 +108,7 @@ def test_what_is_not_known_yet_is_no_mistake(ephemeral: Ephemeral) -> None:
 
 def test_a_cluster_that_is_nowhere_is_an_error(ephemeral: Ephemeral, created: Any) -> None:
     (said,) = errors(ephemeral.open(cluster="0863513a9c41d07e"))
-    assert "no server of the fleet belongs to a cluster 0863513a9c41d07e" in said
+    assert 'no server of the fleet belongs to a cluster "0863513a9c41d07e"' in said
 
 
 def test_before_the_provider_is_known_it_is_not_had(tmp_path: Path) -> None:

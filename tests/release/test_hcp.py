@@ -11,7 +11,8 @@ import pytest
 from hcp import modelled
 from hcp.bare import HOME, Environments, workspace
 from hcp.loopback import alone, inside
-from hcp.story import Runs, Told
+from hcp.story import Told
+from hcp.watched import WatchedRuns
 from hcp.workspace import OUTPUT
 
 from rpool_release.layouts import Release
@@ -48,7 +49,7 @@ def told(made: Release, environments: Environments, network: str) -> Iterator[To
         yield modelled.told(its, environments.kept)
 
 
-class TestRuns(Runs):
+class TestRuns(WatchedRuns):
     def test_each_environment_was_another_user_s(
         self, told: Told, environments: Environments
     ) -> None:

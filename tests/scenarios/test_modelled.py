@@ -39,13 +39,15 @@ def repaired(folder: Path, most: int) -> Iterator[ModelledPool]:
 
 class TestRepairing(Repairing):
     @pytest.fixture(scope="class")
-    def pool(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelledPool]:
+    @staticmethod
+    def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelledPool]:
         with repaired(tmp_path_factory.mktemp("repaired"), 1) as pool:
             yield pool
 
 
 class TestRepairingAtOnce(RepairingAtOnce):
     @pytest.fixture(scope="class")
-    def pool(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelledPool]:
+    @staticmethod
+    def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelledPool]:
         with repaired(tmp_path_factory.mktemp("repaired-at-once"), 3) as pool:
             yield pool

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from following import Desk, follows, read, with_cluster
 from worlds.fault import AFTER, Break, EtcdMembers, Fault, Lock
-from worlds.stage import BIGGER, FOREIGN, ONE, SMALLER, SPEC, Stage, killed
+from worlds.stage import BIGGER, FIVE, FOREIGN, ONE, SMALLER, SPEC, Stage, killed
 
 from rpool.advice import Do
 from rpool.errors import CommandFailed, RpoolError, StalePlan, Unreachable
@@ -256,3 +256,25 @@ def test_a_lost_record_and_a_node_that_is_nobody_s(way: str, wanted: PoolSpec) -
     if wanted is BIGGER:  # and it was planned to join, which is a stale plan
         read(Do.PLAN_AGAIN, desk.refused())
     desk.succeeds()
+
+
+@pytest.mark.parametrize("way", ["mended", "retired"])
+@pytest.mark.parametrize("role", list(Role))
+@follows(Do.MAKE_READY)
+def test_a_server_that_joins_and_does_not_get_ready(role: Role, way: str) -> None:
+    desk = with_cluster()
+    wanted = BIGGER if role is Role.WORKER else FIVE
+    target = desk.stage.plan(desk.view(), wanted, SPEC)
+    name = next(its for its in target.joining if target.roles[its] is role)
+    machine = desk.stage.machine(name)
+    machine.sick = "disk"
+    desk.write(wanted)
+    said = desk.refused()
+    assert f"{name} does not get Ready" in said
+    read(Do.MAKE_READY, said, server=name)
+    if way == "mended":
+        machine.sick = ""
+    else:
+        desk.mark(name, retire=True)
+    desk.is_whole()
+    assert (name in desk.view().servers) == (way == "mended")

@@ -182,3 +182,14 @@ def test_all_that_is_wrong_is_said_with_what_to_do(view: PoolView, capsys: Outpu
     assert "ttl: 5m is not between 10m and 24h" in said
     said = refused(capsys, "bach")
     assert f"Clusters that were found, with their uids: batch ({view.uid})." in said
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "explain", "journal", "kubeconfig"])
+def test_a_cluster_that_there_is_not_is_told_in_the_same_words_by_all(
+    view: PoolView, capsys: Output, command: str
+) -> None:
+    assert main([command, "bacth", *(["--json"] if command == "watch" else [])]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        'rpool: no server of the fleet belongs to a cluster "bacth"',
+        f"12 servers were asked. Clusters that were found, with their uids: batch ({view.uid}).",
+    ]

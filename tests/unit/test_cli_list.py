@@ -57,7 +57,7 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
     lines = listed(tmp_path, capsys)
     cluster = lines[2].split()
     assert cluster[:3] == ["batch", view.uid, "1.36.3"]
-    assert cluster[3:] == f"48 of 32 192 of 128 4 settled {view.endpoint} {OWNER}".split()
+    assert cluster[3:] == f"48, 32 wanted 192, 128 wanted 4 settled {view.endpoint} {OWNER}".split()
     assert len(view.servers) == 4
     for name, member in view.servers.items():
         its = [member.zone, name, str(member.cores), str(member.memory_gib)]
@@ -68,7 +68,7 @@ def test_the_workers_of_all_groups_count(tmp_path: Path, capsys: Output) -> None
     fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
     made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
     lines = listed(tmp_path, capsys)
-    assert lines[2].split()[3:9] == ["80", "of", "64", "320", "of", "256"]
+    assert lines[2].split()[3:9] == ["80,", "64", "wanted", "320,", "256", "wanted"]
     (one,) = (line.split() for line in lines if "worker (fast)" in line)
     its = document(tmp_path, capsys)["servers"][one[1]]
     assert (its["role"], its["group"]) == ("worker", "fast")

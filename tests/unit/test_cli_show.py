@@ -40,7 +40,7 @@ def test_each_server_is_in_its_zone_and_told_apart(tmp_path: Path, capsys: Outpu
     assert main(["show", "batch", *site]) == 0
     first, second, _, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"Cluster batch ({view.uid}): settled, Kubernetes 1.36.3, API ")
-    assert second == "48 of 32 cores, 192 of 128 GiB"
+    assert second == "48 cores, 192 GiB (wanted: 32 cores, 128 GiB)"
     zone, found = "", {}
     for line in lines:
         zone = zone if line.startswith(" ") else line
@@ -61,9 +61,28 @@ def test_json_has_the_same_facts(tmp_path: Path, capsys: Output) -> None:
     found = json.loads(capsys.readouterr().out)
     assert (found["id"], found["condition"]) == (view.uid, "settled")
     kinds = {its["name"]: its["kind"] for its in found["slots"]}
+    groups = {its["name"]: its["group"] for its in found["slots"] if its["group"]}
+    assert groups == {n: m.group for n, m in view.servers.items() if m.role is Role.WORKER}
+    assert set(groups.values()) == {"default", "fast"}
     assert {n: k for n, k in kinds.items() if k != "spare"} == {
         name: its.role.value for name, its in view.servers.items()
     }
+
+
+def test_a_worker_of_a_further_group_is_told_apart(tmp_path: Path, capsys: Output) -> None:
+    fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
+    view = made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
+    its = ["show", "batch", "--site", str(tmp_path / "site.yaml")]
+    assert main(its) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "80 cores, 320 GiB (wanted: 64 cores, 256 GiB)"
+    of_fast = {name for name, member in view.servers.items() if member.group == "fast"}
+    assert of_fast == {line.split()[0] for line in lines if "  worker (fast)  member" in line}
+    assert len({line.index("member") for line in lines if "  member" in line}) == 1
+    assert main([*its, "--svg"]) == 0
+    picture = ET.fromstring(capsys.readouterr().out)  # noqa: S314 ours
+    boxes = [[text.text for text in box.iter(f"{SVG}text")] for box in picture.iter(f"{SVG}g")]
+    assert of_fast == {box[0] for box in boxes if "group fast" in box}
 
 
 def test_what_pods_request_is_a_share_of_what_the_node_offers() -> None:

@@ -60,12 +60,16 @@ def test_a_group_has_servers_of_its_own_with_its_labels_and_taints(desk: Desk) -
     assert claim.group == "gpu"
 
 
-def test_it_joins_with_its_taints(desk: Desk) -> None:
+def test_it_joins_with_its_taints_and_labels(desk: Desk) -> None:
+    """No pod that is to be elsewhere begins there meanwhile."""
     desk.write(with_groups(gpu=replace(GPU, cores=16, memory_gib=32)))
     desk.stage.acted.clear()
+    with desk.stage.faults(Fault(act.SetNode, CommandFailed("no API"), servers=None)):
+        assert apply(desk) != []
+    (join,) = [its for its in desk.stage.acted if isinstance(its, act.Join)]
+    node = desk.stage.cluster(desk.view()).labelled[join.server]
+    assert node == NodeSpec({"tier": "gpu", **H100}, (KEEP_OFF,))
     assert apply(desk) == []
-    joins = [its for its in desk.stage.acted if isinstance(its, act.Join)]
-    assert [its.taints for its in joins] == [(KEEP_OFF,)]
 
 
 def test_allocated_is_what_the_plain_sizes_have(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from worlds.fault import Fault
 from worlds.samples import NODE, OURS, SECRETS
 from worlds.stage import SPEC, Stage
 
-from rpool.decide.node_spec import OF_KUBEADM
+from rpool.decide.node_spec import OF_KUBEADM, of_kubelet
 from rpool.errors import CommandFailed, SpecError
 from rpool.model import action as act
 from rpool.model.pool import ControlPlane, NodeSpec, PoolSpec, Selector
@@ -170,6 +170,32 @@ def test_kubeadm_is_told_to_keep_no_pods_off(schedulable: bool) -> None:
     ]
     told = ["taints" in its["nodeRegistration"] for its in (begun, *joins)]
     assert told == [schedulable, schedulable, False]
+
+
+def test_a_kubelet_gives_its_node_the_labels_that_kubernetes_lets_it_give() -> None:
+    """With another one it does not even start; the API gives those afterwards."""
+    own = {"disk": "nvme", "node.kubernetes.io/kind": "x", "notkubernetes.io/a": "b"}
+    theirs = {"anode.kubernetes.io/a": "b", "a.k8s.io/b": "c", "kubernetes.io/d": "e"}
+    assert of_kubelet({**own, **theirs, "node-restriction.kubernetes.io/f": "g"}) == own
+    join = act.Join("r1u04", OURS, NODE, SPEC, SECRETS, False, via="r1u05", labels=own)
+    told = kubeadm.join(join)[0]["nodeRegistration"]["kubeletExtraArgs"]
+    assert {its["name"]: its["value"] for its in told}["node-labels"] == (
+        "topology.kubernetes.io/zone=rack1,disk=nvme,node.kubernetes.io/kind=x,notkubernetes.io/a=b"
+    )
+
+
+def test_all_labels_are_there_in_the_end_whoever_may_give_them() -> None:
+    labels = {"disk": "nvme", "node-restriction.kubernetes.io/kind": "x"}
+    stage = Stage(12)
+    for name in stage.world.machines:
+        stage.mark(name, labels=labels)  # type: ignore[arg-type]
+    desk = Desk(stage)
+    desk.succeeds()
+    joins = [its for its in stage.acted if isinstance(its, act.Join)]
+    assert joins
+    assert all(its.labels == {"disk": "nvme"} for its in joins)
+    assert all(node(desk, name).labels == labels for name in desk.view().servers)
+    desk.is_whole()
 
 
 def steps(desk: Desk) -> list[act.SetNode]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 from worlds.samples import RECORD
 
 from rpool import plain_yaml
+from rpool.cli.main import main
 from rpool.config import component
 from rpool.errors import Refused
 from rpool.model.record import Record
@@ -44,3 +46,28 @@ def test_an_alias_is_refused_wherever_such_a_text_is_read() -> None:
     written = json.loads(documents.record(record_with(BOMB)))["data"]["record"]
     with pytest.raises(ValueError, match="not YAML"):
         documents.read_record(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [\n b: c: d\n", "in line 2, column 6: expected ',' or ']', but got ':'"),
+        ("a: 1\n  b: 2\n", "in line 2, column 4: mapping values are not allowed here"),
+        ("a: é\nb: \x01\n", "in line 2, column 4: '\\x01' is a character that YAML does not have"),
+        ("a: !!python/x 1\n", "in line 1, column 4: could not determine a constructor"),
+        ("a: 2026-13-01\n", "month must be in 1..12"),
+        ("[" * 5000, "recursion"),
+    ],
+)
+@pytest.mark.parametrize("named", ["site.yaml", "servers.yaml"])
+def test_a_file_that_is_no_yaml_is_named_with_the_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], named: str, text: str, says: str
+) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("fleet_file: servers.yaml\n")
+    (tmp_path / named).write_text(text)
+    assert main(["list", "--site", str(site)]) == 1
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(f"rpool: {tmp_path / named} is no YAML")
+    assert says in first
+    assert "unicode string" not in first

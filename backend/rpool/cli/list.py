@@ -85,10 +85,10 @@ def _cluster_row(its: Clustered) -> tuple[str, ...]:
     view, count = its.view, str(len(its.claims))
     if view is None:
         return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
-    has, asked = sizes(its)
-    cores, memory = (f"{there} of {wanted}" for there, wanted in zip(has, asked, strict=True))
-    size = (view.kubernetes_version, cores, memory, str(len(view.servers)))
-    return (its.name, its.uid, *size, view.condition.value, view.endpoint, its.owner)
+    size = sizes(its)
+    cores, memory = map("{}, {} wanted".format, size.there, size.wanted)
+    shown = (view.kubernetes_version, cores, memory, str(len(view.servers)))
+    return (its.name, its.uid, *shown, view.condition.value, view.endpoint, its.owner)
 
 
 def _document(survey: Survey) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from textwrap import wrap
 from rpool.cli.state import is_well, place_of, state_of
 from rpool.errors import one_line
 from rpool.flow.survey import Clustered, Survey
+from rpool.model.pool import DEFAULT_GROUP
 from rpool.model.seen import Requested
 from rpool.model.server import Role
 
 _CELLS = 10
 _CELLS_WIDTH = _CELLS + len("[] 100 %")
-_WIDTH, _HEIGHT, _GAP, _TOP = 200, 58, 8, 84
+_WIDTH, _HEIGHT, _GROUP_HEIGHT, _GAP, _TOP = 200, 58, 14, 8, 84
 _LEAST_WIDTH = 640
 """So much the titles need."""
 
@@ -57,7 +58,8 @@ _STYLE = """
 class Slot:
     """A server in the picture. `kind` is its role in the cluster, `spare`, or `other`; `is_bad`: it
     is the cluster's, and not as it should be. `cores_used` and `memory_used` are shares of what its
-    node offers that pods request, None where nobody told.
+    node offers that pods request, None where nobody told. `group`: of workers that a worker of the
+    cluster is in, empty for all others.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Slot:
     is_bad: bool = False
     cores_used: float | None = None
     memory_used: float | None = None
+    group: str = ""
 
 
 def slots(
@@ -81,14 +84,15 @@ def slots(
         place, state = place_of(server.name, survey), state_of(server, survey)
         kind = "spare" if state.startswith("spare") else "other"
         used: tuple[float | None, float | None] = (None, None)
-        is_bad = False
+        is_bad, group = False, ""
         if place is not None and place.uid == cluster.uid:
             kind, is_bad = place.role.value, not is_well(server.name, survey)
             used = _used(server.name, cluster, requested)
+            group = place.group if place.role is Role.WORKER else ""
         elif place is not None:
             state = f"cluster {place.cluster}"
         size = (server.cores, server.memory_gib)
-        found.append(Slot(server.name, server.zone, *size, kind, state, is_bad, *used))
+        found.append(Slot(server.name, server.zone, *size, kind, state, is_bad, *used, group))
     return found
 
 
@@ -111,14 +115,27 @@ def as_text(found: Iterable[Slot]) -> Iterator[str]:
     every = list(found)
     width = max((len(its.name) for its in every), default=0)
     has_bars = any(its.cores_used is not None for its in every)
+    kinds = max((len(_role(its)) for its in every), default=0)
     for zone, its in groupby(every, key=lambda slot: slot.zone):
         yield zone
         for slot in its:
             size = f"{slot.cores:>4} cores {slot.memory_gib:>5} GiB"
-            kind = slot.kind if slot.kind in (*Role, "spare") else "-"
+            kind = _role(slot)
             bars = f"  {_bars(slot)}" if has_bars else ""
             note = "" if slot.state == kind else f"  {one_line(slot.state)}"
-            yield f"  {slot.name:{width}}  {size}  {kind:13}{bars}{note}".rstrip()
+            yield f"  {slot.name:{width}}  {size}  {kind:{kinds}}{bars}{note}".rstrip()
+
+
+def _role(slot: Slot) -> str:
+    """With a worker's group where that is a further one, as `rpool list` has it."""
+    if slot.kind not in (*Role, "spare"):
+        return "-"
+    return f"{slot.kind} ({group})" if (group := _further_group(slot)) else slot.kind
+
+
+def _further_group(slot: Slot) -> str:
+    """The group of a worker, unless all workers that are in none by name are in it."""
+    return "" if slot.group == DEFAULT_GROUP else one_line(slot.group)
 
 
 def _bars(slot: Slot) -> str:
@@ -144,7 +161,8 @@ def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
     zones = [(zone, list(its)) for zone, its in groupby(found, key=lambda slot: slot.zone)]
     width = max(_LEAST_WIDTH, len(zones) * (_WIDTH + _GAP) + _GAP)
     tallest = max((len(its) for _, its in zones), default=0)
-    bottom = _TOP + tallest * (_HEIGHT + _GAP)
+    box_height = _HEIGHT + (_GROUP_HEIGHT if any(map(_further_group, found)) else 0)
+    bottom = _TOP + tallest * (box_height + _GAP)
     in_row = (width - _GAP) // _LEGEND_WIDTH
     height = bottom + -(-len(kinds) // in_row) * _LEGEND_HEIGHT + _GAP
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
@@ -158,7 +176,7 @@ def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
         x = _GAP + column * (_WIDTH + _GAP)
         yield f'<text class="zone" x="{x}" y="{_TOP - 10}">{escape(zone)}</text>'
         for row, slot in enumerate(its):
-            yield from _box(slot, x, _TOP + row * (_HEIGHT + _GAP))
+            yield from _box(slot, x, _TOP + row * (box_height + _GAP), box_height)
     for number, kind in enumerate(kinds):
         row, column = divmod(number, in_row)
         yield from _key(kind, _GAP + column * _LEGEND_WIDTH, bottom + row * _LEGEND_HEIGHT)
@@ -174,12 +192,12 @@ def _key(kind: str, x: int, y: int) -> Iterator[str]:
     yield f'<text class="small" x="{x + 19}" y="{y + 12}">{_LEGEND[kind]}</text>'
 
 
-def _box(slot: Slot, x: int, y: int) -> Iterator[str]:
+def _box(slot: Slot, x: int, y: int, height: int) -> Iterator[str]:
     yield f"<g><title>{escape(f'{slot.name}: {slot.state}')}</title>"
-    at = f'x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}"'
+    at = f'x="{x}" y="{y}" width="{_WIDTH}" height="{height}"'
     yield f'<rect class="box {_kind(slot)}" {at} rx="4"/>'
     size = f"{slot.cores} c {slot.memory_gib} GiB"
-    yield f'<text x="{x + 8}" y="{y + 17}">{escape(_short(slot.name))}</text>'
+    yield f'<text x="{x + 8}" y="{y + 17}">{escape(_short(slot.name, _NAME))}</text>'
     yield f'<text class="small" x="{x + _WIDTH - 8}" y="{y + 17}" text-anchor="end">{size}</text>'
     shares = (("cores", slot.cores_used), ("memory", slot.memory_used))
     if slot.cores_used is None or slot.is_bad:
@@ -189,11 +207,14 @@ def _box(slot: Slot, x: int, y: int) -> Iterator[str]:
     else:
         for row, (word, share) in enumerate(shares):
             yield from _bar(word, share or 0.0, x + 8, y + 28 + row * 14)
+    if group := _further_group(slot):
+        words = escape(_short(f"group {group}", _WORDS))
+        yield f'<text class="small" x="{x + 8}" y="{y + height - 8}">{words}</text>'
     yield "</g>"
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _bar(word: str, share: float, x: int, y: int) -> Iterator[str]:

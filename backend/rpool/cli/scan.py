@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpool import plain_yaml
 from rpool.cli.options import add_json, add_site, as_json
 from rpool.errors import Problem, Refused, SpecError, one_line
 
@@ -148,8 +149,8 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 
     try:
         found = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, ValueError) as error:
-        raise _wrong(f"{path} is no YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
     if not isinstance(found, dict) or not all(isinstance(its, dict) for its in found.values()):
         raise _wrong(f"{path} is no fleet: a mapping of servers by name")
     return found

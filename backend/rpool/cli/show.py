@@ -80,5 +80,4 @@ def titles(its: Clustered) -> Iterator[str]:
         f"Cluster {its.name} ({its.uid}): {view.condition.value}, Kubernetes "
         f"{view.kubernetes_version}, API {view.endpoint}"
     )
-    has, asked = sizes(its)
-    yield f"{has[0]} of {asked[0]} cores, {has[1]} of {asked[1]} GiB"
+    yield str(sizes(its))

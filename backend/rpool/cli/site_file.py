@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from rpool import plain_yaml
 from rpool.api import Site, parse_site
 from rpool.errors import Problem, SpecError
 from rpool.simulate import FILE_NAME
@@ -91,8 +92,8 @@ def _read(path: Path, what: str) -> str:
 def _mapping(path: Path, text: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise _wrong(f"{path} is no YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
     if not isinstance(found, dict):
         raise _wrong(f"{path} is no mapping")
     return found

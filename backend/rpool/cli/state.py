@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rpool.flow.survey import Clustered, Survey
-from rpool.model.pool import DEFAULT_GROUP, PoolUid
+from rpool.model.pool import DEFAULT_GROUP, Group, PoolSpec, PoolUid
+from rpool.model.record import Member
 from rpool.model.server import Role, Server, ServerName
 from rpool.model.view import Condition
 
@@ -108,22 +110,41 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
     }
 
 
-def sizes(its: Clustered) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Cores and GiB that the workers of all groups have, and that were asked for."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Cores and GiB of the workers of all groups: of those that are in, of those that are on their
+    way, and what is wanted of them, by the change that is under way if there is one.
+    """
+
+    there: tuple[int, int]
+    coming: tuple[int, int]
+    wanted: tuple[int, int]
+
+    def __str__(self) -> str:
+        coming = f"; on their way: {_size(self.coming)}" if self.coming != (0, 0) else ""
+        return f"{_size(self.there)} (wanted: {_size(self.wanted)}{coming})"
+
+
+def _size(its: tuple[int, int]) -> str:
+    return f"{its[0]} cores, {its[1]} GiB"
+
+
+def sizes(its: Clustered) -> Sizes:
+    """Nothing at all where no API shows the cluster."""
     if its.view is None or its.record is None:
-        return (0, 0), (0, 0)
-    view, spec = its.view, its.record.spec
-    there = [
-        member
-        for name, member in view.servers.items()
-        if name not in view.lost and (member.role is Role.WORKER or view.schedulable)
-    ]
-    asked = [
-        (spec.cores, spec.memory_gib),
-        *((g.cores, g.memory_gib) for g in spec.groups.values()),
-    ]
-    has = (sum(m.cores for m in there), sum(m.memory_gib for m in there))
-    return has, (sum(cores for cores, _ in asked), sum(memory for _, memory in asked))
+        return Sizes((0, 0), (0, 0), (0, 0))
+    view, spec = its.view, its.record.wanted or its.record.spec
+    there: list[Member] = []
+    coming: list[Member] = []
+    for name, member in view.servers.items():
+        claim = its.claims.get(name)
+        if name not in view.lost and (member.role is Role.WORKER or view.schedulable):
+            (coming if claim is not None and claim.is_joining else there).append(member)
+    return Sizes(_sum(there), _sum(coming), _sum([spec, *spec.groups.values()]))
+
+
+def _sum(sized: Sequence[Member | PoolSpec | Group]) -> tuple[int, int]:
+    return sum(its.cores for its in sized), sum(its.memory_gib for its in sized)
 
 
 def cluster_facts(its: Clustered) -> dict[str, Any]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from rpool.model.pool import NodeSpec, PoolSpec, Taint
 from rpool.model.record import Member
 from rpool.model.seen import UNANNOUNCED, NodeSeen
 from rpool.model.server import Role
+
+_NOT_OF_KUBELET = re.compile(
+    r"(?!([^/]*\.)?(node|kubelet)\.kubernetes\.io/)([^/]*\.)?(kubernetes|k8s)\.io/"
+)
 
 OF_KUBEADM = NodeSpec(
     {UNANNOUNCED: ""}, (Taint("node-role.kubernetes.io/control-plane", "", "NoSchedule"),)
@@ -26,6 +33,13 @@ def _of_part(member: Member, spec: PoolSpec) -> NodeSpec:
         return NodeSpec(spec.control_plane.labels)
     group = spec.groups.get(member.group)
     return group.node if group is not None else NodeSpec()
+
+
+def of_kubelet(labels: Mapping[str, str]) -> dict[str, str]:
+    """Those that a kubelet may give to its own Node as it registers it. With another one of
+    Kubernetes' own prefixes it does not even start (`--node-labels`, NodeRestriction).
+    """
+    return {key: value for key, value in labels.items() if not _NOT_OF_KUBELET.match(key)}
 
 
 def lacks(node: NodeSeen, spec: NodeSpec) -> bool:

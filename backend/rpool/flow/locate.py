@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rpool.advice import Do
-from rpool.attempt import NoApi, NoSuchPool, Remains
+from rpool.attempt import NoApi, Remains
 from rpool.decide.believed import false_members
 from rpool.decide.membership import ca_of, claims_of, runs_control_plane
 from rpool.decide.view import of_record
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable
 from rpool.flow.look import Silent, probe_all, reach_api, reaches_api, sweep
+from rpool.flow.no_such import no_such_cluster, several_clusters
 from rpool.model.claim import Claim
 from rpool.model.observed import Api, Observed
 from rpool.model.pool import PoolUid
@@ -183,27 +184,14 @@ def _which(swept: Swept, wanted: str, fleet: Fleet) -> PoolUid:
     if not uids:
         raise _nowhere(swept, wanted, pools, fleet)
     if len(uids) > 1:
-        which = "; ".join(f"{uid} on {', '.join(swept.claims(uid))}" for uid in uids)
-        raise _asked_wrong(
-            f"{len(uids)} clusters are called {wanted}",
-            f"They are {which}. {Do.CALL_BY_UID.text()}",
-        )
+        raise several_clusters(wanted, {uid: swept.claims(uid) for uid in uids})
     return uids[0]
 
 
 def _nowhere(swept: Swept, wanted: str, pools: Mapping[PoolUid, str], fleet: Fleet) -> RpoolError:
-    silent = f" Not reached: {', '.join(sorted(swept.silent))}." if swept.silent else ""
-    if not swept.probed:
-        reasons = "\n".join(f"  {error.summary}" for error in swept.silent.values())
-        return Unreachable(
-            f"cluster {wanted} cannot be looked for: no server of the fleet answers", reasons
-        )
-    by_name = sorted(pools.items(), key=lambda its: its[::-1])
-    seen = ", ".join(f"{name} ({uid})" for uid, name in by_name)
-    found = f"Clusters that were found, with their uids: {seen}." if pools else "None was found."
-    summary = f"no server of the fleet belongs to a cluster {wanted}"
-    detail = f"{len(swept.probed)} servers were asked. {found}{silent}"
-    return NoSuchPool(Problem((), summary, detail), certain=not swept.missed(fleet))
+    silent = {name: error.summary for name, error in swept.silent.items()}
+    certain = not swept.missed(fleet)
+    return no_such_cluster(wanted, pools, len(swept.probed), silent, certain=certain)
 
 
 def _asked_wrong(summary: str, detail: str) -> SpecError:

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 from rpool.advice import Do
 from rpool.decide.believed import false_members
-from rpool.decide.membership import Membership, ca_of
+from rpool.decide.membership import Membership, ca_of, lost_in
 from rpool.decide.preflight import why_not_usable
 from rpool.decide.view import of_members
-from rpool.errors import Problem, RpoolError, SpecError, Unreachable
+from rpool.errors import RpoolError, Unreachable
 from rpool.flow.look import Silent, reach_api, sweep
+from rpool.flow.no_such import no_such_cluster, several_clusters
 from rpool.model.claim import Claim
 from rpool.model.observed import Observed, Sighting
 from rpool.model.pool import PoolUid
 from rpool.model.record import Record
-from rpool.model.secret import shown
 from rpool.model.seen import ClockSeen, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, Server, ServerName
 from rpool.model.view import PoolView
@@ -85,23 +85,20 @@ class Survey:
 
     def cluster(self, uid_or_name: str) -> Clustered:
         """The cluster of that uid, or else of that name. Raises SpecError when there is none, or
-        when several have the name.
+        when several have the name; Unreachable when no server answers.
         """
         if found := self.clusters.get(uid_or_name):
             return found
         named = [its for its in self.clusters.values() if its.name == uid_or_name]
         if len(named) == 1:
             return named[0]
-        which = "; ".join(f"{its.uid} on {', '.join(its.claims)}" for its in named)
         if named:
-            summary = f"{len(named)} clusters are called {uid_or_name}"
-            raise SpecError([Problem((), summary, f"They are {which}. {Do.CALL_BY_UID.text()}")])
-        names = ", ".join(sorted(f"{its.name} ({its.uid})" for its in self.clusters.values()))
-        silent = sorted(name for name, its in self.servers.items() if its.probed is None)
-        said = [f"Clusters that were found, with their uids: {names or 'none'}."]
-        said += [f"Not reached: {', '.join(silent)}."] if silent else []
-        summary = f"no server of the fleet belongs to a cluster {shown(uid_or_name)}"
-        raise SpecError([Problem((), summary, " ".join(said))])
+            raise several_clusters(uid_or_name, {its.uid: its.claims for its in named})
+        names = {uid: its.name for uid, its in self.clusters.items()}
+        silent = {n: its.why_no_spare or "" for n, its in self.servers.items() if not its.probed}
+        asked = len(self.servers) - len(silent)
+        lost = lost_in(self.fleet)
+        raise no_such_cluster(uid_or_name, names, asked, silent, certain=silent.keys() <= lost)
 
     @property
     def free(self) -> list[Server]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rpool.errors import Bug
@@ -26,6 +27,8 @@ DESCRIPTION = "rpool: lets servers join for some minutes"
 TIMER_DESCRIPTION = "Proxy for managing TTL for the kubeadm-certs secret"  # kubeadm's own words
 
 Document = Mapping[str, Any]
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 ENDED_PODS = 1000
 """So many are kept for whoever looks; kubeadm's default is 12,500."""
@@ -87,7 +90,7 @@ def join(action: Join) -> list[Document]:
                 "caCertHashes": [secrets.ca_pin],
             }
         },
-        "nodeRegistration": _registration(action.node, spec)
+        "nodeRegistration": _registration(action.node, spec, action.labels)
         | _taints(action.taints, spec, control_plane=action.control_plane),
         "timeouts": PATIENCE,
     }
@@ -159,12 +162,21 @@ def _local_endpoint(node: Server) -> Document:
     return {"advertiseAddress": node.address, "bindPort": 6443}
 
 
-def _registration(node: Server, spec: PoolSpec) -> dict[str, Any]:
+def node_labels(node: Server, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """As the kubelet is told them: its zone, and these."""
+    zone = {"topology.kubernetes.io/zone": node.zone} if node.zone else {}
+    return ",".join(
+        f"{key}={value}" for key, value in (zone | dict(sorted(labels.items()))).items()
+    )
+
+
+def _registration(
+    node: Server, spec: PoolSpec, labels: Mapping[str, str] = NO_LABELS
+) -> dict[str, Any]:
     """The node is named as the fleet names the server, whatever its hostname is."""
     arguments = [{"name": "node-ip", "value": node.address}]
-    if node.zone:
-        label = f"topology.kubernetes.io/zone={node.zone}"
-        arguments.append({"name": "node-labels", "value": label})
+    if told := node_labels(node, labels):
+        arguments.append({"name": "node-labels", "value": told})
     return {
         "name": node.name,
         "kubeletExtraArgs": arguments,

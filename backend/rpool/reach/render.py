@@ -203,6 +203,7 @@ def _join(action: act.Join) -> Variables:
         "ROLE": (Role.CONTROL_PLANE if action.control_plane else Role.WORKER).value,
         "KUBEADM_CONFIG": kubeadm.stream(kubeadm.join(action)),
         "ENCRYPTION": action.secrets.encryption.reveal(),
+        "LASTING_LABELS": kubeadm.node_labels(action.node),
         **_vip(action.spec.control_plane.endpoint.vip),
     }
 

@@ -27,7 +27,7 @@ from rpool.errors import (
 from rpool.model import action as act
 from rpool.model.action import Action, Prepare
 from rpool.model.claim import Phase
-from rpool.model.pool import PoolUid
+from rpool.model.pool import NodeSpec, PoolUid
 from rpool.model.server import Role, ServerName
 from rpool.model.step import News
 from rpool.model.world import SessionLock
@@ -175,6 +175,7 @@ class SimulatedWorld(Looks):
             if not all(member.healthy for member in self.etcd_members(action.via)):
                 raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
         machine.become(cluster, role)
+        cluster.labelled[machine.server.name] = NodeSpec(action.labels, action.taints)
 
     @staticmethod
     def _step_down(machine: Machine, *, etcd: bool) -> None:

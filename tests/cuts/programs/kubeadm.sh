@@ -49,6 +49,7 @@ case "$1 ${2-} ${3-}" in
             member r1u04
         fi
         echo config >/var/lib/kubelet/config.yaml
+        echo 'ARGS="--node-labels=topology.kubernetes.io/zone=rack1,disk=nvme"' >/var/lib/kubelet/kubeadm-flags.env
         echo kubelet >"$folder/kubelet.conf"
         ;;
     'reset '*)

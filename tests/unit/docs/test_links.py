@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from test_pages import SHOWN
 
 CHECKOUT = Path(__file__).parents[3]
 PAGE = CHECKOUT / "docs/guides/security.md"
@@ -68,6 +69,25 @@ def test_every_link_of_every_page_leads_somewhere() -> None:
 def test_a_link_to_nothing_is_found(link: str) -> None:
     text = f"# A title\n[there](repair.md#brakes), [here](#a-title), `[code](x)`, [a]({link})\n"
     assert [said.partition(": ")[2].split()[0] for said in broken(PAGE, text)] == [link]
+
+
+def outside(page: Path, text: str) -> list[str]:
+    """Links of a page that lead out of docs/."""
+    docs = CHECKOUT / "docs"
+    return [its for its in links(text) if docs not in (page.parent / its).resolve().parents]
+
+
+def test_a_page_that_a_registry_shows_links_to_nothing_outside_of_docs() -> None:
+    """There it is without the rest of the repository."""
+    pages = [CHECKOUT / "docs/index.md", *SHOWN]
+    assert len(pages) > 20
+    assert {page.name: left for page in pages if (left := outside(page, page.read_text()))} == {}
+
+
+def test_a_link_out_of_docs_is_found() -> None:
+    out = ["../../README.md", "../../lab/README.md#set-up"]
+    text = "".join(f"[a]({link})" for link in ["repair.md", "../index.md#fleet", "#a", *out])
+    assert outside(PAGE, text) == out
 
 
 def test_a_page_that_is_named_in_a_message_or_a_comment_is_there() -> None:

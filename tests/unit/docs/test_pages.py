@@ -167,3 +167,8 @@ def test_every_guide_is_in_the_lists_of_guides() -> None:
         for p in (DOCS / "guides").glob("*.md")
     }
     assert set(re.findall(r"^- \*\*(.+)\*\*: ", index, flags=re.MULTILINE)) == titles
+
+
+def test_the_application_of_the_first_guide_is_the_one_that_is_tried() -> None:
+    example = DOCS.parent / "examples/terraform/one-cluster/web.yaml"
+    assert f"```yaml\n{example.read_text()}```" in (DOCS / "guides/first-cluster.md").read_text()

@@ -53,6 +53,8 @@ def test_a_join_is_seen_while_it_is_under_way() -> None:
     at = said.index("UNDER WAY")
     assert said[at + 1 : at + 3] == ["SINCE", "BY"]
     assert said[at + 4 : at + 6] == [f"{WATCHED_SECONDS} s", OWNER]
+    growth = "32 cores, 128 GiB (wanted: 48 cores, 192 GiB; on their way: 16 cores, 64 GiB)"
+    assert growth in said
     joins, server = said[at + 3].split()
     assert joins == "join"
     line = next(its for its in said if its.startswith(server))
@@ -61,6 +63,6 @@ def test_a_join_is_seen_while_it_is_under_way() -> None:
 
 def test_who_joined_is_a_worker_afterwards_and_one_is_not_well() -> None:
     said = texts("show.svg")
-    assert "48 of 48 cores, 192 of 192 GiB" in said
+    assert "48 cores, 192 GiB (wanted: 48 cores, 192 GiB)" in said
     assert [its for its in said if its.startswith("member, NotReady since")]
     assert said.count("cluster web") == 2

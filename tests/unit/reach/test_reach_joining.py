@@ -228,3 +228,19 @@ def test_an_api_server_has_its_files_before_kubeadm_starts_it(
         assert {path.name for path in seen.iterdir()} == names
         assert all(path.stat().st_mode & 0o077 == 0 for path in seen.iterdir())
         assert all(yaml.safe_load(path.read_text())["kind"] for path in seen.iterdir())
+
+
+def test_labels_are_for_the_first_moment_of_a_node_and_its_zone_is_for_good(
+    world: RealWorld, server: TestServer, attempt: Attempt
+) -> None:
+    """A Node that somebody deletes is registered anew: the labels of its join are old by then."""
+    claim(world)
+    flags = server.path("/var/lib/kubelet/kubeadm-flags.env")
+    zone = "topology.kubernetes.io/zone=rack1"
+    told = f'ARGS="--node-ip=10.0.1.4 --node-labels={zone},tier=gpu --pod-infra=pause"'
+    server.marker("kubeadm", f"{KUBEADM}\nmkdir -p {flags.parent}\necho '{told}' >{flags}")
+    attempt(WORKER)
+    left = f'ARGS="--node-ip=10.0.1.4 --node-labels={zone} --pod-infra=pause"\n'
+    assert flags.read_text() == left
+    attempt(WORKER)
+    assert flags.read_text() == left

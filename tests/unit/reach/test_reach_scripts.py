@@ -241,10 +241,16 @@ def test_revoking_deletes_our_tokens_and_leaves_those_of_others(
 
 
 def test_waiting_for_nodes_tells_which_are_not_ready(world: RealWorld, server: TestServer) -> None:
-    server.marker("kubectl", "echo 'timed out waiting on nodes/r1u05' >&2; exit 1")
+    reason = "r1u04: Ready is False: network not ready: cni plugin not initialized"
+    server.marker(
+        "kubectl",
+        "case $* in *' get node r1u04 '*) echo '" + reason + "' ;; "
+        "*) echo 'timed out waiting on nodes/r1u04' >&2; exit 1 ;; esac",
+    )
     with pytest.raises(TimedOut, match="until r1u04 are Ready") as caught:
         world.carry_out(act.AwaitReady("r1u04", ("r1u04",)), 7)
-    assert "r1u05" in caught.value.detail
+    lines = caught.value.detail.splitlines()
+    assert (lines[0], lines[-1]) == ("timed out waiting on nodes/r1u04", reason)
 
 
 def test_an_ownership_is_uid_epoch_and_session_together() -> None:

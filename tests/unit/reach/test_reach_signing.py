@@ -169,6 +169,6 @@ def test_where_no_server_says_a_word_that_is_told_within_ten_seconds(
     known = PoolView("0badcafe", *its, members) if is_known else None
     with closing(RealWorld(mute)) as world:
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="cluster 0badcafe"):
+        with pytest.raises(Unreachable, match=r'cluster "?0badcafe'):
             entrance("0badcafe", known, mute.fleet, world)
         assert time.monotonic() - began < 10.5

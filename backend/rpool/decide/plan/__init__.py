@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rpool.decide.plan import departures, etcd, invariants, mend, metallb, network, nodes, record
-from rpool.decide.plan.arrivals import HalfOut, not_claimed
+from rpool.decide.plan.arrivals import HalfOut, not_claimed, not_ready
 from rpool.decide.plan.bring_up import BringUp, claims
 from rpool.decide.plan.case import Case
 from rpool.errors import RpoolError
@@ -20,7 +20,7 @@ from rpool.model.observed import Observed
 from rpool.model.server import Fleet
 from rpool.model.step import Step, StepName, names
 
-__all__ = ["Case", "HalfOut", "Plan", "not_claimed", "plan"]
+__all__ = ["Case", "HalfOut", "Plan", "not_claimed", "not_ready", "plan"]
 
 
 @dataclass(frozen=True, slots=True)

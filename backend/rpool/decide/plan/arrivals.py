@@ -6,6 +6,7 @@ from rpool.advice import Do
 from rpool.decide.membership import Membership, Part
 from rpool.decide.preflight import why_not_spare, why_not_trusted, why_too_small
 from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan, TimedOut, Unreachable
+from rpool.model.action import AwaitReady
 from rpool.model.pool import PoolSpec
 from rpool.model.seen import Probed
 from rpool.model.server import Server, ServerName
@@ -106,3 +107,12 @@ def not_claimed(server: Server, why: RpoolError) -> RpoolError:
         return why
     detail = f"{why.detail}\n{Do.PLAN_AGAIN.text()} Another server is picked then.".lstrip()
     return StalePlan(why.summary, detail, {server.name: why.summary})
+
+
+def not_ready(action: AwaitReady, why: RpoolError) -> RpoolError:
+    """The error of a wait that was in vain, with what one looks at. Any other error as it is."""
+    if not isinstance(why, TimedOut):
+        return why
+    name = ", ".join(action.nodes)
+    detail = f"{why.summary}\n{why.detail}".rstrip()
+    return TimedOut(f"{name} does not get Ready", f"{detail}\n{Do.MAKE_READY.text(server=name)}")

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import chain
 
 from rpool.advice import Do
+from rpool.decide.node_spec import of_kubelet
 from rpool.decide.plan.case import Case
 from rpool.errors import Refused
 from rpool.model import action as act
@@ -160,6 +161,7 @@ class BringUp:
             control_plane=name in case.coming_control_planes,
             via=case.via,
             taints=case.node(name).taints,
+            labels=of_kubelet(case.node(name).labels),
         )
         joined = Step(join, name, needs | {self._prepare[name].name})
         return [joined, self._member(name, joined.name)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rpool.model.action.guard import Guard, JoinSecrets
@@ -108,7 +109,8 @@ class Join:
     """kubeadm join, as a control plane or as a worker (`control_plane`).
 
     `via` is a control plane that serves already; the CA that joiners must see is read there. The
-    node has `taints` from its first moment on, so that nothing is scheduled there meanwhile.
+    node has `taints` and `labels` from its first moment on, so that nothing is scheduled there
+    meanwhile that is not meant to be.
     """
 
     server: ServerName
@@ -119,6 +121,7 @@ class Join:
     control_plane: bool
     via: ServerName
     taints: tuple[Taint, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     verb: ClassVar[str] = "join"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 600

@@ -10,10 +10,17 @@ main() {
     until last=$(ready 2>&1); do
         if [ "$(uptime_seconds)" -ge "$end" ]; then
             say "$last"
+            for node in $NODES; do say "$(reason "${node%%=*}" 2>&1)"; done
             exit 124
         fi
         sleep 0.5
     done
+}
+
+# reason NODE: what its kubelet told the API last, also of its container runtime and network.
+reason() {
+    on_cluster get node "$1" --request-timeout=2s -o \
+        'jsonpath={.metadata.name}: Ready is {.status.conditions[?(@.type=="Ready")].status}: {.status.conditions[?(@.type=="Ready")].message}' || true
 }
 
 ready() {

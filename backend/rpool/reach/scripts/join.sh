@@ -16,10 +16,20 @@ act() {
         quietly kubeadm join --config="$SECRETS/kubeadm.yaml"
         mark_kubeadm_ended
     fi
+    forget_labels
     if [ "$ROLE" = control_plane ]; then
         vip_kubeconfig
         start_vip
         put_approver
     fi
     mark_finished
+}
+
+# The labels are for the first moment of the Node, and its zone for good: where it is registered anew,
+# it may be to have others, and the API gives it those.
+forget_labels() {
+    flags=/var/lib/kubelet/kubeadm-flags.env
+    if [ -e "$flags" ]; then
+        sed -i "s#--node-labels=[^ \"]*#--node-labels=$LASTING_LABELS#" "$flags"
+    fi
 }
