@@ -335,8 +335,8 @@ def test_workers_of_a_control_plane_that_was_installed_anew_join_the_new_one() -
         raise CommandFailed(f"{join.server} does not join")
 
     one_more = Fault(act.SetPhase, lambda _: members.release(), AFTER)
-    with stage.faults(one_more, Fault(act.Join, fails, times=1)):
-        with pytest.raises(PoolIncomplete) as caught:
-            stage.site.create_pool(spec, stage.attempt())
+    faults = stage.faults(one_more, Fault(act.Join, fails, times=1))
+    with faults, pytest.raises(PoolIncomplete) as caught:
+        stage.site.create_pool(spec, stage.attempt())
     assert caught.value.view is not None
     settled(stage, stage.become(stage.read(caught.value.view), spec), spec)

@@ -169,16 +169,18 @@ def test_a_port_that_is_in_use_is_told_with_who_uses_it(site: Network) -> None:
     assert its["b"][0].endswith("): stop that, or have it listen on another port")
 
 
-def test_trials_of_two_clusters_at_once_are_in_nobodys_way(site: Network) -> None:
-    """Both may take these servers, and have yet to claim any."""
+def test_trials_of_three_clusters_at_once_are_in_nobodys_way(site: Network) -> None:
+    """Each may take these servers, and has yet to claim any. Each has some of the others' ports at
+    first: none waits to the end.
+    """
 
     def of(word: str) -> dict[str, list[str]]:
-        its = {name: replace(trial, word=word) for name, trial in parts(60).items()}
+        its = {name: replace(trial, word=word) for name, trial in parts(600).items()}
         bare = {name: _network_alone(seen) for name, seen in site.inspect(its).items()}
         return errors(WANTED, JOINING, bare)
 
-    with ThreadPoolExecutor(2) as both:
-        assert list(both.map(of, ("w1", "w2"))) == [{}, {}]
+    with ThreadPoolExecutor(3) as together:
+        assert list(together.map(of, ("w1", "w2", "w3"))) == [{}, {}, {}]
 
 
 def test_a_port_that_a_trial_has_to_the_end_is_nobodys_fault(site: Network) -> None:

@@ -10,7 +10,8 @@
 #                          server's own is there, and nobody of the trial
 # Prints facts: `used PORT BY`, `cut PEER PORT HOW`, `narrow PEER BYTES` (the largest packet that
 # comes through). Ends as soon as all visits were made and all guests have been here. Ports that the
-# trial of another cluster has are waited for; BY is `rpool-trial` where it did not end in time.
+# trial of another cluster has are waited for, or asked of it if its word is the higher one: were each
+# to keep what it has, both would wait to the end. BY is `rpool-trial` where it took too long.
 use strict;
 use warnings;
 use Errno qw(EADDRINUSE ECONNREFUSED EINPROGRESS ETIMEDOUT);
@@ -24,11 +25,14 @@ my $HEADERS = 28;                                       # of IPv4 and UDP
 my @SIZES = grep { $_ < $mtu } (8950, 1500, 1492, 1480, 1450, 1420, 1400, 1350, 1280, 576);
 my $tick = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $end = now() + $seconds;
-my (%listeners, %callers, %visits, %used, $facts);
+my (%listeners, %callers, %visits, %used, %waited, $facts);
+my ($asked, $aside) = (0, 0);
 my ($TRIAL, $KERNEL) = ('rpool-trial', 'the kernel itself');
 my %awaited = map { $_ => 1 } split ' ', $guests;
 $SIG{PIPE} = 'IGNORE';
-$0 = $TRIAL;    # by which others know who has the ports: traces.sh, and a trial
+$SIG{USR1} = sub { $asked = 1 };
+$0 = "$TRIAL $word";    # by which others know who has the ports: a trial, and traces.sh
+if (open(my $comm, '>', '/proc/self/comm')) { syswrite $comm, $TRIAL }
 $facts = '';
 
 open_listener($_) for split ' ', $listen;
@@ -42,9 +46,14 @@ for (split ' ', $visits) {
     };
 }
 while (now() < $end && (%visits || %awaited)) {
-    open_listener($_) for grep { $used{$_} eq $TRIAL || $used{$_} eq $KERNEL } keys %used;
+    step_aside() if $asked;
+    my @again = grep { $used{$_} eq $TRIAL || $used{$_} eq $KERNEL } keys %used;
+    if (now() >= $aside) { open_listener($_) for @again }
     begin($_) for grep { now() >= $_->{next} } values %visits;
     wait_a_little();
+}
+for my $port (grep { is_awaited($_) } keys %waited) {
+    $used{$port} //= $TRIAL;
 }
 for my $port (keys %used) {
     $facts .= "used\t$port\t$used{$port}\n";
@@ -65,9 +74,9 @@ sub open_listener {
     setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1) unless $udp;    # what has closed is not in use
     my $to = pack_sockaddr_in($number, INADDR_ANY);
     if (!bind($socket, $to) || !$udp && !listen($socket, 128)) {
-        $used{$port} //= $! == EADDRINUSE ? owner($protocol, $number) : "$!";
-        return if $used{$port} eq $TRIAL;
-        delete $awaited{$_} for grep { /:\Q$port\E$/ } keys %awaited;
+        $used{$port} = $! == EADDRINUSE ? owner($protocol, $number) : "$!";
+        if    ($used{$port} eq $TRIAL)  { $waited{$port} = 1 }
+        elsif ($used{$port} ne $KERNEL) { delete $awaited{$_} for is_awaited($port) }
         return;
     }
     delete $used{$port};
@@ -75,6 +84,19 @@ sub open_listener {
     fcntl($socket, F_SETFL, O_NONBLOCK);
     $listeners{ fileno $socket } = { socket => $socket, port => $port, udp => $udp };
 }
+
+# For the one that asked: it has all that it needs of this server then.
+sub step_aside {
+    for my $its (map { delete $listeners{$_} } keys %listeners) {
+        close $its->{socket};
+        $waited{ $its->{port} } = 1;
+        $used{ $its->{port} } = $TRIAL;
+    }
+    ($asked, $aside) = (0, now() + 1);
+    return;
+}
+
+sub is_awaited { my ($port) = @_; return grep { /:\Q$port\E$/ } keys %awaited }
 
 sub whole_packets { setsockopt($_[0], 0, $IP_MTU_DISCOVER, pack('i', $IP_PMTUDISC_PROBE)) }
 
@@ -96,10 +118,19 @@ sub owner {
         my ($pid) = $link =~ m{^/proc/(\d+)/};
         open(my $comm, '<', "/proc/$pid/comm") or next;
         chomp(my $program = <$comm> // '');
-        return $TRIAL if $program eq $TRIAL && !((stat "/proc/$pid")[4] // 1);
-        return "$program (process $pid)";
+        return "$program (process $pid)" if $program ne $TRIAL || (stat "/proc/$pid")[4];
+        ask_for_its_ports($pid);
+        return $TRIAL;
     }
     return $KERNEL;
+}
+
+sub ask_for_its_ports {
+    my ($pid) = @_;
+    open(my $line, '<', "/proc/$pid/cmdline") or return;
+    my ($its) = (<$line> // '') =~ /^\Q$TRIAL\E (\w+)/;
+    kill 'USR1', $pid if defined $its && $word lt $its;
+    return;
 }
 
 # What has no answer yet is asked again: the other side may be a moment later than we are.
@@ -109,7 +140,7 @@ sub begin {
     if (!$visit->{socket}) {
         socket($visit->{socket}, PF_INET, SOCK_STREAM, 0) or die "no socket: $!\n";
         fcntl($visit->{socket}, F_SETFL, O_NONBLOCK);
-        return came($visit) if connect($visit->{socket}, $visit->{to});
+        return greet($visit) if connect($visit->{socket}, $visit->{to});
         failed($visit, $!) if $! != EINPROGRESS;
     }
     return;
@@ -136,9 +167,24 @@ sub ask {
     return;
 }
 
+# Who answers may be the trial of another cluster.
+sub greet {
+    my ($visit) = @_;
+    return came($visit) if $visit->{served};
+    syswrite $visit->{socket}, "$word $name $visit->{port}\n";
+    $visit->{greeted} = 1;
+    return;
+}
+
+sub answered {
+    my ($visit) = @_;
+    my $length = sysread $visit->{socket}, my $said, 256;
+    return came($visit) if $length && ($said eq "$TRIAL $word\n" || $said !~ /^\Q$TRIAL\E /);
+    return again($visit);
+}
+
 sub came {
     my ($visit) = @_;
-    syswrite $visit->{socket}, "$word $name $visit->{port}\n" unless $visit->{udp};
     close $visit->{socket};
     delete $visits{"$visit->{peer} $visit->{port}"};
     return;
@@ -149,7 +195,13 @@ sub failed {
     my ($visit, $error) = @_;
     return came($visit) if $visit->{served} && $error == ECONNREFUSED;
     $visit->{how} = $error == ETIMEDOUT ? 'no answer' : "$error";
+    return again($visit);
+}
+
+sub again {
+    my ($visit) = @_;
     close delete $visit->{socket};
+    $visit->{greeted} = 0;
     $visit->{next} = now() + 0.1;
     return;
 }
@@ -158,7 +210,7 @@ sub wait_a_little {
     my ($read, $write) = ('', '');
     vec($read, $_, 1) = 1 for keys %listeners, keys %callers;
     for my $visit (grep { $_->{socket} } values %visits) {
-        if ($visit->{udp}) { vec($read, fileno $visit->{socket}, 1) = 1 }
+        if ($visit->{udp} || $visit->{greeted}) { vec($read, fileno $visit->{socket}, 1) = 1 }
         else { vec($write, fileno $visit->{socket}, 1) = 1 }
     }
     return if select($read, $write, undef, 0.1) <= 0;
@@ -167,15 +219,17 @@ sub wait_a_little {
     for my $number (grep { vec($read, $_, 1) } keys %callers) {
         sysread $callers{$number}, my $said, 256;
         guest($said);
+        syswrite $callers{$number}, "$TRIAL $word\n";
         close delete $callers{$number};
     }
     for my $visit (grep { $_->{socket} } values %visits) {
         my $number = fileno $visit->{socket};
         if ($visit->{udp}) { hear($visit) if vec($read, $number, 1) }
+        elsif ($visit->{greeted}) { answered($visit) if vec($read, $number, 1) }
         elsif (vec($write, $number, 1)) {
             my $error = unpack 'i', getsockopt($visit->{socket}, SOL_SOCKET, SO_ERROR);
             local $! = $error;
-            if ($error) { failed($visit, $!) } else { came($visit) }
+            if ($error) { failed($visit, $!) } else { greet($visit) }
         }
     }
     for my $listener (grep { vec($read, fileno $_->{socket}, 1) } values %listeners) {
