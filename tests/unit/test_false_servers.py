@@ -229,7 +229,8 @@ def test_a_worker_of_a_create_does_not_become_its_ca() -> None:
             )
 
     broken = Fault(act.Init, Unreachable("contact was lost"), times=1)
-    with stage.faults(Fault(act.Prepare, pose, AFTER, servers="r1u03"), broken):
+    posed = Fault(act.Prepare, pose, AFTER, servers="r1u03", times=1)
+    with stage.faults(posed, broken):
         view = stage.site.create_pool(SPEC, stage.attempt())
     assert view.ca_certificate != false.ca
     assert "r1u03" not in view.control_planes
