@@ -324,6 +324,24 @@ def test_what_is_left_of_a_cluster_whose_control_plane_was_installed_anew_is_tak
     settled(stage, cluster_state.view(made.held.values), SMALL)
 
 
+def test_what_somebody_else_has_made_to_its_end_since_it_was_left_is_not_taken_over() -> None:
+    """The state of a create that had failed knows nothing of what came after: the record does."""
+    stage = Stage(9)
+    fault = Fault(act.Join, CommandFailed("no"), where=lambda its: not its.control_plane)
+    tainted, _ = failed_create(stage, fault, SMALL)
+    assert tainted.values is not None
+    plan = Cluster().plan(Held(None), config(SMALL), stage.site)
+    Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
+    site = stage.site
+    view = stage.become(stage.read(cluster_state.view(tainted.values)), SMALL, SMALL)
+    made = Cluster().create(Held(plan.values, plan.private), site, threading.Event())
+    (refused,) = [its.summary for its in made.diagnostics if its.is_error]
+    assert refused == f"cluster batch is there already (uid {view.uid})"
+    assert made.held.values is not None
+    assert made.held.values["id"] == view.uid  # it is in a state, as it was before
+    settled(stage, view, SMALL)
+
+
 def test_workers_of_a_control_plane_that_was_installed_anew_join_the_new_one() -> None:
     """They trust a CA that is no more: their Nodes would never be registered again."""
     stage, spec, members = Stage(9), replace(SMALL, cores=24), threading.Semaphore(0)

@@ -92,9 +92,9 @@ class Resume:
 
     def _is_left(self, its: Remains) -> bool:
         """Whether it is of a create that never came to its end. Raises Refused where it may be a
-        cluster of that name. The state that had it knows.
+        cluster of that name. The state that had it knows what no record says.
         """
-        said = self.left is not None and self.left.uid == its.uid
+        said = self.left is not None and self.left.uid == its.uid and its.record is None
         if said or its.never_settled(all_answered=not self._missed):
             return True
         self._refuse_the_same(its)
