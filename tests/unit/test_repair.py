@@ -508,3 +508,22 @@ def test_a_dead_member_of_a_cluster_that_was_never_made_is_replaced() -> None:
     die(desk, dead)
     desk.is_whole()
     assert dead not in desk.view().servers
+
+
+@pytest.mark.parametrize("role", Role)
+def test_members_of_a_cluster_that_was_never_made_that_get_ready_as_they_are_awaited_are_well(
+    role: Role,
+) -> None:
+    """As two do whose cause was the same, and was put right: no repair was needed."""
+    desk = never_made()
+    slow = of(desk, role)[-2:]
+    for name in slow:
+        desk.stage.machine(name).fall_sick("kubelet", LONG)
+
+    def get_ready(_: act.AwaitReady) -> None:
+        for name in slow:
+            desk.stage.machine(name).mend()
+
+    with desk.stage.faults(Fault(act.AwaitReady, get_ready)):
+        assert run(desk).errors == []
+    assert state(desk)["condition"] == "settled"

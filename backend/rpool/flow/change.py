@@ -20,6 +20,7 @@ from rpool.flow.preflight import refused, unfit
 from rpool.flow.reconcile import Goal, at_work
 from rpool.flow.recover import recover
 from rpool.model.action import Mend, TakeClaim
+from rpool.model.cni import NO_CNI
 from rpool.model.desired import Desired
 from rpool.model.observed import Observed
 from rpool.model.pool import DEFAULT_GROUP, PoolSpec
@@ -79,13 +80,15 @@ class Change(Eye, Goal):
     desired: Desired | None = field(default=None, init=False)
     # Whom a restart has not helped.
     anew: frozenset[ServerName] = field(default=frozenset(), init=False)
-    # How those were that were not well at the last look.
+    # How those were that were not well at the last look, and may be so in the end.
     ailing: Sequence[Ailing] = field(default=(), init=False)
     inspected: set[ServerName] = field(default_factory=set, init=False)
 
     def want(self, pool: Observed) -> Desired:
         members = self._without_the_dead(self.members(pool))
-        self.ailing = ailing(members)
+        # Of a cluster that was never made to its end all Nodes are awaited: none is left unwell.
+        awaited = members.record.settled is None and members.record.spec.networking.cni != NO_CNI
+        self.ailing = () if awaited else ailing(members)
         # One that has left comes again as any other does.
         self.anew = members.among(self.anew, Part.MEMBER, Part.LEAVING)
         desired = self.wish(members)
