@@ -4,10 +4,13 @@ ones: before anything of Kubernetes runs there.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from networked import Network, network
@@ -195,6 +198,38 @@ def test_a_port_of_one_who_only_says_to_be_a_trial_is_in_use(site: Network) -> N
     user = "import os, socket, threading; os.setuid(12345)\n"
     with site.running("a", f"{NAMED}{user}{code}"):
         assert found(site)["a"][0].startswith("port tcp/6443 is in use, by rpool-trial (process ")
+
+
+def test_a_port_of_a_user_s_setuid_program_that_says_to_be_a_trial_is_in_use(
+    site: Network,
+) -> None:
+    """It is run by root as far as its rights go, and by the user as far as who began it."""
+    with TemporaryDirectory() as folder:
+        program, line = Path(folder, "rpool-trial"), Path(folder, "line")
+        shutil.copy("/usr/bin/tail", program)
+        line.write_text("1\n")
+        for path, mode in ((Path(folder), 0o755), (program, 0o4755), (line, 0o644)):
+            path.chmod(mode)
+        code = (
+            "import os, socket; s = socket.create_server(('127.0.0.1', 6443)); os.setuid(12345); "
+            "s.set_inheritable(True); "
+            f"os.execv('{program}', ['rpool-trial w9', '-f', '{line}'])"
+        )
+        with site.running("a", code):
+            said = found(site)["a"][0]
+    assert said.startswith("port tcp/6443 is in use, by rpool-trial (process ")
+
+
+def test_a_firewall_is_found_also_where_another_s_trial_had_the_ports_first(site: Network) -> None:
+    """It has a higher word, and gives them: we have them nearly all of the time."""
+    shut(site, "a", "tcp dport 6443")
+    other = replace(parts(6)["a"], word="w2")
+    told = "b, c cannot reach it at tcp/6443 (no answer). Open that in each firewall on the way"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(site.inspect, {"a": other})
+        while ":192B" not in site.on("a", "cat /proc/net/tcp"):
+            assert not waiting.done()
+        assert found(site, 4) == {"a": [told]}
 
 
 def test_a_port_of_the_kernel_s_own_is_in_use(site: Network) -> None:

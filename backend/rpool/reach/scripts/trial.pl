@@ -11,7 +11,8 @@
 # Prints facts: `used PORT BY`, `cut PEER PORT HOW`, `narrow PEER BYTES` (the largest packet that
 # comes through). Ends as soon as all visits were made and all guests have been here. Ports that the
 # trial of another cluster has are waited for, or asked of it if its word is the higher one: were each
-# to keep what it has, both would wait to the end. BY is `rpool-trial` where it took too long.
+# to keep what it has, both would wait to the end. BY is `rpool-trial` where it took too long: so that
+# we did not have the port for half of the time. Else who has not been here is kept out.
 use strict;
 use warnings;
 use Errno qw(EADDRINUSE ECONNREFUSED EINPROGRESS ETIMEDOUT);
@@ -52,7 +53,7 @@ while (now() < $end && (%visits || %awaited)) {
     begin($_) for grep { now() >= $_->{next} } values %visits;
     wait_a_little();
 }
-for my $port (grep { is_awaited($_) } keys %waited) {
+for my $port (grep { is_awaited($_) && now() < $waited{$_} + $seconds / 2 } keys %waited) {
     $used{$port} //= $TRIAL;
 }
 for my $port (keys %used) {
@@ -75,7 +76,7 @@ sub open_listener {
     my $to = pack_sockaddr_in($number, INADDR_ANY);
     if (!bind($socket, $to) || !$udp && !listen($socket, 128)) {
         $used{$port} = $! == EADDRINUSE ? owner($protocol, $number) : "$!";
-        if    ($used{$port} eq $TRIAL)  { $waited{$port} = 1 }
+        if    ($used{$port} eq $TRIAL)  { $waited{$port} = now() }
         elsif ($used{$port} ne $KERNEL) { delete $awaited{$_} for is_awaited($port) }
         return;
     }
@@ -89,7 +90,7 @@ sub open_listener {
 sub step_aside {
     for my $its (map { delete $listeners{$_} } keys %listeners) {
         close $its->{socket};
-        $waited{ $its->{port} } = 1;
+        $waited{ $its->{port} } = now();
         $used{ $its->{port} } = $TRIAL;
     }
     ($asked, $aside) = (0, now() + 1);
@@ -101,7 +102,7 @@ sub is_awaited { my ($port) = @_; return grep { /:\Q$port\E$/ } keys %awaited }
 sub whole_packets { setsockopt($_[0], 0, $IP_MTU_DISCOVER, pack('i', $IP_PMTUDISC_PROBE)) }
 
 # Who has a port: a process, or nobody but the kernel (a VXLAN device, say; or it has just ended).
-# Only what root runs may pass for a trial.
+# Only what root has begun may pass for a trial.
 sub owner {
     my ($protocol, $number) = @_;
     my ($hex, %inodes) = (sprintf('%04X', $number));
@@ -118,11 +119,18 @@ sub owner {
         my ($pid) = $link =~ m{^/proc/(\d+)/};
         open(my $comm, '<', "/proc/$pid/comm") or next;
         chomp(my $program = <$comm> // '');
-        return "$program (process $pid)" if $program ne $TRIAL || (stat "/proc/$pid")[4];
+        return "$program (process $pid)" if $program ne $TRIAL || !is_root_s($pid);
         ask_for_its_ports($pid);
         return $TRIAL;
     }
     return $KERNEL;
+}
+
+# Whose a process is, not with whose rights it runs: those of a setuid program anybody may have.
+sub is_root_s {
+    my ($pid) = @_;
+    open(my $status, '<', "/proc/$pid/status") or return 0;
+    return scalar grep { /^Uid:\s+0\s/ } <$status>;
 }
 
 sub ask_for_its_ports {
