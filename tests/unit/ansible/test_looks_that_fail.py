@@ -246,3 +246,24 @@ def test_only_root_s_processes_are_traces(machine: Machine, is_root: bool) -> No
     found = json.loads(probed.stdout)["traces"]
     assert ("process kubelet, or another, on port 10250" in found) is is_root
     assert ("process containerd-shim of Kubernetes" in found) is is_root
+
+
+SETUID = """
+for named in containerd-shim rpool-trial; do
+    cp "$(command -v tail)" "/run/$named"
+    chmod 4755 "/run/$named"
+    setpriv --reuid 12345 --clear-groups "/run/$named" -f /dev/null k8s.io >/dev/null 2>&1 &
+    until grep -qsx "$named" "/proc/$!/comm"; do :; done
+done
+"""
+
+
+def test_a_user_s_setuid_program_is_no_trace_and_hides_none(machine: Machine) -> None:
+    """It has root's rights, and the name that the user has given it."""
+    kubelet = STRANGER.replace("os.setuid(65534)\n", "").replace("containerd-shim", "kubelet")
+    mount = "mount -t proc none /proc\nmount -t tmpfs -o mode=755 none /run\n"
+    begin = f"{{ python3 -c '{kubelet}' & }} | read -r _\n"
+    probed = machine.run(f"{mount}{begin}{SETUID}sh -s <<'END'\n{PROBE}END\n")
+    found = json.loads(probed.stdout)["traces"]
+    assert "process kubelet, or another, on port 10250" in found
+    assert "process containerd-shim of Kubernetes" not in found
