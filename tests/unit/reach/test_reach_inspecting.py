@@ -193,6 +193,20 @@ def test_a_port_that_a_trial_has_to_the_end_is_nobodys_fault(site: Network) -> N
         assert found(site) == {}
 
 
+def test_a_port_that_was_given_to_another_s_trial_and_was_needed_no_more_is_not_told(
+    site: Network,
+) -> None:
+    """Else who has met everybody would be tried once more, for nothing."""
+    ours = replace(parts(3)["a"], word="w2", guests=())
+    others = replace(parts(6)["a"], word="w1")
+    with ThreadPoolExecutor(1) as pool:
+        given = pool.submit(site.inspect, {"a": ours})
+        while ":192B" not in site.on("a", "cat /proc/net/tcp"):
+            assert not given.done()
+        assert site.inspect({"a": others})["a"].used == {}
+        assert given.result()["a"].used == {}
+
+
 def test_a_port_of_one_who_only_says_to_be_a_trial_is_in_use(site: Network) -> None:
     code = LISTENING.format(ports=[6443], address="127.0.0.1")
     user = "import os, socket, threading; os.setuid(12345)\n"

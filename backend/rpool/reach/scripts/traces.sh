@@ -93,7 +93,8 @@ trace_processes() {
 }
 
 trial_runs() {
-    for comm in $(grep -lsx rpool-trial /proc/[0-9]*/comm); do
+    trials=$(grep -lsx rpool-trial /proc/[0-9]*/comm) || true
+    for comm in $trials; do
         if is_root_s "${comm%/comm}"; then return 0; fi
     done
     return 1

@@ -53,10 +53,10 @@ while (now() < $end && (%visits || %awaited)) {
     begin($_) for grep { now() >= $_->{next} } values %visits;
     wait_a_little();
 }
-for my $port (grep { is_awaited($_) && now() < $waited{$_} + $seconds / 2 } keys %waited) {
+for my $port (grep { now() < $waited{$_} + $seconds / 2 } keys %waited) {
     $used{$port} //= $TRIAL;
 }
-for my $port (keys %used) {
+for my $port (grep { $used{$_} ne $TRIAL || is_awaited($_) } keys %used) {
     $facts .= "used\t$port\t$used{$port}\n";
 }
 for my $visit (values %visits) {
