@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     import yaml
 
 
-def load(text: str) -> Any:
-    """As `yaml.safe_load`. An alias is an error, too: a few lines of them are gigabytes. Raises
-    yaml.YAMLError, ValueError, RecursionError.
+def load(text: str, *, aliases: bool = False) -> Any:
+    """As `yaml.safe_load`. An alias is an error, too, unless `aliases` are taken: a few lines of
+    them are gigabytes. Raises yaml.YAMLError, ValueError, RecursionError.
     """
     import yaml  # slow to load, and few configurations have such a text
 
-    return yaml.load(text, Loader=_loader())  # noqa: S506 it is a safe one
+    return yaml.load(text, Loader=_loader(aliases))  # noqa: S506 it is a safe one
 
 
 def why_none(text: str, error: Exception) -> str:
@@ -37,14 +37,22 @@ def why_none(text: str, error: Exception) -> str:
 
 
 @cache
-def _loader() -> type[yaml.SafeLoader]:
+def _loader(aliases: bool) -> type[yaml.SafeLoader]:
     import yaml
 
     class Plain(yaml.SafeLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
+            if not aliases and self.check_event(yaml.AliasEvent):
                 mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
                 raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not taken", mark)
             return super().compose_node(parent, index)
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            """PyYAML takes what is written behind a tag for what it says: `!!int ""`."""
+            try:
+                return super().construct_object(node, deep)
+            except (IndexError, KeyError, AttributeError):
+                what = f"this is no {node.tag.rpartition(':')[2]}"
+                raise yaml.MarkedYAMLError(None, None, what, node.start_mark) from None
 
     return Plain

@@ -35,6 +35,13 @@ def record_with(text: str) -> Record:
     return replace(RECORD, settled=replace(spec, kubeadm=replace(spec.kubeadm, kubelet=text)))
 
 
+def test_a_record_whose_text_says_of_itself_what_it_is_not_is_unreadable_and_no_more() -> None:
+    """Whoever is admin in a cluster can write that there."""
+    written = json.loads(documents.record(record_with('a: !!int ""')))["data"]["record"]
+    with pytest.raises(ValueError, match="not YAML"):
+        documents.read_record(written)
+
+
 def test_an_alias_is_refused_wherever_such_a_text_is_read() -> None:
     with pytest.raises(yaml.YAMLError, match="aliases"):
         plain_yaml.load(BOMB)
@@ -56,6 +63,9 @@ def test_an_alias_is_refused_wherever_such_a_text_is_read() -> None:
         ("a: é\nb: \x01\n", "in line 2, column 4: '\\x01' is a character that YAML does not have"),
         ("a: !!python/x 1\n", "in line 1, column 4: could not determine a constructor"),
         ("a: 2026-13-01\n", "month must be in 1..12"),
+        ('a: !!int ""\n', "in line 1, column 4: this is no int"),
+        ("b: 1\na: !!bool x\n", "in line 2, column 4: this is no bool"),
+        ("a: !!timestamp x\n", "in line 1, column 4: this is no timestamp"),
         ("[" * 5000, "recursion"),
     ],
 )

@@ -148,7 +148,7 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(text) or {}
+        found = plain_yaml.load(text, aliases=True) or {}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
     if not isinstance(found, dict) or not all(isinstance(its, dict) for its in found.values()):

@@ -91,7 +91,7 @@ def _read(path: Path, what: str) -> str:
 
 def _mapping(path: Path, text: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(text)
+        found = plain_yaml.load(text, aliases=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
     if not isinstance(found, dict):
