@@ -338,3 +338,22 @@ def test_whom_a_destroy_has_missed_is_a_cluster_again_or_is_replaced(silent: int
     desk.is_whole()
     assert (desk.view().uid == uid) == (silent == 2)
     desk.gives_back()
+
+
+@pytest.mark.parametrize("then", ["destroyed", "replaced"])
+def test_what_a_destroy_has_left_may_serve_by_now(then: str) -> None:
+    """Others had left etcd before, so that the one that was missed is enough for it."""
+    desk = with_cluster()
+    uid, missed = desk.view().uid, desk.view().control_planes[0]
+    etcd = desk.stage.cluster(desk.view()).members
+    for other in etcd.keys() - {missed}:
+        del etcd[other]
+    desk.power(missed, on=False)
+    desk.write()
+    assert "cannot be reached" in desk.refused()
+    desk.power(missed, on=True)
+    if then == "replaced":
+        desk.write(SPEC)
+        desk.is_whole()
+        assert desk.view().uid != uid
+    desk.gives_back()

@@ -74,6 +74,8 @@ def read(
         ending = expiring.told(prior.name, asked.probes)
         shown = replace(prior, condition=Condition.UNREACHABLE)
         return Found(shown, (told_so, *filter(None, [ending])), nobody=nobody)
+    if not prior.kubernetes_version:  # whatever it shows by now: its state lacks what was asked for
+        return Found(prior, (_remains(prior),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
     pool, said = eye.through(api, OTHERS), api.cluster.record
@@ -107,10 +109,11 @@ def _being_destroyed(asked: Observed, prior: PoolView) -> bool:
 
 
 def _begun(prior: PoolView) -> str:
-    return (
-        f"Cluster {prior.name} was being destroyed, and that was cut off. What is left of it can "
-        "only be destroyed or replaced."
-    )
+    return f"Cluster {prior.name} was being destroyed, and that was cut off. {_remains(prior)}"
+
+
+def _remains(prior: PoolView) -> str:
+    return f"What is left of cluster {prior.name} can only be destroyed or replaced."
 
 
 def _half_in(members: Membership) -> frozenset[ServerName]:
