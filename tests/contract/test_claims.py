@@ -26,7 +26,7 @@ ANY_ACTION = pytest.mark.parametrize("action", owning(), ids=named)
 
 
 def looked_at(half: Half) -> Probed:
-    return replace(half.world.probe(HERE), clock_seconds=0)
+    return replace(half.world.probe(HERE), clock_seconds=0, took_seconds=0)
 
 
 # -- taking --------------------------------------------------------------------------------

@@ -124,9 +124,9 @@ def test_a_fence_is_one_cluster_s_own(half: Half) -> None:
 
 
 def test_a_fence_leaves_nothing_of_a_server_but_its_number(half: Half) -> None:
-    bare = replace(half.world.probe(HERE), clock_seconds=0)
+    bare = replace(half.world.probe(HERE), clock_seconds=0, took_seconds=0)
     assert half.latest_session() == 0
-    assert replace(half.fence(OURS.session), clock_seconds=0) == bare
+    assert replace(half.fence(OURS.session), clock_seconds=0, took_seconds=0) == bare
     assert half.latest_session() == OURS.session
 
 

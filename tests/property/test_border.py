@@ -31,6 +31,7 @@ JSON = st.recursive(
 )
 PROBE: dict[str, Any] = {
     "clock_seconds": 1.5,
+    "ended_seconds": 1.75,
     "hostname": [HERE],
     "machine_id": ["feed"],
     "product_uuid": [],

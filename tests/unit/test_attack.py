@@ -265,7 +265,7 @@ def test_what_was_taken_over_is_returned_when_the_rest_does_not_fit() -> None:
 
 def test_a_server_that_falls_silent_between_the_sweep_and_the_fence_is_not_left_behind() -> None:
     stage = Stage(9)
-    with killed(stage, act.ApplyMetalLB):
+    with killed(stage, act.Join, where=lambda join: not join.control_plane):
         stage.site.create_pool(SPEC, stage.attempt())
     worker = next(n for n, m in stage.world.machines.items() if m.role is Role.WORKER)
     gone = Fault(Probe, Unreachable("no"), servers=worker, where=lambda its: its.fence is not None)

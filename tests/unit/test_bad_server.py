@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -139,18 +140,19 @@ def test_what_goes_together_has_no_odd_one() -> None:
 class Slow:
     """Servers that read their clock at once, and take their time to answer. Time is the test's."""
 
-    def __init__(self, *seconds: float, off: float = 0.0) -> None:
+    def __init__(self, *seconds: float, off: float = 0.0, looks: float = 0.0) -> None:
         self.time = 1e9
         self._seconds = list(seconds)
         self._off = off
+        self._looks = looks  # seconds of each, and told as such
 
     def now(self) -> float:
         return self.time
 
     def probe(self, server: str, fence: Fence | None = None) -> Probed:
         read = self.time + self._off
-        self.time += self._seconds.pop(0)
-        return probed(server, clock_seconds=read)
+        self.time += self._seconds.pop(0) + self._looks
+        return probed(server, clock_seconds=read, took_seconds=self._looks)
 
 
 def clock(slow: Slow) -> ClockSeen:
@@ -171,10 +173,29 @@ def test_a_wrong_clock_is_found_also_when_the_first_look_was_slow() -> None:
     assert odd_ones(seen(clocks)).keys() == {"slow"}
 
 
+@pytest.mark.parametrize("off", [0.0, 3.0])
+def test_a_server_that_looks_slowly_tells_its_clock_the_first_time(off: float) -> None:
+    told = clock(Slow(0.2, off=off, looks=30.0))
+    assert told == ClockSeen(pytest.approx(off - 0.1), pytest.approx(0.1))
+
+
+@pytest.mark.parametrize("ended", [1.0, -1e300, 1e300])
+def test_a_server_that_lies_about_how_long_it_looked_has_no_clock_of_less_than_no_error(
+    ended: float,
+) -> None:
+    lies = sightings.probed("r1u04", json.dumps(PROBE | {"ended_seconds": ended}).encode())
+    assert lies.took_seconds >= 0.0
+    slow = Slow(0.2)
+    world = SimpleNamespace(probe=lambda *_: slow.probe("") and lies)
+    found, _ = probe_all(cast(World, world), ["r1u04"], slow.now)
+    assert found["r1u04"].clock.error_seconds >= 0.0
+
+
 PROBE: dict[str, Any] = {
     "failures": [],
     "unwritable": [],
     "clock_seconds": 1.5,
+    "ended_seconds": 1.75,
     "hostname": ["r1u04"],
     "machine_id": ["1"],
     "product_uuid": [],
@@ -245,6 +266,7 @@ def test_no_text_of_a_probe_steers_a_terminal() -> None:
     "wrong",
     [
         {"clock_seconds": float("nan")},
+        {"ended_seconds": float("nan")},
         {"clock_seconds": "1e999"},
         {"cores": ["-1"]},
         pytest.param({"cores": ["9" * 4000]}, id="endless cores"),

@@ -98,10 +98,12 @@ def _probe(
 def _timed(
     world: Probing, server: ServerName, now: Callable[[], float], fence: Fence | None = None
 ) -> Sighting:
-    """A probe, and the clock's offset: the server read its clock at some moment of the probe."""
+    """A probe, and the clock's offset: the server read its clock at some moment of the time that
+    the probe was on its way. How long the server itself looked, by its own clock, is not of that.
+    """
     before = now()
     probed = world.probe(server, fence)
-    half = (now() - before) / 2
+    half = max(0.0, now() - before - probed.took_seconds) / 2
     return Sighting(probed, ClockSeen(probed.clock_seconds - before - half, half))
 
 

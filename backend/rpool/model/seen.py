@@ -24,6 +24,8 @@ class Probed:
     `kubeadm_ended` that its own work is done though what comes after it may be missing: a control
     plane votes in etcd by then, and joining again completes it.
     `addresses` are all IP addresses on its interfaces; `memory_mib` is MemTotal.
+    `clock_seconds` is what its clock said (since 1970) as it began to look, which took it
+    `took_seconds`.
     `claim_unread` says why the claim that is there cannot be read, as the end of a sentence about
     it: nobody knows then whose the server is. It is among the traces, too.
     `served` is the domain of trust that it has served in since it was installed, by its mark; None
@@ -47,6 +49,7 @@ class Probed:
     addresses: tuple[str, ...]
     routes: tuple[str, ...]
     clock_seconds: float
+    took_seconds: float = 0.0
     kubeadm_ended: bool = False
     claim_unread: str = ""
     served: Domain | None = None

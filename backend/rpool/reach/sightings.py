@@ -59,6 +59,7 @@ def probed(server: ServerName, printed: bytes) -> Probed:
         served = _lines(seen, "served")
         failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_KEPT])
         end, _, certificate = _line(seen, "certificates").partition(" ")
+        begun = _finite(float(seen["clock_seconds"]))
         return Probed(
             server=server,
             hostname=_line(seen, "hostname"),
@@ -72,7 +73,8 @@ def probed(server: ServerName, printed: bytes) -> Probed:
             joined_control_plane=role == Role.CONTROL_PLANE,
             addresses=_cut(_lines(seen, "addresses")),
             routes=tuple(str(IPv4Network(r, strict=False)) for r in _lines(seen, "routes")),
-            clock_seconds=_finite(float(seen["clock_seconds"])),
+            clock_seconds=begun,
+            took_seconds=max(0.0, _finite(float(seen["ended_seconds"])) - begun),
             kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
             claim_unread=unread,
             served=read_mark("\n".join(served)) if served else None,

@@ -42,15 +42,36 @@ out of inodes, %d of %c' "$place" 2>/dev/null | sed -n 's/, 0 of [1-9].*//p' | h
 # kubelet renews its own.
 certificates() {
     if [ ! -e "$KUBERNETES/pki/apiserver.crt" ]; then return 0; fi
+    set --
     for file in "$KUBERNETES"/pki/*.crt "$KUBERNETES"/pki/etcd/*.crt "$KUBERNETES"/*.conf; do
-        case $file in
-            */kubelet.conf) continue ;;
-            *.crt) end=$(openssl x509 -noout -enddate -in "$file" 2>/dev/null) || continue ;;
-            *) end=$(sed -n 's/^ *client-certificate-data: //p' "$file" | base64 -d 2>/dev/null |
-                openssl x509 -noout -enddate 2>/dev/null) || continue ;;
-        esac
-        printf '%s %s\n' "$(date -d "${end#*=}" +%s)" "$file"
-    done | sort -n | head -n 1
+        case $file in */kubelet.conf) ;; *) set -- "$@" "$file" ;; esac
+    done
+    ends "$@" | sort -n | head -n 1
+}
+
+# ends FILE...: when each ends, and where it is. All are read at once, for openssl takes its time to
+# start; where one of them cannot be read, one by one.
+ends() {
+    found=$(for file; do certificate "$file"; done |
+        openssl crl2pkcs7 -nocrl -certfile /dev/stdin 2>/dev/null |
+        openssl pkcs7 -print_certs -noout -text 2>/dev/null |
+        sed -n 's/^ *Not After *: *//p' | date -f - +%s) || found=
+    if [ "$(printf '%s\n' "$found" | grep -c .)" -eq $# ]; then
+        for end in $found; do
+            printf '%s %s\n' "$end" "$1"
+            shift
+        done
+    elif [ $# -gt 1 ]; then
+        for file; do ends "$file"; done
+    fi
+}
+
+# certificate FILE: the first one that is in it.
+certificate() {
+    case $1 in
+        *.crt) sed -n '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p; /-END CERTIFICATE-/q' "$1" ;;
+        *) sed -n 's/^ *client-certificate-data: //p' "$1" | base64 -d 2>/dev/null ;;
+    esac
 }
 
 # done_here MARK
@@ -82,5 +103,5 @@ look() {
     certificates | field certificates
     addresses | field addresses
     routes | field routes
-    printf '}\n'
+    printf ',\n"ended_seconds": %s}\n' "$(date +%s.%N)"
 }
