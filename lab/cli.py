@@ -143,13 +143,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _ssh(arguments: argparse.Namespace) -> int:
     lab = _lab(arguments)
-    server = lab.server(arguments.server)
-    options = [
-        "-i", str(lab.key), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes",
-        "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "LogLevel=ERROR",
-        "-o", "ConnectTimeout=10", "-F", "none",
-    ]  # fmt: skip
-    return _at_desk(lab, ["ssh", *options, f"root@{server.address}", *arguments.command])
+    return _at_desk(lab, machines.ssh(lab, arguments.server, *arguments.command))
 
 
 def _at_desk(lab: Lab, command: list[str]) -> int:

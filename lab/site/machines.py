@@ -159,6 +159,16 @@ def wait_for_ssh(lab: Lab, server: Server) -> None:
         time.sleep(0.1)
 
 
+def ssh(lab: Lab, name: str, *command: str) -> list[str]:
+    """The words that log in to a server as root from the desk, or run a command there."""
+    options = [
+        "-i", str(lab.key), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes",
+        "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "LogLevel=ERROR",
+        "-o", "ConnectTimeout=10", "-F", "none",
+    ]  # fmt: skip
+    return ["ssh", *options, f"root@{lab.server(name).address}", *command]
+
+
 def answers_ssh(lab: Lab, server: Server) -> bool:
     """Whether something at the server's port 22 speaks SSH, as seen from the desk."""
     asked = f'exec 3<>/dev/tcp/{server.address}/22 && read -t 1 -u 3 greeting && [ -n "$greeting" ]'

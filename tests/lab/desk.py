@@ -18,7 +18,7 @@ from typing import Any
 
 from lab.cache import default_cache
 from lab.settings import site, write_variables
-from lab.site import bring_up
+from lab.site import bring_up, machines
 from lab.site.layout import Lab
 from lab.terraform import terraform
 from scenarios import state
@@ -121,9 +121,8 @@ class Desk:
     def ssh(self, server: str, script: str) -> str:
         """Run a shell script on a server as root; its output, or an AssertionError with it."""
         done = subprocess.run(
-            [sys.executable, "-m", "lab", "ssh", "--name", self.lab.name, server, "sh -s"],
+            self.words(*machines.ssh(self.lab, server, "sh -s")),
             input=script,
-            cwd=CHECKOUT,
             capture_output=True,
             text=True,
             check=False,
