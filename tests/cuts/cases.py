@@ -158,6 +158,11 @@ def with_volumes(machine: Machine) -> None:
     machine.file("/var/log/pods/x/y.log", "x")
 
 
+def with_dns(machine: Machine) -> None:
+    has_claim(MEMBER)(machine)
+    world(machine, **{"objects/dns-one": "r1u04", "objects/dns-two": "r1u04"})
+
+
 SETUPS: dict[type, Setup] = {
     act.TakeClaim: lambda machine: None,
     act.Init: has_claim(CLAIM),
@@ -170,6 +175,7 @@ SETUPS: dict[type, Setup] = {
     act.ConfigureMetalLB: with_objects,
     act.RemoveMetalLB: with_objects,
     act.WriteRecord: with_record,
+    act.SpreadDns: with_dns,
 }
 GIVEN_UP = (0, Exit.UNCLAIMED)
 """Of a reset: its claim may have gone before it was cut off."""

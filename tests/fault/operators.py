@@ -24,6 +24,7 @@ BY_API = (
     act.RemoveMetalLB,
     act.Drain,
     act.Uncordon,
+    act.SpreadDns,
     act.RemoveEtcdMember,
     act.SetNode,
     act.DeleteNode,

@@ -85,6 +85,12 @@ def test_it_is_as_the_cis_benchmark_asks_save_for_the_exceptions(desk: Desk, tra
     assert not found, "\n".join(found)
 
 
+def test_the_cluster_s_dns_outlives_any_one_server(desk: Desk, traced: Path) -> None:
+    where = "-n kube-system get pods -l k8s-app=kube-dns -o jsonpath='{.items[*].spec.nodeName}'"
+    pods = desk.kubectl(desk.with_role("control_plane")[0], where).split()
+    assert len(set(pods)) > 1, f"all DNS servers are on {pods}"
+
+
 def test_an_application_answers_at_its_load_balancer_address(desk: Desk, traced: Path) -> None:
     through = desk.with_role("control_plane")[0]
     desk.kubectl(through, f"apply -f - <<'EOF'\n{manifest()}\nEOF")

@@ -96,6 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     act.StepDown("r1u04", OURS),
     act.RemoveEtcdMember("r1u04", OURS, "r1u05", "8e9e05c52164694d"),
     act.Uncordon("r1u04", OURS, "r1u09"),
+    act.SpreadDns("r1u04", OURS),
     act.RestartKubelet("r1u04", OURS),
     act.Mend("r1u04", OURS),
     act.RecoverEtcd("r1u04", OURS),

@@ -36,6 +36,7 @@ PODS_PATH = (
 MOST_RECORD = 512 * 1024
 """Characters: a cluster of 1,000 servers with some labels each has half of that."""
 
+DNS_PATH = "{range .items[*]}{.spec.nodeName}{' '}{.metadata.name}{'\\n'}{end}"
 TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
 
 

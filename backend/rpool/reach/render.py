@@ -138,6 +138,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
             return ("leaving", "drain"), node | _drain(action)
         case act.Uncordon():
             return ("leaving", "uncordon"), node | {"NODE": action.node, **LEAVING}
+        case act.SpreadDns():
+            return ("spread-dns",), node | {"DNS_PATH": documents.DNS_PATH}
         case act.RestartKubelet():
             return ("restart-kubelet",), {}
         case act.Mend():

@@ -97,6 +97,8 @@ class SimulatedWorld(Looks):
                 self._serving(action.server).drain(action.nodes)
             case act.Uncordon():
                 self._serving(action.server).cordoned.discard(action.node)
+            case act.SpreadDns():
+                self._serving(action.server)  # no pods of the cluster's own are modelled
             case act.RestartKubelet():
                 machine.start_kubelet()
             case act.Mend():

@@ -63,6 +63,11 @@ case $call in
             if [ -e "$secret" ]; then printf '%s %s\n' "${secret#*/objects/secret-}" "$(cat "$secret")"; fi
         done
         ;;
+    *' get pods '*)
+        for pod in "$world"/objects/dns-*; do
+            if [ -e "$pod" ]; then printf '%s %s\n' "$(cat "$pod")" "${pod#*/objects/dns-}"; fi
+        done
+        ;;
     *' get configmap '*)
         if [ -e "$world/record" ]; then
             printf '%s\n' "$(sed -n 's/.*"resourceVersion": *"\([0-9]*\)".*/\1/p' "$world/record")"
@@ -96,6 +101,7 @@ case $call in
         if grep -q '^  *name: *default$' "$file"; then : >"$world/objects/pool-default"; fi
         ;;
     *' delete node '*) for node in $(words "$@"); do rm -rf "$world/nodes/$node"; done ;;
+    *' delete pod '*) for pod in $(words "$@"); do echo r1u05 >"$world/objects/dns-$pod"; done ;; # anew
     *' delete secret '*) for name in $(words "$@"); do rm -f "$world/objects/secret-$name"; done ;;
     *' delete '*' -f '*)
         for file; do :; done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import claim, told
-from worlds.samples import changing
+from worlds.samples import OURS, changing
 from worlds.sshd import TestServer
 
 from rpool.errors import CommandFailed
@@ -50,3 +50,24 @@ def test_a_taint_that_could_not_be_looked_at_is_not_gone(
     with pytest.raises(CommandFailed, match="setting labels and taints of r1u09 failed") as caught:
         world.carry_out(SET_NODE, 60)
     assert "no API" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("pods", "moved"),
+    [
+        ("r1u04 dns-a\nr1u04 dns-b", "dns-b"),
+        ("r1u04 dns-a\nr1u05 dns-b", ""),
+        ("r1u04 dns-a", ""),  # the other one has yet to start: it avoids this one's node by itself
+        ("r1u04 dns-a\nr1u04 dns-a", ""),
+        ("", ""),  # the user's own DNS
+    ],
+)
+def test_one_dns_server_is_moved_where_all_are_on_one_node(
+    world: RealWorld, server: TestServer, pods: str, moved: str
+) -> None:
+    claim(world)
+    (server.root / "pods").write_text(f"{pods}\n")
+    server.marker("kubectl", f"case $* in *' get pods '*) cat {server.root}/pods ;; esac")
+    world.carry_out(act.SpreadDns("r1u04", OURS), 60)
+    deleted = [line.split()[-1] for line in server.calls.splitlines() if " delete pod " in line]
+    assert deleted == ([moved] if moved else [])

@@ -60,7 +60,8 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
     addresses = metallb.reconcile(case, up.opened if case.record.settled is None else arrived)
     labels = nodes.label(case, arrived)
     first = [*claimed.values(), *dead, *half_in, *mended]
-    inside = [*first, *arrivals, *addresses, *labels, *up.revoke()]
+    dns = network.spread_dns(case, names(waits))
+    inside = [*first, *arrivals, *addresses, *labels, *dns, *up.revoke()]
     arrived |= names([*mended, *addresses, *labels])
     living, refused = departures.of_the_living(case, arrived, out)
 

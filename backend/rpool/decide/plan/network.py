@@ -1,9 +1,9 @@
-"""Rung: the pods' network. A settled cluster has it; of any other that is unknown."""
+"""Rung: the pods' network and DNS. A settled cluster has them; of any other that is unknown."""
 
 from __future__ import annotations
 
 from rpool.decide.plan.case import Case
-from rpool.model.action import ApplyNetwork
+from rpool.model.action import ApplyNetwork, SpreadDns
 from rpool.model.cni import NO_CNI
 from rpool.model.step import Step, StepName
 
@@ -16,3 +16,12 @@ def install(case: Case, opened: frozenset[StepName]) -> list[Step]:
     api = case.spec.control_plane.endpoint.host_and_port
     apply = ApplyNetwork(via, case.ours(via), networking.pod_cidr, networking.cni, api)
     return [Step(apply, needs=opened)]
+
+
+def spread_dns(case: Case, ready: frozenset[StepName]) -> list[Step]:
+    """Moves one of the DNS servers away from the first server, which was alone as they started."""
+    was_alone = case.record.settled is None or len(case.record.members) == 1
+    first_is_awaited = case.record.settled is None  # as all others
+    if not was_alone or len(ready) <= first_is_awaited:
+        return []
+    return [Step(SpreadDns(case.via, case.ours(case.via)), needs=ready)]

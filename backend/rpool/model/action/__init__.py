@@ -24,6 +24,7 @@ from rpool.model.action.cluster import (
     RemoveMetalLB,
     RevokeJoiners,
     SetNode,
+    SpreadDns,
     Uncordon,
     WriteRecord,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "RevokeJoiners",
     "SetNode",
     "SetPhase",
+    "SpreadDns",
     "StepDown",
     "TakeClaim",
     "Uncordon",
@@ -101,6 +103,7 @@ Guarded = (
     | RemoveMetalLB
     | Drain
     | Uncordon
+    | SpreadDns
     | RemoveEtcdMember
     | SetNode
     | DeleteNode

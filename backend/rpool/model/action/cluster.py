@@ -187,6 +187,20 @@ class Uncordon:
 
 
 @dataclass(frozen=True, slots=True)
+class SpreadDns:
+    """Move one of the cluster's DNS servers to another node where all of them are on one: they
+    started on the first control plane, which was alone then. Does nothing where they are apart.
+    """
+
+    server: ServerName
+    ownership: Ownership
+    verb: ClassVar[str] = "spread dns"
+    guard: ClassVar[Guard] = Guard.TOGETHER
+    limit_seconds: ClassVar[float] = 90
+    doing: ClassVar[str] = "moving one of the cluster's DNS servers to another node"
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveEtcdMember:
     """Through control plane `server`: take `member` out of etcd; one that is not in it is out.
 
