@@ -59,11 +59,14 @@ test-quick: develop
 	  tests/unit tests/plan tests/contract tests/lab_itself tests/property tests/protocol tests/scenarios tests/fault \
 	  tests/cuts tests/planted tests/release tests/golden tests/examples tests/hcp
 
-# Thousands of random edits, ten thousand schedules of faults, every planted bug, every script killed
-# after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
+# Thousands of random edits, ten thousand schedules of faults, twenty orders of steps for all that kills an
+# operation, every planted bug, every script killed after every line; on the lab's servers Terraform killed at fifteen points and more, members that are
 # not well, faults at each stage, an operator that is cut off, runs as in HCP Terraform: up to five hours.
 soak: develop planted versions
 	cd tests && ../$(BIN)/python -m fault 0-10000 --jobs 2
+	for order in $$(seq 20); do \
+	  RPOOL_ORDER=$$order $(BIN)/pytest -m in_turn --numprocesses=auto tests/unit || exit 1; \
+	done
 	$(BIN)/pytest -m soak tests/protocol tests/release
 	$(BIN)/pytest -m soak --numprocesses=auto --dist=load tests/cuts
 	$(BIN)/python -m lab packages

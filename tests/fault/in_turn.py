@@ -111,6 +111,16 @@ class InTurn:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
+        """One thread, and its clocks."""
+        with (
+            self.one_thread(),
+            mock.patch.object(session, "datetime", self),
+            mock.patch.object(machine, "time", SimpleNamespace(time=self.seconds)),
+        ):
+            yield
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
         in_turn = self
 
         class AtOnce(Executor):
@@ -161,8 +171,6 @@ class InTurn:
                 (offers, "threading", threads),
                 (observe, "random", self.chance),
                 (offers, "random", self.chance),
-                (session, "datetime", self),
-                (machine, "time", SimpleNamespace(time=self.seconds)),
                 (attempts, "hclog", SimpleNamespace(log=lambda *_, **__: None)),
             ):
                 stack.enter_context(mock.patch.object(module, name, its))

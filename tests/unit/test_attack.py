@@ -132,6 +132,7 @@ def test_of_two_creates_of_one_name_at_the_same_moment_only_one_makes_a_cluster(
     assert len(clusters) <= 1
 
 
+@pytest.mark.threads
 def test_a_create_that_has_claimed_only_workers_yet_is_not_taken_over_while_it_works() -> None:
     stage = Stage(14)
     ended: list[object] = []

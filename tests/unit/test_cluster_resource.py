@@ -102,7 +102,7 @@ def test_what_is_the_same_stays_as_it_was_written() -> None:
     assert Cluster().read(state, stage.site).held.values == state.values
 
 
-@pytest.mark.parametrize("after", [act.TakeClaim, act.Prepare, act.Init, act.SetPhase])
+@pytest.mark.parametrize("after", [act.TakeClaim, act.Prepare, act.Init, act.Join])
 def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Action]) -> None:
     """Terraform has no state of it. No record is written: that, too, comes too late."""
     stage = Stage(12)

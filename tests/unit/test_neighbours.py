@@ -122,6 +122,7 @@ def test_a_change_takes_no_addresses_of_another_cluster() -> None:
     assert stage.site.change_pool(view, other, roles, stage.attempt())
 
 
+@pytest.mark.threads
 def test_a_range_that_moves_from_one_cluster_to_another_in_one_apply_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_range_that_moves_from_one_cluster_to_another_in_one_apply_is_waited_f
         assert [its.result(60).name for its in running] == ["two", "one"]
 
 
+@pytest.mark.threads
 def test_an_exchange_of_ranges_says_that_it_takes_two_applies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_create_that_goes_on_with_an_earlier_one_says_one_time_in_all_its_clai
     assert len(times) == 1
 
 
+@pytest.mark.threads
 def test_a_cluster_that_is_being_destroyed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "AGAIN_SECONDS", 0.05)
     stage = settled_one()
@@ -230,6 +233,7 @@ def test_a_cluster_that_is_being_destroyed_is_waited_for(monkeypatch: pytest.Mon
         assert made.result(60).name == "two"
 
 
+@pytest.mark.threads
 def test_of_two_creates_at_once_one_is_made_and_the_other_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

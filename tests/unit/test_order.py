@@ -251,7 +251,7 @@ def test_an_operation_looks_again_once_it_holds_the_lock_on_all_control_planes()
 def test_who_is_on_the_way_out_of_a_cluster_without_a_record_is_not_taken_again() -> None:
     stage = Stage(12)
     with (
-        stage.faults(Fault(act.WriteRecord, OutcomeUnknown("no"), AFTER)),
+        stage.faults(Fault(act.WriteRecord, OutcomeUnknown("no"), sure=False)),
         killed(stage, act.RevokeJoiners),
         pytest.raises(PoolIncomplete) as caught,
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -12,7 +13,7 @@ from rpool.errors import RpoolError
 from rpool.model.action import Action
 from rpool.model.claim import Claim, Phase
 from rpool.model.event import Event
-from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
+from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, PoolUid
 from rpool.model.secret import Secret
 from rpool.model.server import Fleet, Role, Server
 from rpool.model.site import SiteConfig, Ssh
@@ -55,6 +56,11 @@ def servers(count: int = 7) -> Fleet:
     )
 
 
+def new_uid() -> PoolUid:
+    """What a test that draws its chances from a seed draws again."""
+    return f"{random.getrandbits(64):016x}"
+
+
 class Stage:
     """A site and what was logged. `world` has its servers as they are; the site reaches them
     through `faulty`, where things go wrong.
@@ -64,7 +70,7 @@ class Stage:
         self.world = SimulatedWorld(servers(count))
         self.faulty = FaultyWorld(self.world)
         config = SiteConfig(servers(count), Ssh(Secret("key")))
-        self.site = Site(config, connect=lambda _: self.faulty)
+        self.site = self._site(config)
         self.events: list[Event] = []
 
     @property
@@ -88,7 +94,10 @@ class Stage:
         """As another process would see the site: it knows nothing of what was read before."""
         config = self.site.config if fleet is None else replace(self.site.config, fleet=fleet)
         self.world.fleet = config.fleet
-        self.site = Site(config, connect=lambda _: self.faulty)
+        self.site = self._site(config)
+
+    def _site(self, config: SiteConfig) -> Site:
+        return Site(config, connect=lambda _: self.faulty, new_uid=new_uid)
 
     def plan(self, view: PoolView, wanted: PoolSpec, was: PoolSpec) -> Target:
         """What Terraform does first: read, then plan from what was read."""

@@ -85,7 +85,7 @@ class Execution:
         self._results: queue.Queue[tuple[Step, RpoolError | None, News]] = queue.Queue()
         self._named = {step.name: step for step in self.steps}
         # What is left out of this run counts as over.
-        before = {s.name: (s.needs | s.after) & self._named.keys() for s in self.steps}
+        before = {s.name: sorted((s.needs | s.after) & self._named.keys()) for s in self.steps}
         self._order = TopologicalSorter(before)
         self._order.prepare()
 

@@ -175,8 +175,9 @@ class Resume:
     def _refuse_without(self, remains: Remains) -> None:
         """A server that does not answer now would stay claimed by a cluster that is no more."""
         members = remains.record.members.keys() if remains.record else set()
+        nodes = remains.shown[1].nodes.keys() if remains.shown else set()
         had = self.left.servers.keys() if self.left else set()
-        known = {*members, *had} - remains.claims.keys()
+        known = {*members, *nodes, *had} - remains.claims.keys()
         if absent := sorted(known - self.fleet.servers.keys()):
             raise not_in_fleet(f"an earlier create of cluster {self.spec.name}", absent)
         if silent := sorted(known & self._missed):

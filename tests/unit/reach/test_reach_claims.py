@@ -7,10 +7,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import claim
 from worlds.samples import CLAIM, OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.decide.preflight import why_not_spare
 from rpool.errors import Refused
 from rpool.model import action as act

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
-from conftest import claim
 from worlds.samples import OURS, SECRETS, SPEC, site
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.cni import CNIS, NO_CNI

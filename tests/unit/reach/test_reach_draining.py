@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from conftest import claim, told
 from worlds.samples import OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim, told
 from rpool.errors import CommandFailed, TimedOut
 from rpool.model import action as act
 from rpool.model.action import Budgets

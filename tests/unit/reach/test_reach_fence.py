@@ -13,11 +13,11 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
-from conftest import at_home, claim
-from test_reach_waiting import SERVER_LOCK, await_that, held, waiting_for
 from worlds.samples import CLAIM, FOREIGN, NODE, OURS, changing
 from worlds.sshd import TestServer
 
+from reach.conftest import at_home, claim
+from reach.test_reach_waiting import SERVER_LOCK, await_that, held, waiting_for
 from rpool.errors import Overtaken, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import FORMAT, Fence, Ownership, Phase

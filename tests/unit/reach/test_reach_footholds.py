@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import claim
 from worlds.samples import CLAIM, OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.advice import Do
 from rpool.errors import CommandFailed
 from rpool.model import action as act

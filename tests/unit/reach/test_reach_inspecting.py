@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from networked import Network, network
 from worlds.samples import SPEC
 
+from reach.networked import Network, network
 from rpool.decide.inspection import errors
 from rpool.decide.trials import trials
 from rpool.model.inspection import Inspected, Trial

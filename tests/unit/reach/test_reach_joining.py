@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from conftest import at_home, claim
 from worlds.samples import CLAIM, changing
 from worlds.sshd import KUBEADM, TestServer
 
+from reach.conftest import at_home, claim
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.action import Action

@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from conftest import claim, told
 from worlds.samples import OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim, told
 from rpool.errors import CommandFailed, TimedOut
 from rpool.model import action as act
 from rpool.model.seen import EtcdMember

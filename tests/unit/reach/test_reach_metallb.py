@@ -6,10 +6,10 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from conftest import claim
 from worlds.samples import OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.errors import TimedOut
 from rpool.model import action as act
 from rpool.model.site import Mirrors

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import claim, told
 from worlds.samples import OURS, changing
 from worlds.sshd import TestServer
 
+from reach.conftest import claim, told
 from rpool.errors import CommandFailed
 from rpool.model import action as act
 from rpool.reach.world import RealWorld

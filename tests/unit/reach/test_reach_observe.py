@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import claim
 from worlds.samples import OURS, RECORD
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.certificates import ca_pin, new_authority
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act

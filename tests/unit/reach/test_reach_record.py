@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import claim
 from worlds.samples import OURS, RECORD
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.errors import CommandFailed, Refused
 from rpool.model import action as act
 from rpool.model.record import Record

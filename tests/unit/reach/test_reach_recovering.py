@@ -7,10 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import claim
 from worlds.samples import OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim
 from rpool.errors import CommandFailed, RpoolError, TimedOut
 from rpool.model import action as act
 from rpool.reach.world import RealWorld

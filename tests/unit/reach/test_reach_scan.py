@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import claim
 from worlds.sshd import TestServer, new_key
 
+from reach.conftest import claim
 from rpool.cli.main import main, parser
 from rpool.cli.scan import scanned
 from rpool.decide.scanned import nominal_gib

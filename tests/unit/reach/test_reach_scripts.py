@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from conftest import at_home, claim
 from cryptography import x509
 from worlds.samples import CERTIFICATE_KEY, CLAIM, OURS, TOKEN, changing
 from worlds.sshd import TestServer
 
+from reach.conftest import at_home, claim
 from rpool.errors import CommandFailed, Refused, TimedOut
 from rpool.model import action as act
 from rpool.model.claim import Ownership, Phase

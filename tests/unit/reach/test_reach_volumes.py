@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import claim, told
 from worlds.samples import OURS
 from worlds.sshd import TestServer
 
+from reach.conftest import claim, told
 from rpool.errors import CommandFailed
 from rpool.model import action as act
 from rpool.model.action import Budgets

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import at_home, claim
 from worlds.samples import CLAIM, FOREIGN, OURS, changing, named
 from worlds.sshd import TestServer
 
+from reach.conftest import at_home, claim
 from rpool.errors import NotClaimed, Refused
 from rpool.model import action as act
 from rpool.model.action import Action

@@ -14,7 +14,8 @@ from rpool.decide.plan.arrivals import HalfOut, not_claimed, not_ready
 from rpool.decide.plan.bring_up import BringUp, claims
 from rpool.decide.plan.case import Case
 from rpool.errors import RpoolError
-from rpool.model.action import RemoveEtcdMember
+from rpool.model.action import RemoveEtcdMember, SetPhase
+from rpool.model.claim import Phase
 from rpool.model.desired import Desired, Operation
 from rpool.model.observed import Observed
 from rpool.model.server import Fleet
@@ -61,8 +62,10 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
     labels = nodes.label(case, arrived)
     first = [*claimed.values(), *dead, *half_in, *mended]
     dns = network.spread_dns(case, names(waits))
-    inside = [*first, *arrivals, *addresses, *labels, *dns, *up.revoke()]
-    arrived |= names([*mended, *addresses, *labels])
+    revoked = up.revoke()
+    inside = [*first, *arrivals, *addresses, *labels, *dns, *revoked]
+    # All that goes through a control plane is done before that leaves.
+    arrived |= names([*mended, *addresses, *labels, *dns, *revoked])
     living, refused = departures.of_the_living(case, arrived, out)
 
     blocked = (*case.in_the_way.values(), *refused, *strangers)
@@ -88,16 +91,27 @@ def _recorded(
     """The steps between the record that begins them and the record that settles them.
 
     Where an API serves, nothing starts before the record names the servers that may be claimed.
-    Where none does, the claims do.
+    Where none does, the claims do, and none says that its server is a member before a record does:
+    so a cluster whose members have no record has lost it, and is not what a create has left.
     """
     begin = record.begin(case, needs=() if case.api_serves else opened) if steps else []
-    if begin and case.api_serves:
-        steps = [*begin, *(replace(its, needs=its.needs | names(begin)) for its in steps)]
-    else:
-        steps = [*steps, *begin]
+    if begin:
+        at = 0 if case.api_serves else _after(steps, opened)
+        later = (_once(its, begin, case) for its in steps[at:])
+        steps = [*steps[:at], *begin, *later]
     if not settles:
         return steps
     return [*steps, *record.settle(case, names(steps), begun=bool(begin))]
+
+
+def _after(steps: list[Step], opened: frozenset[StepName]) -> int:
+    return max((i for i, its in enumerate(steps, start=1) if its.name in opened), default=0)
+
+
+def _once(its: Step, begin: list[Step], case: Case) -> Step:
+    """The step, which waits for the record that begins the operation if it has to."""
+    is_member = isinstance(its.action, SetPhase) and its.action.phase is Phase.MEMBER
+    return replace(its, needs=its.needs | names(begin)) if case.api_serves or is_member else its
 
 
 def _take_down(case: Case) -> Plan:

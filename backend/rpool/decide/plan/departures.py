@@ -234,8 +234,10 @@ def _ways_out(
 
 
 def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
-    """Steps that destroy the cluster: a drain while there is an API, then a reset of all servers at
-    once. A step that fails before a reset does not prevent it.
+    """Steps that destroy the cluster: a drain while there is an API, then all claims say that they
+    leave, then a reset of all servers at once. Without etcd's quorum nothing shows the record: what
+    is left of a destroy that was cut off is known by its claims, and none is a member's by then.
+    What fails on one server before its reset prevents no other's.
     """
     claims = case.pool.claims
     steps: list[Step] = []
@@ -245,8 +247,13 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
         drain = act.Drain(via, ours, nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
         steps.append(Step(drain, after=begun))
     before = begun | names(steps)
-    for name, claim in claims.items():
-        leave = Step(act.SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
-        reset = act.Reset(name, claim.ownership, case.spec.control_plane.endpoint.vip)
-        steps += [leave, Step(reset, name, needs=names([leave]))]
-    return steps
+    leave = {
+        name: Step(act.SetPhase(name, claim.ownership, Phase.LEAVING), name, after=before)
+        for name, claim in claims.items()
+    }
+    vip = case.spec.control_plane.endpoint.vip
+    resets = [
+        Step(act.Reset(n, its.ownership, vip), n, names([leave[n]]), names(leave.values()))
+        for n, its in claims.items()
+    ]
+    return [*steps, *leave.values(), *resets]

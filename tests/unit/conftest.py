@@ -1,0 +1,41 @@
+"""Tests that kill an operation meet one order of its steps, drawn from a seed.
+
+Why it exists: steps that are allowed at once run in threads, so which of them are done when a test
+kills the operation after one of them would be chance, and a failure could not be had again. So each
+test of a file that uses `killed` has one thread (see `fault/in_turn.py`), and meets the order that
+its name draws: the same in each run. Other orders are drawn by RPOOL_ORDER, any word, of which
+`make soak` does twenty:
+
+    RPOOL_ORDER=7 pytest -m in_turn tests/unit
+
+A test that brings threads of its own together with the engine's is marked `threads`, and has both.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+ORDER = os.environ.get("RPOOL_ORDER", "0")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    kills = isinstance(item, pytest.Function) and hasattr(item.module, "killed")
+    if kills and item.get_closest_marker("threads") is None:
+        item.add_marker("in_turn")
+
+
+@pytest.fixture(autouse=True)
+def _in_turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("in_turn") is None:
+        yield
+        return
+    from fault.in_turn import InTurn
+
+    seed = f"{ORDER} {request.node.name}"
+    random.seed(seed)  # of what a stage draws
+    with InTurn(random.Random(seed)).one_thread():  # noqa: S311 not for secrets
+        yield
