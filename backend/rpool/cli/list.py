@@ -44,13 +44,7 @@ def _list(arguments: argparse.Namespace) -> Iterator[str]:
 
     with closing(site_of(arguments.site)) as site:
         survey = site.survey()
-        simulated = site.config.simulated
-    if arguments.json:
-        yield as_json(_document(survey))
-        return
-    if simulated:
-        yield "SIMULATED: these servers are modelled."
-    yield from _lines(survey)
+    yield from [as_json(_document(survey))] if arguments.json else _lines(survey)
 
 
 def _lines(survey: Survey) -> Iterator[str]:
