@@ -42,10 +42,10 @@ build/terraformrc: Makefile
 	@mkdir -p build
 	@printf 'provider_installation {\n  dev_overrides {\n    "resource-pool/rpool" = "%s/provider_py"\n  }\n  direct {}\n}\n' "$(CURDIR)" > $@
 
-demo: develop
+demo: doctor .venv/ready build/terraformrc
 	@$(BIN)/python -m lab demo
 
-demo-down: develop
+demo-down: doctor .venv/ready
 	@$(BIN)/python -m lab demo-down
 
 # Quick tests first, then what runs on the lab's servers.
