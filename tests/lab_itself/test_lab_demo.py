@@ -15,6 +15,7 @@ from lab.demo import CHECKOUT, EXAMPLE, forget, what_next
 from lab.settings import write_variables
 from lab.site.layout import Lab
 from lab.site.machines import HOST_KEY
+from lab.versions import HELLO
 from protocol.site_config import PRIVATE_KEY
 from worlds.declared import HOST_KEYS
 
@@ -90,3 +91,8 @@ def test_the_demo_needs_what_every_user_has_and_no_tools_of_developers() -> None
     assert ran.stdout.decode().strip() == "set()", ran.stderr
     said = subprocess.run(["make", "-n", "demo"], cwd=CHECKOUT, capture_output=True, text=True)
     assert "requirements-dev" not in said.stdout
+
+
+def test_the_lab_s_page_names_the_image_that_its_registry_has() -> None:
+    text = (CHECKOUT / "lab/README.md").read_text()
+    assert set(re.findall(r"rpool/hello:[0-9a-z.]+", text)) == {f"rpool/hello:{HELLO}"}
