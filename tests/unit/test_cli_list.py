@@ -18,7 +18,7 @@ from rpool.errors import SpecError
 from rpool.model import action as act
 from rpool.model.failure import Failure
 from rpool.model.pool import Group, Selector
-from rpool.model.server import Role
+from rpool.model.server import Role, Server
 from rpool.simulate import FILE_NAME
 
 Output = pytest.CaptureFixture[str]
@@ -82,7 +82,8 @@ def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(
     capsys.readouterr()
     lines = listed(tmp_path, capsys)
     assert f"No answer from 1 of 12 servers: {lost}." in lines
-    assert words(lines, lost)[4:7] == ["batch", "worker", "silent:"]
+    assert words(lines, lost)[4:] == ["batch", "worker", "silent"]
+    assert any(line.startswith(f"{lost}: silent: {lost} ") for line in lines)
     its = document(tmp_path, capsys)["servers"][lost]
     assert (its["reachable"], its["cluster"], its["spare"]) == (False, "batch", False)
 
@@ -107,14 +108,42 @@ def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
         site.world().carry_out(act.NoteFailure("r1u02", "", aside), 1)
         site.world().carry_out(act.NoteFailure("r1u03", "", replace(aside, aside=False)), 1)
     lines = listed(tmp_path, capsys)
-    assert "set aside: join for cluster batch failed at" in " ".join(words(lines, "r1u02"))
-    assert "rpool release r1u02" in " ".join(words(lines, "r1u02"))
-    assert " ".join(words(lines, "r1u03")[6:]).startswith("spare, taken last: join for")
+    assert words(lines, "r1u02")[6:] == ["set", "aside"]
+    assert words(lines, "r1u03")[6:] == ["spare,", "taken", "last"]
+    (why,) = (line for line in lines if line.startswith("r1u02: set aside: join for cluster"))
+    assert "rpool release r1u02" in why
+    assert any(line.startswith("r1u03: spare, taken last: join for ") for line in lines)
     assert words(lines, "r2u02")[6:] == ["spare,", "reserved"]
     assert "Free: 156 cores and 624 GiB, on 9 of 12 servers." in lines
     found = document(tmp_path, capsys)
     assert (found["free_cores"], found["free_memory"]) == (156, 624)
     assert found["servers"]["r1u02"]["failures"] == [str(aside)]
+
+
+def test_a_cell_is_short_and_the_marks_are_in_it_however_long_the_reason_is(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    (head,) = view.control_planes
+    (worker, *_) = view.servers.keys() - {head}
+    marks = {"reserved": True, "lost": True}
+    with closing(site_in(tmp_path)) as site:
+        entries = {n: fleet_entry(its) for n, its in site.config.fleet.servers.items()}
+    entries[worker] |= marks
+    text = json.dumps({"simulate": {}, "fleet": entries})
+    (tmp_path / "site.yaml").write_text(text)
+    assert main(["simulate", "reinstall", head, "--file", str(tmp_path / FILE_NAME)]) == 0
+    capsys.readouterr()
+    lines = listed(tmp_path, capsys)
+    assert words(lines, worker)[6:] == ["let", "go,", "reserved,", "lost"]
+    (why,) = (line for line in lines if line.startswith(f"{worker}: let go, reserved, lost: "))
+    assert why.endswith("wipes it, once no cluster counts on it.")
+    assert document(tmp_path, capsys)["servers"][worker]["state"] == why.partition(": ")[2]
+
+
+def fleet_entry(server: Server) -> dict[str, Any]:
+    its = {"address": server.address, "cores": server.cores, "memory": server.memory_gib}
+    return {**its, "zone": server.zone}
 
 
 def test_no_text_of_a_server_passes_for_a_line_of_ours(tmp_path: Path, capsys: Output) -> None:

@@ -57,14 +57,19 @@ def _lines(survey: Survey) -> Iterator[str]:
         yield from (one_line(f"{its.name}: {its.silent}") for its in clusters if its.view is None)
         yield ""
     servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
-    rows = []
+    rows, reasons = [], []
     for server in servers:
         place = place_of(server.name, survey)
         whose = (place.cluster, str(place)) if place else ("-", "-")
         size = (str(server.cores), str(server.memory_gib))
-        rows.append((server.zone, server.name, *size, *whose, state_of(server, survey)))
+        state = state_of(server, survey)
+        rows.append((server.zone, server.name, *size, *whose, state.words))
+        if state.why:
+            reasons.append(one_line(f"{server.name}: {state.words}: {state.why}"))
     yield from table(SERVERS, rows)
     yield ""
+    if reasons:
+        yield from (*reasons, "")
     free = survey.free
     cores, memory = sum(its.cores for its in free), sum(its.memory_gib for its in free)
     yield f"Free: {cores} cores and {memory} GiB, on {len(free)} of {len(servers)} servers."
