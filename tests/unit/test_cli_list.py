@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from worlds.folder import OWNER, SIMULATED, SPEC, made_in, site_in
 
+from rpool.api import Attempt, NodeRequest
 from rpool.cli.main import main
 from rpool.errors import SpecError
 from rpool.model import action as act
 from rpool.model.failure import Failure
-from rpool.model.pool import Group, Selector
+from rpool.model.pool import Group, NodeSpec, Selector
 from rpool.model.server import Role, Server
 from rpool.simulate import FILE_NAME
 
@@ -61,6 +62,18 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
     for name, member in view.servers.items():
         its = [member.zone, name, str(member.cores), str(member.memory_gib)]
         assert words(lines, name) == [*its, "batch", member.role.value, "member"]
+
+
+def test_a_server_that_an_rpool_node_put_there_is_counted_beside_the_others(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    with closing(site_in(tmp_path)) as site:
+        (spare, *_) = site.config.fleet.servers.keys() - view.servers.keys()
+        site.pin_node(NodeRequest(view.uid, spare, NodeSpec()), Attempt(60), is_new=True)
+    lines = listed(tmp_path, capsys)
+    assert lines[1].split()[9] == "4+1"
+    assert words(lines, spare)[4:] == ["batch", "worker", "member"]
 
 
 def test_the_workers_of_all_groups_count(tmp_path: Path, capsys: Output) -> None:

@@ -86,7 +86,9 @@ def _cluster_row(its: Clustered) -> tuple[str, ...]:
         return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
     size = sizes(its)
     cores, memory = map("{}, {} wanted".format, size.there, size.wanted)
-    shown = (view.kubernetes_version, cores, memory, str(len(view.servers)))
+    nodes = len(its.shown_record.pinned)  # by rpool_node, beside its sizing
+    servers = f"{len(view.servers)}+{nodes}" if nodes else str(len(view.servers))
+    shown = (view.kubernetes_version, cores, memory, servers)
     return (its.name, its.uid, *shown, view.condition.value, view.endpoint, its.owner)
 
 
