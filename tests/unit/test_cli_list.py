@@ -206,6 +206,36 @@ def test_all_that_is_wrong_with_a_site_is_said_with_what_to_do(
     assert "Did you mean retire?" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "meant"),
+    [
+        (
+            "ssh: {private_keyfile: k}",
+            "ssh.private_keyfile",
+            "Did you mean private_key_file? ssh has:",
+        ),
+        (
+            "mirrors: {image: http://a}",
+            "mirrors.image",
+            "Did you mean images? mirrors has: packages",
+        ),
+        (
+            "simulate: {server: 3}",
+            "simulate.server",
+            "Did you mean servers? simulate has: servers.",
+        ),
+        ("fleetfile: f.yaml", "fleetfile", "Did you mean fleet_file? A site has: fleet, ssh,"),
+    ],
+)
+def test_a_setting_of_a_site_s_file_that_there_is_not_is_told_with_the_one_that_was_meant(
+    tmp_path: Path, capsys: Output, text: str, said: str, meant: str
+) -> None:
+    (tmp_path / "site.yaml").write_text(f"{text}\n")
+    assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[lines.index(f"rpool: {said} is no setting") + 1].startswith(meant)
+
+
 def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:
     made_in(tmp_path, replace(SPEC, name="long"))
     command = f"{sys.executable} -m rpool list | head -n 1"
