@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rpool.model.world import World
 
 
+SIMULATED = "SIMULATED: these servers are modelled."
+
+
 def site_of(path: Path) -> Site:
     """Raises SpecError with all that is wrong with the file."""
     stored = path.parent / FILE_NAME
@@ -58,7 +61,7 @@ def _world(config: SiteConfig, stored: Path) -> World:
     that they are modelled.
     """
     if config.simulated:
-        print("SIMULATED: these servers are modelled.", file=sys.stderr)
+        print(SIMULATED, file=sys.stderr)
         from rpool.simulate.store import Store
         from rpool.simulate.stored import StoredWorld
 
