@@ -16,15 +16,19 @@ from pathlib import Path
 from lab.application import manifest
 from lab.cache import Cache
 from lab.command import LabError
+from lab.packages import programs
 from lab.settings import write_variables
 from lab.site import bring_up, layout
 from lab.site.layout import Lab
 from lab.terraform import terraform
+from lab.versions import release_of
 
 CHECKOUT = Path(__file__).parent.parent
 EXAMPLE = CHECKOUT / "examples" / "terraform" / "one-cluster"
 SERVERS = 6
 APPLICATION_SECONDS = 180.0
+KUBECONFIG = Path("build/demo.kubeconfig")
+PUT_THERE = ("terraform.tfstate*", "lab.auto.tfvars.json", "fleet.yaml", "site.yaml", ".terraform*")
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
@@ -49,20 +53,28 @@ def demo(cache: Cache, name: str, kubernetes: str) -> int:
     _headline("The nodes", "")
     print(_on_server(lab, through, *KUBECTL, "get", "nodes", "-o", "wide"))
     print(f"The application answers at http://{address}/ : {answer.strip()}\n")
-    _next(lab, tool, through)
+    release = release_of(lab.kubernetes)
+    kubectl = programs.built(cache, programs.kubernetes(release)) / "kubectl"
+    print(what_next(lab.name, tool, through, kubectl))
     return 0
 
 
 def demo_down(cache: Cache, name: str) -> int:
     """Take the demo away: its servers with all that is on them, and the state of the example."""
     bring_up.down(cache, name)
-    for pattern in ("terraform.tfstate*", "lab.auto.tfvars.json", "fleet.yaml", ".terraform*"):
-        for path in EXAMPLE.glob(pattern):
+    forget(EXAMPLE)
+    (CHECKOUT / KUBECONFIG).unlink(missing_ok=True)
+    return 0
+
+
+def forget(folder: Path) -> None:
+    """Remove what the demo and Terraform have put into the example's folder."""
+    for pattern in PUT_THERE:
+        for path in folder.glob(pattern):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    return 0
 
 
 def _headline(what: str, more: str) -> None:
@@ -125,14 +137,21 @@ def _ask(lab: Lab, address: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _next(lab: Lab, tool: str, through: str) -> None:
-    python = "python -m lab"
-    print(
-        f"""What to try next, in {CHECKOUT}, after `. .venv/bin/activate`:
+def what_next(name: str, tool: str, through: str, kubectl: Path) -> str:
+    """What a user may type after the demo, and see; `through` is a control plane."""
+    lab, folder = f"python -m lab {{}} --name {name}", EXAMPLE.relative_to(CHECKOUT)
+    site = f"--site {folder}/site.yaml"
+    return f"""What to try next, in {CHECKOUT}:
+  . .venv/bin/activate
   export TF_CLI_CONFIG_FILE=$PWD/build/terraformrc
-  {python} run --name {lab.name} -- {tool} -chdir={EXAMPLE.relative_to(CHECKOUT)} plan
-  {python} kill --name {lab.name} {through}        # a control plane loses power; the API goes on
-  {python} power-on --name {lab.name} {through}
-  {python} run --name {lab.name} -- {tool} -chdir={EXAMPLE.relative_to(CHECKOUT)} destroy
+  desk() {{ {lab.format("run")} -- "$@"; }}   # from there alone are the servers seen
+  desk rpool list {site}   # whose is which server
+  desk rpool show demo {site}
+  desk rpool watch demo {site}   # live; Ctrl-C ends it
+  desk rpool kubeconfig demo {site} --merge {KUBECONFIG}
+  desk {kubectl} --kubeconfig {KUBECONFIG} get pods -o wide
+  desk {tool} -chdir={folder} plan
+  {lab.format("kill")} {through}   # a control plane loses power; the API goes on
+  {lab.format("power-on")} {through}
+  desk {tool} -chdir={folder} destroy
 `make demo-down` takes everything away."""
-    )

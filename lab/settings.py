@@ -49,9 +49,16 @@ def fleet(lab: Lab) -> str:
 
 
 def write_variables(lab: Lab, folder: Path) -> None:
-    """Put fleet.yaml and lab.auto.tfvars.json into a folder with the example's variables."""
+    """Put into a folder with the example's variables fleet.yaml, lab.auto.tfvars.json, and
+    site.yaml, which says the same to the command rpool.
+    """
     facts = site(lab)
     write(folder / "fleet.yaml", fleet(lab))
+    write(
+        folder / "site.yaml",
+        f"fleet_file: fleet.yaml\nssh: {{user: root, private_key_file: {facts['key_file']}}}\n"
+        f"mirrors: {json.dumps(facts['mirrors'])}\n",
+    )
     variables = {
         "fleet_file": "fleet.yaml",
         "ssh_key_file": facts["key_file"],

@@ -9,9 +9,13 @@ if TYPE_CHECKING:
     import yaml
 
 
+TWICE = "this name is there already"
+
+
 def load(text: str, *, aliases: bool = False) -> Any:
-    """As `yaml.safe_load`. An alias is an error, too, unless `aliases` are taken: a few lines of
-    them are gigabytes. Raises yaml.YAMLError, ValueError, RecursionError.
+    """As `yaml.safe_load`. A name that is there twice is an error, of which the second would win;
+    an alias, too, unless `aliases` are taken: a few lines of them are gigabytes. Raises
+    yaml.YAMLError, ValueError, RecursionError.
     """
     import yaml  # slow to load, and few configurations have such a text
 
@@ -46,6 +50,17 @@ def _loader(aliases: bool) -> type[yaml.SafeLoader]:
                 mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
                 raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not taken", mark)
             return super().compose_node(parent, index)
+
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            node = super().compose_mapping_node(anchor)
+            first: dict[tuple[str, str], yaml.Node] = {}
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    its = first.setdefault((key.tag, key.value), key)
+                    if its is not key:
+                        what = f"{TWICE}, in line {its.start_mark.line + 1}"
+                        raise yaml.MarkedYAMLError(None, None, what, key.start_mark)
+            return node
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
             """PyYAML takes what is written behind a tag for what it says: `!!int ""`."""

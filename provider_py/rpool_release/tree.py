@@ -26,7 +26,7 @@ CHECKOUT = HERE.parent.parent
 PYTHON = "python3.13"
 PACKAGES = "lib/python3/dist-packages"
 
-OURS = ("backend/rpool", "provider_py/rpool_provider", "ansible", "LICENSE")
+OURS = ("backend/rpool", "provider_py/rpool_provider", "ansible", "LICENSE", "pyproject.toml")
 
 SOURCELESS = (f"lib/{PYTHON}", PACKAGES, "backend", "provider_py")
 

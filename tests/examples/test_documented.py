@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from lab.settings import KUBEADM
+from lab.versions import DEFAULT_KUBERNETES
 from protocol.site_config import PRIVATE_KEY
 from protocol.workspace import is_opentofu, terraform
 from release.served import certify
@@ -38,6 +41,24 @@ def rc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings(tmp_path_factory.mktemp("settings"), sources(texts))
 
 
+def lab_site(folder: Path) -> dict[str, object]:
+    """What `python -m lab site` prints."""
+    return {
+        "kubernetes": DEFAULT_KUBERNETES,
+        "key_file": str(folder / ".ssh/ops"),
+        "mirrors": {
+            "packages": "http://10.0.5.1/kubernetes",
+            "packages_key": "0" * 40,
+            "images": "http://10.0.5.1:5000",
+            "insecure_images": True,
+            "manifests": "http://10.0.5.1/manifests",
+        },
+        "vips": ["10.0.5.200"],
+        "lb_range": "10.0.5.220-10.0.5.250",
+        "kubeadm": KUBEADM,
+    }
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """With the files that readers have beside what they copy, and a kubectl that does nothing."""
@@ -54,6 +75,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "id-ca.crt").write_text(certificate.partition("-----BEGIN PRIVATE")[0])
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/ops").write_text(PRIVATE_KEY)
+    (tmp_path / "lab.json").write_text(json.dumps(lab_site(tmp_path)))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/kubectl").symlink_to("/bin/true")
     return tmp_path

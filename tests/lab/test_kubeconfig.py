@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from canary import Canary, unpacked
 from desk import EXAMPLE, Desk
 from lab.application import manifest
 from lab.cache import default_cache
 from lab.packages import programs
-from lab.settings import fleet, write_variables
+from lab.settings import write_variables
 from lab.versions import release_of
 from scenarios.pool import Done
 
@@ -51,9 +50,6 @@ def here(desk: Desk, kubectl: str, tmp_path_factory: pytest.TempPathFactory) -> 
     (folder / "web.yaml").write_text(manifest())
     more = {"kubectl": kubectl, "manifest": "web.yaml"}
     (folder / "more.auto.tfvars.json").write_text(json.dumps(more))
-    ssh = {"user": "root", "private_key_file": desk.site["key_file"]}
-    site = {"fleet": yaml.safe_load(fleet(desk.lab)), "ssh": ssh}
-    (folder / "site.yaml").write_text(yaml.safe_dump(site))
     here = replace(desk, folder=folder)
     yield here
     destroyed = here.terraform("destroy", "-auto-approve")

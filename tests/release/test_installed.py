@@ -152,7 +152,11 @@ def test_all_that_the_archive_has_of_ours_can_be_imported(installed: Path, bare:
 def test_the_command_line_is_in_it_too(installed: Path, bare: Bare) -> None:
     (bare.folder / "bin/rpool").symlink_to("../opt/rpool/bin/rpool")
     ran = bare.run("rpool", "--help")
-    assert (ran.status, ran.output.splitlines()[0]) == (0, "usage: rpool [-h] COMMAND ...")
+    assert (ran.status, ran.output.splitlines()[0]) == (
+        0,
+        "usage: rpool [-h] [--version] COMMAND ...",
+    )
+    assert bare.run("rpool", "--version").output == "rpool 0.1.0\n"
 
 
 def test_it_is_small_enough_to_be_installed_in_two_seconds(made: Release) -> None:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds.folder import OWNER, SPEC, made_in, site_in
+from worlds.folder import OWNER, SIMULATED, SPEC, made_in, site_in
 
+from rpool.api import Attempt, NodeRequest
 from rpool.cli.main import main
 from rpool.errors import SpecError
 from rpool.model import action as act
 from rpool.model.failure import Failure
-from rpool.model.pool import Group, Selector
-from rpool.model.server import Role
+from rpool.model.pool import Group, NodeSpec, Selector
+from rpool.model.server import Role, Server
 from rpool.simulate import FILE_NAME
 
 Output = pytest.CaptureFixture[str]
@@ -45,7 +46,6 @@ def test_a_site_of_modelled_servers_needs_one_line_and_no_terraform(
 ) -> None:
     (tmp_path / "site.yaml").write_text("simulate: {servers: 12}\n")
     lines = listed(tmp_path, capsys)
-    assert lines[0] == "SIMULATED: these servers are modelled."
     assert words(lines, "r1u02") == ["rack1", "r1u02", "16", "64", "-", "-", "spare"]
     assert lines[-1] == "Free: 204 cores and 816 GiB, on 12 of 12 servers."
 
@@ -55,7 +55,7 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
 ) -> None:
     view = made_in(tmp_path)
     lines = listed(tmp_path, capsys)
-    cluster = lines[2].split()
+    cluster = lines[1].split()
     assert cluster[:3] == ["batch", view.uid, "1.36.3"]
     assert cluster[3:] == f"48, 32 wanted 192, 128 wanted 4 settled {view.endpoint} {OWNER}".split()
     assert len(view.servers) == 4
@@ -64,11 +64,23 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
         assert words(lines, name) == [*its, "batch", member.role.value, "member"]
 
 
+def test_a_server_that_an_rpool_node_put_there_is_counted_beside_the_others(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    with closing(site_in(tmp_path)) as site:
+        (spare, *_) = site.config.fleet.servers.keys() - view.servers.keys()
+        site.pin_node(NodeRequest(view.uid, spare, NodeSpec()), Attempt(60), is_new=True)
+    lines = listed(tmp_path, capsys)
+    assert lines[1].split()[9] == "4+1"
+    assert words(lines, spare)[4:] == ["batch", "worker", "member"]
+
+
 def test_the_workers_of_all_groups_count(tmp_path: Path, capsys: Output) -> None:
     fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
     made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
     lines = listed(tmp_path, capsys)
-    assert lines[2].split()[3:9] == ["80,", "64", "wanted", "320,", "256", "wanted"]
+    assert lines[1].split()[3:9] == ["80,", "64", "wanted", "320,", "256", "wanted"]
     (one,) = (line.split() for line in lines if "worker (fast)" in line)
     its = document(tmp_path, capsys)["servers"][one[1]]
     assert (its["role"], its["group"]) == ("worker", "fast")
@@ -83,7 +95,8 @@ def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(
     capsys.readouterr()
     lines = listed(tmp_path, capsys)
     assert f"No answer from 1 of 12 servers: {lost}." in lines
-    assert words(lines, lost)[4:7] == ["batch", "worker", "silent:"]
+    assert words(lines, lost)[4:] == ["batch", "worker", "silent"]
+    assert any(line.startswith(f"{lost}: silent: {lost} ") for line in lines)
     its = document(tmp_path, capsys)["servers"][lost]
     assert (its["reachable"], its["cluster"], its["spare"]) == (False, "batch", False)
 
@@ -108,14 +121,42 @@ def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
         site.world().carry_out(act.NoteFailure("r1u02", "", aside), 1)
         site.world().carry_out(act.NoteFailure("r1u03", "", replace(aside, aside=False)), 1)
     lines = listed(tmp_path, capsys)
-    assert "set aside: join for cluster batch failed at" in " ".join(words(lines, "r1u02"))
-    assert "rpool release r1u02" in " ".join(words(lines, "r1u02"))
-    assert " ".join(words(lines, "r1u03")[6:]).startswith("spare, taken last: join for")
+    assert words(lines, "r1u02")[6:] == ["set", "aside"]
+    assert words(lines, "r1u03")[6:] == ["spare,", "taken", "last"]
+    (why,) = (line for line in lines if line.startswith("r1u02: set aside: join for cluster"))
+    assert "rpool release r1u02" in why
+    assert any(line.startswith("r1u03: spare, taken last: join for ") for line in lines)
     assert words(lines, "r2u02")[6:] == ["spare,", "reserved"]
     assert "Free: 156 cores and 624 GiB, on 9 of 12 servers." in lines
     found = document(tmp_path, capsys)
     assert (found["free_cores"], found["free_memory"]) == (156, 624)
     assert found["servers"]["r1u02"]["failures"] == [str(aside)]
+
+
+def test_a_cell_is_short_and_the_marks_are_in_it_however_long_the_reason_is(
+    tmp_path: Path, capsys: Output
+) -> None:
+    view = made_in(tmp_path)
+    (head,) = view.control_planes
+    (worker, *_) = view.servers.keys() - {head}
+    marks = {"reserved": True, "lost": True}
+    with closing(site_in(tmp_path)) as site:
+        entries = {n: fleet_entry(its) for n, its in site.config.fleet.servers.items()}
+    entries[worker] |= marks
+    text = json.dumps({"simulate": {}, "fleet": entries})
+    (tmp_path / "site.yaml").write_text(text)
+    assert main(["simulate", "reinstall", head, "--file", str(tmp_path / FILE_NAME)]) == 0
+    capsys.readouterr()
+    lines = listed(tmp_path, capsys)
+    assert words(lines, worker)[6:] == ["let", "go,", "reserved,", "lost"]
+    (why,) = (line for line in lines if line.startswith(f"{worker}: let go, reserved, lost: "))
+    assert why.endswith("wipes it, once no cluster counts on it.")
+    assert document(tmp_path, capsys)["servers"][worker]["state"] == why.partition(": ")[2]
+
+
+def fleet_entry(server: Server) -> dict[str, Any]:
+    its = {"address": server.address, "cores": server.cores, "memory": server.memory_gib}
+    return {**its, "zone": server.zone}
 
 
 def test_no_text_of_a_server_passes_for_a_line_of_ours(tmp_path: Path, capsys: Output) -> None:
@@ -165,11 +206,42 @@ def test_all_that_is_wrong_with_a_site_is_said_with_what_to_do(
     assert "Did you mean retire?" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "meant"),
+    [
+        (
+            "ssh: {private_keyfile: k}",
+            "ssh.private_keyfile",
+            "Did you mean private_key_file? ssh has:",
+        ),
+        (
+            "mirrors: {image: http://a}",
+            "mirrors.image",
+            "Did you mean images? mirrors has: packages",
+        ),
+        (
+            "simulate: {server: 3}",
+            "simulate.server",
+            "Did you mean servers? simulate has: servers.",
+        ),
+        ("fleetfile: f.yaml", "fleetfile", "Did you mean fleet_file? A site has: fleet, ssh,"),
+    ],
+)
+def test_a_setting_of_a_site_s_file_that_there_is_not_is_told_with_the_one_that_was_meant(
+    tmp_path: Path, capsys: Output, text: str, said: str, meant: str
+) -> None:
+    (tmp_path / "site.yaml").write_text(f"{text}\n")
+    assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[lines.index(f"rpool: {said} is no setting") + 1].startswith(meant)
+
+
 def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:
     made_in(tmp_path, replace(SPEC, name="long"))
     command = f"{sys.executable} -m rpool list | head -n 1"
     ran = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)  # noqa: S602
-    assert (ran.stdout, ran.stderr) == ("SIMULATED: these servers are modelled.\n", "")
+    assert ran.stdout.startswith("CLUSTER ")
+    assert ran.stderr == SIMULATED
 
 
 def test_help_loads_neither_ssh_nor_tables() -> None:

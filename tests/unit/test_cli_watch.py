@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from worlds.folder import made_in
+from worlds.folder import SIMULATED, made_in
 from worlds.stage import BIGGER, SPEC, Stage, made
 
 from rpool.cli.main import main
@@ -119,6 +121,25 @@ def test_json_is_a_line_a_look(tmp_path: Path) -> None:
         assert (line["id"], line["condition"], line["under_way"]) == (view.uid, "settled", [])
         workers = {its["name"] for its in line["slots"] if its["kind"] == Role.WORKER}
         assert workers == {n for n, its in view.servers.items() if its.role is Role.WORKER}
+
+
+def test_on_a_screen_it_is_said_that_servers_are_modelled_and_before_it_too(tmp_path: Path) -> None:
+    made_in(tmp_path)
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "rpool", "watch", "batch"]
+    screen = {**os.environ, "TERM": "xterm"}
+    with (
+        subprocess.Popen(command, cwd=tmp_path, stdout=its, stderr=its, env=screen) as process,
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+    ):
+        os.close(its)
+        said = b""
+        while b"Nothing is under way" not in said:
+            said += terminal.read(4096)
+        process.terminate()
+    before, on_it = said.split(b"\x1b[?1049h")
+    assert before.decode().splitlines() == SIMULATED.splitlines()
+    assert on_it.count(b"SIMULATED") == 1
 
 
 def test_without_a_terminal_it_says_what_to_call_instead(

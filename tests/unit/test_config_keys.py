@@ -130,3 +130,17 @@ def test_a_value_is_shown_in_one_short_line() -> None:
     assert shown("one\n two") == '"one two"'
     assert len(shown("some words " * 30)) == 62
     assert "not shown" in shown("x" * 40)
+
+
+@pytest.mark.parametrize("damaged", ["AAAAC3NzaC1lZDI1NTE5A", "AAAAC3NzaC1lZDI1NTE5AAAAI!", "A"])
+def test_a_host_key_that_was_not_copied_whole_is_told_in_our_words(damaged: str) -> None:
+    site = copy.deepcopy(FULL_SITE)
+    name = next(iter(site["fleet"]))
+    site["fleet"][name]["host_key"] = f"ssh-ed25519 {damaged}"
+    with pytest.raises(SpecError) as caught:
+        parse_site(site)
+    (problem,) = caught.value.problems
+    assert problem.path == ("fleet", name, "host_key")
+    assert "this host key is damaged: what follows its type is no base64" in problem.summary
+    assert "data characters" not in str(caught.value)
+    assert "padding" not in str(caught.value)

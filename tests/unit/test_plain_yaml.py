@@ -30,6 +30,26 @@ def test_what_was_written_is_read() -> None:
     assert plain_yaml.load(text) == yaml.safe_load(text)
 
 
+MERGED = """
+base: &base {cores: 4, memory: 16}
+more: {one: &one {<<: *base, cores: 8}}
+other: {<<: *one, zone: a}
+1: a
+"1": b
+"""
+
+
+def test_a_name_that_is_also_merged_in_is_not_there_twice() -> None:
+    found = plain_yaml.load(MERGED, aliases=True)
+    assert found == yaml.safe_load(MERGED)
+    assert found["other"] == {"cores": 8, "memory": 16, "zone": "a"}
+
+
+def test_a_setting_of_kubernetes_own_that_is_there_twice_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"not YAML \(line 2, column 1\): this name is there alr"):
+        component.kubelet("maxPods: 50\nmaxPods: 60\n")
+
+
 def record_with(text: str) -> Record:
     spec = RECORD.spec
     return replace(RECORD, settled=replace(spec, kubeadm=replace(spec.kubeadm, kubelet=text)))
@@ -66,6 +86,8 @@ def test_an_alias_is_refused_wherever_such_a_text_is_read() -> None:
         ('a: !!int ""\n', "in line 1, column 4: this is no int"),
         ("b: 1\na: !!bool x\n", "in line 2, column 4: this is no bool"),
         ("a: !!timestamp x\n", "in line 1, column 4: this is no timestamp"),
+        ("a: 1\nb: 2\na: 3\n", "in line 3, column 1: this name is there already, in line 1"),
+        ('a: {"b": 1, b: 2}\n', "in line 1, column 13: this name is there already, in line 1"),
         ("[" * 5000, "recursion"),
     ],
 )

@@ -26,6 +26,7 @@ SPEC = PoolSpec(
     tolerate=Tolerance(servers=1),
 )
 OWNER = "ann@desk"
+SIMULATED = "SIMULATED: these servers are modelled.\n"
 
 
 def site_in(folder: Path, **marks: dict[str, Any]) -> Site:

@@ -44,13 +44,7 @@ def _list(arguments: argparse.Namespace) -> Iterator[str]:
 
     with closing(site_of(arguments.site)) as site:
         survey = site.survey()
-        simulated = site.config.simulated
-    if arguments.json:
-        yield as_json(_document(survey))
-        return
-    if simulated:
-        yield "SIMULATED: these servers are modelled."
-    yield from _lines(survey)
+    yield from [as_json(_document(survey))] if arguments.json else _lines(survey)
 
 
 def _lines(survey: Survey) -> Iterator[str]:
@@ -63,14 +57,19 @@ def _lines(survey: Survey) -> Iterator[str]:
         yield from (one_line(f"{its.name}: {its.silent}") for its in clusters if its.view is None)
         yield ""
     servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
-    rows = []
+    rows, reasons = [], []
     for server in servers:
         place = place_of(server.name, survey)
         whose = (place.cluster, str(place)) if place else ("-", "-")
         size = (str(server.cores), str(server.memory_gib))
-        rows.append((server.zone, server.name, *size, *whose, state_of(server, survey)))
+        state = state_of(server, survey)
+        rows.append((server.zone, server.name, *size, *whose, state.words))
+        if state.why:
+            reasons.append(one_line(f"{server.name}: {state.words}: {state.why}"))
     yield from table(SERVERS, rows)
     yield ""
+    if reasons:
+        yield from (*reasons, "")
     free = survey.free
     cores, memory = sum(its.cores for its in free), sum(its.memory_gib for its in free)
     yield f"Free: {cores} cores and {memory} GiB, on {len(free)} of {len(servers)} servers."
@@ -87,7 +86,9 @@ def _cluster_row(its: Clustered) -> tuple[str, ...]:
         return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
     size = sizes(its)
     cores, memory = map("{}, {} wanted".format, size.there, size.wanted)
-    shown = (view.kubernetes_version, cores, memory, str(len(view.servers)))
+    nodes = len(its.shown_record.pinned)  # by rpool_node, beside its sizing
+    servers = f"{len(view.servers)}+{nodes}" if nodes else str(len(view.servers))
+    shown = (view.kubernetes_version, cores, memory, servers)
     return (its.name, its.uid, *shown, view.condition.value, view.endpoint, its.owner)
 
 

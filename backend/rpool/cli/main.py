@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from rpool.cli import completion, explain, journal, kubeconfig, release, scan, show, simulate, watch
 from rpool.cli import list as list_
+from rpool.cli.version import PrintVersion
 from rpool.errors import RpoolError, SpecError
 
 _FAILED = 1
@@ -56,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     about = "Kubernetes clusters out of the servers you own."
     its = argparse.ArgumentParser(prog="rpool", description=about)
-    commands = its.add_subparsers(required=True, metavar="COMMAND")
+    its.add_argument("--version", action=PrintVersion, nargs=0, help="print the version, and end")
+    its.set_defaults(act=lambda _: [its.format_help().rstrip()])
+    commands = its.add_subparsers(metavar="COMMAND")
     for command in _COMMANDS:
         command.add_to(commands)
     return its

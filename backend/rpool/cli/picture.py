@@ -81,7 +81,7 @@ def slots(
     found = []
     servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
     for server in servers:
-        place, state = place_of(server.name, survey), state_of(server, survey)
+        place, state = place_of(server.name, survey), str(state_of(server, survey))
         kind = "spare" if state.startswith("spare") else "other"
         used: tuple[float | None, float | None] = (None, None)
         is_bad, group = False, ""

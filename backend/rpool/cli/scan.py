@@ -205,9 +205,16 @@ def _document(found: Scanned) -> str:
 
 
 def _not_scanned(found: Scanned) -> Refused:
-    count, reasons = len(found.failed), dict.fromkeys(map(str, found.failed.values()))
+    """What is to be done is said once, after all servers that it is to be done for."""
+    reasons: dict[str, list[str]] = {}
+    for error in found.failed.values():
+        reasons.setdefault(error.detail, []).append(error.summary)
+    count, lines = (
+        len(found.failed),
+        [line for its in reasons.items() for line in (*its[1], its[0])],
+    )
     what = "1 server was not scanned" if count == 1 else f"{count} servers were not scanned"
-    return Refused(what, "\n".join(reasons))
+    return Refused(what, "\n".join(filter(None, lines)))
 
 
 def _wrong(summary: str, detail: str = "") -> SpecError:

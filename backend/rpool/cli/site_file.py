@@ -7,6 +7,7 @@ is no such file, but a simulated site that Terraform has made, it is that one.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from rpool.simulate import FILE_NAME
 if TYPE_CHECKING:
     from rpool.model.site import SiteConfig
     from rpool.model.world import World
+
+
+SIMULATED = "SIMULATED: these servers are modelled."
 
 
 def site_of(path: Path) -> Site:
@@ -53,8 +57,11 @@ def _with_key(ssh: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _world(config: SiteConfig, stored: Path) -> World:
-    """Modelled servers are beside the site's file, wherever the command is called."""
+    """Modelled servers are beside the site's file, wherever the command is called, and stderr says
+    that they are modelled.
+    """
     if config.simulated:
+        print(SIMULATED, file=sys.stderr)
         from rpool.simulate.store import Store
         from rpool.simulate.stored import StoredWorld
 

@@ -7,17 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpool.flow.survey import Clustered, Survey
+from rpool.model.claim import Claim
 from rpool.model.pool import DEFAULT_GROUP, Group, PoolSpec, PoolUid
 from rpool.model.record import Member
 from rpool.model.server import Role, Server, ServerName
 from rpool.model.view import Condition
 
 
-def state_of(server: Server, survey: Survey) -> str:
-    """How a server is: a member, a spare, or why neither; and its marks in the fleet."""
-    said = [_state(server.name, survey)]
-    said += [word for word in ("reserved", "retire", "lost") if getattr(server, word)]
-    return ", ".join(said)
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a server is, in few words; and why, which may be sentences."""
+
+    words: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.words}: {self.why}" if self.why else self.words
+
+
+def state_of(server: Server, survey: Survey) -> State:
+    """Whether a server is a member, a spare, or why neither; and its marks in the fleet."""
+    its = _state(server.name, survey)
+    marks = [word for word in ("reserved", "retire", "lost") if getattr(server, word)]
+    return State(", ".join([its.words, *marks]), its.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +72,23 @@ def is_well(name: ServerName, survey: Survey) -> bool:
     return nodes is None or (name in nodes and nodes[name].ready)
 
 
-def _state(name: ServerName, survey: Survey) -> str:
+def _state(name: ServerName, survey: Survey) -> State:
     its = survey.servers[name]
     if its.probed is None:
-        return f"silent: {its.why_no_spare}"
+        return State("silent", its.why_no_spare or "")
+    if its.let_go:
+        return State("let go", its.why_no_spare or "")
     claim = its.probed.claim
-    if claim is None or its.let_go:
-        if its.why_no_spare is not None:
-            return its.why_no_spare
-        failures = its.probed.failures
-        return f"spare, taken last: {failures[-1]}" if failures else "spare"
+    if claim is not None:
+        return State(_of_claimed(name, claim, survey))
+    if its.why_no_spare is not None:
+        words, _, why = its.why_no_spare.partition(": ")
+        return State(words, why)
+    failures = its.probed.failures
+    return State("spare, taken last", str(failures[-1])) if failures else State("spare")
+
+
+def _of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
     if not claim.is_member:
         return claim.phase.value
     nodes = survey.clusters[claim.uid].nodes
@@ -106,7 +125,7 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
         "spare": its.why_no_spare is None,
         "failures": [str(failure) for failure in its.probed.failures] if its.probed else [],
         "why": its.why_no_spare,
-        "state": state_of(server, survey),
+        "state": str(state_of(server, survey)),
     }
 
 

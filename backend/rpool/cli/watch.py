@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rpool.cli.options import add_cluster, add_json, add_site
@@ -58,7 +59,7 @@ def add_to(commands: Any) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> Iterator[str]:
-    from rpool.cli.site_file import site_of
+    from rpool.cli.site_file import SIMULATED, site_of
 
     if not arguments.json and not sys.stdout.isatty():
         name = arguments.cluster
@@ -71,9 +72,11 @@ def _watch(arguments: argparse.Namespace) -> Iterator[str]:
             return
         from rich.live import Live
 
+        first = next(found)  # before the screen is ours: what it says on stderr stays behind it
+        head = SIMULATED if site.config.simulated else ""
         with Live(screen=True, auto_refresh=False) as live:
-            for look in found:
-                live.update(drawn(look), refresh=True)
+            for look in chain([first], found):
+                live.update(drawn(look, head), refresh=True)
 
 
 def looks(
@@ -141,8 +144,8 @@ def _seconds_since(time_: str, at: datetime) -> float:
         return LONGEST_STEP_SECONDS
 
 
-def drawn(look: Look) -> RenderableType:
-    """The look as a screen."""
+def drawn(look: Look, head: str = "") -> RenderableType:
+    """The look as a screen, below a line that all are to read."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -151,7 +154,8 @@ def drawn(look: Look) -> RenderableType:
     from rpool.cli.picture import as_text
     from rpool.cli.show import titles
 
-    parts: list[RenderableType] = [Text(title, "bold") for title in titles(look.cluster)]
+    parts: list[RenderableType] = [Text(head, "yellow")] if head else []
+    parts += [Text(title, "bold") for title in titles(look.cluster)]
     parts += [Text(), *map(Text, as_text(look.slots)), Text()]
     steps = under_way(look.events, look.at)
     if steps:

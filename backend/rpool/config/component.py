@@ -81,7 +81,9 @@ def settings(value: str, kind: str) -> dict[Any, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ValueError(f"this is not YAML{where}") from None
+        problem = str(getattr(error, "problem", ""))  # others quote what is in it
+        why = f": {problem}" if problem.startswith(plain_yaml.TWICE) else ""
+        raise ValueError(f"this is not YAML{where}{why}") from None
     if not isinstance(parsed, dict):
         raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
     for name, ours in {"apiVersion": _API_VERSIONS[kind], "kind": kind}.items():

@@ -38,8 +38,12 @@ def check_host_key(value: str) -> str:
         )
     try:
         blob = base64.b64decode(parts[1], validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"the base64 part of this host key is damaged: {error}") from error
+    except binascii.Error:
+        raise ValueError(
+            "this host key is damaged: what follows its type is no base64, or cut off. Copy the "
+            "first two fields of /etc/ssh/ssh_host_ed25519_key.pub whole, or let rpool scan ask "
+            "for it"
+        ) from None
     if _string(blob) != parts[0].encode():
         raise ValueError(f"this host key says {parts[0]}, but holds a key of another type")
     if parts[0] == "ssh-rsa" and _rsa_bits(blob) < LEAST_RSA_BITS:

@@ -11,6 +11,7 @@ from rpool.config import api_server, component, values
 from rpool.config.base import Model
 from rpool.config.groups import Groups, Selector, Tolerate
 from rpool.config.keys import check_host_key, check_private_key
+from rpool.errors import Path
 from rpool.model import pool, site
 from rpool.model.cni import DEFAULT_CNI
 from rpool.model.duration import seconds
@@ -113,6 +114,14 @@ class SiteModel(Model):
             return generated(self.simulate.servers)
         return Fleet({name: server.build(name) for name, server in (self.fleet or {}).items()})
 
+
+SITE_SETTINGS: dict[Path, tuple[str, ...]] = {
+    (): (*SiteModel.model_fields, "fleet_file"),
+    ("ssh",): (*_Ssh.model_fields, "private_key_file"),
+    ("mirrors",): tuple(_Mirrors.model_fields),
+    ("simulate",): tuple(_Simulate.model_fields),
+}
+"""Those of the command's file: it can name two files, which `rpool.cli.site_file` reads."""
 
 _NO_SSH = site.Ssh(Secret(""))
 

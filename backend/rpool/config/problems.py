@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rpool.config.models import SERVER_SETTINGS
+from rpool.config.models import SERVER_SETTINGS, SITE_SETTINGS, SiteModel
 from rpool.errors import Path, Problem, touches
 from rpool.model.secret import may_be_key
 
@@ -27,7 +27,10 @@ def validated(
         return model.model_validate(_without_null(config)), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        return None, [_problem(its) for its in details if not touches(_path(its), unknown)]
+        settings = SITE_SETTINGS if model is SiteModel else {}
+        return None, [
+            _problem(its, settings) for its in details if not touches(_path(its), unknown)
+        ]
 
 
 def null_entries(config: Any, *maps: Path) -> Iterator[Problem]:
@@ -59,7 +62,7 @@ def _path(details: ErrorDetails) -> Path:
     return tuple(part for part in details["loc"] if part != "[key]")
 
 
-def _problem(details: ErrorDetails) -> Problem:
+def _problem(details: ErrorDetails, settings: Mapping[Path, tuple[str, ...]]) -> Problem:
     path = tuple(takewhile(lambda part: not may_be_key(str(part)), _path(details)))
     where = ".".join(str(part)[:60] for part in path) or "the configuration"
     if path != _path(details):
@@ -77,7 +80,8 @@ def _problem(details: ErrorDetails) -> Problem:
         case "too_short":
             summary = f"{where} must not be empty"
         case "extra_forbidden":
-            return Problem(path, f"{where} is no setting", _meant(path))
+            meant = _meant(path, settings) if path == _path(details) else ""
+            return Problem(path, f"{where} is no setting", meant)
         case kind if kind in _KINDS:
             summary = f"{where} must be {_KINDS[kind]}"
         case _:
@@ -102,12 +106,16 @@ _HINTS: dict[tuple[Path, str], str] = {
 }
 
 
-def _meant(path: Path) -> str:
-    """What may have been meant by a setting that a server does not have. (What a block does not
-    have Terraform itself refuses.)
+def _meant(path: Path, settings: Mapping[Path, tuple[str, ...]]) -> str:
+    """What may have been meant by a setting that a server, or a part of a site's file, does not
+    have. (What a block does not have Terraform itself refuses.)
     """
-    if path[:1] != ("fleet",) or len(path) != len(("fleet", "server", "setting")):
+    if path[:1] == ("fleet",) and len(path) == len(("fleet", "server", "setting")):
+        what, names = "A server", SERVER_SETTINGS
+    elif path[:-1] in settings:
+        what, names = ".".join(map(str, path[:-1])) or "A site", settings[path[:-1]]
+    else:
         return ""
-    near = get_close_matches(str(path[-1]), SERVER_SETTINGS, n=1)
+    near = get_close_matches(str(path[-1]), names, n=1)
     meant = f"Did you mean {near[0]}? " if near else ""
-    return f"{meant}A server has: {', '.join(SERVER_SETTINGS)}."
+    return f"{meant}{what} has: {', '.join(names)}."

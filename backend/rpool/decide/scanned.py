@@ -49,6 +49,12 @@ def nominal_gib(memory_mib: int) -> int:
     return max(1, -int(-real // step) * step)
 
 
+def by_number(place: str) -> tuple[tuple[int, ...], int]:
+    """What sorts `10.0.1.4` and `10.0.1.4:2222` by their numbers: 10.0.1.9 before 10.0.1.44."""
+    address, _, port = place.partition(":")
+    return tuple(map(int, address.split("."))), int(port or 22)
+
+
 def server_name(text: str) -> str:
     """A name for a server out of an inventory's or its own: the first label, in lower case."""
     return text.split(".")[0].lower().replace("_", "-")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from rpool.decide.scanned import (
     UNKNOWN_ZONE,
     Host,
+    by_number,
     differences,
     nominal_gib,
     server_name,
@@ -28,6 +29,7 @@ from rpool.model.site import SiteConfig, Ssh
 from rpool.model.world import World
 from rpool.reach.host_keys import KnownHosts, Presented, presented
 
+T = TypeVar("T")
 Entries = Mapping[ServerName, Mapping[str, Any]]
 
 
@@ -79,14 +81,19 @@ def scan(hosts: Sequence[Host], fleet: Entries, ways: Ways) -> Scanned:
         finally:
             world.close()
         scanned.failed |= silent
-        for key, sighting in sorted(seen.items()):
+        for key, sighting in _in_order(seen):
             found = _found(asked[key], sighting.probed, trusted[key])
             name = server_name(asked[key].name or sighting.probed.hostname)
             if known := there.get(key, name if name in fleet else None):
                 scanned.notes += differences(known, fleet[known], found)
             else:
                 _add(scanned, name, found, sighting.probed)
+    scanned.failed = dict(_in_order(scanned.failed))
     return scanned
+
+
+def _in_order(by_place: Mapping[str, T]) -> list[tuple[str, T]]:
+    return sorted(by_place.items(), key=lambda its: by_number(its[0]))
 
 
 def _place(address: str, port: int) -> str:
@@ -122,7 +129,7 @@ def _trusted(
     """The keys that are the servers'. `expected` are those that the fleet or the inventory has."""
     trusted: dict[str, Presented] = {}
     unknown: dict[str, Presented] = {}
-    for key, its in sorted(keys.items()):
+    for key, its in _in_order(keys):
         try:
             if expected[key]:
                 _compare(servers[key], expected[key], its)
@@ -134,13 +141,13 @@ def _trusted(
         return trusted | unknown
     for key, its in unknown.items():
         summary = f"nobody has said that {its.fingerprint} is the host key of {servers[key].name}"
-        scanned.failed[key] = Refused(summary, _HOW_TO_KNOW.format(address=servers[key].address))
+        scanned.failed[key] = Refused(summary, _HOW_TO_KNOW)
     return trusted
 
 
 _HOW_TO_KNOW = (
-    "Compare it with the server's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, on its "
-    "console), and say yes at a terminal; or log in once with ssh {address}, which puts it into "
+    "Compare each with the server's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, on its "
+    "console), and say yes at a terminal; or log in to it once with ssh, which puts it into "
     "known_hosts."
 )
 

@@ -231,6 +231,19 @@ def test_who_does_not_answer_is_named_and_the_others_are_added(
     assert (list(found["added"]), list(found["failed"])) == (["r1u04"], ["127.0.0.1:1"])
 
 
+def test_what_to_do_about_several_servers_is_said_once_and_they_are_in_the_order_of_their_numbers(
+    make_server: Callable[..., TestServer], desk: Desk
+) -> None:
+    first, second = make_server(), make_server()
+    silent = [f"127.0.0.{host}:1" for host in (124, 44)]
+    said = desk.scan(first, here(first), here(second, "r1u05"), *silent, "--json").splitlines()
+    assert said[0] == "4 servers were not scanned"
+    assert len([line for line in said if line.startswith("nobody has said that")]) == 2
+    assert len([line for line in said if line.startswith("Compare each with")]) == 1
+    ports = [f"127.0.0.1:{port}" for port in sorted((first.port, second.port))]
+    assert list(json.loads(desk.out)["failed"]) == [*ports, *reversed(silent)]
+
+
 def test_an_inventory_of_ansible_s_gives_names_zones_labels_and_more(
     server: TestServer, desk: Desk, tmp_path: Path
 ) -> None:
