@@ -111,6 +111,10 @@ class RealPool(Pool):
             events = self.kubectl("-n metallb-system get events --sort-by=.lastTimestamp")
             raise AssertionError(f"{error}\n{pods}\n{events}") from error
 
+    def spread_application(self) -> None:
+        self.kubectl("rollout restart deployment/hello")
+        self.kubectl("rollout status deployment/hello --timeout=60s")
+
     @contextmanager
     def taken(self, server: str, claim: Claim) -> Iterator[None]:
         text = json.dumps(claim.as_dict(), indent=1)

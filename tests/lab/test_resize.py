@@ -47,8 +47,7 @@ def drain(policy: str) -> str:
 class TestResizing(Resizing):
     def test_a_budget_that_blocks_a_drain_keeps_the_server(self, pool: RealPool) -> None:
         workers = pool.with_role("worker")
-        pool.kubectl("rollout restart deployment/hello")  # a copy on each: as many as there are
-        pool.kubectl("rollout status deployment/hello --timeout=60s")
+        pool.spread_application()
         pool.kubectl(budget(0))
         pool.write(cores=4, memory=8)
         with pool.also("demo_override", drain('timeout = "5s"')):

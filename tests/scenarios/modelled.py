@@ -124,6 +124,9 @@ class ModelledPool(Pool):
     def announces(self) -> bool:
         return self._cluster().metallb
 
+    def spread_application(self) -> None:
+        pass
+
     def await_application(self) -> None:
         assert self._cluster().pools
 

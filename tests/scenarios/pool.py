@@ -142,6 +142,10 @@ class Pool(ABC):
         """Wait until the application answers, where there is one."""
 
     @abstractmethod
+    def spread_application(self) -> None:
+        """Start its copies anew: they are on as many workers as there are, then."""
+
+    @abstractmethod
     def taken(self, server: str, claim: Claim) -> AbstractContextManager[None]:
         """The server has this claim meanwhile."""
 

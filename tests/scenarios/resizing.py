@@ -208,6 +208,7 @@ class Resizing:
     def test_a_lost_server_is_replaced(self, pool: Pool, role: str) -> None:
         """It keeps its claim, as lost hardware does."""
         lost = pool.with_role(role)[-1]
+        pool.spread_application()
         pool.lose(lost)
         assert pool.terraform("plan", "-detailed-exitcode").returncode != FAILED
         pool.mark(lost, "lost")
