@@ -18,7 +18,7 @@ from rpool.decide.placement import Placement
 from rpool.decide.preflight import (
     findings,
     odd_ones,
-    vip_out_of_reach,
+    vip_of_no_use,
     why_not_trusted,
     why_not_usable,
     why_too_small,
@@ -269,7 +269,7 @@ def _preflight(
         if not kept:
             via = next(iter(picked))
             asked = [pool.submit(ask, spec, world, via) for ask in (vip_in_use, version_missing)]
-            others += vip_out_of_reach(spec, picked)
+            others += vip_of_no_use(spec, picked)
             others += [finding for answer in asked for finding in answer.result()]
         found = inspected.result()
     if others or (found and found.keys() == joining.keys()):
