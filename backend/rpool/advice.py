@@ -36,18 +36,21 @@ class Do(Enum):
         "Or, where the hardware is gone, mark it lost = true in the fleet, and try again.",
     )
     MEND_MEMBERS = (
-        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        "Bring {servers} back (power, network, sshd).",
         (
             "Or, where the hardware is gone, mark it lost = true in the fleet, and apply: another "
             "server takes its place."
         ),
     )
     MEND_NODES = (
-        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        "Bring {servers} back (power, network, sshd).",
         (
             "Or, where the hardware is gone, mark it lost = true in the fleet, and name another "
             "server in its rpool_node, or remove that, and apply."
         ),
+    )
+    RESTART_KUBELET = (
+        "On {servers}: systemctl restart kubelet; what ended it, journalctl -u kubelet tells.",
     )
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = ("rpool release {server} --claim {uid} wipes it, once no cluster counts on it.",)
@@ -145,7 +148,10 @@ class Do(Enum):
         _OTHER_SERVER,
     )
     NEW_HOST_KEY = (
-        "If the server was installed anew, put its new key into the fleet, and try again.",
+        (
+            "If you have installed {servers} anew, put the new host_key into the fleet, and try "
+            "again. If not, something else may pose as it: see what answers at its address."
+        ),
     )
 
     # -- what is on a server -----------------------------------------------------------------------

@@ -11,7 +11,7 @@ from worlds.fault import Answer, Fault, Observe, Probe
 from worlds.stage import SPEC, Stage
 
 from rpool.advice import Do
-from rpool.errors import Unreachable
+from rpool.errors import Unreachable, WrongHostKey
 from rpool.model.pool import Networking
 from rpool.model.seen import ClusterSeen
 from rpool.model.server import Role
@@ -59,6 +59,40 @@ def test_a_kubelet_that_ended_is_told_with_when_by_the_api_s_clock() -> None:
     with desk.stage.faults(Fault(Observe, Answer(not_ready), times=None)):
         said = desk.apply()
     assert f"{sick} (worker): NotReady since 2026-11-29T18:20:11Z, answers by SSH." in said
+
+
+@follows(Do.RESTART_KUBELET)
+def test_one_that_answers_is_not_to_be_brought_back_its_kubelet_is() -> None:
+    desk = with_cluster()
+    sick = one_of(desk, Role.WORKER)
+    desk.stage.machine(sick).fall_sick("kubelet", 0)
+    said = desk.apply()
+    read(Do.RESTART_KUBELET, said, servers=sick)
+    assert "Bring" not in said
+    desk.stage.machine(sick).mend()
+    assert "not well" not in desk.apply()
+
+
+@pytest.mark.parametrize("seconds_ago", [0, 3600])
+@follows(Do.NEW_HOST_KEY)
+def test_what_has_another_host_key_may_be_somebody_else_and_is_not_brought_back(
+    seconds_ago: float,
+) -> None:
+    """Neither a restart nor the mark helps: by that mark another server would take its place."""
+    desk = with_cluster()
+    odd = one_of(desk, Role.WORKER)
+    refuses = WrongHostKey(f"{odd} does not have the host key that the fleet declares")
+    if seconds_ago:
+        desk.stage.machine(odd).fall_sick("kubelet", seconds_ago)
+    desk.stage.open()
+    with desk.stage.faults(Fault(Probe, refuses, servers=odd, times=None)):
+        found = desk.stage.site.read_pool(desk.view())
+    (said,) = found.warnings
+    read(Do.NEW_HOST_KEY, said, servers=odd)
+    assert f"not logged in to ({odd} does not have the host key" in said
+    assert "restart kubelet" not in said
+    assert "Bring" not in said
+    desk.is_whole()
 
 
 def test_an_sshd_that_ended_is_told_though_the_node_is_ready() -> None:
