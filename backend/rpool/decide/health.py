@@ -247,8 +247,8 @@ def _what_comes(its: Ailing, repair: Repair) -> str:
         return f"Nothing is done about it: {its.why}."
     if its.verdict is Verdict.LOST:
         return (
-            "It counts as lost: this plan puts another server in its place. Make sure that it is "
-            "off: if it runs on, its pods do, beside those that take their place."
+            "It counts as lost: another server takes its place, if there is one. Make sure that it "
+            "is off: if it runs on, its pods do, beside those that take their place."
         )
     return (
         "This plan mends it: its container runtime and kubelet are restarted, and if that does "

@@ -24,7 +24,7 @@ from rpool.decide.preflight import (
     why_too_small,
 )
 from rpool.decide.rules import placed
-from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
+from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable, WrongHostKey
 from rpool.flow.doubts import Doubts
 from rpool.flow.failures import note_unfit
 from rpool.flow.in_use import InUse
@@ -137,9 +137,11 @@ def foresee(
     seen: set[ServerName] = set()
     doubts = Doubts()
     earlier: dict[ServerName, Claim] = {}
+    strange: dict[ServerName, RpoolError] = {}
 
-    def told(roles: Roles, doubt: str = "") -> Advice:
-        return Advice(roles, doubt, {n: its for n, its in earlier.items() if n in roles})
+    def told(roles: Roles, doubt: str = "", *, fits: bool = True) -> Advice:
+        theirs = {n: its for n, its in earlier.items() if n in roles}
+        return Advice(roles, doubt, theirs, fits, strange)
 
     while True:
         try:
@@ -147,7 +149,8 @@ def foresee(
         except DoesNotFit as why:
             if doubts.end():
                 continue
-            return told(declared, "\n".join(problem.detail for problem in why.problems))
+            detail = "\n".join(problem.detail for problem in why.problems)
+            return told(declared, detail, fits=False)
         roles = placement.roles
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
@@ -164,6 +167,8 @@ def foresee(
             if isinstance(answer, RpoolError):
                 lost.append(answer)
                 reasons[name] = answer.summary
+                if isinstance(answer, WrongHostKey):
+                    strange[name] = answer
             elif unfit := _why_not_for(spec, fleet, answer, name):
                 reasons[name] = unfit
             elif answer.claim is not None:
