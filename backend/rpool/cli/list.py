@@ -84,7 +84,7 @@ def _cluster_row(its: Clustered) -> tuple[str, ...]:
 
     view, count = its.view, str(len(its.claims))
     if view is None:
-        return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
+        return (its.name, its.uid, "?", "?", "?", count, its.condition.value, "?", its.owner)
     size = sizes(its)
     cores, memory = map("{}, {} wanted".format, size.there, size.wanted)
     shown = (view.kubernetes_version, cores, memory, str(len(view.servers)))
