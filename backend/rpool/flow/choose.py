@@ -112,7 +112,7 @@ def choose(
                 spec, fleet, {**others, **reasons}, kept, of_group
             )  # raises DoesNotFit, which counts
         if not new and in_use.reserve(spec.name, roles, kept):
-            new = _preflight(spec, world, roles, picked, kept, warn)
+            new = _preflight(spec, fleet, world, roles, picked, kept, warn)
             if not new:
                 return Chosen(roles, picked, placement.groups)
         reasons |= new
@@ -255,6 +255,7 @@ def _refuse_if_hopeless(
 
 def _preflight(
     spec: PoolSpec,
+    fleet: Fleet,
     world: World,
     roles: Roles,
     picked: Mapping[ServerName, Sighting],
@@ -273,7 +274,10 @@ def _preflight(
         inspected = pool.submit(unfit, spec, joining, members, world, warn)
         if not kept:
             via = next(iter(picked))
-            asked = [pool.submit(ask, spec, world, via) for ask in (vip_in_use, version_missing)]
+            asked = [
+                pool.submit(vip_in_use, spec, world, via, fleet),
+                pool.submit(version_missing, spec, world, via),
+            ]
             others += vip_of_no_use(spec, picked)
             others += [finding for answer in asked for finding in answer.result()]
         found = inspected.result()
