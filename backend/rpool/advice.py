@@ -204,11 +204,8 @@ class Do(Enum):
     START_TIME_SERVICE = ("Run a time service on the servers.",)
 
     # -- who is in a cluster -----------------------------------------------------------------------
-    MAKE_ROOM = (
-        "Widen the selector.",
-        "Or add servers to the fleet.",
-        "Or lower cores and memory.",
-    )
+    MAKE_ROOM = ("Add servers to the fleet.", "Or lower cores and memory.")
+    WIDEN = ("Or widen the selector.",)
     STOP_STRANGER = ("Stop etcd on that machine, and apply again.",)
     APPLY_CLUSTER = ("Apply its rpool_cluster first.",)
     DELETE_NODE = (
