@@ -136,6 +136,7 @@ class Do(Enum):
             "of an rpool_node, remove that), and then change it."
         ),
     )
+    UNMARK = ("If it is to stay, take lost = true out of its entry in the fleet, and plan again.",)
     UNRESERVE = (
         "Take reserved out of its entry, and try again.",
         "Or plan again: it is not picked then.",

@@ -112,6 +112,29 @@ def test_what_is_marked_lost_is_not_told_again() -> None:
     assert "not well" not in desk.apply()
 
 
+@pytest.mark.parametrize("how", ["its Node is Ready", "it answers by SSH"])
+@pytest.mark.parametrize("way", ["the mark taken away", "applied"])
+@follows(Do.UNMARK)
+def test_what_is_marked_lost_and_lives_is_told(how: str, way: str) -> None:
+    desk = with_cluster()
+    alive = one_of(desk, Role.WORKER)
+    if how == "it answers by SSH":
+        desk.stage.machine(alive).fall_sick("kubelet")
+    desk.mark(alive, lost=True)
+    said = "\n".join(desk.stage.site.read_pool(desk.view()).warnings)
+    assert f"{alive} is marked lost = true in the fleet, and is alive: {how}." in said
+    read(Do.UNMARK, said)
+    if way == "the mark taken away":
+        desk.mark(alive, lost=False)
+        desk.stage.machine(alive).mend()
+        desk.is_whole()
+        assert alive in desk.view().servers
+        return
+    assert desk.apply().count("is alive") == 1
+    assert alive not in desk.view().servers
+    assert desk.stage.world.probe(alive).is_spare, "drained and wiped"
+
+
 def test_nodes_that_wait_for_the_user_s_network_are_not_told() -> None:
     desk = Desk(Stage(12), replace(SPEC, networking=Networking(cni="none"), metallb_pools={}))
     desk.succeeds()
