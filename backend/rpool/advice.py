@@ -49,9 +49,7 @@ class Do(Enum):
             "server in its rpool_node, or remove that, and apply."
         ),
     )
-    RESTART_KUBELET = (
-        "On {servers}: systemctl restart kubelet; what ended it, journalctl -u kubelet tells.",
-    )
+    RESTART_KUBELET = ("On {servers}: systemctl restart kubelet; journalctl -u kubelet says why.",)
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = ("rpool release {server} --claim {uid} wipes it, once no cluster counts on it.",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)

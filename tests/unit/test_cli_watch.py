@@ -98,7 +98,7 @@ def test_who_joins_by_an_apply_elsewhere_is_seen_some_seconds_later() -> None:
     [
         (act.TakeClaim, "It is being made, or its create was cut off: no control plane has joined"),
         (act.Init, "It is being made, or its create was cut off"),
-        (act.SetPhase, "It is being made, or its create was cut off: its API has no record"),
+        (act.SetPhase, "It is being made, or its create was cut off, or its record was deleted"),
     ],
 )
 def test_a_cluster_that_is_being_made_is_no_failure(after: type[act.Action], said: str) -> None:

@@ -174,8 +174,8 @@ def _cluster(
     if api is None or record is None or record.uid != its.uid:
         half = "" if why else _half(its.claims, has_api=api is not None)
         said = "; ".join(error.summary for _, error in sorted(why.items()))
-        silent = half or said or "no control plane of it answers"
-        return replace(its, silent=silent, is_half=bool(half))
+        words = half or said or "no control plane of it answers"
+        return replace(its, silent=words, is_half=bool(half))
     false = false_members(record, probes, {}, fleet)
     record = replace(record, members={n: m for n, m in record.members.items() if n not in false})
     names = {*record.members, *its.claims}
@@ -192,7 +192,7 @@ def _half(claims: Claims, *, has_api: bool) -> str:
         return "it is being destroyed, or its destroy was cut off"
     made = "it is being made, or its create was cut off"
     if has_api:
-        return f"{made}: its API has no record of it yet"
+        return f"{made}, or its record was deleted: its API has none"
     heads = [its for its in claims.values() if its.role is Role.CONTROL_PLANE]
     if heads and not any(its.is_member for its in claims.values()):
         return f"{made}: no control plane has joined yet"
