@@ -36,19 +36,20 @@ class Do(Enum):
         "Or, where the hardware is gone, mark it lost = true in the fleet, and try again.",
     )
     MEND_MEMBERS = (
-        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        "Bring {servers} back (power, network, sshd).",
         (
             "Or, where the hardware is gone, mark it lost = true in the fleet, and apply: another "
             "server takes its place."
         ),
     )
     MEND_NODES = (
-        "Bring {servers} back (a kubelet: systemctl restart kubelet).",
+        "Bring {servers} back (power, network, sshd).",
         (
             "Or, where the hardware is gone, mark it lost = true in the fleet, and name another "
             "server in its rpool_node, or remove that, and apply."
         ),
     )
+    RESTART_KUBELET = ("On {servers}: systemctl restart kubelet; journalctl -u kubelet says why.",)
     MEND_DISK = ("Mend that, and apply.", "Or install it anew, and apply.", _OFF_AND_LOST)
     RELEASE = ("rpool release {server} --claim {uid} wipes it, once no cluster counts on it.",)
     LIFT = ("Once what was wrong is put right: rpool release {server}",)
@@ -133,6 +134,7 @@ class Do(Enum):
             "of an rpool_node, remove that), and then change it."
         ),
     )
+    UNMARK = ("If it is to stay, take lost = true out of its entry in the fleet, and plan again.",)
     UNRESERVE = (
         "Take reserved out of its entry, and try again.",
         "Or plan again: it is not picked then.",
@@ -145,7 +147,10 @@ class Do(Enum):
         _OTHER_SERVER,
     )
     NEW_HOST_KEY = (
-        "If the server was installed anew, put its new key into the fleet, and try again.",
+        (
+            "If you have installed {servers} anew, put the new host_key into the fleet, and try "
+            "again. If not, something else may pose as it: see what answers at its address."
+        ),
     )
 
     # -- what is on a server -----------------------------------------------------------------------
@@ -198,11 +203,8 @@ class Do(Enum):
     START_TIME_SERVICE = ("Run a time service on the servers.",)
 
     # -- who is in a cluster -----------------------------------------------------------------------
-    MAKE_ROOM = (
-        "Widen the selector.",
-        "Or add servers to the fleet.",
-        "Or lower cores and memory.",
-    )
+    MAKE_ROOM = ("Add servers to the fleet.", "Or lower cores and memory.")
+    WIDEN = ("Or widen the selector.",)
     STOP_STRANGER = ("Stop etcd on that machine, and apply again.",)
     APPLY_CLUSTER = ("Apply its rpool_cluster first.",)
     DELETE_NODE = (

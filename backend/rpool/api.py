@@ -107,6 +107,7 @@ class Site(NodeVerbs):
         planned = target(wanted, standing, self.config.fleet, offer)
         contested = self._in_use.insist(wanted.name, planned.joining)
         self._in_use.will_be[wanted.name] = wanted
+        self._in_use.own[standing.uid] = planned.roles.keys()
         return replace(planned, contested=contested)
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:

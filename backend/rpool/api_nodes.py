@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from rpool.advice import Do
 from rpool.attempt import Attempt, NoApi, NodeFound, NoSuchPool, not_in_fleet
 from rpool.certificates import ca_pin, is_of_ca
 from rpool.config import NodeRequest
-from rpool.errors import Refused, Unreachable
+from rpool.errors import Problem, Refused, SpecError, Unreachable
 from rpool.flow.in_use import InUse
 from rpool.model.pool import PoolUid
 from rpool.model.server import ServerName
@@ -35,6 +36,14 @@ class NodeVerbs(ABC):
     @abstractmethod
     def by(self, attempt: Attempt) -> Attempt:
         """The attempt with who makes it."""
+
+    def refuse_own(self, uid: PoolUid, server: ServerName) -> None:
+        """Raises SpecError where a plan of this process leaves a pool the server as one of its own:
+        then it is not to be an rpool_node's, too.
+        """
+        if server in self._in_use.own.get(uid, ()):
+            said = f"{server} is one of the own servers of cluster {uid}"
+            raise SpecError([Problem(("server",), said, Do.RETIRE_THEN_RESERVE.text())])
 
     def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> str:
         """Put a server into a pool, or change what is asked of it there; one that is new must not

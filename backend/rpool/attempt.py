@@ -56,12 +56,15 @@ class PoolIncomplete(RpoolError):
 class Advice:
     """What a plan may say beforehand: the likely picks, role by server name, and why some of them
     may not be free ("" when they were seen to be). Those with the claim of an `earlier` cluster of
-    that name are gone on with, or given back before.
+    that name are gone on with, or given back before. `fits`: not known to be too much for what is
+    free now. `strange`: servers that were passed over for their host key, at which a create stops.
     """
 
     likely: Roles
     doubt: str = ""
     earlier: Mapping[ServerName, Claim] = field(default_factory=dict)
+    fits: bool = True
+    strange: Mapping[ServerName, RpoolError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,12 @@ class Refused(RpoolError):
     """A server or a rule said no on purpose: a foreign claim, a dirty server, a quorum at risk."""
 
 
+class WrongHostKey(Refused):
+    """What answers at a server's address has another host key than the fleet says: it may be the
+    server, installed anew, or something that poses as it.
+    """
+
+
 class LockHeld(Refused):
     """Another operation holds the cluster's session lock."""
 

@@ -35,7 +35,7 @@ def replaced(pool: Pool, dead: str, what: str) -> None:
         early = pool.terraform("plan", "-detailed-exitcode")
         assert early.returncode == NO_CHANGES, early.stdout
         said = pool.await_changes(f"{dead} (")
-        assert "It counts as lost: this plan puts another server in its place." in said
+        assert "It counts as lost: another server takes its place, if there is one." in said
         named = pool.planned("saved.tfplan")
         assert dead in named
         seconds = pool.apply()

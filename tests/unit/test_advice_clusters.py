@@ -207,11 +207,15 @@ def test_a_cluster_whose_api_is_not_found_by_an_import(way: str) -> None:
 
 @pytest.mark.parametrize("way", ["wider", "more servers", "less"])
 @follows(Do.MAKE_ROOM)
+@follows(Do.WIDEN)
 def test_a_cluster_that_does_not_fit(way: str) -> None:
     narrow = replace(SPEC, selector=Selector(frozenset({"rack1", "rack2"})))
     desk = Desk(Stage(9), narrow)
     whole = desk.remove_entries("r1u06", "r2u07")
-    read(Do.MAKE_ROOM, desk.refused())
+    said = desk.refused()
+    read(Do.MAKE_ROOM, said)
+    read(Do.WIDEN, said)
+    assert "Free for its selector: " in said
     if way == "wider":
         desk.write(SPEC)
     elif way == "more servers":

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fault.terraform import Instance, node_config
+from fault.terraform import Instance, cluster_config, node_config
 from following import Desk, follows, read, with_cluster
 from worlds.fault import INSTEAD, Answer, Fault, Observe, Probe
 from worlds.stage import BIGGER, FIVE, SPEC, Stage, killed, servers
 
 from rpool.advice import Do
 from rpool.api import Attempt, Site
-from rpool.errors import CommandFailed, Refused, RpoolError, check_format
+from rpool.errors import CommandFailed, Refused, RpoolError, SpecError, check_format
 from rpool.model import action as act
 from rpool.model.pool import NodeSpec
 from rpool.model.secret import Secret
@@ -23,7 +23,9 @@ from rpool.model.server import Role
 from rpool.model.site import SiteConfig, Ssh
 from rpool.simulate.store import Store
 from rpool.simulate.stored import StoredWorld
+from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.node import Node
+from rpool_provider.resources.resource import Held
 
 SERVER = "r3u08"
 GPU = NodeSpec({"accelerator": "h100"})
@@ -99,6 +101,28 @@ def test_a_cluster_s_own_server_as_a_node() -> None:
     desk.apply()
     assert own not in desk.view().servers
     desk.mark(own, retire=False, reserved=True)
+    desk.succeeds()
+
+
+@follows(Do.RETIRE_THEN_RESERVE)
+def test_a_cluster_s_own_server_as_a_node_is_an_error_of_the_plan() -> None:
+    """The plan of its cluster, which comes first, names that server."""
+    desk = with_cluster()
+    own = desk.workers()[0]
+    desk.mark(own, reserved=True)
+    cluster = desk.state.clusters["batch"]
+    site = desk.stage.site
+    Cluster().plan(Cluster().read(cluster.held, site).held, cluster_config(SPEC), site)
+    with pytest.raises(SpecError, match=f"{own} is one of the own servers of cluster") as caught:
+        Node().plan(Held(None), node_config(cluster, own, GPU), site)
+    read(Do.RETIRE_THEN_RESERVE, caught.value)
+    desk.mark(own, reserved=True, retire=True)
+    site = desk.stage.site
+    Cluster().plan(Cluster().read(cluster.held, site).held, cluster_config(SPEC), site)
+    assert Node().plan(Held(None), node_config(cluster, own, GPU), site).values
+    desk.apply()
+    desk.mark(own, retire=False, reserved=True)
+    desk.write(SPEC, **{own: ("batch", GPU)})
     desk.succeeds()
 
 

@@ -10,13 +10,15 @@ import pytest
 from worlds.fault import Fault, Probe
 from worlds.stage import BIGGER, FOREIGN, SPEC, Stage, made
 
-from rpool.errors import Refused, Unreachable
+from rpool.attempt import Advice
+from rpool.errors import Refused, Unreachable, WrongHostKey
 from rpool.flow import choose
 from rpool.flow.in_use import InUse
 from rpool.model import action as act
 from rpool.model.event import Result
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec
 from rpool.model.server import Role
+from rpool_provider.resources import cluster_foreseen
 
 
 def named(number: int) -> PoolSpec:
@@ -88,6 +90,36 @@ def test_what_does_not_fit_today_is_announced_with_the_reason() -> None:
     advice = stage.site.advise(SPEC)
     assert advice.likely.keys() == set(stage.world.machines)
     assert "r1u03: claimed by cluster other (uid ffffffff" in advice.doubt
+    (said,) = cluster_foreseen.told("batch", advice)
+    assert said.summary == "Cluster batch does not fit on the servers that are free now"
+    assert "Its apply fails, unless servers get free before" in said.detail
+    assert "Missing: " in said.detail
+    assert "likely" not in f"{said.summary}{said.detail}"
+    assert not said.is_error
+
+
+def test_one_server_is_one() -> None:
+    (said,) = cluster_foreseen.told("c1", Advice({"r1u00": Role.CONTROL_PLANE}))
+    assert said.summary == "Cluster c1 will likely take 1 server"
+
+
+def test_a_host_key_that_is_not_the_declared_one_is_told_since_the_create_stops_at_it() -> None:
+    stage = Stage(12)
+    odd = next(iter(stage.site.advise(SPEC).likely))
+    other = WrongHostKey(f"{odd} does not have the host key that the fleet declares", "Expected x")
+    stage.open()
+    with stage.faults(Fault(Probe, other, servers=odd)):
+        advice = stage.site.advise(SPEC)
+        with pytest.raises(WrongHostKey):
+            stage.site.create_pool(SPEC, stage.attempt())
+    assert odd not in advice.likely
+    _, said = cluster_foreseen.told("batch", advice)
+    assert said.summary == f"Cluster batch: the apply stops at {odd}, which has another host key"
+    assert said.detail.startswith(f"{other.summary}.\nExpected x")
+    stage.mark(odd, reserved=True)
+    with stage.faults(Fault(Probe, other, servers=odd, sure=False)):
+        assert stage.site.advise(SPEC).strange == {}
+        assert odd not in stage.site.create_pool(SPEC, stage.attempt()).servers
 
 
 def test_servers_that_nobody_reaches_are_announced_as_declared_with_a_word() -> None:

@@ -114,6 +114,25 @@ def test_a_shrink_is_not_forgotten_when_the_next_attempt_fails() -> None:
     settled(stage, stage.become(state, SMALLER), SMALLER)
 
 
+def test_a_plan_beside_an_apply_says_that_one_may_be_at_work_whose_and_since_when() -> None:
+    stage, view = made()
+    said: list[str] = []
+
+    def look(action: act.Join) -> None:
+        site = Site(stage.site.config, connect=lambda _: stage.world)
+        (text,) = site.read_pool(view).warnings
+        claim = stage.machine(action.server).claim
+        assert claim is not None
+        assert f"the last claim is {claim.owner}'s, of {claim.since}" in text
+        said.append(text)
+
+    with stage.faults(Fault(act.Join, look)):
+        stage.become(view, BIGGER)
+    assert said
+    assert "Perhaps an apply is at work on it now" in said[0]
+    assert "rpool watch batch shows that." in said[0]
+
+
 def test_what_was_carried_out_last_is_what_an_import_shows() -> None:
     stage, view = made(12)
     kill(stage, view, SMALLER)

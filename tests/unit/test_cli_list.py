@@ -110,7 +110,7 @@ def test_a_cluster_without_an_api_says_so_and_the_rest_is_listed(
     found = (capsys.readouterr(), document(tmp_path, capsys))[1]["clusters"][view.uid]
     assert (found["condition"], found["cores"]) == ("unreachable", None)
     assert found["servers"].keys() == view.servers.keys() - {head}
-    assert "batch: no control plane of it has joined" in listed(tmp_path, capsys)
+    assert "batch: no control plane of it answers" in listed(tmp_path, capsys)
 
 
 def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(

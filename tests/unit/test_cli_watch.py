@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from worlds.folder import SIMULATED, made_in
-from worlds.stage import BIGGER, SPEC, Stage, made
+from worlds.stage import BIGGER, SPEC, Stage, killed, made
 
 from rpool.cli.main import main
+from rpool.cli.state import cluster_facts
 from rpool.cli.watch import EVENTS_SHOWN, Look, drawn, looks, under_way
 from rpool.errors import SpecError
+from rpool.model import action as act
+from rpool.model.claim import Phase
 from rpool.model.event import Event, Result
 from rpool.model.server import Role
 from rpool.model.view import PoolView
@@ -90,6 +93,37 @@ def test_who_joins_by_an_apply_elsewhere_is_seen_some_seconds_later() -> None:
     while clock.now < 6:
         second = next(seen)
     assert joined in {slot.name for slot in second.slots}
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (act.TakeClaim, "It is being made, or its create was cut off: no control plane has joined"),
+        (act.Init, "It is being made, or its create was cut off"),
+        (act.SetPhase, "It is being made, or its create was cut off, or its record was deleted"),
+    ],
+)
+def test_a_cluster_that_is_being_made_is_no_failure(after: type[act.Action], said: str) -> None:
+    stage = Stage()
+    with killed(stage, after):
+        stage.site.create_pool(SPEC, stage.attempt())
+    look = next(looks(stage.site, "batch"))
+    assert f"Cluster batch ({look.cluster.uid}): incomplete" in screen(look)
+    assert said in screen(look)
+    assert cluster_facts(look.cluster)["condition"] == "incomplete"
+
+
+def test_a_cluster_that_is_being_destroyed_is_no_failure() -> None:
+    stage, view = made()
+    with killed(stage, act.Reset):
+        stage.site.destroy_pool(view, stage.attempt())
+    for name in stage.claimed():
+        claim = stage.machine(name).claim
+        assert claim is not None
+        stage.machine(name).claim = replace(claim, phase=Phase.LEAVING)
+    text = screen(next(looks(stage.site, "batch")))
+    assert f"Cluster batch ({view.uid}): incomplete" in text
+    assert "It is being destroyed, or its destroy was cut off" in text
 
 
 def test_a_cluster_that_is_destroyed_meanwhile_is_shown_without_servers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from worlds.declared import HOST_KEYS, POOL, SITE, changed
 from rpool.config import parse_node, parse_pool, parse_site
 from rpool.decide.rules import check, placed
 from rpool.errors import DoesNotFit, Path, Problem, SpecError
-from rpool.model.pool import PoolSpec
+from rpool.model.pool import PoolSpec, Selector
 from rpool.model.site import SiteConfig
 
 
@@ -196,7 +197,12 @@ def test_what_does_not_fit_is_counted() -> None:
     detail = caught.value.problems[0].detail
     assert "Missing: 32 cores" in detail
     assert "r1u00: claimed by cluster other" in detail
-    assert "Widen the selector" in detail
+    assert "Free for its selector: " in detail
+    assert detail.endswith("Or widen the selector.")
+    with pytest.raises(DoesNotFit) as caught:
+        placed(replace(spec, selector=Selector()), site().fleet, {}, {})
+    assert "Free: " in caught.value.problems[0].detail
+    assert "selector" not in caught.value.problems[0].detail
 
 
 def test_taints_of_a_node_are_compared_before_its_cluster_is_known() -> None:

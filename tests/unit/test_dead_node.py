@@ -39,7 +39,7 @@ def test_a_dead_one_does_not_count_for_the_repair_of_the_cluster_s_own() -> None
     die(desk, dead, own)
     said = planned(desk)[2]
     assert "max_lost" not in said
-    assert "It counts as lost: this plan puts another server in its place." in said
+    assert "It counts as lost: another server takes its place, if there is one." in said
     desk.apply()
     assert own not in desk.view().servers
 

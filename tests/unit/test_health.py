@@ -11,7 +11,7 @@ from worlds.fault import Answer, Fault, Observe, Probe
 from worlds.stage import SPEC, Stage
 
 from rpool.advice import Do
-from rpool.errors import Unreachable
+from rpool.errors import Unreachable, WrongHostKey
 from rpool.model.pool import Networking
 from rpool.model.seen import ClusterSeen
 from rpool.model.server import Role
@@ -61,6 +61,40 @@ def test_a_kubelet_that_ended_is_told_with_when_by_the_api_s_clock() -> None:
     assert f"{sick} (worker): NotReady since 2026-11-29T18:20:11Z, answers by SSH." in said
 
 
+@follows(Do.RESTART_KUBELET)
+def test_one_that_answers_is_not_to_be_brought_back_its_kubelet_is() -> None:
+    desk = with_cluster()
+    sick = one_of(desk, Role.WORKER)
+    desk.stage.machine(sick).fall_sick("kubelet", 0)
+    said = desk.apply()
+    read(Do.RESTART_KUBELET, said, servers=sick)
+    assert "Bring" not in said
+    desk.stage.machine(sick).mend()
+    assert "not well" not in desk.apply()
+
+
+@pytest.mark.parametrize("seconds_ago", [0, 3600])
+@follows(Do.NEW_HOST_KEY)
+def test_what_has_another_host_key_may_be_somebody_else_and_is_not_brought_back(
+    seconds_ago: float,
+) -> None:
+    """Neither a restart nor the mark helps: by that mark another server would take its place."""
+    desk = with_cluster()
+    odd = one_of(desk, Role.WORKER)
+    refuses = WrongHostKey(f"{odd} does not have the host key that the fleet declares")
+    if seconds_ago:
+        desk.stage.machine(odd).fall_sick("kubelet", seconds_ago)
+    desk.stage.open()
+    with desk.stage.faults(Fault(Probe, refuses, servers=odd, times=None)):
+        found = desk.stage.site.read_pool(desk.view())
+    (said,) = found.warnings
+    read(Do.NEW_HOST_KEY, said, servers=odd)
+    assert f"not logged in to ({odd} does not have the host key" in said
+    assert "restart kubelet" not in said
+    assert "Bring" not in said
+    desk.is_whole()
+
+
 def test_an_sshd_that_ended_is_told_though_the_node_is_ready() -> None:
     desk = with_cluster()
     silent = one_of(desk, Role.CONTROL_PLANE)
@@ -76,6 +110,29 @@ def test_what_is_marked_lost_is_not_told_again() -> None:
     desk.power(dead, on=False)
     desk.mark(dead, lost=True)
     assert "not well" not in desk.apply()
+
+
+@pytest.mark.parametrize("how", ["its Node is Ready", "it answers by SSH"])
+@pytest.mark.parametrize("way", ["the mark taken away", "applied"])
+@follows(Do.UNMARK)
+def test_what_is_marked_lost_and_lives_is_told(how: str, way: str) -> None:
+    desk = with_cluster()
+    alive = one_of(desk, Role.WORKER)
+    if how == "it answers by SSH":
+        desk.stage.machine(alive).fall_sick("kubelet")
+    desk.mark(alive, lost=True)
+    said = "\n".join(desk.stage.site.read_pool(desk.view()).warnings)
+    assert f"{alive} is marked lost = true in the fleet, and is alive: {how}." in said
+    read(Do.UNMARK, said)
+    if way == "the mark taken away":
+        desk.mark(alive, lost=False)
+        desk.stage.machine(alive).mend()
+        desk.is_whole()
+        assert alive in desk.view().servers
+        return
+    assert desk.apply().count("is alive") == 1
+    assert alive not in desk.view().servers
+    assert desk.stage.world.probe(alive).is_spare, "drained and wiped"
 
 
 def test_nodes_that_wait_for_the_user_s_network_are_not_told() -> None:

@@ -76,11 +76,16 @@ def test_what_a_cluster_of_the_site_has_no_other_one_gets(spec: PoolSpec, said: 
     assert_refused(settled_one(), spec, said)
 
 
-def test_a_virtual_ip_in_use_is_refused_before_any_claim_on_a_modelled_site_too() -> None:
+def test_a_virtual_ip_in_use_is_refused_before_any_claim_and_the_error_says_whose() -> None:
     stage = settled_one()
+    (head,) = stage.site.find_pool("one").view.control_planes
+    claim = stage.machine(head).claim
+    assert claim is not None
     with pytest.raises(Refused, match="cannot be made on the servers") as caught:
         stage.site.create_pool(at("10.0.1.201", "two"), stage.attempt())
     assert "vip 10.0.1.201 is in use" in caught.value.detail
+    whose = f"Cluster one (uid {claim.uid}, owner {claim.owner}, since {claim.since}) is on {head}"
+    assert f"{whose}: vip 10.0.1.201 is also the virtual IP of cluster one." in caught.value.detail
     assert stage.acted == []
 
 

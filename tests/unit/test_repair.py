@@ -104,7 +104,7 @@ def test_who_is_dead_is_replaced_by_the_next_plan(role: Role) -> None:
     (new,) = plan.values["servers"].keys() - had["servers"].keys()
     assert had["servers"].keys() - plan.values["servers"].keys() == {dead}
     assert plan.values["allocated_cores"] >= had["cores"]
-    assert "It counts as lost: this plan puts another server in its place." in said
+    assert "It counts as lost: another server takes its place, if there is one." in said
     assert f"Leaving: {dead} (" in said
     assert "lost)." in said
     assert run(desk).errors == []
@@ -416,6 +416,8 @@ def test_without_a_spare_the_dead_one_stays_and_the_apply_says_so() -> None:
     assert dead in plan.values["servers"]
     assert before["condition"] == "degraded"
     assert f"no server takes the place of {dead}" in said
+    assert "another server takes its place, if there is one" in said
+    assert "this plan puts" not in said
     assert not is_empty(desk)
     said = desk.refused()
     assert "No server that is free can take its place" in said

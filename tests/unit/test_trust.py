@@ -68,7 +68,7 @@ def test_it_grows_within_its_domain_and_what_is_left_out_is_told() -> None:
     its.write(replace(BIGGER, trust=A))
     said = its.refused()
     assert "does not fit" in said
-    assert "Free for its selector: no server." in said
+    assert "Free: no server." in said
     assert "In the common domain, not in domain team-a: r1u06, r1u09" in said
     its.mark("r3u05", trust=A)
     its.succeeds()

@@ -83,7 +83,7 @@ def _cluster_row(its: Clustered) -> tuple[str, ...]:
 
     view, count = its.view, str(len(its.claims))
     if view is None:
-        return (its.name, its.uid, "?", "?", "?", count, "unreachable", "?", its.owner)
+        return (its.name, its.uid, "?", "?", "?", count, its.condition.value, "?", its.owner)
     size = sizes(its)
     cores, memory = map("{}, {} wanted".format, size.there, size.wanted)
     nodes = len(its.shown_record.pinned)  # by rpool_node, beside its sizing

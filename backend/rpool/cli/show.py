@@ -73,8 +73,9 @@ def titles(its: Clustered) -> Iterator[str]:
 
     view = its.view
     if view is None:
-        yield one_line(f"Cluster {its.name} ({its.uid}): unreachable")
-        yield one_line(f"Its API does not answer: {its.silent}")
+        yield one_line(f"Cluster {its.name} ({its.uid}): {its.condition.value}")
+        said = its.silent if its.is_half else f"its API does not answer: {its.silent}"
+        yield one_line(said[0].upper() + said[1:])
         return
     yield (
         f"Cluster {its.name} ({its.uid}): {view.condition.value}, Kubernetes "

@@ -11,7 +11,6 @@ from rpool.model.claim import Claim
 from rpool.model.pool import DEFAULT_GROUP, Group, PoolSpec, PoolUid
 from rpool.model.record import Member
 from rpool.model.server import Role, Server, ServerName
-from rpool.model.view import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ def cluster_facts(its: Clustered) -> dict[str, Any]:
         "memory": view.memory_gib if view else None,
         "allocated_cores": view.allocated_cores if view else None,
         "allocated_memory": view.allocated_memory_gib if view else None,
-        "condition": (view.condition if view else Condition.UNREACHABLE).value,
+        "condition": its.condition.value,
         "endpoint": view.endpoint if view else None,
         "servers": {name: claim.role.value for name, claim in its.claims.items()},
         "why": its.silent or None,

@@ -35,10 +35,19 @@ def told(members: Membership) -> str:
         lines.append("A join token is left, by which servers can join.")
     if not members.record.is_settled:
         lines.append("A change was begun, and its end is not on record.")
+        lines.append(_perhaps_at_work(members))
     if not lines:
         return ""
     summary = f"Cluster {members.record.spec.name} is incomplete: an apply finishes it"
     return "\n".join([summary, *lines])
+
+
+def _perhaps_at_work(members: Membership) -> str:
+    """That nothing may be wrong; who has claimed a server that is not in yet, and since when."""
+    name, claims = members.record.spec.name, members.pool.claims.values()
+    latest = max((c for c in claims if c.is_joining), key=lambda its: its.since, default=None)
+    who = f" (the last claim is {latest.owner}'s, of {latest.since})" if latest else ""
+    return f"Perhaps an apply is at work on it now{who}: rpool watch {name} shows that."
 
 
 def _what(name: ServerName, members: Membership) -> str:

@@ -7,12 +7,13 @@ etcd nothing is known, waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from rpool.advice import Do
 from rpool.decide.membership import Membership, Part, lost_in
+from rpool.errors import WrongHostKey
 from rpool.model.cni import NO_CNI
 from rpool.model.duration import text
 from rpool.model.pool import Repair, RepairMode
@@ -49,6 +50,7 @@ class Ailing:
     is_braked: bool = False  # since too many are not well at once
     was_asked: bool = True
     is_pinned: bool = False  # an rpool_node's
+    is_strange: bool = False  # what answers at its address has another host key
 
     @property
     def is_down(self) -> bool:
@@ -62,7 +64,8 @@ class Ailing:
             said = "its Node is Ready"
         else:
             said = "NotReady" + (f" since {self.node.since}" if self.node.since else "")
-        ssh = f"no answer by SSH ({self.silent})" if self.silent else "answers by SSH"
+        no = "not logged in to" if self.is_strange else "no answer by SSH"
+        ssh = f"{no} ({self.silent})" if self.silent else "answers by SSH"
         ssh = ssh if self.was_asked else "not asked by SSH"
         return f"{self.name} ({_WORDS[self.role]}): {said}, {ssh}."
 
@@ -115,7 +118,8 @@ def ailing(members: Membership) -> list[Ailing]:
         if name not in gone and (part is Part.SILENT or is_down):
             its = Ailing(name, member.role, node, why.summary if why else "")
             asked, pinned = members.pool.was_asked(name), name in record.pinned
-            found.append(replace(its, was_asked=asked, is_pinned=pinned))
+            strange = isinstance(why, WrongHostKey)
+            found.append(replace(its, was_asked=asked, is_pinned=pinned, is_strange=strange))
     down = sum((its.is_down or its.node is None) and not its.is_pinned for its in found)
     return [_judged(its, members, down) for its in found]
 
@@ -198,13 +202,27 @@ def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
 
 def advised(found: Sequence[Ailing], own: Callable[[Sequence[Ailing], str], str]) -> str:
     """What to do about members: about the cluster's own as `own` says (of them, and their names),
-    and about those of rpool_nodes.
+    and about those of rpool_nodes, and those that something else may pose as.
     """
-    nodes = [its for its in found if its.is_pinned]
-    others = [its for its in found if not its.is_pinned]
+    apart = [its for its in found if its.is_pinned or its.is_strange]
+    others = [its for its in found if its not in apart]
     said = [own(others, _names(others))] if others else []
-    said += [Do.MEND_NODES.text(servers=_names(nodes))] if nodes else []
-    return " ".join(said)
+    return " ".join([*said, *mending(apart)])
+
+
+def mending(found: Sequence[Ailing]) -> Iterator[str]:
+    """How a person brings members back, by what ails them."""
+    strange = [its for its in found if its.is_strange]
+    sick = [its for its in found if its.was_asked and not its.silent]
+    silent = [its for its in found if its not in strange and its not in sick]
+    if own := [its for its in silent if not its.is_pinned]:
+        yield Do.MEND_MEMBERS.text(servers=_names(own))
+    if nodes := [its for its in silent if its.is_pinned]:
+        yield Do.MEND_NODES.text(servers=_names(nodes))
+    if sick:
+        yield Do.RESTART_KUBELET.text(servers=_names(sick))
+    if strange:
+        yield Do.NEW_HOST_KEY.text(servers=_names(strange))
 
 
 def _names(found: Sequence[Ailing]) -> str:
@@ -217,7 +235,7 @@ def _advice(found: Sequence[Ailing], repair: Repair, names: str) -> str:
     repaired = any(its.verdict in (Verdict.LOST, Verdict.MEND) for its in found)
     if repaired and repair.mode is RepairMode.PLAN:
         return Do.REPAIR.text(servers=names)
-    return Do.MEND_MEMBERS.text(servers=names)
+    return " ".join(mending(found))
 
 
 def _what_comes(its: Ailing, repair: Repair) -> str:
@@ -229,8 +247,8 @@ def _what_comes(its: Ailing, repair: Repair) -> str:
         return f"Nothing is done about it: {its.why}."
     if its.verdict is Verdict.LOST:
         return (
-            "It counts as lost: this plan puts another server in its place. Make sure that it is "
-            "off: if it runs on, its pods do, beside those that take their place."
+            "It counts as lost: another server takes its place, if there is one. Make sure that it "
+            "is off: if it runs on, its pods do, beside those that take their place."
         )
     return (
         "This plan mends it: its container runtime and kubelet are restarted, and if that does "

@@ -161,16 +161,35 @@ def _vip(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
             yield f"vip {vip} is already an address of server {name}"
 
 
-def vip_out_of_reach(spec: PoolSpec, seen: Mapping[ServerName, Sighting]) -> list[str]:
-    """What is wrong with a virtual IP that none of the servers has a route to but the default one:
-    it is announced by ARP, which no router passes on.
+def vip_of_no_use(spec: PoolSpec, seen: Mapping[ServerName, Sighting]) -> list[str]:
+    """What is wrong with a virtual IP in the servers' networks: it is in none of them (it is
+    announced by ARP, which no router passes on), or no machine can have it.
     """
     vip = spec.control_plane.endpoint.vip
     networks = {ipaddress.IPv4Network(r) for its in seen.values() for r in its.probed.routes}
-    if vip is None or not networks or any(ipaddress.IPv4Address(vip) in n for n in networks):
+    if vip is None or not networks:
         return []
+    address = ipaddress.IPv4Address(vip)
+    around = [network for network in networks if address in network]
+    if around:
+        return _no_host(address, max(around, key=lambda network: network.prefixlen))
     theirs = ", ".join(map(str, sorted(networks)))
     reach = (
         "it is announced by ARP, which reaches no further. Choose a free address in one of these"
     )
     return [f"vip {vip} is in no network of the servers ({theirs}), and {reach}"]
+
+
+def _no_host(address: ipaddress.IPv4Address, network: ipaddress.IPv4Network) -> list[str]:
+    """That an address of a network is none for a machine. A network of two has only such (RFC
+    3021).
+    """
+    if network.prefixlen > 30:
+        return []
+    if address == network.broadcast_address:
+        what = f"the broadcast address of {network}"
+    elif address == network.network_address:
+        what = f"the address of the network {network} itself"
+    else:
+        return []
+    return [f"vip {address} is {what}, which no machine can have. Choose a free address in it"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rpool.advice import Do
-from rpool.decide.health import Ailing, Repairs, Verdict, advised, ailing
+from rpool.decide.health import Ailing, Repairs, Verdict, advised, ailing, mending
 from rpool.decide.membership import Membership
 from rpool.errors import Refused, RpoolError, StalePlan
 from rpool.model.desired import Desired
@@ -61,4 +61,4 @@ def _advice(left: Sequence[Ailing], names: str, planned: Repairs) -> str:
         return Do.LIFT_BRAKE.text(servers=names)
     if lost := {its.name for its in left if its.verdict is Verdict.LOST}:
         return Do.BRING_SPARES_BACK.text() if lost <= planned.lost else Do.PLAN_AGAIN.text()
-    return Do.MEND_MEMBERS.text(servers=names)
+    return " ".join(mending(left))

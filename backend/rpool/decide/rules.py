@@ -170,8 +170,10 @@ def does_not_fit(
         planes = [fleet.servers[n] for n, role in members.items() if role is Role.CONTROL_PLANE]
         workers = [fleet.servers[n] for n, role in members.items() if role is Role.WORKER]
         lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
-    lines += [f"Free for its selector: {_listed(free)}.", _missing(shortfall)]
     selectors = [spec.selector_of(control_plane=its) for its in (False, True)]
+    chooses = any(its != Selector() for its in selectors)
+    for_it = " for its selector" if chooses else ""
+    lines += [f"Free{for_it}: {_listed(free)}.", _missing(shortfall)]
     selected = [s for s in fleet.servers.values() if any(selects(its, s) for its in selectors)]
     matching = [s for s in selected if fits(spec, s)]
     for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
@@ -182,7 +184,7 @@ def does_not_fit(
     if excluded:
         lines.append("Not usable:")
         lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
-    lines.append(Do.MAKE_ROOM.text())
+    lines.append(" ".join([Do.MAKE_ROOM.text(), *([Do.WIDEN.text()] if chooses else [])]))
     return DoesNotFit([Problem(at, summary, "\n".join(lines))])
 
 

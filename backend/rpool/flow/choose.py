@@ -18,13 +18,13 @@ from rpool.decide.placement import Placement
 from rpool.decide.preflight import (
     findings,
     odd_ones,
-    vip_out_of_reach,
+    vip_of_no_use,
     why_not_trusted,
     why_not_usable,
     why_too_small,
 )
 from rpool.decide.rules import placed
-from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable
+from rpool.errors import CommandFailed, DoesNotFit, Refused, RpoolError, Unreachable, WrongHostKey
 from rpool.flow.doubts import Doubts
 from rpool.flow.failures import note_unfit
 from rpool.flow.in_use import InUse
@@ -112,7 +112,7 @@ def choose(
                 spec, fleet, {**others, **reasons}, kept, of_group
             )  # raises DoesNotFit, which counts
         if not new and in_use.reserve(spec.name, roles, kept):
-            new = _preflight(spec, world, roles, picked, kept, warn)
+            new = _preflight(spec, fleet, world, roles, picked, kept, warn)
             if not new:
                 return Chosen(roles, picked, placement.groups)
         reasons |= new
@@ -137,9 +137,11 @@ def foresee(
     seen: set[ServerName] = set()
     doubts = Doubts()
     earlier: dict[ServerName, Claim] = {}
+    strange: dict[ServerName, RpoolError] = {}
 
-    def told(roles: Roles, doubt: str = "") -> Advice:
-        return Advice(roles, doubt, {n: its for n, its in earlier.items() if n in roles})
+    def told(roles: Roles, doubt: str = "", *, fits: bool = True) -> Advice:
+        theirs = {n: its for n, its in earlier.items() if n in roles}
+        return Advice(roles, doubt, theirs, fits, strange)
 
     while True:
         try:
@@ -147,7 +149,8 @@ def foresee(
         except DoesNotFit as why:
             if doubts.end():
                 continue
-            return told(declared, "\n".join(problem.detail for problem in why.problems))
+            detail = "\n".join(problem.detail for problem in why.problems)
+            return told(declared, detail, fits=False)
         roles = placement.roles
         left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
@@ -164,6 +167,8 @@ def foresee(
             if isinstance(answer, RpoolError):
                 lost.append(answer)
                 reasons[name] = answer.summary
+                if isinstance(answer, WrongHostKey):
+                    strange[name] = answer
             elif unfit := _why_not_for(spec, fleet, answer, name):
                 reasons[name] = unfit
             elif answer.claim is not None:
@@ -250,6 +255,7 @@ def _refuse_if_hopeless(
 
 def _preflight(
     spec: PoolSpec,
+    fleet: Fleet,
     world: World,
     roles: Roles,
     picked: Mapping[ServerName, Sighting],
@@ -268,8 +274,11 @@ def _preflight(
         inspected = pool.submit(unfit, spec, joining, members, world, warn)
         if not kept:
             via = next(iter(picked))
-            asked = [pool.submit(ask, spec, world, via) for ask in (vip_in_use, version_missing)]
-            others += vip_out_of_reach(spec, picked)
+            asked = [
+                pool.submit(vip_in_use, spec, world, via, fleet),
+                pool.submit(version_missing, spec, world, via),
+            ]
+            others += vip_of_no_use(spec, picked)
             others += [finding for answer in asked for finding in answer.result()]
         found = inspected.result()
     if others or (found and found.keys() == joining.keys()):

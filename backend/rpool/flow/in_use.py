@@ -28,6 +28,8 @@ class InUse:
         self._busy: dict[PoolUid, threading.Lock] = {}
         # What clusters are changed to in this process, by name.
         self.will_be: dict[str, PoolSpec] = {}
+        # The own servers that plans of this process leave clusters.
+        self.own: dict[PoolUid, Collection[ServerName]] = {}
         # Of clusters that are planned side by side and are to choose servers.
         self.turns = Turns()
 

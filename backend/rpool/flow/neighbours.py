@@ -53,6 +53,12 @@ class Neighbour:
         names = ["it has the same name"] if self.claim.pool == spec.name else []
         return [*names, *(problem.summary for problem in shared(spec, self.spec))]
 
+    def told(self, spec: PoolSpec) -> str:
+        """Which cluster it is, and why."""
+        claim = self.claim
+        who = f"uid {claim.uid}, owner {claim.owner}, since {claim.since}"
+        return f"Cluster {claim.pool} ({who}) is on {claim.server}: {'; '.join(self.why(spec))}."
+
 
 class Neighbours:
     """The look of one operation. Of a create, the claims say `ours`: since when, and its uid."""
@@ -89,6 +95,10 @@ class Neighbours:
             if is_hopeless or self._attempt.stop.wait(AGAIN_SECONDS):
                 raise _taken(self._spec, found)
             swept = self._look(its.claim.server for its in found)
+
+    def told(self) -> list[str]:
+        """What other clusters have of it now, a sentence a cluster."""
+        return [its.told(self._spec) for its in self._in_the_way(self._looking.result(), ())]
 
     def _gives_up(self, its: Neighbour, will_be: Mapping[str, PoolSpec]) -> bool:
         changed = will_be.get(its.claim.pool)
@@ -149,18 +159,18 @@ def _claimed(claim: Claim, like: PoolSpec) -> PoolSpec:
 
 
 def _taken(spec: PoolSpec, found: Sequence[Neighbour]) -> Taken:
-    lines = []
-    for its in found:
-        claim = its.claim
-        who = f"uid {claim.uid}, owner {claim.owner}, since {claim.since}"
-        lines.append(
-            f"Cluster {claim.pool} ({who}) is on {claim.server}: {'; '.join(its.why(spec))}."
-        )
+    lines = [its.told(spec) for its in found]
     first = found[0]
     servers = ", ".join(first.control_planes)
     lines.append(Do.OTHER_ADDRESSES.text(servers=servers, uid=first.claim.uid))
     summary = f"cluster {spec.name} asks for what another cluster of this site has"
     return Taken(summary, "\n".join(lines))
+
+
+def whose_vip(spec: PoolSpec, fleet: Fleet, world: World) -> str:
+    """Which clusters have the virtual IP of a request, in sentences; "" where none is known to."""
+    alone = replace(spec, name="", metallb_pools={})
+    return " ".join(Neighbours(None, alone, fleet, world, Attempt(LONGEST_SECONDS)).told())
 
 
 def refuse_new_ranges(

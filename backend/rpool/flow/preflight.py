@@ -15,9 +15,10 @@ from rpool.advice import Do
 from rpool.decide.inspection import Findings, Seen, errors, warnings
 from rpool.decide.trials import trials
 from rpool.errors import CommandFailed, Refused, RpoolError
+from rpool.flow.neighbours import whose_vip
 from rpool.model.inspection import Inspected, Trial
 from rpool.model.pool import PoolSpec
-from rpool.model.server import Role, Roles, ServerName
+from rpool.model.server import Fleet, Role, Roles, ServerName
 from rpool.model.world import World
 
 AT_ONCE = 24
@@ -61,12 +62,15 @@ def refused(summary: str, found: Findings, others: list[str]) -> Refused:
     return Refused(summary, f"Nothing was changed. What is in the way:\n{listed}{advice}")
 
 
-def vip_in_use(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
-    """That the virtual IP is in use: a zombie that still holds it would fight for it."""
+def vip_in_use(spec: PoolSpec, world: World, via: ServerName, fleet: Fleet) -> list[str]:
+    """That the virtual IP is in use, and whose it is, if that is known: a zombie that still holds
+    it would fight for it.
+    """
     vip = spec.control_plane.endpoint.vip
     if vip is None or not world.address_answers(via, vip):
         return []
-    return [f"vip {vip} is in use: something answers ARP for it on the network of {via}"]
+    said = f"vip {vip} is in use: something answers ARP for it on the network of {via}"
+    return [f"{said}. {whose_vip(spec, fleet, world)}".rstrip(" .")]
 
 
 def version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]:

@@ -137,10 +137,28 @@ def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:
         + Do.PUT_CLAIM_BACK.text(server=server)
         for server in unclaimed
     )
+    said += tuple(
+        f"{server} is marked lost = true in the fleet, and is alive: {how}. It leaves cluster "
+        f"{name} all the same, drained and wiped as long as it answers. {Do.UNMARK.text()}"
+        for server, how in _lost_and_alive(members)
+    )
     repair = members.record.spec.repair
     ending = expiring.told(name, members.pool.probes)
     more = (differences.told(members), told(name, unwell, repair) if unwell else "", ending)
     return (*said, *filter(None, more))
+
+
+def _lost_and_alive(members: Membership) -> Iterator[tuple[ServerName, str]]:
+    """Own servers that are marked lost, and how it shows that they are not, as far as this was seen
+    without asking them for it.
+    """
+    pool = members.pool
+    for name in sorted(lost_in(members.fleet) & members.record.own.keys()):
+        node = pool.nodes.get(name)
+        if node is not None and node.ready:
+            yield name, "its Node is Ready"
+        elif name in pool.seen:
+            yield name, "it answers by SSH"
 
 
 def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:

@@ -21,7 +21,7 @@ from rpool.model.pool import PoolUid
 from rpool.model.record import Record
 from rpool.model.seen import ClockSeen, NodeSeen, Probed
 from rpool.model.server import Fleet, Role, Server, ServerName
-from rpool.model.view import PoolView
+from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 PATIENCE_SECONDS = 3.0
@@ -44,7 +44,8 @@ class Surveyed:
 @dataclass(frozen=True, slots=True)
 class Clustered:
     """A cluster by the claims on its servers, whose `name` and `owner` are theirs; `record`, `view`
-    and `nodes` by its API, through control plane `via`. `silent`: why no control plane shows it.
+    and `nodes` by its API, through control plane `via`. `silent`: why no control plane shows it;
+    `is_half`: since it is being made or destroyed, or that was cut off.
     """
 
     uid: PoolUid
@@ -56,6 +57,14 @@ class Clustered:
     nodes: Mapping[ServerName, NodeSeen] | None = None
     via: ServerName = ""
     silent: str = ""
+    is_half: bool = False
+
+    @property
+    def condition(self) -> Condition:
+        """How it is, as far as that is known."""
+        if self.view is not None:
+            return self.view.condition
+        return Condition.INCOMPLETE if self.is_half else Condition.UNREACHABLE
 
     @property
     def control_planes(self) -> list[ServerName]:
@@ -163,8 +172,10 @@ def _cluster(
         return replace(its, silent=error.summary)
     record = api.cluster.record if api is not None else None
     if api is None or record is None or record.uid != its.uid:
+        half = "" if why else _half(its.claims, has_api=api is not None)
         said = "; ".join(error.summary for _, error in sorted(why.items()))
-        return replace(its, silent=said or "no control plane of it has joined")
+        words = half or said or "no control plane of it answers"
+        return replace(its, silent=words, is_half=bool(half))
     false = false_members(record, probes, {}, fleet)
     record = replace(record, members={n: m for n, m in record.members.items() if n not in false})
     names = {*record.members, *its.claims}
@@ -173,6 +184,19 @@ def _cluster(
     members = Membership(record, Observed(its.uid, api, record, seen, quiet), fleet)
     view = of_members(members, api.cluster.ca_certificate)
     return replace(its, record=record, view=view, nodes=api.cluster.nodes, via=api.via)
+
+
+def _half(claims: Claims, *, has_api: bool) -> str:
+    """How far a cluster without a record is that nothing is wrong with, or ""."""
+    if all(its.is_leaving for its in claims.values()):
+        return "it is being destroyed, or its destroy was cut off"
+    made = "it is being made, or its create was cut off"
+    if has_api:
+        return f"{made}, or its record was deleted: its API has none"
+    heads = [its for its in claims.values() if its.role is Role.CONTROL_PLANE]
+    if heads and not any(its.is_member for its in claims.values()):
+        return f"{made}: no control plane has joined yet"
+    return ""
 
 
 def _why_let_go(

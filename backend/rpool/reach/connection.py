@@ -10,7 +10,7 @@ import paramiko
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_fixed
 
 from rpool.advice import Do
-from rpool.errors import Problem, Refused, RpoolError, SpecError, Unreachable
+from rpool.errors import Problem, RpoolError, SpecError, Unreachable, WrongHostKey
 from rpool.model.server import Server
 from rpool.model.site import Ssh
 from rpool.reach.keys import HostKey, fingerprint
@@ -119,11 +119,11 @@ def _shake_hands(
         raise _wrong_key(server, expected, fingerprint(presented.asbytes()))
 
 
-def _wrong_key(server: Server, expected: HostKey, presented: str) -> Refused:
-    return Refused(
+def _wrong_key(server: Server, expected: HostKey, presented: str) -> WrongHostKey:
+    return WrongHostKey(
         f"{server.name} ({server.address}) does not have the host key that the fleet declares",
         f"Expected {expected.kind} {expected.fingerprint}, presented {presented}.\n"
-        f"{Do.NEW_HOST_KEY.text()} If it was not, something else answers at its address.",
+        + Do.NEW_HOST_KEY.text(servers=server.name),
     )
 
 

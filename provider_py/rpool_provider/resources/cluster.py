@@ -250,7 +250,7 @@ def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
     spec, _ = cluster_state.draft(values)
     if spec is None or site is None or cluster_plan.unknown_sizes(values):
         return []
-    return [cluster_foreseen.told(spec.name, site.advise(spec, _TOGETHER_SECONDS))]
+    return cluster_foreseen.told(spec.name, site.advise(spec, _TOGETHER_SECONDS))
 
 
 _TOGETHER_SECONDS = 0.1

@@ -10,15 +10,47 @@ from rpool_provider import diagnostic
 from rpool_provider.diagnostic import Diagnostic
 
 
-def told(cluster: str, advice: Advice) -> Diagnostic:
+def told(cluster: str, advice: Advice) -> list[Diagnostic]:
+    """The warnings about a create."""
+    likely = _likely if advice.fits else _too_much
+    return [likely(cluster, advice), *_strange(cluster, advice)]
+
+
+def _likely(cluster: str, advice: Advice) -> Diagnostic:
+    count = "1 server" if len(advice.likely) == 1 else f"{len(advice.likely)} servers"
+    lines = [f"{_roles(advice)} {_how_free(advice)}", *_claimed(cluster, advice)]
+    return diagnostic.warning(
+        f"Cluster {cluster} will likely take {count}", "\n".join(lines).strip()
+    )
+
+
+def _too_much(cluster: str, advice: Advice) -> Diagnostic:
+    """No error: what is in use may get free in the same apply."""
+    lines = [
+        "Its apply fails, unless servers get free before: by a destroy in the same apply, say.",
+        advice.doubt,
+        f"With the whole fleet free it would take these. {_roles(advice)}",
+        *_claimed(cluster, advice),
+    ]
+    return diagnostic.warning(
+        f"Cluster {cluster} does not fit on the servers that are free now", "\n".join(lines)
+    )
+
+
+def _roles(advice: Advice) -> str:
     def of(role: Role) -> str:
         return ", ".join(sorted(name for name, r in advice.likely.items() if r is role)) or "none"
 
-    roles = f"Control plane: {of(Role.CONTROL_PLANE)}. Workers: {of(Role.WORKER)}. "
-    return diagnostic.warning(
-        f"Cluster {cluster} will likely take {len(advice.likely)} servers",
-        "\n".join([roles + _how_free(advice), *_claimed(cluster, advice)]).strip(),
-    )
+    return f"Control plane: {of(Role.CONTROL_PLANE)}. Workers: {of(Role.WORKER)}."
+
+
+def _strange(cluster: str, advice: Advice) -> Iterator[Diagnostic]:
+    for name, error in sorted(advice.strange.items()):
+        yield diagnostic.warning(
+            f"Cluster {cluster}: the apply stops at {name}, which has another host key",
+            f"{error.summary}.\n{error.detail}\nOr mark it reserved = true in the fleet: no "
+            "cluster looks at it then.",
+        )
 
 
 def _how_free(advice: Advice) -> str:

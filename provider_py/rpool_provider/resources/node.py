@@ -60,6 +60,8 @@ class Node:
             values |= _place(site, server, is_new=is_new)
             if prior.values is not None and not is_new:
                 _refuse_moved(site, server, prior.values)
+            elif isinstance(cluster, str):
+                site.refuse_own(cluster, server)
         said = _marked(site, server)
         replaces: list[Path] = []
         if prior.values is not None:
