@@ -100,7 +100,7 @@ def test_who_joins_by_an_apply_elsewhere_is_seen_some_seconds_later() -> None:
     [
         (act.TakeClaim, "It is being made, or its create was cut off: no control plane has joined"),
         (act.Init, "It is being made, or its create was cut off"),
-        (act.SetPhase, "It is being made, or its create was cut off, or its record was deleted"),
+        (act.SetPhase, "bootstrapping"),  # told by its record by then
     ],
 )
 def test_a_cluster_that_is_being_made_is_no_failure(after: type[act.Action], said: str) -> None:
@@ -111,6 +111,13 @@ def test_a_cluster_that_is_being_made_is_no_failure(after: type[act.Action], sai
     assert f"Cluster batch ({look.cluster.uid}): incomplete" in screen(look)
     assert said in screen(look)
     assert cluster_facts(look.cluster)["condition"] == "incomplete"
+
+
+def test_a_cluster_whose_record_was_deleted_is_told_from_none() -> None:
+    stage, view = made()
+    stage.cluster(view).record = None
+    text = screen(next(looks(stage.site, "batch")))
+    assert "It is being made, or its create was cut off, or its record was deleted" in text
 
 
 def test_a_cluster_that_is_being_destroyed_is_no_failure() -> None:
