@@ -13,6 +13,7 @@ _BRING_API_BACK = (
     "Bring its control planes back ({needed} of {count} have to answer), and try again."
 )
 _IMPORT_AND_DESTROY = "terraform import rpool_cluster.NAME {uid}, and destroy that."
+_MARK_AND_DESTROY = f"mark {{servers}} lost = true in the fleet; then {_IMPORT_AND_DESTROY}"
 _GIVE_BACK = f"To give its servers back: {_IMPORT_AND_DESTROY}"
 _OFF_AND_LOST = "Or take its power off, mark it lost = true in the fleet, and apply."
 _OTHER_NAME = "Or choose another name."
@@ -211,6 +212,13 @@ class Do(Enum):
         "Bring {servers} back, and apply again.",
         "Or delete its Node (kubectl delete node {servers}), and apply again.",
     )
+    LET_DRAIN = (
+        "Let the budget allow it (more copies elsewhere), or kubectl delete pdb, and try again.",
+        (
+            'Or set on_timeout = "evict_anyway" or a longer timeout in the drain block of its '
+            "rpool_cluster, terraform apply -target=rpool_cluster.NAME, and try again."
+        ),
+    )
     SET_BACK = (
         "Set it back{to}.",
         (
@@ -246,18 +254,10 @@ class Do(Enum):
     OTHER_ADDRESSES = (
         "Change what is the same, and apply again.",
         "Or, if that cluster gives it up in this apply, apply again; an exchange takes two.",
-        (
-            "Or, if that cluster is gone for good, mark {servers} lost = true in the fleet; then "
-            "terraform import rpool_cluster.NAME {uid}, and destroy that."
-        ),
+        f"Or, if that cluster is gone for good, {_MARK_AND_DESTROY}",
     )
     GIVE_BACK = (_GIVE_BACK,)
-    GIVE_DEAD_BACK = (
-        (
-            "To give its servers back: mark {servers} lost = true in the fleet; then terraform "
-            "import rpool_cluster.NAME {uid}, and destroy that."
-        ),
-    )
+    GIVE_DEAD_BACK = (f"To give its servers back: {_MARK_AND_DESTROY}",)
     REPLACE_REMAINS = (_GIVE_BACK, "Or apply it: it is made anew.")
     CALL_BY_UID = ("Ask for one by its uid.",)
 
@@ -265,6 +265,7 @@ class Do(Enum):
     NODE_FIRST = (
         "Destroy that first: without its cluster nobody could take it out in order.",
         "If no state has it: terraform import rpool_node.NAME {uid}/{server}, and destroy that.",
+        "Where a budget keeps a pod there: kubectl delete pdb. Its pods go with the cluster.",
     )
     IMPORT_NODE = (
         "To rename an rpool_node, use a moved block; create_before_destroy cannot work for it.",

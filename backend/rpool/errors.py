@@ -116,6 +116,10 @@ class CommandFailed(RpoolError):
     """A command on a server ended with an error; `detail` has the end of what it printed."""
 
 
+class NotDrained(CommandFailed):
+    """A drain has left pods in the time that it had; `detail` says which, and why."""
+
+
 class Refused(RpoolError):
     """A server or a rule said no on purpose: a foreign claim, a dirty server, a quorum at risk."""
 

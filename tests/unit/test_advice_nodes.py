@@ -67,7 +67,7 @@ def test_a_node_whose_cluster_may_be_alive(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["destroyed first", "imported"])
-@follows(Do.NODE_FIRST)
+@follows(Do.NODE_FIRST, 0, 1)
 def test_a_cluster_that_goes_before_its_node(way: str) -> None:
     desk = with_node()
     uid = desk.view().uid

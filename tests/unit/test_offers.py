@@ -118,7 +118,7 @@ def test_servers_of_a_cluster_that_this_process_reads_are_taken_without_a_look()
     offers = Offers(FLEET, STAGE.faulty)
     with STAGE.faults(Fault(Probe, lambda _: None)) as (probes,):
         offers.begin("bbbbbbbb", "other", ("r1u00",))
-        offer = offers.make("aaaaaaaa", ("r2u01",))
+        offer = offers.make("aaaaaaaa", ("r2u01",), {"r1u00": "claimed by other"})
     assert offer.taken == {"r1u00": "in cluster other (uid bbbbbbbb)"}
     assert "r1u00" not in offer.verified | offer.given
     assert "r1u00" not in asked(probes)

@@ -87,7 +87,7 @@ class Offers:
         self._look_around()
         in_use = self._members(uid) | dict(pinned)
         taken = {n: why for n, why in known_taken.items() if n in self._fleet.servers}
-        beyond = sorted(taken.keys() - self._asked.keys())
+        beyond = sorted(taken.keys() - self._asked.keys() - in_use.keys())
         self._look(random.sample(beyond, min(AGAIN, len(beyond))))
         found = {name: _so_far(answer) for name, answer in list(self._asked.items())}
         taken = {n: why for n, why in taken.items() if n not in found}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from rpool.attempt import Attempt, PoolIncomplete
 from rpool.certificates import ca_pin
 from rpool.decide.membership import Membership
-from rpool.decide.plan import Plan, not_claimed, not_ready, plan, record
+from rpool.decide.plan import Plan, not_claimed, not_drained, not_ready, plan, record
 from rpool.decide.view import came_and_went, of_members, of_record
 from rpool.errors import ForeignClaim, RpoolError, together
 from rpool.flow.execute import Execution, Limits
@@ -213,9 +213,15 @@ class Run:
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
         """A claim that was refused, or failed there, is a stale plan."""
-        if isinstance(step.action, act.TakeClaim):
-            return not_claimed(self.fleet.servers[step.server], error)
-        return not_ready(step.action, error) if isinstance(step.action, act.AwaitReady) else error
+        match step.action:
+            case act.TakeClaim():
+                return not_claimed(self.fleet.servers[step.server], error)
+            case act.AwaitReady():
+                return not_ready(step.action, error)
+            case act.Drain():
+                return not_drained(step.action, error)
+            case _:
+                return error
 
     def _incomplete(self, cause: RpoolError, goal: Goal) -> PoolIncomplete:
         """The error of an operation that got only part of the way, with what there is. Where the

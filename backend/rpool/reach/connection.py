@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import select
 import socket
+import threading
 import time
 
 import paramiko
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_fixed
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_fixed,
+)
 
 from rpool.advice import Do
 from rpool.errors import Problem, RpoolError, SpecError, Unreachable, WrongHostKey
@@ -17,6 +29,7 @@ from rpool.reach.keys import HostKey, fingerprint
 
 KEEPALIVE_SECONDS = 5
 SILENCE_MILLISECONDS = 20_000  # of a peer that acknowledges nothing: then contact is lost
+STOPPED_MILLISECONDS = 200  # after which one that waits for a dead server sees that nobody does
 
 CIPHERS = tuple(
     f"aes{bits}-{mode}"
@@ -38,26 +51,31 @@ class LoginRefused(Unreachable):
     retryable = False
 
 
-def connect(server: Server, ssh: Ssh, key: paramiko.PKey) -> paramiko.Transport:
-    """A live transport. Tries again what may pass (a server that is booting), within the time.
+def connect(
+    server: Server, ssh: Ssh, key: paramiko.PKey, stopped: threading.Event
+) -> paramiko.Transport:
+    """A live transport. Tries again what may pass (a server that is booting), within the time and
+    until `stopped` is set.
 
     Raises Unreachable, and Refused for a host key that is not the declared one.
     """
     deadline = time.monotonic() + ssh.connect_timeout_seconds
+    late = stop_after_delay(ssh.connect_timeout_seconds)
     retrying = Retrying(
         retry=retry_if_exception(lambda e: isinstance(e, RpoolError) and e.retryable),
-        stop=stop_after_attempt(3) | stop_after_delay(ssh.connect_timeout_seconds),
+        stop=stop_after_attempt(3) | late | stop_when_event_set(stopped),
         wait=wait_fixed(0.5),
+        sleep=sleep_using_event(stopped),
         reraise=True,
     )
-    return retrying(_connect_once, server, ssh, key, deadline)
+    return retrying(_connect_once, server, ssh, key, deadline, stopped)
 
 
 def _connect_once(
-    server: Server, ssh: Ssh, key: paramiko.PKey, deadline: float
+    server: Server, ssh: Ssh, key: paramiko.PKey, deadline: float, stopped: threading.Event
 ) -> paramiko.Transport:
     expected = HostKey.of(server)
-    transport = transport_to(server, deadline)
+    transport = transport_to(server, deadline, stopped)
     try:
         _shake_hands(transport, server, expected, deadline)
         _log_in(transport, server, ssh, key)
@@ -68,11 +86,13 @@ def _connect_once(
     return transport
 
 
-def transport_to(server: Server, deadline: float) -> paramiko.Transport:
+def transport_to(
+    server: Server, deadline: float, stopped: threading.Event | None = None
+) -> paramiko.Transport:
     """A connection on which nothing was said yet. Raises Unreachable."""
     seconds = max(0.1, deadline - time.monotonic())
     try:
-        link = socket.create_connection((server.address, server.port), seconds)
+        link = _linked(server, seconds, stopped or threading.Event())
     except OSError as error:
         raise unreachable(server, _reason(error, seconds)) from None
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -86,6 +106,37 @@ def transport_to(server: Server, deadline: float) -> paramiko.Transport:
     seconds = max(0.1, deadline - time.monotonic())
     transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = seconds
     return transport
+
+
+def _linked(server: Server, seconds: float, stopped: threading.Event) -> socket.socket:
+    """As socket.create_connection, but whoever is done can end it: to a server that is dead it
+    takes all of its time.
+    """
+    link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        link.setblocking(False)
+        code = link.connect_ex((server.address, server.port))
+        if code == errno.EINPROGRESS:
+            _await_link(link, time.monotonic() + seconds, stopped)
+            code = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        link.setblocking(True)
+    except BaseException:
+        link.close()
+        raise
+    if code:
+        link.close()
+        raise OSError(code, os.strerror(code))
+    return link
+
+
+def _await_link(link: socket.socket, end: float, stopped: threading.Event) -> None:
+    waiting = select.poll()
+    waiting.register(link, select.POLLOUT)
+    while not waiting.poll(STOPPED_MILLISECONDS):
+        if stopped.is_set():
+            raise InterruptedError(errno.EINTR, "nobody waits for it any more")
+        if time.monotonic() >= end:
+            raise TimeoutError
 
 
 def _reason(error: OSError, seconds: float) -> str:

@@ -72,6 +72,9 @@ class Session:
     key: paramiko.PKey
     _connections: list[_Connection] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
+    # Why the last try to connect has failed, and when it did.
+    _failed: tuple[float, Unreachable] | None = None
 
     def run(self, command: str, stdin: bytes = b"", timeout_seconds: float = 60) -> Completed:
         """Run a shell command as root and wait for its end."""
@@ -107,6 +110,8 @@ class Session:
                     connection.channels -= 1
 
     def close(self) -> None:
+        """Whoever waits for a server that does not answer does so no longer."""
+        self._closed.set()
         with self._lock:
             for connection in self._connections:
                 connection.transport.close()
@@ -142,17 +147,31 @@ class Session:
                     raise Unreachable(f"{self.server.name} gives no session: {why}") from None
 
     def _connection(self) -> tuple[_Connection, bool]:
-        """A connection with room for one more channel, counted in; and whether it is new."""
+        """A connection with room for one more channel, counted in; and whether it is new. Of those
+        who ask for one meanwhile none tries again what has just failed: each try on a dead server
+        would take its time, one after the other.
+        """
+        asked = time.monotonic()
         with self._lock:
             self._connections = [c for c in self._connections if c.transport.is_active()]
             for connection in self._connections:
                 if connection.channels < CHANNELS:
                     connection.channels += 1
                     return connection, False
-            connection = _Connection(connect(self.server, self.ssh, self.key), 1)
+            if self._failed is not None and self._failed[0] > asked:
+                why = self._failed[1]
+                raise type(why)(why.summary, why.detail)
+            connection = _Connection(self._connected(), 1)
             self._check_sudo(connection.transport)
             self._connections.append(connection)
             return connection, True
+
+    def _connected(self) -> paramiko.Transport:
+        try:
+            return connect(self.server, self.ssh, self.key, self._closed)
+        except Unreachable as why:
+            self._failed = time.monotonic(), why
+            raise
 
     def _check_sudo(self, transport: paramiko.Transport) -> None:
         if self.ssh.user == "root" or self._connections:

@@ -16,6 +16,7 @@ from rpool.errors import (
     ForeignClaim,
     LockHeld,
     NotClaimed,
+    NotDrained,
     Overtaken,
     Refused,
     RpoolError,
@@ -56,6 +57,7 @@ class Exit(IntEnum):
     DOMAIN = 95
     ALTERED = 96
     ASIDE = 97
+    UNDRAINED = 98
     TIMED_OUT = 124
     KILLED = 137
 
@@ -117,6 +119,8 @@ def failure(
         case Exit.ALTERED:
             summary = f"{server} has packages whose files were changed; its claim was kept"
             return CommandFailed(summary, f"{stdout}\n{said}\n{Do.REINSTALL.text()}")
+        case Exit.UNDRAINED:
+            return NotDrained(f"{doing} (through {server}) has not ended in time", said)
         case Exit.TIMED_OUT | Exit.KILLED:
             return TimedOut(f"{doing} on {server} did not end in time", said)
         case code:

@@ -17,6 +17,8 @@ from rpool.model.action import Action
 from rpool.model.claim import Claim
 from rpool.reach.world import RealWorld
 
+BUDGETS = "poddisruptionbudgets"
+
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Callable[..., TestServer]]:
@@ -59,7 +61,7 @@ def told(server: TestServer) -> list[str]:
         "overwrite"
     )
     common = tuple(f"--{option}" for option in always.split())
-    looks = (" get nodes ", " get node ", " get volumeattachments ")
+    looks = tuple(f" get {its} " for its in ("nodes", "node", "volumeattachments", "pods", BUDGETS))
     lines = [line for line in server.calls.splitlines() if not any(its in line for its in looks)]
     calls = [line.split()[1:] for line in lines]
     return [" ".join(word for word in words if not word.startswith(common)) for words in calls]

@@ -11,7 +11,7 @@ from worlds.samples import OURS
 from worlds.sshd import TestServer
 
 from reach.conftest import claim, told
-from rpool.errors import CommandFailed, TimedOut
+from rpool.errors import CommandFailed, NotDrained, TimedOut
 from rpool.model import action as act
 from rpool.model.action import Budgets
 from rpool.reach.world import RealWorld
@@ -29,6 +29,7 @@ LET_GO = [
     f"label node r1u04 r1u05 {LABEL}=rpool-leaving",
     "cordon r1u04 r1u05 r1u06",
 ]
+STAYS = "uncordoned again: r1u06"
 BLOCKED = "Cannot evict pod web-0 as it would violate the disruption budget."
 EVICT = [f"drain {node} --timeout=7s" for node in NODES[:3]]
 DELETE = [f"drain {node} --timeout=7s --disable-eviction" for node in NODES[:3]]
@@ -85,7 +86,7 @@ def test_a_drain_minds_budgets_as_it_is_told_and_gives_back_what_it_cordoned(
     if good:
         drain(world, budgets)
     else:
-        with pytest.raises(CommandFailed, match="draining r1u04, r1u05") as caught:
+        with pytest.raises(NotDrained, match="draining r1u04, r1u05") as caught:
             drain(world, budgets)
         assert BLOCKED in caught.value.detail.splitlines()
     first, rest = told(server)[: len(LET_GO)], told(server)[len(LET_GO) :]
@@ -101,9 +102,94 @@ def test_what_kubectl_says_again_and_again_of_a_budget_is_shown_once(
     claim(world)
     noise = f"for i in $(seq 50); do echo '{BLOCKED}'; done; echo 'error: timeout reached'; exit 1"
     kubectl_marker(server, "*' drain r1u06 '*", f"echo 'evicting pod web-0'; {noise}")
-    with pytest.raises(CommandFailed) as caught:
+    with pytest.raises(NotDrained) as caught:
         drain(world, Budgets.RESPECTED)
-    assert caught.value.detail == f"evicting pod web-0\n{BLOCKED}\nerror: timeout reached"
+    said = f"evicting pod web-0\n{BLOCKED}\nerror: timeout reached"
+    assert caught.value.detail == f"{said}\nuncordoned again: r1u04 r1u06"
+
+
+WEB, ALL = "0 3 2 2 shop web app=web,tier in (a,b,),", "0 1 1 1 shop all "
+LEFT_PODS = {
+    # the pods there, the budgets of the cluster, and what is said
+    "a budget": (
+        ["shop web-0 StatefulSet <none>", "kube-system flannel DaemonSet <none>"],
+        [WEB, "1 3 3 2 shop roomy app=web,", "0 2 2 2 other web app=web,", "0 0 0 0 shop none "],
+        ["shop/web-0 is left on r1u06: budget shop/web allows none to go (2 healthy, 2 needed)"],
+    ),
+    "two budgets": (
+        ["shop web-0 <none> <none>"],
+        [WEB, ALL],
+        [
+            (
+                "shop/web-0 is left on r1u06: budget shop/web allows none to go (2 healthy, 2 "
+                "needed); budget shop/all allows none to go (1 healthy, 1 needed)"
+            )
+        ],
+    ),
+    "slow": (
+        ["shop web-0 ReplicaSet 2026-11-30T20:00:00Z", "kube-system etcd-r1u06 Node <none>"],
+        [],
+        ["shop/web-0 is left on r1u06: it was told to end, and has not"],
+    ),
+    "nobody knows why": (
+        ["shop web-0 ReplicaSet <none>"],
+        [],
+        ["shop/web-0 is left on r1u06", BLOCKED],
+    ),
+    "many": (
+        [f"shop web-{n} ReplicaSet 2026-11-30T20:00:00Z" for n in range(30)],
+        [],
+        [
+            *(f"shop/web-{n} is left on r1u06: it was told to end, and has not" for n in range(10)),
+            "and 20 more",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pods", "budgets", "said"), LEFT_PODS.values(), ids=LEFT_PODS)
+def test_a_drain_that_fails_says_which_pods_are_left_and_which_budgets_keep_them(
+    world: RealWorld,
+    server: TestServer,
+    pods: Sequence[str],
+    budgets: Sequence[str],
+    said: Sequence[str],
+) -> None:
+    claim(world)
+    for name, lines in (("pods", pods), ("budgets", budgets)):
+        (server.root / name).write_text("".join(f"{line}\n" for line in lines))
+    selected = "--selector=app=web,tier in (a,b,),"
+    server.marker(
+        "kubectl",
+        f"""case $* in
+*' get nodes '*) printf 'r1u06 <none> <none> <none>\\n' ;;
+*' drain '*) for i in 1 2 3; do echo '{BLOCKED}'; done; exit 1 ;;
+*' get poddisruptionbudgets '*) cat {server.root}/budgets ;;
+*' get pods '*'{selected} '* | *' get pods '*'--selector= '*) echo web-0 ;;
+*' get pods '*) cat {server.root}/pods ;;
+esac""",
+    )
+    with pytest.raises(NotDrained) as caught:
+        drain(world, Budgets.RESPECTED)
+    assert caught.value.detail.splitlines() == [*said, STAYS]
+
+
+def test_a_drain_minds_no_budget_as_it_says_what_is_left_of_pods_that_it_has_deleted(
+    world: RealWorld, server: TestServer
+) -> None:
+    claim(world)
+    server.marker(
+        "kubectl",
+        """case $* in
+*' get nodes '*) printf 'r1u06 <none> <none> <none>\\n' ;;
+*' drain '*) exit 1 ;;
+*' get pods '*) echo 'shop web-0 ReplicaSet 2026-11-30T20:00:00Z' ;;
+esac""",
+    )
+    with pytest.raises(NotDrained) as caught:
+        drain(world, Budgets.UNTIL_TIMEOUT)
+    assert caught.value.detail.startswith("shop/web-0 is left on r1u06: it was told to end")
+    assert "poddisruptionbudgets" not in server.calls
 
 
 def test_a_drain_that_is_ended_from_outside_gives_back_what_it_cordoned(

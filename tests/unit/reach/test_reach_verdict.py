@@ -15,6 +15,7 @@ from rpool.errors import (
     LockHeld,
     NewerFormat,
     NotClaimed,
+    NotDrained,
     Overtaken,
     Refused,
     RpoolError,
@@ -40,6 +41,7 @@ TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.MISPLACED, Refused, "has the claim of r1u04: addresses in the fleet have changed places"),
     (Exit.LATER, Overtaken, "a later operation has been on r1u04"),
     (Exit.UNCLEAN, CommandFailed, "not clean"),
+    (Exit.UNDRAINED, NotDrained, "has not ended in time"),
     (Exit.TIMED_OUT, TimedOut, "did not end in time"),
     (1, CommandFailed, "kubeadm init failed on r1u04 (exit 1)"),
 ]

@@ -13,6 +13,7 @@ from rpool.decide.plan import departures, etcd, invariants, mend, metallb, netwo
 from rpool.decide.plan.arrivals import HalfOut, not_claimed, not_ready
 from rpool.decide.plan.bring_up import BringUp, claims
 from rpool.decide.plan.case import Case
+from rpool.decide.plan.departures import not_drained
 from rpool.errors import RpoolError
 from rpool.model.action import RemoveEtcdMember, SetPhase
 from rpool.model.claim import Phase
@@ -21,7 +22,7 @@ from rpool.model.observed import Observed
 from rpool.model.server import Fleet
 from rpool.model.step import Step, StepName, names
 
-__all__ = ["Case", "HalfOut", "Plan", "not_claimed", "not_ready", "plan"]
+__all__ = ["Case", "HalfOut", "Plan", "not_claimed", "not_drained", "not_ready", "plan"]
 
 
 @dataclass(frozen=True, slots=True)

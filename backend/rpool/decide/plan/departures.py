@@ -17,7 +17,7 @@ from rpool.decide.membership import Part
 from rpool.decide.plan.arrivals import unclaimed
 from rpool.decide.plan.case import Case
 from rpool.decide.quorum import not_removed, why_not_remove
-from rpool.errors import NotInFleet, Refused, RpoolError, Unreachable
+from rpool.errors import CommandFailed, NotDrained, NotInFleet, Refused, RpoolError, Unreachable
 from rpool.model import action as act
 from rpool.model.claim import Claim, Phase
 from rpool.model.pool import OnTimeout
@@ -131,6 +131,23 @@ def not_given_back(name: ServerName, what: str, disk: str) -> Refused:
         f"{name} {what}, and cannot be given back: its disk is {disk}",
         f"It keeps its claim. {Do.MEND_DISK.text()}",
     )
+
+
+def not_drained(action: act.Drain, why: RpoolError) -> RpoolError:
+    """The error of a drain in vain: about the server that stays, not the one worked through.
+    Any other error as it is.
+    """
+    if not isinstance(why, CommandFailed):
+        return why
+    name = ", ".join(action.nodes)
+    summary = f"{name} could not be drained"
+    if not isinstance(why, NotDrained):
+        said = f"{why.summary}\n{why.detail}".rstrip()
+        return CommandFailed(summary, f"{said}\n{name} stays a member. {Do.AGAIN.text()}")
+    respected = action.budgets is act.Budgets.RESPECTED
+    advice = Do.LET_DRAIN.text() if respected else Do.AGAIN.text()
+    detail = f"{why.detail}\n{name} stays a member. {advice}"
+    return NotDrained(f"{summary} within {action.timeout_seconds} s", detail.lstrip())
 
 
 def _leavers(case: Case) -> list[_Leaver]:

@@ -29,6 +29,7 @@ API_SERVER=$KUBERNETES/api-server     # files that its flags name; see rpool.rea
 # rpool.reach.verdict knows these; anything else is an ordinary failure.
 FOREIGN=81 STALE=82 UNCLAIMED=83 DIRTY=84 BUSY=85 HELD=86 UNCLEAN=87 MISSING=88 FETCH=89
 OVERTAKEN=90 WAS_MEMBER=91 FORMAT=92 MISPLACED=93 LATER=94 DOMAIN=95 ALTERED=96 ASIDE=97
+UNDRAINED=98
 
 say() { printf '%s\n' "$*" >&2; }
 
