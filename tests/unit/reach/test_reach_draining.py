@@ -108,7 +108,7 @@ def test_what_kubectl_says_again_and_again_of_a_budget_is_shown_once(
     assert caught.value.detail == f"{said}\nuncordoned again: r1u04 r1u06"
 
 
-WEB, ALL = "0 3 2 2 shop web app=web,tier in (a,b,),", "0 1 1 1 shop all "
+WEB, ALL = "0 3 2 2 shop web app=web,tier in (a,b),", "0 1 1 1 shop all "
 LEFT_PODS = {
     # the pods there, the budgets of the cluster, and what is said
     "a budget": (
@@ -158,7 +158,7 @@ def test_a_drain_that_fails_says_which_pods_are_left_and_which_budgets_keep_them
     claim(world)
     for name, lines in (("pods", pods), ("budgets", budgets)):
         (server.root / name).write_text("".join(f"{line}\n" for line in lines))
-    selected = "--selector=app=web,tier in (a,b,),"
+    selected = "--selector=app=web,tier in (a,b)"
     server.marker(
         "kubectl",
         f"""case $* in

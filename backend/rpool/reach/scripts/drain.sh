@@ -14,7 +14,9 @@ TEMPLATE=$TEMPLATE'{{.currentHealthy}} {{.desiredHealthy}} {{end}}{{.metadata.na
 TEMPLATE=$TEMPLATE'{{range $key, $value := .spec.selector.matchLabels}}{{$key}}={{$value}},{{end}}'
 TEMPLATE=$TEMPLATE'{{range .spec.selector.matchExpressions}}{{if eq .operator "Exists"}}{{.key}}'
 TEMPLATE=$TEMPLATE'{{else if eq .operator "DoesNotExist"}}!{{.key}}'
-TEMPLATE=$TEMPLATE'{{else}}{{.key}} {{if eq .operator "NotIn"}}not{{end}}in ({{range .values}}{{.}},{{end}})'
+TEMPLATE=$TEMPLATE'{{else}}{{.key}} {{if eq .operator "NotIn"}}not{{end}}in '
+# shellcheck disable=SC2016  # the same
+TEMPLATE=$TEMPLATE'({{range $i, $value := .values}}{{if $i}},{{end}}{{$value}}{{end}})'
 TEMPLATE=$TEMPLATE'{{end}},{{end}}{{"\n"}}{{end}}'
 
 act() {
@@ -116,9 +118,9 @@ kept_on() {
     on_cluster get poddisruptionbudgets --all-namespaces -o "go-template=$TEMPLATE" >"$SECRETS/budgets"
     awk 'NR == FNR { there[$1]; next } $1 == "0" && $2 > 0 && $5 in there' \
         "$SECRETS/left" "$SECRETS/budgets" | head -n 20 >"$SECRETS/blocking"
-    while read -r _ _ healthy needed namespace budget selector; do
+    while read -r _ _ healthy needed namespace budget selector; do # which ends in a comma
         why="budget $namespace/$budget allows none to go ($healthy healthy, $needed needed)"
-        pods_on "$1" NAME:.metadata.name --namespace="$namespace" --selector="$selector" |
+        pods_on "$1" NAME:.metadata.name --namespace="$namespace" --selector="${selector%,}" |
             awk -v namespace="$namespace" -v why="$why" '{ print namespace "/" $1 " " why }'
     done <"$SECRETS/blocking"
 }
