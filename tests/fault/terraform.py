@@ -100,7 +100,8 @@ class Workspace:
         for name in [n for n in self.clusters if n not in wanted.clusters]:
             self._delete(Cluster(), self.clusters, name, site, stop, run)
         for name, plan in plans.items():
-            self._carry_out(Cluster(), self.clusters, name, plan, site, stop, run)
+            if self._nodes_first(name, plan, site, stop, run):
+                self._carry_out(Cluster(), self.clusters, name, plan, site, stop, run)
         for server, (cluster, spec) in wanted.nodes.items():
             if cluster in self.clusters and not self.clusters[cluster].tainted:
                 config = node_config(self.clusters[cluster], server, spec)
@@ -170,6 +171,18 @@ class Workspace:
             name: Cluster().plan(self._prior(self.clusters, name), cluster_config(spec), site)
             for name, spec in wanted.clusters.items()
         }
+
+    def _nodes_first(
+        self, name: str, plan: Plan, site: Site, stop: threading.Event, run: Run
+    ) -> bool:
+        """Whether all that depends on a cluster has been destroyed, if that is to be replaced."""
+        there = self.clusters.get(name)
+        if there is None or not (there.tainted or plan.replaces):
+            return True
+        uid = there.values["id"]
+        inside = [n for n, its in self.nodes.items() if its.values["cluster"] == uid]
+        gone = [self._delete(Node(), self.nodes, n, site, stop, run) for n in inside]
+        return all(gone)
 
     def _prior(self, instances: Mapping[str, Instance], name: str) -> Held:
         instance = instances.get(name)
