@@ -23,7 +23,7 @@ from rpool.attempt import (
 from rpool.config import NodeRequest, parse_identity, parse_node, parse_pool, parse_site
 from rpool.decide import rules
 from rpool.decide.health import NO_REPAIRS, Repairs
-from rpool.decide.target import Offer, Size, Standing, Target, target
+from rpool.decide.target import Current, Offer, Size, Target, target
 from rpool.errors import Path, RpoolError
 from rpool.flow.in_use import InUse
 from rpool.model.access import Credential, Entrance, Identity
@@ -47,6 +47,7 @@ __all__ = [
     "NO_REPAIRS",
     "Advice",
     "Attempt",
+    "Current",
     "Found",
     "NodeRequest",
     "Offer",
@@ -54,7 +55,6 @@ __all__ = [
     "Repairs",
     "Site",
     "Size",
-    "Standing",
     "Target",
     "parse_identity",
     "parse_node",
@@ -99,15 +99,15 @@ class Site(NodeVerbs):
         its = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
         return foresee(spec, *its)
 
-    def plan_pool(self, wanted: PoolSpec, standing: Standing, offer: Offer) -> Target:
+    def plan_pool(self, wanted: PoolSpec, current: Current, offer: Offer) -> Target:
         """Who stays, joins and leaves when the pool becomes `wanted`, a checked request; creates of
         this process leave who joins to it. What was seen of servers before is in `offer`. Raises
         DoesNotFit.
         """
-        planned = target(wanted, standing, self.config.fleet, offer)
+        planned = target(wanted, current, self.config.fleet, offer)
         contested = self._in_use.insist(wanted.name, planned.joining)
         self._in_use.will_be[wanted.name] = wanted
-        self._in_use.own[standing.uid] = planned.roles.keys()
+        self._in_use.own[current.uid] = planned.roles.keys()
         return replace(planned, contested=contested)
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
@@ -261,9 +261,9 @@ class Site(NodeVerbs):
 
         return chronicle(self.world(), servers, most_lines)
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+    def requested(self, through: ServerName) -> Mapping[ServerName, Requested]:
         """What pods request of each node of a cluster, through one of its control planes."""
-        return self.world().requested(via)
+        return self.world().requested(through)
 
     def by(self, attempt: Attempt) -> Attempt:
         from rpool.flow.session import default_owner, default_run

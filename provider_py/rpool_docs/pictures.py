@@ -15,7 +15,7 @@ from functools import cache
 
 from rich.console import Console
 
-from rpool.api import Attempt, Site, Size, Standing
+from rpool.api import Attempt, Current, Site, Size
 from rpool.cli.picture import as_svg, slots
 from rpool.cli.show import titles
 from rpool.cli.watch import Look, drawn, looks
@@ -90,8 +90,8 @@ class World(SimulatedWorld):
             self.joining()
         return super().carry_out(action, timeout_seconds)
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
-        nodes = self.observe(via).nodes
+    def requested(self, through: ServerName) -> Mapping[ServerName, Requested]:
+        nodes = self.observe(through).nodes
         in_turn = sorted(nodes, key=lambda name: (nodes[name].control_plane, name))
         return {
             name: Requested(
@@ -120,7 +120,7 @@ def pictures() -> Mapping[str, str]:
     _hurt_one(world, view)
     survey = _site(world).survey()
     cluster = survey.cluster(view.uid)
-    found = slots(survey, cluster, world.requested(cluster.via))
+    found = slots(survey, cluster, world.requested(cluster.through))
     return {
         "show.svg": "\n".join(as_svg(list(titles(cluster)), found)) + "\n",
         "watch.svg": _screen("rpool watch batch", joining),
@@ -139,9 +139,9 @@ def _grow(world: World, view: PoolView, log: Callable[[Event], None]) -> None:
     site = _site(world)
     found = site.read_pool(view)
     roles = {name: its.role for name, its in view.servers.items()}
-    standing = Standing(view.uid, Size.of(BATCH), roles)
+    current = Current(view.uid, Size.of(BATCH), roles)
     bigger = replace(BATCH, cores=48, memory_gib=192)
-    target = site.plan_pool(bigger, standing, found.offer)
+    target = site.plan_pool(bigger, current, found.offer)
     site.change_pool(view, bigger, target.roles, Attempt(60, owner=OWNER, log=log))
 
 

@@ -179,7 +179,9 @@ def test_what_was_a_member_is_made_none_again_before_a_reset(half: Half, phase: 
     half.claim(replace(CLAIM, phase=phase))
     half.prepare()
     init = act.Init(HERE, OURS, half.node, WITHOUT_VIP, SECRETS)
-    join = act.Join(HERE, OURS, half.node, WITHOUT_VIP, SECRETS, control_plane=False, via=SILENT)
+    join = act.Join(
+        HERE, OURS, half.node, WITHOUT_VIP, SECRETS, control_plane=False, through=SILENT
+    )
     for action in (init, join):
         refused(half, action, Refused, "has been a member")
 

@@ -206,7 +206,7 @@ class Fate(Looks):
     def _effect(self, action: Action) -> None:
         self.history.append(f"    {action.doing} [{action.server}]")
         if isinstance(action, act.Join) and self.at_work.no_joins:
-            raise CommandFailed(f"{action.server}: {action.via} cannot be reached from here")
+            raise CommandFailed(f"{action.server}: {action.through} cannot be reached from here")
         others = [*self.under_way(), *self.late.in_hand()]
         self.rules.judged(action, lambda: self.world.carry_out(action, 60), others)
 

@@ -48,7 +48,7 @@ def _half_join(action: act.Join, machine: Machine, world: SimulatedWorld) -> Non
     is a voter only where it does not take the quorum away.
     """
     machine.check_prepared(action.spec.kubernetes_version)
-    cluster = world._serving(action.via)
+    cluster = world._serving(action.through)
     role = Role.CONTROL_PLANE if action.control_plane else Role.WORKER
     cluster.admit(action.secrets, machine.server.name, role)
     machine.traces = BEGUN

@@ -46,8 +46,9 @@ class Late:
         if not begins(action, self.world.machines[action.server]):
             self._say("    (refused)")
             return
-        via = self.world.machines[action.via].cluster if isinstance(action, act.Join) else None
-        self._going.append(_Late(action, via, frozenset(self.rules.dying)))
+        join = action if isinstance(action, act.Join) else None
+        cluster = self.world.machines[join.through].cluster if join else None
+        self._going.append(_Late(action, cluster, frozenset(self.rules.dying)))
 
     def in_hand(self) -> list[Action]:
         """Those that a server has past its guard, so that nothing refuses them any more."""

@@ -33,10 +33,10 @@ class Looks:
         if self.at_work.dead or server in self.at_work.cut:
             raise Unreachable(f"no contact with {server}")
 
-    def _api(self, via: ServerName) -> None:
-        self._contact(via)
+    def _api(self, server: ServerName) -> None:
+        self._contact(server)
         if self.at_work.no_api:
-            raise CommandFailed(f"{via}: the connection to the server timed out")
+            raise CommandFailed(f"{server}: the connection to the server timed out")
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
         self._contact(server)
@@ -47,9 +47,9 @@ class Looks:
         self.claims.looked(server, probed.claim)
         return replace(probed, clock_seconds=probed.clock_seconds + self.clocks[server])
 
-    def address_answers(self, via: ServerName, address: str) -> bool:
-        self._contact(via)
-        return self.world.address_answers(via, address)
+    def address_answers(self, server: ServerName, address: str) -> bool:
+        self._contact(server)
+        return self.world.address_answers(server, address)
 
     def working(self, server: ServerName) -> Working | None:
         self._contact(server)
@@ -59,37 +59,37 @@ class Looks:
         self._contact(server)
         return self.world.reaches_api(server)
 
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
-        self._contact(via)
-        return self.world.kubernetes_packages(via, minor)
+    def kubernetes_packages(self, server: ServerName, minor: str) -> PackagesSeen:
+        self._contact(server)
+        return self.world.kubernetes_packages(server, minor)
 
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
         self._contact(server)
         return self.world.inspect(server, trial)
 
-    def observe(self, via: ServerName) -> ClusterSeen:
-        self._api(via)
+    def observe(self, server: ServerName) -> ClusterSeen:
+        self._api(server)
         if self.at_work.refused:
             self.at_work.refused -= 1
-            raise CommandFailed(f"{via}: the connection to the server was refused")
-        return self.world.observe(via)
+            raise CommandFailed(f"{server}: the connection to the server was refused")
+        return self.world.observe(server)
 
-    def encryption(self, via: ServerName) -> Secret:
-        self._contact(via)
-        return self.world.encryption(via)
+    def encryption(self, server: ServerName) -> Secret:
+        self._contact(server)
+        return self.world.encryption(server)
 
-    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
-        self._contact(via)
-        return self.world.etcd_members(via)
+    def etcd_members(self, server: ServerName) -> tuple[EtcdMember, ...]:
+        self._contact(server)
+        return self.world.etcd_members(server)
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
-        self._api(via)
-        return self.world.requested(via)
+    def requested(self, server: ServerName) -> Mapping[ServerName, Requested]:
+        self._api(server)
+        return self.world.requested(server)
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         self._contact(server)
         return self.world.journal(server, most_lines)
 
-    def sign(self, via: ServerName, request: str, seconds: int) -> str:
-        self._api(via)
-        return self.world.sign(via, request, seconds)
+    def sign(self, server: ServerName, request: str, seconds: int) -> str:
+        self._api(server)
+        return self.world.sign(server, request, seconds)

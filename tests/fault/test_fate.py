@@ -52,7 +52,7 @@ def join(fate: Fate, ours: Ownership = OURS) -> act.Join:
     assert cluster is not None
     secrets = replace(SECRETS, ca_pin=ca_pin(cluster.ca))
     node = fate.world.fleet.servers[SECOND]
-    return act.Join(SECOND, ours, node, SPEC, secrets, control_plane=False, via=FIRST)
+    return act.Join(SECOND, ours, node, SPEC, secrets, control_plane=False, through=FIRST)
 
 
 def test_a_late_join_is_over_before_the_fence_and_seen_behind_it(fate: Fate) -> None:

@@ -119,9 +119,9 @@ def requested(here: Desk) -> dict[str, tuple[float, float]]:
     """Shares of what each node offers that its pods request, cores and memory, by the whole of what
     the API has: nothing is left to a jsonpath.
     """
-    via = here.with_role("control_plane")[0]
-    pods = json.loads(here.kubectl(via, "get pods --all-namespaces -o json"))["items"]
-    nodes = json.loads(here.kubectl(via, "get nodes -o json"))["items"]
+    through = here.with_role("control_plane")[0]
+    pods = json.loads(here.kubectl(through, "get pods --all-namespaces -o json"))["items"]
+    nodes = json.loads(here.kubectl(through, "get nodes -o json"))["items"]
     sums = {its["metadata"]["name"]: {"cpu": 0.0, "memory": 0.0} for its in nodes}
     for pod in pods:
         node, phase = pod["spec"].get("nodeName"), pod["status"]["phase"]

@@ -75,12 +75,12 @@ def _spec(said: Spec | None, servers: list[Facts]) -> PoolSpec | None:
 
 def _api(case: Case, servers: list[Facts], record: Record | None) -> Api | None:
     said = case.api
-    via = next((its.name for its in servers if its.serves), None) if said else None
-    if said is None or (via is None and said.via is None):
+    through = next((its.name for its in servers if its.serves), None) if said else None
+    if said is None or (through is None and said.through is None):
         return None
     nodes = {its.name: its.node_seen() for its in servers if its.node}
     cluster = ClusterSeen(nodes, record, "PEM", said.metallb, said.tokens)
-    return Api(said.via or via or "", cluster, _etcd(said.etcd, servers))
+    return Api(said.through or through or "", cluster, _etcd(said.etcd, servers))
 
 
 def _etcd(others: Mapping[str, str] | None, servers: list[Facts]) -> tuple[EtcdMember, ...] | None:

@@ -45,7 +45,7 @@ class RecordSaid(_Strict):
 
 
 class ApiSaid(_Strict):
-    via: str | None = None  # None: the first control plane that serves
+    through: str | None = None  # None: the first control plane that serves
     tokens: bool = False
     metallb: bool = False
     # Members of etcd that are on no server of the case: `dead` or `alive`.

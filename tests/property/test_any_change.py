@@ -10,7 +10,7 @@ from worlds.fault import ACTIONS, Fault
 from worlds.stage import SPEC, Stage
 
 from rpool.api import PoolIncomplete
-from rpool.decide.target import Offer, Size, Standing, target
+from rpool.decide.target import Current, Offer, Size, target
 from rpool.errors import DoesNotFit, RpoolError, Unreachable
 from rpool.model.claim import Phase
 from rpool.model.pool import Networking, PoolSpec, Selector, Tolerance
@@ -84,10 +84,10 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
     assert stage.claimed() <= set(state.servers), "a server is claimed by no cluster's state"
     # What was carried out is `wanted` in the state only once all of it is done.
     done = state.condition is Condition.SETTLED and state.cores == wanted.cores
-    standing = wanted if done else was
+    current = wanted if done else was
     then = {"the same": wanted, "as before": was, "another": other}[next_wish]
     try:
-        after = stage.become(state, then, standing)
+        after = stage.become(state, then, current)
     except DoesNotFit:
         return
     assert after.condition is Condition.SETTLED
@@ -119,11 +119,11 @@ def test_what_holds_for_any_plan(was: PoolSpec, wanted: PoolSpec) -> None:
     fleet = stage.site.config.fleet
     try:
         before = stage.site.advise(was).likely
-        standing = Standing("0badcafe", Size.of(was), before)
-        planned = target(wanted, standing, fleet, Offer())
+        current = Current("0badcafe", Size.of(was), before)
+        planned = target(wanted, current, fleet, Offer())
     except DoesNotFit:
         return
-    assert planned == target(wanted, standing, fleet, Offer())
+    assert planned == target(wanted, current, fleet, Offer())
     assert planned.joining.isdisjoint(before)
     assert planned.leaving <= set(before)
     assert set(planned.roles) == (set(before) | planned.joining) - planned.leaving
@@ -134,7 +134,7 @@ def test_what_holds_for_any_plan(was: PoolSpec, wanted: PoolSpec) -> None:
         rest = [server for server in workers if server is not lost]
         assert sum(server.cores for server in rest) >= wanted.cores
         assert sum(server.memory_gib for server in rest) >= wanted.memory_gib
-    after = Standing("0badcafe", Size.of(wanted), planned.roles)
+    after = Current("0badcafe", Size.of(wanted), planned.roles)
     again = target(wanted, after, fleet, Offer())
     assert (again.joining, again.leaving) == (frozenset(), frozenset())
     same_place = wanted.selector == was.selector

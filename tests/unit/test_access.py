@@ -39,9 +39,9 @@ def test_nothing_that_a_server_is_sent_has_the_key_and_no_server_is_changed() ->
     sign = stage.world.sign
 
     class Watched:
-        def sign(self, via: str, request: str, seconds: int) -> str:
+        def sign(self, through: str, request: str, seconds: int) -> str:
             sent.append(request)
-            return sign(via, request, seconds)
+            return sign(through, request, seconds)
 
     door = stage.site.entrance("batch")
     credential(door, ANN, Watched())  # type: ignore[arg-type]
@@ -93,11 +93,11 @@ def _same_key(key: str, user: str) -> str:
 
 def test_a_modelled_cluster_signs_no_more_than_a_real_one() -> None:
     stage, view = made()
-    via = view.control_planes[0]
+    through = view.control_planes[0]
     with pytest.raises(CommandFailed, match="system:masters"):
-        stage.world.sign(via, new_request("ann", ["system:masters"])[0], 3600)
+        stage.world.sign(through, new_request("ann", ["system:masters"])[0], 3600)
     with pytest.raises(CommandFailed, match="expirationSeconds"):
-        stage.world.sign(via, new_request("ann", [])[0], 599)
+        stage.world.sign(through, new_request("ann", [])[0], 599)
 
 
 # -- who is asked, and how long ------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_a_modelled_cluster_signs_no_more_than_a_real_one() -> None:
 def test_what_this_process_has_seen_is_not_looked_for_again() -> None:
     stage, view = made()
     with stage.faults(Fault(Probe, lambda _: None, sure=False)) as (probes,):
-        assert stage.site.entrance(view.uid).via == view.control_planes[0]
+        assert stage.site.entrance(view.uid).through == view.control_planes[0]
     assert probes == []
 
 
@@ -115,7 +115,7 @@ def test_a_control_plane_that_serves_is_found_beside_a_dead_one() -> None:
     stage.machine(view.control_planes[0]).lose_power()
     stage.open()
     door = stage.site.entrance(view.uid)
-    assert door.via in view.control_planes[1:]
+    assert door.through in view.control_planes[1:]
     stage.site.credential(door, ANN)
 
 

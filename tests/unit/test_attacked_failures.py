@@ -14,7 +14,7 @@ from test_repair import die, one_of
 from worlds.fault import AFTER, Fault, Probe
 from worlds.stage import FOREIGN, SPEC, Stage, servers
 
-from rpool.decide.target import Offer, Size, Standing, target
+from rpool.decide.target import Current, Offer, Size, target
 from rpool.errors import CommandFailed, Overtaken, Refused
 from rpool.flow.choose import choose, foresee
 from rpool.flow.doubts import MOST_DOUBTFUL
@@ -142,7 +142,7 @@ def test_one_that_failed_is_replaced_though_there_is_none_for_one_that_is_lost()
     roles = dict.fromkeys(["r1u00", "r2u01", "r3u02"], Role.CONTROL_PLANE)
     roles |= dict.fromkeys(["r1u03", lost, failed], Role.WORKER)
     wanted = replace(SPEC, cores=48, memory_gib=96)
-    standing = Standing(
+    current = Current(
         "0badcafe",
         Size.of(wanted),
         roles,
@@ -150,7 +150,7 @@ def test_one_that_failed_is_replaced_though_there_is_none_for_one_that_is_lost()
         lost=frozenset({lost}),
         failed=frozenset({failed}),
     )
-    planned = target(wanted, standing, Fleet(fleet), Offer(taken={taken: "it is another's"}))
+    planned = target(wanted, current, Fleet(fleet), Offer(taken={taken: "it is another's"}))
     assert (*planned.joining, *planned.leaving) == (spare, failed)
     assert planned.no_spare is not None
 

@@ -192,7 +192,7 @@ def test_a_failed_drain_leaves_the_server_in_the_pool() -> None:
     stage, view = made()
     target = stage.plan(view, SMALLER, SPEC)
     (leaving,) = target.leaving
-    via = next(iter(n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE))
+    through = next(iter(n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE))
     with (
         stage.faults(Fault(act.Drain, CommandFailed("a budget is in the way"))),
         pytest.raises(PoolIncomplete, match="a budget") as caught,
@@ -205,7 +205,7 @@ def test_a_failed_drain_leaves_the_server_in_the_pool() -> None:
     claim = stage.machine(leaving).claim
     assert claim is not None
     assert claim.phase is Phase.MEMBER
-    cluster = stage.machine(via).cluster
+    cluster = stage.machine(through).cluster
     assert cluster is not None
     assert not cluster.cordoned
     settled(stage, stage.become(after, SMALLER), SMALLER)

@@ -12,7 +12,7 @@ from worlds.expect import settled
 from worlds.fault import AFTER, Fault
 from worlds.stage import BIGGER, FIVE, FOREIGN, SMALLER, SPEC, Stage, made, with_role
 
-from rpool.api import Offer, PoolIncomplete, Size, Standing
+from rpool.api import Current, Offer, PoolIncomplete, Size
 from rpool.certificates import new_ca
 from rpool.errors import (
     CommandFailed,
@@ -50,8 +50,8 @@ def without_knowledge(stage: Stage, view: PoolView) -> dict[ServerName, Role]:
     """The roles that a plan without a refresh would want, for the size from before."""
     stage.open()
     roles = {name: its.role for name, its in view.servers.items()}
-    standing = Standing(view.uid, Size.of(SPEC), roles)
-    return dict(stage.site.plan_pool(SPEC, standing, Offer()).roles)
+    current = Current(view.uid, Size.of(SPEC), roles)
+    return dict(stage.site.plan_pool(SPEC, current, Offer()).roles)
 
 
 @pytest.mark.parametrize("kind", [act.Reset, act.DeleteNode])

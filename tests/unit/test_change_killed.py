@@ -12,7 +12,7 @@ from worlds.expect import settled
 from worlds.fault import ACTIONS, AFTER, CHANGES, Fault
 from worlds.stage import BIGGER, FOREIGN, ONE, SMALLER, SPEC, Stage, killed, made, with_role
 
-from rpool.api import PoolIncomplete, Site, Size, Standing
+from rpool.api import Current, PoolIncomplete, Site, Size
 from rpool.config.node import NodeRequest
 from rpool.errors import CommandFailed, Refused, RpoolError, StalePlan
 from rpool.model import action as act
@@ -289,7 +289,7 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
     stage.open(Fleet({**fleet, **marked}))
     roles = {name: its.role for name, its in view.servers.items()}
     target = stage.site.plan_pool(
-        small, Standing(view.uid, Size.of(ONE), roles), stage.site.read_pool(view).offer
+        small, Current(view.uid, Size.of(ONE), roles), stage.site.read_pool(view).offer
     )
     moved, asked = threading.Event(), threading.Event()
     slow = Fault(act.Drain, lambda _: asked.wait(60), where=lambda its: its.nodes != (head,))

@@ -102,7 +102,7 @@ def test_a_cluster_whose_pods_nobody_tells_of_is_shown_without(capsys: Output) -
     with stage.faults(Fault(ReadRequests, CommandFailed("the API is slow"))):
         assert _requested(stage.site, cluster) is None
     assert "How full it is, is not known: the API is slow" in capsys.readouterr().err
-    assert _requested(stage.site, replace(cluster, via="")) is None
+    assert _requested(stage.site, replace(cluster, through="")) is None
 
 
 def test_a_member_that_is_not_ready_is_marked() -> None:

@@ -14,7 +14,7 @@ from rpool.cli.main import main
 from rpool.decide.explain import Explanation, explain
 from rpool.decide.placement import candidates, place
 from rpool.decide.rules import placed
-from rpool.decide.target import Offer, Size, Standing, target
+from rpool.decide.target import Current, Offer, Size, target
 from rpool.model.generated_fleet import generated
 from rpool.model.pool import DEFAULT_GROUP, Group, NodeSpec, PoolSpec, Selector, Tolerance
 from rpool.model.record import Member, Record
@@ -49,14 +49,14 @@ def explained(record: Record, fleet: Fleet = FLEET, **unusable: str) -> Explanat
 def test_a_runner_up_is_what_a_plan_takes_once_the_member_is_lost(spec: PoolSpec) -> None:
     record = made(spec)
     roles = {name: its.role for name, its in record.members.items()}
-    standing = Standing(UID, Size.of(spec), roles)
+    current = Current(UID, Size.of(spec), roles)
     offer = Offer(verified=frozenset(FLEET.servers))
     choices = explained(record).choices
     assert {its.server.name for its in choices} == roles.keys()
     for its in choices:
         lost = replace(its.server, lost=True)
         fleet = Fleet({**FLEET.servers, lost.name: lost})
-        planned = target(spec, standing, fleet, offer)
+        planned = target(spec, current, fleet, offer)
         assert planned.joining == set(its.instead)
         assert its.waste_instead is not None
         assert its.waste <= its.waste_instead
@@ -139,10 +139,10 @@ def test_each_group_is_explained_among_the_servers_that_its_selector_takes() -> 
     roles = {name: its.role for name, its in members.items()}
     groups = {name: its.group for name, its in members.items() if its.group == "fast"}
     sizes = {"fast": Size.of(spec.part("fast"))}
-    standing = Standing(UID, Size.of(spec), roles, groups=groups, sizes=sizes)
+    current = Current(UID, Size.of(spec), roles, groups=groups, sizes=sizes)
     for its in found.choices:
         fleet = Fleet({**FLEET.servers, its.server.name: replace(its.server, lost=True)})
-        planned = target(spec, standing, fleet, Offer(verified=frozenset(FLEET.servers)))
+        planned = target(spec, current, fleet, Offer(verified=frozenset(FLEET.servers)))
         assert planned.joining == set(its.instead), its.server.name
 
 

@@ -175,7 +175,7 @@ def test_no_action_of_all_that_was_a_stranger_s() -> None:
     grown = stage.become(view, BIGGER)
     assert FALSE not in grown.servers
     assert not [its for its in stage.acted if its.server == FALSE]
-    assert not [its for its in stage.acted if isinstance(its, act.Join) and its.via == FALSE]
+    assert not [its for its in stage.acted if isinstance(its, act.Join) and its.through == FALSE]
     assert not false.tokens
 
 

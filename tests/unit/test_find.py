@@ -45,7 +45,7 @@ def test_a_pool_is_found_by_its_uid_and_by_its_name_as_it_was_made(attribute: st
     pool = find(stage.world, stage.site.config.fleet, getattr(view, attribute))
     assert pool.view == view
     assert pool.record.spec == SPEC
-    assert pool.via in _control_planes(view)
+    assert pool.through in _control_planes(view)
 
 
 def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
@@ -105,7 +105,7 @@ def test_a_dead_control_plane_does_not_hide_a_pool_that_serves(attribute: str) -
     dead = _control_planes(view)[0]
     stage.machine(dead).powered = False
     pool = find(stage.world, stage.site.config.fleet, getattr(view, attribute))
-    assert pool.via != dead
+    assert pool.through != dead
     assert pool.view == view
 
 

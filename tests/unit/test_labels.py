@@ -165,7 +165,7 @@ def test_kubeadm_is_told_to_keep_no_pods_off(schedulable: bool) -> None:
     spec = planes(EDGE, schedulable=schedulable)
     begun = kubeadm.init(act.Init("r1u04", OURS, NODE, spec, SECRETS))[0]
     joins = [
-        kubeadm.join(act.Join("r1u04", OURS, NODE, spec, SECRETS, head, via="r1u05"))[0]
+        kubeadm.join(act.Join("r1u04", OURS, NODE, spec, SECRETS, head, through="r1u05"))[0]
         for head in (True, False)
     ]
     told = ["taints" in its["nodeRegistration"] for its in (begun, *joins)]
@@ -177,7 +177,7 @@ def test_a_kubelet_gives_its_node_the_labels_that_kubernetes_lets_it_give() -> N
     own = {"disk": "nvme", "node.kubernetes.io/kind": "x", "notkubernetes.io/a": "b"}
     theirs = {"anode.kubernetes.io/a": "b", "a.k8s.io/b": "c", "kubernetes.io/d": "e"}
     assert of_kubelet({**own, **theirs, "node-restriction.kubernetes.io/f": "g"}) == own
-    join = act.Join("r1u04", OURS, NODE, SPEC, SECRETS, False, via="r1u05", labels=own)
+    join = act.Join("r1u04", OURS, NODE, SPEC, SECRETS, False, through="r1u05", labels=own)
     told = kubeadm.join(join)[0]["nodeRegistration"]["kubeletExtraArgs"]
     assert {its["name"]: its["value"] for its in told}["node-labels"] == (
         "topology.kubernetes.io/zone=rack1,disk=nvme,node.kubernetes.io/kind=x,notkubernetes.io/a=b"

@@ -14,7 +14,7 @@ import pytest
 from worlds.fault import Answer, Fault, Probe
 from worlds.stage import SPEC, Stage, killed
 
-from rpool.api import Attempt, Offer, PoolIncomplete, Site, Size, Standing
+from rpool.api import Attempt, Current, Offer, PoolIncomplete, Site, Size
 from rpool.errors import CommandFailed, Refused, RpoolError
 from rpool.flow import neighbours
 from rpool.flow.neighbours import Taken
@@ -142,7 +142,7 @@ def test_a_range_that_moves_from_one_cluster_to_another_in_one_apply_is_waited_f
     for view, was, wanted in ((other, two, takes), (one, ONE, gives)):
         roles = {name: its.role for name, its in view.servers.items()}
         size = Size(view.cores, view.memory_gib, was.tolerate)
-        stage.site.plan_pool(wanted, Standing(view.uid, size, roles), Offer())
+        stage.site.plan_pool(wanted, Current(view.uid, size, roles), Offer())
         jobs.append((view, wanted, roles))
     goes_first = threading.Event()
     with (

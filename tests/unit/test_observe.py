@@ -31,9 +31,9 @@ class Heads:
         self.asked: list[str] = []
         self.over = threading.Event()
 
-    def observe(self, via: str) -> ClusterSeen:
-        self.asked.append(via)
-        answer = self._answers[via]
+    def observe(self, through: str) -> ClusterSeen:
+        self.asked.append(through)
+        answer = self._answers[through]
         if answer is None:
             self.over.wait(20)
             raise DEAD
@@ -41,7 +41,7 @@ class Heads:
             raise answer
         return answer
 
-    def etcd_members(self, via: str) -> tuple[EtcdMember, ...]:
+    def etcd_members(self, through: str) -> tuple[EtcdMember, ...]:
         raise DEAD
 
     def serving(self) -> str | None:
@@ -49,7 +49,7 @@ class Heads:
             api, _ = look.reach_api(cast("World", self), OURS, self._answers)
         finally:
             self.over.set()
-        return api.via if api else None
+        return api.through if api else None
 
 
 def test_of_a_healthy_pool_one_control_plane_is_asked() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from worlds.stage import SPEC, servers
 
-from rpool.decide.target import Offer, Size, Standing, Target, target
+from rpool.decide.target import Current, Offer, Size, Target, target
 from rpool.errors import DoesNotFit
 from rpool.model.pool import PoolSpec, Selector, Tolerance
 from rpool.model.server import Fleet, Role, Server
@@ -23,10 +23,10 @@ SPARES = frozenset(FLEET.servers) - {*CONTROL_PLANES, *WORKERS}
 BIGGER = replace(SPEC, cores=24, memory_gib=48)
 
 
-def standing(spec: PoolSpec = SPEC, *more: str, leaving: tuple[str, ...] = ()) -> Standing:
+def current(spec: PoolSpec = SPEC, *more: str, leaving: tuple[str, ...] = ()) -> Current:
     roles = dict.fromkeys(CONTROL_PLANES, Role.CONTROL_PLANE)
     roles |= dict.fromkeys([*WORKERS, *more], Role.WORKER)
-    return Standing("0badcafe", Size.of(spec), roles, leaving=frozenset(leaving))
+    return Current("0badcafe", Size.of(spec), roles, leaving=frozenset(leaving))
 
 
 def marked(name: str, mark: str, fleet: Fleet = FLEET) -> Fleet:
@@ -34,13 +34,13 @@ def marked(name: str, mark: str, fleet: Fleet = FLEET) -> Fleet:
 
 
 def planned(wanted: PoolSpec, fleet: Fleet = FLEET, offer: Offer | None = None) -> Target:
-    return target(wanted, standing(), fleet, offer or Offer())
+    return target(wanted, current(), fleet, offer or Offer())
 
 
 def test_without_a_change_nobody_comes_or_goes() -> None:
     result = planned(SPEC)
     assert (result.joining, result.leaving) == (frozenset(), frozenset())
-    assert result.roles == standing().roles
+    assert result.roles == current().roles
 
 
 def test_growth_adds_and_moves_nobody_out() -> None:
@@ -50,14 +50,14 @@ def test_growth_adds_and_moves_nobody_out() -> None:
 
 
 def test_shrinking_lets_the_needless_go() -> None:
-    result = target(replace(SPEC, cores=8, memory_gib=16), standing(), FLEET, Offer())
+    result = target(replace(SPEC, cores=8, memory_gib=16), current(), FLEET, Offer())
     assert not result.joining
     assert len(result.leaving) == 1
     assert result.leaving < set(WORKERS)
 
 
 def test_what_is_more_than_needed_stays_while_nothing_was_lowered() -> None:
-    result = target(SPEC, standing(SPEC, "r3u05"), FLEET, Offer())
+    result = target(SPEC, current(SPEC, "r3u05"), FLEET, Offer())
     assert not result.leaving
 
 
@@ -65,7 +65,7 @@ def test_a_mixed_change_adds_for_the_one_and_lets_go_for_the_other() -> None:
     servers = {name: FLEET.servers[name] for name in (*CONTROL_PLANES, *WORKERS)}
     servers["big"] = Server("big", "10.0.1.99", 8, 64, "rack1", "k")
     fleet = Fleet(servers)
-    result = target(replace(SPEC, cores=8, memory_gib=64), standing(), fleet, Offer())
+    result = target(replace(SPEC, cores=8, memory_gib=64), current(), fleet, Offer())
     assert result.joining == {"big"}
     assert result.leaving == set(WORKERS)
 
@@ -80,7 +80,7 @@ def test_of_servers_that_are_alike_a_verified_one_comes_first_and_before_it_a_gi
     big = Server("big", "10.0.1.99", 64, 256, "rack1", "k")
     fleet = Fleet({**FLEET.servers, "big": big})
     offer = Offer(frozenset({"big"}))
-    assert "big" not in target(BIGGER, standing(), fleet, offer).joining
+    assert "big" not in target(BIGGER, current(), fleet, offer).joining
 
 
 def test_what_is_taken_is_never_picked() -> None:
@@ -101,14 +101,14 @@ def test_one_at_which_something_failed_is_taken_only_where_no_other_does() -> No
     big = Server("big", "10.0.1.99", 64, 256, "rack1", "k")
     fleet = Fleet({n: s for n, s in FLEET.servers.items() if n not in SPARES} | {"r1u06": small})
     offer = Offer(frozenset({"r1u06"}), frozenset({"r1u06"}), doubtful=frozenset({"r1u06"}))
-    assert target(BIGGER, standing(), fleet, offer).joining == {"r1u06"}
+    assert target(BIGGER, current(), fleet, offer).joining == {"r1u06"}
     fleet = Fleet({**fleet.servers, "big": big})
-    assert target(BIGGER, standing(), fleet, offer).joining == {"big"}
+    assert target(BIGGER, current(), fleet, offer).joining == {"big"}
 
 
 def test_one_that_failed_to_join_gives_its_place_to_another_but_not_to_one_that_failed() -> None:
     wanted = replace(SPEC, cores=24, memory_gib=48)
-    there = replace(standing(SPEC, "r3u05"), joining=frozenset({"r3u05"}))
+    there = replace(current(SPEC, "r3u05"), joining=frozenset({"r3u05"}))
     failed = replace(there, failed=frozenset({"r3u05"}))
     assert target(wanted, there, FLEET, Offer()).leaving == set()
     assert target(wanted, failed, FLEET, Offer()).leaving == {"r3u05"}
@@ -118,10 +118,10 @@ def test_one_that_failed_to_join_gives_its_place_to_another_but_not_to_one_that_
 @pytest.mark.parametrize("mark", ["retire", "lost"])
 @pytest.mark.parametrize("name", ["r1u03", "r1u00"])
 def test_a_marked_server_leaves_and_another_takes_its_role(mark: str, name: str) -> None:
-    result = target(SPEC, standing(), marked(name, mark), Offer())
+    result = target(SPEC, current(), marked(name, mark), Offer())
     assert result.leaving == {name}
     (replacement,) = result.joining
-    assert result.roles[replacement] is standing().roles[name]
+    assert result.roles[replacement] is current().roles[name]
 
 
 def test_a_selector_sends_away_who_does_not_match() -> None:
@@ -144,19 +144,19 @@ def test_tolerance_adds_and_its_end_lets_go() -> None:
     safe = replace(SPEC, tolerate=Tolerance(servers=1))
     grown = planned(safe)
     assert len(grown.joining) == 1
-    stands = Standing("0badcafe", Size.of(safe), grown.roles)
+    stands = Current("0badcafe", Size.of(safe), grown.roles)
     assert len(target(SPEC, stands, FLEET, Offer()).leaving) == 1
 
 
 def test_who_is_on_the_way_out_does_not_come_back() -> None:
-    half_out = standing(leaving=("r1u03",))
+    half_out = current(leaving=("r1u03",))
     result = target(SPEC, half_out, FLEET, Offer())
     assert result.leaving == {"r1u03"}
     assert len(result.joining) == 1
 
 
 def test_a_member_that_is_reserved_now_stays() -> None:
-    result = target(SPEC, standing(), marked("r1u03", "reserved"), Offer())
+    result = target(SPEC, current(), marked("r1u03", "reserved"), Offer())
     assert not result.leaving
 
 

@@ -113,9 +113,9 @@ class FaultyWorld:
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
         return self._look(Probe(server, fence), lambda: self._world.probe(server, fence))
 
-    def address_answers(self, via: ServerName, address: str) -> bool:
-        look = AddressAnswers(via)
-        return self._look(look, lambda: self._world.address_answers(via, address))
+    def address_answers(self, server: ServerName, address: str) -> bool:
+        look = AddressAnswers(server)
+        return self._look(look, lambda: self._world.address_answers(server, address))
 
     def working(self, server: ServerName) -> Working | None:
         return self._look(AskWorking(server), lambda: self._world.working(server))
@@ -123,29 +123,29 @@ class FaultyWorld:
     def reaches_api(self, server: ServerName) -> bool:
         return self._look(ReachesApi(server), lambda: self._world.reaches_api(server))
 
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
-        return self._look(Packages(via), lambda: self._world.kubernetes_packages(via, minor))
+    def kubernetes_packages(self, server: ServerName, minor: str) -> PackagesSeen:
+        return self._look(Packages(server), lambda: self._world.kubernetes_packages(server, minor))
 
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
         return self._look(Inspect(server), lambda: self._world.inspect(server, trial))
 
-    def observe(self, via: ServerName) -> ClusterSeen:
-        return self._look(Observe(via), lambda: self._world.observe(via))
+    def observe(self, server: ServerName) -> ClusterSeen:
+        return self._look(Observe(server), lambda: self._world.observe(server))
 
-    def encryption(self, via: ServerName) -> Secret:
-        return self._look(Encryption(via), lambda: self._world.encryption(via))
+    def encryption(self, server: ServerName) -> Secret:
+        return self._look(Encryption(server), lambda: self._world.encryption(server))
 
-    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
-        return self._look(EtcdMembers(via), lambda: self._world.etcd_members(via))
+    def etcd_members(self, server: ServerName) -> tuple[EtcdMember, ...]:
+        return self._look(EtcdMembers(server), lambda: self._world.etcd_members(server))
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
-        return self._look(ReadRequests(via), lambda: self._world.requested(via))
+    def requested(self, server: ServerName) -> Mapping[ServerName, Requested]:
+        return self._look(ReadRequests(server), lambda: self._world.requested(server))
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         return self._look(ReadJournal(server), lambda: self._world.journal(server, most_lines))
 
-    def sign(self, via: ServerName, request: str, seconds: int) -> str:
-        return self._look(Sign(via), lambda: self._world.sign(via, request, seconds))
+    def sign(self, server: ServerName, request: str, seconds: int) -> str:
+        return self._look(Sign(server), lambda: self._world.sign(server, request, seconds))
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         news: News = ()

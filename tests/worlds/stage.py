@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from rpool.api import Attempt, Site, Size, Standing, Target
+from rpool.api import Attempt, Current, Site, Size, Target
 from rpool.errors import RpoolError
 from rpool.model.action import Action
 from rpool.model.claim import Claim, Phase
@@ -109,8 +109,8 @@ class Stage:
         groups = {name: its.group for name, its in found.view.servers.items()}
         sizes = {name: Size.of(was.part(name)) for name in was.groups}
         half = (found.joining, found.leaving)
-        standing = Standing(view.uid, size, roles, *half, groups=groups, sizes=sizes)
-        return self.site.plan_pool(wanted, standing, found.offer)
+        current = Current(view.uid, size, roles, *half, groups=groups, sizes=sizes)
+        return self.site.plan_pool(wanted, current, found.offer)
 
     def read(self, view: PoolView) -> PoolView:
         """The cluster as another process sees it."""

@@ -58,10 +58,10 @@ def _show(arguments: argparse.Namespace) -> Iterator[str]:
 
 def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None:
     """None where nobody tells: the rest is shown all the same."""
-    if not cluster.via:
+    if not cluster.through:
         return None
     try:
-        return site.requested(cluster.via)
+        return site.requested(cluster.through)
     except RpoolError as error:
         print(f"How full it is, is not known: {error.summary}", file=sys.stderr)
         return None

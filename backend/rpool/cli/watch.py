@@ -116,9 +116,9 @@ def _servers(
             raise
         return last, ()
     requested = None
-    if cluster.via and not site.config.simulated:
+    if cluster.through and not site.config.simulated:
         try:
-            requested = site.requested(cluster.via)
+            requested = site.requested(cluster.through)
         except RpoolError:  # the API goes away and comes back, in an apply
             requested = None
     every = slots(survey, cluster, requested)

@@ -163,11 +163,11 @@ def _seconds_ahead(name: ServerName, members: Membership) -> float:
     the Node of `name` is not Ready: the control planes', of which one leads, and its kubelet's. As
     far as that is known.
     """
-    seen, via = members.pool.seen, members.pool.api.via if members.pool.api else ""
-    writers = {*members.record.of(Role.CONTROL_PLANE), name} & seen.keys() - {via}
-    if via not in seen:
+    seen, through = members.pool.seen, members.pool.api.through if members.pool.api else ""
+    writers = {*members.record.of(Role.CONTROL_PLANE), name} & seen.keys() - {through}
+    if through not in seen:
         return 0.0
-    return max((seen[via].clock.seconds_ahead_of(seen[n].clock) for n in writers), default=0.0)
+    return max((seen[through].clock.seconds_ahead_of(seen[n].clock) for n in writers), default=0.0)
 
 
 def _why_held(its: Ailing, members: Membership) -> str:

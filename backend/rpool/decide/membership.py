@@ -194,7 +194,7 @@ class Membership:
         """
         claims, api = self.pool.claims, self.pool.api
         inside = {name for name, claim in claims.items() if claim.is_member}
-        inside |= {api.via} if api else set()
+        inside |= {api.through} if api else set()
         inside |= {n for n in self.pool.silent if n not in self.lost and self.had_joined(n)}
         return frozenset(self.record.of(Role.CONTROL_PLANE)) & inside
 

@@ -73,7 +73,7 @@ NO_SIZE = Size(0, 0, Tolerance())
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Current:
     """A cluster as it is: the size that was carried out last, and its servers. Where a change was
     cut off, those in `leaving` are half out and do not come back. Those in `joining` are half in,
     and leave first if they turn out not to be needed. Those that count as `lost` stay only where
@@ -92,7 +92,7 @@ class Standing:
     groups: Mapping[ServerName, str] = field(default_factory=dict)
     sizes: Mapping[str, Size] = field(default_factory=dict)
 
-    def part(self, group: str) -> Standing:
+    def part(self, group: str) -> Current:
         """The servers of one group."""
         roles = {n: its for n, its in self.roles.items() if self.group(n) == group}
         size = self.size if group == DEFAULT_GROUP else self.sizes.get(group, NO_SIZE)
@@ -117,34 +117,34 @@ class Target:
     groups: Mapping[ServerName, str] = field(default_factory=dict)
 
 
-def target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
+def target(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Target:
     """The cluster's servers after the change to `wanted`. Raises DoesNotFit with the counts."""
-    if offer.doubtful or standing.failed:
+    if offer.doubtful or current.failed:
         with suppress(DoesNotFit):
-            return _without_doubt(wanted, standing, fleet, offer.without_doubt())
-    as_joined = replace(standing, failed=frozenset())
+            return _without_doubt(wanted, current, fleet, offer.without_doubt())
+    as_joined = replace(current, failed=frozenset())
     try:
         return _target(wanted, as_joined, fleet, offer)
     except DoesNotFit as why:
         no_spare = why
-    if not standing.lost:
+    if not current.lost:
         raise no_spare
     lost = _replaceable(
-        standing.lost, lambda some: _target(wanted, replace(as_joined, lost=some), fleet, offer)
+        current.lost, lambda some: _target(wanted, replace(as_joined, lost=some), fleet, offer)
     )
-    left = target(wanted, replace(standing, lost=lost), fleet, offer)
+    left = target(wanted, replace(current, lost=lost), fleet, offer)
     return replace(left, no_spare=no_spare)
 
 
-def _without_doubt(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
+def _without_doubt(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Target:
     """With servers alone at which nothing has failed; of the cluster's own that `failed`, those
     stay for which there are no others.
     """
 
     def without(some: frozenset[ServerName]) -> Target:
-        return _target(wanted, replace(standing, failed=some), fleet, offer)
+        return _target(wanted, replace(current, failed=some), fleet, offer)
 
-    return without(_replaceable(standing.failed, without))
+    return without(_replaceable(current.failed, without))
 
 
 def _replaceable(
@@ -159,13 +159,13 @@ def _replaceable(
     return found
 
 
-def _target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) -> Target:
+def _target(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Target:
     """Group by group: who is in one of another is taken."""
     roles: dict[ServerName, Role] = {}
     groups: dict[ServerName, str] = {}
     for group in in_turn(wanted, fleet):
-        part = standing.part(group)
-        others = {n: f"in group {standing.group(n)}" for n in standing.roles.keys() - part.roles}
+        part = current.part(group)
+        others = {n: f"in group {current.group(n)}" for n in current.roles.keys() - part.roles}
         others |= {name: f"in group {groups.get(name, DEFAULT_GROUP)}" for name in roles}
         left = replace(offer, taken={**offer.taken, **others})
         its = _of_group(wanted.part(group), part, fleet, left, group)
@@ -174,57 +174,55 @@ def _target(wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer) ->
     check_room(wanted, len(roles))
     return Target(
         roles,
-        joining=frozenset(roles.keys() - standing.roles.keys()),
-        leaving=frozenset(standing.roles.keys() - roles.keys()),
+        joining=frozenset(roles.keys() - current.roles.keys()),
+        leaving=frozenset(current.roles.keys() - roles.keys()),
         groups=groups,
     )
 
 
-def _of_group(
-    wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, group: str
-) -> Roles:
-    staying = _staying(wanted, standing, fleet)
-    roles = _joined(wanted, standing, fleet, offer, staying, group)
-    return _without_needless(wanted, standing, fleet, roles)
+def _of_group(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer, group: str) -> Roles:
+    staying = _staying(wanted, current, fleet)
+    roles = _joined(wanted, current, fleet, offer, staying, group)
+    return _without_needless(wanted, current, fleet, roles)
 
 
-def as_is(standing: Standing, fleet: Fleet) -> Target:
+def as_is(current: Current, fleet: Fleet) -> Target:
     """The cluster with the servers that it has, for one that no longer fits. Those that are half
     out go, those that are lost are forgotten; who retires stays until another takes its place.
     """
     roles = {
         name: role
-        for name, role in standing.roles.items()
-        if name not in standing.leaving and not fleet.servers[name].lost
+        for name, role in current.roles.items()
+        if name not in current.leaving and not fleet.servers[name].lost
     }
-    leaving = frozenset(standing.roles.keys() - roles.keys())
-    return Target(roles, frozenset(), leaving, groups=standing.groups)
+    leaving = frozenset(current.roles.keys() - roles.keys())
+    return Target(roles, frozenset(), leaving, groups=current.groups)
 
 
-def _staying(wanted: PoolSpec, standing: Standing, fleet: Fleet) -> dict[ServerName, Role]:
+def _staying(wanted: PoolSpec, current: Current, fleet: Fleet) -> dict[ServerName, Role]:
     """The members that may stay, without control planes beyond the wanted number."""
     fit = {
         name: role
-        for name, role in standing.roles.items()
-        if name not in standing.leaving | standing.lost | standing.failed
+        for name, role in current.roles.items()
+        if name not in current.leaving | current.lost | current.failed
         and not _is_marked(fleet.servers[name])
         and fits(wanted, fleet.servers[name], role)
     }
     control_planes = [
         fleet.servers[name] for name, role in fit.items() if role is Role.CONTROL_PLANE
     ]
-    for server in _surplus(wanted, standing, control_planes):
+    for server in _surplus(wanted, current, control_planes):
         del fit[server.name]
     return fit
 
 
-def _surplus(wanted: PoolSpec, standing: Standing, control_planes: list[Server]) -> list[Server]:
+def _surplus(wanted: PoolSpec, current: Current, control_planes: list[Server]) -> list[Server]:
     """Control planes beyond the wanted number, the half-joined ones first."""
     count = wanted.control_plane.servers
-    whole = [server for server in control_planes if server.name not in standing.joining]
-    half = [server for server in control_planes if server.name in standing.joining]
-    kept = fewer_control_planes(wanted, whole, count, standing.uid)
-    kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), standing.uid)
+    whole = [server for server in control_planes if server.name not in current.joining]
+    half = [server for server in control_planes if server.name in current.joining]
+    kept = fewer_control_planes(wanted, whole, count, current.uid)
+    kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), current.uid)
     return [server for server in control_planes if server not in kept]
 
 
@@ -233,39 +231,39 @@ def _is_marked(server: Server) -> bool:
 
 
 def _joined(
-    wanted: PoolSpec, standing: Standing, fleet: Fleet, offer: Offer, staying: Roles, group: str
+    wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer, staying: Roles, group: str
 ) -> Roles:
     """Those that stay and those that must join. Waste decides first; of servers that are alike, one
     that is given to this cluster comes before another spare, and that before one that may be spare.
     """
     stay = [fleet.servers[name] for name in staying]
-    out = standing.roles.keys() | offer.taken.keys()
+    out = current.roles.keys() | offer.taken.keys()
     open_ = [server for server in candidates(fleet, wanted) if server.name not in out]
     ranks = {s.name: 2 - (s.name in offer.verified) - (s.name in offer.given) for s in open_}
     ranks |= dict.fromkeys(offer.doubtful & ranks.keys(), 3)
-    placement = place(wanted, [*stay, *open_], staying, standing.uid, ranks)
+    placement = place(wanted, [*stay, *open_], staying, current.uid, ranks)
     if placement.shortfall is None:
         return placement.roles
-    going = standing.roles.keys() - staying.keys()
+    going = current.roles.keys() - staying.keys()
     reasons = {n: why for n, why in offer.taken.items() if n in fleet.servers}
     reasons |= {n: "leaves the cluster" for n in going if not _is_marked(fleet.servers[n])}
-    reasons |= dict.fromkeys(going & standing.lost, "is lost")
+    reasons |= dict.fromkeys(going & current.lost, "is lost")
     raise does_not_fit(wanted, fleet, placement.shortfall, reasons, staying, group)
 
 
 def _without_needless(
-    wanted: PoolSpec, standing: Standing, fleet: Fleet, roles: Roles
+    wanted: PoolSpec, current: Current, fleet: Fleet, roles: Roles
 ) -> dict[ServerName, Role]:
     """Less the workers that are not needed any more: of all that were there before if the request
     was lowered, else of those that are only half in.
     """
-    lowered = Size.of(wanted).is_lower_than(standing.size)
-    may_go = standing.roles.keys() if lowered else standing.joining
+    lowered = Size.of(wanted).is_lower_than(current.size)
+    may_go = current.roles.keys() if lowered else current.joining
     workers = [name for name, role in roles.items() if role is Role.WORKER]
     old = [fleet.servers[name] for name in workers if name in may_go]
     new = [fleet.servers[name] for name in workers if name not in may_go]
     planes = [fleet.servers[n] for n, role in roles.items() if role is Role.CONTROL_PLANE]
     certain = [*new, *working(wanted, planes)]
-    kept = {server.name for server in keepers(wanted, old, certain, standing.uid)}
+    kept = {server.name for server in keepers(wanted, old, certain, current.uid)}
     dropped = {server.name for server in old} - kept
     return {name: role for name, role in roles.items() if name not in dropped}

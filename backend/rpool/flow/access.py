@@ -55,13 +55,17 @@ def _of_view(view: PoolView, world: World) -> Entrance:
     api, silent = reach_api(world, view.uid, view.control_planes, view.ca_certificate)
     if api is None:
         raise no_api(view, silent)
-    return Entrance(view.uid, view.name, api.via, f"https://{view.endpoint}", view.ca_certificate)
+    return Entrance(
+        view.uid, view.name, api.through, f"https://{view.endpoint}", view.ca_certificate
+    )
 
 
 def _found(uid_or_name: str, fleet: Fleet, world: World, patience_seconds: float) -> Entrance:
     pool = find(world, fleet, uid_or_name, quiet_seconds=patience_seconds / 2)
     view = pool.view
-    return Entrance(view.uid, view.name, pool.via, f"https://{view.endpoint}", view.ca_certificate)
+    return Entrance(
+        view.uid, view.name, pool.through, f"https://{view.endpoint}", view.ca_certificate
+    )
 
 
 def _in_time(cluster: str, seconds: float, look: Callable[[], T]) -> T:
@@ -79,12 +83,12 @@ def _in_time(cluster: str, seconds: float, look: Callable[[], T]) -> T:
 def credential(entrance: Entrance, identity: Identity, world: World) -> Credential:
     """A client certificate of the cluster's, with its key. Raises Unreachable, CommandFailed."""
     request, key = certificates.new_request(identity.user, identity.groups)
-    certificate = world.sign(entrance.via, request, identity.seconds)
+    certificate = world.sign(entrance.through, request, identity.seconds)
     try:
         ends = certificates.check_issued(certificate, request, entrance.ca_certificate)
     except ValueError as why:
         raise CommandFailed(
-            f"what {entrance.via} has signed is not what was asked for: {why}",
+            f"what {entrance.through} has signed is not what was asked for: {why}",
             "It is not used. Look who is on that server.",
         ) from None
     return Credential(certificate, Secret(key), ends)

@@ -273,10 +273,10 @@ def _preflight(
     with ThreadPoolExecutor(3, thread_name_prefix="preflight") as pool:
         inspected = pool.submit(unfit, spec, joining, members, world, warn)
         if not kept:
-            via = next(iter(picked))
+            through = next(iter(picked))
             asked = [
-                pool.submit(vip_in_use, spec, world, via, fleet),
-                pool.submit(version_missing, spec, world, via),
+                pool.submit(vip_in_use, spec, world, through, fleet),
+                pool.submit(version_missing, spec, world, through),
             ]
             others += vip_of_no_use(spec, picked)
             others += [finding for answer in asked for finding in answer.result()]

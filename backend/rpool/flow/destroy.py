@@ -136,9 +136,9 @@ def _of_ours(api: Api | None, prior: PoolView, seen: Mapping[ServerName, Sightin
     """The API, unless the control plane that serves it was not seen, or still has the claim of the
     create that was taken over: nothing is done through it then.
     """
-    if api is None or api.via not in seen or api.via not in prior.servers:
+    if api is None or api.through not in seen or api.through not in prior.servers:
         return None
-    claim = seen[api.via].probed.claim
+    claim = seen[api.through].probed.claim
     return api if claim is None or claim.uid == prior.uid else None
 
 

@@ -39,9 +39,9 @@ LONGEST_NAME = 63
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A cluster by what it says itself; `via` is the control plane that showed it."""
+    """A cluster by what it says itself; `through` is the control plane that showed it."""
 
-    via: ServerName
+    through: ServerName
     cluster: ClusterSeen
     record: Record
 
@@ -150,7 +150,7 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     if api is not None and api.cluster.record is not None:
         return api, silent
     claims = Observed(prior.uid).with_servers(*probe_all(world, prior.control_planes)).claims
-    if api is not None and api.via in claims:
+    if api is not None and api.through in claims:
         return api, silent  # a create that was cut off early, or somebody has deleted the record
     members = {name for name, claim in claims.items() if claim.is_member}
     if prior.control_planes and members == set(prior.control_planes):
@@ -160,7 +160,7 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
         pool = find(world, fleet, prior.uid, *its)
     except Unreachable:
         return None, silent
-    return reach_api(world, prior.uid, [pool.via], prior.ca_certificate)
+    return reach_api(world, prior.uid, [pool.through], prior.ca_certificate)
 
 
 def _likely_first(fleet: Fleet) -> list[ServerName]:
@@ -173,7 +173,7 @@ def _through(
     api, _ = reach_api(world, uid, control_planes, known_ca)
     if api is None or api.cluster.record is None:
         return None
-    return Pool(api.via, api.cluster, api.cluster.record)
+    return Pool(api.through, api.cluster, api.cluster.record)
 
 
 def _which(swept: Swept, wanted: str, fleet: Fleet) -> PoolUid:

@@ -151,19 +151,19 @@ def reach_api(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _api(world: World, via: ServerName, known_ca: str) -> Api | RpoolError:
+def _api(world: World, through: ServerName, known_ca: str) -> Api | RpoolError:
     """The API and etcd's members, which are asked at once: each takes some tenths of a second."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="etcd")
     try:
-        asked = pool.submit(_or_why, world.etcd_members, via)
-        cluster, etcd = world.observe(via), asked.result()
+        asked = pool.submit(_or_why, world.etcd_members, through)
+        cluster, etcd = world.observe(through), asked.result()
         if not is_of_ca(cluster.ca_certificate, known_ca):
             return Refused(
-                f"{via} shows another CA than the cluster's",
+                f"{through} shows another CA than the cluster's",
                 "It is no control plane of that cluster, whatever its claim says: look who is on "
                 "it. Nothing that it tells is believed.",
             )
-        return Api(via, cluster, None if isinstance(etcd, RpoolError) else etcd)
+        return Api(through, cluster, None if isinstance(etcd, RpoolError) else etcd)
     except NewerFormat:
         raise
     except RpoolError as error:

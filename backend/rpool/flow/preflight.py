@@ -62,28 +62,28 @@ def refused(summary: str, found: Findings, others: list[str]) -> Refused:
     return Refused(summary, f"Nothing was changed. What is in the way:\n{listed}{advice}")
 
 
-def vip_in_use(spec: PoolSpec, world: World, via: ServerName, fleet: Fleet) -> list[str]:
+def vip_in_use(spec: PoolSpec, world: World, through: ServerName, fleet: Fleet) -> list[str]:
     """That the virtual IP is in use, and whose it is, if that is known: a zombie that still holds
     it would fight for it.
     """
     vip = spec.control_plane.endpoint.vip
-    if vip is None or not world.address_answers(via, vip):
+    if vip is None or not world.address_answers(through, vip):
         return []
-    said = f"vip {vip} is in use: something answers ARP for it on the network of {via}"
+    said = f"vip {vip} is in use: something answers ARP for it on the network of {through}"
     return [f"{said}. {whose_vip(spec, fleet, world)}".rstrip(" .")]
 
 
-def version_missing(spec: PoolSpec, world: World, via: ServerName) -> list[str]:
-    """That there is no package of the version for the servers, as `via` sees it."""
+def version_missing(spec: PoolSpec, world: World, through: ServerName) -> list[str]:
+    """That there is no package of the version for the servers, as `through` sees it."""
     wanted = spec.kubernetes_version
     minor = wanted.rpartition(".")[0]
-    packages = world.kubernetes_packages(via, minor)
+    packages = world.kubernetes_packages(through, minor)
     if wanted in packages.versions:
         return []
     if packages.unread:
-        return [f"{via} cannot read the package repository of {minor}: {packages.unread}"]
+        return [f"{through} cannot read the package repository of {minor}: {packages.unread}"]
     there = ", ".join(sorted(packages.versions)[:MOST_VERSIONS])
-    said = f"there is no package kubeadm {wanted} for {via}; of {minor} there is {there}"
+    said = f"there is no package kubeadm {wanted} for {through}; of {minor} there is {there}"
     return [said] if there else []
 
 

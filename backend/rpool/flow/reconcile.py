@@ -181,15 +181,15 @@ class Run:
         return self._of_this_session(action)
 
     def _secrets_for(self, join: act.Join) -> act.JoinSecrets:
-        pin = ca_pin(self._certificate(join.via))
-        key = self.world.encryption(join.via) if join.control_plane else NO_SECRET
+        pin = ca_pin(self._certificate(join.through))
+        key = self.world.encryption(join.through) if join.control_plane else NO_SECRET
         return replace(self._secrets, ca_pin=pin, encryption=key)
 
-    def _certificate(self, via: ServerName) -> str:
+    def _certificate(self, through: ServerName) -> str:
         """The cluster's CA (PEM), looked up once. Raises as `World.observe`."""
         with self._ca_lock:
             if self._ca_certificate is None:
-                self._ca_certificate = self.world.observe(via).ca_certificate
+                self._ca_certificate = self.world.observe(through).ca_certificate
             return self._ca_certificate
 
     def _of_this_session(self, action: act.Action) -> act.Action:
@@ -205,9 +205,9 @@ class Run:
         written = [s.action.record for s in todo.steps if isinstance(s.action, act.WriteRecord)]
         ended = written[-1] if written else pool.record
         assert ended is not None  # noqa: S101 nothing to do means that a record says so
-        via = pool.api.via if pool.api else ended.of(Role.CONTROL_PLANE)[0]
+        through = pool.api.through if pool.api else ended.of(Role.CONTROL_PLANE)[0]
         try:
-            return of_record(ended, self._certificate(via))
+            return of_record(ended, self._certificate(through))
         except RpoolError:  # it is made all the same: the next read shows the rest
             return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
 
@@ -246,9 +246,9 @@ class Run:
         and only while the lock is held.
         """
         ours = before.change == self.operation.change and not self.lock.lost()
-        if not ours or pool.api is None or (claim := pool.claim(pool.api.via)) is None:
+        if not ours or pool.api is None or (claim := pool.claim(pool.api.through)) is None:
             return False
-        action = act.WriteRecord(pool.api.via, claim.ownership, before, before.change)
+        action = act.WriteRecord(pool.api.through, claim.ownership, before, before.change)
         with suppress(RpoolError):
             self.world.carry_out(self._of_this_session(action), action.limit_seconds)
             return True

@@ -212,11 +212,11 @@ class Resume:
         claims = pool.claims
         steps: list[Step] = []
         if shown is not None:
-            via, old = shown[0], shown[1].record or self._blank(pool)
+            through, old = shown[0], shown[1].record or self._blank(pool)
             new = replace(old, uid=self.uid, change=run.operation.change, generation=1)
-            write = WriteRecord(via, claims[via].ownership, new, old.change)
+            write = WriteRecord(through, claims[through].ownership, new, old.change)
             steps = [Step(write, verb="record taken over")]
-            claims = {via: claims[via], **claims}
+            claims = {through: claims[through], **claims}
         for name, claim in claims.items():
             mine = replace(
                 claim,

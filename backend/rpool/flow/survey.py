@@ -44,7 +44,7 @@ class Surveyed:
 @dataclass(frozen=True, slots=True)
 class Clustered:
     """A cluster by the claims on its servers, whose `name` and `owner` are theirs; `record`, `view`
-    and `nodes` by its API, through control plane `via`. `silent`: why no control plane shows it;
+    and `nodes` by its API, `through` a control plane. `silent`: why no control plane shows it;
     `is_half`: since it is being made or destroyed, or that was cut off.
     """
 
@@ -55,7 +55,7 @@ class Clustered:
     record: Record | None = None
     view: PoolView | None = None
     nodes: Mapping[ServerName, NodeSeen] | None = None
-    via: ServerName = ""
+    through: ServerName = ""
     silent: str = ""
     is_half: bool = False
 
@@ -183,7 +183,7 @@ def _cluster(
     quiet = {n: silent[n] for n in names & silent.keys()}
     members = Membership(record, Observed(its.uid, api, record, seen, quiet), fleet)
     view = of_members(members, api.cluster.ca_certificate)
-    return replace(its, record=record, view=view, nodes=api.cluster.nodes, via=api.via)
+    return replace(its, record=record, view=view, nodes=api.cluster.nodes, through=api.through)
 
 
 def _half(claims: Claims, *, has_api: bool) -> str:

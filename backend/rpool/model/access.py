@@ -35,13 +35,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Where a cluster's API answers its users, and the control plane `via` through which they can
-    have certificates.
+    """Where a cluster's API answers its users, and the control plane that signs their certificates
+    (`through`).
     """
 
     uid: PoolUid
     name: str
-    via: ServerName
+    through: ServerName
     host: str
     ca_certificate: str
 

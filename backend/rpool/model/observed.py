@@ -27,11 +27,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A cluster's API as it was reached through control plane `via`. `etcd` is None where its
+    """A cluster's API as it was reached `through` a control plane. `etcd` is None where its
     members could not be told.
     """
 
-    via: ServerName
+    through: ServerName
     cluster: ClusterSeen
     etcd: tuple[EtcdMember, ...] | None = None
 

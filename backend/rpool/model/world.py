@@ -51,33 +51,33 @@ class World(Probing, Protocol):
     def working(self, server: ServerName) -> Working | None:
         """What keeps a fence waiting on a server; None where nothing does. Raises Unreachable."""
 
-    def address_answers(self, via: ServerName, address: str) -> bool:
-        """Whether anything answers ARP for `address` on the network of server `via`."""
+    def address_answers(self, server: ServerName, address: str) -> bool:
+        """Whether anything answers ARP for `address` on the network of server `server`."""
 
     def reaches_api(self, server: ServerName) -> bool:
         """Whether the API of the cluster that `server` joined answers it. Raises Unreachable."""
 
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
-        """What server `via` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
+    def kubernetes_packages(self, server: ServerName, minor: str) -> PackagesSeen:
+        """What server `server` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
 
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
         """Look whether a server can do its part, before it is claimed; those of one trial are to
         be asked at once, since each waits for the others. Raises Unreachable, CommandFailed.
         """
 
-    def observe(self, via: ServerName) -> ClusterSeen:
-        """Look at the cluster through control plane `via`. Raises Unreachable, CommandFailed."""
+    def observe(self, server: ServerName) -> ClusterSeen:
+        """Look at the cluster through control plane `server`. Raises Unreachable, CommandFailed."""
 
-    def encryption(self, via: ServerName) -> Secret:
-        """The EncryptionConfiguration of control plane `via`, which all others need, too; empty
+    def encryption(self, server: ServerName) -> Secret:
+        """The EncryptionConfiguration of control plane `server`, which all others need, too; empty
         where the cluster has none. Raises Unreachable, CommandFailed.
         """
 
-    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
-        """The members of etcd, seen from control plane `via`. Raises Unreachable, CommandFailed."""
+    def etcd_members(self, server: ServerName) -> tuple[EtcdMember, ...]:
+        """The members of etcd by control plane `server`. Raises Unreachable, CommandFailed."""
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
-        """What pods request of each node, seen from control plane `via`; a node without pods is
+    def requested(self, server: ServerName) -> Mapping[ServerName, Requested]:
+        """What pods request of each node, seen from control plane `server`; a node without pods is
         left out. Raises Unreachable, CommandFailed.
         """
 
@@ -86,9 +86,9 @@ class World(Probing, Protocol):
         other server. Raises Unreachable.
         """
 
-    def sign(self, via: ServerName, request: str, seconds: int) -> str:
-        """A client certificate (PEM) of the cluster of control plane `via`, for a request (PEM) and
-        so many seconds, which its API has approved. Raises Unreachable, CommandFailed.
+    def sign(self, server: ServerName, request: str, seconds: int) -> str:
+        """A client certificate (PEM) of the cluster of control plane `server`, for a request (PEM)
+        and so many seconds, which its API has approved. Raises Unreachable, CommandFailed.
         """
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:

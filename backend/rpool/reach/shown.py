@@ -33,7 +33,7 @@ def working(printed: bytes) -> Working | None:
     return Working(printable(doing[:MOST_CHARACTERS]), min(max(0.0, seconds), MOST))
 
 
-def requested(via: ServerName, printed: bytes) -> Mapping[ServerName, Requested]:
+def requested(server: ServerName, printed: bytes) -> Mapping[ServerName, Requested]:
     """The sums of each node."""
     found: dict[ServerName, Requested] = {}
     try:
@@ -47,6 +47,6 @@ def requested(via: ServerName, printed: bytes) -> Mapping[ServerName, Requested]
                 its.pods + 1,
             )
     except ValueError as error:
-        what = f"what {via} tells of its pods cannot be read"
+        what = f"what {server} tells of its pods cannot be read"
         raise CommandFailed(what, f"{type(error).__name__}: {str(error)[:200]}") from None
     return found

@@ -134,7 +134,7 @@ def read_claim(text: str) -> Claim | str:
         return UNREADABLE
 
 
-def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
+def cluster(server: ServerName, printed: bytes) -> ClusterSeen:
     """A cluster as a control plane showed it."""
     nodes: dict[ServerName, NodeSeen] = {}
     record: Record | None = None
@@ -157,13 +157,13 @@ def cluster(via: ServerName, printed: bytes) -> ClusterSeen:
                 certificate = base64.b64decode(rest[:MOST_CERTIFICATE]).decode("ascii")
                 _check_plain(certificate)
     except NewerFormat as error:
-        raise NewerFormat(f"{via}: {error.summary}", error.detail) from None
+        raise NewerFormat(f"{server}: {error.summary}", error.detail) from None
     except Exception as error:
-        raise _unreadable(f"what {via} tells of its cluster cannot be read", error) from None
+        raise _unreadable(f"what {server} tells of its cluster cannot be read", error) from None
     return ClusterSeen(nodes, record, certificate, metallb, open_to_joiners, clock)
 
 
-def check_proof(via: ServerName, printed: bytes, challenge: str, certificate: str) -> None:
+def check_proof(server: ServerName, printed: bytes, challenge: str, certificate: str) -> None:
     """Raises Refused unless a control plane has signed the challenge with the key of the CA that it
     shows: nobody else has that.
     """
@@ -174,7 +174,7 @@ def check_proof(via: ServerName, printed: bytes, challenge: str, certificate: st
         signature = b""
     if not is_signed(certificate, challenge.encode(), signature):
         raise Refused(
-            f"{via} does not prove that it has the key of the CA that it shows",
+            f"{server} does not prove that it has the key of the CA that it shows",
             f"{Do.PUT_CA_KEY_BACK.text()} Else its claim is false: look who is on it.",
         )
 
@@ -206,7 +206,7 @@ def packages(printed: bytes) -> PackagesSeen:
     )
 
 
-def etcd_members(via: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
+def etcd_members(server: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
     """Members as etcdctl printed them; one whose health was not told of has none."""
     try:
         facts = dict(_facts(printed.decode()))
@@ -215,7 +215,7 @@ def etcd_members(via: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
         members = json.loads(facts["members"])["members"]
         return tuple(_etcd_member(member, answering) for member in members)
     except Exception as error:
-        raise _unreadable(f"what {via} tells of etcd cannot be read", error) from None
+        raise _unreadable(f"what {server} tells of etcd cannot be read", error) from None
 
 
 def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
@@ -268,21 +268,21 @@ def _seconds(time: str) -> float:
         return 0.0
 
 
-def encryption(via: ServerName, printed: bytes) -> Secret:
+def encryption(server: ServerName, printed: bytes) -> Secret:
     """The EncryptionConfiguration of a control plane, as it printed it."""
     try:
         return Secret(printed.decode())
     except UnicodeDecodeError as error:
-        raise _unreadable(f"how {via} encrypts Secrets cannot be read", error) from None
+        raise _unreadable(f"how {server} encrypts Secrets cannot be read", error) from None
 
 
-def certificate(via: ServerName, printed: bytes) -> str:
+def certificate(server: ServerName, printed: bytes) -> str:
     """A certificate (PEM) as sign.sh printed it; whether it is the right one others look at."""
     try:
         text = base64.b64decode(printed[:MOST_CERTIFICATE], validate=True).decode("ascii")
         _check_plain(text)
     except ValueError as error:
-        raise _unreadable(f"the certificate that {via} gives cannot be read", error) from None
+        raise _unreadable(f"the certificate that {server} gives cannot be read", error) from None
     return text
 
 

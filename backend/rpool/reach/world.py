@@ -89,19 +89,19 @@ class RealWorld:
         script = compose(("library", "guard", "working"), {})
         return shown.working(self._look("asking what works there", server, script))
 
-    def address_answers(self, via: ServerName, address: str) -> bool:
-        variables = {"ADDRESS": address, "NODE_ADDRESS": self._address(via)}
+    def address_answers(self, server: ServerName, address: str) -> bool:
+        variables = {"ADDRESS": address, "NODE_ADDRESS": self._address(server)}
         script = compose(("library", "arp"), variables)
-        return self._look(f"asking for {address}", via, script).strip() == b"answers"
+        return self._look(f"asking for {address}", server, script).strip() == b"answers"
 
     def reaches_api(self, server: ServerName) -> bool:
         script = compose(("library", "api-reached"), {})
         return self._look("asking its cluster's API", server, script).strip() == b"answers"
 
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+    def kubernetes_packages(self, server: ServerName, minor: str) -> PackagesSeen:
         repository = self._site.mirrors.repository(minor)
         script = compose(("library", "versions"), {"REPOSITORY": repository})
-        return sightings.packages(self._look("asking for package versions", via, script))
+        return sightings.packages(self._look("asking for package versions", server, script))
 
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
         self._address(server)
@@ -110,9 +110,9 @@ class RealWorld:
         script = inspecting.script(servers[server], addresses, trial)
         return inspecting.inspected(server, trial, self._look("an inspection", server, script))
 
-    def observe(self, via: ServerName) -> ClusterSeen:
-        host = url_host(self._address(via))
-        challenge = f"rpool {via} {secrets.token_hex(16)}"
+    def observe(self, server: ServerName) -> ClusterSeen:
+        host = url_host(self._address(server))
+        challenge = f"rpool {server} {secrets.token_hex(16)}"
         variables = {
             "NODE_HOST": host,
             "NODES_PATH": documents.NODES_PATH,
@@ -120,41 +120,41 @@ class RealWorld:
             **TOKENS,
         }
         script = compose(("library", "observe"), variables)
-        printed = self._look("looking at the cluster", via, script)
-        seen = sightings.cluster(via, printed)
-        sightings.check_proof(via, printed, challenge, seen.ca_certificate)
+        printed = self._look("looking at the cluster", server, script)
+        seen = sightings.cluster(server, printed)
+        sightings.check_proof(server, printed, challenge, seen.ca_certificate)
         return seen
 
-    def encryption(self, via: ServerName) -> Secret:
-        self._address(via)
+    def encryption(self, server: ServerName) -> Secret:
+        self._address(server)
         script = compose(("library", "encryption"), {})
-        return sightings.encryption(via, self._look("looking at its encryption", via, script))
+        return sightings.encryption(server, self._look("looking at its encryption", server, script))
 
-    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
-        self._address(via)
-        script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": via})
-        return sightings.etcd_members(via, self._look("looking at etcd", via, script))
+    def etcd_members(self, server: ServerName) -> tuple[EtcdMember, ...]:
+        self._address(server)
+        script = compose(("library", "etcd", "etcd-members"), {"NODE_NAME": server})
+        return sightings.etcd_members(server, self._look("looking at etcd", server, script))
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
-        variables = {"NODE_HOST": url_host(self._address(via)), "PODS_PATH": documents.PODS_PATH}
+    def requested(self, server: ServerName) -> Mapping[ServerName, Requested]:
+        variables = {"NODE_HOST": url_host(self._address(server)), "PODS_PATH": documents.PODS_PATH}
         script = compose(("library", "requests"), variables)
-        return shown.requested(via, self._look("looking at its pods", via, script))
+        return shown.requested(server, self._look("looking at its pods", server, script))
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
         script = compose(("library", "journal-lines"), {"MOST": str(most_lines)})
         return shown.events(self._look("reading its journal", server, script))
 
-    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+    def sign(self, server: ServerName, request: str, seconds: int) -> str:
         name = f"rpool-{secrets.token_hex(8)}"
         variables = {
-            "NODE_HOST": url_host(self._address(via)),
+            "NODE_HOST": url_host(self._address(server)),
             "NAME": name,
             "REQUEST": json.dumps(documents.signing_request(name, request, seconds)),
             "APPROVAL": json.dumps(documents.approval(name, request, seconds)),
             "SIGN_SECONDS": str(math.ceil(self._sign_seconds)),
         }
         script, doing = compose(("library", "sign"), variables), "signing a certificate"
-        return sightings.certificate(via, self._look(doing, via, script).strip())
+        return sightings.certificate(server, self._look(doing, server, script).strip())
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
         self._address(action.server)  # so that rendering finds it

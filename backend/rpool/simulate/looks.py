@@ -79,9 +79,9 @@ class Looks:
                 unwritable=machine.unwritable,
             )
 
-    def address_answers(self, via: ServerName, address: str) -> bool:
+    def address_answers(self, server: ServerName, address: str) -> bool:
         with self._guard:
-            self._reach(via)
+            self._reach(server)
             return any(
                 machine.powered and address in (machine.server.address, machine.vip)
                 for machine in self.machines.values()
@@ -105,9 +105,9 @@ class Looks:
         enough = len(running) >= majority(len(cluster.members))
         return enough and name in running and not self.machines[name].stepped_down
 
-    def kubernetes_packages(self, via: ServerName, minor: str) -> PackagesSeen:
+    def kubernetes_packages(self, server: ServerName, minor: str) -> PackagesSeen:
         with self._guard:
-            self._reach(via)
+            self._reach(server)
             return PackagesSeen()
 
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
@@ -131,9 +131,9 @@ class Looks:
         machine = self.machines.get(server)
         return machine is not None and machine.powered and str(port) not in machine.blocked
 
-    def observe(self, via: ServerName) -> ClusterSeen:
+    def observe(self, server: ServerName) -> ClusterSeen:
         with self._guard:
-            cluster = self._serving(via)
+            cluster = self._serving(server)
             return ClusterSeen(
                 nodes={name: self._node(cluster, name) for name in cluster.nodes},
                 record=cluster.record,
@@ -173,22 +173,22 @@ class Looks:
             raise Unreachable(f"{server} cannot be reached (simulated)")
         return machine
 
-    def encryption(self, via: ServerName) -> Secret:
+    def encryption(self, server: ServerName) -> Secret:
         with self._guard:
-            return Secret(self._serving(via).key)
+            return Secret(self._serving(server).key)
 
-    def etcd_members(self, via: ServerName) -> tuple[EtcdMember, ...]:
+    def etcd_members(self, server: ServerName) -> tuple[EtcdMember, ...]:
         with self._guard:
-            cluster = self._etcd(via)
+            cluster = self._etcd(server)
             return tuple(
                 EtcdMember(id_, name, votes=True, healthy=name in self._running(cluster))
                 for name, id_ in cluster.members.items()
             )
 
-    def requested(self, via: ServerName) -> Mapping[ServerName, Requested]:
+    def requested(self, server: ServerName) -> Mapping[ServerName, Requested]:
         """No pods are modelled."""
         with self._guard:
-            self._serving(via)
+            self._serving(server)
         return {}
 
     def journal(self, server: ServerName, most_lines: int) -> tuple[Event, ...]:
@@ -196,29 +196,29 @@ class Looks:
             lines = self._reach(server).journal[-most_lines:]
         return tuple(event for event in map(Event.of_line, lines) if event is not None)
 
-    def sign(self, via: ServerName, request: str, seconds: int) -> str:
+    def sign(self, server: ServerName, request: str, seconds: int) -> str:
         """By the rules of the signer kubernetes.io/kube-apiserver-client."""
         with self._guard:
-            cluster = self._serving(via)
+            cluster = self._serving(server)
         if seconds < SHORTEST_SECONDS:
             raise CommandFailed(f"expirationSeconds: {seconds} is too little (simulated)")
         if "system:masters" in organizations(request):
             raise CommandFailed("nobody may ask for system:masters (simulated)")
         return sign_request(request, (cluster.ca, new_authority(cluster.key)[1]), seconds)
 
-    def _serving(self, via: ServerName) -> Cluster:
-        """The cluster whose API `via` serves."""
-        if self._reach(via).stepped_down:
-            raise CommandFailed(f"{via} serves no API (simulated)")
-        return self._etcd(via)
+    def _serving(self, server: ServerName) -> Cluster:
+        """The cluster whose API `server` serves."""
+        if self._reach(server).stepped_down:
+            raise CommandFailed(f"{server} serves no API (simulated)")
+        return self._etcd(server)
 
-    def _etcd(self, via: ServerName) -> Cluster:
-        """The cluster with whose etcd one can work through `via`."""
-        cluster = self._reach(via).cluster
-        if cluster is None or via not in cluster.members:
-            raise CommandFailed(f"{via} serves no API (simulated)")
+    def _etcd(self, server: ServerName) -> Cluster:
+        """The cluster with whose etcd one can work through `server`."""
+        cluster = self._reach(server).cluster
+        if cluster is None or server not in cluster.members:
+            raise CommandFailed(f"{server} serves no API (simulated)")
         if len(self._running(cluster)) < majority(len(cluster.members)):
-            raise CommandFailed(f"{via}: etcd has no quorum (simulated)")
+            raise CommandFailed(f"{server}: etcd has no quorum (simulated)")
         return cluster
 
     def _running(self, cluster: Cluster) -> set[ServerName]:

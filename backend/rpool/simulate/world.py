@@ -167,14 +167,14 @@ class SimulatedWorld(Looks):
         machine.check_prepared(action.spec.kubernetes_version)
         if machine.cluster is None:
             machine.check_no_member()
-        cluster = self._serving(action.via)
+        cluster = self._serving(action.through)
         if machine.cluster is cluster:
             return
         role = Role.CONTROL_PLANE if action.control_plane else Role.WORKER
         cluster.admit(action.secrets, machine.server.name, role)
         if action.control_plane:
             self._check_namesake(cluster, machine.server.name)
-            if not all(member.healthy for member in self.etcd_members(action.via)):
+            if not all(member.healthy for member in self.etcd_members(action.through)):
                 raise CommandFailed(f"{machine.server.name}: etcd is not healthy (simulated)")
         machine.become(cluster, role)
         cluster.labelled[machine.server.name] = NodeSpec(action.labels, action.taints)

@@ -22,7 +22,7 @@ from rpool_provider.resources.resource import Held, Plan, Values
 from rpool_provider.wire.unknown import UNKNOWN, is_wholly_known
 
 if TYPE_CHECKING:
-    from rpool.api import Site, Size, Standing, Target
+    from rpool.api import Current, Site, Size, Target
     from rpool.model.pool import PoolSpec
     from rpool.model.server import Fleet, ServerName
 
@@ -53,12 +53,12 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     spec, _ = cluster_state.draft(values)
     assert spec is not None  # noqa: S101 what decides about servers is known
     known = cluster_private.decode(prior.private)
-    standing = _standing(prior.values, known, spec)
+    current = _current(prior.values, known, spec)
     said: list[Diagnostic] = []
     try:
-        target = site.plan_pool(spec, standing, known.offer)
+        target = site.plan_pool(spec, current, known.offer)
     except DoesNotFit as error:
-        target = as_is(standing, fleet)
+        target = as_is(current, fleet)
         if reaches_servers(prior.values, values) or Role.CONTROL_PLANE not in target.roles.values():
             raise
         said = [_fits_no_more(spec.name, error)]
@@ -78,15 +78,15 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
         "condition": Condition.SETTLED.value if will_be_well else UNKNOWN,
         "servers": {name: cluster_state.server(its) for name, its in servers.items()},
     }
-    if not standing.lost & target.roles.keys():  # else who stays counts for nothing, or again
+    if not current.lost & target.roles.keys():  # else who stays counts for nothing, or again
         known_then["allocated_cores"] = sum(its.cores for its in working)
         known_then["allocated_memory"] = sum(its.memory_gib for its in working)
     will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
     if not _acts(prior.values, will_be, spec, known):
         will_be |= {"condition": prior.values["condition"]}
     if target.no_spare is not None:
-        said.append(_no_spare(spec.name, standing.lost & target.roles.keys(), target.no_spare))
-    said += _explained(target, standing, fleet, prior.values, will_be)
+        said.append(_no_spare(spec.name, current.lost & target.roles.keys(), target.no_spare))
+    said += _explained(target, current, fleet, prior.values, will_be)
     return Plan(will_be, prior.private, [], said)
 
 
@@ -143,8 +143,8 @@ def reaches_servers(prior: Values, planned: Values) -> bool:
     return bool(other) and cluster_state.spec(prior) != cluster_state.spec(planned)
 
 
-def _standing(prior: Values, known: Known, spec: PoolSpec) -> Standing:
-    from rpool.api import Standing
+def _current(prior: Values, known: Known, spec: PoolSpec) -> Current:
+    from rpool.api import Current
 
     size = _size(prior, schedulable=bool(prior["control_plane"]["schedulable"]))
     groups = cluster_state.groups(prior)
@@ -153,7 +153,7 @@ def _standing(prior: Values, known: Known, spec: PoolSpec) -> Standing:
     lost = known.repairs.lost if repairs(spec) else frozenset()
     failed = known.repairs.failed
     its = (known.joining, known.leaving, lost, failed)
-    return Standing(prior["id"], size, roles, *its, groups, sizes)
+    return Current(prior["id"], size, roles, *its, groups, sizes)
 
 
 def _size(its: Values, *, schedulable: bool = False) -> Size:
@@ -166,7 +166,7 @@ def _size(its: Values, *, schedulable: bool = False) -> Size:
 
 
 def _explained(
-    target: Target, standing: Standing, fleet: Fleet, prior: Values, planned: Values
+    target: Target, current: Current, fleet: Fleet, prior: Values, planned: Values
 ) -> list[Diagnostic]:
     """Who joins, who leaves and why, and what the workers have before and after, in one warning."""
     joining, leaving = sorted(target.joining), sorted(target.leaving)
@@ -174,19 +174,19 @@ def _explained(
         return []
 
     domain = planned["trust"] or COMMON
-    half_in, groups = standing.joining, {**standing.groups, **target.groups}
+    half_in, groups = current.joining, {**current.groups, **target.groups}
     strangers = {n for n in leaving if fleet.servers[n].trust != domain}
 
     def about(name: ServerName) -> str:
         notes = {
-            "control plane": {**standing.roles, **target.roles}.get(name) is Role.CONTROL_PLANE,
+            "control plane": {**current.roles, **target.roles}.get(name) is Role.CONTROL_PLANE,
             f"group {groups.get(name)}": name in groups,
             "retiring": fleet.servers[name].retire,
-            "lost": fleet.servers[name].lost or name in standing.lost,
+            "lost": fleet.servers[name].lost or name in current.lost,
             f"in {named(fleet.servers[name].trust)} by the fleet": name in strangers,
-            "half out already": name in standing.leaving,
-            "has failed to join": name in standing.failed,
-            "half in, and not needed": name in half_in & target.leaving - standing.failed,
+            "half out already": name in current.leaving,
+            "has failed to join": name in current.failed,
+            "half in, and not needed": name in half_in & target.leaving - current.failed,
         }
         said = ", ".join(note for note, holds in notes.items() if holds)
         return f"{name} ({said})" if said else name

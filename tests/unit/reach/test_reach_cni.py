@@ -196,6 +196,6 @@ def test_a_join_that_was_cut_off_leaves_no_configuration_of_a_cni(
     claim(world)
     server.path(path).parent.mkdir(parents=True, exist_ok=True)
     server.path(path).write_text("{}")
-    join = act.Join("r1u04", OURS, server.node, SPEC, SECRETS, control_plane=False, via="r1u05")
+    join = act.Join("r1u04", OURS, server.node, SPEC, SECRETS, control_plane=False, through="r1u05")
     world.carry_out(join, 60)
     assert not server.path(path).exists()

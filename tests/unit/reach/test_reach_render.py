@@ -144,7 +144,7 @@ CLAIM_OURS = CLAIM.ownership
 
 
 def join(*, control_plane: bool) -> Mapping[str, Any]:
-    action = act.Join("r1u04", CLAIM_OURS, NODE, SPEC, SECRETS, control_plane, via="r1u05")
+    action = act.Join("r1u04", CLAIM_OURS, NODE, SPEC, SECRETS, control_plane, through="r1u05")
     return kubeadm.join(action)[0]
 
 

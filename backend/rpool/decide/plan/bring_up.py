@@ -111,23 +111,25 @@ class BringUp:
     @cached_property
     def opening(self) -> list[Step]:
         """The steps that let servers join: the first control plane, or a token where one serves."""
-        via, case = self.case.via, self.case
-        leaves = case.api_serves and via not in case.desired.roles
-        if case.pool.has_joined(via) or leaves:
+        through, case = self.case.through, self.case
+        leaves = case.api_serves and through not in case.desired.roles
+        if case.pool.has_joined(through) or leaves:
             planes = any(name in case.coming_control_planes for name in self._unjoined)
-            admit = act.AdmitJoiners(via, case.ours(via), act.NOT_DRAWN, planes)
+            admit = act.AdmitJoiners(through, case.ours(through), act.NOT_DRAWN, planes)
             return [Step(admit)] if self._unjoined else []
-        claim = case.pool.claim(via)
-        if via not in self._prepare or (claim is not None and not claim.is_joining):
+        claim = case.pool.claim(through)
+        if through not in self._prepare or (claim is not None and not claim.is_joining):
             raise Refused(
-                f"{via} is a control plane of cluster {case.spec.name}, but nothing there "
+                f"{through} is a control plane of cluster {case.spec.name}, but nothing there "
                 "says that kubeadm finished (/var/lib/rpool/joined is missing)",
                 "A new control plane is not begun where one may serve. Nothing was changed. "
-                + Do.PUT_MARK_BACK.text(server=via),
+                + Do.PUT_MARK_BACK.text(server=through),
             )
-        init = act.Init(via, case.ours(via), case.fleet.servers[via], case.spec, act.NOT_DRAWN)
-        begun = Step(init, via, frozenset({self._prepare[via].name}))
-        return [begun, self._member(via, begun.name)]
+        init = act.Init(
+            through, case.ours(through), case.fleet.servers[through], case.spec, act.NOT_DRAWN
+        )
+        begun = Step(init, through, frozenset({self._prepare[through].name}))
+        return [begun, self._member(through, begun.name)]
 
     @property
     def opened(self) -> frozenset[StepName]:
@@ -140,7 +142,7 @@ class BringUp:
         turn = self.opened
         control_planes = self.case.coming_control_planes
         for name in self._unjoined:
-            if name in control_planes and name != self.case.via:
+            if name in control_planes and name != self.case.through:
                 out = self._out_of_etcd(name, turn)
                 its = self._join(name, turn | self.dead | names(out))
                 steps += [*out, *its]
@@ -159,7 +161,7 @@ class BringUp:
             case.spec,
             act.NOT_DRAWN,
             control_plane=name in case.coming_control_planes,
-            via=case.via,
+            through=case.through,
             taints=case.node(name).taints,
             labels=of_kubelet(case.node(name).labels),
         )
@@ -175,8 +177,8 @@ class BringUp:
         case = self.case
         if not case.api_serves or case.kubeadm_ended(name):
             return []
-        via, address = case.via, case.fleet.servers[name].address
-        remove = act.RemoveEtcdMember(via, case.ours(via), name, address=address)
+        through, address = case.through, case.fleet.servers[name].address
+        remove = act.RemoveEtcdMember(through, case.ours(through), name, address=address)
         needs = turn | self.dead | {self._prepare[name].name}
         return [Step(remove, name, needs, verb="former member")]
 
@@ -211,7 +213,7 @@ class BringUp:
             return []
         before = {its.about: names([its]) for its in [*self._kubeadm_joins, *self._restarts]}
         return [
-            Step(act.AwaitReady(case.via, (name,)), name, needs | before.get(name, frozenset()))
+            Step(act.AwaitReady(case.through, (name,)), name, needs | before.get(name, frozenset()))
             for name in servers
         ]
 
@@ -224,5 +226,5 @@ class BringUp:
         case = self.case
         if not (self.opening or case.pool.open_to_joiners):
             return []
-        revoke = act.RevokeJoiners(case.via, case.ours(case.via), act.NOT_DRAWN)
+        revoke = act.RevokeJoiners(case.through, case.ours(case.through), act.NOT_DRAWN)
         return [Step(revoke, needs=self.opened, after=names(self._kubeadm_joins))]

@@ -89,21 +89,21 @@ class Case:
     # -- through which control plane -------------------------------------------------------------
 
     @cached_property
-    def via(self) -> ServerName:
+    def through(self) -> ServerName:
         """The control plane that others join through: one that serves, else one that has joined,
         else the one that becomes the first.
         """
         if self.pool.api is not None:
-            return self.pool.api.via
+            return self.pool.api.through
         control_planes = self.desired.of(Role.CONTROL_PLANE)
         return min(control_planes, key=lambda name: not self.pool.has_joined(name))
 
     @cached_property
-    def then_via(self) -> ServerName:
-        """The control plane that is used once all have joined; `via` itself may leave."""
+    def then_through(self) -> ServerName:
+        """The control plane that is used once all have joined; `through` itself may leave."""
         out = self.leaving_to_come_again
-        if self.via in self.desired.roles and self.via not in out:
-            return self.via
+        if self.through in self.desired.roles and self.through not in out:
+            return self.through
         staying = [
             name
             for name in self.desired.of(Role.CONTROL_PLANE)
@@ -247,7 +247,7 @@ class Case:
 
     def check_preflight(self) -> None:
         """Raises Refused with all findings among the servers that join and the one that serves."""
-        seen = {n: self.pool.seen[n] for n in (self.via, *self.coming) if n in self.pool.seen}
+        seen = {n: self.pool.seen[n] for n in (self.through, *self.coming) if n in self.pool.seen}
         if found := findings(self.spec, seen, members=self.pool.claims):
             listed = "\n".join(f"  {finding}." for finding in found)
             raise Refused(

@@ -164,16 +164,16 @@ def of_the_dead(case: Case, claims: Mapping[ServerName, Step]) -> list[Step]:
     for role in (Role.WORKER, Role.CONTROL_PLANE):
         marked = [its for its in dead if its.role is role and its.name not in given_up]
         others = [its for its in dead if its.role is role and its.name in given_up - case.kept]
-        at_once = _ways_out(marked, case.via, frozenset(), frozenset())
+        at_once = _ways_out(marked, case.through, frozenset(), frozenset())
         claimed = names(step for name, step in claims.items() if roles[name] is role)
-        steps += [*at_once, *_ways_out(others, case.via, claimed, names(at_once))]
+        steps += [*at_once, *_ways_out(others, case.through, claimed, names(at_once))]
     return steps
 
 
 def of_the_half_in(case: Case, dead: frozenset[StepName]) -> list[Step]:
     """The steps by which those leave that have yet to join, control planes after the `dead`."""
     half_in = [its for its in _leavers(case) if its.is_half_in]
-    return _ways_out(half_in, case.via, frozenset(), dead)
+    return _ways_out(half_in, case.through, frozenset(), dead)
 
 
 def of_the_living(
@@ -185,7 +185,7 @@ def of_the_living(
     leavers, refused = _living(case)
     if case.in_the_way or not leavers:
         return [], refused
-    return _ways_out(leavers, case.then_via, arrived, dead), refused
+    return _ways_out(leavers, case.then_through, arrived, dead), refused
 
 
 def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
@@ -260,8 +260,8 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
     steps: list[Step] = []
     nodes = tuple(name for name in case.pool.nodes if name in claims)
     if nodes:
-        via, ours = case.via, case.ours(case.via)
-        drain = act.Drain(via, ours, nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
+        through, ours = case.through, case.ours(case.through)
+        drain = act.Drain(through, ours, nodes, LAST_DRAIN_SECONDS, act.Budgets.IGNORED)
         steps.append(Step(drain, after=begun))
     before = begun | names(steps)
     leave = {

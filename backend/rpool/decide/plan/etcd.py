@@ -29,7 +29,7 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
             continue
         if not member.healthy:
             address = next(iter(member.peers), "")
-            remove = RemoveEtcdMember(case.via, case.ours(case.via), name, address=address)
+            remove = RemoveEtcdMember(case.through, case.ours(case.through), name, address=address)
             steps.append(Step(remove, name or f"member {member.id}", turn))
             turn = names(steps[-1:])
         elif name not in case.coming_control_planes:

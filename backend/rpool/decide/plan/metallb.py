@@ -16,14 +16,14 @@ def reconcile(case: Case, needs: frozenset[StepName]) -> list[Step]:
 
 
 def _action(case: Case) -> Action | None:
-    record, via, wanted = case.record, case.via, case.spec.metallb_pools
+    record, through, wanted = case.record, case.through, case.spec.metallb_pools
     was = record.settled.metallb_pools if record.settled and record.is_settled else None
     if wanted == was or (was is None and not wanted and not _may_be_there(case)):
         return None
-    ours = case.ours(via)
+    ours = case.ours(through)
     if not wanted:
-        return RemoveMetalLB(via, ours)
-    return ConfigureMetalLB(via, ours, wanted) if was else ApplyMetalLB(via, ours, wanted)
+        return RemoveMetalLB(through, ours)
+    return ConfigureMetalLB(through, ours, wanted) if was else ApplyMetalLB(through, ours, wanted)
 
 
 def _may_be_there(case: Case) -> bool:

@@ -9,12 +9,12 @@ from rpool.model.step import Step, StepName
 
 
 def install(case: Case, opened: frozenset[StepName]) -> list[Step]:
-    networking, via = case.spec.networking, case.via
+    networking, through = case.spec.networking, case.through
     unknown = case.record.settled is None and case.desired.one is None
     if networking.cni == NO_CNI or not unknown:
         return []
     api = case.spec.control_plane.endpoint.host_and_port
-    apply = ApplyNetwork(via, case.ours(via), networking.pod_cidr, networking.cni, api)
+    apply = ApplyNetwork(through, case.ours(through), networking.pod_cidr, networking.cni, api)
     return [Step(apply, needs=opened)]
 
 
@@ -24,4 +24,4 @@ def spread_dns(case: Case, ready: frozenset[StepName]) -> list[Step]:
     first_is_awaited = case.record.settled is None  # as all others
     if not was_alone or len(ready) <= first_is_awaited:
         return []
-    return [Step(SpreadDns(case.via, case.ours(case.via)), needs=ready)]
+    return [Step(SpreadDns(case.through, case.ours(case.through)), needs=ready)]

@@ -13,9 +13,9 @@ from rpool.model.step import Step, StepName
 
 def uncordon(case: Case) -> list[Step]:
     """Uncordons members that an earlier operation had begun to drain, and that stay after all."""
-    via, nodes = case.via, case.pool.nodes
+    through, nodes = case.through, case.pool.nodes
     return [
-        Step(Uncordon(via, case.ours(via), name), name)
+        Step(Uncordon(through, case.ours(through), name), name)
         for name in sorted(case.desired.roles)
         if case.concerns(name) and name in nodes and nodes[name].let_go
         if case.members.part(name) is Part.MEMBER or name in case.coming
@@ -24,7 +24,7 @@ def uncordon(case: Case) -> list[Step]:
 
 def label(case: Case, arrived: frozenset[StepName]) -> list[Step]:
     """Labels and taints members that lack these, or that are to have others than before."""
-    via, pool = case.via, case.pool
+    through, pool = case.through, case.pool
     steps = []
     for name in case.desired.roles:
         if not case.labels(name):
@@ -36,7 +36,9 @@ def label(case: Case, arrived: frozenset[StepName]) -> list[Step]:
         missing = case.concerns(name) and name in pool.nodes and lacks(pool.nodes[name], wanted)
         stays = name in case.coming or name in pool.nodes
         if stays and (was != wanted or new or missing):
-            steps.append(Step(SetNode(via, case.ours(via), name, was, wanted), name, arrived))
+            steps.append(
+                Step(SetNode(through, case.ours(through), name, was, wanted), name, arrived)
+            )
     return steps
 
 

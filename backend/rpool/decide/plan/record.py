@@ -19,7 +19,7 @@ def begin(case: Case, *, needs: Iterable[StepName] = ()) -> list[Step]:
     record = begun(case)
     if record == case.record:
         return []
-    action = WriteRecord(case.via, case.ours(case.via), record, case.record.change)
+    action = WriteRecord(case.through, case.ours(case.through), record, case.record.change)
     return [Step(action, needs=frozenset(needs), verb="record applying")]
 
 
@@ -28,8 +28,8 @@ def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
     record, there = ended(case), case.pool.record
     if not begun and there is not None and record == _written(case, there):
         return []
-    via, over = case.then_via, case.record.change
-    write = WriteRecord(via, case.ours(via), record, over)
+    through, over = case.then_through, case.record.change
+    write = WriteRecord(through, case.ours(through), record, over)
     return [Step(write, needs=frozenset(needs), verb="record settled")]
 
 

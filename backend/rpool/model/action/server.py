@@ -108,8 +108,8 @@ class Init:
 class Join:
     """kubeadm join, as a control plane or as a worker (`control_plane`).
 
-    `via` is a control plane that serves already; the CA that joiners must see is read there. The
-    node has `taints` and `labels` from its first moment on, so that nothing is scheduled there
+    `through` is a control plane that serves already; the CA that joiners must see is read there.
+    The node has `taints` and `labels` from its first moment on, so that nothing is scheduled there
     meanwhile that is not meant to be.
     """
 
@@ -119,7 +119,7 @@ class Join:
     spec: PoolSpec
     secrets: JoinSecrets
     control_plane: bool
-    via: ServerName
+    through: ServerName
     taints: tuple[Taint, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     verb: ClassVar[str] = "join"
