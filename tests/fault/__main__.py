@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 if os.environ.get("PYTHONHASHSEED") != "0":
-    its = [sys.executable, "-m", "fault", *sys.argv[1:]]
-    os.execve(sys.executable, its, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
+    command = [sys.executable, "-m", "fault", *sys.argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
 
 from fault.events import EVENTS
 from fault.kinds import Fault
@@ -26,6 +26,9 @@ from fault.shrink import shrunk
 
 ONE_IN = 100
 """At least so many schedules for each time that a kind has to fire."""
+
+TOLD_EACH = 500
+"""Schedules for each line of progress."""
 
 
 Ran = tuple[int, list[str], Counter[Fault], Counter[str]]
@@ -39,36 +42,38 @@ def run(seed: int) -> Ran:
 def told(seed: int) -> list[str]:
     """The whole run, and the shrunk one where it breaks a rule."""
     schedule = Schedule.of(seed).run()
-    lines = [*schedule.history, *(f"BROKEN: {its}" for its in schedule.broken)]
+    lines = [*schedule.history, *(f"BROKEN: {rule}" for rule in schedule.broken)]
     if schedule.broken:
         small = Schedule(shrunk(drawn(seed))).run()
-        rounds = (f"    {its}," for its in small.rounds)
+        rounds = (f"    {event}," for event in small.rounds)
         lines += ["", "The least of it that breaks a rule: Schedule((", *rounds, ")).run()"]
-        lines += [*small.history, *(f"BROKEN: {its}" for its in small.broken)]
+        lines += [*small.history, *(f"BROKEN: {rule}" for rule in small.broken)]
     return lines
 
 
 def run_all(seeds: Sequence[int], jobs: int) -> int:
     begun, broken = time.monotonic(), dict[int, list[str]]()
     fired, happened = Counter[Fault](), Counter[str]()
-    for seed, its, faults, between in _runs(seeds, jobs):
+    for done, (seed, rules, faults, between) in enumerate(_runs(seeds, jobs), start=1):
         fired += faults
         happened += between
-        if its:
-            broken[seed] = its
+        if rules:
+            broken[seed] = rules
+            print(f"seed {seed}: {rules[0]}", flush=True)
+        if done % TOLD_EACH == 0:
+            so_far = time.monotonic() - begun
+            print(f"[{so_far:6.0f} s] {done} schedules, {len(broken)} broken", flush=True)
     seconds = time.monotonic() - begun
     for kind in Fault:
         print(f"{fired[kind]:8} {kind.name}: {kind.value}")
-    for event in sorted({its.__name__ for its in EVENTS}):
+    for event in sorted({event.__name__ for event in EVENTS}):
         print(f"{happened[event]:8} {event}, between two applies")
     enough = len(seeds) // ONE_IN
     rare = [kind.name for kind in Fault if fired[kind] < enough]
-    rare += [its.__name__ for its in EVENTS if happened[its.__name__] < enough]
+    rare += [kind.__name__ for kind in EVENTS if happened[kind.__name__] < enough]
     faults_, events = fired.total(), happened.total()
     print(f"{len(seeds)} schedules, {faults_} faults, {events} events, {seconds:.0f} s")
     print(f"{len(broken)} broken")
-    for seed, its in broken.items():
-        print(f"seed {seed}: {its[0]}")
     for seed in list(broken)[:1]:
         print(f"\npython -m fault {seed}", *told(seed), sep="\n")
     if rare:
