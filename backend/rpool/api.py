@@ -96,8 +96,8 @@ class Site(NodeVerbs):
         """The servers that a create would try first, left to it by others. Raises DoesNotFit."""
         from rpool.flow.choose import foresee
 
-        its = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
-        return foresee(spec, *its)
+        site = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
+        return foresee(spec, *site)
 
     def plan_pool(self, wanted: PoolSpec, current: Current, offer: Offer) -> Target:
         """Who stays, joins and leaves when the pool becomes `wanted`, a checked request; creates of
@@ -119,16 +119,16 @@ class Site(NodeVerbs):
 
         self.check_pool(spec)
         with self._lock:
-            left = self._left.pop(spec.name, None)
+            unfinished = self._left.pop(spec.name, None)
         uid, fleet = self._new_uid(), self.config.fleet
         by, in_use = self.by(attempt), self._in_use
         try:
-            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, left))
+            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, unfinished))
         except RpoolError as error:
             has_state = isinstance(error, PoolIncomplete) and error.view is not None
-            if left is None or has_state:
+            if unfinished is None or has_state:
                 raise
-            raise PoolIncomplete(error, left) from error
+            raise PoolIncomplete(error, unfinished) from error
         finally:
             in_use.release(spec.name)
 
@@ -151,8 +151,8 @@ class Site(NodeVerbs):
         try:
             with self._in_use.alone(prior.uid, attempt):
                 fleet, by, known = self.config.fleet, self.by(attempt), self._in_use.will_be
-                its = (fleet, self.world(), by, known, repairs, recover_from, groups)
-                return self._in_use.see(change(prior, wanted, roles, *its))
+                context = (fleet, self.world(), by, known, repairs, recover_from, groups)
+                return self._in_use.see(change(prior, wanted, roles, *context))
         finally:
             self._in_use.release(wanted.name)
 
@@ -187,10 +187,10 @@ class Site(NodeVerbs):
         from rpool.flow.destroy import destroy
 
         with self._in_use.alone(prior.uid, attempt):
-            its = (self.config.fleet, self.world(), self.by(attempt))
-            said = destroy(prior, *its, abandon=abandon)
+            context = (self.config.fleet, self.world(), self.by(attempt))
+            warnings = destroy(prior, *context, abandon=abandon)
             self._in_use.forget(prior.uid)
-            return said
+            return warnings
 
     def release(self, server: ServerName, uid: PoolUid, attempt: Attempt) -> Claim:
         """Give back one server that its cluster has let go; returns the claim that it had."""
@@ -210,11 +210,11 @@ class Site(NodeVerbs):
         """
         from rpool.flow.destroy import leave
 
-        left = leave(prior, self.config.fleet, self.world())
-        if left is not None:
+        servers = leave(prior, self.config.fleet, self.world())
+        if servers is not None:
             with self._lock:
                 self._left[prior.name] = prior
-        return left
+        return servers
 
     def find_pool(self, uid_or_name: str, known_ca: str = "") -> Pool:
         """The pool of that uid, or else of that name, on whichever servers it is. `known_ca`: the

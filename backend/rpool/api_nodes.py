@@ -42,8 +42,8 @@ class NodeVerbs(ABC):
         then it is not to be an rpool_node's, too.
         """
         if server in self._in_use.own.get(uid, ()):
-            said = f"{server} is one of the own servers of cluster {uid}"
-            raise SpecError([Problem(("server",), said, Do.RETIRE_THEN_RESERVE.text())])
+            summary = f"{server} is one of the own servers of cluster {uid}"
+            raise SpecError([Problem(("server",), summary, Do.RETIRE_THEN_RESERVE.text())])
 
     def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> str:
         """Put a server into a pool, or change what is asked of it there; one that is new must not
@@ -67,13 +67,13 @@ class NodeVerbs(ABC):
 
         try:
             pool = self._pool(uid, known_ca)
-        except NoSuchPool as nowhere:
+        except NoSuchPool as missing:
             self._refuse_unknown(uid, server)
-            if nowhere.certain:
+            if missing.certain:
                 return
             raise
-        except NoApi as dead:
-            pool = dead.view
+        except NoApi as silent:
+            pool = silent.view
         with self._in_use.alone(pool.uid, attempt):
             unpin(pool, server, self.config.fleet, self.world(), self.by(attempt))
 
@@ -83,9 +83,9 @@ class NodeVerbs(ABC):
 
         try:
             pool = self._pool(uid, known_ca)
-        except NoSuchPool as nowhere:
+        except NoSuchPool as missing:
             self._refuse_unknown(uid, server)
-            return NodeFound(None, unreachable=not nowhere.certain)
+            return NodeFound(None, unreachable=not missing.certain)
         except Unreachable:
             return NodeFound(None, unreachable=True)
         return read_node(pool, server, self.config.fleet, self.world())

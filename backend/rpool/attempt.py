@@ -45,7 +45,7 @@ class PoolIncomplete(RpoolError):
         self, cause: RpoolError, view: PoolView | None, done: str = "", *, usable: bool = False
     ) -> None:
         problems = cause.problems if isinstance(cause, SpecError) else ()
-        parts = (cause.detail, *(its.detail for its in problems), done)
+        parts = (cause.detail, *(problem.detail for problem in problems), done)
         super().__init__(cause.summary, "\n".join(part for part in parts if part))
         self.cause = cause
         self.view = view

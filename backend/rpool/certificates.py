@@ -115,8 +115,8 @@ def organizations(request: str) -> list[str]:
     from cryptography import x509
 
     subject = x509.load_pem_x509_csr(request.encode()).subject
-    found = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
-    return [str(its.value) for its in found]
+    attributes = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return [str(attribute.value) for attribute in attributes]
 
 
 def sign_request(request: str, authority: tuple[str, str], seconds: int) -> str:
@@ -132,9 +132,9 @@ def sign_request(request: str, authority: tuple[str, str], seconds: int) -> str:
     key = load_pem_private_key(authority[1].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 so is new_authority's
     now = datetime.now(UTC)
-    its = (issuer, asked.subject, asked.public_key(), x509.random_serial_number())
+    fields = (issuer, asked.subject, asked.public_key(), x509.random_serial_number())
     dated = x509.CertificateBuilder(
-        *its, now - timedelta(minutes=5), now + timedelta(seconds=seconds)
+        *fields, now - timedelta(minutes=5), now + timedelta(seconds=seconds)
     )
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     signed = dated.add_extension(usage, critical=False).sign(key, SHA256())
@@ -150,19 +150,19 @@ def check_issued(certificate: str, request: str, ca: str) -> float:
     from cryptography.exceptions import InvalidSignature
 
     try:
-        its = x509.load_pem_x509_certificate(certificate.encode())
+        issued = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:
         raise ValueError("it is no certificate") from None
     asked = x509.load_pem_x509_csr(request.encode())
-    if its.public_key() != asked.public_key():
+    if issued.public_key() != asked.public_key():
         raise ValueError("it is for another key")
-    if its.subject != asked.subject:
+    if issued.subject != asked.subject:
         raise ValueError("it is for another user or other groups")
     try:
-        its.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
+        issued.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
     except (InvalidSignature, ValueError, TypeError):
         raise ValueError("another CA than the cluster's has signed it") from None
-    return its.not_valid_after_utc.timestamp()
+    return issued.not_valid_after_utc.timestamp()
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:

@@ -73,7 +73,9 @@ class Problem:
 def known(problems: Iterable[Problem], unknown: Collection[Path]) -> list[Problem]:
     """The problems that are about nothing unknown: the others may turn out to be none."""
     return [
-        its for its in problems if not any(touches(at, unknown) for at in (its.path, *its.also))
+        problem
+        for problem in problems
+        if not any(touches(at, unknown) for at in (problem.path, *problem.also))
     ]
 
 
@@ -195,10 +197,10 @@ def as_rpool_error(error: Exception, doing: str) -> RpoolError:
     """The error itself, or a Bug that names its type: a foreign message might hold a secret."""
     if isinstance(error, RpoolError):
         return error
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f" at {where.tb_frame.f_code.co_qualname}:{where.tb_lineno}" if where else ""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}" if frame else ""
     return Bug(f"{doing}: unexpected {type(error).__name__}{place}")
 
 

@@ -78,8 +78,8 @@ def text(document: Document) -> str:
     """As it is in a file."""
     import yaml  # slow to load
 
-    written: str = yaml.safe_dump(document, sort_keys=False)
-    return written
+    dumped: str = yaml.safe_dump(document, sort_keys=False)
+    return dumped
 
 
 def _base64(pem: str) -> str:

@@ -56,9 +56,9 @@ def _loader(aliases: bool) -> type[yaml.SafeLoader]:
             first: dict[tuple[str, str], yaml.Node] = {}
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode):
-                    its = first.setdefault((key.tag, key.value), key)
-                    if its is not key:
-                        what = f"{TWICE}, in line {its.start_mark.line + 1}"
+                    earlier = first.setdefault((key.tag, key.value), key)
+                    if earlier is not key:
+                        what = f"{TWICE}, in line {earlier.start_mark.line + 1}"
                         raise yaml.MarkedYAMLError(None, None, what, key.start_mark)
             return node
 

@@ -36,8 +36,8 @@ def _servers(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[
     """None where the site cannot be read: an error has no place in a prompt."""
     from rpool.cli.site_file import site_of
 
-    its = vars(parsed_args)
-    path = its["site"] if "site" in its else its["file"].with_name(SITE.name)
+    arguments = vars(parsed_args)
+    path = arguments["site"] if "site" in arguments else arguments["file"].with_name(SITE.name)
     try:
         return [name for name in site_of(path).config.fleet.servers if name.startswith(prefix)]
     except RpoolError:

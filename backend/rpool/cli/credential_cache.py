@@ -31,13 +31,19 @@ def kept(words: Sequence[str], new: Callable[[], Credential], folder: Path) -> s
     return json.dumps(exec_credential(credential))
 
 
-def _as_dict(its: Credential) -> dict[str, object]:
-    return {"certificate": its.certificate, "key": its.key.reveal(), "ends": its.ends_seconds}
+def _as_dict(credential: Credential) -> dict[str, object]:
+    return {
+        "certificate": credential.certificate,
+        "key": credential.key.reveal(),
+        "ends": credential.ends_seconds,
+    }
 
 
 def _read(path: Path) -> Credential | None:
     try:
-        its = json.loads(path.read_text("utf-8"))
-        return Credential(str(its["certificate"]), Secret(str(its["key"])), float(its["ends"]))
+        stored = json.loads(path.read_text("utf-8"))
+        return Credential(
+            str(stored["certificate"]), Secret(str(stored["key"])), float(stored["ends"])
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return None  # a new one takes its place

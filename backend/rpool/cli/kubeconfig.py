@@ -60,9 +60,9 @@ def add_to(commands: Any) -> None:
 def _kubeconfig(arguments: argparse.Namespace) -> Iterator[str]:
     from rpool.cli.site_file import site_of
 
-    asked = {"user": arguments.user, "groups": arguments.group, "ttl": arguments.ttl}
+    config = {"user": arguments.user, "groups": arguments.group, "ttl": arguments.ttl}
     with closing(site_of(arguments.site)) as site:
-        identity = site.identity(asked)
+        identity = site.identity(config)
         if arguments.credential:
             yield _credential(arguments, identity, site)
         else:
@@ -133,5 +133,5 @@ def _words(site: Path, cluster: str, identity: Identity) -> list[str]:
     from rpool.model import duration
 
     groups = [word for group in identity.groups for word in ("--group", group)]
-    its = ["--user", identity.user, *groups, "--ttl", duration.text(identity.seconds)]
-    return [cluster, "--site", str(site.resolve()), *its]
+    user = ["--user", identity.user, *groups, "--ttl", duration.text(identity.seconds)]
+    return [cluster, "--site", str(site.resolve()), *user]

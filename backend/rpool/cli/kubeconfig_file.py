@@ -90,8 +90,8 @@ def _put(path: Path, root: yaml.MappingNode, new: yaml.MappingNode, section: str
     (entry,) = _need(new, section).value
     entries = _entries(path, root, section)
     name = _need(entry, "name").value
-    places = [i for i, its in enumerate(entries) if _name_of(its) == name]
-    kept = [its for i, its in enumerate(entries) if i not in places[1:]]
+    places = [i for i, old in enumerate(entries) if _name_of(old) == name]
+    kept = [old for i, old in enumerate(entries) if i not in places[1:]]
     if places:
         kept[places[0]] = entry
     else:
@@ -107,8 +107,8 @@ def _refuse_another(path: Path, root: yaml.MappingNode, document: Mapping[str, A
     for entry in _entries(path, root, "clusters"):
         if _name_of(entry) != name:
             continue
-        its = _get(entry, "cluster")
-        known = _get(its, "certificate-authority-data")
+        cluster = _get(entry, "cluster")
+        known = _get(cluster, "certificate-authority-data")
         if known is None or known.value != ca:
             raise Refused(
                 f"{path} has another cluster by the name of {name}",
@@ -118,32 +118,32 @@ def _refuse_another(path: Path, root: yaml.MappingNode, document: Mapping[str, A
 
 
 def _entries(path: Path, root: yaml.MappingNode, section: str) -> list[yaml.Node]:
-    found = _get(root, section)
-    if found is None or _is_empty(found):
+    node = _get(root, section)
+    if node is None or _is_empty(node):
         return []
-    if not isinstance(found, yaml.SequenceNode):
+    if not isinstance(node, yaml.SequenceNode):
         raise _no_kubeconfig(path, f"{section} is no list")
-    entries: list[yaml.Node] = found.value
+    entries: list[yaml.Node] = node.value
     return entries
 
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
     if not isinstance(node, yaml.MappingNode):
         return None
-    return next((value for its, value in node.value if its.value == key), None)
+    return next((value for name, value in node.value if name.value == key), None)
 
 
 def _need(node: yaml.Node, key: str) -> yaml.Node:
-    found = _get(node, key)
-    assert found is not None  # noqa: S101 it is our own
-    return found
+    value = _get(node, key)
+    assert value is not None  # noqa: S101 it is our own
+    return value
 
 
 def _set(root: yaml.MappingNode, key: str, value: yaml.Node) -> None:
     if _get(root, key) is None:
         root.value.append((_node(key), value))
     else:
-        root.value = [(its, value if its.value == key else old) for its, old in root.value]
+        root.value = [(name, value if name.value == key else old) for name, old in root.value]
 
 
 def _name_of(entry: yaml.Node) -> object:
@@ -165,9 +165,9 @@ def _in_lines(node: yaml.Node, done: set[int]) -> None:
         return
     done.add(id(node))
     node.flow_style = False
-    for its in node.value:
-        for each in its if isinstance(its, tuple) else (its,):
-            _in_lines(each, done)
+    for child in node.value:
+        for part in child if isinstance(child, tuple) else (child,):
+            _in_lines(part, done)
 
 
 def _no_kubeconfig(path: Path, why: str) -> Refused:

@@ -34,12 +34,12 @@ _COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what we know of a site
-    its = parser()
+    command_line = parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
         import argcomplete
 
-        argcomplete.autocomplete(its)
-    arguments = its.parse_args(argv)
+        argcomplete.autocomplete(command_line)
+    arguments = command_line.parse_args(argv)
     try:
         for line in arguments.act(arguments):
             print(line, flush=True)
@@ -56,13 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     about = "Kubernetes clusters out of the servers you own."
-    its = argparse.ArgumentParser(prog="rpool", description=about)
-    its.add_argument("--version", action=PrintVersion, nargs=0, help="print the version, and end")
-    its.set_defaults(act=lambda _: [its.format_help().rstrip()])
-    commands = its.add_subparsers(metavar="COMMAND")
+    command_line = argparse.ArgumentParser(prog="rpool", description=about)
+    command_line.add_argument(
+        "--version", action=PrintVersion, nargs=0, help="print the version, and end"
+    )
+    command_line.set_defaults(act=lambda _: [command_line.format_help().rstrip()])
+    commands = command_line.add_subparsers(metavar="COMMAND")
     for command in _COMMANDS:
         command.add_to(commands)
-    return its
+    return command_line
 
 
 def _said(error: RpoolError) -> Iterator[str]:

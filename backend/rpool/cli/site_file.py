@@ -52,8 +52,8 @@ def _with_key(ssh: dict[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(ssh.get("private_key_file"), str):
         return dict(ssh)
     key = path.parent / Path(ssh["private_key_file"]).expanduser()
-    left = {name: its for name, its in ssh.items() if name != "private_key_file"}
-    return left | {"private_key": _read(key, "ssh.private_key_file")}
+    without_file = {name: value for name, value in ssh.items() if name != "private_key_file"}
+    return without_file | {"private_key": _read(key, "ssh.private_key_file")}
 
 
 def _world(config: SiteConfig, stored: Path) -> World:
@@ -82,7 +82,7 @@ def _simulated(stored: Path) -> Site:
 
     with closing(Store(stored)) as store:
         machines = store.load() or {}
-    fleet = Fleet({name: its.server for name, its in machines.items()})
+    fleet = Fleet({name: machine.server for name, machine in machines.items()})
     config = SiteConfig(fleet, Ssh(Secret("")), simulated=True)
     return Site(config, connect=lambda config: _world(config, stored))
 
@@ -98,12 +98,12 @@ def _read(path: Path, what: str) -> str:
 
 def _mapping(path: Path, text: str) -> dict[str, Any]:
     try:
-        found = plain_yaml.load(text, aliases=True)
+        parsed = plain_yaml.load(text, aliases=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise _wrong(f"{path} is no mapping")
-    return found
+    return parsed
 
 
 def _wrong(summary: str) -> SpecError:

@@ -66,16 +66,17 @@ def _watch(arguments: argparse.Namespace) -> Iterator[str]:
         advice = f"In a pipe: rpool journal {name} --follow, or rpool watch {name} --json."
         raise Refused("rpool watch needs a terminal to draw on", advice)
     with closing(site_of(arguments.site)) as site:
-        found = looks(site, arguments.cluster)
+        every_look = looks(site, arguments.cluster)
         if arguments.json:
-            yield from map(_document, found)
+            yield from map(_document, every_look)
             return
         from rich.live import Live
 
-        first = next(found)  # before the screen is ours: what it says on stderr stays behind it
+        # Before the screen is ours: what it says on stderr stays behind it.
+        first = next(every_look)
         head = SIMULATED if site.config.simulated else ""
         with Live(screen=True, auto_refresh=False) as live:
-            for look in chain([first], found):
+            for look in chain([first], every_look):
                 live.update(drawn(look, head), refresh=True)
 
 
@@ -122,7 +123,7 @@ def _servers(
         except RpoolError:  # the API goes away and comes back, in an apply
             requested = None
     every = slots(survey, cluster, requested)
-    return cluster, tuple(its for its in every if its.kind not in ("spare", "other"))
+    return cluster, tuple(slot for slot in every if slot.kind not in ("spare", "other"))
 
 
 def under_way(events: Sequence[Event], at: datetime) -> list[tuple[Event, float]]:
@@ -133,8 +134,8 @@ def under_way(events: Sequence[Event], at: datetime) -> list[tuple[Event, float]
             begun[event.step, event.server] = event
         else:
             begun.pop((event.step, event.server), None)
-    found = [(its, _seconds_since(its.time, at)) for its in begun.values()]
-    return [(its, seconds) for its, seconds in found if seconds < LONGEST_STEP_SECONDS]
+    since = [(event, _seconds_since(event.time, at)) for event in begun.values()]
+    return [(event, seconds) for event, seconds in since if seconds < LONGEST_STEP_SECONDS]
 
 
 def _seconds_since(time_: str, at: datetime) -> float:
@@ -160,8 +161,8 @@ def drawn(look: Look, head: str = "") -> RenderableType:
     steps = under_way(look.events, look.at)
     if steps:
         table = Table("UNDER WAY", "SINCE", "BY", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for its, seconds in steps:
-            table.add_row(Text(its.step, "yellow"), f"{seconds:.0f} s", Text(its.owner))
+        for event, seconds in steps:
+            table.add_row(Text(event.step, "yellow"), f"{seconds:.0f} s", Text(event.owner))
         parts += [table, Text()]
     else:
         parts += [Text("Nothing is under way.", "dim"), Text()]
@@ -184,8 +185,13 @@ def _document(look: Look) -> str:
         "id": look.cluster.uid,
         "slots": [asdict(slot) for slot in look.slots],
         "under_way": [
-            {"step": its.step, "server": its.server, "owner": its.owner, "seconds": round(s, 1)}
-            for its, s in steps
+            {
+                "step": event.step,
+                "server": event.server,
+                "owner": event.owner,
+                "seconds": round(seconds, 1),
+            }
+            for event, seconds in steps
         ],
     }
     return json.dumps(facts)

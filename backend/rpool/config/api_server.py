@@ -153,8 +153,8 @@ def flags(given: dict[str, str]) -> dict[str, str]:
         for name in ("enable-admission-plugins", "disable-admission-plugins")
         if name in given
     }
-    for which, its in plugins.items():
-        if not all(map(_PLUGIN.fullmatch, its)):
+    for which, listed in plugins.items():
+        if not all(map(_PLUGIN.fullmatch, listed)):
             raise ValueError(f"{which} is a list of plug-ins with commas between, and no blanks")
     on, off = plugins.get("enable-admission-plugins"), plugins.get("disable-admission-plugins")
     if on is not None and "NodeRestriction" not in on:
@@ -181,10 +181,10 @@ def claim(value: str) -> str:
 
 
 def issuer(value: str) -> str:
-    found = re.fullmatch(r"https://(?P<host>[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[!-~]{0,500})?", value)
-    if not found or not values.is_host(found["host"]) or {"?", "#", "@"} & set(value):
+    match = re.fullmatch(r"https://(?P<host>[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[!-~]{0,500})?", value)
+    if not match or not values.is_host(match["host"]) or {"?", "#", "@"} & set(value):
         raise ValueError(f"{shown(value)} is not the https address of an issuer")
-    if found["host"].startswith("kubernetes.default."):
+    if match["host"].startswith("kubernetes.default."):
         raise ValueError("the cluster itself is the issuer of its service accounts' tokens")
     return value
 
@@ -244,22 +244,22 @@ def _wrong_in(rule: Any) -> str:
     return _wrong_stages(rule)
 
 
-def _is_resource(its: Any) -> bool:
-    if not isinstance(its, dict) or not set(its) <= set(_RESOURCE):
+def _is_resource(resource: Any) -> bool:
+    if not isinstance(resource, dict) or not set(resource) <= set(_RESOURCE):
         return False
-    lists = (its.get("resources", []), its.get("resourceNames", []))
-    group = its.get("group", "")
+    lists = (resource.get("resources", []), resource.get("resourceNames", []))
+    group = resource.get("group", "")
     return isinstance(group, str) and "/" not in group and all(map(_are_texts, lists))
 
 
-def _wrong_stages(its: dict[Any, Any]) -> str:
-    stages = its.get("omitStages", [])
+def _wrong_stages(part: dict[Any, Any]) -> str:
+    stages = part.get("omitStages", [])
     if not _are_texts(stages) or not set(stages) <= set(_STAGES):
         return f"omitStages is a list of {', '.join(_STAGES)}"
-    if not isinstance(its.get("omitManagedFields", False), bool):
+    if not isinstance(part.get("omitManagedFields", False), bool):
         return "omitManagedFields is true or false"
     return ""
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(its, str) for its in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

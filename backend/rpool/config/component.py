@@ -31,28 +31,32 @@ def kube_proxy(value: str) -> str:
 
 def kubelet(value: str) -> str:
     """A YAML mapping of KubeletConfiguration that leaves the kubelet's API closed to strangers."""
-    its = settings(value, "KubeletConfiguration")
-    driver = its.get("cgroupDriver", CGROUP_DRIVERS[0])
+    config = settings(value, "KubeletConfiguration")
+    driver = config.get("cgroupDriver", CGROUP_DRIVERS[0])
     if driver not in CGROUP_DRIVERS:
         raise ValueError(f"cgroupDriver must be one of {' or '.join(CGROUP_DRIVERS)}")
-    if _at(its, "authentication", "anonymous", "enabled"):
+    if _at(config, "authentication", "anonymous", "enabled"):
         raise ValueError(
             "authentication.anonymous.enabled = true lets anybody who reaches a node's port 10250 "
             "try to run commands in its pods; leave it off"
         )
-    if _at(its, "authorization", "mode") not in (None, "Webhook"):
+    if _at(config, "authorization", "mode") not in (None, "Webhook"):
         raise ValueError(
             "authorization.mode must be Webhook: with any other, each certificate and token of the "
             "cluster may run commands in all pods of a node"
         )
-    if its.get("readOnlyPort"):
+    if config.get("readOnlyPort"):
         raise ValueError(
             "readOnlyPort shows all pods of a node, with their environment, to anybody who reaches "
             "it; leave it off"
         )
-    gates = its.get("featureGates")
+    gates = config.get("featureGates")
     rotates = gates.get(_ROTATES, True) if isinstance(gates, dict) else True
-    if its.get("serverTLSBootstrap", True) is not True or its.get("tlsCertFile") or not rotates:
+    if (
+        config.get("serverTLSBootstrap", True) is not True
+        or config.get("tlsCertFile")
+        or not rotates
+    ):
         raise ValueError(
             f"serverTLSBootstrap = false, a tlsCertFile of your own or the gate {_ROTATES} = false "
             "would leave the API no way to know a kubelet by its certificate; leave them out"

@@ -267,5 +267,5 @@ class PoolModel(Model):
             drain=self.drain.build(),
             repair=self.repair.build(),
             trust=self.trust or COMMON,
-            groups={name: its.build() for name, its in self.workers.items()},
+            groups={name: group.build() for name, group in self.workers.items()},
         )

@@ -43,7 +43,7 @@ class _Node(Model):
     taint: list[Taint] = Field(default_factory=list)
 
     def build(self) -> NodeRequest:
-        taints = tuple(its.build() for its in self.taint)
+        taints = tuple(taint.build() for taint in self.taint)
         return NodeRequest(
             self.cluster, self.server, NodeSpec(self.labels, taints), self.cluster_ca_pin
         )

@@ -22,8 +22,8 @@ def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> sit
     servers = fleet if isinstance(fleet, Mapping) else {}
     problems = list(_null_servers(servers))
     model, wrong = validated(SiteModel, config, unknown)
-    problems += known(wrong, [its.path for its in problems])
-    unsure = {*unknown, *(its.path for its in problems)}
+    problems += known(wrong, [problem.path for problem in problems])
+    unsure = {*unknown, *(problem.path for problem in problems)}
     if model is None:  # what is wrong hides nothing else
         model, _ = validated(SiteModel, _without(config, {_entry(path) for path in unsure}), unsure)
     if model is not None and not any(path[0] in _SERVERS for path in unknown):
@@ -39,8 +39,8 @@ def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> sit
 
 def _null_servers(fleet: Mapping[str, Any]) -> Iterator[Problem]:
     """Null is "not set" everywhere else; a server without anything is a mistake."""
-    for name, its in fleet.items():
-        if its is None:
+    for name, server in fleet.items():
+        if server is None:
             where: Path = ("fleet",) if may_be_key(name) else ("fleet", name)
             summary = f"{'.'.join(map(str, where))} has no settings: it is null"
             yield Problem(where, summary, "Give its address, cores, memory and zone.")
@@ -134,8 +134,8 @@ def _keyless(model: SiteModel) -> Iterator[Problem]:
 
 
 def _insecure(model: SiteModel) -> Iterator[Problem]:
-    its = model.mirrors
-    if (its.images or "").startswith("http:") and not its.insecure_images:
+    mirrors = model.mirrors
+    if (mirrors.images or "").startswith("http:") and not mirrors.insecure_images:
         yield Problem(
             ("mirrors", "images"),
             "mirrors.images is an http address: whoever is on the way to it decides what runs on "
@@ -177,23 +177,23 @@ def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Dr
     """The request as far as it is known, and what is wrong with it. Mistakes hide nothing."""
     problems = list(null_entries(config, ("selector", "labels"), ("metallb", "pools")))
     model, wrong = validated(PoolModel, _with_stand_ins(config, unknown), unknown)
-    problems += known(wrong, [its.path for its in problems])
-    out = {_setting(its.path) for its in problems}
+    problems += known(wrong, [problem.path for problem in problems])
+    left_out = {_setting(problem.path) for problem in problems}
     while model is None:  # what is wrong or unknown is left out, and what cannot be without it
-        rest = _with_stand_ins(_without(config, out), {*unknown, *out})
+        rest = _with_stand_ins(_without(config, left_out), {*unknown, *left_out})
         model, wrong = validated(PoolModel, rest, ())
-        more = {_there(_setting(its.path), rest) for its in wrong} - out
-        if model is None and not more:
-            return Draft(None, frozenset({*unknown, *out}), problems)
-        out |= more
-    unsure = frozenset({*unknown, *out})
+        also_out = {_there(_setting(problem.path), rest) for problem in wrong} - left_out
+        if model is None and not also_out:
+            return Draft(None, frozenset({*unknown, *left_out}), problems)
+        left_out |= also_out
+    unsure = frozenset({*unknown, *left_out})
     return Draft(model.build(), unsure, [*problems, *known(_one_of_two(model), unsure)])
 
 
 def _setting(path: Path) -> Path:
     """The setting that a path into a list is about."""
-    numbers = [at for at, step in enumerate(path) if isinstance(step, int)]
-    return path[: numbers[0]] if numbers else path
+    indexes = [at for at, step in enumerate(path) if isinstance(step, int)]
+    return path[: indexes[0]] if indexes else path
 
 
 def _there(path: Path, config: Mapping[str, Any]) -> Path:
@@ -237,16 +237,18 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
             "endpoint needs exactly one of vip and address",
             "vip: rpool keeps the address on a control plane. address: your load balancer's.",
         )
-    its = model.api_server
-    if its.oidc is None and (lonely := [n for n in its.flags if n.startswith("oidc-")]):
+    api_server = model.api_server
+    if api_server.oidc is None and (
+        oidc_flags := [n for n in api_server.flags if n.startswith("oidc-")]
+    ):
         yield Problem(
             ("api_server", "flags"),
-            f"{lonely[0]} needs oidc",
+            f"{oidc_flags[0]} needs oidc",
             "Say in api_server.oidc whose tokens are taken.",
             also=(("api_server", "oidc"),),
         )
     tolerates: dict[Path, Tolerate] = {("tolerate",): model.tolerate}
-    tolerates |= {("workers", n, "tolerate"): its.tolerate for n, its in model.workers.items()}
+    tolerates |= {("workers", n, "tolerate"): group.tolerate for n, group in model.workers.items()}
     for path, tolerate in tolerates.items():
         if tolerate.servers and tolerate.zones:
             yield Problem(

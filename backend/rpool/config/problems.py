@@ -29,7 +29,7 @@ def validated(
         details = error.errors(include_url=False, include_input=False)
         settings = SITE_SETTINGS if model is SiteModel else {}
         return None, [
-            _problem(its, settings) for its in details if not touches(_path(its), unknown)
+            _problem(detail, settings) for detail in details if not touches(_path(detail), unknown)
         ]
 
 
@@ -38,10 +38,10 @@ def null_entries(config: Any, *maps: Path) -> Iterator[Problem]:
     widen a selection, say.
     """
     for path in maps:
-        found = config
+        inner = config
         for step in path:
-            found = found.get(step) if isinstance(found, Mapping) else None
-        for key, value in found.items() if isinstance(found, Mapping) else ():
+            inner = inner.get(step) if isinstance(inner, Mapping) else None
+        for key, value in inner.items() if isinstance(inner, Mapping) else ():
             if value is None:
                 where = path if may_be_key(str(key)) else (*path, key)
                 name = ".".join(map(str, where))

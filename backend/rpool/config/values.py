@@ -191,21 +191,21 @@ def url(value: str) -> str:
     if "?" in value or "#" in value:
         raise ValueError("the address of a mirror ends with its path: take out what follows ? or #")
     host = r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
-    found = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
-    if not found or not (found["host"][0] == "[" or is_host(found["host"])):
+    match = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
+    if not match or not (match["host"][0] == "[" or is_host(match["host"])):
         raise ValueError(f"{shown(value)} is not an http or https address of a mirror")
     return value.rstrip("/")
 
 
 def fingerprint(value: str) -> str:
     """Of an OpenPGP key, as `gpg --show-keys` prints it; blanks in it say nothing."""
-    found = "".join(value.split()).upper()
-    if not re.fullmatch(r"[0-9A-F]{40}", found):
+    digits = "".join(value.split()).upper()
+    if not re.fullmatch(r"[0-9A-F]{40}", digits):
         raise ValueError(
             f"{shown(value)} is not the fingerprint of a key: 40 hexadecimal digits, as "
             "gpg --show-keys Release.key prints them"
         )
-    return found
+    return digits
 
 
 def node_label(value: str) -> str:
