@@ -1,4 +1,4 @@
-"""`rpool explain CLUSTER`: why a cluster has these servers, and not others."""
+"""`rpool explain CLUSTER`: why a cluster has these servers, and no others."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def _row(choice: Choice) -> tuple[str, ...]:
         *size,
         _share(choice.waste),
         instead,
-        _other(choice),
+        _runner_up_waste(choice),
         choice.why,
     )
 
 
-def _other(choice: Choice) -> str:
+def _runner_up_waste(choice: Choice) -> str:
     return "-" if choice.waste_instead is None else _share(choice.waste_instead)
 
 

@@ -1,4 +1,4 @@
-"""`rpool journal CLUSTER`: what was done to a cluster, by whom, and how it went."""
+"""`rpool journal CLUSTER`: what was done to a cluster, by whom, and with which outcome."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def told(
     look: Callable[[], Chronicle],
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[Event]:
-    """Each event once, and what comes, for ever. A control plane that does not answer is asked
-    again: what it has, the others have, too.
+    """Each event once, for ever. A control plane that does not answer is asked again: the others
+    have its events, too.
     """
     yielded: set[Event] = set()
     while True:
@@ -75,7 +75,7 @@ def told(
 
 
 def lines(events: Iterable[Event]) -> Iterator[str]:
-    """A line for each, and one in front of what one owner did in one run."""
+    """A line for each event, and a heading for all that one owner did in one run."""
     by = None
     for event in events:
         if by != (event.owner, event.run):

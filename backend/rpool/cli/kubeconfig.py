@@ -1,4 +1,4 @@
-"""`rpool kubeconfig`: the way into a cluster, for kubectl and all that reads a kubeconfig."""
+"""`rpool kubeconfig`: access to a cluster, for kubectl and all that reads a kubeconfig."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _document(arguments: argparse.Namespace, identity: Identity, site: Site) -> 
 def _user(
     arguments: argparse.Namespace, identity: Identity, entrance: Entrance, site: Site
 ) -> tuple[Any, str | None]:
-    """The user's entry, and when its certificate ends; None where a command renews it."""
+    """The user entry, and the end of its certificate; None where a command renews it."""
     from rpool import kubeconfig
 
     if arguments.exec:
@@ -129,7 +129,7 @@ def _user(
 
 
 def _words(site: Path, cluster: str, identity: Identity) -> list[str]:
-    """What asks for the same again, from any folder."""
+    """The arguments that ask for the same again, from any folder."""
     from rpool.model import duration
 
     groups = [word for group in identity.groups for word in ("--group", group)]

@@ -1,5 +1,5 @@
-"""The command line. Each command is a module beside this one; what it needs is loaded as it runs,
-so that `--help` and completion are quick.
+"""The command line. Each command is a module beside this one; it imports what it needs when it
+runs, so that `--help` and completion are quick.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what we know of a site
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold all of a site
     command_line = parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
         import argcomplete
@@ -44,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in arguments.act(arguments):
             print(line, flush=True)
     except RpoolError as error:
-        for line in _said(error):
+        for line in _error_lines(error):
             print(line, file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever reads has enough: rpool list | head
+    except BrokenPipeError:  # the reader has enough: rpool list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -67,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
     return command_line
 
 
-def _said(error: RpoolError) -> Iterator[str]:
-    """An error as the provider shows it: each problem with its detail."""
+def _error_lines(error: RpoolError) -> Iterator[str]:
+    """The lines of an error, as the provider shows it: each problem with its detail."""
     if not isinstance(error, SpecError):
         yield f"rpool: {error}"
         return

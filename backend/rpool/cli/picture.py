@@ -1,4 +1,4 @@
-"""A cluster among the servers of its site, by zone: the same facts as text and as SVG."""
+"""A cluster among the servers of its site, by zone: the same picture as text and as SVG."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CELLS = 10
 _CELLS_WIDTH = _CELLS + len("[] 100 %")
 _WIDTH, _HEIGHT, _GROUP_HEIGHT, _GAP, _TOP = 200, 58, 14, 8, 84
 _LEAST_WIDTH = 640
-"""So much the titles need."""
+"""The width that the titles need."""
 
 _BAR = _WIDTH - 74
 _NAME, _WORDS, _LINES = 15, 30, 2
-"""Characters of a name, and of a line of words, that fit into a box; and how many such lines."""
+"""What fits into a box: characters of a name, characters of a line of words, such lines."""
 
 _LEGEND = {
     Role.CONTROL_PLANE.value: "control plane",
@@ -34,7 +34,7 @@ _LEGEND = {
 }
 _LEGEND_WIDTH, _LEGEND_HEIGHT = 114, 18
 
-# Colours are written out, twice: many programs that show SVG know no variables of CSS.
+# Colours are written out twice: many programs that show SVG do not know CSS variables.
 _STYLE = """
   text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1b1f24; }
   .zone { font-weight: bold; }
@@ -56,10 +56,10 @@ _STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A server in the picture. `kind` is its role in the cluster, `spare`, or `other`; `is_bad`: it
-    is the cluster's, and not as it should be. `cores_used` and `memory_used` are shares of what its
-    node offers that pods request, None where nobody told. `group`: of workers that a worker of the
-    cluster is in, empty for all others.
+    """A server in the picture. `kind` is its role in the cluster, `spare`, or `other`. `is_bad`: it
+    is the cluster's, and not well. `cores_used` and `memory_used`: how much of its node's
+    allocatable pods request, as a share; None when unknown. `group`: that of the cluster's
+    workers; empty for all other servers.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Slot:
 def slots(
     survey: Survey, cluster: Clustered, requested: Mapping[str, Requested] | None
 ) -> list[Slot]:
-    """Every server of the site, by zone and name. `requested` is None where nobody told."""
+    """Every server of the site, by zone and name. `requested` is None when unknown."""
     picture = []
     servers = sorted(survey.fleet.servers.values(), key=lambda server: (server.zone, server.name))
     for server in servers:
@@ -111,7 +111,7 @@ def _used(
 
 
 def as_text(picture: Iterable[Slot]) -> Iterator[str]:
-    """A line a server, below its zone."""
+    """A line for each server, below its zone."""
     every = list(picture)
     width = max((len(slot.name) for slot in every), default=0)
     has_bars = any(slot.cores_used is not None for slot in every)
@@ -127,14 +127,14 @@ def as_text(picture: Iterable[Slot]) -> Iterator[str]:
 
 
 def _role(slot: Slot) -> str:
-    """With a worker's group where that is a further one, as `rpool list` has it."""
+    """The role of a server, with its group where that is a further one, as in `rpool list`."""
     if slot.kind not in (*Role, "spare"):
         return "-"
     return f"{slot.kind} ({group})" if (group := _further_group(slot)) else slot.kind
 
 
 def _further_group(slot: Slot) -> str:
-    """The group of a worker, unless all workers that are in none by name are in it."""
+    """The group of a worker; "" for the default group, which holds workers of no named one."""
     return "" if slot.group == DEFAULT_GROUP else one_line(slot.group)
 
 
@@ -153,8 +153,8 @@ def _cells(share: float | None) -> str:
 
 
 def as_svg(titles: Sequence[str], picture: Iterable[Slot]) -> Iterator[str]:
-    """A column a zone, a box a server, and below what their colours mean. Readable on light and on
-    dark.
+    """A column for each zone, a box for each server, and a legend of the colours. Readable on a
+    light and on a dark background.
     """
     picture = list(picture)
     kinds = [kind for kind in _LEGEND if kind in map(_kind, picture)]

@@ -1,4 +1,4 @@
-"""`rpool release`: a server that no apply gives back, or that was set aside, is a spare again."""
+"""`rpool release`: turns a server that was set aside, or that no apply gives back, into a spare."""
 
 from __future__ import annotations
 

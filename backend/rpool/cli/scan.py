@@ -1,4 +1,4 @@
-"""`rpool scan`: servers, by address or out of an Ansible inventory, into a fleet file."""
+"""`rpool scan`: adds servers, by address or from an Ansible inventory, to a fleet file."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def scanned(
     accept: Callable[[Mapping[str, Presented]], bool] | None = None,
     check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Iterator[str]:
-    """Scan, write, and tell. A test says in the place of a person whether keys are right (`accept`)
-    and what a fleet may be (`check`).
+    """Scan, write the entries, and yield what to print. A test passes its own answer to whether
+    host keys are right (`accept`), and its own check of the fleet (`check`).
     """
     from rpool.flow.scan import Ways, scan
     from rpool.reach.host_keys import KnownHosts
@@ -96,7 +96,7 @@ def _hosts(arguments: argparse.Namespace) -> list[Host]:
 
 
 def _ssh(arguments: argparse.Namespace) -> Ssh:
-    """How to log in: as the command says, or else as the site does."""
+    """How to log in, by the command's options, or else by the site."""
     from rpool.cli.site_file import ssh_of
     from rpool.config.keys import check_private_key
     from rpool.model.secret import Secret
@@ -119,7 +119,7 @@ def _ssh(arguments: argparse.Namespace) -> Ssh:
 
 
 def _accept(keys: Mapping[str, Presented]) -> bool:
-    """Whether a person says that these keys are right; nobody does where there is no terminal."""
+    """Whether the user says that these host keys are right; False without a terminal."""
     if not sys.stdin.isatty():
         return False
     width = max(map(len, keys))
@@ -135,7 +135,7 @@ def _accept(keys: Mapping[str, Presented]) -> bool:
 
 
 def _text(path: Path) -> str:
-    """What is in the fleet's file; nothing where there is none."""
+    """The text of the fleet's file; "" where there is none."""
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -157,7 +157,7 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 
 
 def _check(fleet: Mapping[str, Any]) -> None:
-    """Raises SpecError with all that the provider would refuse."""
+    """Raise SpecError with all that the provider would refuse."""
     from rpool.api import parse_site
 
     if fleet:
@@ -165,7 +165,7 @@ def _check(fleet: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, text: str, fleet: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
-    """Add entries at the end of the file: what is there stays, comments too."""
+    """Add entries at the end of the file. Its content stays, with its comments."""
     import yaml
 
     more = yaml.safe_dump(dict(entries), sort_keys=False, width=1000)
@@ -205,7 +205,7 @@ def _document(result: Scanned) -> str:
 
 
 def _not_scanned(result: Scanned) -> Refused:
-    """What is to be done is said once, after all servers that it is to be done for."""
+    """One error for all failed servers: each advice once, below the servers that it is for."""
     reasons: dict[str, list[str]] = {}
     for error in result.failed.values():
         reasons.setdefault(error.detail, []).append(error.summary)

@@ -1,4 +1,4 @@
-"""`rpool show CLUSTER`: a picture of a cluster by zone: who is where, how full, what is spare."""
+"""`rpool show CLUSTER`: a picture of a cluster by zone: its servers, how full they are, spares."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _show(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None:
-    """None where nobody tells: the rest is shown all the same."""
+    """What pods request of each node; None when unknown: the rest is shown all the same."""
     if not cluster.through:
         return None
     try:
@@ -68,7 +68,7 @@ def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None
 
 
 def titles(cluster: Clustered) -> Iterator[str]:
-    """What a cluster is and how big, in two lines."""
+    """Two lines: the cluster and its condition, and its size."""
     from rpool.cli.state import sizes
 
     view = cluster.view

@@ -1,4 +1,4 @@
-"""`rpool simulate`: what happens to the servers of a simulated site, and how they are."""
+"""`rpool simulate`: makes things happen to the servers of a simulated site."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _block(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _facts(machine: Machine, claim_before: Claim | None, *, changed: bool) -> str:
-    """How a server is now, and whose it was before; `changed`: whether it was otherwise."""
+    """A server as it is now, and the cluster it had before; `changed`: whether it changed."""
     return as_json(
         {
             "server": machine.server.name,
@@ -146,22 +146,22 @@ def _holder(machine: Machine) -> str:
 
 
 def _store(file: Path) -> Store:
-    """Nothing of ours is put into a folder where there is no simulated site."""
+    """The store of a simulated site. Without one no file is created; raises Refused."""
     from rpool.simulate.store import Store
 
     if not file.is_file():
-        raise _nothing_here(file)
+        raise _no_simulated_site(file)
     return Store(file)
 
 
 def _load(store: Store) -> Machines:
     machines = store.load()
     if machines is None:
-        raise _nothing_here(store.path)
+        raise _no_simulated_site(store.path)
     return machines
 
 
-def _nothing_here(file: Path) -> Refused:
+def _no_simulated_site(file: Path) -> Refused:
     return Refused(
         f"there is no simulated site in {file}",
         "The first terraform apply with simulate set in the provider block makes the file, in "

@@ -1,8 +1,8 @@
 """A site in a file, for commands: what the provider block has, as YAML.
 
-Two keys name a file, seen from the folder of this one, in the place of what is in it: `fleet_file`
-in the place of `fleet`, and `ssh.private_key_file` in the place of `ssh.private_key`. Where there
-is no such file, but a simulated site that Terraform has made, it is that one.
+Two keys name a file instead of holding its content: `fleet_file` for `fleet`, and
+`ssh.private_key_file` for `ssh.private_key`; paths are relative to the folder of this file. Where
+there is no site file, but a simulated site that Terraform has made, the site is that one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIMULATED = "SIMULATED: these servers are modelled."
 
 
 def site_of(path: Path) -> Site:
-    """Raises SpecError with all that is wrong with the file."""
+    """The site in a file. Raises SpecError with all that is wrong with it."""
     stored = path.parent / FILE_NAME
     if not path.exists() and stored.exists():
         return _simulated(stored)
@@ -43,7 +43,7 @@ def site_of(path: Path) -> Site:
 
 
 def ssh_of(path: Path) -> dict[str, Any]:
-    """How the site's servers are reached, which may have no fleet yet. Raises SpecError."""
+    """The `ssh` of a site file, which may have no fleet yet. Raises SpecError."""
     ssh = _mapping(path, _read(path, str(path))).get("ssh")
     return _with_key(ssh, path) if isinstance(ssh, dict) else {}
 
@@ -57,8 +57,8 @@ def _with_key(ssh: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _world(config: SiteConfig, stored: Path) -> World:
-    """Modelled servers are beside the site's file, wherever the command is called, and stderr says
-    that they are modelled.
+    """The world of a site. Simulated servers are stored beside the site's file, wherever the
+    command is called; stderr says that they are simulated.
     """
     if config.simulated:
         print(SIMULATED, file=sys.stderr)
@@ -72,7 +72,7 @@ def _world(config: SiteConfig, stored: Path) -> World:
 
 
 def _simulated(stored: Path) -> Site:
-    """The servers in a simulated site's file, as they were declared last."""
+    """The site of a simulated site's file, with its servers as they were declared last."""
     from contextlib import closing
 
     from rpool.model.secret import Secret

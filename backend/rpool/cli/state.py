@@ -15,7 +15,7 @@ from rpool.model.server import Role, Server, ServerName
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a server is, in few words; and why, which may be sentences."""
+    """The state of a server in few words, and why, which may be sentences."""
 
     words: str
     why: str = ""
@@ -25,7 +25,7 @@ class State:
 
 
 def state_of(server: Server, survey: Survey) -> State:
-    """Whether a server is a member, a spare, or why neither; and its marks in the fleet."""
+    """Whether a server is a member, a spare, or why it is neither; with its marks in the fleet."""
     state = _state(server.name, survey)
     marks = [word for word in ("reserved", "retire", "lost") if getattr(server, word)]
     return State(", ".join([state.words, *marks]), state.why)
@@ -33,7 +33,7 @@ def state_of(server: Server, survey: Survey) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a server is in its cluster."""
+    """The cluster of a server, and its role and group there."""
 
     uid: PoolUid
     cluster: str
@@ -48,8 +48,8 @@ class Place:
 
 
 def place_of(name: ServerName, survey: Survey) -> Place | None:
-    """By the server's claim, or by the record of a cluster where it does not answer; None for
-    nobody's.
+    """The place of a server by its claim or, when it does not answer, by a cluster's record; None
+    when it is in no cluster.
     """
     probed = survey.servers[name].probed
     if probed is not None:
@@ -62,7 +62,7 @@ def place_of(name: ServerName, survey: Survey) -> Place | None:
 
 
 def is_well(name: ServerName, survey: Survey) -> bool:
-    """Whether a server is a member of its cluster whose Node is Ready, as far as that is known."""
+    """Whether a server is a member of its cluster with a Ready Node, as far as that is known."""
     surveyed = survey.servers[name]
     claim = surveyed.probed.claim if surveyed.probed else None
     if claim is None or surveyed.let_go or not claim.is_member:
@@ -79,7 +79,7 @@ def _state(name: ServerName, survey: Survey) -> State:
         return State("let go", surveyed.why_no_spare or "")
     claim = surveyed.probed.claim
     if claim is not None:
-        return State(_of_claimed(name, claim, survey))
+        return State(_state_of_claimed(name, claim, survey))
     if surveyed.why_no_spare is not None:
         words, _, why = surveyed.why_no_spare.partition(": ")
         return State(words, why)
@@ -87,7 +87,7 @@ def _state(name: ServerName, survey: Survey) -> State:
     return State("spare, taken last", str(failures[-1])) if failures else State("spare")
 
 
-def _of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
+def _state_of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
     if not claim.is_member:
         return claim.phase.value
     nodes = survey.clusters[claim.uid].nodes
@@ -100,7 +100,7 @@ def _of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
 
 
 def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
-    """What data source rpool_fleet has of a server, under the names that users have for it."""
+    """The attributes of a server, named as in data source rpool_fleet."""
     server, surveyed = survey.fleet.servers[name], survey.servers[name]
     claim = surveyed.probed.claim if surveyed.probed else None
     place = place_of(name, survey)
@@ -132,8 +132,8 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Cores and GiB of the workers of all groups: of those that are in, of those that are on their
-    way, and what is wanted of them, by the change that is under way if there is one.
+    """Cores and GiB of the workers of all groups: of members, of servers that are joining, and as
+    requested, by the change that is under way if there is one.
     """
 
     there: tuple[int, int]
@@ -150,7 +150,7 @@ def _size(size: tuple[int, int]) -> str:
 
 
 def sizes(cluster: Clustered) -> Sizes:
-    """Nothing at all where no API shows the cluster."""
+    """The sizes of a cluster; all 0 when no API shows it."""
     if cluster.view is None or cluster.record is None:
         return Sizes((0, 0), (0, 0), (0, 0))
     view, spec = cluster.view, cluster.record.wanted or cluster.record.spec
@@ -168,7 +168,7 @@ def _sum(sized: Sequence[Member | PoolSpec | Group]) -> tuple[int, int]:
 
 
 def cluster_facts(cluster: Clustered) -> dict[str, Any]:
-    """A cluster; what only its API tells is null where that does not answer, and `why` says so."""
+    """A cluster's attributes. Those from its API are null when that is silent; `why` says why."""
     view = cluster.view
     return {
         "name": cluster.name,

@@ -1,4 +1,4 @@
-"""Tables for a terminal, whose last column is wrapped there; each row is one line in a pipe."""
+"""Tables. A terminal wraps the last column; in a pipe each row is one line."""
 
 from __future__ import annotations
 

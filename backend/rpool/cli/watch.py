@@ -1,4 +1,4 @@
-"""`rpool watch CLUSTER`: a cluster as it is now, and what is being done to it, wherever from."""
+"""`rpool watch CLUSTER`: a cluster live, and what is being done to it, from anywhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EACH_SECONDS = 1.0
 SERVERS_EACH_SECONDS = 5.0
 SHARE_OF_TIME = 5
-"""Of a large fleet each look takes longer: at most every fifth second is spent on it."""
+"""Looks at a large fleet take long: they take at most one second in five."""
 
 LINES = 200
 EVENTS_SHOWN = 12
@@ -37,7 +37,7 @@ LONGEST_STEP_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen: the cluster's servers, and the end of its journal."""
+    """What was observed: the cluster's servers, and the end of its journal."""
 
     cluster: Clustered
     slots: tuple[Slot, ...]
@@ -72,7 +72,7 @@ def _watch(arguments: argparse.Namespace) -> Iterator[str]:
             return
         from rich.live import Live
 
-        # Before the screen is ours: what it says on stderr stays behind it.
+        # Before the screen is ours, so that its stderr stays on the terminal.
         first = next(every_look)
         head = SIMULATED if site.config.simulated else ""
         with Live(screen=True, auto_refresh=False) as live:
@@ -86,8 +86,8 @@ def looks(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Look]:
-    """A look a second, for ever; the servers are asked less often. Raises SpecError when there is
-    no such cluster; one that has gone later is shown as it was last.
+    """A look each second, for ever; the servers are asked less often. Raises SpecError when there
+    is no such cluster. A cluster that is gone later is shown as it was last.
     """
     cluster: Clustered | None = None
     slots: tuple[Slot, ...] = ()
@@ -127,7 +127,7 @@ def _servers(
 
 
 def under_way(events: Sequence[Event], at: datetime) -> list[tuple[Event, float]]:
-    """Steps that have begun and not ended, and for how many seconds."""
+    """Steps that have started and not ended, each with its seconds so far."""
     begun: dict[tuple[str, str], Event] = {}
     for event in events:
         if event.outcome.value == "started":
@@ -146,7 +146,7 @@ def _seconds_since(time_: str, at: datetime) -> float:
 
 
 def drawn(look: Look, head: str = "") -> RenderableType:
-    """The look as a screen, below a line that all are to read."""
+    """The look as a screen, below the line `head`."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

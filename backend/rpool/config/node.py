@@ -1,4 +1,4 @@
-"""The shape of an `rpool_node`, and what it becomes inside."""
+"""The model of an `rpool_node`, and what it is built into."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rpool.model.server import ServerName
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """One particular server for one particular cluster (its uid), and what is asked of it there.
+    """One particular server for the cluster with uid `pool`, with its labels and taints there.
     `ca_pin` is the pin of the cluster's CA, "" where that is not known.
     """
 

@@ -1,5 +1,5 @@
-"""From a request back to the configuration that it came from; and what is wrong with a record by
-the rules of configurations, since whoever administers a cluster can write its record.
+"""Turns a request back into the configuration that it came from, and checks a record by the rules
+of configurations: every administrator of a cluster can write its record.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from rpool.model.record import Member, Record
 
 
 def written(spec: PoolSpec) -> dict[str, Any]:
-    """The configuration of an `rpool_cluster` that a request came from, as far as can be told: what
-    is at its default was not set. A plan of that configuration has to find nothing to change.
+    """The configuration of an `rpool_cluster` that a request came from, as far as can be known. A
+    value at its default counts as not set. A plan of that configuration must have no changes.
     """
     return {
         "name": spec.name,
@@ -63,7 +63,7 @@ def written(spec: PoolSpec) -> dict[str, Any]:
 
 
 def _set(values: dict[str, Any]) -> dict[str, Any] | None:
-    """An object of which what is empty or 0 was not set; null when nothing was."""
+    """An object with null for what is empty or 0, which was not set; None when nothing was."""
     given = {name: value or None for name, value in values.items()}
     return given if any(value is not None for value in given.values()) else None
 
@@ -115,7 +115,7 @@ def _selector(selector: Selector) -> dict[str, Any] | None:
 
 
 def _zones_and_labels(selector: Selector) -> dict[str, Any]:
-    """Also one that takes every server, which is not the same as none here."""
+    """As `_selector`, but a selector of every server is kept: here it differs from none."""
     return {"zones": sorted(selector.zones) or None, "labels": dict(selector.labels) or None}
 
 
@@ -132,8 +132,8 @@ def _repair(repair: Repair) -> dict[str, Any]:
 
 
 def wrong_in(record: Record) -> Iterator[str]:
-    """What no configuration could have brought into a record. A version of Kubernetes that this
-    rpool does not install may be there: another one has installed it.
+    """What a record has that no configuration could have put there. A version of Kubernetes that
+    this rpool does not install is accepted: another rpool may have installed it.
     """
     if not UID.fullmatch(record.uid):
         yield "uid: it is none"
