@@ -1,8 +1,8 @@
-"""What a user is to do next about a site or a cluster in operation: each advice once, in one table.
+"""What a user is to do next about a site or a cluster in operation: all advice, in one table.
 
-Errors and warnings end in one of these. `tests/unit/test_advice.py` holds each of them to its word:
-the situation is brought about, what the text says is done, and it helps. What is wrong with a value
-in the configuration is said where that is checked, and is not here.
+Errors and warnings end in one of these. `tests/unit/test_advice.py` tests each: it brings the
+situation about, does what the text says, and checks that this helps. Advice about a value in the
+configuration is not here, but where that value is checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OTHER_SERVER = "Or name another server in this rpool_node."
 
 @unique
 class Do(Enum):
-    """An advice: the ways that there are, of which one is enough."""
+    """One piece of advice: the alternatives, any one of which is enough."""
 
     # -- trying again is enough --------------------------------------------------------------------
     AGAIN = ("Try again.",)
@@ -203,7 +203,7 @@ class Do(Enum):
     )
     START_TIME_SERVICE = ("Run a time service on the servers.",)
 
-    # -- who is in a cluster -----------------------------------------------------------------------
+    # -- the servers of a cluster ------------------------------------------------------------------
     MAKE_ROOM = ("Add servers to the fleet.", "Or lower cores and memory.")
     WIDEN = ("Or widen the selector.",)
     STOP_STRANGER = ("Stop etcd on that machine, and apply again.",)
@@ -231,7 +231,7 @@ class Do(Enum):
         "If it is tainted, terraform untaint lets an apply mend it instead.",
     )
 
-    # -- what no state has, or another one ---------------------------------------------------------
+    # -- clusters in no state, or in another -------------------------------------------------------
     IMPORT = (
         "If no state has it: terraform import rpool_cluster.NAME {uid}, and apply.",
         _OTHER_NAME,
@@ -297,5 +297,5 @@ class Do(Enum):
         self.ways = ways
 
     def text(self, **words: str) -> str:
-        """The sentences, with these words in the places that they name."""
+        """The sentences, with `words` filled into their placeholders."""
         return " ".join(self.ways).format(**words)

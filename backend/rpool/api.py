@@ -66,8 +66,8 @@ __all__ = [
 class Site(NodeVerbs):
     """The servers of one provider configuration and what can be done with them.
 
-    Safe to use from several threads. `connect` makes the world, `new_uid` draws what tells a new
-    cluster from all others; other ones can be passed in.
+    Safe to use from several threads. `connect` makes the world and `new_uid` draws the uid of a new
+    cluster; a caller can pass its own.
     """
 
     def __init__(
@@ -80,29 +80,31 @@ class Site(NodeVerbs):
         self._new_uid = new_uid
         self._connect = connect or world_of
         self._world: World | None = None
-        self._made: Offers | None = None
-        self._left: dict[str, PoolView] = {}
+        self._known_offers: Offers | None = None
+        self._unfinished: dict[str, PoolView] = {}
         self._silent: set[PoolUid] = set()
         self._in_use = InUse()
         self._lock = threading.Lock()
 
     def check_pool(self, spec: PoolSpec, unknown: Collection[Path] = ()) -> None:
-        """Raise SpecError with everything about a request that contradicts itself or the fleet, as
-        far as it is known.
+        """Raise SpecError with every contradiction in a request, and between it and the fleet, as
+        far as the values are known.
         """
         rules.check(spec, self.config.fleet, unknown)
 
     def advise(self, spec: PoolSpec, quiet_seconds: float = 0.0) -> Advice:
-        """The servers that a create would try first, left to it by others. Raises DoesNotFit."""
+        """The servers that a create would try first, without those that other clusters of this
+        process are about to take. Raises DoesNotFit.
+        """
         from rpool.flow.choose import foresee
 
-        its = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
-        return foresee(spec, *its)
+        site = (self.config.fleet, self.world(), self._in_use, quiet_seconds)
+        return foresee(spec, *site)
 
     def plan_pool(self, wanted: PoolSpec, current: Current, offer: Offer) -> Target:
-        """Who stays, joins and leaves when the pool becomes `wanted`, a checked request; creates of
-        this process leave who joins to it. What was seen of servers before is in `offer`. Raises
-        DoesNotFit.
+        """The servers that stay, join and leave when the pool becomes `wanted`, a checked request.
+        Those that join are reserved: no create of this process takes them. `offer` has what a read
+        observed of spares. Raises DoesNotFit.
         """
         planned = target(wanted, current, self.config.fleet, offer)
         contested = self._in_use.insist(wanted.name, planned.joining)
@@ -112,23 +114,23 @@ class Site(NodeVerbs):
 
     def create_pool(self, spec: PoolSpec, attempt: Attempt) -> PoolView:
         """Make the pool. Raises SpecError, Refused and the like before anything was changed, and
-        PoolIncomplete, with the servers that are now claimed, after that. What `leave_pool` has
-        left of it is among these until it is taken over.
+        PoolIncomplete, with the servers that are now claimed, after that. These include the servers
+        of an unfinished create (see `leave_pool`), until this one has taken them over.
         """
         from rpool.flow.create import create
 
         self.check_pool(spec)
         with self._lock:
-            left = self._left.pop(spec.name, None)
+            unfinished = self._unfinished.pop(spec.name, None)
         uid, fleet = self._new_uid(), self.config.fleet
         by, in_use = self.by(attempt), self._in_use
         try:
-            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, left))
+            return in_use.see(create(uid, spec, fleet, self.world(), by, in_use, unfinished))
         except RpoolError as error:
             has_state = isinstance(error, PoolIncomplete) and error.view is not None
-            if left is None or has_state:
+            if unfinished is None or has_state:
                 raise
-            raise PoolIncomplete(error, left) from error
+            raise PoolIncomplete(error, unfinished) from error
         finally:
             in_use.release(spec.name)
 
@@ -142,25 +144,25 @@ class Site(NodeVerbs):
         recover_from: ServerName | None = None,
         groups: Mapping[ServerName, str] = MappingProxyType({}),
     ) -> PoolView:
-        """Make the pool `wanted`, on exactly the servers in `roles`, with the `repairs` that were
-        planned, and with etcd made anew from one server's data if need be. Raises RpoolErrors
-        before anything was changed, and PoolIncomplete, with what there is then, after that.
+        """Make the pool `wanted`, on exactly the servers in `roles`, with the planned `repairs`.
+        Where `recover_from` is set and needed, etcd is made anew from that server's data. Raises
+        RpoolErrors before anything was changed, and PoolIncomplete, with what there is then, after.
         """
         from rpool.flow.change import change
 
         try:
             with self._in_use.alone(prior.uid, attempt):
                 fleet, by, known = self.config.fleet, self.by(attempt), self._in_use.will_be
-                its = (fleet, self.world(), by, known, repairs, recover_from, groups)
-                return self._in_use.see(change(prior, wanted, roles, *its))
+                context = (fleet, self.world(), by, known, repairs, recover_from, groups)
+                return self._in_use.see(change(prior, wanted, roles, *context))
         finally:
             self._in_use.release(wanted.name)
 
     def read_pool(
         self, prior: PoolView, known_taken: Mapping[ServerName, str] = MappingProxyType({})
     ) -> Found:
-        """Look at the pool again, and for spares. Unreachable is a warning with the prior view, not
-        an error. `known_taken`: servers that were found taken before, and why.
+        """Observe the pool again, and look for spares. A pool that is out of reach is no error: the
+        prior view comes back, with a warning. `known_taken`: servers known to be taken, and why.
         """
         from rpool.flow.read import read
 
@@ -172,7 +174,7 @@ class Site(NodeVerbs):
         return found
 
     def is_out_of_reach(self, uid: PoolUid) -> bool:
-        """Whether a read found no server of that cluster, and none of all others has answered."""
+        """Whether no server of that cluster answered its read, and no other server has answered."""
         with self._lock:
             if uid not in self._silent:
                 return False
@@ -181,51 +183,51 @@ class Site(NodeVerbs):
     def destroy_pool(
         self, prior: PoolView, attempt: Attempt, *, abandon: bool = False
     ) -> tuple[str, ...]:
-        """Give all servers back, clean; returns warnings. With `abandon`, what cannot be reached is
-        let go. Raises PoolIncomplete with the servers that remain.
+        """Give all servers back, clean; returns warnings. With `abandon`, servers that are out of
+        reach are forgotten. Raises PoolIncomplete with the servers that remain.
         """
         from rpool.flow.destroy import destroy
 
         with self._in_use.alone(prior.uid, attempt):
-            its = (self.config.fleet, self.world(), self.by(attempt))
-            said = destroy(prior, *its, abandon=abandon)
+            context = (self.config.fleet, self.world(), self.by(attempt))
+            warnings = destroy(prior, *context, abandon=abandon)
             self._in_use.forget(prior.uid)
-            return said
+            return warnings
 
     def release(self, server: ServerName, uid: PoolUid, attempt: Attempt) -> Claim:
-        """Give back one server that its cluster has let go; returns the claim that it had."""
+        """Wipe one server that its cluster counts on no more; returns the claim that it had."""
         from rpool.flow.release import release
 
         return release(server, uid, self.config.fleet, self.world(), self.by(attempt))
 
     def lift(self, server: ServerName) -> tuple[Failure, ...]:
-        """Let clusters take a server again that was set aside; returns what it failed at."""
+        """Forget a server's failures, so that clusters take it again; returns these failures."""
         from rpool.flow.release import lift
 
         return lift(server, self.config.fleet, self.world())
 
     def leave_pool(self, prior: PoolView) -> tuple[ServerName, ...] | None:
-        """The servers of a create that never came to its end, which the next one of that name goes
-        on with; None where they are to be given back. Changes nothing.
+        """The servers of an unfinished create; the next create of that name goes on with them. None
+        where they are to be given back. Changes nothing.
         """
         from rpool.flow.destroy import leave
 
-        left = leave(prior, self.config.fleet, self.world())
-        if left is not None:
+        servers = leave(prior, self.config.fleet, self.world())
+        if servers is not None:
             with self._lock:
-                self._left[prior.name] = prior
-        return left
+                self._unfinished[prior.name] = prior
+        return servers
 
     def find_pool(self, uid_or_name: str, known_ca: str = "") -> Pool:
-        """The pool of that uid, or else of that name, on whichever servers it is. `known_ca`: the
-        pin of its CA, where that is known. Raises SpecError, Unreachable, Refused.
+        """The pool with that uid, or else with that name, from a search of the whole fleet.
+        `known_ca`: the pin of its CA, where that is known. Raises SpecError, Unreachable, Refused.
         """
         from rpool.flow.locate import find
 
         return find(self.world(), self.config.fleet, uid_or_name, known_ca=known_ca)
 
     def identity(self, config: Mapping[str, Any]) -> Identity:
-        """Who is to get into a cluster, by `user`, `groups` and `ttl`. Raises SpecError."""
+        """The identity to ask a cluster for, by `user`, `groups` and `ttl`. Raises SpecError."""
         from rpool.flow.session import default_owner
 
         identity = parse_identity(config, (), self.config.owner or default_owner())
@@ -233,8 +235,8 @@ class Site(NodeVerbs):
         return identity
 
     def entrance(self, uid_or_name: str) -> Entrance:
-        """Where that cluster's API answers its users. Raises as find_pool, and within 10 s when
-        nothing answers.
+        """The address and the CA of that cluster's API. Raises as find_pool does, and within 10 s
+        when nothing answers.
         """
         from rpool.flow.access import entrance
 
@@ -248,8 +250,8 @@ class Site(NodeVerbs):
         return credential(entrance, identity, self.world())
 
     def survey(self) -> Survey:
-        """Every server of the fleet as it is now, and every cluster that has some of them.
-        Unreachable is data, not an error.
+        """Every server of the fleet as it is now, and every cluster with a claim on one. A server
+        that is out of reach is data, not an error.
         """
         from rpool.flow.survey import survey
 
@@ -282,9 +284,9 @@ class Site(NodeVerbs):
 
         world = self.world()
         with self._lock:
-            if self._made is None:
-                self._made = Offers(self.config.fleet, world)
-            return self._made
+            if self._known_offers is None:
+                self._known_offers = Offers(self.config.fleet, world)
+            return self._known_offers
 
     def close(self) -> None:
         with self._lock:

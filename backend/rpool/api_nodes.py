@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NodeVerbs(ABC):
-    """Of a site, which has the rest."""
+    """The verbs of a Site that are about an rpool_node; the Site has the rest."""
 
     config: SiteConfig
     _in_use: InUse
@@ -35,19 +35,19 @@ class NodeVerbs(ABC):
 
     @abstractmethod
     def by(self, attempt: Attempt) -> Attempt:
-        """The attempt with who makes it."""
+        """The attempt, with the owner and the run that make it filled in."""
 
     def refuse_own(self, uid: PoolUid, server: ServerName) -> None:
-        """Raises SpecError where a plan of this process leaves a pool the server as one of its own:
-        then it is not to be an rpool_node's, too.
+        """Raise SpecError when a plan of this process counts the server among the pool's own: an
+        rpool_node must not have it, too.
         """
         if server in self._in_use.own.get(uid, ()):
-            said = f"{server} is one of the own servers of cluster {uid}"
-            raise SpecError([Problem(("server",), said, Do.RETIRE_THEN_RESERVE.text())])
+            summary = f"{server} is one of the own servers of cluster {uid}"
+            raise SpecError([Problem(("server",), summary, Do.RETIRE_THEN_RESERVE.text())])
 
     def pin_node(self, request: NodeRequest, attempt: Attempt, *, is_new: bool = False) -> str:
-        """Put a server into a pool, or change what is asked of it there; one that is new must not
-        be in it yet. Returns the pin of the pool's CA. Raises as change_pool.
+        """Put a server into a pool, or change its labels and taints there. With `is_new` it must
+        not be in the pool yet. Returns the pin of the pool's CA. Raises as change_pool does.
         """
         from rpool.flow.node import pin
 
@@ -60,43 +60,43 @@ class NodeVerbs(ABC):
     def unpin_node(
         self, uid: PoolUid, server: ServerName, attempt: Attempt, known_ca: str = ""
     ) -> None:
-        """Take one server out of a pool again; one that is gone has taken it along. Raises as
-        change_pool.
+        """Take one server out of a pool again. A pool that is gone has given it back already.
+        Raises as change_pool does.
         """
         from rpool.flow.node import unpin
 
         try:
             pool = self._pool(uid, known_ca)
-        except NoSuchPool as nowhere:
+        except NoSuchPool as missing:
             self._refuse_unknown(uid, server)
-            if nowhere.certain:
+            if missing.certain:
                 return
             raise
-        except NoApi as dead:
-            pool = dead.view
+        except NoApi as silent:
+            pool = silent.view
         with self._in_use.alone(pool.uid, attempt):
             unpin(pool, server, self.config.fleet, self.world(), self.by(attempt))
 
     def read_node(self, uid: PoolUid, server: ServerName, known_ca: str = "") -> NodeFound:
-        """What one server of a pool is like now. Unreachable is data, not an error."""
+        """One server of a pool as it is now. Being out of reach is data, not an error."""
         from rpool.flow.read import read_node
 
         try:
             pool = self._pool(uid, known_ca)
-        except NoSuchPool as nowhere:
+        except NoSuchPool as missing:
             self._refuse_unknown(uid, server)
-            return NodeFound(None, unreachable=not nowhere.certain)
+            return NodeFound(None, unreachable=not missing.certain)
         except Unreachable:
             return NodeFound(None, unreachable=True)
         return read_node(pool, server, self.config.fleet, self.world())
 
     def _refuse_unknown(self, uid: PoolUid, server: ServerName) -> None:
-        """Raises Refused when nobody can have asked the server, since the fleet lacks it."""
+        """Raise Refused when the fleet lacks the server, so that nothing can have asked it."""
         if server not in self.config.fleet.servers:
             raise not_in_fleet(f"cluster {uid}", [server])
 
     def _pool(self, uid: PoolUid, known_ca: str) -> PoolView:
-        """A cluster that this process has seen already, or else looks for on the whole fleet."""
+        """The cluster as this process knows it, or else from a search of the whole fleet."""
         view = self._in_use.view(uid)
         if view is None or not view.ca_certificate:
             return self.find_pool(uid, known_ca).view

@@ -1,4 +1,4 @@
-"""What goes into a verb of the engine, and what comes out when it gets only part of the way."""
+"""The parameters that all verbs of the engine share, and their results and errors."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Log = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a verb is to be carried out: how long at most, when to stop, whom to tell.
+    """How a verb is to be carried out: for how long at most, when to stop, and where events go.
 
-    `owner` is who works here, for claims and records, and `run` the address of a CI's run, for the
-    journal; `warn` gets sentences for the user.
+    `owner` says who runs it, for claims and records. `run` is the address of a CI run, for the
+    journal. `warn` gets sentences for the user.
     """
 
     timeout_seconds: float
@@ -36,16 +36,16 @@ class Attempt:
 
 
 class PoolIncomplete(RpoolError):
-    """A verb that got only part of the way. `view` is what there is now (None: nothing), `done` who
-    came and went. `usable`: a create's API serves on all of its control planes, so that the next
-    apply can mend the rest.
+    """A verb got only part of the way. `view` is what there is now (None: nothing), `done` says
+    which servers joined and left. `usable`: a create's API serves on all of its control planes, so
+    that the next apply can mend the rest.
     """
 
     def __init__(
         self, cause: RpoolError, view: PoolView | None, done: str = "", *, usable: bool = False
     ) -> None:
         problems = cause.problems if isinstance(cause, SpecError) else ()
-        parts = (cause.detail, *(its.detail for its in problems), done)
+        parts = (cause.detail, *(problem.detail for problem in problems), done)
         super().__init__(cause.summary, "\n".join(part for part in parts if part))
         self.cause = cause
         self.view = view
@@ -54,10 +54,11 @@ class PoolIncomplete(RpoolError):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a plan may say beforehand: the likely picks, role by server name, and why some of them
-    may not be free ("" when they were seen to be). Those with the claim of an `earlier` cluster of
-    that name are gone on with, or given back before. `fits`: not known to be too much for what is
-    free now. `strange`: servers that were passed over for their host key, at which a create stops.
+    """What a plan can say of a create. `likely`: the role of each server that it would pick.
+    `doubt`: why some of these may not be free; "" when all were observed to be. `earlier`: picks
+    with the claim of an earlier cluster of that name, which goes on or is given back first.
+    `fits`: not known to be too large for what is free now. `strange`: servers that were passed over
+    for their host key; a create stops at them.
     """
 
     likely: Roles
@@ -69,10 +70,10 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a read found: the cluster (None: it is gone), warnings, and what the next plan works
-    from: members half in (`joining`) and half out (`leaving`), and the offer. `spec` is the request
-    in the cluster's record; None without contact. `nobody`: none of its servers answers, and
-    several are not marked lost. `repairs` are of members that are not well for too long.
+    """What a read observed: the cluster (None: it is gone), warnings, and what the next plan works
+    from: members whose join (`joining`) or departure (`leaving`) is unfinished, and the offer.
+    `spec` is the request in the cluster's record; None without contact. `nobody`: none of its
+    servers answers, and several are not marked lost. `repairs`: of members unwell for too long.
     """
 
     view: PoolView | None
@@ -86,8 +87,8 @@ class Found:
 
 
 class NoSuchPool(SpecError):
-    """No server that answered has a claim of the cluster. `certain`: all of the fleet answered, but
-    for servers that are marked lost.
+    """No server that answered has a claim of the cluster. `certain`: all servers of the fleet have
+    answered, except those marked lost.
     """
 
     def __init__(self, problem: Problem, certain: bool) -> None:
@@ -96,7 +97,7 @@ class NoSuchPool(SpecError):
 
 
 class NoApi(Unreachable):
-    """A cluster of which no control plane shows the API; `view` has its servers."""
+    """No control plane of a cluster shows its API; `view` has its servers."""
 
     def __init__(self, view: PoolView, summary: str, detail: str) -> None:
         super().__init__(summary, detail)
@@ -104,14 +105,14 @@ class NoApi(Unreachable):
 
 
 class Remains(NoApi):
-    """What is left of a cluster: claims, and no control plane that has its record. Its create or
-    its destroy was cut off.
+    """Claims are all that is left of a cluster: no control plane has its record. Its create or its
+    destroy was cut off.
     """
 
 
 def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> Refused:
-    """The error about something whose servers the fleet does not have, so that nobody asked them.
-    They may be claimed and running: it is not gone.
+    """The error about something with servers that the fleet lacks, so that none of them was asked.
+    It is not gone: they may be claimed and running.
     """
     return Refused(
         f"{what} has {', '.join(missing)}, which the fleet does not have {where}".rstrip(),
@@ -122,7 +123,7 @@ def not_in_fleet(what: str, missing: Sequence[ServerName], where: str = "") -> R
 
 @dataclass(frozen=True, slots=True)
 class NodeFound:
-    """What a read found of a pinned server: None when it is not in the cluster (any more).
+    """What a read observed of a pinned server. `spec` is None when it is not in the cluster.
 
     `incomplete`: its join or its departure was cut off. It may be claimed, cordoned or half reset,
     and counts as in the cluster until its departure is finished. `unreachable`: nothing could be

@@ -1,4 +1,4 @@
-"""The few things that rpool does with certificates; `cryptography` is imported when one is met."""
+"""What rpool does with certificates. `cryptography` is imported in functions: few runs need it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_KNOWN = 1024
 @lru_cache(MOST_KNOWN)
 def ca_pin(certificate: str) -> str:
     """kubeadm's pin of a CA (PEM): `sha256:` and the hex digest of its public key (SPKI, DER).
-    Raises ValueError when it is no certificate.
+    Raises ValueError when `certificate` is not one.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -28,7 +28,7 @@ def ca_pin(certificate: str) -> str:
 
 
 def are_certificates(text: str) -> bool:
-    """Whether all of a text in PEM is certificates, one or more."""
+    """Whether a text in PEM holds certificates alone, one or more."""
     from cryptography import x509
 
     try:
@@ -38,8 +38,8 @@ def are_certificates(text: str) -> bool:
 
 
 def is_of_ca(certificate: str, known: str) -> bool:
-    """Whether a CA's certificate (PEM) has the key of the one that is known: by a certificate of
-    its, or by its pin. "" is none that is known, and then any will do.
+    """Whether a CA's certificate (PEM) has the key of the `known` CA: a certificate or a pin, or ""
+    when the CA is not known, which any certificate matches.
     """
     if not known or certificate == known:
         return True
@@ -72,13 +72,13 @@ def is_signed(certificate: str, message: bytes, signature: bytes) -> bool:
 
 
 def new_ca(seed: str = "") -> str:
-    """A CA certificate (PEM) whose key is thrown away, or can be had again by its seed."""
+    """A CA certificate (PEM). Its key is thrown away, or comes back with the same seed."""
     return new_authority(seed)[0]
 
 
 def new_authority(seed: str = "") -> tuple[str, str]:
-    """A CA certificate and its private key (PEM both). With a seed the key is always the same: that
-    of a model, which nobody has to keep.
+    """A CA certificate and its private key (PEM both). A seed always gives the same key, so that
+    simulated servers need not store it.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -93,11 +93,11 @@ def new_authority(seed: str = "") -> tuple[str, str]:
     dated = builder.not_valid_before(now).not_valid_after(now + timedelta(days=3650))
     may_sign = dated.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     certificate = may_sign.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-    return certificate.decode(), _private(key)
+    return certificate.decode(), _as_pem(key)
 
 
 def new_request(user: str, groups: Sequence[str]) -> tuple[str, str]:
-    """A request for a client certificate (PEM), and the new private key that it is about."""
+    """A request for a client certificate (PEM), and the new private key behind it."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -107,7 +107,7 @@ def new_request(user: str, groups: Sequence[str]) -> tuple[str, str]:
     names.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, user))
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
     request = builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
-    return request.decode(), _private(key)
+    return request.decode(), _as_pem(key)
 
 
 def organizations(request: str) -> list[str]:
@@ -115,26 +115,26 @@ def organizations(request: str) -> list[str]:
     from cryptography import x509
 
     subject = x509.load_pem_x509_csr(request.encode()).subject
-    found = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
-    return [str(its.value) for its in found]
+    attributes = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return [str(attribute.value) for attribute in attributes]
 
 
 def sign_request(request: str, authority: tuple[str, str], seconds: int) -> str:
-    """A client certificate (PEM) for a request, by a CA and its key: as Kubernetes signs them."""
+    """A client certificate (PEM) for a request, signed with a CA and its key as Kubernetes does."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    asked = x509.load_pem_x509_csr(request.encode())
+    csr = x509.load_pem_x509_csr(request.encode())
     issuer = x509.load_pem_x509_certificate(authority[0].encode()).subject
     key = load_pem_private_key(authority[1].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 so is new_authority's
     now = datetime.now(UTC)
-    its = (issuer, asked.subject, asked.public_key(), x509.random_serial_number())
+    fields = (issuer, csr.subject, csr.public_key(), x509.random_serial_number())
     dated = x509.CertificateBuilder(
-        *its, now - timedelta(minutes=5), now + timedelta(seconds=seconds)
+        *fields, now - timedelta(minutes=5), now + timedelta(seconds=seconds)
     )
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     signed = dated.add_extension(usage, critical=False).sign(key, SHA256())
@@ -142,27 +142,27 @@ def sign_request(request: str, authority: tuple[str, str], seconds: int) -> str:
 
 
 def check_issued(certificate: str, request: str, ca: str) -> float:
-    """When a certificate ends (seconds since 1970). Raises ValueError, whose text says why, unless
-    it has the key and the subject of the request, and a CA of that certificate has signed it (all
-    are PEM).
+    """When a certificate ends (seconds since 1970). Raises ValueError, with the reason, unless it
+    has the key and the subject of the request, and the CA of the certificate `ca` has signed it
+    (all are PEM).
     """
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
     try:
-        its = x509.load_pem_x509_certificate(certificate.encode())
+        issued = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:
         raise ValueError("it is no certificate") from None
-    asked = x509.load_pem_x509_csr(request.encode())
-    if its.public_key() != asked.public_key():
+    csr = x509.load_pem_x509_csr(request.encode())
+    if issued.public_key() != csr.public_key():
         raise ValueError("it is for another key")
-    if its.subject != asked.subject:
+    if issued.subject != csr.subject:
         raise ValueError("it is for another user or other groups")
     try:
-        its.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
+        issued.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
     except (InvalidSignature, ValueError, TypeError):
         raise ValueError("another CA than the cluster's has signed it") from None
-    return its.not_valid_after_utc.timestamp()
+    return issued.not_valid_after_utc.timestamp()
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:
@@ -171,7 +171,7 @@ def _new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> str:
+def _as_pem(key: ec.EllipticCurvePrivateKey) -> str:
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,

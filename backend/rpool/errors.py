@@ -1,6 +1,6 @@
 """Every way in which the engine can fail, as a small closed family.
 
-Whether trying again can help is part of the type (`retryable`), so nobody guesses it from a
+Whether trying again can help is part of the type (`retryable`), so no code guesses it from a
 message. A message is written for the person who reads it in a terminal: `summary` is one line that
 says what is wrong and where; `detail` says what was tried, what came back and what to do next.
 No error ever carries a secret: scripts travel by standard input and are not part of an error.
@@ -22,8 +22,8 @@ Path = tuple[str | int, ...]
 
 _NOT_PRINTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
-    "\ud800-\udfff"  # half of a character: nothing can encode it
-    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"  # what turns the direction, or breaks a line
+    "\ud800-\udfff"  # surrogates: nothing can encode them
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"  # changes of direction, line breaks
 )
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
@@ -31,19 +31,19 @@ _PRIVATE_KEY = re.compile(
 
 
 def printable(text: str) -> str:
-    """`text` as it may go to a terminal: parts of it may be a server's, which could clear the
-    screen, write to the clipboard or show a sentence backwards. A private key goes nowhere.
+    """`text` with control characters and private keys masked, so that it is safe on a terminal.
+    Text from a server could clear the screen, write to the clipboard or reverse a sentence.
     """
     return _NOT_PRINTED.sub("?", _PRIVATE_KEY.sub("****", text.replace("\r\n", "\n")))
 
 
 def one_line(text: str) -> str:
-    """`text` as a part of one line: what a server says must not pass for a line of ours."""
+    """`text` on one line: text from a server must not pass for a line of ours."""
     return " ".join(printable(text).split())
 
 
 class RpoolError(Exception):
-    """What all errors of the engine are. Their texts are printable, whatever they quote."""
+    """The base of all errors of the engine. Their texts are printable, whatever they quote."""
 
     retryable: ClassVar[bool] = False
 
@@ -56,8 +56,8 @@ class RpoolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a configuration; `path` is empty when it belongs to the whole. `also`: other
-    places that it is about.
+    """One mistake in a configuration, at `path`: empty when it is about the whole. `also` are the
+    other paths that it is about.
     """
 
     path: Path
@@ -71,19 +71,21 @@ class Problem:
 
 
 def known(problems: Iterable[Problem], unknown: Collection[Path]) -> list[Problem]:
-    """The problems that are about nothing unknown: the others may turn out to be none."""
+    """The problems that touch no unknown value; the others may turn out not to be problems."""
     return [
-        its for its in problems if not any(touches(at, unknown) for at in (its.path, *its.also))
+        problem
+        for problem in problems
+        if not any(touches(at, unknown) for at in (problem.path, *problem.also))
     ]
 
 
 def touches(path: Path, unknown: Collection[Path]) -> bool:
-    """Whether the value at `path` lies in an unknown one, or has one inside."""
+    """Whether the value at `path` is inside an unknown one, or contains one."""
     return any(path[: len(hidden)] == hidden[: len(path)] for hidden in unknown)
 
 
 class SpecError(RpoolError):
-    """What was asked for is wrong or impossible; nothing was touched. Carries all findings."""
+    """The request is wrong or impossible; nothing was touched. `problems` has all findings."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -101,13 +103,13 @@ class Unreachable(RpoolError):
 
 
 class NotInFleet(Unreachable):
-    """Nobody knows any more how to reach the server; asking again changes nothing."""
+    """The fleet lacks the server, so there is no way to reach it; a retry changes nothing."""
 
     retryable = False
 
 
 class OutcomeUnknown(RpoolError):
-    """Contact was lost while a command ran: it may have happened or not, so look again."""
+    """Contact was lost while a command ran: it may have happened or not, so observe again."""
 
     retryable = True
 
@@ -117,7 +119,7 @@ class CommandFailed(RpoolError):
 
 
 class NotDrained(CommandFailed):
-    """A drain has left pods in the time that it had; `detail` says which, and why."""
+    """Pods were left when a drain ran out of time; `detail` says which, and why."""
 
 
 class Refused(RpoolError):
@@ -125,8 +127,8 @@ class Refused(RpoolError):
 
 
 class WrongHostKey(Refused):
-    """What answers at a server's address has another host key than the fleet says: it may be the
-    server, installed anew, or something that poses as it.
+    """The host key at a server's address is not the one in the fleet. It may be the server,
+    installed anew, or something that poses as it.
     """
 
 
@@ -143,12 +145,12 @@ class NotClaimed(Refused):
 
 
 class NewerFormat(Refused):
-    """A newer rpool has written what this one is to read: it changes nothing, and says so."""
+    """The data was written by a newer rpool; this one changes nothing."""
 
 
 class Overtaken(Refused):
     """A later operation on the same cluster has been on the server: nothing was done there.
-    `session` is its number, 0 where that was not told.
+    `session` is the number of that operation, 0 where it is not known.
     """
 
     def __init__(self, summary: str, detail: str = "", session: int = 0) -> None:
@@ -157,8 +159,8 @@ class Overtaken(Refused):
 
 
 class StalePlan(RpoolError):
-    """The world changed between plan and apply: a planned server is no longer to be had. `taken`:
-    such servers, and why each is not: the next plan is to know.
+    """The world changed between plan and apply: a planned server is no longer available. `taken`:
+    such servers, with the reason for each, for the next plan.
     """
 
     def __init__(
@@ -173,38 +175,38 @@ class TimedOut(RpoolError):
 
 
 class Interrupted(RpoolError):
-    """Somebody asked us to stop; no new step was started."""
+    """A stop was requested; no new step was started."""
 
 
 class Bug(RpoolError):
     """Something that cannot happen did. Worth a report."""
 
 
-def check_format(what: str, found: object, known: int) -> None:
-    """Raises NewerFormat, or ValueError where there is no number of a format that ever was."""
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+def check_format(what: str, number: object, known: int) -> None:
+    """Raise NewerFormat when `number` is later than `known`, ValueError when it is no format."""
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise ValueError(f"{what} has no format number")
-    if found > known:
+    if number > known:
         raise NewerFormat(
-            f"{what} has format {found}: a newer rpool wrote it",
+            f"{what} has format {number}: a newer rpool wrote it",
             f"This one knows format {known} and changes nothing. {Do.USE_NEWER.text()}",
         )
 
 
 def as_rpool_error(error: Exception, doing: str) -> RpoolError:
-    """The error itself, or a Bug that names its type: a foreign message might hold a secret."""
+    """An RpoolError as it is, else a Bug with its type alone: its message might hold a secret."""
     if isinstance(error, RpoolError):
         return error
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f" at {where.tb_frame.f_code.co_qualname}:{where.tb_lineno}" if where else ""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}" if frame else ""
     return Bug(f"{doing}: unexpected {type(error).__name__}{place}")
 
 
 def together(errors: Iterable[RpoolError]) -> RpoolError:
-    """The first error, with the others in its detail. A stale plan comes first: it says what the
-    next one is to know.
+    """The first error, with the others in its detail. A StalePlan comes first: the next plan needs
+    its `taken`.
     """
     stale = [error for error in errors if isinstance(error, StalePlan)]
     first, *others = sorted(errors, key=lambda error: error not in stale)

@@ -1,4 +1,4 @@
-"""Kubeconfigs as data, purely: what kubectl, helm and all other clients read."""
+"""Kubeconfigs as data: what kubectl, helm and all other clients read. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Document = Mapping[str, Any]
 
 
 def context_name(entrance: Entrance) -> str:
-    """The name of a cluster's entries, unless somebody gives them another."""
+    """The default name of a cluster's entries."""
     return f"rpool-{entrance.name}"
 
 
 def with_certificate(credential: Credential) -> Document:
-    """A user that is who its certificate says, until that ends."""
+    """A user entry with a client certificate and its key."""
     return {
         "client-certificate-data": _base64(credential.certificate),
         "client-key-data": _base64(credential.key.reveal()),
@@ -28,7 +28,7 @@ def with_certificate(credential: Credential) -> Document:
 
 
 def with_command(command: Sequence[str]) -> Document:
-    """A user whose credential a command prints whenever it is needed."""
+    """A user entry with a command, which prints a credential whenever one is needed."""
     return {
         "exec": {
             "apiVersion": EXEC_API,
@@ -41,7 +41,7 @@ def with_command(command: Sequence[str]) -> Document:
 
 
 def kubeconfig(name: str, entrance: Entrance, user: Document) -> Document:
-    """A kubeconfig of one cluster, one user and one context, all of this name."""
+    """A kubeconfig of one cluster, one user and one context, all called `name`."""
     cluster = {
         "server": entrance.host,
         "certificate-authority-data": _base64(entrance.ca_certificate),
@@ -57,7 +57,7 @@ def kubeconfig(name: str, entrance: Entrance, user: Document) -> Document:
 
 
 def exec_credential(credential: Credential) -> Document:
-    """What a user's command prints."""
+    """An ExecCredential: what the command of a user entry prints."""
     return {
         "apiVersion": EXEC_API,
         "kind": "ExecCredential",
@@ -70,16 +70,16 @@ def exec_credential(credential: Credential) -> Document:
 
 
 def end_of(credential: Credential) -> str:
-    """When it ends, as Kubernetes writes times."""
+    """The end of a credential, as Kubernetes writes times."""
     return f"{datetime.fromtimestamp(credential.ends_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def text(document: Document) -> str:
-    """As it is in a file."""
+    """A kubeconfig as YAML."""
     import yaml  # slow to load
 
-    written: str = yaml.safe_dump(document, sort_keys=False)
-    return written
+    dumped: str = yaml.safe_dump(document, sort_keys=False)
+    return dumped
 
 
 def _base64(pem: str) -> str:

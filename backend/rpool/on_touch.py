@@ -1,6 +1,7 @@
 """Stand-ins for modules that others import and then do not use.
 
-Most of what a plugin process of Terraform does is to load Python; what it never uses need not be.
+A plugin process of Terraform spends most of its time loading Python modules, so unused ones are
+left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 
 class _OnTouch(ModuleType):
-    """A module that is loaded when something is first read from it."""
+    """A module that is loaded when one of its attributes is first read."""
 
     def __getattr__(self, name: str) -> Any:
         _withdraw(self)
@@ -23,8 +24,8 @@ class _OnTouch(ModuleType):
 
 @contextmanager
 def on_touch(name: str) -> Iterator[None]:
-    """What is imported inside gets a stand-in for the module `name`, unless it is there already.
-    All others find the real one.
+    """Imports in this context get a stand-in for the module `name`, unless that is loaded already.
+    All later imports get the real one.
     """
     stand_in = _OnTouch(name)
     sys.modules.setdefault(name, stand_in)

@@ -1,4 +1,4 @@
-"""YAML that users write, and that comes back from their clusters: data, as much as was written."""
+"""YAML from users and from their clusters as data, without duplicate keys, or aliases as a rule."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TWICE = "this name is there already"
 
 
 def load(text: str, *, aliases: bool = False) -> Any:
-    """As `yaml.safe_load`. A name that is there twice is an error, of which the second would win;
-    an alias, too, unless `aliases` are taken: a few lines of them are gigabytes. Raises
-    yaml.YAMLError, ValueError, RecursionError.
+    """The data in a YAML text, as `yaml.safe_load`, with two more errors. A duplicate key: the
+    second one would win. An alias, unless `aliases` is set: a few lines of them expand to
+    gigabytes. Raises yaml.YAMLError, ValueError, RecursionError.
     """
     import yaml  # slow to load, and few configurations have such a text
 
@@ -23,8 +23,8 @@ def load(text: str, *, aliases: bool = False) -> Any:
 
 
 def why_none(text: str, error: Exception) -> str:
-    """The end of a sentence on a text that is no YAML, by the error that says so: where, and why.
-    PyYAML's own words name no file, and quote what is in it.
+    """The end of a sentence about a text that is no YAML: where, and why, from its parse error.
+    PyYAML's own messages name no file, and quote its content.
     """
     import yaml
 
@@ -56,14 +56,14 @@ def _loader(aliases: bool) -> type[yaml.SafeLoader]:
             first: dict[tuple[str, str], yaml.Node] = {}
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode):
-                    its = first.setdefault((key.tag, key.value), key)
-                    if its is not key:
-                        what = f"{TWICE}, in line {its.start_mark.line + 1}"
+                    earlier = first.setdefault((key.tag, key.value), key)
+                    if earlier is not key:
+                        what = f"{TWICE}, in line {earlier.start_mark.line + 1}"
                         raise yaml.MarkedYAMLError(None, None, what, key.start_mark)
             return node
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
-            """PyYAML takes what is written behind a tag for what it says: `!!int ""`."""
+            """PyYAML trusts a tag, and fails on a value that is no such thing: `!!int ""`."""
             try:
                 return super().construct_object(node, deep)
             except (IndexError, KeyError, AttributeError):

@@ -1,4 +1,4 @@
-"""What users wrote as YAML for parts of Kubernetes, once more as data."""
+"""The YAML that users write for parts of Kubernetes, parsed again where it is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rpool.errors import Refused
 
 
 def settings(text: str | None) -> Mapping[str, Any]:
-    """The mapping in a text; nothing is no settings. Raises Refused for what is no mapping: it may
+    """The mapping in a text; empty for None. Raises Refused when it is no mapping: the text may
     come from a cluster's record.
     """
     if text is None:

@@ -1,4 +1,4 @@
-"""The world that a provider configuration is about: real servers, or modelled ones in a file."""
+"""The world of a provider configuration: real servers, or simulated ones in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def world_of(config: SiteConfig) -> World:
-    """Only the one that is needed is loaded. Raises Refused for a file of another version."""
+    """The world of a site. Imports only the module needed; raises Refused for a file of another
+    version.
+    """
     if config.simulated:
         from rpool.simulate import FILE_NAME
         from rpool.simulate.store import Store

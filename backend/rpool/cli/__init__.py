@@ -1,1 +1,1 @@
-"""The `rpool` command: what an operator asks at a shell."""
+"""The `rpool` command, for operators at a shell."""

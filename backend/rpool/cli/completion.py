@@ -1,4 +1,4 @@
-"""`rpool completion`: the lines that make a shell complete commands, options and servers."""
+"""`rpool completion`: the script with which a shell completes commands, options and servers."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def _completion(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _servers(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """None where the site cannot be read: an error has no place in a prompt."""
+    """Names of servers; none when the site cannot be read: an error has no place in a prompt."""
     from rpool.cli.site_file import site_of
 
-    its = vars(parsed_args)
-    path = its["site"] if "site" in its else its["file"].with_name(SITE.name)
+    arguments = vars(parsed_args)
+    path = arguments["site"] if "site" in arguments else arguments["file"].with_name(SITE.name)
     try:
         return [name for name in site_of(path).config.fleet.servers if name.startswith(prefix)]
     except RpoolError:

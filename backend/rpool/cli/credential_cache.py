@@ -1,6 +1,6 @@
-"""Credentials that kubectl asks a command for, kept until shortly before they end.
+"""Credentials that kubectl gets from a command, kept until shortly before they end.
 
-kubectl forgets one as it ends, so without this each of its calls would go to the servers.
+kubectl forgets a credential when it exits, so without this each call of kubectl would ask a server.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from rpool.model.access import Credential
 from rpool.model.secret import Secret
 
 SPARE_SECONDS = 120
-"""Before its end a credential is not given any more: a command that has it takes its time."""
+"""A credential that ends sooner than this is not handed out: the command it is for takes time."""
 
 
 def kept(words: Sequence[str], new: Callable[[], Credential], folder: Path) -> str:
-    """The ExecCredential that a command of these words printed before, or a `new` one."""
+    """The ExecCredential that a command with these arguments printed before, or a `new` one."""
     name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
     path = folder / f"{name}.json"
     credential = _read(path)
@@ -31,13 +31,19 @@ def kept(words: Sequence[str], new: Callable[[], Credential], folder: Path) -> s
     return json.dumps(exec_credential(credential))
 
 
-def _as_dict(its: Credential) -> dict[str, object]:
-    return {"certificate": its.certificate, "key": its.key.reveal(), "ends": its.ends_seconds}
+def _as_dict(credential: Credential) -> dict[str, object]:
+    return {
+        "certificate": credential.certificate,
+        "key": credential.key.reveal(),
+        "ends": credential.ends_seconds,
+    }
 
 
 def _read(path: Path) -> Credential | None:
     try:
-        its = json.loads(path.read_text("utf-8"))
-        return Credential(str(its["certificate"]), Secret(str(its["key"])), float(its["ends"]))
+        stored = json.loads(path.read_text("utf-8"))
+        return Credential(
+            str(stored["certificate"]), Secret(str(stored["key"])), float(stored["ends"])
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return None  # a new one takes its place

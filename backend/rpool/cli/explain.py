@@ -1,4 +1,4 @@
-"""`rpool explain CLUSTER`: why a cluster has these servers, and not others."""
+"""`rpool explain CLUSTER`: why a cluster has these servers, and no others."""
 
 from __future__ import annotations
 
@@ -42,47 +42,57 @@ def _explain(arguments: argparse.Namespace) -> Iterator[str]:
     with closing(site_of(arguments.site)) as site:
         survey = site.survey()
     cluster = survey.cluster(arguments.cluster)
-    unusable = {name: its.why_no_spare for name, its in survey.servers.items()}
-    found = explain(cluster.shown_record, survey.fleet, unusable)
+    unusable = {name: server.why_no_spare for name, server in survey.servers.items()}
+    explanation = explain(cluster.shown_record, survey.fleet, unusable)
     if arguments.json:
-        yield as_json(_document(cluster, found))
+        yield as_json(_document(cluster, explanation))
     else:
-        yield from _lines(cluster, found)
+        yield from _lines(cluster, explanation)
 
 
-def _lines(cluster: Clustered, found: Explanation) -> Iterator[str]:
+def _lines(cluster: Clustered, explanation: Explanation) -> Iterator[str]:
     from rpool.cli.table import table
     from rpool.decide.rules import outlasting_what
 
-    count = found.sizings[0].spec.control_plane.servers
-    planes = f"{count} control plane{'s' if count > 1 else ''}"
-    yield f"Cluster {cluster.name} ({cluster.uid}) is to have {planes}, and workers:"
-    for its in found.sizings:
-        group = f"Group {its.group}: " if len(found.sizings) > 1 else ""
+    count = explanation.sizings[0].spec.control_plane.servers
+    control_planes = f"{count} control plane{'s' if count > 1 else ''}"
+    yield f"Cluster {cluster.name} ({cluster.uid}) is to have {control_planes}, and workers:"
+    for sizing in explanation.sizings:
+        group = f"Group {sizing.group}: " if len(explanation.sizings) > 1 else ""
         yield (
-            f"{group}{its.spec.cores} cores, {its.spec.memory_gib} GiB"
-            f"{outlasting_what(its.spec)}. There are {its.cores} and {its.memory_gib}: "
-            f"{its.beyond_cores} cores and {its.beyond_memory_gib} GiB beyond that."
+            f"{group}{sizing.spec.cores} cores, {sizing.spec.memory_gib} GiB"
+            f"{outlasting_what(sizing.spec)}. There are {sizing.cores} and {sizing.memory_gib}: "
+            f"{sizing.beyond_cores} cores and {sizing.beyond_memory_gib} GiB beyond that."
         )
     yield ""
-    yield from table(MEMBERS, map(_row, found.choices))
+    yield from table(MEMBERS, map(_row, explanation.choices))
     yield ""
-    free = ", ".join(f"{its.name} {its.cores}/{its.memory_gib}" for its in found.free)
+    free = ", ".join(
+        f"{server.name} {server.cores}/{server.memory_gib}" for server in explanation.free
+    )
     yield f"Free for it: {free} (cores/GiB)." if free else "Free for it: no server."
-    if found.refused:
+    if explanation.refused:
         yield ""
-        yield from table(OTHERS, found.refused.items())
+        yield from table(OTHERS, explanation.refused.items())
 
 
-def _row(its: Choice) -> tuple[str, ...]:
-    server = its.server
-    size = (its.group, server.zone, str(server.cores), str(server.memory_gib))
-    instead = ", ".join(its.instead) or "-"
-    return (server.name, its.role.value, *size, _share(its.waste), instead, _other(its), its.why)
+def _row(choice: Choice) -> tuple[str, ...]:
+    server = choice.server
+    size = (choice.group, server.zone, str(server.cores), str(server.memory_gib))
+    instead = ", ".join(choice.instead) or "-"
+    return (
+        server.name,
+        choice.role.value,
+        *size,
+        _share(choice.waste),
+        instead,
+        _runner_up_waste(choice),
+        choice.why,
+    )
 
 
-def _other(its: Choice) -> str:
-    return "-" if its.waste_instead is None else _share(its.waste_instead)
+def _runner_up_waste(choice: Choice) -> str:
+    return "-" if choice.waste_instead is None else _share(choice.waste_instead)
 
 
 def _share(waste: float) -> str:
@@ -93,32 +103,32 @@ def _rounded(waste: float | None) -> float | None:
     return None if waste is None else round(waste, 6)
 
 
-def _document(cluster: Clustered, found: Explanation) -> dict[str, Any]:
+def _document(cluster: Clustered, explanation: Explanation) -> dict[str, Any]:
     return {
         "name": cluster.name,
         "id": cluster.uid,
         "groups": {
-            its.group: {
-                "cores": its.spec.cores,
-                "memory": its.spec.memory_gib,
-                "allocated_cores": its.cores,
-                "allocated_memory": its.memory_gib,
-                "beyond_cores": its.beyond_cores,
-                "beyond_memory": its.beyond_memory_gib,
+            sizing.group: {
+                "cores": sizing.spec.cores,
+                "memory": sizing.spec.memory_gib,
+                "allocated_cores": sizing.cores,
+                "allocated_memory": sizing.memory_gib,
+                "beyond_cores": sizing.beyond_cores,
+                "beyond_memory": sizing.beyond_memory_gib,
             }
-            for its in found.sizings
+            for sizing in explanation.sizings
         },
         "servers": {
-            its.server.name: {
-                "role": its.role.value,
-                "group": its.group,
-                "why": its.why,
-                "waste": _rounded(its.waste),
-                "runner_up": list(its.instead),
-                "waste_of_runner_up": _rounded(its.waste_instead),
+            choice.server.name: {
+                "role": choice.role.value,
+                "group": choice.group,
+                "why": choice.why,
+                "waste": _rounded(choice.waste),
+                "runner_up": list(choice.instead),
+                "waste_of_runner_up": _rounded(choice.waste_instead),
             }
-            for its in found.choices
+            for choice in explanation.choices
         },
-        "free": [its.name for its in found.free],
-        "refused": dict(found.refused),
+        "free": [server.name for server in explanation.free],
+        "refused": dict(explanation.refused),
     }

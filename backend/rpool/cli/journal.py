@@ -1,4 +1,4 @@
-"""`rpool journal CLUSTER`: what was done to a cluster, by whom, and how it went."""
+"""`rpool journal CLUSTER`: what was done to a cluster, by whom, and with which outcome."""
 
 from __future__ import annotations
 
@@ -54,34 +54,36 @@ def _journal(arguments: argparse.Namespace) -> Iterator[str]:
         for name, error in sorted(first.silent.items()):
             print(f"No answer from {name}: {error.summary}", file=sys.stderr)
         events = told(first, look) if arguments.follow else first.events
-        yield from (its.as_json() for its in events) if arguments.json else lines(events)
+        yield from (event.as_json() for event in events) if arguments.json else lines(events)
 
 
 def told(
-    first: Chronicle,
+    chronicle: Chronicle,
     look: Callable[[], Chronicle],
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[Event]:
-    """Each event once, and what comes, for ever. A control plane that does not answer is asked
-    again: what it has, the others have, too.
+    """Each event once, for ever. A control plane that does not answer is asked again: the others
+    have its events, too.
     """
-    seen: set[Event] = set()
+    yielded: set[Event] = set()
     while True:
-        new = [event for event in first.events if event not in seen]
-        seen.update(new)
+        new = [event for event in chronicle.events if event not in yielded]
+        yielded.update(new)
         yield from new
         wait(EACH_SECONDS)
-        first = look()
+        chronicle = look()
 
 
 def lines(events: Iterable[Event]) -> Iterator[str]:
-    """A line for each, and one in front of what one owner did in one run."""
+    """A line for each event, and a heading for all that one owner did in one run."""
     by = None
-    for its in events:
-        if by != (its.owner, its.run):
-            by = (its.owner, its.run)
+    for event in events:
+        if by != (event.owner, event.run):
+            by = (event.owner, event.run)
             yield one_line(f"-- {' '.join(by) or 'unknown'}")
-        took = f" in {its.seconds:.1f} s" if its.outcome.value != "started" else ""
-        why = f": {its.detail}" if its.detail else ""
-        at = one_line(its.time[:19].replace("T", " "))
-        yield f"{at}  {one_line(its.step):{_STEP_WIDTH}} {its.outcome.value}{took}{one_line(why)}"
+        took = f" in {event.seconds:.1f} s" if event.outcome.value != "started" else ""
+        why = f": {event.detail}" if event.detail else ""
+        at = one_line(event.time[:19].replace("T", " "))
+        yield (
+            f"{at}  {one_line(event.step):{_STEP_WIDTH}} {event.outcome.value}{took}{one_line(why)}"
+        )

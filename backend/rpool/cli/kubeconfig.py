@@ -1,4 +1,4 @@
-"""`rpool kubeconfig`: the way into a cluster, for kubectl and all that reads a kubeconfig."""
+"""`rpool kubeconfig`: access to a cluster, for kubectl and all that reads a kubeconfig."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def add_to(commands: Any) -> None:
 def _kubeconfig(arguments: argparse.Namespace) -> Iterator[str]:
     from rpool.cli.site_file import site_of
 
-    asked = {"user": arguments.user, "groups": arguments.group, "ttl": arguments.ttl}
+    config = {"user": arguments.user, "groups": arguments.group, "ttl": arguments.ttl}
     with closing(site_of(arguments.site)) as site:
-        identity = site.identity(asked)
+        identity = site.identity(config)
         if arguments.credential:
             yield _credential(arguments, identity, site)
         else:
@@ -117,7 +117,7 @@ def _document(arguments: argparse.Namespace, identity: Identity, site: Site) -> 
 def _user(
     arguments: argparse.Namespace, identity: Identity, entrance: Entrance, site: Site
 ) -> tuple[Any, str | None]:
-    """The user's entry, and when its certificate ends; None where a command renews it."""
+    """The user entry, and the end of its certificate; None where a command renews it."""
     from rpool import kubeconfig
 
     if arguments.exec:
@@ -129,9 +129,9 @@ def _user(
 
 
 def _words(site: Path, cluster: str, identity: Identity) -> list[str]:
-    """What asks for the same again, from any folder."""
+    """The arguments that ask for the same again, from any folder."""
     from rpool.model import duration
 
     groups = [word for group in identity.groups for word in ("--group", group)]
-    its = ["--user", identity.user, *groups, "--ttl", duration.text(identity.seconds)]
-    return [cluster, "--site", str(site.resolve()), *its]
+    user = ["--user", identity.user, *groups, "--ttl", duration.text(identity.seconds)]
+    return [cluster, "--site", str(site.resolve()), *user]

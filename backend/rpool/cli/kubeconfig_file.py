@@ -1,7 +1,7 @@
-"""A kubeconfig of the user's own, into which a cluster is put beside all that is there.
+"""Merges a cluster into a kubeconfig of the user's own, beside its other entries.
 
-It is changed as a tree of YAML nodes, never as values: what we do not touch is written as it was
-read, whatever a version of YAML takes it for. Comments alone are lost.
+The file is changed as a tree of YAML nodes, never as values: what we do not touch is written as it
+was read, whatever a version of YAML takes it for. Only comments are lost.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _WIDTH = 1 << 20
 
 
 def merge(path: Path, document: Mapping[str, Any]) -> None:
-    """Put the entries of a kubeconfig into the one at `path`, over those of the same name; which
-    context is the current one stays, if one is. Raises Refused, with nothing changed, where the
-    file is no kubeconfig, or has an entry of that name for another cluster.
+    """Put the entries of a kubeconfig into the one at `path`; they replace entries of their name.
+    The current context stays, if there is one. Raises Refused, with nothing changed, when the file
+    is no kubeconfig, or has an entry of that name for another cluster.
     """
-    path = path.expanduser().resolve()  # a link stays one
+    path = path.expanduser().resolve()  # a link stays a link
     with _locked(path):
         new = _node(document)
         root = _read(path)
@@ -41,14 +41,14 @@ def merge(path: Path, document: Mapping[str, Any]) -> None:
             current = _get(root, "current-context")
             if current is None or _is_empty(current):
                 _set(root, "current-context", _need(new, "current-context"))
-        _in_lines(root, set())
+        _use_block_style(root, set())
         text = yaml.serialize(root, Dumper=yaml.SafeDumper, width=_WIDTH, allow_unicode=True)
         private_file.write(path, text)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """As kubectl does it."""
+    """Hold the lock file that kubectl uses, too."""
     lock = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> yaml.MappingNode | None:
-    """None where there is no file, or nothing in it."""
+    """The root node; None when there is no file, or nothing in it."""
     try:
         root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
     except FileNotFoundError:
@@ -90,25 +90,25 @@ def _put(path: Path, root: yaml.MappingNode, new: yaml.MappingNode, section: str
     (entry,) = _need(new, section).value
     entries = _entries(path, root, section)
     name = _need(entry, "name").value
-    places = [i for i, its in enumerate(entries) if _name_of(its) == name]
-    kept = [its for i, its in enumerate(entries) if i not in places[1:]]
+    places = [i for i, old in enumerate(entries) if _name_of(old) == name]
+    kept = [old for i, old in enumerate(entries) if i not in places[1:]]
     if places:
         kept[places[0]] = entry
     else:
         kept.append(entry)
-    # A new node: the one that is there may be an alias of another's.
+    # A new node: the old one may be an alias of another.
     _set(root, section, yaml.SequenceNode("tag:yaml.org,2002:seq", kept))
 
 
 def _refuse_another(path: Path, root: yaml.MappingNode, document: Mapping[str, Any]) -> None:
-    """Raises Refused where a cluster of that name has another CA: it is another cluster."""
+    """Raise Refused when a cluster of that name has another CA: then it is another cluster."""
     (ours,) = document["clusters"]
     name, ca = ours["name"], ours["cluster"]["certificate-authority-data"]
     for entry in _entries(path, root, "clusters"):
         if _name_of(entry) != name:
             continue
-        its = _get(entry, "cluster")
-        known = _get(its, "certificate-authority-data")
+        cluster = _get(entry, "cluster")
+        known = _get(cluster, "certificate-authority-data")
         if known is None or known.value != ca:
             raise Refused(
                 f"{path} has another cluster by the name of {name}",
@@ -118,32 +118,32 @@ def _refuse_another(path: Path, root: yaml.MappingNode, document: Mapping[str, A
 
 
 def _entries(path: Path, root: yaml.MappingNode, section: str) -> list[yaml.Node]:
-    found = _get(root, section)
-    if found is None or _is_empty(found):
+    node = _get(root, section)
+    if node is None or _is_empty(node):
         return []
-    if not isinstance(found, yaml.SequenceNode):
+    if not isinstance(node, yaml.SequenceNode):
         raise _no_kubeconfig(path, f"{section} is no list")
-    entries: list[yaml.Node] = found.value
+    entries: list[yaml.Node] = node.value
     return entries
 
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
     if not isinstance(node, yaml.MappingNode):
         return None
-    return next((value for its, value in node.value if its.value == key), None)
+    return next((value for name, value in node.value if name.value == key), None)
 
 
 def _need(node: yaml.Node, key: str) -> yaml.Node:
-    found = _get(node, key)
-    assert found is not None  # noqa: S101 it is our own
-    return found
+    value = _get(node, key)
+    assert value is not None  # noqa: S101 it is our own
+    return value
 
 
 def _set(root: yaml.MappingNode, key: str, value: yaml.Node) -> None:
     if _get(root, key) is None:
         root.value.append((_node(key), value))
     else:
-        root.value = [(its, value if its.value == key else old) for its, old in root.value]
+        root.value = [(name, value if name.value == key else old) for name, old in root.value]
 
 
 def _name_of(entry: yaml.Node) -> object:
@@ -159,15 +159,15 @@ def _node(value: Any) -> Any:
     return SafeRepresenter().represent_data(value)
 
 
-def _in_lines(node: yaml.Node, done: set[int]) -> None:
-    """Write it without braces, in which not every text could stay as it is."""
+def _use_block_style(node: yaml.Node, done: set[int]) -> None:
+    """Set block style: within braces, not every text could stay as it is."""
     if id(node) in done or not isinstance(node, yaml.CollectionNode):
         return
     done.add(id(node))
     node.flow_style = False
-    for its in node.value:
-        for each in its if isinstance(its, tuple) else (its,):
-            _in_lines(each, done)
+    for child in node.value:
+        for part in child if isinstance(child, tuple) else (child,):
+            _use_block_style(part, done)
 
 
 def _no_kubeconfig(path: Path, why: str) -> Refused:

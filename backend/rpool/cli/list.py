@@ -51,12 +51,16 @@ def _lines(survey: Survey) -> Iterator[str]:
     from rpool.cli.state import place_of, state_of
     from rpool.cli.table import table
 
-    clusters = sorted(survey.clusters.values(), key=lambda its: (its.name, its.uid))
+    clusters = sorted(survey.clusters.values(), key=lambda cluster: (cluster.name, cluster.uid))
     if clusters:
         yield from table(CLUSTERS, map(_cluster_row, clusters))
-        yield from (one_line(f"{its.name}: {its.silent}") for its in clusters if its.view is None)
+        yield from (
+            one_line(f"{cluster.name}: {cluster.silent}")
+            for cluster in clusters
+            if cluster.view is None
+        )
         yield ""
-    servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
+    servers = sorted(survey.fleet.servers.values(), key=lambda server: (server.zone, server.name))
     rows, reasons = [], []
     for server in servers:
         place = place_of(server.name, survey)
@@ -71,25 +75,35 @@ def _lines(survey: Survey) -> Iterator[str]:
     if reasons:
         yield from (*reasons, "")
     free = survey.free
-    cores, memory = sum(its.cores for its in free), sum(its.memory_gib for its in free)
+    cores, memory = sum(spare.cores for spare in free), sum(spare.memory_gib for spare in free)
     yield f"Free: {cores} cores and {memory} GiB, on {len(free)} of {len(servers)} servers."
-    silent = [name for name, its in survey.servers.items() if its.probed is None]
+    silent = [name for name, server in survey.servers.items() if server.probed is None]
     if silent:
         yield f"No answer from {len(silent)} of {len(servers)} servers: {', '.join(silent)}."
 
 
-def _cluster_row(its: Clustered) -> tuple[str, ...]:
+def _cluster_row(cluster: Clustered) -> tuple[str, ...]:
     from rpool.cli.state import sizes
 
-    view, count = its.view, str(len(its.claims))
+    view, count = cluster.view, str(len(cluster.claims))
     if view is None:
-        return (its.name, its.uid, "?", "?", "?", count, its.condition.value, "?", its.owner)
-    size = sizes(its)
+        return (
+            cluster.name,
+            cluster.uid,
+            "?",
+            "?",
+            "?",
+            count,
+            cluster.condition.value,
+            "?",
+            cluster.owner,
+        )
+    size = sizes(cluster)
     cores, memory = map("{}, {} wanted".format, size.there, size.wanted)
-    nodes = len(its.shown_record.pinned)  # by rpool_node, beside its sizing
+    nodes = len(cluster.shown_record.pinned)  # by rpool_node, beside its sizing
     servers = f"{len(view.servers)}+{nodes}" if nodes else str(len(view.servers))
-    shown = (view.kubernetes_version, cores, memory, servers)
-    return (its.name, its.uid, *shown, view.condition.value, view.endpoint, its.owner)
+    columns = (view.kubernetes_version, cores, memory, servers)
+    return (cluster.name, cluster.uid, *columns, view.condition.value, view.endpoint, cluster.owner)
 
 
 def _document(survey: Survey) -> dict[str, Any]:
@@ -97,8 +111,8 @@ def _document(survey: Survey) -> dict[str, Any]:
     from rpool.cli.state import cluster_facts, server_facts
 
     return {
-        "clusters": {uid: cluster_facts(its) for uid, its in survey.clusters.items()},
+        "clusters": {uid: cluster_facts(cluster) for uid, cluster in survey.clusters.items()},
         "servers": {name: server_facts(name, survey) for name in survey.servers},
-        "free_cores": sum(its.cores for its in survey.free),
-        "free_memory": sum(its.memory_gib for its in survey.free),
+        "free_cores": sum(server.cores for server in survey.free),
+        "free_memory": sum(server.memory_gib for server in survey.free),
     }

@@ -1,5 +1,5 @@
-"""The command line. Each command is a module beside this one; what it needs is loaded as it runs,
-so that `--help` and completion are quick.
+"""The command line. Each command is a module beside this one; it imports what it needs when it
+runs, so that `--help` and completion are quick.
 """
 
 from __future__ import annotations
@@ -33,40 +33,42 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 0, 1 when it failed, 2 for bad usage."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what we know of a site
-    its = parser()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold all of a site
+    command_line = parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
         import argcomplete
 
-        argcomplete.autocomplete(its)
-    arguments = its.parse_args(argv)
+        argcomplete.autocomplete(command_line)
+    arguments = command_line.parse_args(argv)
     try:
         for line in arguments.act(arguments):
             print(line, flush=True)
     except RpoolError as error:
-        for line in _said(error):
+        for line in _error_lines(error):
             print(line, file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever reads has enough: rpool list | head
+    except BrokenPipeError:  # the reader has enough: rpool list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
     about = "Kubernetes clusters out of the servers you own."
-    its = argparse.ArgumentParser(prog="rpool", description=about)
-    its.add_argument("--version", action=PrintVersion, nargs=0, help="print the version, and end")
-    its.set_defaults(act=lambda _: [its.format_help().rstrip()])
-    commands = its.add_subparsers(metavar="COMMAND")
+    command_line = argparse.ArgumentParser(prog="rpool", description=about)
+    command_line.add_argument(
+        "--version", action=PrintVersion, nargs=0, help="print the version, and end"
+    )
+    command_line.set_defaults(act=lambda _: [command_line.format_help().rstrip()])
+    commands = command_line.add_subparsers(metavar="COMMAND")
     for command in _COMMANDS:
         command.add_to(commands)
-    return its
+    return command_line
 
 
-def _said(error: RpoolError) -> Iterator[str]:
-    """An error as the provider shows it: each problem with its detail."""
+def _error_lines(error: RpoolError) -> Iterator[str]:
+    """The lines of an error, as the provider shows it: each problem with its detail."""
     if not isinstance(error, SpecError):
         yield f"rpool: {error}"
         return

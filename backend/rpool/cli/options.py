@@ -1,4 +1,4 @@
-"""What several commands take."""
+"""The arguments that several commands have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cluster among the servers of its site, by zone: the same facts as text and as SVG."""
+"""A cluster among the servers of its site, by zone: the same picture as text and as SVG."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CELLS = 10
 _CELLS_WIDTH = _CELLS + len("[] 100 %")
 _WIDTH, _HEIGHT, _GROUP_HEIGHT, _GAP, _TOP = 200, 58, 14, 8, 84
 _LEAST_WIDTH = 640
-"""So much the titles need."""
+"""The width that the titles need."""
 
 _BAR = _WIDTH - 74
 _NAME, _WORDS, _LINES = 15, 30, 2
-"""Characters of a name, and of a line of words, that fit into a box; and how many such lines."""
+"""What fits into a box: characters of a name, characters of a line of words, such lines."""
 
 _LEGEND = {
     Role.CONTROL_PLANE.value: "control plane",
@@ -34,7 +34,7 @@ _LEGEND = {
 }
 _LEGEND_WIDTH, _LEGEND_HEIGHT = 114, 18
 
-# Colours are written out, twice: many programs that show SVG know no variables of CSS.
+# Colours are written out twice: many programs that show SVG do not know CSS variables.
 _STYLE = """
   text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1b1f24; }
   .zone { font-weight: bold; }
@@ -56,10 +56,10 @@ _STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A server in the picture. `kind` is its role in the cluster, `spare`, or `other`; `is_bad`: it
-    is the cluster's, and not as it should be. `cores_used` and `memory_used` are shares of what its
-    node offers that pods request, None where nobody told. `group`: of workers that a worker of the
-    cluster is in, empty for all others.
+    """A server in the picture. `kind` is its role in the cluster, `spare`, or `other`. `is_bad`: it
+    is the cluster's, and not well. `cores_used` and `memory_used`: how much of its node's
+    allocatable pods request, as a share; None when unknown. `group`: that of the cluster's
+    workers; empty for all other servers.
     """
 
     name: str
@@ -77,9 +77,9 @@ class Slot:
 def slots(
     survey: Survey, cluster: Clustered, requested: Mapping[str, Requested] | None
 ) -> list[Slot]:
-    """Every server of the site, by zone and name. `requested` is None where nobody told."""
-    found = []
-    servers = sorted(survey.fleet.servers.values(), key=lambda its: (its.zone, its.name))
+    """Every server of the site, by zone and name. `requested` is None when unknown."""
+    picture = []
+    servers = sorted(survey.fleet.servers.values(), key=lambda server: (server.zone, server.name))
     for server in servers:
         place, state = place_of(server.name, survey), str(state_of(server, survey))
         kind = "spare" if state.startswith("spare") else "other"
@@ -92,8 +92,8 @@ def slots(
         elif place is not None:
             state = f"cluster {place.cluster}"
         size = (server.cores, server.memory_gib)
-        found.append(Slot(server.name, server.zone, *size, kind, state, is_bad, *used, group))
-    return found
+        picture.append(Slot(server.name, server.zone, *size, kind, state, is_bad, *used, group))
+    return picture
 
 
 def _used(
@@ -102,23 +102,23 @@ def _used(
     node = (cluster.nodes or {}).get(name)
     if node is None or requested is None:
         return None, None
-    its = requested.get(name, Requested())
+    requests = requested.get(name, Requested())
     cores, memory_gib = node.allocatable_cores, node.allocatable_memory_gib
     return (
-        its.cores / cores if cores else None,
-        its.memory_gib / memory_gib if memory_gib else None,
+        requests.cores / cores if cores else None,
+        requests.memory_gib / memory_gib if memory_gib else None,
     )
 
 
-def as_text(found: Iterable[Slot]) -> Iterator[str]:
-    """A line a server, below its zone."""
-    every = list(found)
-    width = max((len(its.name) for its in every), default=0)
-    has_bars = any(its.cores_used is not None for its in every)
-    kinds = max((len(_role(its)) for its in every), default=0)
-    for zone, its in groupby(every, key=lambda slot: slot.zone):
+def as_text(picture: Iterable[Slot]) -> Iterator[str]:
+    """A line for each server, below its zone."""
+    every = list(picture)
+    width = max((len(slot.name) for slot in every), default=0)
+    has_bars = any(slot.cores_used is not None for slot in every)
+    kinds = max((len(_role(slot)) for slot in every), default=0)
+    for zone, in_zone in groupby(every, key=lambda slot: slot.zone):
         yield zone
-        for slot in its:
+        for slot in in_zone:
             size = f"{slot.cores:>4} cores {slot.memory_gib:>5} GiB"
             kind = _role(slot)
             bars = f"  {_bars(slot)}" if has_bars else ""
@@ -127,14 +127,14 @@ def as_text(found: Iterable[Slot]) -> Iterator[str]:
 
 
 def _role(slot: Slot) -> str:
-    """With a worker's group where that is a further one, as `rpool list` has it."""
+    """The role of a server, with its group where that is a further one, as in `rpool list`."""
     if slot.kind not in (*Role, "spare"):
         return "-"
     return f"{slot.kind} ({group})" if (group := _further_group(slot)) else slot.kind
 
 
 def _further_group(slot: Slot) -> str:
-    """The group of a worker, unless all workers that are in none by name are in it."""
+    """The group of a worker; "" for the default group, which holds workers of no named one."""
     return "" if slot.group == DEFAULT_GROUP else one_line(slot.group)
 
 
@@ -152,16 +152,18 @@ def _cells(share: float | None) -> str:
     return f"[{'#' * full}{'.' * (_CELLS - full)}] {share * 100:>3.0f} %"
 
 
-def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
-    """A column a zone, a box a server, and below what their colours mean. Readable on light and on
-    dark.
+def as_svg(titles: Sequence[str], picture: Iterable[Slot]) -> Iterator[str]:
+    """A column for each zone, a box for each server, and a legend of the colours. Readable on a
+    light and on a dark background.
     """
-    found = list(found)
-    kinds = [kind for kind in _LEGEND if kind in map(_kind, found)]
-    zones = [(zone, list(its)) for zone, its in groupby(found, key=lambda slot: slot.zone)]
+    picture = list(picture)
+    kinds = [kind for kind in _LEGEND if kind in map(_kind, picture)]
+    zones = [
+        (zone, list(in_zone)) for zone, in_zone in groupby(picture, key=lambda slot: slot.zone)
+    ]
     width = max(_LEAST_WIDTH, len(zones) * (_WIDTH + _GAP) + _GAP)
-    tallest = max((len(its) for _, its in zones), default=0)
-    box_height = _HEIGHT + (_GROUP_HEIGHT if any(map(_further_group, found)) else 0)
+    tallest = max((len(in_zone) for _, in_zone in zones), default=0)
+    box_height = _HEIGHT + (_GROUP_HEIGHT if any(map(_further_group, picture)) else 0)
     bottom = _TOP + tallest * (box_height + _GAP)
     in_row = (width - _GAP) // _LEGEND_WIDTH
     height = bottom + -(-len(kinds) // in_row) * _LEGEND_HEIGHT + _GAP
@@ -172,10 +174,10 @@ def as_svg(titles: Sequence[str], found: Iterable[Slot]) -> Iterator[str]:
     yield '<rect class="paper" width="100%" height="100%"/>'
     for row, title in enumerate(titles):
         yield f'<text x="{_GAP}" y="{20 + row * 18}">{escape(title)}</text>'
-    for column, (zone, its) in enumerate(zones):
+    for column, (zone, in_zone) in enumerate(zones):
         x = _GAP + column * (_WIDTH + _GAP)
         yield f'<text class="zone" x="{x}" y="{_TOP - 10}">{escape(zone)}</text>'
-        for row, slot in enumerate(its):
+        for row, slot in enumerate(in_zone):
             yield from _box(slot, x, _TOP + row * (box_height + _GAP), box_height)
     for number, kind in enumerate(kinds):
         row, column = divmod(number, in_row)

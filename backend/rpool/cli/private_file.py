@@ -1,4 +1,4 @@
-"""Files that their owner alone can read, replaced as a whole: who reads one sees all of it."""
+"""Files that only their owner can read, replaced atomically: a reader never sees a part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rpool.errors import Refused
 
 
 def write(path: Path, text: str) -> None:
-    """Make the file, or put this in its place; its folder is made, too. Raises Refused."""
+    """Create or replace the file, and create its folder. Raises Refused."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

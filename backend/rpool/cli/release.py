@@ -1,4 +1,4 @@
-"""`rpool release`: a server that no apply gives back, or that was set aside, is a spare again."""
+"""`rpool release`: turns a server that was set aside, or that no apply gives back, into a spare."""
 
 from __future__ import annotations
 
@@ -31,16 +31,21 @@ def _release(arguments: argparse.Namespace) -> Iterator[str]:
     from rpool.cli.site_file import site_of
 
     server: str = arguments.server
-    said: list[str] = []
+    warnings: list[str] = []
     with closing(site_of(arguments.site)) as site:
         if arguments.claim is None:
             forgotten = [str(failure) for failure in site.lift(server)]
             lines = [f"{server} is a spare again. Forgotten:", *forgotten]
             facts = {"server": server, "forgotten": forgotten}
         else:
-            attempt = Attempt(timeout_seconds=900, warn=said.append)
+            attempt = Attempt(timeout_seconds=900, warn=warnings.append)
             claim = site.release(server, arguments.claim, attempt)
-            was = f"it was claimed by cluster {claim.pool}"
-            lines = [f"{server} is clean and a spare; {was}.", *said]
-            facts = {"server": server, "cluster": claim.pool, "cluster_id": claim.uid, "said": said}
+            claimed = f"it was claimed by cluster {claim.pool}"
+            lines = [f"{server} is clean and a spare; {claimed}.", *warnings]
+            facts = {
+                "server": server,
+                "cluster": claim.pool,
+                "cluster_id": claim.uid,
+                "said": warnings,
+            }
     yield from [as_json(facts)] if arguments.json else lines

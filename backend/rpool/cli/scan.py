@@ -1,4 +1,4 @@
-"""`rpool scan`: servers, by address or out of an Ansible inventory, into a fleet file."""
+"""`rpool scan`: adds servers, by address or from an Ansible inventory, to a fleet file."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def scanned(
     accept: Callable[[Mapping[str, Presented]], bool] | None = None,
     check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Iterator[str]:
-    """Scan, write, and tell. A test says in the place of a person whether keys are right (`accept`)
-    and what a fleet may be (`check`).
+    """Scan, write the entries, and yield what to print. A test passes its own answer to whether
+    host keys are right (`accept`), and its own check of the fleet (`check`).
     """
     from rpool.flow.scan import Ways, scan
     from rpool.reach.host_keys import KnownHosts
@@ -72,13 +72,13 @@ def scanned(
     text = _text(arguments.fleet)
     fleet = _parsed(text, arguments.fleet)
     known_hosts = KnownHosts(arguments.known_hosts.expanduser())
-    found = scan(hosts, fleet, Ways(_ssh(arguments), known_hosts, accept or _accept, world_of))
-    (check or _check)(fleet | found.entries)
-    if found.entries:
-        _write(arguments.fleet, text, fleet, found.entries)
-    yield from [_document(found)] if arguments.json else _lines(found, arguments.fleet)
-    if found.failed:
-        raise _not_scanned(found)
+    result = scan(hosts, fleet, Ways(_ssh(arguments), known_hosts, accept or _accept, world_of))
+    (check or _check)(fleet | result.entries)
+    if result.entries:
+        _write(arguments.fleet, text, fleet, result.entries)
+    yield from [_document(result)] if arguments.json else _lines(result, arguments.fleet)
+    if result.failed:
+        raise _not_scanned(result)
 
 
 def _hosts(arguments: argparse.Namespace) -> list[Host]:
@@ -87,44 +87,44 @@ def _hosts(arguments: argparse.Namespace) -> list[Host]:
 
     hosts = read_file(arguments.inventory) if arguments.inventory else []
     for text in arguments.servers:
-        if not (its := _SERVER.fullmatch(text)):
+        if not (parts := _SERVER.fullmatch(text)):
             raise _wrong(f"{text!r:.60} is no server", "10.0.1.4, r1u04=10.0.1.4, 10.0.1.4:2222")
-        hosts.append(Host(its["name"] or "", its["address"], int(its["port"] or 22)))
+        hosts.append(Host(parts["name"] or "", parts["address"], int(parts["port"] or 22)))
     if not hosts:
         raise _wrong("there is no server to scan", "Give addresses, or --inventory FILE.")
     return hosts
 
 
 def _ssh(arguments: argparse.Namespace) -> Ssh:
-    """How to log in: as the command says, or else as the site does."""
+    """How to log in, by the command's options, or else by the site."""
     from rpool.cli.site_file import ssh_of
     from rpool.config.keys import check_private_key
     from rpool.model.secret import Secret
     from rpool.model.site import Ssh
 
-    its = ssh_of(arguments.site) if arguments.site.exists() else {}
+    settings = ssh_of(arguments.site) if arguments.site.exists() else {}
     if arguments.key is not None:
         try:
-            its["private_key"] = arguments.key.expanduser().read_text()
+            settings["private_key"] = arguments.key.expanduser().read_text()
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
             raise _wrong(f"--key: {arguments.key} cannot be read: {why}") from error
-    if not isinstance(its.get("private_key"), str):
+    if not isinstance(settings.get("private_key"), str):
         raise _wrong("there is no key to log in with", "Give --key FILE, or ssh in site.yaml.")
     try:
-        key = check_private_key(its["private_key"])
+        key = check_private_key(settings["private_key"])
     except ValueError as error:
         raise _wrong(str(error)) from None
-    return Ssh(Secret(key), arguments.user or str(its.get("user") or "root"))
+    return Ssh(Secret(key), arguments.user or str(settings.get("user") or "root"))
 
 
 def _accept(keys: Mapping[str, Presented]) -> bool:
-    """Whether a person says that these keys are right; nobody does where there is no terminal."""
+    """Whether the user says that these host keys are right; False without a terminal."""
     if not sys.stdin.isatty():
         return False
     width = max(map(len, keys))
-    for name, its in keys.items():
-        print(f"{name:{width}}  {its.text.split()[0]}  {its.fingerprint}", file=sys.stderr)
+    for name, key in keys.items():
+        print(f"{name:{width}}  {key.text.split()[0]}  {key.fingerprint}", file=sys.stderr)
     print(
         "Nobody knows these host keys yet. Compare each with the server's own, on its console: "
         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
@@ -135,7 +135,7 @@ def _accept(keys: Mapping[str, Presented]) -> bool:
 
 
 def _text(path: Path) -> str:
-    """What is in the fleet's file; nothing where there is none."""
+    """The text of the fleet's file; "" where there is none."""
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -148,16 +148,16 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = plain_yaml.load(text, aliases=True) or {}
+        fleet = plain_yaml.load(text, aliases=True) or {}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
-    if not isinstance(found, dict) or not all(isinstance(its, dict) for its in found.values()):
+    if not isinstance(fleet, dict) or not all(isinstance(entry, dict) for entry in fleet.values()):
         raise _wrong(f"{path} is no fleet: a mapping of servers by name")
-    return found
+    return fleet
 
 
 def _check(fleet: Mapping[str, Any]) -> None:
-    """Raises SpecError with all that the provider would refuse."""
+    """Raise SpecError with all that the provider would refuse."""
     from rpool.api import parse_site
 
     if fleet:
@@ -165,7 +165,7 @@ def _check(fleet: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, text: str, fleet: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
-    """Add entries at the end of the file: what is there stays, comments too."""
+    """Add entries at the end of the file. Its content stays, with its comments."""
     import yaml
 
     more = yaml.safe_dump(dict(entries), sort_keys=False, width=1000)
@@ -184,34 +184,34 @@ def _write(path: Path, text: str, fleet: Mapping[str, Any], entries: Mapping[str
         raise Refused(f"{path} cannot be written: {error.strerror}", f"To add:\n{more}") from error
 
 
-def _lines(found: Scanned, path: Path) -> Iterator[str]:
+def _lines(result: Scanned, path: Path) -> Iterator[str]:
     from rpool.cli.table import table
 
-    if found.entries:
+    if result.entries:
         rows = [
-            (name, *(str(its[key]) for key in ("address", "cores", "memory", "zone")))
-            for name, its in found.entries.items()
+            (name, *(str(entry[key]) for key in ("address", "cores", "memory", "zone")))
+            for name, entry in result.entries.items()
         ]
         yield from table(("SERVER", "ADDRESS", "CORES", "GIB", "ZONE"), rows)
         yield ""
-    yield from map(one_line, found.notes)
-    count = len(found.entries)
+    yield from map(one_line, result.notes)
+    count = len(result.entries)
     yield f"Added to {path}: {count} server{'' if count == 1 else 's'}."
 
 
-def _document(found: Scanned) -> str:
-    failed = {key: error.summary for key, error in found.failed.items()}
-    return as_json({"added": found.entries, "notes": found.notes, "failed": failed})
+def _document(result: Scanned) -> str:
+    failed = {key: error.summary for key, error in result.failed.items()}
+    return as_json({"added": result.entries, "notes": result.notes, "failed": failed})
 
 
-def _not_scanned(found: Scanned) -> Refused:
-    """What is to be done is said once, after all servers that it is to be done for."""
+def _not_scanned(result: Scanned) -> Refused:
+    """One error for all failed servers: each advice once, below the servers that it is for."""
     reasons: dict[str, list[str]] = {}
-    for error in found.failed.values():
+    for error in result.failed.values():
         reasons.setdefault(error.detail, []).append(error.summary)
     count, lines = (
-        len(found.failed),
-        [line for its in reasons.items() for line in (*its[1], its[0])],
+        len(result.failed),
+        [line for reason in reasons.items() for line in (*reason[1], reason[0])],
     )
     what = "1 server was not scanned" if count == 1 else f"{count} servers were not scanned"
     return Refused(what, "\n".join(filter(None, lines)))

@@ -1,4 +1,4 @@
-"""`rpool show CLUSTER`: a picture of a cluster by zone: who is where, how full, what is spare."""
+"""`rpool show CLUSTER`: a picture of a cluster by zone: its servers, how full they are, spares."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def _show(arguments: argparse.Namespace) -> Iterator[str]:
         survey = site.survey()
         cluster = survey.cluster(arguments.cluster)
         requested = None if site.config.simulated else _requested(site, cluster)
-    found = slots(survey, cluster, requested)
+    picture = slots(survey, cluster, requested)
     if arguments.json:
-        its = [asdict(slot) for slot in found]
-        yield as_json(cluster_facts(cluster) | {"id": cluster.uid, "slots": its})
+        as_dicts = [asdict(slot) for slot in picture]
+        yield as_json(cluster_facts(cluster) | {"id": cluster.uid, "slots": as_dicts})
     elif arguments.svg:
-        yield from as_svg(list(titles(cluster)), found)
+        yield from as_svg(list(titles(cluster)), picture)
     else:
         yield from titles(cluster)
         yield ""
-        yield from as_text(found)
+        yield from as_text(picture)
         if requested is not None:
             yield ""
             yield "The bars: what pods request of what the node offers, cores and memory."
 
 
 def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None:
-    """None where nobody tells: the rest is shown all the same."""
+    """What pods request of each node; None when unknown: the rest is shown all the same."""
     if not cluster.through:
         return None
     try:
@@ -67,18 +67,18 @@ def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None
         return None
 
 
-def titles(its: Clustered) -> Iterator[str]:
-    """What a cluster is and how big, in two lines."""
+def titles(cluster: Clustered) -> Iterator[str]:
+    """Two lines: the cluster and its condition, and its size."""
     from rpool.cli.state import sizes
 
-    view = its.view
+    view = cluster.view
     if view is None:
-        yield one_line(f"Cluster {its.name} ({its.uid}): {its.condition.value}")
-        said = its.silent if its.is_half else f"its API does not answer: {its.silent}"
-        yield one_line(said[0].upper() + said[1:])
+        yield one_line(f"Cluster {cluster.name} ({cluster.uid}): {cluster.condition.value}")
+        why = cluster.silent if cluster.is_half else f"its API does not answer: {cluster.silent}"
+        yield one_line(why[0].upper() + why[1:])
         return
     yield (
-        f"Cluster {its.name} ({its.uid}): {view.condition.value}, Kubernetes "
+        f"Cluster {cluster.name} ({cluster.uid}): {view.condition.value}, Kubernetes "
         f"{view.kubernetes_version}, API {view.endpoint}"
     )
-    yield str(sizes(its))
+    yield str(sizes(cluster))

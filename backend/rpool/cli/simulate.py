@@ -1,4 +1,4 @@
-"""`rpool simulate`: what happens to the servers of a simulated site, and how they are."""
+"""`rpool simulate`: makes things happen to the servers of a simulated site."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     with closing(_store(arguments.file)) as store, store.alone():
         machines = _load(store)
         machine = _machine(machines, name)
-        before, had = machine.powered, machine.claim
+        was_powered, claim_before = machine.powered, machine.claim
         if powered:
             machine.give_power()
         else:
@@ -78,10 +78,10 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
         store.save(machines)
     if arguments.json:
         is_earlier = not powered and bool(arguments.ago)
-        yield _facts(machine, had, changed=before is not powered or is_earlier)
+        yield _facts(machine, claim_before, changed=was_powered is not powered or is_earlier)
     elif powered:
-        yield f"{name} has power{' already' if before else ' again'}{_holder(machine)}."
-    elif before or arguments.ago:
+        yield f"{name} has power{' already' if was_powered else ' again'}{_holder(machine)}."
+    elif was_powered or arguments.ago:
         yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
         if machine.claim and not arguments.ago:
             yield "A plan replaces it once its cluster's repair.grace is over: --ago 10m, at once."
@@ -95,15 +95,15 @@ def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
     with closing(_store(arguments.file)) as store, store.alone():
         machines = _load(store)
         machine = _machine(machines, name)
-        had = machine.claim
+        claim_before = machine.claim
         machine.reinstall()
         store.save(machines)
     if arguments.json:
-        yield _facts(machine, had, changed=True)
+        yield _facts(machine, claim_before, changed=True)
         return
     yield f"{name} is installed anew: nothing is on it."
-    if had:
-        yield f"Cluster {had.pool} has lost it by that, and was not told."
+    if claim_before:
+        yield f"Cluster {claim_before.pool} has lost it by that, and was not told."
 
 
 def _block(arguments: argparse.Namespace) -> Iterator[str]:
@@ -116,10 +116,10 @@ def _block(arguments: argparse.Namespace) -> Iterator[str]:
     with closing(_store(arguments.file)) as store, store.alone():
         machines = _load(store)
         machine = _machine(machines, arguments.server)
-        before, machine.blocked = machine.blocked, ports
+        blocked_before, machine.blocked = machine.blocked, ports
         store.save(machines)
     if arguments.json:
-        yield _facts(machine, machine.claim, changed=before != ports)
+        yield _facts(machine, machine.claim, changed=blocked_before != ports)
     elif ports:
         yield f"{arguments.server} lets nobody in at {', '.join(ports)}."
         yield f"To undo this: rpool simulate block {arguments.server}"
@@ -127,16 +127,16 @@ def _block(arguments: argparse.Namespace) -> Iterator[str]:
         yield f"{arguments.server} lets everybody in."
 
 
-def _facts(machine: Machine, had: Claim | None, *, changed: bool) -> str:
-    """How a server is now, and whose it was before; `changed`: whether it was otherwise."""
+def _facts(machine: Machine, claim_before: Claim | None, *, changed: bool) -> str:
+    """A server as it is now, and the cluster it had before; `changed`: whether it changed."""
     return as_json(
         {
             "server": machine.server.name,
             "powered": machine.powered,
             "blocked": list(machine.blocked),
             "changed": changed,
-            "cluster": had.pool if had else None,
-            "cluster_id": had.uid if had else None,
+            "cluster": claim_before.pool if claim_before else None,
+            "cluster_id": claim_before.uid if claim_before else None,
         }
     )
 
@@ -146,22 +146,22 @@ def _holder(machine: Machine) -> str:
 
 
 def _store(file: Path) -> Store:
-    """Nothing of ours is put into a folder where there is no simulated site."""
+    """The store of a simulated site. Without one no file is created; raises Refused."""
     from rpool.simulate.store import Store
 
     if not file.is_file():
-        raise _nothing_here(file)
+        raise _no_simulated_site(file)
     return Store(file)
 
 
 def _load(store: Store) -> Machines:
     machines = store.load()
     if machines is None:
-        raise _nothing_here(store.path)
+        raise _no_simulated_site(store.path)
     return machines
 
 
-def _nothing_here(file: Path) -> Refused:
+def _no_simulated_site(file: Path) -> Refused:
     return Refused(
         f"there is no simulated site in {file}",
         "The first terraform apply with simulate set in the provider block makes the file, in "

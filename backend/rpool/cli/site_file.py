@@ -1,8 +1,8 @@
 """A site in a file, for commands: what the provider block has, as YAML.
 
-Two keys name a file, seen from the folder of this one, in the place of what is in it: `fleet_file`
-in the place of `fleet`, and `ssh.private_key_file` in the place of `ssh.private_key`. Where there
-is no such file, but a simulated site that Terraform has made, it is that one.
+Two keys name a file instead of holding its content: `fleet_file` for `fleet`, and
+`ssh.private_key_file` for `ssh.private_key`; paths are relative to the folder of this file. Where
+there is no site file, but a simulated site that Terraform has made, the site is that one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIMULATED = "SIMULATED: these servers are modelled."
 
 
 def site_of(path: Path) -> Site:
-    """Raises SpecError with all that is wrong with the file."""
+    """The site in a file. Raises SpecError with all that is wrong with it."""
     stored = path.parent / FILE_NAME
     if not path.exists() and stored.exists():
         return _simulated(stored)
@@ -43,7 +43,7 @@ def site_of(path: Path) -> Site:
 
 
 def ssh_of(path: Path) -> dict[str, Any]:
-    """How the site's servers are reached, which may have no fleet yet. Raises SpecError."""
+    """The `ssh` of a site file, which may have no fleet yet. Raises SpecError."""
     ssh = _mapping(path, _read(path, str(path))).get("ssh")
     return _with_key(ssh, path) if isinstance(ssh, dict) else {}
 
@@ -52,13 +52,13 @@ def _with_key(ssh: dict[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(ssh.get("private_key_file"), str):
         return dict(ssh)
     key = path.parent / Path(ssh["private_key_file"]).expanduser()
-    left = {name: its for name, its in ssh.items() if name != "private_key_file"}
-    return left | {"private_key": _read(key, "ssh.private_key_file")}
+    without_file = {name: value for name, value in ssh.items() if name != "private_key_file"}
+    return without_file | {"private_key": _read(key, "ssh.private_key_file")}
 
 
 def _world(config: SiteConfig, stored: Path) -> World:
-    """Modelled servers are beside the site's file, wherever the command is called, and stderr says
-    that they are modelled.
+    """The world of a site. Simulated servers are stored beside the site's file, wherever the
+    command is called; stderr says that they are simulated.
     """
     if config.simulated:
         print(SIMULATED, file=sys.stderr)
@@ -72,7 +72,7 @@ def _world(config: SiteConfig, stored: Path) -> World:
 
 
 def _simulated(stored: Path) -> Site:
-    """The servers in a simulated site's file, as they were declared last."""
+    """The site of a simulated site's file, with its servers as they were declared last."""
     from contextlib import closing
 
     from rpool.model.secret import Secret
@@ -82,7 +82,7 @@ def _simulated(stored: Path) -> Site:
 
     with closing(Store(stored)) as store:
         machines = store.load() or {}
-    fleet = Fleet({name: its.server for name, its in machines.items()})
+    fleet = Fleet({name: machine.server for name, machine in machines.items()})
     config = SiteConfig(fleet, Ssh(Secret("")), simulated=True)
     return Site(config, connect=lambda config: _world(config, stored))
 
@@ -98,12 +98,12 @@ def _read(path: Path, what: str) -> str:
 
 def _mapping(path: Path, text: str) -> dict[str, Any]:
     try:
-        found = plain_yaml.load(text, aliases=True)
+        parsed = plain_yaml.load(text, aliases=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise _wrong(f"{path} is no mapping")
-    return found
+    return parsed
 
 
 def _wrong(summary: str) -> SpecError:

@@ -15,7 +15,7 @@ from rpool.model.server import Role, Server, ServerName
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a server is, in few words; and why, which may be sentences."""
+    """The state of a server in few words, and why, which may be sentences."""
 
     words: str
     why: str = ""
@@ -25,15 +25,15 @@ class State:
 
 
 def state_of(server: Server, survey: Survey) -> State:
-    """Whether a server is a member, a spare, or why neither; and its marks in the fleet."""
-    its = _state(server.name, survey)
+    """Whether a server is a member, a spare, or why it is neither; with its marks in the fleet."""
+    state = _state(server.name, survey)
     marks = [word for word in ("reserved", "retire", "lost") if getattr(server, word)]
-    return State(", ".join([its.words, *marks]), its.why)
+    return State(", ".join([state.words, *marks]), state.why)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a server is in its cluster."""
+    """The cluster of a server, and its role and group there."""
 
     uid: PoolUid
     cluster: str
@@ -48,46 +48,46 @@ class Place:
 
 
 def place_of(name: ServerName, survey: Survey) -> Place | None:
-    """By the server's claim, or by the record of a cluster where it does not answer; None for
-    nobody's.
+    """The place of a server by its claim or, when it does not answer, by a cluster's record; None
+    when it is in no cluster.
     """
     probed = survey.servers[name].probed
     if probed is not None:
         claim = probed.claim
         return Place(claim.uid, claim.pool, claim.role, claim.group) if claim else None
-    for uid, its in survey.clusters.items():
-        if its.record is not None and (member := its.record.members.get(name)):
-            return Place(uid, its.name, member.role, member.group)
+    for uid, cluster in survey.clusters.items():
+        if cluster.record is not None and (member := cluster.record.members.get(name)):
+            return Place(uid, cluster.name, member.role, member.group)
     return None
 
 
 def is_well(name: ServerName, survey: Survey) -> bool:
-    """Whether a server is a member of its cluster whose Node is Ready, as far as that is known."""
-    its = survey.servers[name]
-    claim = its.probed.claim if its.probed else None
-    if claim is None or its.let_go or not claim.is_member:
+    """Whether a server is a member of its cluster with a Ready Node, as far as that is known."""
+    surveyed = survey.servers[name]
+    claim = surveyed.probed.claim if surveyed.probed else None
+    if claim is None or surveyed.let_go or not claim.is_member:
         return False
     nodes = survey.clusters[claim.uid].nodes
     return nodes is None or (name in nodes and nodes[name].ready)
 
 
 def _state(name: ServerName, survey: Survey) -> State:
-    its = survey.servers[name]
-    if its.probed is None:
-        return State("silent", its.why_no_spare or "")
-    if its.let_go:
-        return State("let go", its.why_no_spare or "")
-    claim = its.probed.claim
+    surveyed = survey.servers[name]
+    if surveyed.probed is None:
+        return State("silent", surveyed.why_no_spare or "")
+    if surveyed.let_go:
+        return State("let go", surveyed.why_no_spare or "")
+    claim = surveyed.probed.claim
     if claim is not None:
-        return State(_of_claimed(name, claim, survey))
-    if its.why_no_spare is not None:
-        words, _, why = its.why_no_spare.partition(": ")
+        return State(_state_of_claimed(name, claim, survey))
+    if surveyed.why_no_spare is not None:
+        words, _, why = surveyed.why_no_spare.partition(": ")
         return State(words, why)
-    failures = its.probed.failures
+    failures = surveyed.probed.failures
     return State("spare, taken last", str(failures[-1])) if failures else State("spare")
 
 
-def _of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
+def _state_of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
     if not claim.is_member:
         return claim.phase.value
     nodes = survey.clusters[claim.uid].nodes
@@ -100,9 +100,9 @@ def _of_claimed(name: ServerName, claim: Claim, survey: Survey) -> str:
 
 
 def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
-    """What data source rpool_fleet has of a server, under the names that users have for it."""
-    server, its = survey.fleet.servers[name], survey.servers[name]
-    claim = its.probed.claim if its.probed else None
+    """The attributes of a server, named as in data source rpool_fleet."""
+    server, surveyed = survey.fleet.servers[name], survey.servers[name]
+    claim = surveyed.probed.claim if surveyed.probed else None
     place = place_of(name, survey)
     return {
         "address": server.address,
@@ -114,24 +114,26 @@ def server_facts(name: ServerName, survey: Survey) -> dict[str, Any]:
         "retire": server.retire,
         "lost": server.lost,
         "trust": server.trust or None,
-        "reachable": its.probed is not None,
+        "reachable": surveyed.probed is not None,
         "cluster": place.cluster if place else None,
         "cluster_id": place.uid if place else None,
         "role": place.role.value if place else None,
         "group": place.group if place else None,
         "phase": claim.phase.value if claim else None,
-        "let_go": its.let_go,
-        "spare": its.why_no_spare is None,
-        "failures": [str(failure) for failure in its.probed.failures] if its.probed else [],
-        "why": its.why_no_spare,
+        "let_go": surveyed.let_go,
+        "spare": surveyed.why_no_spare is None,
+        "failures": [str(failure) for failure in surveyed.probed.failures]
+        if surveyed.probed
+        else [],
+        "why": surveyed.why_no_spare,
         "state": str(state_of(server, survey)),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Cores and GiB of the workers of all groups: of those that are in, of those that are on their
-    way, and what is wanted of them, by the change that is under way if there is one.
+    """Cores and GiB of the workers of all groups: of members, of servers that are joining, and as
+    requested, by the change that is under way if there is one.
     """
 
     there: tuple[int, int]
@@ -143,41 +145,41 @@ class Sizes:
         return f"{_size(self.there)} (wanted: {_size(self.wanted)}{coming})"
 
 
-def _size(its: tuple[int, int]) -> str:
-    return f"{its[0]} cores, {its[1]} GiB"
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} cores, {size[1]} GiB"
 
 
-def sizes(its: Clustered) -> Sizes:
-    """Nothing at all where no API shows the cluster."""
-    if its.view is None or its.record is None:
+def sizes(cluster: Clustered) -> Sizes:
+    """The sizes of a cluster; all 0 when no API shows it."""
+    if cluster.view is None or cluster.record is None:
         return Sizes((0, 0), (0, 0), (0, 0))
-    view, spec = its.view, its.record.wanted or its.record.spec
+    view, spec = cluster.view, cluster.record.wanted or cluster.record.spec
     there: list[Member] = []
     coming: list[Member] = []
     for name, member in view.servers.items():
-        claim = its.claims.get(name)
+        claim = cluster.claims.get(name)
         if name not in view.lost and (member.role is Role.WORKER or view.schedulable):
             (coming if claim is not None and claim.is_joining else there).append(member)
     return Sizes(_sum(there), _sum(coming), _sum([spec, *spec.groups.values()]))
 
 
 def _sum(sized: Sequence[Member | PoolSpec | Group]) -> tuple[int, int]:
-    return sum(its.cores for its in sized), sum(its.memory_gib for its in sized)
+    return sum(part.cores for part in sized), sum(part.memory_gib for part in sized)
 
 
-def cluster_facts(its: Clustered) -> dict[str, Any]:
-    """A cluster; what only its API tells is null where that does not answer, and `why` says so."""
-    view = its.view
+def cluster_facts(cluster: Clustered) -> dict[str, Any]:
+    """A cluster's attributes. Those from its API are null when that is silent; `why` says why."""
+    view = cluster.view
     return {
-        "name": its.name,
-        "owner": its.owner,
+        "name": cluster.name,
+        "owner": cluster.owner,
         "kubernetes_version": view.kubernetes_version if view else None,
         "cores": view.cores if view else None,
         "memory": view.memory_gib if view else None,
         "allocated_cores": view.allocated_cores if view else None,
         "allocated_memory": view.allocated_memory_gib if view else None,
-        "condition": its.condition.value,
+        "condition": cluster.condition.value,
         "endpoint": view.endpoint if view else None,
-        "servers": {name: claim.role.value for name, claim in its.claims.items()},
-        "why": its.silent or None,
+        "servers": {name: claim.role.value for name, claim in cluster.claims.items()},
+        "why": cluster.silent or None,
     }

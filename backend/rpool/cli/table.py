@@ -1,4 +1,4 @@
-"""Tables for a terminal, whose last column is wrapped there; each row is one line in a pipe."""
+"""Tables. A terminal wraps the last column; in a pipe each row is one line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _NO_LIMIT
-    its = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
-        its.add_column(heading, no_wrap=heading != headings[-1], overflow="fold")
+        grid.add_column(heading, no_wrap=heading != headings[-1], overflow="fold")
     for row in rows:
-        its.add_row(*map(one_line, row))
+        grid.add_row(*map(one_line, row))
     with console.capture() as printed:
-        console.print(its)
+        console.print(grid)
     for line in printed.get().splitlines():
         yield line.rstrip()

@@ -1,4 +1,4 @@
-"""`rpool --version`: pyproject.toml has the version, and nothing else has."""
+"""`rpool --version`: the version is in pyproject.toml, and nowhere else."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 _PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
-"""Beside backend/, in a checkout as in an archive."""
+"""Beside backend/, in a checkout and in an archive."""
 
 
 class PrintVersion(argparse.Action):
-    """Looks for it only when it is asked for."""
+    """Prints the version, and looks it up only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"{parser.prog} {version()}")
@@ -18,7 +18,7 @@ class PrintVersion(argparse.Action):
 
 
 def version() -> str:
-    """The version of this rpool; where pip has put it there, pip knows."""
+    """The version of this rpool: from pyproject.toml, or where pip installed it, from pip."""
     if not _PYPROJECT.exists():
         from importlib import metadata
 

@@ -1,4 +1,4 @@
-"""`rpool watch CLUSTER`: a cluster as it is now, and what is being done to it, wherever from."""
+"""`rpool watch CLUSTER`: a cluster live, and what is being done to it, from anywhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EACH_SECONDS = 1.0
 SERVERS_EACH_SECONDS = 5.0
 SHARE_OF_TIME = 5
-"""Of a large fleet each look takes longer: at most every fifth second is spent on it."""
+"""Looks at a large fleet take long: they take at most one second in five."""
 
 LINES = 200
 EVENTS_SHOWN = 12
@@ -37,7 +37,7 @@ LONGEST_STEP_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen: the cluster's servers, and the end of its journal."""
+    """What was observed: the cluster's servers, and the end of its journal."""
 
     cluster: Clustered
     slots: tuple[Slot, ...]
@@ -66,16 +66,17 @@ def _watch(arguments: argparse.Namespace) -> Iterator[str]:
         advice = f"In a pipe: rpool journal {name} --follow, or rpool watch {name} --json."
         raise Refused("rpool watch needs a terminal to draw on", advice)
     with closing(site_of(arguments.site)) as site:
-        found = looks(site, arguments.cluster)
+        every_look = looks(site, arguments.cluster)
         if arguments.json:
-            yield from map(_document, found)
+            yield from map(_document, every_look)
             return
         from rich.live import Live
 
-        first = next(found)  # before the screen is ours: what it says on stderr stays behind it
+        # Before the screen is ours, so that its stderr stays on the terminal.
+        first = next(every_look)
         head = SIMULATED if site.config.simulated else ""
         with Live(screen=True, auto_refresh=False) as live:
-            for look in chain([first], found):
+            for look in chain([first], every_look):
                 live.update(drawn(look, head), refresh=True)
 
 
@@ -85,8 +86,8 @@ def looks(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Look]:
-    """A look a second, for ever; the servers are asked less often. Raises SpecError when there is
-    no such cluster; one that has gone later is shown as it was last.
+    """A look each second, for ever; the servers are asked less often. Raises SpecError when there
+    is no such cluster. A cluster that is gone later is shown as it was last.
     """
     cluster: Clustered | None = None
     slots: tuple[Slot, ...] = ()
@@ -122,19 +123,19 @@ def _servers(
         except RpoolError:  # the API goes away and comes back, in an apply
             requested = None
     every = slots(survey, cluster, requested)
-    return cluster, tuple(its for its in every if its.kind not in ("spare", "other"))
+    return cluster, tuple(slot for slot in every if slot.kind not in ("spare", "other"))
 
 
 def under_way(events: Sequence[Event], at: datetime) -> list[tuple[Event, float]]:
-    """Steps that have begun and not ended, and for how many seconds."""
+    """Steps that have started and not ended, each with its seconds so far."""
     begun: dict[tuple[str, str], Event] = {}
     for event in events:
         if event.outcome.value == "started":
             begun[event.step, event.server] = event
         else:
             begun.pop((event.step, event.server), None)
-    found = [(its, _seconds_since(its.time, at)) for its in begun.values()]
-    return [(its, seconds) for its, seconds in found if seconds < LONGEST_STEP_SECONDS]
+    since = [(event, _seconds_since(event.time, at)) for event in begun.values()]
+    return [(event, seconds) for event, seconds in since if seconds < LONGEST_STEP_SECONDS]
 
 
 def _seconds_since(time_: str, at: datetime) -> float:
@@ -145,7 +146,7 @@ def _seconds_since(time_: str, at: datetime) -> float:
 
 
 def drawn(look: Look, head: str = "") -> RenderableType:
-    """The look as a screen, below a line that all are to read."""
+    """The look as a screen, below the line `head`."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -160,8 +161,8 @@ def drawn(look: Look, head: str = "") -> RenderableType:
     steps = under_way(look.events, look.at)
     if steps:
         table = Table("UNDER WAY", "SINCE", "BY", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for its, seconds in steps:
-            table.add_row(Text(its.step, "yellow"), f"{seconds:.0f} s", Text(its.owner))
+        for event, seconds in steps:
+            table.add_row(Text(event.step, "yellow"), f"{seconds:.0f} s", Text(event.owner))
         parts += [table, Text()]
     else:
         parts += [Text("Nothing is under way.", "dim"), Text()]
@@ -184,8 +185,13 @@ def _document(look: Look) -> str:
         "id": look.cluster.uid,
         "slots": [asdict(slot) for slot in look.slots],
         "under_way": [
-            {"step": its.step, "server": its.server, "owner": its.owner, "seconds": round(s, 1)}
-            for its, s in steps
+            {
+                "step": event.step,
+                "server": event.server,
+                "owner": event.owner,
+                "seconds": round(seconds, 1),
+            }
+            for event, seconds in steps
         ],
     }
     return json.dumps(facts)

@@ -1,7 +1,8 @@
-"""The border: configuration as users write it, checked value by value, turned into frozen data.
+"""Configuration as users write it, checked value by value and turned into frozen data.
 
 Values may still be unknown (Terraform plans before everything is known): the caller leaves them
-out and names their paths, and rules about them wait. Every mistake is found at once, with its path.
+out and names their paths, and rules about them wait. All mistakes are reported at once, with their
+paths.
 """
 
 import rpool.config.pydantic_alone  # noqa: F401 the others import pydantic

@@ -1,4 +1,4 @@
-"""What may be asked for in a kubeconfig: a user, groups, a time to live."""
+"""What a kubeconfig can ask for: a user, groups, a time to live."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_TTL = "1h"
 
 
 def _name(value: str) -> str:
-    """Of a user or a group."""
+    """Check the name of a user or a group."""
     if not _NAME.fullmatch(value):
         raise ValueError(
             f"{shown(value)} is no name of 1 to {LONGEST_NAME} letters, digits or characters of "
@@ -62,8 +62,8 @@ class _Identity(Model):
 def parse_identity(
     config: Mapping[str, Any], unknown: Collection[Path] = (), owner: str = ""
 ) -> Identity | None:
-    """The identity that is asked for, by `user`, `groups` and `ttl`, or None while some of it is
-    unknown. Raises SpecError. `owner` is who works here, for a user that nobody names.
+    """The requested identity, by `user`, `groups` and `ttl`, or None while some of it is unknown.
+    The default user is made of `owner`. Raises SpecError.
     """
     model, problems = validated(_Identity, config, unknown)
     if problems:

@@ -1,8 +1,8 @@
 """What a site may ask of the API servers.
 
-A flag that they do not know, or a policy that they cannot read, would show minutes later, by an API
-that does not start. So only flags are taken that are known here, and each that rpool or kubeadm
-sets for good has its reason. Every check raises ValueError with a sentence for the user.
+An unknown flag or an unreadable policy would show only minutes later, in an API that does not
+start. So only flags listed here are accepted, and each flag that rpool or kubeadm sets itself has
+a reason. Every check raises ValueError with a sentence for the user.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ FLAGS = frozenset(
         "watch-cache-sizes",
     }
 )
-"""Of kube-apiserver, without dashes: those that a site may set."""
+"""The flags of kube-apiserver that a site may set, without dashes."""
 
 _INSTEAD = {
     "admission-control-config-file": "pod_security sets what is in it",
@@ -89,10 +89,10 @@ _INSTEAD = {
     "profiling": "it is off",
     "service-cluster-ip-range": "networking.service_cidr sets it",
 }
-"""Flags that are not a site's to set, and why, or what does it."""
+"""Flags that a site cannot set, with the reason, or with what sets them instead."""
 
 _NEEDED = ("NodeRestriction", "PodSecurity", "ServiceAccount", "NamespaceLifecycle")
-"""Admission plug-ins that keep a server from changing others, and a pod from the server."""
+"""Admission plug-ins that stop a server from changing others, and a pod from changing it."""
 
 _PLUGIN = re.compile("[A-Za-z]+")
 _DURATION = (r"([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+", "a duration such as 90s or 4h")
@@ -129,7 +129,7 @@ _SHAPES = {
     "v": (r"[0-9]|10", "a number from 0 to 10"),
     "watch-cache": _BOOL,
 }
-"""What the value of a flag looks like, and what that is in words; of others any text is taken."""
+"""By flag: a pattern of its value, and the same in words. Flags without one take any text."""
 
 _LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 _STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
@@ -153,18 +153,18 @@ def flags(given: dict[str, str]) -> dict[str, str]:
         for name in ("enable-admission-plugins", "disable-admission-plugins")
         if name in given
     }
-    for which, its in plugins.items():
-        if not all(map(_PLUGIN.fullmatch, its)):
+    for which, listed in plugins.items():
+        if not all(map(_PLUGIN.fullmatch, listed)):
             raise ValueError(f"{which} is a list of plug-ins with commas between, and no blanks")
     on, off = plugins.get("enable-admission-plugins"), plugins.get("disable-admission-plugins")
     if on is not None and "NodeRestriction" not in on:
         raise ValueError("enable-admission-plugins needs NodeRestriction among its plug-ins")
-    if lost := [name for name in _NEEDED if name in (off or ())]:
-        raise ValueError(f"disable-admission-plugins must not name {' or '.join(lost)}")
+    if needed_off := [name for name in _NEEDED if name in (off or ())]:
+        raise ValueError(f"disable-admission-plugins must not name {' or '.join(needed_off)}")
     for name, value in given.items():
-        what = _SHAPES.get(name)
-        if what is not None and not re.fullmatch(what[0], value):
-            raise ValueError(f"{name} = {shown(value)} is not {what[1]}")
+        shape = _SHAPES.get(name)
+        if shape is not None and not re.fullmatch(shape[0], value):
+            raise ValueError(f"{name} = {shown(value)} is not {shape[1]}")
     return given
 
 
@@ -181,16 +181,16 @@ def claim(value: str) -> str:
 
 
 def issuer(value: str) -> str:
-    found = re.fullmatch(r"https://(?P<host>[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[!-~]{0,500})?", value)
-    if not found or not values.is_host(found["host"]) or {"?", "#", "@"} & set(value):
+    match = re.fullmatch(r"https://(?P<host>[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[!-~]{0,500})?", value)
+    if not match or not values.is_host(match["host"]) or {"?", "#", "@"} & set(value):
         raise ValueError(f"{shown(value)} is not the https address of an issuer")
-    if found["host"].startswith("kubernetes.default."):
+    if match["host"].startswith("kubernetes.default."):
         raise ValueError("the cluster itself is the issuer of its service accounts' tokens")
     return value
 
 
 def san(value: str) -> str:
-    """A further name or address of the API in its certificate."""
+    """Check a further name or address in the certificate of the API."""
     if value != value.lower() or not values.is_host(value):
         raise ValueError(f"{shown(value)} is neither a host name in lower case nor an IPv4 address")
     return value
@@ -213,13 +213,13 @@ _RESOURCE = ("group", "resources", "resourceNames")
 
 
 def audit_policy(value: str) -> str:
-    """A YAML mapping of audit.k8s.io/v1 Policy; parsed again where it is used."""
+    """Check a YAML mapping of audit.k8s.io/v1 Policy; it is parsed again where it is used."""
     policy = component.settings(value, "Policy")
     rules = policy.get("rules")
     if not isinstance(rules, list) or not rules:
         raise ValueError("an audit policy has a list of rules, at least one")
-    if strange := [shown(str(name)) for name in policy if name not in _POLICY]:
-        raise ValueError(f"an audit policy has no {strange[0]}")
+    if unknown := [shown(str(name)) for name in policy if name not in _POLICY]:
+        raise ValueError(f"an audit policy has no {unknown[0]}")
     if wrong := _wrong_stages(policy):
         raise ValueError(wrong)
     for number, rule in enumerate(rules, 1):
@@ -244,22 +244,22 @@ def _wrong_in(rule: Any) -> str:
     return _wrong_stages(rule)
 
 
-def _is_resource(its: Any) -> bool:
-    if not isinstance(its, dict) or not set(its) <= set(_RESOURCE):
+def _is_resource(resource: Any) -> bool:
+    if not isinstance(resource, dict) or not set(resource) <= set(_RESOURCE):
         return False
-    lists = (its.get("resources", []), its.get("resourceNames", []))
-    group = its.get("group", "")
+    lists = (resource.get("resources", []), resource.get("resourceNames", []))
+    group = resource.get("group", "")
     return isinstance(group, str) and "/" not in group and all(map(_are_texts, lists))
 
 
-def _wrong_stages(its: dict[Any, Any]) -> str:
-    stages = its.get("omitStages", [])
+def _wrong_stages(part: dict[Any, Any]) -> str:
+    stages = part.get("omitStages", [])
     if not _are_texts(stages) or not set(stages) <= set(_STAGES):
         return f"omitStages is a list of {', '.join(_STAGES)}"
-    if not isinstance(its.get("omitManagedFields", False), bool):
+    if not isinstance(part.get("omitManagedFields", False), bool):
         return "omitManagedFields is true or false"
     return ""
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(its, str) for its in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

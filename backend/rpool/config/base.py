@@ -1,4 +1,4 @@
-"""What all shapes of configuration have in common."""
+"""The base of all models of configuration."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """What all of them have in common. Each is built when it is first used: Terraform starts a
-    process a step, and none uses them all. (So defaults are constructed, not checked.)
+    """The base of all models. Each is built on first use: Terraform starts a process for each
+    step, and none uses all models. (So defaults are constructed, not checked.)
     """
 
     model_config = ConfigDict(

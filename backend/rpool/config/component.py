@@ -1,7 +1,7 @@
-"""What users may say to parts of Kubernetes in YAML, and to kubeadm's checks.
+"""The YAML that users may give to parts of Kubernetes, and to kubeadm's checks.
 
-Their configuration is merged into ours as it is, so what would undo a promise of rpool's is refused
-here. Every check raises ValueError with a sentence for the user.
+Their configuration is merged into ours unchanged, so what would undo a promise of rpool's is
+refused here. Every check raises ValueError with a sentence for the user.
 """
 
 from __future__ import annotations
@@ -24,35 +24,39 @@ _API_VERSIONS = {
 
 
 def kube_proxy(value: str) -> str:
-    """A YAML mapping of KubeProxyConfiguration; parsed again where it is used."""
+    """Check a YAML mapping of KubeProxyConfiguration; it is parsed again where it is used."""
     settings(value, "KubeProxyConfiguration")
     return value
 
 
 def kubelet(value: str) -> str:
-    """A YAML mapping of KubeletConfiguration that leaves the kubelet's API closed to strangers."""
-    its = settings(value, "KubeletConfiguration")
-    driver = its.get("cgroupDriver", CGROUP_DRIVERS[0])
+    """Check a YAML mapping of KubeletConfiguration: its API must stay closed to others."""
+    config = settings(value, "KubeletConfiguration")
+    driver = config.get("cgroupDriver", CGROUP_DRIVERS[0])
     if driver not in CGROUP_DRIVERS:
         raise ValueError(f"cgroupDriver must be one of {' or '.join(CGROUP_DRIVERS)}")
-    if _at(its, "authentication", "anonymous", "enabled"):
+    if _value_at(config, "authentication", "anonymous", "enabled"):
         raise ValueError(
             "authentication.anonymous.enabled = true lets anybody who reaches a node's port 10250 "
             "try to run commands in its pods; leave it off"
         )
-    if _at(its, "authorization", "mode") not in (None, "Webhook"):
+    if _value_at(config, "authorization", "mode") not in (None, "Webhook"):
         raise ValueError(
             "authorization.mode must be Webhook: with any other, each certificate and token of the "
             "cluster may run commands in all pods of a node"
         )
-    if its.get("readOnlyPort"):
+    if config.get("readOnlyPort"):
         raise ValueError(
             "readOnlyPort shows all pods of a node, with their environment, to anybody who reaches "
             "it; leave it off"
         )
-    gates = its.get("featureGates")
+    gates = config.get("featureGates")
     rotates = gates.get(_ROTATES, True) if isinstance(gates, dict) else True
-    if its.get("serverTLSBootstrap", True) is not True or its.get("tlsCertFile") or not rotates:
+    if (
+        config.get("serverTLSBootstrap", True) is not True
+        or config.get("tlsCertFile")
+        or not rotates
+    ):
         raise ValueError(
             f"serverTLSBootstrap = false, a tlsCertFile of your own or the gate {_ROTATES} = false "
             "would leave the API no way to know a kubelet by its certificate; leave them out"
@@ -61,7 +65,7 @@ def kubelet(value: str) -> str:
 
 
 def preflight_check(value: str) -> str:
-    """The name of a check of kubeadm's, as its errors have it: `[ERROR Swap]`."""
+    """Check the name of a kubeadm preflight check, as in its errors: `[ERROR Swap]`."""
     if value.lower() == "all":
         raise ValueError(
             '"all" would also pass over what another cluster has left on a server, and ports in '
@@ -73,7 +77,7 @@ def preflight_check(value: str) -> str:
 
 
 def settings(value: str, kind: str) -> dict[Any, Any]:
-    """The mapping in a text, which may say itself what it is, as a whole document does."""
+    """The mapping in a YAML text. It may have an apiVersion and a kind, which must be of `kind`."""
     import yaml  # slow to load, and few configurations have such a text
 
     try:
@@ -81,7 +85,7 @@ def settings(value: str, kind: str) -> dict[Any, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        problem = str(getattr(error, "problem", ""))  # others quote what is in it
+        problem = str(getattr(error, "problem", ""))  # the others quote the text
         why = f": {problem}" if problem.startswith(plain_yaml.TWICE) else ""
         raise ValueError(f"this is not YAML{where}{why}") from None
     if not isinstance(parsed, dict):
@@ -98,7 +102,7 @@ def settings(value: str, kind: str) -> dict[Any, Any]:
     return parsed
 
 
-def _at(settings: Any, *path: str) -> Any:
+def _value_at(settings: Any, *path: str) -> Any:
     for step in path:
         settings = settings.get(step) if isinstance(settings, dict) else None
     return settings

@@ -1,4 +1,4 @@
-"""Which servers, how much of them, and what their Nodes get: of a cluster, and of its groups."""
+"""The models of server selection, sizes, labels and taints, for clusters and their groups."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Group(Model):
     taint: list[Taint] = Field(default_factory=list)
 
     def build(self) -> pool.Group:
-        taints = tuple(its.build() for its in self.taint)
+        taints = tuple(taint.build() for taint in self.taint)
         return pool.Group(
             self.cores,
             self.memory,
@@ -75,7 +75,7 @@ Groups = Annotated[
 
 
 def twice(taints: Sequence[Taint]) -> str:
-    """What is wrong with taints of one Node together; "" where nothing is."""
-    counted = Counter((its.key, its.effect) for its in taints)
-    both = next((pair for pair, count in counted.items() if count > 1), None)
-    return f"two taints have the key {both[0]} and the effect {both[1]}" if both else ""
+    """What is wrong with these taints together on one Node; "" if nothing is."""
+    counted = Counter((taint.key, taint.effect) for taint in taints)
+    repeated = next((pair for pair, count in counted.items() if count > 1), None)
+    return f"two taints have the key {repeated[0]} and the effect {repeated[1]}" if repeated else ""

@@ -1,7 +1,7 @@
-"""Whether the text of an SSH key can be one, told without the weight of a crypto library.
+"""Checks that the text of an SSH key can be one, without the weight of a crypto library.
 
-A mistake in a key should be seen at plan, before any server is asked, and the text of a private key
-never gets into an error.
+A mistake in a key shows at plan, before any server is asked. The text of a private key is never
+part of an error.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
 def check_host_key(value: str) -> str:
-    """A public key as `ssh-keyscan` or /etc/ssh/ssh_host_*_key.pub have it, without the comment.
+    """A public key, from ssh-keyscan or /etc/ssh/ssh_host_*_key.pub, as `type base64`.
 
-    Returns `type base64`; raises ValueError.
+    Drops the comment. Raises ValueError.
     """
     parts = value.split()
     if len(parts) < 2 or parts[0] not in HOST_KEY_TYPES:
@@ -44,7 +44,7 @@ def check_host_key(value: str) -> str:
             "first two fields of /etc/ssh/ssh_host_ed25519_key.pub whole, or let rpool scan ask "
             "for it"
         ) from None
-    if _string(blob) != parts[0].encode():
+    if _first_string(blob) != parts[0].encode():
         raise ValueError(f"this host key says {parts[0]}, but holds a key of another type")
     if parts[0] == "ssh-rsa" and _rsa_bits(blob) < LEAST_RSA_BITS:
         raise ValueError(
@@ -55,7 +55,7 @@ def check_host_key(value: str) -> str:
 
 
 def check_private_key(value: str) -> str:
-    """A private key in PEM form without a passphrase; raises ValueError, never with the key."""
+    """Check a PEM private key without a passphrase. Raises ValueError, never with the key."""
     match = _PEM.fullmatch(value.replace("\r\n", "\n"))
     if not match:
         raise ValueError(
@@ -76,18 +76,18 @@ def _check_openssh(body: str) -> None:
         raise ValueError("this private key is damaged: its body is not base64") from None
     if not blob.startswith(_OPENSSH_MAGIC):
         raise ValueError("this private key is damaged: it is no OpenSSH key")
-    if _string(blob[len(_OPENSSH_MAGIC) :]) != b"none":
+    if _first_string(blob[len(_OPENSSH_MAGIC) :]) != b"none":
         raise ValueError("this private key has a passphrase; give one without")
 
 
 def _rsa_bits(blob: bytes) -> int:
-    """The size of the modulus: behind the type's name and the exponent."""
+    """The size of the modulus, which follows the type's name and the exponent."""
     at = 0
     for _ in range(2):
         at += 4 + int.from_bytes(blob[at : at + 4], "big")
-    return int.from_bytes(_string(blob[at:]), "big").bit_length()
+    return int.from_bytes(_first_string(blob[at:]), "big").bit_length()
 
 
-def _string(blob: bytes) -> bytes:
+def _first_string(blob: bytes) -> bytes:
     """The first string in SSH's wire format: four bytes of length, then the bytes (RFC 4251)."""
     return blob[4 : 4 + int.from_bytes(blob[:4], "big")]

@@ -1,4 +1,4 @@
-"""The shape of a provider block and of an `rpool_cluster`, and what each becomes inside."""
+"""The models of a provider block and of an `rpool_cluster`, and what each is built into."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Server(Model):
 
 
 class ServerFacts(Model):
-    """What a cluster's record knows of a member."""
+    """What a cluster's record has about a member."""
 
     name: values.Name63
     address: values.Address
@@ -92,7 +92,7 @@ class _Simulate(Model):
 
 
 class SiteModel(Model):
-    """Which of its parts go together is for `rpool.config.parse` to check."""
+    """A provider block. `rpool.config.parse` checks which of its parts go together."""
 
     fleet: Annotated[dict[values.Name63, _Server], Field(min_length=1)] | None = None
     ssh: _Ssh | None = None
@@ -121,7 +121,7 @@ SITE_SETTINGS: dict[Path, tuple[str, ...]] = {
     ("mirrors",): tuple(_Mirrors.model_fields),
     ("simulate",): tuple(_Simulate.model_fields),
 }
-"""Those of the command's file: it can name two files, which `rpool.cli.site_file` reads."""
+"""The settings in a command's site file, which can name two files: see `rpool.cli.site_file`."""
 
 _NO_SSH = site.Ssh(Secret(""))
 
@@ -267,5 +267,5 @@ class PoolModel(Model):
             drain=self.drain.build(),
             repair=self.repair.build(),
             trust=self.trust or COMMON,
-            groups={name: its.build() for name, its in self.workers.items()},
+            groups={name: group.build() for name, group in self.workers.items()},
         )

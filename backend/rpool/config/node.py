@@ -1,4 +1,4 @@
-"""The shape of an `rpool_node`, and what it becomes inside."""
+"""The model of an `rpool_node`, and what it is built into."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rpool.model.server import ServerName
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """One particular server for one particular cluster (its uid), and what is asked of it there.
+    """One particular server for the cluster with uid `pool`, with its labels and taints there.
     `ca_pin` is the pin of the cluster's CA, "" where that is not known.
     """
 
@@ -43,7 +43,7 @@ class _Node(Model):
     taint: list[Taint] = Field(default_factory=list)
 
     def build(self) -> NodeRequest:
-        taints = tuple(its.build() for its in self.taint)
+        taints = tuple(taint.build() for taint in self.taint)
         return NodeRequest(
             self.cluster, self.server, NodeSpec(self.labels, taints), self.cluster_ca_pin
         )

@@ -1,4 +1,4 @@
-"""Reading configuration with parts still unknown, and all of its mistakes at once."""
+"""Parses configuration with parts still unknown, and reports all of its mistakes at once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> sit
     servers = fleet if isinstance(fleet, Mapping) else {}
     problems = list(_null_servers(servers))
     model, wrong = validated(SiteModel, config, unknown)
-    problems += known(wrong, [its.path for its in problems])
-    unsure = {*unknown, *(its.path for its in problems)}
-    if model is None:  # what is wrong hides nothing else
+    problems += known(wrong, [problem.path for problem in problems])
+    unsure = {*unknown, *(problem.path for problem in problems)}
+    if model is None:  # a mistake hides no others: check the rest without it
         model, _ = validated(SiteModel, _without(config, {_entry(path) for path in unsure}), unsure)
     if model is not None and not any(path[0] in _SERVERS for path in unknown):
         unclear = known(_which_servers(model), unsure)
@@ -38,21 +38,21 @@ def parse_site(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> sit
 
 
 def _null_servers(fleet: Mapping[str, Any]) -> Iterator[Problem]:
-    """Null is "not set" everywhere else; a server without anything is a mistake."""
-    for name, its in fleet.items():
-        if its is None:
+    """Mistakes: servers that are null. Elsewhere null is "not set"."""
+    for name, server in fleet.items():
+        if server is None:
             where: Path = ("fleet",) if may_be_key(name) else ("fleet", name)
             summary = f"{'.'.join(map(str, where))} has no settings: it is null"
             yield Problem(where, summary, "Give its address, cores, memory and zone.")
 
 
 def _entry(path: Path) -> Path:
-    """What is left out of a site so that the rest can be checked."""
+    """The part of a site to leave out for a mistake at `path`, so that the rest can be checked."""
     return path[:2] if path[:1] == ("fleet",) else path[:1]
 
 
 def _without(config: Mapping[str, Any], paths: Collection[Path]) -> dict[Any, Any]:
-    """The configuration without what is at these paths."""
+    """The configuration without the values at these paths."""
     return {
         key: _without(value, [path[1:] for path in paths if path[:1] == (key,)])
         if isinstance(value, Mapping)
@@ -63,11 +63,11 @@ def _without(config: Mapping[str, Any], paths: Collection[Path]) -> dict[Any, An
 
 
 _SERVERS = frozenset({"fleet", "ssh", "simulate"})
-"""What says which servers a site has, and how real they are."""
+"""The settings that say which servers a site has, and whether they are simulated."""
 
 
 def _which_servers(model: SiteModel) -> Iterator[Problem]:
-    """Real servers need fleet and ssh, modelled ones a number or a fleet."""
+    """Mistakes: real servers need fleet and ssh, simulated ones a number or a fleet."""
     simulate = model.simulate
     if simulate is None and model.fleet is None:
         yield Problem(
@@ -107,14 +107,14 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
 
 
 def _shared(model: SiteModel, attribute: str) -> Iterator[Problem]:
-    """Two entries with one address or host key are one server under two names."""
+    """Mistakes: entries with one address or host key, which are one server under two names."""
     same: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name, server in sorted((model.fleet or {}).items()):
         if (value := getattr(server, attribute)) is not None:
             same[value, server.port if attribute == "address" else 0].append(name)
     for names in same.values():
         if len(names) > 1:
-            *others, last = _few(names)
+            *others, last = _at_most_eight(names)
             summary = f"servers {', '.join(others)} and {last} have the same {attribute}"
             yield Problem(("fleet", names[1], attribute), summary, "Each is one machine.")
 
@@ -123,7 +123,7 @@ def _keyless(model: SiteModel) -> Iterator[Problem]:
     servers = sorted((model.fleet or {}).items()) if model.simulate is None else []
     names = [name for name, server in servers if server.host_key is None]
     if names:
-        of = f"for {', '.join(_few(names))}" if len(names) > 1 else f"for {names[0]}"
+        of = f"for {', '.join(_at_most_eight(names))}" if len(names) > 1 else f"for {names[0]}"
         address = dict(servers)[names[0]].address
         yield Problem(
             ("fleet", names[0]),
@@ -134,8 +134,8 @@ def _keyless(model: SiteModel) -> Iterator[Problem]:
 
 
 def _insecure(model: SiteModel) -> Iterator[Problem]:
-    its = model.mirrors
-    if (its.images or "").startswith("http:") and not its.insecure_images:
+    mirrors = model.mirrors
+    if (mirrors.images or "").startswith("http:") and not mirrors.insecure_images:
         yield Problem(
             ("mirrors", "images"),
             "mirrors.images is an http address: whoever is on the way to it decides what runs on "
@@ -145,15 +145,15 @@ def _insecure(model: SiteModel) -> Iterator[Problem]:
         )
 
 
-def _few(names: list[str]) -> list[str]:
+def _at_most_eight(names: list[str]) -> list[str]:
     """At most eight names, and how many more there are."""
     return names if len(names) <= 8 else [*names[:7], f"{len(names) - 7} more"]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A request as far as it is known and right. `spec` has stand-ins for what it needs beyond, and
-    is None if not even that could be made; `unknown` are the paths of what is not to be judged.
+    """A request, as far as it is known and valid. `spec` has stand-ins for other required values,
+    and is None if it cannot be built at all. `unknown` are the paths that rules must not judge.
     """
 
     spec: pool.PoolSpec | None
@@ -164,40 +164,40 @@ class Draft:
 def parse_pool(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> pool.PoolSpec | None:
     """The request in an `rpool_cluster`, or None while too much of it is unknown.
 
-    Raises SpecError. Contradictions between attributes are `rpool.decide.rules`' to find.
+    Raises SpecError. `rpool.decide.rules` checks for contradictions between attributes.
     """
     draft = parse_draft(config, unknown)
     if draft.problems:
         raise SpecError(draft.problems)
-    lacks = any(touches(path, unknown) for path, _ in _STAND_INS)
-    return None if lacks or draft.unknown != frozenset(unknown) else draft.spec
+    is_incomplete = any(touches(path, unknown) for path, _ in _STAND_INS)
+    return None if is_incomplete or draft.unknown != frozenset(unknown) else draft.spec
 
 
 def parse_draft(config: Mapping[str, Any], unknown: Collection[Path] = ()) -> Draft:
-    """The request as far as it is known, and what is wrong with it. Mistakes hide nothing."""
+    """The request as far as it is known, and its mistakes. No mistake hides another."""
     problems = list(null_entries(config, ("selector", "labels"), ("metallb", "pools")))
     model, wrong = validated(PoolModel, _with_stand_ins(config, unknown), unknown)
-    problems += known(wrong, [its.path for its in problems])
-    out = {_setting(its.path) for its in problems}
-    while model is None:  # what is wrong or unknown is left out, and what cannot be without it
-        rest = _with_stand_ins(_without(config, out), {*unknown, *out})
+    problems += known(wrong, [problem.path for problem in problems])
+    left_out = {_setting(problem.path) for problem in problems}
+    while model is None:  # leave out what is wrong or unknown, and what needs it
+        rest = _with_stand_ins(_without(config, left_out), {*unknown, *left_out})
         model, wrong = validated(PoolModel, rest, ())
-        more = {_there(_setting(its.path), rest) for its in wrong} - out
-        if model is None and not more:
-            return Draft(None, frozenset({*unknown, *out}), problems)
-        out |= more
-    unsure = frozenset({*unknown, *out})
+        also_out = {_present_part(_setting(problem.path), rest) for problem in wrong} - left_out
+        if model is None and not also_out:
+            return Draft(None, frozenset({*unknown, *left_out}), problems)
+        left_out |= also_out
+    unsure = frozenset({*unknown, *left_out})
     return Draft(model.build(), unsure, [*problems, *known(_one_of_two(model), unsure)])
 
 
 def _setting(path: Path) -> Path:
-    """The setting that a path into a list is about."""
-    numbers = [at for at, step in enumerate(path) if isinstance(step, int)]
-    return path[: numbers[0]] if numbers else path
+    """The path up to its first list index: the setting that holds the list."""
+    indexes = [at for at, step in enumerate(path) if isinstance(step, int)]
+    return path[: indexes[0]] if indexes else path
 
 
-def _there(path: Path, config: Mapping[str, Any]) -> Path:
-    """As much of a path as the configuration has."""
+def _present_part(path: Path, config: Mapping[str, Any]) -> Path:
+    """The part of a path that the configuration has, one step at least."""
     inner: Any = config
     for at, step in enumerate(path):
         if not isinstance(inner, Mapping) or inner.get(str(step)) is None:
@@ -237,16 +237,18 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
             "endpoint needs exactly one of vip and address",
             "vip: rpool keeps the address on a control plane. address: your load balancer's.",
         )
-    its = model.api_server
-    if its.oidc is None and (lonely := [n for n in its.flags if n.startswith("oidc-")]):
+    api_server = model.api_server
+    if api_server.oidc is None and (
+        oidc_flags := [n for n in api_server.flags if n.startswith("oidc-")]
+    ):
         yield Problem(
             ("api_server", "flags"),
-            f"{lonely[0]} needs oidc",
+            f"{oidc_flags[0]} needs oidc",
             "Say in api_server.oidc whose tokens are taken.",
             also=(("api_server", "oidc"),),
         )
     tolerates: dict[Path, Tolerate] = {("tolerate",): model.tolerate}
-    tolerates |= {("workers", n, "tolerate"): its.tolerate for n, its in model.workers.items()}
+    tolerates |= {("workers", n, "tolerate"): group.tolerate for n, group in model.workers.items()}
     for path, tolerate in tolerates.items():
         if tolerate.servers and tolerate.zones:
             yield Problem(

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in plain words and with its place."""
+"""Validation by pydantic, with its errors in plain words and with their paths."""
 
 from __future__ import annotations
 
@@ -20,28 +20,26 @@ M = TypeVar("M", bound=BaseModel)
 def validated(
     model: type[M], config: Mapping[str, Any], unknown: Collection[Path]
 ) -> tuple[M | None, list[Problem]]:
-    """The model of a configuration, or what is wrong with it. Neither, where only what is unknown
-    is missing.
-    """
+    """A configuration's model, or its mistakes; neither if only unknown values are missing."""
     try:
         return model.model_validate(_without_null(config)), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         settings = SITE_SETTINGS if model is SiteModel else {}
         return None, [
-            _problem(its, settings) for its in details if not touches(_path(its), unknown)
+            _problem(detail, settings) for detail in details if not touches(_path(detail), unknown)
         ]
 
 
 def null_entries(config: Any, *maps: Path) -> Iterator[Problem]:
-    """Null is "not set" elsewhere; in these maps it is a mistake, since to pass over an entry would
-    widen a selection, say.
+    """Mistakes: entries of these maps that are null. Elsewhere null is "not set"; to pass over an
+    entry here would change the meaning, such as widen a selection.
     """
     for path in maps:
-        found = config
+        inner = config
         for step in path:
-            found = found.get(step) if isinstance(found, Mapping) else None
-        for key, value in found.items() if isinstance(found, Mapping) else ():
+            inner = inner.get(step) if isinstance(inner, Mapping) else None
+        for key, value in inner.items() if isinstance(inner, Mapping) else ():
             if value is None:
                 where = path if may_be_key(str(key)) else (*path, key)
                 name = ".".join(map(str, where))
@@ -49,7 +47,7 @@ def null_entries(config: Any, *maps: Path) -> Iterator[Problem]:
 
 
 def _without_null(value: Any) -> Any:
-    """Null is "not set": the default applies."""
+    """The value without nulls: null is "not set", and the default applies."""
     if isinstance(value, Mapping):
         return {key: _without_null(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -58,7 +56,7 @@ def _without_null(value: Any) -> Any:
 
 
 def _path(details: ErrorDetails) -> Path:
-    """pydantic marks a bad map key by an extra "[key]": the path is then the map's entry."""
+    """The path of an error. For a bad map key, pydantic adds "[key]" to the path of the entry."""
     return tuple(part for part in details["loc"] if part != "[key]")
 
 
@@ -80,7 +78,7 @@ def _problem(details: ErrorDetails, settings: Mapping[Path, tuple[str, ...]]) ->
         case "too_short":
             summary = f"{where} must not be empty"
         case "extra_forbidden":
-            meant = _meant(path, settings) if path == _path(details) else ""
+            meant = _suggestion(path, settings) if path == _path(details) else ""
             return Problem(path, f"{where} is no setting", meant)
         case kind if kind in _KINDS:
             summary = f"{where} must be {_KINDS[kind]}"
@@ -106,9 +104,9 @@ _HINTS: dict[tuple[Path, str], str] = {
 }
 
 
-def _meant(path: Path, settings: Mapping[Path, tuple[str, ...]]) -> str:
-    """What may have been meant by a setting that a server, or a part of a site's file, does not
-    have. (What a block does not have Terraform itself refuses.)
+def _suggestion(path: Path, settings: Mapping[Path, tuple[str, ...]]) -> str:
+    """A suggestion for an unknown setting of a server, or of a part of a site's file. (Terraform
+    itself refuses unknown settings of a block.)
     """
     if path[:1] == ("fleet",) and len(path) == len(("fleet", "server", "setting")):
         what, names = "A server", SERVER_SETTINGS

@@ -1,4 +1,4 @@
-"""What single values may look like; every check raises ValueError with a sentence for the user."""
+"""Checks of single values. Every check raises ValueError with a sentence for the user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABEL_KEY = re.compile(
 OURS = re.compile(
     r"kubernetes\.io/(hostname|os|arch)|topology\.kubernetes\.io/.*|node-role\.kubernetes\.io/.*"
 )
-"""Labels that a Node has by itself, and that others rely on."""
+"""Labels that Kubernetes or rpool set on each Node, and that others rely on."""
 OWNER = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.@/ ]*")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -38,7 +38,7 @@ def matching(pattern: re.Pattern[str], most: int, what: str) -> Callable[[str], 
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Takes these names alone, two or more."""
+    """A check that accepts only these names, two or more."""
     *most, last = (f'"{name}"' for name in names)
     pattern = re.compile("|".join(map(re.escape, names)))
     return matching(pattern, max(map(len, names)), f"one of {', '.join(most)} or {last}")
@@ -89,7 +89,7 @@ def odd(value: int) -> int:
 
 
 def ipv4(value: str) -> str:
-    """The address of a server, or one that a server may have."""
+    """Check the address of a server, or one that a server could have."""
     try:
         address = ipaddress.IPv4Address(value)
     except ValueError as error:
@@ -107,14 +107,14 @@ def cidr(value: str) -> str:
 
 
 def service_cidr(value: str) -> str:
-    """kubeadm takes no more than a /12."""
+    """Check a service network: kubeadm accepts no larger one than a /12."""
     if _network(value, "an IPv4 network such as 10.96.0.0/12").prefixlen < 12:
         raise ValueError(f"{value} is too large: at most a /12 is possible")
     return cidr(value)
 
 
 def address_span(value: str) -> str:
-    """A range of MetalLB's."""
+    """Check a range of addresses for MetalLB."""
     from rpool.model.ranges import address_range
 
     what = "a range such as 10.0.1.210-10.0.1.230, or a network such as 10.0.1.208/28"
@@ -162,7 +162,7 @@ def _network(value: str, what: str) -> ipaddress.IPv4Network:
 
 
 def is_host(name: str) -> bool:
-    """An IPv4 address, or a host name: one whose last label is a number would be an address."""
+    """Whether it is an IPv4 address, or a host name. A last label of digits makes it an address."""
     labels = name.split(".")
     if labels[-1].isdigit():
         try:
@@ -173,7 +173,7 @@ def is_host(name: str) -> bool:
 
 
 def host_and_port(value: str) -> str:
-    """Where a load balancer has the API. kubeadm takes no upper-case letters there."""
+    """Check a load balancer's address of the API. kubeadm accepts no upper-case letters there."""
     host, _, port = value.rpartition(":")
     sound = is_host(host) and host == host.lower() and re.fullmatch(r"[1-9][0-9]{0,4}", port)
     if not sound or int(port) > 65535:
@@ -182,7 +182,7 @@ def host_and_port(value: str) -> str:
 
 
 def url(value: str) -> str:
-    """Of a mirror. What is said of a password does not show it."""
+    """Check the address of a mirror. The error about a password does not show it."""
     if re.match(r"[^/]*//[^/?#]*@", value):
         raise ValueError(
             "an address must not hold a user or a password (user:password@): "
@@ -191,25 +191,25 @@ def url(value: str) -> str:
     if "?" in value or "#" in value:
         raise ValueError("the address of a mirror ends with its path: take out what follows ? or #")
     host = r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
-    found = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
-    if not found or not (found["host"][0] == "[" or is_host(found["host"])):
+    match = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
+    if not match or not (match["host"][0] == "[" or is_host(match["host"])):
         raise ValueError(f"{shown(value)} is not an http or https address of a mirror")
     return value.rstrip("/")
 
 
 def fingerprint(value: str) -> str:
-    """Of an OpenPGP key, as `gpg --show-keys` prints it; blanks in it say nothing."""
-    found = "".join(value.split()).upper()
-    if not re.fullmatch(r"[0-9A-F]{40}", found):
+    """The fingerprint of an OpenPGP key, as `gpg --show-keys` prints it, without its blanks."""
+    digits = "".join(value.split()).upper()
+    if not re.fullmatch(r"[0-9A-F]{40}", digits):
         raise ValueError(
             f"{shown(value)} is not the fingerprint of a key: 40 hexadecimal digits, as "
             "gpg --show-keys Release.key prints them"
         )
-    return found
+    return digits
 
 
 def node_label(value: str) -> str:
-    """The key of a label that a user may set on a Node."""
+    """Check the key of a label that a user may set on a Node."""
     if OURS.fullmatch(value):
         raise ValueError(f"{value} is set by Kubernetes or rpool; choose a key of your own")
     return matching(LABEL_KEY, 317, "a Kubernetes label key")(value)
@@ -221,14 +221,14 @@ def duration(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """Of a server: also the one that the kubelet and etcd listen on, so it is no name."""
+    """Check a server's address. The kubelet and etcd listen on it, so it cannot be a name."""
     if not re.fullmatch(r"[0-9.]+", value) and is_host(value):
         raise ValueError(f"{shown(value)} is a name; the kubelet and etcd need the IPv4 address")
     return ipv4(value)
 
 
 def group(value: str) -> str:
-    """The name of a further group."""
+    """Check the name of a further group."""
     if value == DEFAULT_GROUP:
         raise ValueError(f"{DEFAULT_GROUP} is the group of the cluster's own cores and memory")
     return dns_label(40)(value)

@@ -1,5 +1,5 @@
-"""From a request back to the configuration that it came from; and what is wrong with a record by
-the rules of configurations, since whoever administers a cluster can write its record.
+"""Turns a request back into the configuration that it came from, and checks a record by the rules
+of configurations: every administrator of a cluster can write its record.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from rpool.model.record import Member, Record
 
 
 def written(spec: PoolSpec) -> dict[str, Any]:
-    """The configuration of an `rpool_cluster` that a request came from, as far as can be told: what
-    is at its default was not set. A plan of that configuration has to find nothing to change.
+    """The configuration of an `rpool_cluster` that a request came from, as far as can be known. A
+    value at its default counts as not set. A plan of that configuration must have no changes.
     """
     return {
         "name": spec.name,
@@ -46,11 +46,11 @@ def written(spec: PoolSpec) -> dict[str, Any]:
             "service_cidr": spec.networking.service_cidr,
             "cni": spec.networking.cni,
         },
-        "metallb": _set({"pools": {n: list(its) for n, its in spec.metallb_pools.items()}}),
+        "metallb": _set({"pools": {n: list(ranges) for n, ranges in spec.metallb_pools.items()}}),
         "drain": _drain(spec.drain),
         "repair": _repair(spec.repair),
         "trust": spec.trust or None,
-        "workers": {name: _group(its) for name, its in spec.groups.items()},
+        "workers": {name: _group(group) for name, group in spec.groups.items()},
         "kubeadm": _set(
             {
                 "kubelet": spec.kubeadm.kubelet,
@@ -63,83 +63,89 @@ def written(spec: PoolSpec) -> dict[str, Any]:
 
 
 def _set(values: dict[str, Any]) -> dict[str, Any] | None:
-    """An object of which what is empty or 0 was not set; null when nothing was."""
+    """An object with null for what is empty or 0, which was not set; None when nothing was."""
     given = {name: value or None for name, value in values.items()}
     return given if any(value is not None for value in given.values()) else None
 
 
-def _api_server(its: ApiServer) -> dict[str, Any] | None:
-    level = None if its.pod_security == ApiServer().pod_security else its.pod_security
+def _api_server(api_server: ApiServer) -> dict[str, Any] | None:
+    level = None if api_server.pod_security == ApiServer().pod_security else api_server.pod_security
     return _set(
         {
-            "oidc": asdict(its.oidc) if its.oidc else None,
-            "audit_policy": its.audit_policy,
-            "extra_sans": list(its.extra_sans),
+            "oidc": asdict(api_server.oidc) if api_server.oidc else None,
+            "audit_policy": api_server.audit_policy,
+            "extra_sans": list(api_server.extra_sans),
             "pod_security": level,
-            "flags": dict(its.flags),
+            "flags": dict(api_server.flags),
         }
     )
 
 
-def _control_plane(its: ControlPlane) -> dict[str, Any]:
-    endpoint = {"vip": its.endpoint.vip, "address": its.endpoint.address}
+def _control_plane(control_plane: ControlPlane) -> dict[str, Any]:
+    endpoint = {"vip": control_plane.endpoint.vip, "address": control_plane.endpoint.address}
     return {
-        "servers": its.servers,
+        "servers": control_plane.servers,
         "endpoint": endpoint,
-        "recover_from": its.recover_from,
-        "selector": None if its.selector is None else _zones_and_labels(its.selector),
-        "labels": dict(its.labels) or None,
-        "schedulable": its.schedulable,
+        "recover_from": control_plane.recover_from,
+        "selector": None
+        if control_plane.selector is None
+        else _zones_and_labels(control_plane.selector),
+        "labels": dict(control_plane.labels) or None,
+        "schedulable": control_plane.schedulable,
     }
 
 
-def _tolerate(its: Tolerance) -> dict[str, Any] | None:
-    return _set({"servers": its.servers, "zones": its.zones})
+def _tolerate(tolerance: Tolerance) -> dict[str, Any] | None:
+    return _set({"servers": tolerance.servers, "zones": tolerance.zones})
 
 
-def _group(its: Group) -> dict[str, Any]:
+def _group(group: Group) -> dict[str, Any]:
     return {
-        "cores": its.cores,
-        "memory": its.memory_gib,
-        "tolerate": _tolerate(its.tolerate),
-        "selector": _selector(its.selector),
-        "labels": dict(its.node.labels) or None,
-        "taint": _node(its.node)["taint"],
+        "cores": group.cores,
+        "memory": group.memory_gib,
+        "tolerate": _tolerate(group.tolerate),
+        "selector": _selector(group.selector),
+        "labels": dict(group.node.labels) or None,
+        "taint": _node(group.node)["taint"],
     }
 
 
-def _selector(its: Selector) -> dict[str, Any] | None:
-    return _set({"zones": sorted(its.zones), "labels": dict(its.labels)})
+def _selector(selector: Selector) -> dict[str, Any] | None:
+    return _set({"zones": sorted(selector.zones), "labels": dict(selector.labels)})
 
 
-def _zones_and_labels(its: Selector) -> dict[str, Any]:
-    """Also one that takes every server, which is not the same as none here."""
-    return {"zones": sorted(its.zones) or None, "labels": dict(its.labels) or None}
+def _zones_and_labels(selector: Selector) -> dict[str, Any]:
+    """As `_selector`, but a selector of every server is kept: here it differs from none."""
+    return {"zones": sorted(selector.zones) or None, "labels": dict(selector.labels) or None}
 
 
 def _drain(policy: DrainPolicy) -> dict[str, Any]:
     return {"timeout": text(policy.timeout_seconds), "on_timeout": policy.on_timeout.value}
 
 
-def _repair(its: Repair) -> dict[str, Any]:
-    return {"grace": text(its.grace_seconds), "mode": its.mode.value, "max_lost": its.max_lost}
+def _repair(repair: Repair) -> dict[str, Any]:
+    return {
+        "grace": text(repair.grace_seconds),
+        "mode": repair.mode.value,
+        "max_lost": repair.max_lost,
+    }
 
 
 def wrong_in(record: Record) -> Iterator[str]:
-    """What no configuration could have brought into a record. A version of Kubernetes that this
-    rpool does not install may be there: another one has installed it.
+    """What a record has that no configuration could have put there. A version of Kubernetes that
+    this rpool does not install is accepted: another rpool may have installed it.
     """
     if not UID.fullmatch(record.uid):
         yield "uid: it is none"
     for part, spec in (("settled", record.settled), ("wanted", record.wanted)):
         if spec is not None:
             _, problems = validated(PoolModel, written(spec), ())
-            for its in problems:
-                if its.path != ("kubernetes_version",) or not _is_version(spec):
-                    yield f"{part}: {its.summary}"
+            for problem in problems:
+                if problem.path != ("kubernetes_version",) or not _is_version(spec):
+                    yield f"{part}: {problem.summary}"
     for name, member in record.members.items():
         _, problems = validated(ServerFacts, _facts(name, member), ())
-        yield from (f"members: {its.summary}" for its in problems)
+        yield from (f"members: {problem.summary}" for problem in problems)
     for name, node in record.pinned.items():
         try:
             parse_node({"cluster": "00000000", "server": name, **_node(node)})
@@ -151,18 +157,18 @@ def _is_version(spec: PoolSpec) -> bool:
     return KUBERNETES_VERSION.fullmatch(spec.kubernetes_version) is not None
 
 
-def _facts(name: str, its: Member) -> Mapping[str, Any]:
+def _facts(name: str, member: Member) -> Mapping[str, Any]:
     return {
         "name": name,
-        "address": its.address,
-        "zone": its.zone,
-        "cores": its.cores,
-        "memory": its.memory_gib,
-        "group": its.group,
-        "labels": dict(its.labels),
+        "address": member.address,
+        "zone": member.zone,
+        "cores": member.cores,
+        "memory": member.memory_gib,
+        "group": member.group,
+        "labels": dict(member.labels),
     }
 
 
-def _node(its: NodeSpec) -> dict[str, Any]:
-    taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in its.taints]
-    return {"labels": dict(its.labels), "taint": taints}
+def _node(node: NodeSpec) -> dict[str, Any]:
+    taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in node.taints]
+    return {"labels": dict(node.labels), "taint": taints}
