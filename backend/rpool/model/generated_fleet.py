@@ -1,7 +1,7 @@
-"""A fleet that nobody had to write down: what `simulate { servers = 12 }` stands for.
+"""A generated fleet: what `simulate { servers = 12 }` stands for.
 
-It depends on nothing but the number, and a longer fleet begins with a shorter one, so that raising
-the number adds servers and changes none.
+It depends on the number alone, and a longer fleet begins with a shorter one, so that a higher
+number adds servers and changes none.
 """
 
 from __future__ import annotations
