@@ -180,8 +180,8 @@ class Membership:
     @property
     def strays(self) -> frozenset[ServerName]:
         """Servers with a Node or a claim of the cluster that the record does not name."""
-        there = self.pool.nodes.keys() | self.pool.claims.keys()
-        return frozenset(there - self.record.members.keys())
+        present = self.pool.nodes.keys() | self.pool.claims.keys()
+        return frozenset(present - self.record.members.keys())
 
     def among(self, names: Set[ServerName], *parts: Part) -> frozenset[ServerName]:
         return frozenset(name for name in names if self.part(name) in parts)

@@ -44,8 +44,8 @@ def why_not_trusted(server: Server, probed: Probed) -> str | None:
     """
     if probed.served is None or probed.served == server.trust:
         return None
-    there, wanted = named(probed.served), named(server.trust)
-    return f"it served in {there}: install it anew before it serves in {wanted}"
+    served, wanted = named(probed.served), named(server.trust)
+    return f"it served in {served}: install it anew before it serves in {wanted}"
 
 
 def why_too_small(server: Server, probed: Probed) -> str | None:

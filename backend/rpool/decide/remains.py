@@ -53,8 +53,8 @@ class Remains:
 
 
 def whole(found: Sequence[Remains]) -> list[Remains]:
-    """The remains, those with the former uid of a takeover that was cut off joined to the cluster
-    that their servers are in by now: they get its API, too.
+    """The remains in `found`. After a takeover that was cut off, some claims still have the former
+    uid: these remains get the cluster that their servers are in now, and its API.
     """
     return [
         replace(part, of=main, shown=main.shown) if main is not None else part

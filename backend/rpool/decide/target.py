@@ -218,10 +218,10 @@ def _staying(wanted: PoolSpec, current: Current, fleet: Fleet) -> dict[ServerNam
 def _surplus(wanted: PoolSpec, current: Current, control_planes: list[Server]) -> list[Server]:
     """Control planes beyond the wanted number, half-joined ones first."""
     count = wanted.control_plane.servers
-    whole = [server for server in control_planes if server.name not in current.joining]
-    half = [server for server in control_planes if server.name in current.joining]
-    kept = fewer_control_planes(wanted, whole, count, current.uid)
-    kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), current.uid)
+    joined = [server for server in control_planes if server.name not in current.joining]
+    half_joined = [server for server in control_planes if server.name in current.joining]
+    kept = fewer_control_planes(wanted, joined, count, current.uid)
+    kept += fewer_control_planes(wanted, half_joined, max(0, count - len(kept)), current.uid)
     return [server for server in control_planes if server not in kept]
 
 

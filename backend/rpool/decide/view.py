@@ -44,11 +44,11 @@ def came_and_went(
     `had` are the members before.
     """
     here = {n for n in members.record.members if members.part(n) is not Part.GONE}
-    whole = members.among(here, Part.MEMBER)
+    joined = members.among(here, Part.MEMBER)
     new, old = set(wanted) - set(had), set(had) - set(wanted)
     groups = {
-        "Joined": new & whole,
-        "Not joined": new - whole,
+        "Joined": new & joined,
+        "Not joined": new - joined,
         "Left": old - here,
         "Not left": old & here,
     }

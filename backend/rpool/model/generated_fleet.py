@@ -19,8 +19,8 @@ _LAST_ADDRESS = 90
 
 def generated(servers: int) -> Fleet:
     """`servers` servers in three racks: r1u01, r2u01, r3u01, r1u02, ..."""
-    made = (_server(number) for number in range(servers))
-    return Fleet({server.name: server for server in made})
+    all_servers = (_server(number) for number in range(servers))
+    return Fleet({server.name: server for server in all_servers})
 
 
 def _server(number: int) -> Server:

@@ -213,9 +213,9 @@ class Case:
     @cached_property
     def going(self) -> tuple[ServerName, ...]:
         """Servers that leave, workers first: they take the most time."""
-        there = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
-        there |= self.leaving_to_come_again
-        names = [n for n in there if self.concerns(n) and self.members.part(n) is not Part.GONE]
+        leaving = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
+        leaving |= self.leaving_to_come_again
+        names = [n for n in leaving if self.concerns(n) and self.members.part(n) is not Part.GONE]
         return tuple(sorted(names, key=lambda n: (self.role_now(n) is Role.CONTROL_PLANE, n)))
 
     @cached_property
@@ -225,10 +225,10 @@ class Case:
         """
         anew = self.desired.anew & self.desired.roles.keys()
         leaving = self.members.among(anew, Part.LEAVING)
-        whole = sorted(self.members.among(anew, Part.MEMBER))
-        planes = [name for name in whole if self.role_now(name) is Role.CONTROL_PLANE]
+        still_in = sorted(self.members.among(anew, Part.MEMBER))
+        planes = [name for name in still_in if self.role_now(name) is Role.CONTROL_PLANE]
         under_way = any(self.role_now(name) is Role.CONTROL_PLANE for name in leaving)
-        return (leaving | set(whole)) - set(planes if under_way else planes[1:])
+        return (leaving | set(still_in)) - set(planes if under_way else planes[1:])
 
     @cached_property
     def going_control_planes(self) -> list[ServerName]:
