@@ -15,8 +15,8 @@ _DIFFERENCE = {
 
 
 def has_failed(name: ServerName, members: Membership) -> str:
-    """What failed last on a half-joined server, or that its disk cannot be written, so that it keeps
-    no failure; "" where nothing failed.
+    """What failed last on a half-joined server, or how its disk is if that cannot keep failures;
+    else "".
     """
     probed = members.pool.probed(name)
     if probed is None or members.part(name) is not Part.JOINING:

@@ -49,8 +49,8 @@ def _check_quorum(moves: Sequence[Step], case: Case) -> None:
 def _all_before(
     steps: Sequence[Step], direct: Callable[[Step], frozenset[StepName]]
 ) -> dict[StepName, frozenset[StepName]]:
-    """All steps before each step, from those `direct`ly before it. Raises Bug if a step waits for a
-    later one.
+    """All steps before each step; `direct` gives those directly before one. Raises Bug if a step
+    waits for a later one.
     """
     before: dict[StepName, frozenset[StepName]] = {}
     for step in steps:
