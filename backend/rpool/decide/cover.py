@@ -2,10 +2,10 @@
 
 A fleet has few kinds of server, so the search is over *how many of each*: branch and bound, exact
 unless it is cut off after a fixed number of branches (never a time, so that the same input always
-gives the same answer). What makes it short is the bound. Suppose servers could be cut in pieces;
-then a core and a GiB have prices (the dual of that linear program), the rest of a need costs at
-least what it is worth at these prices, and a kind that is dear at them is hardly taken, a cheap
-one hardly left out: those are settled first, and the first descent is already a good answer.
+gives the same answer). The bound makes it short. Suppose servers could be cut in pieces: then a
+core and a GiB have prices (the dual of that linear program), and the rest of a need costs at least
+what it is worth at these prices. A kind that is expensive at them is hardly ever taken, a cheap one
+hardly ever left out. Such kinds are decided first, so the first descent is already a good answer.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FINENESS = 14  # steps of the search for the best prices; each narrows it by a t
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Servers that are alike: what one adds to the need's cores and memory (GiB), and what taking
-    none, one, two, ... of them costs. Every further one costs at least as much as the one before.
+    """Servers that are alike: what one adds in cores and memory (GiB), and what none, one, two, ...
+    of them cost. Each further one costs at least as much as the one before.
     """
 
     cores: int
@@ -35,13 +35,13 @@ class Kind:
 
     @property
     def each(self) -> int:
-        """The least that one costs."""
+        """The cost of the cheapest one."""
         return self.costs[1] if self.there else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a core and a GiB are worth, and so what a need costs at least."""
+    """What a core and a GiB are worth, which gives the least cost of a need."""
 
     core: int
     gib: int
@@ -54,7 +54,7 @@ class Prices:
         return kind.each - self.worth(kind.cores, kind.memory_gib)
 
     def bargains(self, kinds: Sequence[Kind]) -> list[int]:
-        """By position: what the kinds from there on can save at most. One longer than `kinds`."""
+        """The most that the kinds from each position on can save; one longer than `kinds`."""
         saved = [0]
         for kind in reversed(kinds):
             saved.append(saved[-1] + kind.there * min(0, self.excess(kind)))
@@ -62,7 +62,7 @@ class Prices:
 
 
 class Cover:
-    """One need (cores and GiB) and the kinds to cover it with, which suffice all together."""
+    """One need (cores and GiB) and the kinds to cover it with; all together must be enough."""
 
     def __init__(self, kinds: Sequence[Kind], cores: int, memory_gib: int) -> None:
         self._need = max(0, cores), max(0, memory_gib)
@@ -74,13 +74,13 @@ class Cover:
     def cheapest(
         self, below: int | None = None, branches: int = BRANCHES
     ) -> tuple[int, list[int]] | None:
-        """Cost and counts, by kind, of the best cover found, or None if none is below that cost."""
+        """Cost and counts by kind of the best cover found; None if none costs less than `below`."""
         best = below if below is not None else 1 + sum(kind.costs[-1] for kind in self._kinds)
-        found: _Counts | None = None
+        best_counts: _Counts | None = None
         order = sorted(range(len(self._kinds)), key=self._certainty, reverse=True)
         turns = _turns([self._kinds[i] for i in order], self._prices)
         reached: dict[tuple[int, int, int], int] = {}
-        # whose turn, cores and memory that are missing, cost, and counts so far, last first
+        # the turn, missing cores and memory, cost and counts so far (the last count first)
         stack: list[tuple[int, int, int, int, _Counts]] = [(0, *self._need, 0, ())]
         while stack and len(reached) < branches:
             at, cores, memory, cost, counts = stack.pop()
@@ -88,20 +88,20 @@ class Cover:
                 continue
             reached[at, cores, memory] = cost
             if not cores and not memory:
-                best, found = cost, counts
+                best, best_counts = cost, counts
                 continue
             turn = turns[at]
             for count in turn.promising(cores, memory, best - cost):
                 left = cores - count * turn.cores, memory - count * turn.memory
                 spent = cost + turn.costs[count]
                 stack.append((at + 1, max(0, left[0]), max(0, left[1]), spent, (count, counts)))
-        if found is None:
+        if best_counts is None:
             return None
-        by_kind = dict(zip(order, _unrolled(found), strict=False))
+        by_kind = dict(zip(order, _unrolled(best_counts), strict=False))
         return best, [by_kind.get(i, 0) for i in range(len(self._kinds))]
 
     def _certainty(self, index: int) -> tuple[int, int, int]:
-        """How clear it is whether to take a kind; the rest makes the order definite."""
+        """A sort key: how clear it is whether to take a kind. The rest makes the order unique."""
         kind = self._kinds[index]
         return abs(self._prices[-1].excess(kind)), kind.cores, kind.memory_gib
 
@@ -124,16 +124,14 @@ class _Turn:
     cores: int
     memory: int
     costs: tuple[int, ...]
-    core_step: int  # what this kind and those after it have is a multiple of that
+    core_step: int  # divides the cores of this kind and of those after it
     memory_step: int
     later_cores: int
     later_memory: int
     prices: tuple[tuple[int, int, int, int], ...]  # core, GiB, excess, bargains after this kind
 
     def promising(self, cores: int, memory: int, budget: int) -> Sequence[int]:
-        """Counts with which the need can still be covered for less than the budget, the likeliest
-        last.
-        """
+        """Counts that still allow a cover for less than the budget, the most promising last."""
         cores = _ceil(cores, self.core_step) * self.core_step
         memory = _ceil(memory, self.memory_step) * self.memory_step
         most = max(_ceil(cores, self.cores), _ceil(memory, self.memory))
@@ -186,11 +184,11 @@ def _ceil(need: int, size: int) -> int:
 
 
 def _prices(kinds: Sequence[Kind], cores: int, memory_gib: int) -> list[Prices]:
-    """Prices that bound the cost of a need well: of cores alone, of memory alone, of both, best
-    last.
+    """Prices that bound the cost of a need well, the best last: of cores alone, of memory alone,
+    and of both.
 
-    The bound is best at one mix of the two, and worse the further a mix is from it; so the best is
-    searched for by thirds. Any prices give a true bound, which is why floats may choose them.
+    The bound is best at one mix of the two, and gets worse away from it, so ternary search finds
+    the best mix. Any prices give a true bound, so floats may choose them.
     """
     low, high = 0.0, 1.0
     for _ in range(FINENESS):
@@ -205,9 +203,9 @@ def _prices(kinds: Sequence[Kind], cores: int, memory_gib: int) -> list[Prices]:
 
 
 def _at(kinds: Sequence[Kind], cores: int, memory_gib: int, mix: float) -> tuple[float, Prices]:
-    """The bound, and prices, when cores and memory are one good: `mix` of it memory (0 to 1).
+    """The bound and prices when cores and memory are one good: `mix` (0 to 1) of it is memory.
 
-    That good is bought where it is cheapest first, and its price is that of the last piece.
+    The good is bought where it is cheapest first; its price is that of the last piece.
     """
     core = (1 - mix) / cores if cores > 0 else 0.0
     gib = mix / memory_gib if memory_gib > 0 else 0.0

@@ -1,6 +1,6 @@
-"""How spares are shared among clusters that may all want some, and cannot ask each other. Pure.
+"""How spares are shared among clusters that may all want some and cannot ask each other. Pure.
 
-Clusters that know the same spares, and of each other, come to the same shares.
+Clusters that know of each other and of the same spares compute the same shares.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from rpool.model.server import Server, ServerName
 def dealt(
     spares: Iterable[Server], clusters: Collection[PoolUid], uid: PoolUid
 ) -> frozenset[ServerName]:
-    """The share of cluster `uid`: of servers that are alike, and of those in one zone, each cluster
-    has as many as any other, or one more or less.
+    """The share of cluster `uid`. Of servers that are alike, and of those in one zone, the clusters
+    get equal numbers, give or take one.
     """
     order = sorted({*clusters, uid})
     cards = sorted(spares, key=lambda server: (_like(server), server.zone, server.name))
@@ -25,7 +25,7 @@ def dealt(
 
 
 def some_of_each(servers: Iterable[Server]) -> list[Server]:
-    """The servers, one of each kind and zone in turn: any first ones of them are a fair sample."""
+    """The servers, one of each kind and zone in turn, so that any prefix is a fair sample."""
     kinds: dict[Hashable, list[Server]] = {}
     for server in sorted(servers, key=_hash):
         kinds.setdefault((_like(server), server.zone), []).append(server)

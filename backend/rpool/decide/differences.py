@@ -1,4 +1,4 @@
-"""Why a cluster is incomplete: what is not as its record says. Pure."""
+"""Why a cluster is incomplete: where it differs from its record. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rpool.decide.membership import Membership, Part
 from rpool.model.server import ServerName
 
 MOST_TOLD = 8
-_OWN = {
+_DIFFERENCE = {
     Part.GONE: "is a member by the record, and is not in the cluster",
     Part.JOINING: "has begun to join, and is not in yet",
     Part.LEAVING: "has begun to leave, and is not out yet",
@@ -15,8 +15,8 @@ _OWN = {
 
 
 def has_failed(name: ServerName, members: Membership) -> str:
-    """The last thing that failed on a server that is half in, or why it cannot keep that; "" where
-    nothing did.
+    """What failed last on a half-joined server, or how its disk is if that cannot keep failures;
+    else "".
     """
     probed = members.pool.probed(name)
     if probed is None or members.part(name) is not Part.JOINING:
@@ -27,8 +27,8 @@ def has_failed(name: ServerName, members: Membership) -> str:
 
 
 def told(members: Membership) -> str:
-    """A warning, its first line the summary; "" for a cluster that is as its record says."""
-    lines = [f"{name} {_what(name, members)}." for name in sorted(members.differing)]
+    """A warning whose first line is the summary; "" for a cluster that is as its record says."""
+    lines = [f"{name} {_how_it_differs(name, members)}." for name in sorted(members.differing)]
     if len(lines) > MOST_TOLD:
         lines = [*lines[:MOST_TOLD], f"And {len(lines) - MOST_TOLD} more."]
     if members.pool.open_to_joiners:
@@ -43,14 +43,16 @@ def told(members: Membership) -> str:
 
 
 def _perhaps_at_work(members: Membership) -> str:
-    """That nothing may be wrong; who has claimed a server that is not in yet, and since when."""
+    """A sentence that an apply may be at work, with the owner and time of the latest claim."""
     name, claims = members.record.spec.name, members.pool.claims.values()
-    latest = max((c for c in claims if c.is_joining), key=lambda its: its.since, default=None)
+    latest = max(
+        (claim for claim in claims if claim.is_joining), key=lambda claim: claim.since, default=None
+    )
     who = f" (the last claim is {latest.owner}'s, of {latest.since})" if latest else ""
     return f"Perhaps an apply is at work on it now{who}: rpool watch {name} shows that."
 
 
-def _what(name: ServerName, members: Membership) -> str:
+def _how_it_differs(name: ServerName, members: Membership) -> str:
     """The rest of a sentence about a server that differs."""
     if name in members.record.members:
         if failure := has_failed(name, members):
@@ -60,7 +62,7 @@ def _what(name: ServerName, members: Membership) -> str:
             return "lacks labels that the fleet or the control plane gives it"
         if members.part(name) is Part.LEAVING and members.pool.claim(name) is None:
             return "was a member, and has nothing of the cluster any more: its Node goes"
-        return _OWN.get(members.part(name), "is not as the record says")
+        return _DIFFERENCE.get(members.part(name), "is not as the record says")
     if members.is_stray(name):
         probed = members.pool.probed(name)
         disk = probed.unwritable if probed is not None else ""
@@ -69,5 +71,5 @@ def _what(name: ServerName, members: Membership) -> str:
         back = "was let go when it was lost, and is back with what it had"
         return f"{back}: {stays if disk else wiped}"
     if members.pool.claim(name) is not None:
-        return _OWN[Part.LEAVING]
+        return _DIFFERENCE[Part.LEAVING]
     return "has a Node in the cluster, and is no member: the Node goes, and what of it is ours"

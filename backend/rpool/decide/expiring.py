@@ -1,4 +1,4 @@
-"""Certificates of control planes that end soon, by what their servers tell without an API. Pure."""
+"""Certificates of control planes that end soon, by what a probe shows without an API. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ DAY_SECONDS = 86400
 
 
 def told(cluster: str, seen: Mapping[ServerName, Probed]) -> str:
-    """A warning, its first line the summary; "" where none ends soon."""
-    left = {name: _days(its) for name, its in sorted(seen.items()) if its.certificate}
-    soon = {name: days for name, days in left.items() if days < SOON_DAYS}
+    """A warning whose first line is the summary; "" where no certificate ends soon."""
+    days_left = {name: _days(probed) for name, probed in sorted(seen.items()) if probed.certificate}
+    soon = {name: days for name, days in days_left.items() if days < SOON_DAYS}
     if not soon:
         return ""
     first = min(soon.values())
@@ -25,8 +25,8 @@ def told(cluster: str, seen: Mapping[ServerName, Probed]) -> str:
     return "\n".join([summary, *lines, Do.RENEW.text()])
 
 
-def _days(its: Probed) -> float:
-    return (its.certificate_end_seconds - its.clock_seconds) / DAY_SECONDS
+def _days(probed: Probed) -> float:
+    return (probed.certificate_end_seconds - probed.clock_seconds) / DAY_SECONDS
 
 
 def _when(days: float) -> str:

@@ -1,7 +1,7 @@
-"""Why a cluster has the servers that it has, and no others. Pure.
+"""Why a cluster has its servers and no others. Pure.
 
-A member was chosen when it joined, and never moves for a better one; so it is compared with what
-would take its place today, were it not there and all others were.
+A member was chosen when it joined, and never moves for a better one. So it is compared with what
+would take its place today if only this member were missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rpool.model.trust import named
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Why a member is one: `instead` are the servers that would take its place, the runners-up.
+    """Why a server is a member. `instead` are the runners-up, which would take its place.
     `waste` and `waste_instead` are shares of all candidates, as placement counts them.
     """
 
@@ -41,8 +41,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What one group of workers is to have, by its `spec`, and has; `beyond_*` is what it has more
-    than that after the loss that it is to outlast.
+    """What one group of workers has, and is to have by its `spec`. `beyond_*` is what it has beyond
+    that after the loss that it is to outlast.
     """
 
     group: str
@@ -55,8 +55,8 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`refused`: every other server that cannot be had for this cluster, and why; `free`: those
-    that could.
+    """`refused`: every other server that this cluster cannot have, and why; `free`: those that it
+    could have.
     """
 
     sizings: tuple[Sizing, ...]
@@ -66,8 +66,8 @@ class Explanation:
 
 
 def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | None]) -> Explanation:
-    """Why the members of a record are its servers. `unusable` says why a server that was looked at
-    is no spare, None for a spare.
+    """Why the members of a record are its servers. `unusable` says why a server that was probed is
+    no spare; None for a spare.
     """
     spec = record.spec
     servers = {n: _server(n, record, fleet) for n in record.members}
@@ -77,19 +77,21 @@ def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | No
         if name not in servers and (why := _why_refused(spec, server, unusable))
     }
     free = tuple(
-        its for n, its in sorted(fleet.servers.items()) if n not in refused and n not in servers
+        server
+        for n, server in sorted(fleet.servers.items())
+        if n not in refused and n not in servers
     )
     sizings: list[Sizing] = []
     choices = list(_pinned(record, servers))
     for group in (DEFAULT_GROUP, *sorted(spec.groups)):
         part = spec.part(group)
-        roles = {n: its.role for n, its in record.own.items() if its.group == group}
+        roles = {n: member.role for n, member in record.own.items() if member.group == group}
         members = {name: servers[name] for name in roles}
-        left = [its for its in free if fits(part, its)]
-        choices += _Comparison(part, record.uid, group, members, roles, left).choices()
+        fitting = [server for server in free if fits(part, server)]
+        choices += _Comparison(part, record.uid, group, members, roles, fitting).choices()
         sizings.append(_sizing(group, part, members, roles))
     in_order = sorted(
-        choices, key=lambda its: (its.role is Role.WORKER, its.group, its.server.name)
+        choices, key=lambda choice: (choice.role is Role.WORKER, choice.group, choice.server.name)
     )
     return Explanation(tuple(sizings), tuple(in_order), refused, free)
 
@@ -97,33 +99,33 @@ def explain(record: Record, fleet: Fleet, unusable: Mapping[ServerName, str | No
 def _sizing(
     group: str, spec: PoolSpec, members: Mapping[ServerName, Server], roles: Roles
 ) -> Sizing:
-    planes = [its for name, its in members.items() if roles[name] is Role.CONTROL_PLANE]
-    workers = [its for name, its in members.items() if roles[name] is Role.WORKER]
+    planes = [server for name, server in members.items() if roles[name] is Role.CONTROL_PLANE]
+    workers = [server for name, server in members.items() if roles[name] is Role.WORKER]
     workers += working(spec, planes)
     cores, memory_gib = outlasting(spec, workers)
     return Sizing(
         group,
         spec,
-        sum(its.cores for its in workers),
-        sum(its.memory_gib for its in workers),
+        sum(server.cores for server in workers),
+        sum(server.memory_gib for server in workers),
         cores - spec.cores,
         memory_gib - spec.memory_gib,
     )
 
 
 def _server(name: ServerName, record: Record, fleet: Fleet) -> Server:
-    """As the fleet declares it; of one that it has no more, what the record knows."""
+    """The server by the fleet, or by the record where the fleet no longer has it."""
     if name in fleet.servers:
         return fleet.servers[name]
-    its = record.members[name]
-    return Server(name, its.address, its.cores, its.memory_gib, its.zone, "")
+    member = record.members[name]
+    return Server(name, member.address, member.cores, member.memory_gib, member.zone, "")
 
 
 def _pinned(record: Record, servers: Mapping[ServerName, Server]) -> Iterator[Choice]:
     for name in record.pinned:
         if name in servers:
-            its = record.members[name]
-            yield Choice(servers[name], its.role, its.group, "an rpool_node names it")
+            member = record.members[name]
+            yield Choice(servers[name], member.role, member.group, "an rpool_node names it")
 
 
 def _why_refused(
@@ -158,7 +160,7 @@ def _why_not_selected(spec: PoolSpec, server: Server) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A cluster's own members, each against what would take its place."""
+    """A cluster's own members, each compared with what would take its place."""
 
     spec: PoolSpec
     uid: PoolUid
@@ -168,7 +170,7 @@ class _Comparison:
     free: Sequence[Server]
 
     def choices(self) -> Iterator[Choice]:
-        """Members that are alike are compared once."""
+        """The choice of each member; members that are alike are compared once."""
         same: dict[object, tuple[Server, ...] | None] = {}
         for name, server in self.members.items():
             labels = extra_labels(self._selector(name), server)
@@ -178,13 +180,13 @@ class _Comparison:
             yield self._choice(server, same[kind])
 
     def _instead(self, name: ServerName) -> tuple[Server, ...] | None:
-        """What would take a member's place; None where nothing that is free could."""
+        """The servers that would take a member's place; None where no free ones could."""
         kept = {n: role for n, role in self.roles.items() if n != name}
-        others = [its for n, its in self.members.items() if n != name]
+        others = [server for n, server in self.members.items() if n != name]
         placement = place(self.spec, [*others, *self.free], kept, self.uid)
         if placement.shortfall is not None:
             return None
-        return tuple(its for its in self.free if its.name in placement.roles)
+        return tuple(server for server in self.free if server.name in placement.roles)
 
     def _choice(self, server: Server, instead: tuple[Server, ...] | None) -> Choice:
         role, group = self.roles[server.name], self.group
@@ -195,21 +197,21 @@ class _Comparison:
         if not instead:
             why = "the request holds without it; it stays until the request is lowered"
             return Choice(server, role, group, why, waste=cost)
-        its = Choice(
+        choice = Choice(
             server, role, group, "", tuple(s.name for s in instead), cost, waste(instead, all_)
         )
-        return replace(its, why=self._why(its, instead))
+        return replace(choice, why=self._why(choice, instead))
 
     def _why(self, choice: Choice, instead: tuple[Server, ...]) -> str:
-        """What tells a member from its runner-up, by what counts first."""
+        """What decides between a member and its runner-up, by what counts first."""
         server, other = choice.server, instead[0]
         if choice.role is Role.CONTROL_PLANE:
-            size, its_size = server.cores * server.memory_gib, other.cores * other.memory_gib
+            size, other_size = server.cores * server.memory_gib, other.cores * other.memory_gib
             zones = self._zones(server)
             if zones[server.zone] < zones[other.zone]:
                 return f"no other control plane is in {server.zone}"
-            if size != its_size:
-                return _better(size < its_size, "smaller", other)
+            if size != other_size:
+                return _better(size < other_size, "smaller", other)
         elif len(instead) > 1 or choice.waste != choice.waste_instead:
             assert choice.waste_instead is not None  # noqa: S101 there are runners-up
             return _better(choice.waste < choice.waste_instead, "less waste", other)
@@ -217,9 +219,9 @@ class _Comparison:
 
     def _why_of_alike(self, server: Server, other: Server) -> str:
         selector = self._selector(server.name)
-        labels, its_labels = (extra_labels(selector, s) for s in (server, other))
-        if labels != its_labels:
-            return _better(labels < its_labels, "fewer labels that nobody asked for", other)
+        labels, other_labels = (extra_labels(selector, s) for s in (server, other))
+        if labels != other_labels:
+            return _better(labels < other_labels, "fewer labels that nobody asked for", other)
         zones = self._zones(server)
         if zones[server.zone] != zones[other.zone]:
             return _better(zones[server.zone] < zones[other.zone], "more even zones", other)
@@ -232,8 +234,8 @@ class _Comparison:
         """How many other members of its role are in each zone."""
         role = self.roles[server.name]
         return Counter(
-            its.zone
-            for name, its in self.members.items()
+            member.zone
+            for name, member in self.members.items()
             if self.roles[name] is role and name != server.name
         )
 

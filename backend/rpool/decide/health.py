@@ -1,8 +1,8 @@
-"""How a cluster's members are, and what is to become of those that are not well. Pure.
+"""How well a cluster's members are, and what is done about those that are not. Pure.
 
-The same verdict serves a plan, which announces it, and the apply that carries it out after another
-look. Nothing is decided that was not seen: a member whose Node's state nobody told, or of whose
-etcd nothing is known, waits.
+The same verdict serves a plan, which announces it, and the apply, which observes again and carries
+it out. Nothing is decided on what was not seen: a member waits while the state of its Node or of
+its etcd is not known.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _WORDS = {Role.CONTROL_PLANE: "control plane", Role.WORKER: "worker"}
 
 
 class Verdict(Enum):
-    """What is to become of a member that is not well."""
+    """What is done about a member that is not well."""
 
-    WAIT = "wait"  # it is within its grace, or nobody can tell
+    WAIT = "wait"  # it is within its grace, or that is not known
     MEND = "mend"  # past its grace, and it answers by SSH: it is mended where it is
     LOST = "lost"  # past its grace, and silent: another server takes its place
     HELD = "held"  # past its grace, and a brake holds its repair
@@ -36,9 +36,9 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ailing:
-    """A member that is not as it should be; `node` is None for one that has yet to join. `silent`
-    is why it does not answer by SSH, "" where it does, or was not asked; `why` is what holds its
-    repair, or lets it wait.
+    """A member that is not well; `node` is None for one that has yet to join. `silent` is why it
+    does not answer by SSH, "" where it does or was not asked. `why` is what holds its repair, or
+    lets it wait.
     """
 
     name: ServerName
@@ -47,7 +47,7 @@ class Ailing:
     silent: str
     verdict: Verdict = Verdict.WAIT
     why: str = ""
-    is_braked: bool = False  # since too many are not well at once
+    is_braked: bool = False  # too many are not well at once
     was_asked: bool = True
     is_pinned: bool = False  # an rpool_node's
     is_strange: bool = False  # what answers at its address has another host key
@@ -57,25 +57,25 @@ class Ailing:
         return self.node is not None and not self.node.ready
 
     def __str__(self) -> str:
-        """What is known of it, in a sentence."""
+        """A sentence with what is known of it."""
         if self.node is None:
-            said = "has not joined"
+            state = "has not joined"
         elif self.node.ready:
-            said = "its Node is Ready"
+            state = "its Node is Ready"
         else:
-            said = "NotReady" + (f" since {self.node.since}" if self.node.since else "")
-        no = "not logged in to" if self.is_strange else "no answer by SSH"
-        ssh = f"{no} ({self.silent})" if self.silent else "answers by SSH"
+            state = "NotReady" + (f" since {self.node.since}" if self.node.since else "")
+        failure = "not logged in to" if self.is_strange else "no answer by SSH"
+        ssh = f"{failure} ({self.silent})" if self.silent else "answers by SSH"
         ssh = ssh if self.was_asked else "not asked by SSH"
-        return f"{self.name} ({_WORDS[self.role]}): {said}, {ssh}."
+        return f"{self.name} ({_WORDS[self.role]}): {state}, {ssh}."
 
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What a plan announces of a cluster's members: those that others replace, those that are
-    mended where they are, and those whose repair a brake holds, and which. Those that `returned`
-    are no members any more, and have its claim: they are wiped. Those that `failed` to join answer,
-    and others take their place if there are any.
+    """What a plan announces of a cluster's members: those that others replace (`lost`), those that
+    are mended where they are, and what holds the repair of others (`held`). `returned` servers are
+    no longer members but have the cluster's claim: they are wiped. `failed` ones answer but failed
+    to join; other servers take their place if there are any.
     """
 
     lost: frozenset[ServerName] = frozenset()
@@ -90,9 +90,9 @@ class Repairs:
     @classmethod
     def of(cls, ailing: Sequence[Ailing]) -> Repairs:
         return cls(
-            frozenset(its.name for its in ailing if its.verdict is Verdict.LOST),
-            frozenset(its.name for its in ailing if its.verdict is Verdict.MEND),
-            {its.name: its.why for its in ailing if its.verdict is Verdict.HELD},
+            frozenset(member.name for member in ailing if member.verdict is Verdict.LOST),
+            frozenset(member.name for member in ailing if member.verdict is Verdict.MEND),
+            {member.name: member.why for member in ailing if member.verdict is Verdict.HELD},
         )
 
 
@@ -101,67 +101,71 @@ NO_REPAIRS = Repairs()
 
 def ailing(members: Membership) -> list[Ailing]:
     """Members that do not answer, or whose Node is not Ready, by name. Those on their way in or out
-    are among them only while they are silent; those that the fleet says are lost never. Without a
-    CNI, and in a cluster that is not made yet, none may be Ready. Those of rpool_nodes, which the
-    cluster does not repair, are not counted where it is about how many it does.
+    are included only while silent, those marked lost in the fleet never. Without a CNI, and before
+    the cluster is made, Nodes need not be Ready. Members of rpool_nodes, which the cluster does not
+    repair, do not count towards repair.max_lost.
     """
     record, nodes, silent = members.record, members.pool.nodes, members.pool.silent
     waits = record.spec.networking.cni == NO_CNI or record.settled is None
     waits = waits and not any(node.ready for node in nodes.values())
     gone = lost_in(members.fleet) - members.pool.seen.keys()
-    found = []
-    for name, member in sorted(record.members.items()):
+    unwell = []
+    for name, recorded in sorted(record.members.items()):
         node, why = nodes.get(name), silent.get(name)
         part = members.part(name)
         is_in = part in (Part.MEMBER, Part.UNCLAIMED) and node is not None and not node.let_go
         is_down = is_in and node is not None and not node.ready and not waits
         if name not in gone and (part is Part.SILENT or is_down):
-            its = Ailing(name, member.role, node, why.summary if why else "")
+            member = Ailing(name, recorded.role, node, why.summary if why else "")
             asked, pinned = members.pool.was_asked(name), name in record.pinned
             strange = isinstance(why, WrongHostKey)
-            found.append(replace(its, was_asked=asked, is_pinned=pinned, is_strange=strange))
-    down = sum((its.is_down or its.node is None) and not its.is_pinned for its in found)
-    return [_judged(its, members, down) for its in found]
+            unwell.append(replace(member, was_asked=asked, is_pinned=pinned, is_strange=strange))
+    down = sum(
+        (member.is_down or member.node is None) and not member.is_pinned for member in unwell
+    )
+    return [_judged(member, members, down) for member in unwell]
 
 
-def _judged(its: Ailing, members: Membership, down: int) -> Ailing:
-    """With what is to become of it, where so many members are `down`."""
+def _judged(member: Ailing, members: Membership, down: int) -> Ailing:
+    """The member with its verdict, where so many members are `down`."""
     repair = members.record.spec.repair
-    if its.node is None:  # nothing of it counts yet, so that nobody has to wait
-        why = _PINNED if its.is_pinned else ""
-        why = why or (_why_etcd(its, members) if its.role is Role.CONTROL_PLANE else "")
-        its = replace(its, verdict=Verdict.HELD if why else Verdict.LOST, why=why)
-        return its if why else _braked(its, down, repair)
-    if its.node.ready or (seconds := _seconds_down(its, members)) is None:
-        return its
+    if member.node is None:  # nothing of it counts yet, so it need not be waited for
+        why = _PINNED if member.is_pinned else ""
+        why = why or (_why_etcd(member, members) if member.role is Role.CONTROL_PLANE else "")
+        member = replace(member, verdict=Verdict.HELD if why else Verdict.LOST, why=why)
+        return member if why else _braked(member, down, repair)
+    if member.node.ready or (seconds := _seconds_down(member, members)) is None:
+        return member
     if seconds < repair.grace_seconds:
-        return replace(its, why=f"repair.grace is {text(repair.grace_seconds)}")
-    if why := _why_held(its, members):
-        return replace(its, verdict=Verdict.HELD, why=why)
-    return _braked(replace(its, verdict=Verdict.LOST if its.silent else Verdict.MEND), down, repair)
+        return replace(member, why=f"repair.grace is {text(repair.grace_seconds)}")
+    if why := _why_held(member, members):
+        return replace(member, verdict=Verdict.HELD, why=why)
+    return _braked(
+        replace(member, verdict=Verdict.LOST if member.silent else Verdict.MEND), down, repair
+    )
 
 
-def _braked(its: Ailing, down: int, repair: Repair) -> Ailing:
-    """Held where so many are `down` that no server is what ails them."""
+def _braked(member: Ailing, down: int, repair: Repair) -> Ailing:
+    """The member, held where so many are `down` that the cause is not in single servers."""
     if down <= repair.max_lost:
-        return its
+        return member
     why = f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
-    return replace(its, verdict=Verdict.HELD, why=why, is_braked=True)
+    return replace(member, verdict=Verdict.HELD, why=why, is_braked=True)
 
 
-def _seconds_down(its: Ailing, members: Membership) -> float | None:
-    """How long its Node has not been Ready at least, by the clock of the control plane that was
-    asked; None where nobody told.
+def _seconds_down(member: Ailing, members: Membership) -> float | None:
+    """How many seconds its Node has at least been not Ready, by the clock of the control plane that
+    was asked; None if unknown.
     """
     clock = members.pool.api.cluster.clock_seconds if members.pool.api else 0.0
-    since = its.node.since_seconds if its.node else 0.0
-    return clock - since - _seconds_ahead(its.name, members) if clock and since else None
+    since = member.node.since_seconds if member.node else 0.0
+    return clock - since - _seconds_ahead(member.name, members) if clock and since else None
 
 
 def _seconds_ahead(name: ServerName, members: Membership) -> float:
-    """How far that clock is ahead, at most, of those by which it may have been written since when
-    the Node of `name` is not Ready: the control planes', of which one leads, and its kubelet's. As
-    far as that is known.
+    """How many seconds that clock is at most ahead of the clocks that may have written since when
+    the Node of `name` is not Ready: its kubelet's and those of control planes, one of which leads.
+    Clocks that are not known are left out.
     """
     seen, through = members.pool.seen, members.pool.api.through if members.pool.api else ""
     writers = {*members.record.of(Role.CONTROL_PLANE), name} & seen.keys() - {through}
@@ -170,54 +174,54 @@ def _seconds_ahead(name: ServerName, members: Membership) -> float:
     return max((seen[through].clock.seconds_ahead_of(seen[n].clock) for n in writers), default=0.0)
 
 
-def _why_held(its: Ailing, members: Membership) -> str:
-    """What about itself holds its repair, the end of a sentence about it; "" where nothing does."""
-    if its.is_pinned:
+def _why_held(member: Ailing, members: Membership) -> str:
+    """What about the member itself holds its repair, as the end of a sentence; "" for nothing."""
+    if member.is_pinned:
         return _PINNED
-    if members.part(its.name) is Part.UNCLAIMED:
+    if members.part(member.name) is Part.UNCLAIMED:
         return "its claim is gone"
-    if its.role is Role.CONTROL_PLANE and its.silent:
-        return _why_etcd(its, members)
+    if member.role is Role.CONTROL_PLANE and member.silent:
+        return _why_etcd(member, members)
     return ""
 
 
-def _why_etcd(its: Ailing, members: Membership) -> str:
-    """A control plane that is silent is lost only if its etcd is, too."""
+def _why_etcd(member: Ailing, members: Membership) -> str:
+    """Why etcd holds a silent control plane's repair; "" where its etcd is silent, too."""
     if members.pool.etcd is None:
         return "nothing could be told of etcd's members"
-    member = members.etcd_member(its.name)
-    return "its etcd still answers the others" if member and member.healthy else ""
+    voter = members.etcd_member(member.name)
+    return "its etcd still answers the others" if voter and voter.healthy else ""
 
 
-def told(name: str, found: Sequence[Ailing], repair: Repair) -> str:
-    """A warning: its first line is the summary."""
-    count = "1 member is" if len(found) == 1 else f"{len(found)} members are"
+def told(name: str, unwell: Sequence[Ailing], repair: Repair) -> str:
+    """A warning about members that are not well; its first line is the summary."""
+    count = "1 member is" if len(unwell) == 1 else f"{len(unwell)} members are"
     lines = [f"Cluster {name}: {count} not well"]
-    for its in found[:MOST_TOLD]:
-        lines.append(" ".join(filter(None, [str(its), _what_comes(its, repair)])))
-    if len(found) > MOST_TOLD:
-        lines.append(f"And {len(found) - MOST_TOLD} more.")
-    return "\n".join([*lines, advised(found, lambda own, names: _advice(own, repair, names))])
+    for member in unwell[:MOST_TOLD]:
+        lines.append(" ".join(filter(None, [str(member), _what_is_done(member, repair)])))
+    if len(unwell) > MOST_TOLD:
+        lines.append(f"And {len(unwell) - MOST_TOLD} more.")
+    return "\n".join([*lines, advised(unwell, lambda own, names: _advice(own, repair, names))])
 
 
-def advised(found: Sequence[Ailing], own: Callable[[Sequence[Ailing], str], str]) -> str:
-    """What to do about members: about the cluster's own as `own` says (of them, and their names),
-    and about those of rpool_nodes, and those that something else may pose as.
+def advised(unwell: Sequence[Ailing], own: Callable[[Sequence[Ailing], str], str]) -> str:
+    """What to do about members: for the cluster's own, what `own` says of them and their names; for
+    those of rpool_nodes, and those that something else may pose as, `mending`.
     """
-    apart = [its for its in found if its.is_pinned or its.is_strange]
-    others = [its for its in found if its not in apart]
-    said = [own(others, _names(others))] if others else []
-    return " ".join([*said, *mending(apart)])
+    apart = [member for member in unwell if member.is_pinned or member.is_strange]
+    others = [member for member in unwell if member not in apart]
+    advice = [own(others, _names(others))] if others else []
+    return " ".join([*advice, *mending(apart)])
 
 
-def mending(found: Sequence[Ailing]) -> Iterator[str]:
-    """How a person brings members back, by what ails them."""
-    strange = [its for its in found if its.is_strange]
-    sick = [its for its in found if its.was_asked and not its.silent]
-    silent = [its for its in found if its not in strange and its not in sick]
-    if own := [its for its in silent if not its.is_pinned]:
+def mending(unwell: Sequence[Ailing]) -> Iterator[str]:
+    """How a person brings members back, by what is wrong with them."""
+    strange = [member for member in unwell if member.is_strange]
+    sick = [member for member in unwell if member.was_asked and not member.silent]
+    silent = [member for member in unwell if member not in strange and member not in sick]
+    if own := [member for member in silent if not member.is_pinned]:
         yield Do.MEND_MEMBERS.text(servers=_names(own))
-    if nodes := [its for its in silent if its.is_pinned]:
+    if nodes := [member for member in silent if member.is_pinned]:
         yield Do.MEND_NODES.text(servers=_names(nodes))
     if sick:
         yield Do.RESTART_KUBELET.text(servers=_names(sick))
@@ -225,27 +229,27 @@ def mending(found: Sequence[Ailing]) -> Iterator[str]:
         yield Do.NEW_HOST_KEY.text(servers=_names(strange))
 
 
-def _names(found: Sequence[Ailing]) -> str:
-    return ", ".join(its.name for its in found[:MOST_TOLD])
+def _names(members: Sequence[Ailing]) -> str:
+    return ", ".join(member.name for member in members[:MOST_TOLD])
 
 
-def _advice(found: Sequence[Ailing], repair: Repair, names: str) -> str:
-    if any(its.is_braked for its in found):
+def _advice(unwell: Sequence[Ailing], repair: Repair, names: str) -> str:
+    if any(member.is_braked for member in unwell):
         return Do.LIFT_BRAKE.text(servers=names)
-    repaired = any(its.verdict in (Verdict.LOST, Verdict.MEND) for its in found)
+    repaired = any(member.verdict in (Verdict.LOST, Verdict.MEND) for member in unwell)
     if repaired and repair.mode is RepairMode.PLAN:
         return Do.REPAIR.text(servers=names)
-    return " ".join(mending(found))
+    return " ".join(mending(unwell))
 
 
-def _what_comes(its: Ailing, repair: Repair) -> str:
-    if its.verdict is Verdict.WAIT:
-        return f"Nothing is done about it yet: {its.why}." if its.why else ""
+def _what_is_done(member: Ailing, repair: Repair) -> str:
+    if member.verdict is Verdict.WAIT:
+        return f"Nothing is done about it yet: {member.why}." if member.why else ""
     if repair.mode is RepairMode.WARN:
         return "Nothing is done about it: repair.mode is warn."
-    if its.verdict is Verdict.HELD:
-        return f"Nothing is done about it: {its.why}."
-    if its.verdict is Verdict.LOST:
+    if member.verdict is Verdict.HELD:
+        return f"Nothing is done about it: {member.why}."
+    if member.verdict is Verdict.LOST:
         return (
             "It counts as lost: another server takes its place, if there is one. Make sure that it "
             "is off: if it runs on, its pods do, beside those that take their place."

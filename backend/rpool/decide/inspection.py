@@ -1,7 +1,7 @@
-"""What inspections found: what keeps servers from doing their part, and what should be known. Pure.
+"""What inspections found: what keeps servers from their part, and what users should know. Pure.
 
-Each finding is a sentence about one server, of those that join: what is wrong, the value that was
-seen, and what to do. So a create knows which server another may take the place of.
+Each finding is a sentence about one server that joins: what is wrong, the value that was seen, and
+what to do. So a create knows which servers to replace.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from rpool.model.server import Roles, ServerName
 from rpool.user_settings import settings
 
 CGROUPS_2_SINCE = 35
-"""The minor version whose kubelet refuses version 1, unless failCgroupV1 is false."""
+"""The minor version since which a kubelet refuses version 1, unless failCgroupV1 is false."""
 
 FREE_MIB = {"/var/lib/etcd": 2048, "/var/lib/kubelet": 1024, "/var/lib/containerd": 3072}
-"""What a new node takes: etcd's whole quota, volumes and logs, images."""
+"""What a new node needs: etcd's whole quota; volumes and logs; images."""
 
 FREE_INODES = 20_000
 SLOW_WRITE_MS = 50.0
-"""etcd wants 10 ms of nearly all writes; elections fail well above that."""
+"""etcd wants nearly all writes within 10 ms; elections fail well above that."""
 
 Findings = dict[ServerName, list[str]]
 
@@ -33,18 +33,18 @@ Seen = Mapping[ServerName, Inspected]
 
 
 def errors(spec: PoolSpec, joining: Roles, seen: Seen) -> Findings:
-    """What has to be put right before these servers join."""
-    found: Findings = defaultdict(list)
+    """What has to be corrected before these servers join, by server."""
+    findings: Findings = defaultdict(list)
     for name in joining:
         if name in seen:
-            found[name] += _of_one(spec, seen[name])
+            findings[name] += _of_one(spec, seen[name])
     for owner, sentence in _between(joining, seen):
-        found[owner].append(sentence)
-    return {name: sentences for name, sentences in sorted(found.items()) if sentences}
+        findings[owner].append(sentence)
+    return {name: sentences for name, sentences in sorted(findings.items()) if sentences}
 
 
 def warnings(spec: PoolSpec, joining: Roles, seen: Seen) -> list[str]:
-    """What will do, and is better known."""
+    """What does not keep servers from joining, but users should know."""
     return [
         f"{name}: {sentence}"
         for name in sorted(joining.keys() & seen.keys())
@@ -52,43 +52,43 @@ def warnings(spec: PoolSpec, joining: Roles, seen: Seen) -> list[str]:
     ]
 
 
-def _of_one(spec: PoolSpec, its: Inspected) -> Iterator[str]:
-    yield from _system(spec, its)
-    yield from _containerd(spec, its)
-    yield from _disks(its)
-    yield from _swap(spec, its)
-    if not its.interface:
+def _of_one(spec: PoolSpec, inspected: Inspected) -> Iterator[str]:
+    yield from _system(spec, inspected)
+    yield from _containerd(spec, inspected)
+    yield from _disks(inspected)
+    yield from _swap(spec, inspected)
+    if not inspected.interface:
         yield "none of its interfaces has the address that the fleet gives: correct the address"
-    for port, by in sorted(its.used.items()):
-        if by != ANOTHERS_TRIAL:
-            yield f"port {port} is in use, by {by}: stop that, or have it listen on another port"
+    for port, user in sorted(inspected.used.items()):
+        if user != ANOTHERS_TRIAL:
+            yield f"port {port} is in use, by {user}: stop that, or have it listen on another port"
 
 
-def _system(spec: PoolSpec, its: Inspected) -> Iterator[str]:
-    if not its.systems & {"debian", "ubuntu"}:
-        yield f"it runs {its.system}, and only Debian and Ubuntu can be prepared"
-    if not its.systemd:
+def _system(spec: PoolSpec, inspected: Inspected) -> Iterator[str]:
+    if not inspected.systems & {"debian", "ubuntu"}:
+        yield f"it runs {inspected.system}, and only Debian and Ubuntu can be prepared"
+    if not inspected.systemd:
         yield "it is not run by systemd: only that can run a kubelet as kubeadm sets it up"
     wants_2 = minor(spec) >= CGROUPS_2_SINCE and _kubelet(spec, "failCgroupV1") is not False
-    if wants_2 and its.cgroups != "cgroup2fs":
+    if wants_2 and inspected.cgroups != "cgroup2fs":
         yield (
-            f"it has version 1 of control groups ({its.cgroups} at /sys/fs/cgroup), and since "
-            f"1.{CGROUPS_2_SINCE} the kubelet refuses that: boot it with version 2 (kernel "
+            f"it has version 1 of control groups ({inspected.cgroups} at /sys/fs/cgroup), and "
+            f"since 1.{CGROUPS_2_SINCE} the kubelet refuses that: boot it with version 2 (kernel "
             "parameter systemd.unified_cgroup_hierarchy=1), or set failCgroupV1: false for the "
             "kubelet"
         )
-    for module in its.missing_modules:
+    for module in inspected.missing_modules:
         yield (
-            f"its kernel {its.kernel} has no module {module}: reboot it if the kernel was "
+            f"its kernel {inspected.kernel} has no module {module}: reboot it if the kernel was "
             "updated, or install the package with its modules"
         )
 
 
-def _containerd(spec: PoolSpec, its: Inspected) -> Iterator[str]:
-    version = its.containerd or its.containerd_to_come
+def _containerd(spec: PoolSpec, inspected: Inspected) -> Iterator[str]:
+    version = inspected.containerd or inspected.containerd_to_come
     if minor(spec) < CONTAINERD_2_SINCE or not re.match(r"v?1\.", version):
         return
-    has = "it has" if its.containerd else "its package sources have"
+    has = "it has" if inspected.containerd else "its package sources have"
     yield (
         f"{has} containerd {version}, and since 1.{CONTAINERD_2_SINCE} Kubernetes needs "
         "containerd 2: install that there, from backports or as containerd.io from Docker's "
@@ -96,10 +96,10 @@ def _containerd(spec: PoolSpec, its: Inspected) -> Iterator[str]:
     )
 
 
-def _disks(its: Inspected) -> Iterator[str]:
+def _disks(inspected: Inspected) -> Iterator[str]:
     mounts: dict[str, list[str]] = defaultdict(list)
     free: dict[str, int] = {}
-    for folder in its.folders:
+    for folder in inspected.folders:
         if not folder.writable:
             yield f"nothing can be written to {folder.path}: {folder.mount} is mounted read-only"
             continue
@@ -119,35 +119,42 @@ def _disks(its: Inspected) -> Iterator[str]:
             )
 
 
-def _swap(spec: PoolSpec, its: Inspected) -> Iterator[str]:
+def _swap(spec: PoolSpec, inspected: Inspected) -> Iterator[str]:
     stays = _kubelet(spec, "failSwapOn") is False
-    if not stays and its.available_mib is not None and its.swap_mib > its.available_mib:
+    if (
+        not stays
+        and inspected.available_mib is not None
+        and inspected.swap_mib > inspected.available_mib
+    ):
         yield (
-            f"{its.swap_mib} MiB are in its swap, which is switched off, and {its.available_mib} "
-            "MiB of memory are free: end what takes so much"
+            f"{inspected.swap_mib} MiB are in its swap, which is switched off, and "
+            f"{inspected.available_mib} MiB of memory are free: end what takes so much"
         )
 
 
 def _between(joining: Roles, seen: Seen) -> Iterator[tuple[ServerName, str]]:
-    """Findings among servers, each about one that joins: where it can be told, that whose firewall
-    lets nobody in.
+    """Findings between servers, each about one that joins: where that is known, the one whose
+    firewall blocks the others.
     """
     yield from _twins(joining, seen)
-    shut: dict[tuple[ServerName, tuple[Port, ...], str], list[ServerName]] = defaultdict(list)
-    for name, its in sorted(seen.items()):
-        hows: dict[tuple[ServerName, str], list[Port]] = defaultdict(list)
-        for (peer, port), how in sorted(its.cut.items()):
-            # One that is silent has no firewall to blame, and a port in use is told by itself.
+    blocked: dict[tuple[ServerName, tuple[Port, ...], str], list[ServerName]] = defaultdict(list)
+    for name, inspected in sorted(seen.items()):
+        unreached: dict[tuple[ServerName, str], list[Port]] = defaultdict(list)
+        for (peer, port), failure in sorted(inspected.cut.items()):
+            # A silent peer has no firewall to blame, and a port in use has a finding of its own.
             if peer in seen and port not in seen[peer].used:
-                hows[peer, how].append(port)
-        for (peer, how), ports in hows.items():
+                unreached[peer, failure].append(port)
+        for (peer, failure), ports in unreached.items():
             if peer not in joining:
-                yield name, f"it cannot reach {peer} at {_list(ports)} ({how}). {_open(())}"
+                yield (
+                    name,
+                    f"it cannot reach {peer} at {_listed(ports)} ({failure}). {_how_to_open(())}",
+                )
             else:
-                shut[peer, tuple(ports), how].append(name)
-    for (peer, closed, how), names in shut.items():
-        where = _open(seen[peer].firewalls)
-        yield peer, f"{', '.join(names)} cannot reach it at {_list(closed)} ({how}). {where}"
+                blocked[peer, tuple(ports), failure].append(name)
+    for (peer, closed, failure), names in blocked.items():
+        where = _how_to_open(seen[peer].firewalls)
+        yield peer, f"{', '.join(names)} cannot reach it at {_listed(closed)} ({failure}). {where}"
     yield from _narrow(joining, seen)
 
 
@@ -161,43 +168,45 @@ def _twins(joining: Roles, seen: Seen) -> Iterator[tuple[ServerName, str]]:
 
 
 def _narrow(joining: Roles, seen: Seen) -> Iterator[tuple[ServerName, str]]:
-    told: set[frozenset[ServerName]] = set()
-    for name, its in sorted(seen.items()):
-        for peer, size in sorted(its.narrow.items()):
+    reported: set[frozenset[ServerName]] = set()
+    for name, inspected in sorted(seen.items()):
+        for peer, size in sorted(inspected.narrow.items()):
             pair = frozenset((name, peer))
-            if pair not in told:
-                told.add(pair)
-                to = f"the largest packets that come to {peer} and back have {size} bytes"
-                whole = f"its {its.interface} sends {its.mtu}"
+            if pair not in reported:
+                reported.add(pair)
+                largest = f"the largest packets that come to {peer} and back have {size} bytes"
+                mtu = f"its {inspected.interface} sends {inspected.mtu}"
                 if name not in joining:
-                    to = f"the largest packets that come from {name} and back have {size} bytes"
-                    whole = f"{its.interface} there sends {its.mtu}"
+                    largest = (
+                        f"the largest packets that come from {name} and back have {size} bytes"
+                    )
+                    mtu = f"{inspected.interface} there sends {inspected.mtu}"
                 yield (
                     name if name in joining else peer,
-                    f"{to}, and {whole}: give both, and all between them, the same MTU",
+                    f"{largest}, and {mtu}: give both, and all between them, the same MTU",
                 )
 
 
-def _list(ports: Collection[Port]) -> str:
+def _listed(ports: Collection[Port]) -> str:
     return ", ".join(map(str, ports))
 
 
-def _open(firewalls: Collection[str]) -> str:
+def _how_to_open(firewalls: Collection[str]) -> str:
     if not firewalls:
         return "Open that in each firewall on the way"
     names = ", ".join(firewalls)
     return f"There is a firewall on it ({names}): open that there to the cluster's servers"
 
 
-def _warnings_of_one(spec: PoolSpec, its: Inspected) -> Iterator[str]:
-    if its.synchronized is False:
+def _warnings_of_one(spec: PoolSpec, inspected: Inspected) -> Iterator[str]:
+    if inspected.synchronized is False:
         yield "its clock is not synchronized: run chrony or systemd-timesyncd"
-    if its.write_ms is not None and its.write_ms > SLOW_WRITE_MS:
+    if inspected.write_ms is not None and inspected.write_ms > SLOW_WRITE_MS:
         yield (
-            f"a write to the disk of /var/lib/etcd takes {its.write_ms:.0f} ms, and etcd wants 10: "
-            "expect elections and slow answers; give it a faster disk"
+            f"a write to the disk of /var/lib/etcd takes {inspected.write_ms:.0f} ms, and etcd "
+            "wants 10: expect elections and slow answers; give it a faster disk"
         )
-    if _kubelet(spec, "resolvConf") is None and (own := _own_resolvers(its)):
+    if _kubelet(spec, "resolvConf") is None and (own := _own_resolvers(inspected)):
         yield (
             f"/etc/resolv.conf names {', '.join(own)}, the server itself: in a pod that is the "
             "pod, and CoreDNS stops at such a loop. Name another server there, or set resolvConf "
@@ -205,10 +214,10 @@ def _warnings_of_one(spec: PoolSpec, its: Inspected) -> Iterator[str]:
         )
 
 
-def _own_resolvers(its: Inspected) -> list[str]:
-    """Resolvers on the server itself; kubeadm knows of systemd-resolved's."""
+def _own_resolvers(inspected: Inspected) -> list[str]:
+    """Resolvers on the server itself, without systemd-resolved's, which kubeadm handles."""
     own = []
-    for text in its.resolvers:
+    for text in inspected.resolvers:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
@@ -219,5 +228,5 @@ def _own_resolvers(its: Inspected) -> list[str]:
 
 
 def _kubelet(spec: PoolSpec, setting: str) -> object:
-    """What the user has set for the kubelet; None: nothing."""
+    """The user's value of a kubelet setting; None if there is none."""
     return settings(spec.kubeadm.kubelet).get(setting)

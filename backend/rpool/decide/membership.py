@@ -1,7 +1,7 @@
-"""Which servers are a cluster's, and how far in each of them is.
+"""Which servers belong to a cluster, and how far each has joined or left.
 
-The only reader of claim phases. A server's part is told by its own claim, its Node and etcd, and by
-the record only where those say nothing.
+The only reader of claim phases. A server's part follows from its own claim, its Node and etcd, and
+from the record only where these say nothing.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class Part(Enum):
     MEMBER = "member"  # in, by all that was observed of it
     JOINING = "joining"  # ours, and not in yet
     LEAVING = "leaving"  # half out: it does not come back as it is
-    UNCLAIMED = "unclaimed"  # runs in the cluster, but somebody has removed its claim
+    UNCLAIMED = "unclaimed"  # runs in the cluster, but its claim was removed
     GONE = "gone"  # not ours, and no Node is left of it
     SILENT = "silent"  # asked, and no answer
-    LOST = "lost"  # silent, and given up: by a mark in the fleet, or since it was silent too long
+    LOST = "lost"  # silent and given up: marked in the fleet, or silent for too long
 
 
 def claims_of(uid: PoolUid, seen: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
-    """The claims of cluster `uid` among what was seen, by server."""
-    found = {name: probed.claim_of(uid) for name, probed in seen.items()}
-    return {name: claim for name, claim in found.items() if claim is not None}
+    """The claims of cluster `uid` on the servers in `seen`."""
+    claims = {name: probed.claim_of(uid) for name, probed in seen.items()}
+    return {name: claim for name, claim in claims.items() if claim is not None}
 
 
 def ca_of(claims: Mapping[ServerName, Claim]) -> str:
-    """The pin of the CA that these members of one cluster name; "" where none does. Raises Refused
-    where they name two: then some of them are not what they say.
+    """The pin of the CA that these claims of one cluster name; "" where none does. Raises Refused
+    where they name two: then some of the servers are not what they claim to be.
     """
     pins: dict[str, list[ServerName]] = {}
     for name, claim in sorted(claims.items()):
@@ -55,7 +55,7 @@ def ca_of(claims: Mapping[ServerName, Claim]) -> str:
             pins.setdefault(claim.ca_pin, []).append(name)
     if len(pins) > 1:
         which = "\n".join(f"  {pin}: {', '.join(names)}" for pin, names in sorted(pins.items()))
-        name, uid = next((its.pool, its.uid) for its in claims.values() if its.ca_pin)
+        name, uid = next((claim.pool, claim.uid) for claim in claims.values() if claim.ca_pin)
         raise Refused(
             f"servers claim to be of cluster {name} ({uid}) with {len(pins)} different CAs",
             f"A cluster has one. They name:\n{which}\n{Do.FALSE_CLAIM.text()} Nothing was changed.",
@@ -71,13 +71,13 @@ def runs_control_plane(probed: Probed) -> bool:
 
 
 def lost_in(fleet: Fleet) -> frozenset[ServerName]:
-    return frozenset(name for name, its in fleet.servers.items() if its.lost)
+    return frozenset(name for name, server in fleet.servers.items() if server.lost)
 
 
 @dataclass(frozen=True)
 class Membership:
-    """The parts of a cluster's servers. `record` names those that may be claimed; the fleet marks
-    those that are lost, and of a plan that replaces silent members these are `given_up`.
+    """The parts of a cluster's servers. `record` names those that may be claimed, the fleet marks
+    those that are lost, and `given_up` are silent members that a plan replaces.
     """
 
     record: Record
@@ -87,13 +87,13 @@ class Membership:
 
     @cached_property
     def lost(self) -> frozenset[ServerName]:
-        """Servers that are as good as gone while they are silent."""
+        """Servers that count as gone while they are silent."""
         let_go = {name for name in self.pool.silent if self._was_let_go(name)}
         return lost_in(self.fleet) | self.given_up | let_go
 
     def _was_let_go(self, name: ServerName) -> bool:
-        """Whether the record names a server of the fleet no more, and nothing of it is alive in the
-        cluster: a Node that it has registered when it came back for a while, say.
+        """Whether the record no longer names a server of the fleet, and nothing of it is alive in
+        the cluster, such as a Node that it registered when it came back for a while.
         """
         pool, node, member = self.pool, self.pool.nodes.get(name), self.etcd_member(name)
         if name in self.record.members or name not in self.fleet.servers or pool.etcd is None:
@@ -101,7 +101,7 @@ class Membership:
         return not (node and node.ready) and not (member and member.healthy)
 
     def part(self, name: ServerName) -> Part:
-        """The part of `name`. A server that was not asked is what the record says."""
+        """The part of `name`; by the record for a server that was not asked."""
         if name in self.pool.silent:
             return self._silent(name)
         probed = self.pool.probed(name)
@@ -119,8 +119,8 @@ class Membership:
     def _silent(self, name: ServerName) -> Part:
         if name not in self.lost:
             return Part.SILENT
-        left = self.had_joined(name) or self.etcd_member(name) is not None
-        return Part.LOST if left else Part.GONE
+        remains = self.had_joined(name) or self.etcd_member(name) is not None
+        return Part.LOST if remains else Part.GONE
 
     def _without_claim(self, name: ServerName, probed: Probed) -> Part:
         if probed.claim is None and probed.joined and name in self.pool.nodes:
@@ -128,7 +128,7 @@ class Membership:
         return Part.LEAVING if name in self.pool.nodes else Part.GONE
 
     def is_stray(self, name: ServerName) -> bool:
-        """Whether `name` is a former member that has come back: the record names it no more."""
+        """Whether `name` is a former member that has come back: the record no longer names it."""
         claim = self.pool.claim(name)
         return claim is not None and claim.is_member and name not in self.record.members
 
@@ -141,9 +141,8 @@ class Membership:
         return runs and self.etcd_member(name) is None
 
     def is_of_another_ca(self, name: ServerName) -> bool:
-        """Whether `name` has joined a control plane that was installed anew before the cluster was
-        made: the CA that it trusts is no more, and the one that there is, or will be, does not
-        know it.
+        """Whether `name` joined a control plane that was installed anew before the cluster was
+        made: the CA that it trusts is gone, and the present or coming one does not know it.
         """
         claim, api = self.pool.claim(name), self.pool.api
         if self.record.settled is not None or claim is None or not claim.ca_pin:
@@ -154,8 +153,8 @@ class Membership:
         return not any(self.pool.has_joined(n) or n in self.pool.silent for n in planes)
 
     def is_half_in(self, name: ServerName) -> bool:
-        """Whether a server has our claim, and nothing of it counts yet: kubeadm has not ended
-        there, and it does not vote in etcd. So is one whose reset was cut off.
+        """Whether a server has our claim but does not count yet: kubeadm has not ended there, and
+        it has no vote in etcd. A server whose reset was cut off is half in, too.
         """
         claim, probed = self.pool.claim(name), self.pool.probed(name)
         if claim is None or claim.is_member or (probed is not None and probed.kubeadm_ended):
@@ -169,20 +168,20 @@ class Membership:
         return member_of(self.pool.etcd or (), name, address)
 
     def is_whole(self, name: ServerName) -> bool:
-        """Whether it is a member that takes pods."""
+        """Whether `name` is a member that takes pods."""
         node = self.pool.nodes.get(name)
         return self.part(name) is Part.MEMBER and node is not None and not node.let_go
 
     def is_mislabelled(self, name: ServerName) -> bool:
-        """Whether the Node of an own member lacks labels that it has by the record."""
+        """Whether the Node of an own member lacks labels that the record gives it."""
         spec = node_spec(self.record.members[name], self.record.spec)
         return lacks(self.pool.nodes[name], spec)
 
     @property
     def strays(self) -> frozenset[ServerName]:
         """Servers with a Node or a claim of the cluster that the record does not name."""
-        there = self.pool.nodes.keys() | self.pool.claims.keys()
-        return frozenset(there - self.record.members.keys())
+        present = self.pool.nodes.keys() | self.pool.claims.keys()
+        return frozenset(present - self.record.members.keys())
 
     def among(self, names: Set[ServerName], *parts: Part) -> frozenset[ServerName]:
         return frozenset(name for name in names if self.part(name) in parts)
@@ -199,13 +198,13 @@ class Membership:
         return frozenset(self.record.of(Role.CONTROL_PLANE)) & inside
 
     def had_joined(self, name: ServerName) -> bool:
-        """Whether a silent server has a Node; True where no API tells."""
+        """Whether a silent server has a Node; True where no API can tell."""
         return self.pool.api is None or name in self.pool.nodes
 
     @cached_property
     def differing(self) -> frozenset[ServerName]:
-        """Own servers that are not as a settled record says; the cluster is incomplete while there
-        is any. Silence alone is no difference.
+        """Own servers that are not as a settled record says. The cluster is incomplete while there
+        are any. Silence alone is no difference.
         """
         whole, nodes = (Part.MEMBER, Part.SILENT, Part.LOST), self.pool.nodes
         return self.strays | {
@@ -217,7 +216,7 @@ class Membership:
 
 
 def to_ask(record: Record, nodes: Mapping[ServerName, NodeSeen], fleet: Fleet) -> set[ServerName]:
-    """Servers that must be asked, since the API alone does not tell what they are.
+    """Servers that must be asked, since the API alone does not show their part.
 
     In a settled cluster: the control planes, members whose Node is missing, NotReady or cordoned by
     us, and servers of Nodes that the record does not name. While a change is under way: every

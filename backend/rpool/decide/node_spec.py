@@ -21,7 +21,7 @@ OF_KUBEADM = NodeSpec(
 
 
 def node_spec(member: Member, spec: PoolSpec, pinned: NodeSpec | None = None) -> NodeSpec:
-    """The labels and taints that a member's Node has from us. Of labels of one key the last counts:
+    """The labels and taints that a member's Node has from us. For each key the last label counts:
     the fleet's, those of all control planes or of its group, its rpool_node's.
     """
     own = pinned if pinned is not None else _of_part(member, spec)
@@ -36,13 +36,13 @@ def _of_part(member: Member, spec: PoolSpec) -> NodeSpec:
 
 
 def of_kubelet(labels: Mapping[str, str]) -> dict[str, str]:
-    """Those that a kubelet may give to its own Node as it registers it. With another one of
+    """The labels that a kubelet may give to its own Node as it registers. With any other label of
     Kubernetes' own prefixes it does not even start (`--node-labels`, NodeRestriction).
     """
     return {key: value for key, value in labels.items() if not _NOT_OF_KUBELET.match(key)}
 
 
 def lacks(node: NodeSeen, spec: NodeSpec) -> bool:
-    """Whether a Node has not all the labels and taints that it is to have."""
+    """Whether a Node lacks any of the labels and taints that it is to have."""
     labels = all(node.labels.get(key) == value for key, value in spec.labels.items())
     return not (labels and all(taint in node.taints for taint in spec.taints))

@@ -1,18 +1,18 @@
-"""Which servers a cluster takes: the least waste that holds the request.
+"""Which servers a cluster takes: those that hold the request with the least waste.
 
 Waste is capacity beyond the request plus a fixed overhead for every server (its operating system
 and daemons: 1 core, 2 GiB), cores and memory normalised by the totals of the candidates. Ties
-prefer servers with fewer labels that nobody asked for (a plain pool must not eat the GPU boxes),
-then even zones, then a hash of cluster and server, so that two clusters rarely want the same
-server.
+prefer servers with fewer labels that the request did not ask for (a plain pool must not take the
+GPU servers), then even zones, then a hash of cluster and server, so that two clusters rarely want
+the same server.
 
 A request holds when the workers have its cores and its memory after the worst loss that it is to
-tolerate; each of the two after the loss that is worst for it. One more worker never breaks that: a
-loss that takes it spares another one, or leaves what was left before. So a request can be met
-exactly when all candidates together meet it, and nothing that fits is ever refused.
+tolerate; cores and memory each after the loss that is worst for it. One more worker never breaks
+that: a loss that takes it spares another one, or leaves what was left before. So a request can be
+met exactly when all candidates together meet it, and nothing that fits is ever refused.
 
-How many servers of each size that takes is searched for by `cover`, and with a loss to tolerate by
-`tolerance`; here it is decided what they cost and which of the like ones they are.
+`cover` searches for how many servers of each size are needed, and `tolerance` where a loss is to be
+tolerated. This module decides what servers cost, and which of those that are alike are taken.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WASTE_BEFORE_LABELS = 1_000_000  # the least difference of waste outweighs any n
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """What is missing for a request, with what it is to tolerate; zero where there is enough."""
+    """What is missing for a request and the loss that it tolerates; zero where there is enough."""
 
     cores: int = 0
     memory_gib: int = 0
@@ -45,11 +45,11 @@ class Shortfall:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Role by server name, control planes first; or, with `shortfall`, that it can't be done."""
+    """Role by server name, control planes first; with a `shortfall` there is no placement."""
 
     roles: Mapping[ServerName, Role]
     shortfall: Shortfall | None = None
-    # In which group each is that is not in the default one.
+    # The group of each server that is not in the default one.
     groups: Mapping[ServerName, str] = field(default_factory=dict)
 
 
@@ -60,18 +60,18 @@ def selects(selector: Selector, server: Server) -> bool:
 
 
 def fits(spec: PoolSpec, server: Server, role: Role | None = None) -> bool:
-    """Whether the cluster may have the server, in that role or in any: a selector takes it, and it
-    is of its domain.
+    """Whether the cluster may have the server, in that role or in any: a selector takes it, and its
+    domain of trust is the cluster's.
     """
     selectors = [
-        spec.selector_of(control_plane=its is Role.CONTROL_PLANE)
-        for its in ([role] if role else Role)
+        spec.selector_of(control_plane=each is Role.CONTROL_PLANE)
+        for each in ([role] if role else Role)
     ]
-    return server.trust == spec.trust and any(selects(its, server) for its in selectors)
+    return server.trust == spec.trust and any(selects(each, server) for each in selectors)
 
 
 def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()) -> list[Server]:
-    """The fleet's servers that the cluster may pick, as declared."""
+    """The fleet's servers that the cluster may pick, by what the fleet declares."""
     out = frozenset(excluded)
     return [
         server
@@ -83,7 +83,7 @@ def candidates(fleet: Fleet, spec: PoolSpec, excluded: Iterable[ServerName] = ()
 
 
 def holds(spec: PoolSpec, workers: Iterable[Server]) -> bool:
-    """Whether `workers` have the cores and memory of the request, also after what it tolerates."""
+    """Whether `workers` have the request's cores and memory, also after the loss it tolerates."""
     short = shortfall_of(spec, workers)
     return not (short.cores or short.memory_gib)
 
@@ -107,7 +107,7 @@ def shortfall_of(spec: PoolSpec, workers: Iterable[Server]) -> Shortfall:
 
 
 def waste(servers: Iterable[Server], of: Iterable[Server]) -> float:
-    """The share that servers, with their overhead, have of `of`: of cores and of memory alike."""
+    """The share that `servers` and their overhead have of `of`: the mean of cores' and memory's."""
     all_ = list(of)
     cores, memory_gib = sum(s.cores for s in all_), sum(s.memory_gib for s in all_)
     shares = (
@@ -124,12 +124,12 @@ def place(
     tie: str,
     ranks: Mapping[ServerName, int] | None = None,
 ) -> Placement:
-    """Roles for the request out of `free`, where `kept` (a subset of `free`) stay what they are.
-    Of servers that are alike those with a low rank (0 unless given) are taken first.
+    """Roles for the request out of `free`, where `kept` (a subset of `free`) keep their roles. Of
+    servers that are alike, those with a low rank (0 unless given) are taken first.
 
-    Control planes are the smallest sufficient servers in as many zones as there are; when that
-    leaves too little for the workers, the smallest of all regardless of zones; and of those that
-    are equally small (8 cores and 64 GiB, 16 and 32) the ones with fewer cores, or less memory.
+    Control planes are the smallest sufficient servers in as many zones as there are. When that
+    leaves too little for the workers, they are the smallest of all regardless of zones; of equally
+    small ones (8 cores and 64 GiB, 16 and 32) those with fewer cores, or else less memory.
     """
     order = _Order(tie, ranks or {})
     by_zone = _placed(spec, free, kept, order, evenly=spec.control_plane.servers)
@@ -145,15 +145,15 @@ def place(
 
 
 def working(spec: PoolSpec, planes: Sequence[Server]) -> list[Server]:
-    """Those of the control planes that take pods, and count for the request: all or none."""
+    """The control planes that take pods and count for the request: all or none."""
     return list(planes) if spec.control_plane.schedulable else []
 
 
 def keepers(
     spec: PoolSpec, workers: Sequence[Server], certain: Sequence[Server], tie: str
 ) -> list[Server]:
-    """Those of `workers` that stay when the rest may go: with `certain`, which stay anyhow, they
-    hold the request with the least waste. All of them, if not even that holds it.
+    """Those of `workers` that stay: with `certain`, which stay anyhow, they hold the request with
+    the least waste. All of them if even all do not hold it.
     """
     if not holds(spec, [*certain, *workers]):
         return list(workers)
@@ -163,8 +163,8 @@ def keepers(
 def fewer_control_planes(
     spec: PoolSpec, current: Sequence[Server], count: int, tie: str
 ) -> list[Server]:
-    """Which `count` of the `current` control planes stay: one a zone while that goes, then the
-    smallest.
+    """The `count` of the `current` control planes that stay: one in each zone as far as possible,
+    then the smallest.
     """
     selector = spec.selector_of(control_plane=True)
     return _pick(selector, current, count, (), _Order(tie), evenly=1)
@@ -213,9 +213,9 @@ def _pick(
     *,
     evenly: int = 0,
 ) -> list[Server]:
-    """At most `count` of `servers`: smallest first, then fewest labels nobody asked for, then the
-    rank, then even zones (counting those of `beside`), then the hash. Until every zone has `evenly`
-    of them, the zone with the fewest comes before all that.
+    """At most `count` of `servers`, by size, then fewest labels not asked for, then rank, then even
+    zones (counting those of `beside`), then hash. Until every zone has `evenly` of them, the zone
+    with the fewest comes before all that.
     """
     queues: dict[str, list[tuple[int, int, int, str, Server]]] = {}
     for s in servers:
@@ -257,7 +257,7 @@ class _Order:
 def _least_waste(
     spec: PoolSpec, held: Sequence[Server], spares: Sequence[Server], order: _Order
 ) -> list[Server]:
-    """The `spares` to add to `held` for the least waste, when all together hold the request."""
+    """The `spares` to add to `held` for the least waste. All together must hold the request."""
     groups: dict[tuple[str, int, int], list[Server]] = {}
     for s in spares:
         zone = s.zone if spec.tolerate.zones else ""
@@ -282,7 +282,7 @@ def _least_waste(
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Waste first, then labels nobody asked for, in one whole number.
+    """Waste first, then labels that were not asked for, in one integer.
 
     Waste is normalised by the totals: either resource is multiplied by the total of the other.
     """
@@ -292,7 +292,7 @@ class _Cost:
     all_memory_gib: int
 
     def rising(self, alike: Sequence[Server]) -> tuple[int, ...]:
-        """What none, one, two, ... of servers of one size cost, the fewest labels first."""
+        """What none, one, two, ... servers of one size cost, those with the fewest labels first."""
         cores, memory = alike[0].cores + OVERHEAD_CORES, alike[0].memory_gib + OVERHEAD_MEMORY_GIB
         waste = (cores * self.all_memory_gib + memory * self.all_cores) * WASTE_BEFORE_LABELS
         labels = sorted(extra_labels(self.selector, s) for s in alike)

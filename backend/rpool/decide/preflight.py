@@ -39,17 +39,17 @@ def why_not_spare(probed: Probed) -> str | None:
 
 
 def why_not_trusted(server: Server, probed: Probed) -> str | None:
-    """Why a server is not to serve in the domain of trust that the fleet has it in, or None: its
-    mark is of another one. That it has none means that it is as installed.
+    """Why a server must not serve in its domain of trust by the fleet, or None: its mark is of
+    another domain. A server without a mark is as it was installed.
     """
     if probed.served is None or probed.served == server.trust:
         return None
-    there, wanted = named(probed.served), named(server.trust)
-    return f"it served in {there}: install it anew before it serves in {wanted}"
+    served, wanted = named(probed.served), named(server.trust)
+    return f"it served in {served}: install it anew before it serves in {wanted}"
 
 
 def why_too_small(server: Server, probed: Probed) -> str | None:
-    """Why a server is not what the fleet declares, or None. Real memory is at least 90 %."""
+    """Why a server is smaller than the fleet declares, or None. 90 % of the memory is enough."""
     if probed.cores < server.cores:
         return f"declares {server.cores} cores, has {probed.cores}"
     if probed.memory_mib < SIZE_TOLERANCE * server.memory_gib * 1024:
@@ -65,43 +65,43 @@ def why_not_usable(server: Server, probed: Probed) -> str | None:
 def findings(
     spec: PoolSpec, seen: Mapping[ServerName, Sighting], members: Container[ServerName] = ()
 ) -> list[str]:
-    """Sentences about what is wrong among the servers that were picked together; `members` of the
-    pool, which have its routes and perhaps its address, are only compared with the others.
+    """Sentences about what is wrong between servers that were picked together. `members` have the
+    pool's routes and perhaps its address, so they are only compared with the others.
     """
-    everybody = {name: its.probed for name, its in sorted(seen.items())}
-    fresh = {name: probed for name, probed in everybody.items() if name not in members}
-    clocks = {name: its.clock for name, its in seen.items()}
-    return [*_clocks(clocks), *_twins(everybody), *_routes(spec, fresh), *_vip(spec, fresh)]
+    probes = {name: sighting.probed for name, sighting in sorted(seen.items())}
+    fresh = {name: probed for name, probed in probes.items() if name not in members}
+    clocks = {name: sighting.clock for name, sighting in seen.items()}
+    return [*_clocks(clocks), *_twins(probes), *_routes(spec, fresh), *_vip(spec, fresh)]
 
 
 def odd_ones(
     seen: Mapping[ServerName, Sighting], members: Container[ServerName] = ()
 ) -> dict[ServerName, str]:
-    """Servers, each with why, without which the others go together. What a server says of itself
-    may be wrong, and one such server is not to be in the way of all: another can take its place.
-    `members` have none that could.
+    """The servers to leave out so that the others go together, and why. What a server says of
+    itself may be wrong, and must not block all others: another server can take its place. `members`
+    cannot be left out.
     """
     order = sorted(seen, key=lambda name: (name not in members, name))
     odd: dict[ServerName, str] = {}
     for attribute, one, other, value in _same({name: seen[name].probed for name in order}):
         if other not in members:
             odd.setdefault(other, f"has the same {attribute} as {one} ({value})")
-    left = {name: seen[name].clock for name in order if name not in odd}
-    while (pair := _far_apart(left)) is not None:
-        off = [name for name in pair if name not in members]
-        if not off:
+    clocks = {name: seen[name].clock for name in order if name not in odd}
+    while (pair := _far_apart(clocks)) is not None:
+        replaceable = [name for name in pair if name not in members]
+        if not replaceable:
             break
-        usual = _usual([left[n] for n in left if n in members] or list(left.values()))
-        name = max(off, key=lambda n: left[n].seconds_from(usual))
+        usual = _usual([clocks[n] for n in clocks if n in members] or list(clocks.values()))
+        name = max(replaceable, key=lambda n: clocks[n].seconds_from(usual))
         one = next(each for each in pair if each != name)
-        seconds = left[name].seconds_from(left[one])
+        seconds = clocks[name].seconds_from(clocks[one])
         odd[name] = f"its clock is {seconds:.1f} s from that of {one}, and at most 2 s are allowed"
-        del left[name]
+        del clocks[name]
     return odd
 
 
 def _usual(clocks: Sequence[ClockSeen]) -> ClockSeen:
-    """The clock in the middle, ours (which is 0 from itself) among them."""
+    """The median clock, our own (offset 0) included."""
     return ClockSeen(median([0.0, *(clock.offset_seconds for clock in clocks)]))
 
 
@@ -126,8 +126,8 @@ def _clocks(clocks: Mapping[ServerName, ClockSeen]) -> Iterator[str]:
 
 
 def _same(seen: Mapping[ServerName, Probed]) -> Iterator[tuple[str, ServerName, ServerName, str]]:
-    """What is to be unique, and pairs of servers that have the same of it, the first that has it in
-    front; and the value.
+    """Attributes that must be unique, with two servers that share one (the first that has it comes
+    first), and the value.
     """
     for attribute in UNIQUE:
         first: dict[str, ServerName] = {}
@@ -162,26 +162,28 @@ def _vip(spec: PoolSpec, seen: Mapping[ServerName, Probed]) -> Iterator[str]:
 
 
 def vip_of_no_use(spec: PoolSpec, seen: Mapping[ServerName, Sighting]) -> list[str]:
-    """What is wrong with a virtual IP in the servers' networks: it is in none of them (it is
-    announced by ARP, which no router passes on), or no machine can have it.
+    """Why a virtual IP cannot work in the servers' networks: it is in none of them (it is announced
+    by ARP, which no router forwards), or no machine can have it.
     """
     vip = spec.control_plane.endpoint.vip
-    networks = {ipaddress.IPv4Network(r) for its in seen.values() for r in its.probed.routes}
+    networks = {
+        ipaddress.IPv4Network(r) for sighting in seen.values() for r in sighting.probed.routes
+    }
     if vip is None or not networks:
         return []
     address = ipaddress.IPv4Address(vip)
-    around = [network for network in networks if address in network]
-    if around:
-        return _no_host(address, max(around, key=lambda network: network.prefixlen))
-    theirs = ", ".join(map(str, sorted(networks)))
+    containing = [network for network in networks if address in network]
+    if containing:
+        return _no_host(address, max(containing, key=lambda network: network.prefixlen))
+    listed = ", ".join(map(str, sorted(networks)))
     reach = (
         "it is announced by ARP, which reaches no further. Choose a free address in one of these"
     )
-    return [f"vip {vip} is in no network of the servers ({theirs}), and {reach}"]
+    return [f"vip {vip} is in no network of the servers ({listed}), and {reach}"]
 
 
 def _no_host(address: ipaddress.IPv4Address, network: ipaddress.IPv4Network) -> list[str]:
-    """That an address of a network is none for a machine. A network of two has only such (RFC
+    """Why no machine can have an address in a network. In a network of two any machine can (RFC
     3021).
     """
     if network.prefixlen > 30:

@@ -1,4 +1,4 @@
-"""The arithmetic of etcd's quorum: which member may be removed without the rest losing it."""
+"""The arithmetic of etcd's quorum: whether the rest keeps it when a member is removed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rpool.model.server import ServerName
 
 
 def member_of(members: Sequence[EtcdMember], server: ServerName, address: str) -> EtcdMember | None:
-    """The member of etcd that runs on `server`, or that was added for it and never started. The
-    latter has no name yet, so it is told by its address.
+    """The etcd member that runs on `server`, or that was added for it and never started. The latter
+    has no name yet, so it is found by its address.
     """
     named = (member for member in members if member.name == server)
     unnamed = (member for member in members if not member.name and address in member.peers)
@@ -47,7 +47,7 @@ def why_not_remove(members: Sequence[EtcdMember], leaving: EtcdMember) -> str | 
 
 
 def most_of(control_planes: Sequence[ServerName]) -> dict[str, str]:
-    """How many of a cluster's control planes have to answer, and of how many, as words."""
+    """How many control planes must answer, and how many there are, as texts for a message."""
     count = len(control_planes)
     return {"needed": str(majority(count)), "count": str(count)}
 
@@ -61,5 +61,5 @@ def not_removed(server: ServerName, why: str, members: Sequence[EtcdMember]) -> 
 
 def _counted(healthy: Sequence[EtcdMember], voters: Sequence[EtcdMember]) -> str:
     silent = sorted(member.name for member in voters if not member.healthy)
-    said = f" ({', '.join(silent)} do not answer)" if silent else ""
-    return f"{len(healthy)} of {len(voters)} members answer{said}"
+    note = f" ({', '.join(silent)} do not answer)" if silent else ""
+    return f"{len(healthy)} of {len(voters)} members answer{note}"

@@ -1,7 +1,7 @@
 """Whether etcd of a cluster may be made anew from one member's data, after most were lost. Pure.
 
-What the other members have that this one lacks is lost by it, and two clusters are there if they
-live: so each of the others has to be marked lost and be silent, or to answer, so that it is ended.
+Data that only the other members have is lost, and if these live, there are two clusters. So each of
+the others must either be silent and marked lost, or answer, so that it can be stopped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rpool.model.server import Fleet, Role, ServerName
 def why_not_recover(
     pool: Observed, control_planes: Sequence[ServerName], server: ServerName, fleet: Fleet
 ) -> RpoolError | None:
-    """Why etcd is not made anew from what `server` has; `pool` was asked for the cluster's
-    `control_planes`.
+    """Why etcd cannot be made anew from the data on `server`, or None. `pool` is what was observed
+    of the cluster's `control_planes`.
     """
     lost = lost_in(fleet)
     unmarked = sorted(name for name in control_planes if name in pool.silent and name not in lost)

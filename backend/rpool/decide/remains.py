@@ -17,15 +17,15 @@ Shown = tuple[ServerName, ClusterSeen]
 
 @dataclass(frozen=True)
 class Remains:
-    """What there is of one cluster of that name: its claims, those of its servers that have joined,
-    and its API, if that is shown.
+    """What is left of one cluster of that name: its claims, those of its servers that have joined,
+    and its API, if a control plane shows it.
     """
 
     uid: PoolUid
     claims: Mapping[ServerName, Claim]
     joined: frozenset[ServerName]
     shown: Shown | None
-    # The one that these servers are in by now: taking over was cut off before it got to them.
+    # The cluster that has these servers now: a takeover was cut off before it reached their claims.
     of: Remains | None = None
 
     @property
@@ -33,14 +33,13 @@ class Remains:
         return self.shown[1].record if self.shown else None
 
     def has_in_it(self, other: Remains) -> bool:
-        """Whether the servers of `other` that have joined have joined this one."""
+        """Whether all joined servers of `other` have joined this cluster."""
         nodes = self.shown[1].nodes.keys() if self.shown else set()
         return bool(other.joined) and other.joined <= nodes
 
     def never_settled(self, *, all_answered: bool) -> bool:
-        """Whether its create never came to its end, for certain: by its record; or by claims that
-        are its first ones and of which one has yet to join; or since all that there is of it is on
-        its way in or out.
+        """Whether its create has certainly never ended: by its record; or since its claims are the
+        first ones, and one has yet to join; or since all that is left is on its way in or out.
         """
         if self.of is not None:
             return self.of.never_settled(all_answered=all_answered)
@@ -54,11 +53,13 @@ class Remains:
 
 
 def whole(found: Sequence[Remains]) -> list[Remains]:
-    """Where taking over was cut off in its middle, some claims still have the former uid: what is
-    shown of the cluster that their servers are in is of them, too.
+    """The remains in `found`. After a takeover that was cut off, some claims still have the former
+    uid: these remains get the cluster that their servers are in now, and its API.
     """
     return [
-        replace(its, of=one, shown=one.shown) if one is not None else its
-        for its in found
-        for one in [next((one for one in found if not its.shown and one.has_in_it(its)), None)]
+        replace(part, of=main, shown=main.shown) if main is not None else part
+        for part in found
+        for main in [
+            next((each for each in found if not part.shown and each.has_in_it(part)), None)
+        ]
     ]

@@ -1,7 +1,7 @@
-"""What is wrong with a request, as far as it can be told without asking any server.
+"""What is wrong with a request, as far as that is known without asking any server.
 
-Two questions: is the request sensible in itself, and can this fleet serve it? All findings come
-back at once, each with the path of the attribute it is about.
+Two questions: is the request consistent, and can this fleet serve it? All problems come back at
+once, each with the path of its attribute.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from rpool.model.trust import named
 
 
 def _selector_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
-    yield from _wrong_with(spec.selector, ("selector",), fleet)
+    yield from _unmatched(spec.selector, ("selector",), fleet)
     if (selector := spec.control_plane.selector) is not None:
-        yield from _wrong_with(selector, ("control_plane", "selector"), fleet)
+        yield from _unmatched(selector, ("control_plane", "selector"), fleet)
     for name, group in sorted(spec.groups.items()):
-        yield from _wrong_with(group.selector, ("workers", name, "selector"), fleet)
+        yield from _unmatched(group.selector, ("workers", name, "selector"), fleet)
 
 
-def _wrong_with(selector: Selector, at: Path, fleet: Fleet) -> Iterator[Problem]:
+def _unmatched(selector: Selector, at: Path, fleet: Fleet) -> Iterator[Problem]:
     for zone in sorted(selector.zones - fleet.zones):
         yield Problem(
             (*at, "zones"),
@@ -46,11 +46,11 @@ def _wrong_with(selector: Selector, at: Path, fleet: Fleet) -> Iterator[Problem]
         )
     for key, value in sorted(selector.labels.items()):
         if not any(server.labels.get(key) == value for server in fleet.servers.values()):
-            seen = sorted({s.labels[key] for s in fleet.servers.values() if key in s.labels})
+            values = sorted({s.labels[key] for s in fleet.servers.values() if key in s.labels})
             yield Problem(
                 (*at, "labels", key),
                 f"no server of the fleet has the label {key} = {value}",
-                f"Values of {key} in the fleet: {', '.join(seen) or 'none'}.",
+                f"Values of {key} in the fleet: {', '.join(values) or 'none'}.",
             )
 
 
@@ -66,16 +66,16 @@ def _trust_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
 
 
 def _address_problems(spec: PoolSpec, fleet: Fleet) -> Iterator[Problem]:
-    """Ranges of the request that hold addresses of servers; one problem a range, not a server."""
+    """Ranges of the request that hold addresses of servers: one problem for each such range."""
     addresses = list(_addresses(fleet))
-    for its in chain(*ranges(spec)):
-        first, last = address_range(its.text)
+    for taken in chain(*ranges(spec)):
+        first, last = address_range(taken.text)
         inside = [f"{address} of {name}" for name, address in addresses if first <= address <= last]
         if inside:
             more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
             yield Problem(
-                its.path,
-                f"{its} takes an address that a server has: {inside[0]}{more}",
+                taken.path,
+                f"{taken} takes an address that a server has: {inside[0]}{more}",
                 "Choose addresses that no server of the fleet has.",
             )
 
@@ -86,11 +86,11 @@ def _addresses(fleet: Fleet) -> Iterator[tuple[ServerName, ipaddress.IPv4Address
 
 
 NODE_PREFIX = 24
-"""Of the part of the pod CIDR that each node gets: Kubernetes' default."""
+"""The prefix length of a node's part of the pod CIDR: Kubernetes' default."""
 
 
 def check_room(spec: PoolSpec, nodes: int) -> None:
-    """Raises SpecError when there are not pod addresses for so many nodes."""
+    """Raises SpecError when pod_cidr has no addresses for so many nodes."""
     room = 2 ** (NODE_PREFIX - ipaddress.IPv4Network(spec.networking.pod_cidr).prefixlen)
     if nodes > room:
         raise SpecError(
@@ -112,8 +112,8 @@ def placed(
     kept: Roles,
     of_group: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Placement:
-    """A placement on the declared fleet less `excluded` (server -> why), where `kept` stay, in the
-    groups that `of_group` says; or DoesNotFit.
+    """A placement on the declared fleet without `excluded` (server -> why). Servers in `kept` stay,
+    in their groups by `of_group`. Raises DoesNotFit.
     """
     roles: dict[ServerName, Role] = {}
     groups: dict[ServerName, str] = {}
@@ -122,20 +122,20 @@ def placed(
         others = {n: "in another group" for n in kept if of_group.get(n, DEFAULT_GROUP) != group}
         others |= {name: f"in group {groups.get(name, DEFAULT_GROUP)}" for name in roles}
         out = {**excluded, **others}
-        stay = {n: its for n, its in kept.items() if n not in others}
+        stay = {n: role for n, role in kept.items() if n not in others}
         placement = place(part, candidates(fleet, part, out), stay, spec.name)
         if placement.shortfall is not None:
             raise does_not_fit(part, fleet, placement.shortfall, out, {}, group)
         roles |= placement.roles
         groups |= dict.fromkeys(placement.roles, group) if group != DEFAULT_GROUP else {}
     check_room(spec, len(roles))
-    planes = {name: its for name, its in roles.items() if its is Role.CONTROL_PLANE}
+    planes = {name: role for name, role in roles.items() if role is Role.CONTROL_PLANE}
     return Placement({**planes, **roles}, groups=groups)
 
 
 def in_turn(spec: PoolSpec, fleet: Fleet) -> list[str]:
-    """The groups in the order in which they choose: those with the least choice first, and the
-    default one last.
+    """The groups in the order in which they choose servers: the one with the fewest candidates
+    first, the default group last.
     """
 
     def choice(group: str) -> tuple[int, str]:
@@ -152,8 +152,8 @@ def does_not_fit(
     members: Roles,
     group: str = DEFAULT_GROUP,
 ) -> DoesNotFit:
-    """The error that counts: what is free, what is missing, what is left out and why. `members` are
-    the servers that the cluster has and keeps.
+    """The error that says what is free, what is missing, and what is left out and why. `members`
+    are the servers that the cluster has and keeps.
     """
     free = candidates(fleet, spec, excluded.keys() | members.keys())
     size = f"{spec.cores} cores, {spec.memory_gib} GiB of workers{outlasting_what(spec)}"
@@ -170,17 +170,19 @@ def does_not_fit(
         planes = [fleet.servers[n] for n, role in members.items() if role is Role.CONTROL_PLANE]
         workers = [fleet.servers[n] for n, role in members.items() if role is Role.WORKER]
         lines.append(f"It keeps: control plane {_listed(planes)}; workers {_listed(workers)}.")
-    selectors = [spec.selector_of(control_plane=its) for its in (False, True)]
-    chooses = any(its != Selector() for its in selectors)
+    selectors = [spec.selector_of(control_plane=selector) for selector in (False, True)]
+    chooses = any(selector != Selector() for selector in selectors)
     for_it = " for its selector" if chooses else ""
     lines += [f"Free{for_it}: {_listed(free)}.", _missing(shortfall)]
-    selected = [s for s in fleet.servers.values() if any(selects(its, s) for its in selectors)]
+    selected = [
+        s for s in fleet.servers.values() if any(selects(selector, s) for selector in selectors)
+    ]
     matching = [s for s in selected if fits(spec, s)]
-    for word, said in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
+    for word, title in (("reserved", "Reserved"), ("retire", "Retiring"), ("lost", "Lost")):
         names = sorted(s.name for s in matching if getattr(s, word))
         if names:
-            lines.append(f"{said}: {', '.join(names)}.")
-    lines += _elsewhere(spec, selected)
+            lines.append(f"{title}: {', '.join(names)}.")
+    lines += _in_other_domains(spec, selected)
     if excluded:
         lines.append("Not usable:")
         lines += [f"  {name}: {why}" for name, why in sorted(excluded.items())]
@@ -191,13 +193,13 @@ def does_not_fit(
 MOST_STRANGERS = 8
 
 
-def _elsewhere(spec: PoolSpec, servers: Sequence[Server]) -> Iterator[str]:
-    """Some of the servers of other domains of trust, a line for each domain."""
+def _in_other_domains(spec: PoolSpec, servers: Sequence[Server]) -> Iterator[str]:
+    """A line for each other domain of trust, with some of its servers."""
     for domain in sorted({s.trust for s in servers} - {spec.trust}):
         names = sorted(s.name for s in servers if s.trust == domain)
         more = len(names) - MOST_STRANGERS
-        shown = names if more <= 0 else [*names[:MOST_STRANGERS], f"{more} more"]
-        yield f"In {named(domain)}, not in {named(spec.trust)}: {', '.join(shown)}."
+        listed = names if more <= 0 else [*names[:MOST_STRANGERS], f"{more} more"]
+        yield f"In {named(domain)}, not in {named(spec.trust)}: {', '.join(listed)}."
 
 
 def outlasting_what(spec: PoolSpec) -> str:
@@ -231,8 +233,8 @@ def _missing(shortfall: Shortfall) -> str:
 
 
 def check(spec: PoolSpec, fleet: Fleet, unknown: Collection[Path] = ()) -> None:
-    """Raise SpecError with every contradiction within a request whose single values are
-    well-formed, and between it and the fleet, if there is any. Rules about what is unknown wait.
+    """Raises SpecError with all contradictions within a request, and between it and the fleet. Its
+    single values are well-formed. Rules about `unknown` values wait.
     """
     of_fleet = [
         *_selector_problems(spec, fleet),

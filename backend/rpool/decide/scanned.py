@@ -1,4 +1,4 @@
-"""What a scan makes of a server: its entry in the fleet. Pure."""
+"""The entry in the fleet that a scan makes of a server. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ZONE_IN_NAME = (
 _VARIABLE = "rpool_"
 _SETTINGS = ("zone", "cores", "memory", "host_key", "labels", "reserved", "retire", "lost", "trust")
 _LARGEST_STEP = 16
-"""MemTotal is less than the hardware by what firmware and kernel keep: up to a sixteenth."""
+"""MemTotal lacks what firmware and kernel keep of the hardware: up to a sixteenth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A server as an inventory names it, or somebody by its address. `name` is "" where the server
-    itself is to say it; `user` is "" where the inventory does not.
+    """A server as an inventory names it, or a user by its address. `name` is "" where the server
+    itself is to say it, `user` is "" where the inventory has none.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Host:
 
 
 def nominal_gib(memory_mib: int) -> int:
-    """The memory of the hardware in GiB, out of MemTotal: the next size that modules come in."""
+    """The hardware's memory in GiB, from MemTotal: the next size that memory modules come in."""
     real = memory_mib / 1024
     step = 1
     while step * 2 <= real / _LARGEST_STEP:
@@ -50,37 +50,37 @@ def nominal_gib(memory_mib: int) -> int:
 
 
 def by_number(place: str) -> tuple[tuple[int, ...], int]:
-    """What sorts `10.0.1.4` and `10.0.1.4:2222` by their numbers: 10.0.1.9 before 10.0.1.44."""
+    """A sort key for `10.0.1.4` and `10.0.1.4:2222`, by number: 10.0.1.9 before 10.0.1.44."""
     address, _, port = place.partition(":")
     return tuple(map(int, address.split("."))), int(port or 22)
 
 
 def server_name(text: str) -> str:
-    """A name for a server out of an inventory's or its own: the first label, in lower case."""
+    """A server's name from the inventory's or its own: the first label, in lower case."""
     return text.split(".")[0].lower().replace("_", "-")
 
 
 def zone_of(name: str, groups: Sequence[str]) -> str | None:
-    """What fails together with a server, by a group of an inventory or by its name; None where
-    neither tells.
+    """A server's zone (what fails together) by its inventory groups or its name; None where neither
+    gives one.
     """
     for group in groups:
         if _ZONE_GROUP.fullmatch(group.lower()):
             return group.lower().replace("_", "-")
     for pattern, zone in _ZONE_IN_NAME:
-        if found := pattern.fullmatch(name):
-            return zone.format(found[1])
+        if match := pattern.fullmatch(name):
+            return zone.format(match[1])
     return None
 
 
 def settings(host: Host) -> dict[str, Any]:
-    """As much of an entry as an inventory tells: `rpool_cores`, `rpool_memory` (a number of GiB, or
-    192Gi), `rpool_zone` and so on, and a zone by its groups. Raises ValueError for another
-    `rpool_` variable.
+    """What an inventory has of an entry: `rpool_cores`, `rpool_memory` (a number of GiB or 192Gi),
+    `rpool_zone` and so on, and a zone by its groups. Raises ValueError for any other `rpool_`
+    variable.
     """
-    its: dict[str, Any] = {"address": host.address}
+    entry: dict[str, Any] = {"address": host.address}
     if host.port != 22:
-        its["port"] = host.port
+        entry["port"] = host.port
     for key, value in host.variables.items():
         if not key.startswith(_VARIABLE):
             continue
@@ -89,26 +89,26 @@ def settings(host: Host) -> dict[str, Any]:
             known = ", ".join(f"{_VARIABLE}{name}" for name in _SETTINGS)
             raise ValueError(f"{host.name} has {key}, which is no setting: there are {known}")
         is_text = setting == "memory" and isinstance(value, str)
-        its[setting] = gib(value) if is_text else value
-    zone = its.get("zone") or zone_of(server_name(host.name), host.groups)
-    return its | ({"zone": zone} if zone else {})
+        entry[setting] = gib(value) if is_text else value
+    zone = entry.get("zone") or zone_of(server_name(host.name), host.groups)
+    return entry | ({"zone": zone} if zone else {})
 
 
 def fleet_of(hosts: Iterable[Host]) -> dict[str, dict[str, Any]]:
-    """A fleet out of an inventory. Raises ValueError where two hosts have one name."""
-    found: dict[str, dict[str, Any]] = {}
+    """The fleet that an inventory describes. Raises ValueError where two hosts have one name."""
+    entries: dict[str, dict[str, Any]] = {}
     for host in hosts:
         name = server_name(host.name)
-        if name in found:
+        if name in entries:
             raise ValueError(f"two hosts of the inventory are called {name}")
-        found[name] = settings(host)
-    return found
+        entries[name] = settings(host)
+    return entries
 
 
 def differences(name: str, declared: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """What a server has otherwise than its entry says, a sentence each."""
+    """A sentence for each difference between a server as `found` and its entry as `declared`."""
     for key in ("address", "port", "cores", "memory", "host_key"):
         is_default = key == "port" and key not in declared
         if key in found and found[key] != declared.get(key, 22 if is_default else None):
-            there = declared.get(key, "none")
-            yield f"{name}: the fleet has {key} {there}, the server {found[key]}"
+            in_fleet = declared.get(key, "none")
+            yield f"{name}: the fleet has {key} {in_fleet}, the server {found[key]}"

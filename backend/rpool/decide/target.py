@@ -2,8 +2,8 @@
 
 A pure function of the request, the cluster as it is, what the last read found free (the offer) and
 the declared fleet: Terraform plans twice, in any order, and compares. A server leaves only when the
-request was lowered, the selector no longer takes it, or the fleet says `retire` or `lost` or has it
-in another domain of trust. The servers that take its place join first.
+request was lowered, the selector no longer takes it, or the fleet marks it `retire` or `lost` or
+has it in another domain of trust. The servers that take its place join first.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from rpool.model.server import Fleet, Role, Roles, Server, ServerName
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a read found for a cluster: `verified` spares, some of them `given` to this cluster and
-    to no other, and some `doubtful`, since something has failed there: others come first. And
-    servers known to be `taken` (or unusable) and why.
+    """What a read found for a cluster. Of the `verified` spares some are `given` to this cluster
+    and no other; on `doubtful` ones something has failed, so others come first. `taken` says why a
+    server is taken, or unusable.
     """
 
     verified: frozenset[ServerName] = frozenset()
@@ -39,7 +39,7 @@ class Offer:
     doubtful: frozenset[ServerName] = frozenset()
 
     def without_doubt(self) -> Offer:
-        """Without those at which something has failed."""
+        """The offer without servers on which something has failed."""
         doubt = dict.fromkeys(self.doubtful, "something has failed there")
         return replace(self, taken={**doubt, **self.taken})
 
@@ -51,7 +51,7 @@ class Size:
     cores: int
     memory_gib: int
     tolerate: Tolerance
-    more_work: bool = False  # since control planes take pods, too
+    more_work: bool = False  # control planes take pods, too
 
     @classmethod
     def of(cls, spec: PoolSpec) -> Size:
@@ -59,7 +59,7 @@ class Size:
         return cls(spec.cores, spec.memory_gib, spec.tolerate, schedulable)
 
     def is_lower_than(self, other: Size) -> bool:
-        """In any respect: then servers may have become needless."""
+        """Whether it is lower in any respect, so that servers may no longer be needed."""
         return (
             self.cores < other.cores
             or self.memory_gib < other.memory_gib
@@ -75,10 +75,9 @@ NO_SIZE = Size(0, 0, Tolerance())
 @dataclass(frozen=True, slots=True)
 class Current:
     """A cluster as it is: the size that was carried out last, and its servers. Where a change was
-    cut off, those in `leaving` are half out and do not come back. Those in `joining` are half in,
-    and leave first if they turn out not to be needed. Those that count as `lost` stay only where
-    none can take their place; those of the joining that `failed` to, where none can that is not
-    doubtful.
+    cut off, servers in `leaving` are half out and do not come back; those in `joining` are half in,
+    and leave first if they are not needed. `lost` servers stay only where none can replace them,
+    and `failed` ones (joining, and something failed) only where no server without doubt can.
     """
 
     uid: PoolUid
@@ -88,13 +87,13 @@ class Current:
     leaving: frozenset[ServerName] = frozenset()
     lost: frozenset[ServerName] = frozenset()
     failed: frozenset[ServerName] = frozenset()
-    # In which group each is that is not in the default one, and the sizes of those groups.
+    # The group of each server that is not in the default one, and the sizes of those groups.
     groups: Mapping[ServerName, str] = field(default_factory=dict)
     sizes: Mapping[str, Size] = field(default_factory=dict)
 
     def part(self, group: str) -> Current:
         """The servers of one group."""
-        roles = {n: its for n, its in self.roles.items() if self.group(n) == group}
+        roles = {n: role for n, role in self.roles.items() if self.group(n) == group}
         size = self.size if group == DEFAULT_GROUP else self.sizes.get(group, NO_SIZE)
         return replace(self, roles=roles, size=size, groups={}, sizes={})
 
@@ -104,9 +103,9 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Role by server name after a change, and the difference from before; and which of those that
-    join are `contested`: planned for another cluster, too, and which one. `no_spare`: why some of
-    the lost stay.
+    """Role by server name after a change, and the difference from before. `contested` gives, for a
+    server that joins, another cluster that it is planned for, too. `no_spare` says why some lost
+    servers stay.
     """
 
     roles: Roles
@@ -118,7 +117,7 @@ class Target:
 
 
 def target(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Target:
-    """The cluster's servers after the change to `wanted`. Raises DoesNotFit with the counts."""
+    """The cluster's servers after the change to `wanted`. Raises DoesNotFit with all counts."""
     if offer.doubtful or current.failed:
         with suppress(DoesNotFit):
             return _without_doubt(wanted, current, fleet, offer.without_doubt())
@@ -130,19 +129,19 @@ def target(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Ta
     if not current.lost:
         raise no_spare
     lost = _replaceable(
-        current.lost, lambda some: _target(wanted, replace(as_joined, lost=some), fleet, offer)
+        current.lost, lambda names: _target(wanted, replace(as_joined, lost=names), fleet, offer)
     )
-    left = target(wanted, replace(current, lost=lost), fleet, offer)
-    return replace(left, no_spare=no_spare)
+    result = target(wanted, replace(current, lost=lost), fleet, offer)
+    return replace(result, no_spare=no_spare)
 
 
 def _without_doubt(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Target:
-    """With servers alone at which nothing has failed; of the cluster's own that `failed`, those
-    stay for which there are no others.
+    """The target with only servers on which nothing has failed. The cluster's own that `failed`
+    stay only where there is no other server.
     """
 
-    def without(some: frozenset[ServerName]) -> Target:
-        return _target(wanted, replace(current, failed=some), fleet, offer)
+    def without(names: frozenset[ServerName]) -> Target:
+        return _target(wanted, replace(current, failed=names), fleet, offer)
 
     return without(_replaceable(current.failed, without))
 
@@ -150,27 +149,27 @@ def _without_doubt(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offe
 def _replaceable(
     names: frozenset[ServerName], without: Callable[[frozenset[ServerName]], Target]
 ) -> frozenset[ServerName]:
-    """Of these, those without which the cluster fits together."""
-    found: frozenset[ServerName] = frozenset()
+    """Those of `names` that the cluster fits together without, tried in order."""
+    replaceable: frozenset[ServerName] = frozenset()
     for name in sorted(names):
         with suppress(DoesNotFit):
-            without(found | {name})
-            found |= {name}
-    return found
+            without(replaceable | {name})
+            replaceable |= {name}
+    return replaceable
 
 
 def _target(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer) -> Target:
-    """Group by group: who is in one of another is taken."""
+    """The target, group by group: a server in one group is taken for all others."""
     roles: dict[ServerName, Role] = {}
     groups: dict[ServerName, str] = {}
     for group in in_turn(wanted, fleet):
         part = current.part(group)
         others = {n: f"in group {current.group(n)}" for n in current.roles.keys() - part.roles}
         others |= {name: f"in group {groups.get(name, DEFAULT_GROUP)}" for name in roles}
-        left = replace(offer, taken={**offer.taken, **others})
-        its = _of_group(wanted.part(group), part, fleet, left, group)
-        roles |= its
-        groups |= dict.fromkeys(its, group) if group != DEFAULT_GROUP else {}
+        rest = replace(offer, taken={**offer.taken, **others})
+        placed = _of_group(wanted.part(group), part, fleet, rest, group)
+        roles |= placed
+        groups |= dict.fromkeys(placed, group) if group != DEFAULT_GROUP else {}
     check_room(wanted, len(roles))
     return Target(
         roles,
@@ -187,8 +186,8 @@ def _of_group(wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer, gr
 
 
 def as_is(current: Current, fleet: Fleet) -> Target:
-    """The cluster with the servers that it has, for one that no longer fits. Those that are half
-    out go, those that are lost are forgotten; who retires stays until another takes its place.
+    """The cluster with the servers that it has, for one that no longer fits. Servers that are half
+    out or lost leave; a retiring one stays until another takes its place.
     """
     roles = {
         name: role
@@ -200,7 +199,7 @@ def as_is(current: Current, fleet: Fleet) -> Target:
 
 
 def _staying(wanted: PoolSpec, current: Current, fleet: Fleet) -> dict[ServerName, Role]:
-    """The members that may stay, without control planes beyond the wanted number."""
+    """Members that may stay, without control planes beyond the wanted number."""
     fit = {
         name: role
         for name, role in current.roles.items()
@@ -217,12 +216,12 @@ def _staying(wanted: PoolSpec, current: Current, fleet: Fleet) -> dict[ServerNam
 
 
 def _surplus(wanted: PoolSpec, current: Current, control_planes: list[Server]) -> list[Server]:
-    """Control planes beyond the wanted number, the half-joined ones first."""
+    """Control planes beyond the wanted number, half-joined ones first."""
     count = wanted.control_plane.servers
-    whole = [server for server in control_planes if server.name not in current.joining]
-    half = [server for server in control_planes if server.name in current.joining]
-    kept = fewer_control_planes(wanted, whole, count, current.uid)
-    kept += fewer_control_planes(wanted, half, max(0, count - len(kept)), current.uid)
+    joined = [server for server in control_planes if server.name not in current.joining]
+    half_joined = [server for server in control_planes if server.name in current.joining]
+    kept = fewer_control_planes(wanted, joined, count, current.uid)
+    kept += fewer_control_planes(wanted, half_joined, max(0, count - len(kept)), current.uid)
     return [server for server in control_planes if server not in kept]
 
 
@@ -233,8 +232,8 @@ def _is_marked(server: Server) -> bool:
 def _joined(
     wanted: PoolSpec, current: Current, fleet: Fleet, offer: Offer, staying: Roles, group: str
 ) -> Roles:
-    """Those that stay and those that must join. Waste decides first; of servers that are alike, one
-    that is given to this cluster comes before another spare, and that before one that may be spare.
+    """Servers that stay and servers that must join. Waste decides first. Of servers that are alike,
+    one given to this cluster comes before another spare, and a spare before one not verified.
     """
     stay = [fleet.servers[name] for name in staying]
     out = current.roles.keys() | offer.taken.keys()
@@ -254,16 +253,16 @@ def _joined(
 def _without_needless(
     wanted: PoolSpec, current: Current, fleet: Fleet, roles: Roles
 ) -> dict[ServerName, Role]:
-    """Less the workers that are not needed any more: of all that were there before if the request
-    was lowered, else of those that are only half in.
+    """`roles` without workers that are not needed: any member if the request was lowered, else only
+    half-joined ones.
     """
     lowered = Size.of(wanted).is_lower_than(current.size)
     may_go = current.roles.keys() if lowered else current.joining
     workers = [name for name, role in roles.items() if role is Role.WORKER]
-    old = [fleet.servers[name] for name in workers if name in may_go]
-    new = [fleet.servers[name] for name in workers if name not in may_go]
+    removable = [fleet.servers[name] for name in workers if name in may_go]
+    fixed = [fleet.servers[name] for name in workers if name not in may_go]
     planes = [fleet.servers[n] for n, role in roles.items() if role is Role.CONTROL_PLANE]
-    certain = [*new, *working(wanted, planes)]
-    kept = {server.name for server in keepers(wanted, old, certain, current.uid)}
-    dropped = {server.name for server in old} - kept
+    certain = [*fixed, *working(wanted, planes)]
+    kept = {server.name for server in keepers(wanted, removable, certain, current.uid)}
+    dropped = {server.name for server in removable} - kept
     return {name: role for name, role in roles.items() if name not in dropped}

@@ -1,8 +1,8 @@
 """How many servers of each size hold a request that is to outlast a loss, at the least cost.
 
-Loss of servers is exact: it comes down to plain needs, one for each level (`outlast_servers`). Loss
-of zones is exact for each zone as long as the others stay as they are, and that is done in turn
-(`outlast_zones`). Both expect that everything there is holds the request, and then always answer.
+Loss of servers is solved exactly: it comes down to plain needs, one for each level
+(`outlast_servers`). Loss of zones is solved exactly for one zone while the others stay as they are,
+zone by zone in turn (`outlast_zones`). Both always answer if all servers together hold the request.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rpool.decide.cover import Cover, Kind
 from rpool.model.server import Server
 
 TRIES = 200  # levels of either resource times sizes: a fleet of many sizes gets fewer levels
-FILLS = 40  # searches of one zone, after which no other beginning is tried
-BRANCHES = 500  # of each of these searches
-BEGINNINGS = (4, 5, 6, 8)  # quarters of the even share that zones are filled to at first
+FILLS = 40  # after so many searches of single zones, no other beginning is tried
+BRANCHES = 500  # in each of these searches
+BEGINNINGS = (4, 5, 6, 8)  # zones are filled to so many quarters of the even share at first
 
 Amounts = tuple[int, int]
 """Cores and GiB."""
@@ -47,15 +47,15 @@ def left(amounts: Iterable[int], lost: int) -> int:
 def outlast_servers(
     need: Amounts, n: int, held: Sequence[Server], stocks: Sequence[Stock]
 ) -> list[int]:
-    """How many of each stock beside `held`, so that the need outlasts the loss of any n servers.
+    """How many of each stock to add to `held`, so that the need outlasts any loss of n servers.
 
-    What is left without the n largest is at least this, for any level: what all have when none
-    counts for more than the level, less n times the level; and at the level of the n-th largest it
-    is exactly that. So at each level the request is a plain need, and the best of them is exact.
-    Cores have a level and memory has one, hence pairs. Without a loss there is one pair.
+    Cap what each server counts for at some level: the sum, less n times the level, is at most what
+    is left without the n largest, and is exactly that at the level of the n-th largest. So at each
+    level the request is a plain need, and the cheapest answer to these is exact. Cores and memory
+    have a level each, hence pairs. Without a loss there is one pair.
     """
-    there = [(s.cores, s.memory_gib) for s in held]
-    everything = there + [(s.cores, s.memory_gib) for s in stocks for _ in range(s.there)]
+    held_sizes = [(s.cores, s.memory_gib) for s in held]
+    everything = held_sizes + [(s.cores, s.memory_gib) for s in stocks for _ in range(s.there)]
     tries = max(2, TRIES // max(1, len(stocks)))
     covers = []
     for cores, memory in product(
@@ -63,8 +63,8 @@ def outlast_servers(
         _levels([memory for _, memory in everything], n, need[1], tries),
     ):
         kinds = [Kind(min(s.cores, cores), min(s.memory_gib, memory), s.costs) for s in stocks]
-        missing_cores = need[0] + n * cores - sum(min(c, cores) for c, _ in there)
-        missing_memory = need[1] + n * memory - sum(min(m, memory) for _, m in there)
+        missing_cores = need[0] + n * cores - sum(min(c, cores) for c, _ in held_sizes)
+        missing_memory = need[1] + n * memory - sum(min(m, memory) for _, m in held_sizes)
         covers.append(Cover(kinds, missing_cores, missing_memory))
     best: tuple[int, list[int]] | None = None
     for cover in sorted(covers, key=lambda cover: cover.bound):
@@ -73,8 +73,8 @@ def outlast_servers(
 
 
 def _levels(amounts: Iterable[int], n: int, need: int, most: int) -> list[int]:
-    """Levels at which all `amounts` together meet the need: at most so many, and one where
-    nothing is to be lost.
+    """At most `most` levels at which all `amounts` together meet the need; only one level where no
+    loss is to be outlasted.
     """
     ordered = sorted(amounts)
     below = 0
@@ -92,13 +92,13 @@ def _levels(amounts: Iterable[int], n: int, need: int, most: int) -> list[int]:
 def outlast_zones(
     need: Amounts, n: int, held: Sequence[Server], stocks: Sequence[Stock]
 ) -> list[int]:
-    """How many of each stock beside `held`, so that the need outlasts the loss of any n zones."""
+    """How many of each stock to add to `held`, so that the need outlasts any loss of n zones."""
     return _Zones(need, n, held, stocks).counts()
 
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """What a zone has with the servers taken there, and how many of each of its stocks they are."""
+    """What a zone has with the servers taken there: their cost, sum, and counts by stock."""
 
     cost: int
     has: Amounts
@@ -108,10 +108,10 @@ class _Filled:
 class _Zones:
     """Fills zones to outlast the loss of any n of them.
 
-    When all other zones stay as they are, what a zone must have is a plain need. So each is filled
-    anew in turn until nothing gets cheaper. That begins with zones that have alike, where a loss
-    costs least, for each number of zones: as much as they need, and more, since to fill one zone
-    beyond that may spare the others more.
+    While all other zones stay as they are, what a zone must have is a plain need. So zones are
+    refilled in turn until nothing gets cheaper. The search begins, for each number of zones, with
+    zones that have equal amounts, where a loss costs least: as much as is needed, and more, since
+    filling one zone further may spare the others more.
     """
 
     def __init__(
@@ -126,23 +126,23 @@ class _Zones:
         self._known: dict[tuple[str, Amounts], _Filled] = {}
 
     def counts(self) -> list[int]:
-        """By stock, in the order given."""
+        """The number of servers of each stock, in the order given."""
         everything = {zone: self._all(zone) for zone in self._held}
         best = min(self._answers(), key=_cost, default=everything)
         by_zone = {zone: iter(filled.counts) for zone, filled in best.items()}
         return [next(by_zone[stock.zone]) for stock in self._stocks]
 
     def _answers(self) -> Iterator[dict[str, _Filled]]:
-        """From several beginnings and in several turns, until that has cost enough."""
+        """Solutions from several beginnings, each in several orders, until FILLS is used up."""
         zones = list(self._held)
-        for begin in self._begins():
+        for begin in self._beginnings():
             for first in range(len(zones)):
                 yield self._settled(begin, zones[first:] + zones[:first])
                 if len(self._known) >= FILLS:
                     return
 
-    def _begins(self) -> Iterator[dict[str, _Filled]]:
-        """The richest zones, more than may be lost, each filled to the same level."""
+    def _beginnings(self) -> Iterator[dict[str, _Filled]]:
+        """Fillings to begin with: the richest zones, more than n, filled to one level."""
         whole = {zone: self._all(zone).has for zone in self._held}
         richest = sorted(whole, key=lambda zone: whole[zone][0] * whole[zone][1], reverse=True)
         for number in range(len(richest), self._n, -1):
@@ -161,8 +161,8 @@ class _Zones:
         while cost != _cost(filled):
             cost = _cost(filled)
             for zone in turn:
-                anew = self._filled(zone, self._needed(zone, filled))
-                filled[zone] = min(filled[zone], anew, key=lambda f: f.cost)
+                refilled = self._filled(zone, self._needed(zone, filled))
+                filled[zone] = min(filled[zone], refilled, key=lambda f: f.cost)
         return filled
 
     def _needed(self, zone: str, filled: Mapping[str, _Filled]) -> Amounts:
@@ -173,7 +173,7 @@ class _Zones:
         )
 
     def _filled(self, zone: str, need: Amounts) -> _Filled:
-        """The cheapest that has the need (or, where the zone has less, all that it has)."""
+        """The cheapest filling that meets the need, or the whole zone where it has less."""
         whole = self._all(zone).has
         missing = (
             max(0, min(need[0], whole[0]) - self._held[zone][0]),
@@ -186,13 +186,13 @@ class _Zones:
     def _search(self, zone: str, missing: Amounts) -> _Filled:
         stocks = self._of[zone]
         kinds = [Kind(stock.cores, stock.memory_gib, stock.costs) for stock in stocks]
-        found = Cover(kinds, *missing).cheapest(branches=BRANCHES)
-        if found is None:
+        cover = Cover(kinds, *missing).cheapest(branches=BRANCHES)
+        if cover is None:
             return self._all(zone)
         has = self._held[zone]
-        for stock, count in zip(stocks, found[1], strict=True):
+        for stock, count in zip(stocks, cover[1], strict=True):
             has = _sum(has, (count * stock.cores, count * stock.memory_gib))
-        return _Filled(found[0], has, found[1])
+        return _Filled(cover[0], has, cover[1])
 
     def _all(self, zone: str) -> _Filled:
         stocks, has = self._of[zone], self._held[zone]
@@ -210,8 +210,8 @@ def _cost(filled: Mapping[str, _Filled]) -> int:
 
 
 def _fill_level(amounts: Iterable[int], n: int, need: int) -> int | None:
-    """The level up to which zones must be filled so that, without n of them, the need is there;
-    a zone that has less is taken whole. None if there is none.
+    """The level up to which zones must be filled to meet the need without n of them; a zone that
+    has less is taken whole. None if no level is enough.
     """
     ordered = sorted(amounts)
     for at, amount in enumerate(ordered[: len(ordered) - n]):

@@ -1,7 +1,7 @@
-"""Which servers of a change try whether they reach each other, and at which ports. Pure.
+"""Which servers of a change test whether they reach each other, and at which ports. Pure.
 
-Each that joins is tried with every control plane and with a few workers: what it costs grows with
-those that join, and not with the cluster.
+Each server that joins is tested with every control plane and a few workers, so the cost grows with
+the number that join, not with the cluster.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rpool.model.pool import PoolSpec
 from rpool.model.server import Role, Roles, ServerName
 
 WORKERS = 3
-"""So many other workers each one is tried with."""
+"""The number of other workers that each server is tested with."""
 
 API, KUBELET = Port(6443), Port(10250)
 ETCD = (Port(2379), Port(2380))
@@ -28,13 +28,13 @@ CONTAINERD_2_SINCE = 37
 
 
 def trials(spec: PoolSpec, joining: Roles, members: Roles) -> dict[ServerName, Trial]:
-    """What each server does, by name: those that join, all control planes, and a few workers of the
-    `members`.
+    """What each server does in the inspection: those that join, all control planes, and a few
+    workers of the `members`.
     """
-    heads = {name: role for name, role in members.items() if role is Role.CONTROL_PLANE}
-    others = sorted(members.keys() - heads.keys())[:WORKERS]
-    everybody = {**joining, **heads, **dict.fromkeys(others, Role.WORKER)}
-    visits = {name: tuple(_visits(spec, name, joining, everybody)) for name in everybody}
+    control_planes = {name: role for name, role in members.items() if role is Role.CONTROL_PLANE}
+    others = sorted(members.keys() - control_planes.keys())[:WORKERS]
+    roles = {**joining, **control_planes, **dict.fromkeys(others, Role.WORKER)}
+    visits = {name: tuple(_visits(spec, name, joining, roles)) for name in roles}
     return {
         name: Trial(
             joins=joining.get(name),
@@ -42,14 +42,14 @@ def trials(spec: PoolSpec, joining: Roles, members: Roles) -> dict[ServerName, T
             visits=visits[name],
             guests=tuple(
                 (guest, visit.port)
-                for guest, theirs in visits.items()
-                for visit in theirs
+                for guest, guest_visits in visits.items()
+                for visit in guest_visits
                 if visit.peer == name and not visit.served
             ),
             modules=(*MODULES, *_overlay_modules(spec)),
             asks_apt=minor(spec) >= CONTAINERD_2_SINCE,
         )
-        for name in everybody
+        for name in roles
     }
 
 
@@ -57,21 +57,21 @@ def minor(spec: PoolSpec) -> int:
     return int(spec.kubernetes_version.split(".")[1])
 
 
-def _visits(spec: PoolSpec, name: ServerName, joining: Roles, everybody: Roles) -> Iterator[Visit]:
-    near = _near(name, [n for n, role in everybody.items() if role is Role.WORKER])
-    heads = [n for n, role in everybody.items() if role is Role.CONTROL_PLANE]
-    peers = [n for n in everybody if n in heads or n in near or name in heads]
+def _visits(spec: PoolSpec, name: ServerName, joining: Roles, roles: Roles) -> Iterator[Visit]:
+    near = _near(name, [n for n, role in roles.items() if role is Role.WORKER])
+    control_planes = [n for n, role in roles.items() if role is Role.CONTROL_PLANE]
+    peers = [n for n in roles if n in control_planes or n in near or name in control_planes]
     for peer in peers:
         if peer == name or not {peer, name} & joining.keys():
             continue
         served = peer not in joining
-        for port in _ports(spec, everybody[name], everybody[peer]):
-            if not served or port.protocol == "tcp":  # a service answers no datagram of ours
+        for port in _ports(spec, roles[name], roles[peer]):
+            if not served or port.protocol == "tcp":  # no service answers our datagrams
                 yield Visit(peer, port, served)
 
 
 def _near(name: ServerName, workers: Sequence[ServerName]) -> Sequence[ServerName]:
-    """The workers that follow one, as in a ring."""
+    """The workers that follow `name` in a ring of all workers."""
     if name not in workers:
         return ()
     at = workers.index(name) + 1
@@ -79,7 +79,7 @@ def _near(name: ServerName, workers: Sequence[ServerName]) -> Sequence[ServerNam
 
 
 def _ports(spec: PoolSpec, source: Role, target: Role) -> Iterator[Port]:
-    """At which a server of the one role has to reach one of the other."""
+    """The ports at which a server of role `source` must reach one of role `target`."""
     if target is Role.CONTROL_PLANE:
         yield API
         if source is Role.CONTROL_PLANE:
@@ -92,10 +92,10 @@ def _ports(spec: PoolSpec, source: Role, target: Role) -> Iterator[Port]:
 
 
 def _listens(spec: PoolSpec, role: Role) -> tuple[Port, ...]:
-    """All ports that something of the cluster's will listen on."""
-    head = OF_A_CONTROL_PLANE if role is Role.CONTROL_PLANE else ()
+    """All ports that the cluster's processes will listen on."""
+    control_plane = OF_A_CONTROL_PLANE if role is Role.CONTROL_PLANE else ()
     metallb = OF_METALLB if spec.metallb_pools else ()
-    return (*head, *OF_ANY_NODE, *_overlay(spec), *metallb)
+    return (*control_plane, *OF_ANY_NODE, *_overlay(spec), *metallb)
 
 
 def _overlay(spec: PoolSpec) -> tuple[Port, ...]:

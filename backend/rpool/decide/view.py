@@ -22,37 +22,39 @@ def of_record(record: Record, ca_certificate: str) -> PoolView:
 
 
 def of_members(members: Membership, ca_certificate: str) -> PoolView:
-    """The cluster by its record and by what was observed. Servers that are gone are left out; it is
-    incomplete where a server is not what the record says, and degraded where one is not well for
-    longer than its grace. Those that count as lost have no share in what is allocated.
+    """The cluster by its record and what was observed. Servers that are gone are left out. The
+    cluster is incomplete where a server differs from the record, and degraded where one is not well
+    for longer than its grace. Servers that count as lost are not allocated.
     """
     record, pool = members.record, members.pool
-    own = {n: its for n, its in record.own.items() if members.part(n) is not Part.GONE}
-    whole = record.is_settled and not members.differing and not pool.open_to_joiners
+    own = {n: member for n, member in record.own.items() if members.part(n) is not Part.GONE}
+    is_complete = record.is_settled and not members.differing and not pool.open_to_joiners
     repairs = Repairs.of(ailing(members))
-    well = Condition.DEGRADED if repairs else Condition.SETTLED
-    condition = well if whole else Condition.INCOMPLETE
+    health = Condition.DEGRADED if repairs else Condition.SETTLED
+    condition = health if is_complete else Condition.INCOMPLETE
     view = of_spec(record.uid, record.spec, own, condition, ca_certificate)
-    counts = record.spec.repair.mode is RepairMode.PLAN
-    return replace(view, lost=repairs.lost if counts else frozenset())
+    counts_lost = record.spec.repair.mode is RepairMode.PLAN
+    return replace(view, lost=repairs.lost if counts_lost else frozenset())
 
 
 def came_and_went(
     members: Membership, wanted: Collection[ServerName], had: Collection[ServerName]
 ) -> str:
-    """What became of a change that did not come to its end, a line for each: who joined and who did
-    not, who left and who did not. `had`: the members before.
+    """What an unfinished change has done, in lines: the servers that joined or left, or did not.
+    `had` are the members before.
     """
     here = {n for n in members.record.members if members.part(n) is not Part.GONE}
-    whole = members.among(here, Part.MEMBER)
+    joined = members.among(here, Part.MEMBER)
     new, old = set(wanted) - set(had), set(had) - set(wanted)
     groups = {
-        "Joined": new & whole,
-        "Not joined": new - whole,
+        "Joined": new & joined,
+        "Not joined": new - joined,
         "Left": old - here,
         "Not left": old & here,
     }
-    return "\n".join(f"{word}: {', '.join(sorted(its))}." for word, its in groups.items() if its)
+    return "\n".join(
+        f"{word}: {', '.join(sorted(names))}." for word, names in groups.items() if names
+    )
 
 
 def of_spec(

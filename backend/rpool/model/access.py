@@ -1,11 +1,11 @@
-"""Who gets into a cluster, by which door, and with what: in the words of a kubeconfig."""
+"""Users of a cluster, its API, and their credentials, in the words of a kubeconfig."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a schema names what is here, and loads none of these
+if TYPE_CHECKING:  # a schema imports this module, and must not load these
     from rpool.model.pool import PoolUid
     from rpool.model.secret import Secret
     from rpool.model.server import ServerName
@@ -15,13 +15,13 @@ ADMINS = "kubeadm:cluster-admins"
 server itself lets `system:masters` do."""
 
 LONGEST_NAME = 64
-"""Characters of a user or a group: what X.509 has room for."""
+"""Characters of a user or group name: the limit of X.509."""
 
 SHORTEST_SECONDS = 600
-"""Kubernetes signs for no less."""
+"""The shortest lifetime that Kubernetes signs."""
 
 LONGEST_SECONDS = 24 * 3600
-"""No certificate can be taken back, so that none of ours lives for longer."""
+"""No certificate can be revoked, so none of ours lives longer."""
 
 
 @dataclass(frozen=True, slots=True)

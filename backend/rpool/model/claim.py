@@ -14,17 +14,17 @@ from rpool.model.server import Role, ServerName
 from rpool.model.trust import COMMON, Domain, read_domain
 
 FORMAT = 1
-"""Of a claim's text. What is coming has its name in it already (`quarantine`): such a claim can be
-read by this version, and keeps it (see phase.sh).
+"""The format number in a claim. Fields of later versions have reserved names (`quarantine`): this
+version reads a claim with one, and keeps it (see phase.sh).
 """
 
 MOST_CHARACTERS = 200
-MOST_RANGES = 4000  # characters of all together
+MOST_RANGES = 4000  # characters of all ranges together
 MOST_SESSION = 999_999_999
 """Nine digits: any shell can compare them."""
 
 CA_PIN = re.compile("sha256:[0-9a-f]{64}")
-"""The pin of a cluster's CA: the digest of its public key, as kubeadm has it."""
+"""The pin of a cluster's CA: the digest of its public key, in kubeadm's form."""
 
 _TEXTS = (
     "uid",
@@ -43,12 +43,12 @@ _TEXTS = (
 
 
 class UnknownFormat(ValueError):
-    """Why a claim is not read at all, as the end of a sentence about it."""
+    """A claim's format is not this version's; the text is the end of a sentence about the claim."""
 
-    def __init__(self, found: object) -> None:
-        is_newer = type(found) is int and found > FORMAT
+    def __init__(self, version: object) -> None:
+        is_newer = type(version) is int and version > FORMAT
         super().__init__(
-            f"was written by a newer rpool (format {str(found)[:9]}; this one knows {FORMAT}): "
+            f"was written by a newer rpool (format {str(version)[:9]}; this one knows {FORMAT}): "
             "use that version"
             if is_newer
             else "has no format number, so no rpool that is known wrote it"
@@ -56,7 +56,7 @@ class UnknownFormat(ValueError):
 
 
 class Phase(StrEnum):
-    """How far a server is in its cluster."""
+    """How far a server has joined or left its cluster."""
 
     BOOTSTRAPPING = "bootstrapping"  # claimed, prepared, about to become a member
     MEMBER = "member"
@@ -68,10 +68,10 @@ class Ownership:
     """What a guard checks before anything is changed on a server.
 
     `epoch` counts the cluster's changes: a server that left and came back has a later one, so a
-    command that was meant for its earlier life is refused.
+    command for its earlier life is refused.
 
-    `session` is the number of the session that acts: a server that a later one has been on refuses
-    it. 0 is none: it is neither compared nor left there.
+    `session` is the number of the session that acts; a server refuses it after a later session has
+    been there. 0 is none: it is neither compared nor stored.
     """
 
     uid: PoolUid
@@ -81,8 +81,8 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What a look under a session leaves on the server: no earlier session of the cluster's acts
-    there afterwards.
+    """What a probe under a session leaves on the server, so that no earlier session of the cluster
+    acts there afterwards.
     """
 
     uid: PoolUid
@@ -93,8 +93,8 @@ class Fence:
 class Claim:
     """The mark itself, a file on the server (see `reach/scripts/claim.sh`).
 
-    `since` (RFC 3339) and `owner` are for people; by `since` alone it is decided which of two
-    creates that want the same address gives way.
+    `since` (RFC 3339) and `owner` are for people, but where two creates want the same address,
+    `since` alone decides which gives way.
     """
 
     uid: PoolUid
@@ -104,20 +104,20 @@ class Claim:
     phase: Phase
     epoch: int
     since: str
-    server: ServerName  # on which it is: it shows when addresses in the fleet change places
+    server: ServerName  # where it is: shows when addresses in the fleet were swapped
     machine_id: str
-    session: int = 0  # that has taken it; 0: none
+    session: int = 0  # the session that took it; 0: none
     group: str = DEFAULT_GROUP
-    request: str = ""  # a digest of what the cluster was to be when this was claimed
-    # A control plane's: the addresses of the cluster when this was claimed.
+    request: str = ""  # digest of the cluster's request when this was claimed
+    # On a control plane: the cluster's addresses when this was claimed.
     vip: str = ""
     ranges: tuple[str, ...] = ()
-    ca_pin: str = ""  # a member's: the pin of the CA that it joined
-    trust: Domain = COMMON  # of the cluster; the server's mark has it from here (claim.sh)
+    ca_pin: str = ""  # on a member: the pin of the CA that it joined
+    trust: Domain = COMMON  # the cluster's; claim.sh makes the server's mark from it
 
     @property
     def is_joining(self) -> bool:
-        """Claimed and perhaps prepared, but no member yet."""
+        """Whether the server is claimed, perhaps prepared, but not yet a member."""
         return self.phase is Phase.BOOTSTRAPPING
 
     @property
@@ -126,12 +126,12 @@ class Claim:
 
     @property
     def is_leaving(self) -> bool:
-        """Drained, or being reset: the server does not come back as it is."""
+        """Whether the server was drained or is being reset: it does not come back as it is."""
         return self.phase is Phase.LEAVING
 
     @property
     def ownership(self) -> Ownership:
-        """For the session that has taken it; any other that acts puts its own number there."""
+        """What the session that took the claim checks; any other puts its own number in."""
         return Ownership(self.uid, self.epoch, self.session)
 
     def as_dict(self) -> dict[str, str | int]:
@@ -139,13 +139,13 @@ class Claim:
 
     @classmethod
     def from_dict(cls, data: dict[str, object]) -> Claim:
-        """The claim in a parsed claim file; raises KeyError or ValueError when it is none, and
-        UnknownFormat when this version cannot read it. It is the server's word, and goes into plans
-        and errors: no text in it is long or steers a terminal.
+        """The claim in a parsed claim file. Raises KeyError or ValueError if it is none, and
+        UnknownFormat if this version cannot read it. It comes from a server and goes into plans and
+        errors: no text in it is long or has control characters.
         """
-        found = data["format"] if "format" in data else None  # noqa: SIM401 it may be a list
-        if type(found) is not int or found != FORMAT:
-            raise UnknownFormat(found)
+        version = data["format"] if "format" in data else None  # noqa: SIM401 it may be a list
+        if type(version) is not int or version != FORMAT:
+            raise UnknownFormat(version)
         text = {name: printable(str(data[name])[:MOST_CHARACTERS]) for name in _TEXTS}
         if not UID.fullmatch(text["uid"]):
             raise ValueError("its uid is none")
@@ -170,29 +170,29 @@ class Claim:
 
 
 def _pin(value: object) -> str:
-    """What is no pin is as if it were not there."""
+    """The pin, or "" for anything else."""
     return value if isinstance(value, str) and CA_PIN.fullmatch(value) else ""
 
 
 def _domain(value: object) -> Domain:
-    """What is none is as if it were not there: the mark alone decides."""
+    """The domain, or the common one for anything else: the server's mark alone decides."""
     with suppress(ValueError):
         return read_domain(value)
     return COMMON
 
 
 def _ranges(value: object) -> tuple[str, ...]:
-    """The addresses and ranges in a text. What is none is as if it were not there."""
-    found = []
+    """The addresses and ranges in a text, without words that are neither."""
+    words = []
     for word in str(value or "")[:MOST_RANGES].split():
         with suppress(ValueError):
             address_range(word)
-            found.append(word)
-    return tuple(found)
+            words.append(word)
+    return tuple(words)
 
 
 def session_number(text: str) -> int:
-    """The number of a session as a server tells it. Raises ValueError when it is none."""
+    """The number of a session in a server's answer. Raises ValueError if it is none."""
     if not text.isascii() or not text.isdigit() or int(text) > MOST_SESSION:
         raise ValueError(f"{text[:20]!r} is no number of a session")
     return int(text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 CniName = Literal["flannel", "none"]
-"""What installs the network of pods; with `none` the user does. What each is: `rpool.reach.cni`."""
+"""What installs the pods' network; with `none` the user does. See `rpool.reach.cni`."""
 
 CNIS: tuple[CniName, ...] = get_args(CniName)
 DEFAULT_CNI: CniName = "flannel"
@@ -23,4 +23,4 @@ class Overlay:
 
 
 OVERLAYS: Mapping[str, Overlay] = {"flannel": Overlay(8472, ("vxlan",))}
-"""By the name of the CNI; what the user installs is the user's to know."""
+"""By CNI name; none for a CNI that the user installs, whose needs are not known."""

@@ -1,7 +1,7 @@
 """Desired: what a cluster is to be, in one shape for every verb.
 
-A create, a change, a destroy, an rpool_node that is put in or taken out: each says what it wants as
-one of these, and one planner (`decide.plan`) finds the steps.
+A create, a change, a destroy, an rpool_node that is added or removed: each states what it wants as
+a `Desired`, and one planner (`decide.plan`) finds the steps.
 """
 
 from __future__ import annotations
@@ -30,26 +30,25 @@ class Operation:
 class Desired:
     uid: PoolUid
     spec: PoolSpec
-    # Every server that is to be a member, by what it does. Nobody: the cluster goes as a whole.
+    # The role of every server that is to be a member. Empty: the cluster is destroyed.
     roles: Roles
-    # Those of them that an rpool_node puts here.
+    # The members that an rpool_node puts here.
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
-    # About this server alone: all others stay as they are, half in or half out as they may be.
+    # The only server to change: all others stay as they are, even half in or half out.
     one: ServerName | None = None
-    # Members that are taken for lost, since they were silent too long; others have their places.
+    # Members that count as lost since they were silent too long; others take their places.
     given_up: frozenset[ServerName] = frozenset()
-    # Members that are to be mended where they are: by a restart, or (`anew`) out of the cluster,
-    # reset and joined again.
+    # Members to be mended: by a restart, or (`anew`) by leaving the cluster, a reset and a join.
     mend: frozenset[ServerName] = frozenset()
     anew: frozenset[ServerName] = frozenset()
-    # In which group each is that is not in the default one.
+    # The group of each server that is not in the default one.
     groups: Mapping[ServerName, str] = field(default_factory=dict)
 
     def group(self, name: ServerName) -> str:
         return self.groups.get(name, DEFAULT_GROUP)
 
     def of(self, role: Role) -> list[ServerName]:
-        return [name for name, its in self.roles.items() if its is role]
+        return [name for name, assigned in self.roles.items() if assigned is role]
 
     @property
     def is_nobody(self) -> bool:

@@ -10,7 +10,7 @@ _DURATION = re.compile(r"(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?"
 
 
 def seconds(text: str) -> int:
-    """Raises ValueError unless it is a duration of at least a second."""
+    """The seconds of a duration. Raises ValueError unless it is one of at least a second."""
     match = _DURATION.fullmatch(text)
     total = 0
     if match:
@@ -22,7 +22,7 @@ def seconds(text: str) -> int:
 
 
 def text(seconds: int) -> str:
-    """The shortest way to write it: `10m` for 600."""
+    """The shortest text for a duration: `10m` for 600."""
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
     parts = ((hours, "h"), (minutes, "m"), (rest, "s"))

@@ -1,4 +1,4 @@
-"""Events: what the journal is made of."""
+"""Events: the lines of the journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 from rpool.errors import printable
 
 FORMAT = 1
-"""Of a line of the journal."""
+"""The format number in each line of the journal."""
 
 MOST_CHARACTERS = 1000
 
@@ -39,14 +39,14 @@ class Event:
 
     @classmethod
     def of_line(cls, line: str) -> Event | None:
-        """The event in a line of a server; None for what is none, or a newer rpool's. It is the
-        server's word: no text in it is long or steers a terminal.
+        """The event in a line from a server; None if it is no event, or a newer rpool's. Servers
+        are not trusted: no text in it is long or has control characters.
         """
         try:
             data = json.loads(line)
             is_known = data.pop("format") == FORMAT
             outcome, seconds = Result(data.pop("outcome")), float(data.pop("seconds"))
-            texts = {key: printable(str(its)[:MOST_CHARACTERS]) for key, its in data.items()}
+            texts = {key: printable(str(value)[:MOST_CHARACTERS]) for key, value in data.items()}
             if is_known and math.isfinite(seconds):
                 return cls(**texts, outcome=outcome, seconds=seconds)
         except (AttributeError, KeyError, ValueError, TypeError, RecursionError):
@@ -57,6 +57,6 @@ class Event:
         return json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))
 
     def __str__(self) -> str:
-        took = f" in {self.seconds:.1f} s" if self.outcome is not Result.STARTED else ""
-        why = f": {self.detail}" if self.detail else ""
-        return f"{self.pool}: {self.step}: {self.outcome.value}{took}{why}"
+        duration = f" in {self.seconds:.1f} s" if self.outcome is not Result.STARTED else ""
+        reason = f": {self.detail}" if self.detail else ""
+        return f"{self.pool}: {self.step}: {self.outcome.value}{duration}{reason}"

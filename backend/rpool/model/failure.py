@@ -1,4 +1,4 @@
-"""What a server failed at, as it keeps it itself (see `reach/scripts/failed.sh`)."""
+"""What failed on a server, as the server itself keeps it (see `reach/scripts/failed.sh`)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ MOST_KEPT = 20  # by a server, as in failed.sh
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One thing that a server failed at since it was last a member: `step` (prepare, join ...) of
+    """A failure on a server since it was last a member: of `step` (prepare, join ...) for
     `cluster`, at `at` (RFC 3339), and why. With `aside` no cluster takes the server until a person
-    lifts that; without, other servers come first.
+    lifts that; without it, other servers come first.
     """
 
     at: str
     step: str
     cluster: str
     why: str
-    aside: bool = False  # the last in its line: claim.sh looks for it
+    aside: bool = False  # last in the line, where claim.sh looks for it
 
     def __str__(self) -> str:
         return f"{self.step} for cluster {self.cluster} failed at {self.at}: {self.why}"
 
     def as_line(self) -> str:
-        its = {k: v[:MOST_CHARACTERS] if isinstance(v, str) else v for k, v in asdict(self).items()}
-        return json.dumps({"format": FORMAT, **its})
+        data = {
+            k: v[:MOST_CHARACTERS] if isinstance(v, str) else v for k, v in asdict(self).items()
+        }
+        return json.dumps({"format": FORMAT, **data})
 
     @classmethod
     def of_line(cls, line: str) -> Failure:
-        """The failure in a line. It is the server's word; one that cannot be read sets aside."""
+        """The failure in a line from a server. A line that cannot be read sets the server aside."""
         try:
             data = json.loads(line)
             is_known = data.pop("format") == FORMAT

@@ -1,7 +1,7 @@
-"""A fleet that nobody had to write down: what `simulate { servers = 12 }` stands for.
+"""A generated fleet: what `simulate { servers = 12 }` stands for.
 
-It depends on nothing but the number, and a longer fleet begins with a shorter one, so that raising
-the number adds servers and changes none.
+It depends on the number alone, and a longer fleet begins with a shorter one, so that a higher
+number adds servers and changes none.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _LAST_ADDRESS = 90
 
 def generated(servers: int) -> Fleet:
     """`servers` servers in three racks: r1u01, r2u01, r3u01, r1u02, ..."""
-    made = (_server(number) for number in range(servers))
-    return Fleet({server.name: server for server in made})
+    all_servers = (_server(number) for number in range(servers))
+    return Fleet({server.name: server for server in all_servers})
 
 
 def _server(number: int) -> Server:

@@ -1,8 +1,7 @@
-"""What is looked at on servers before they are claimed, and what was seen.
+"""Inspections: what is checked on servers before they are claimed, and the results.
 
-A probe tells what a server is. An inspection tells whether it can do what it is to do: it takes
-longer, so it is made of the servers of one change alone, and of all of them at once: they try
-whether they reach each other.
+A probe shows what a server is. An inspection shows whether it can do its part. It takes longer, so
+only the servers of one change are inspected, all at once: they test whether they reach each other.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Literal
 from rpool.model.server import Role, ServerName
 
 ANOTHERS_TRIAL = "rpool-trial"
-"""Who has a port that another cluster's trial has, at the same time: it is in no way in use."""
+"""The user of a port on which another cluster's trial listens now: that is no conflict."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +26,7 @@ class Port:
 
     @classmethod
     def read(cls, text: str) -> Port:
-        """As `str` writes it. Raises ValueError."""
+        """The port in a text as `str` writes it. Raises ValueError."""
         protocol, _, number = text.partition("/")
         if protocol == "tcp":
             return cls(int(number), "tcp")
@@ -38,8 +37,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A connection to a port of `peer`. `served`: the peer is a member, so what answers there is a
-    service of its own.
+    """A connection to a port of `peer`. `served`: the peer is a member, so one of its own services
+    answers there.
     """
 
     peer: ServerName
@@ -51,25 +50,25 @@ class Visit:
 class Trial:
     """One server's part in an inspection."""
 
-    # None: it is a member already, only takes part, and is not looked at itself.
+    # Its role to be. None: it is a member already, and only takes part for the others.
     joins: Role | None
-    # On which it listens, so that none of them may be in use.
+    # Ports on which it listens, so none of them may be in use.
     listens: tuple[Port, ...]
     visits: tuple[Visit, ...]
-    # Who visits it, and where.
+    # The servers that visit it, and at which port.
     guests: tuple[tuple[ServerName, Port], ...]
     # Kernel modules that it needs.
     modules: tuple[str, ...]
-    # Whether it matters which containerd its package sources have.
+    # Whether to ask which containerd its package sources have.
     asks_apt: bool = False
-    # For how long it waits for the others, and what tells this trial from another.
+    # How long it waits for the others, and the word that identifies this trial.
     seconds: float = 4.0
     word: str = "trial"
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What is free where a folder is, or would be. `free_inodes`: None where none are counted."""
+    """The space that is free where a folder is or would be. `free_inodes`: None if not counted."""
 
     path: str
     writable: bool
@@ -80,34 +79,34 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What one server showed. What could not be told is None or empty."""
+    """The results of one server. What is unknown is None or empty."""
 
-    # Of the interface that has the fleet's address ("" where none has it).
+    # The interface that has the fleet's address ("" where none has it), its MAC and its MTU.
     interface: str
     mac: str
     mtu: int
-    # What /etc/os-release calls it, and what it is, or is like.
+    # The system's name in /etc/os-release, and its ID and ID_LIKE.
     system: str = ""
     systems: frozenset[str] = frozenset()
     systemd: bool = True
-    # The type of file system that the control groups are: cgroup2fs is version 2.
+    # The type of file system of the control groups: cgroup2fs is version 2.
     cgroups: str = "cgroup2fs"
     kernel: str = ""
     missing_modules: tuple[str, ...] = ()
-    # The version that is there, or else the one that apt would install.
+    # The version that is installed, or else the one that apt would install.
     containerd: str = ""
     containerd_to_come: str = ""
     folders: tuple[Folder, ...] = ()
-    # How long a write to etcd's disk takes.
+    # How many ms a write to etcd's disk takes.
     write_ms: float | None = None
     swap_mib: int = 0
     available_mib: int | None = None
     resolvers: tuple[str, ...] = ()
     synchronized: bool | None = None
     firewalls: tuple[str, ...] = ()
-    # Ports that are in use, and by whom.
+    # Ports that are in use, and by what.
     used: Mapping[Port, str] = field(default_factory=dict)
-    # Visits that were made in vain, and what came back.
+    # Visits that failed, and what came back.
     cut: Mapping[tuple[ServerName, Port], str] = field(default_factory=dict)
-    # The largest packet that came to these servers and back, where that is not the interface's.
+    # The largest packet that came to these servers and back, where it is below the interface's MTU.
     narrow: Mapping[ServerName, int] = field(default_factory=dict)

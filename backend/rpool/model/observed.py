@@ -1,7 +1,7 @@
-"""Observed: what was seen of a cluster, in three values.
+"""Observed: what was observed of a cluster, in three values.
 
-A server was *seen*, or is *silent* (asked, and no answer came: why is kept), or *unknown* (not
-asked). No answer licenses an act: only what was seen does, and a mark in the fleet.
+A server was *seen*, is *silent* (asked, no answer; the reason is kept), or is *unknown* (not
+asked). Silence alone never justifies an action: only what was seen does, and a mark in the fleet.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rpool.model.server import ServerName
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a probe brought, and what that tells of the server's clock."""
+    """What a probe returned, and what it shows of the server's clock."""
 
     probed: Probed
     clock: ClockSeen
@@ -27,8 +27,8 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A cluster's API as it was reached `through` a control plane. `etcd` is None where its
-    members could not be told.
+    """A cluster's API, reached `through` a control plane. `etcd` is None where its members are
+    unknown.
     """
 
     through: ServerName
@@ -39,9 +39,9 @@ class Api:
 @dataclass(frozen=True, slots=True)
 class Observed:
     uid: PoolUid
-    # None: no control plane that was asked shows the cluster's API; `api_silent` says why.
+    # None: no control plane that was asked shows the cluster's API.
     api: Api | None = None
-    # What is taken for the record: the API's, or one that was made anew from the claims.
+    # The record to go by: the API's, or one that was rebuilt from the claims.
     record: Record | None = None
     seen: Mapping[ServerName, Sighting] = field(default_factory=dict)
     silent: Mapping[ServerName, RpoolError] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Observed:
 
     @property
     def etcd(self) -> tuple[EtcdMember, ...] | None:
-        """None where its members could not be told."""
+        """etcd's members; None where they are unknown."""
         return self.api.etcd if self.api else None
 
     @property
@@ -61,7 +61,7 @@ class Observed:
         return self.api is not None and self.api.cluster.open_to_joiners
 
     def has_joined(self, server: ServerName) -> bool:
-        """Whether kubeadm was seen to have finished there."""
+        """Whether a probe showed that kubeadm has finished on the server."""
         probed = self.probed(server)
         return probed is not None and probed.joined
 
@@ -74,14 +74,14 @@ class Observed:
         return {name: sighting.probed for name, sighting in self.seen.items()}
 
     def claim(self, server: ServerName) -> Claim | None:
-        """The claim of this very cluster that was seen on the server."""
+        """The claim of this cluster that was seen on the server."""
         probed = self.probed(server)
         return probed.claim_of(self.uid) if probed else None
 
     @property
     def claims(self) -> dict[ServerName, Claim]:
-        found = {name: self.claim(name) for name in self.seen}
-        return {name: claim for name, claim in found.items() if claim is not None}
+        claims = {name: self.claim(name) for name in self.seen}
+        return {name: claim for name, claim in claims.items() if claim is not None}
 
     def was_asked(self, server: ServerName) -> bool:
         return server in self.seen or server in self.silent
@@ -89,7 +89,7 @@ class Observed:
     def with_servers(
         self, seen: Mapping[ServerName, Sighting], silent: Mapping[ServerName, RpoolError]
     ) -> Observed:
-        """With what more servers said; the last word of a server counts."""
-        was_seen = {n: its for n, its in self.seen.items() if n not in silent}
-        was_silent = {n: its for n, its in self.silent.items() if n not in seen}
-        return replace(self, seen=was_seen | dict(seen), silent=was_silent | dict(silent))
+        """These observations and those of more servers; the latest of each server counts."""
+        still_seen = {name: sighting for name, sighting in self.seen.items() if name not in silent}
+        still_silent = {name: error for name, error in self.silent.items() if name not in seen}
+        return replace(self, seen=still_seen | dict(seen), silent=still_silent | dict(silent))

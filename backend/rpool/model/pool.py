@@ -24,7 +24,7 @@ UID = re.compile("[0-9a-f]{8,16}")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the API is found: a virtual IP that the cluster holds, or an address the site serves.
+    """The API's address: a virtual IP that the cluster holds, or an address that the site serves.
 
     Exactly one of the two is set; `address` is `host:port`.
     """
@@ -47,10 +47,10 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """How many servers run the control plane, and where it is found. They are picked by `selector`,
-    or else by the cluster's; their Nodes have `labels`; where they are `schedulable` they take
-    pods, and count for the cluster's cores and memory. `recover_from` is the one of them from whose
-    data etcd was made anew, after most were lost.
+    """How many servers run the control plane, and the API's address. They are picked by `selector`,
+    or else by the cluster's. Their Nodes have `labels`. If `schedulable`, they take pods and count
+    for the cluster's cores and memory. `recover_from` is the control plane from whose data etcd was
+    made anew, after most were lost.
     """
 
     servers: int
@@ -71,16 +71,16 @@ class Networking:
 
     @property
     def cidrs(self) -> dict[str, str]:
-        """By the name of its attribute."""
+        """The CIDRs by attribute name."""
         return {"pod_cidr": self.pod_cidr, "service_cidr": self.service_cidr}
 
 
 @dataclass(frozen=True, slots=True)
 class Kubeadm:
-    """What a site must say to kubeadm beyond what rpool says: merged into its configuration.
+    """What a site adds to the configuration that rpool gives to kubeadm.
 
     `kubelet` and `kube_proxy`, YAML as the user wrote it, are merged into KubeletConfiguration and
-    KubeProxyConfiguration, `ignore_preflight_errors` goes into nodeRegistration.
+    KubeProxyConfiguration. `ignore_preflight_errors` goes into nodeRegistration.
     """
 
     kubelet: str | None = None
@@ -90,8 +90,8 @@ class Kubeadm:
 
 @dataclass(frozen=True, slots=True)
 class Oidc:
-    """Who else may log in: the API's settings of the same names. `ca_certificate` (PEM) is the
-    issuer's, where the system does not know it.
+    """An issuer whose users may log in, too: the API's settings of the same names. `ca_certificate`
+    (PEM) is the issuer's, where the system does not know it.
     """
 
     issuer_url: str
@@ -110,9 +110,9 @@ POD_SECURITY = ("privileged", "baseline", "restricted")
 class ApiServer:
     """What a site asks of the API servers beyond what rpool does.
 
-    `audit_policy` is YAML as the user wrote it, in the place of ours; `extra_sans` are further
-    names and addresses in its certificate; `pod_security` is what a namespace without a label of
-    its own enforces, one of POD_SECURITY; `flags` are kube-apiserver's, without dashes in front.
+    `audit_policy` is YAML as the user wrote it, and replaces ours. `extra_sans` are further names
+    and addresses in the certificate. `pod_security` (one of POD_SECURITY) is what a namespace
+    without a label of its own enforces. `flags` are kube-apiserver's, without leading dashes.
     """
 
     oidc: Oidc | None = None
@@ -124,8 +124,8 @@ class ApiServer:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Which loss the request must outlast: the worst `servers` workers, or the worst `zones`, with
-    all workers in them. At most one of the two is above zero.
+    """The loss that the request must outlast: the worst `servers` workers, or the worst `zones`
+    with all workers in them. At most one of the two is above zero.
     """
 
     servers: int = 0
@@ -133,7 +133,7 @@ class Tolerance:
 
 
 class OnTimeout(StrEnum):
-    """What becomes of a server whose pods did not leave in time."""
+    """What happens to a server whose pods did not leave in time."""
 
     FAIL = "fail"  # it is uncordoned and stays in the cluster
     EVICT_ANYWAY = "evict_anyway"  # its pods are deleted, disruption budgets or not
@@ -141,7 +141,7 @@ class OnTimeout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DrainPolicy:
-    """How a server is drained before it leaves a cluster that lives on."""
+    """How a server is drained before it leaves a cluster that goes on."""
 
     timeout_seconds: int = 600
     on_timeout: OnTimeout = OnTimeout.FAIL
@@ -151,13 +151,14 @@ class RepairMode(StrEnum):
     """What a plan does about members that are not well."""
 
     PLAN = "plan"  # it mends or replaces them
-    WARN = "warn"  # it names them, and no more
+    WARN = "warn"  # it only names them
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What becomes of a member that is not well for longer than `grace_seconds`. Where more than
-    `max_lost` members are not well at once, nothing is repaired: what ails so many is no server.
+    """What is done about a member that is not well for longer than `grace_seconds`. Where more than
+    `max_lost` members are not well at once, nothing is repaired: then no single server is the
+    cause.
     """
 
     grace_seconds: int = 300
@@ -176,27 +177,25 @@ class Taint:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """What is asked of one particular server in a cluster: its node's labels and taints."""
+    """The labels and taints that a server's Node is to have."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
 
     def beside(self, other: NodeSpec) -> NodeSpec:
-        """All that a node may have that is on its way from the one to the other."""
+        """All labels and taints that a Node may have while it changes from this spec to `other`."""
         taints = dict.fromkeys([*self.taints, *other.taints])
         return NodeSpec({**self.labels, **other.labels}, tuple(taints))
 
 
 MOST_GROUPS = 20
 DEFAULT_GROUP = "default"
-"""Of a cluster's servers: its size is the cluster's own. Control planes are in it."""
+"""The group whose size is the cluster's own. Control planes are in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Workers of a cluster that are alike: how much they have together, and what their Nodes get.
-    It has a name, and the cluster has it beside `DEFAULT_GROUP`.
-    """
+    """A named group of workers beside `DEFAULT_GROUP`: their total, and what their Nodes get."""
 
     cores: int
     memory_gib: int
@@ -207,8 +206,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """The request: cores and memory (GiB) that the workload servers have together, as hardware,
-    but for those of further groups, by name.
+    """The request: cores and memory (GiB) that the workload servers have together, as hardware.
+    Servers of `groups` (by name) count for their group only.
     """
 
     name: str
@@ -228,29 +227,29 @@ class PoolSpec:
     groups: Mapping[str, Group] = field(default_factory=dict)
 
     def part(self, group: str) -> PoolSpec:
-        """The request for one group alone; control planes are with the default one."""
+        """The request for one group alone; control planes are in the default one."""
         if group == DEFAULT_GROUP:
             return replace(self, groups={})
-        its = self.groups[group]
+        chosen = self.groups[group]
         return replace(
             self,
-            cores=its.cores,
-            memory_gib=its.memory_gib,
-            tolerate=its.tolerate,
-            selector=its.selector,
+            cores=chosen.cores,
+            memory_gib=chosen.memory_gib,
+            tolerate=chosen.tolerate,
+            selector=chosen.selector,
             control_plane=replace(self.control_plane, servers=0, selector=None, schedulable=False),
             groups={},
         )
 
     def selector_of(self, *, control_plane: bool) -> Selector:
-        """Which servers may be control planes, or workers."""
+        """The selector of control planes, or of workers."""
         planes = self.control_plane.selector
         return planes if control_plane and planes is not None else self.selector
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits that tell this request from others, in every process the same."""
-        import hashlib  # not every process needs it: it takes some milliseconds
+        """Sixteen hex digits that identify this request; they are the same in every process."""
+        import hashlib  # takes some milliseconds, and not every process needs it
         import json
 
         text = json.dumps(asdict(self), default=sorted, sort_keys=True)

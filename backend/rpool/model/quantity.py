@@ -10,7 +10,7 @@ _FACTORS |= {f"{prefix}i": 1024.0 ** (n + 1) for n, prefix in enumerate("KMGT")}
 
 
 def quantity(text: str) -> float:
-    """The number that a quantity stands for; empty is none yet. Raises ValueError."""
+    """The number that a quantity stands for; 0 for an empty text (none yet). Raises ValueError."""
     matched = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text or "0")
     if matched is None or matched[2] not in _FACTORS:
         raise ValueError(f"{text!r:.60} is no quantity")
@@ -21,11 +21,11 @@ def quantity(text: str) -> float:
 
 
 def gib(text: str) -> int:
-    """Whole GiB out of a quantity of memory. Raises ValueError, which says what it is instead."""
-    found = quantity(text.strip()) / 2**30
-    if not text.strip() or found != int(found) or found < 1:
+    """Whole GiB of a quantity of memory. Raises ValueError, with the size, for anything else."""
+    size = quantity(text.strip()) / 2**30
+    if not text.strip() or size != int(size) or size < 1:
         raise ValueError(
-            f"{text!r:.60} is {found:g} GiB, and the memory of a server is a whole number of them: "
+            f"{text!r:.60} is {size:g} GiB, and the memory of a server is a whole number of them: "
             "192Gi, say"
         )
-    return int(found)
+    return int(size)

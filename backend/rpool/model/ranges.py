@@ -1,4 +1,4 @@
-"""Addresses that a cluster takes, and what of them cannot be together."""
+"""The addresses that a cluster takes, and conflicts between them."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ def overlaps(spec: PoolSpec) -> Iterator[Problem]:
     advice = "Pods and services need address ranges of their own. Change one of the two."
     pairs = [(services, pods, f"overlaps {pods}", advice)]
     advice = "MetalLB hands out addresses of the servers' own network."
-    pairs += [(its, cidr, f"overlaps {cidr}", advice) for its in metallb for cidr in cidrs]
+    pairs += [(pool, cidr, f"overlaps {cidr}", advice) for pool in metallb for cidr in cidrs]
     advice = "An address belongs to one range only."
     for one, other in combinations(metallb, 2):
         pairs.append((one, other, f"overlaps {other.text} of pool {other.path[2]}", advice))
     advice = "MetalLB would give the API's address to a service. Take it out of the range."
-    for vip, its in product(vips, metallb):
-        said = f"lies inside range {its.text} of MetalLB pool {its.path[2]}"
-        pairs.append((vip, its, said, advice))
+    for vip, pool in product(vips, metallb):
+        how = f"lies inside range {pool.text} of MetalLB pool {pool.path[2]}"
+        pairs.append((vip, pool, how, advice))
     advice = "The virtual IP is an address of the servers' own network."
     pairs += [(vip, cidr, f"lies inside {cidr}", advice) for vip in vips for cidr in cidrs]
-    for one, other, said, advice in pairs:
+    for one, other, how, advice in pairs:
         if one.overlaps(other):
-            yield Problem(one.path, f"{one} {said}", advice, also=(other.path,))
+            yield Problem(one.path, f"{one} {how}", advice, also=(other.path,))
 
 
 def shared(
@@ -83,25 +83,28 @@ def shared(
     unknown: Collection[Path] = (),
     others_unknown: Collection[Path] = (),
 ) -> Iterator[Problem]:
-    """What another cluster on the same network has, too, as far as the two requests are known."""
-    mine, theirs = _on_the_network(spec, unknown), _on_the_network(other, others_unknown)
-    for its, others in product(mine, theirs):
-        if its.overlaps(others):
+    """Addresses that another cluster on the same network has, too, as far as both are known."""
+    own, others = (
+        _on_the_network(spec, unknown),
+        _on_the_network(other, others_unknown),
+    )
+    for mine, theirs in product(own, others):
+        if mine.overlaps(theirs):
             yield Problem(
-                its.path,
-                f"{its} {_against(its, others)} of cluster {other.name}",
+                mine.path,
+                f"{mine} {_against(mine, theirs)} of cluster {other.name}",
                 "Both clusters would answer for it. Change one of the two.",
             )
 
 
 def _on_the_network(spec: PoolSpec, unknown: Collection[Path]) -> list[Range]:
     _, metallb, vips = ranges(spec)
-    return [its for its in (*vips, *metallb) if not touches(its.path, unknown)]
+    return [taken for taken in (*vips, *metallb) if not touches(taken.path, unknown)]
 
 
-def _against(its: Range, other: Range) -> str:
-    if its.what == other.what == VIP:
+def _against(own: Range, other: Range) -> str:
+    if own.what == other.what == VIP:
         return "is also the virtual IP"
-    if its.what == VIP:
+    if own.what == VIP:
         return f"lies inside {other}"
     return f"takes the {other}" if other.what == VIP else f"overlaps {other}"

@@ -1,7 +1,8 @@
 """The record: a cluster's own account of itself, kept in it (ConfigMap `kube-system/rpool`).
 
-It is intent alone, written before the first step of a change, so that whoever comes next can finish
-what was cut off. How far that got is never written down: it is observed. It holds public facts.
+It holds intent alone, written before the first step of a change, so that a later operation can
+finish a change that was cut off. How far that got is never recorded: it is observed. All of it is
+public.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rpool.model.server import Role, Server, ServerName
 FORMAT = 1
 
 RESERVED = frozenset({"ca_pin", "owner", "components", "backup"})
-"""Fields that are coming. This rpool does nothing with them, and writes back what it found."""
+"""Fields of later versions. This rpool does not use them, and writes them back unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Member:
     cores: int
     memory_gib: int
     group: str = DEFAULT_GROUP
-    # Those of the fleet, which its Node has, too.
+    # The fleet's labels, which its Node has, too.
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -40,30 +41,30 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Record:
     uid: PoolUid
-    # Of the change that wrote it: no other change has this id.
+    # The unique id of the change that wrote it.
     change: str
-    # Counts the changes; what they claim has it as its epoch.
+    # Counts the changes; it is the epoch of the claims that a change makes.
     generation: int
     # The session that wrote it (see `model.claim.Fence`).
     session: int
-    # What was carried out last; None until the create has come to its end.
+    # What was carried out last; None until the create has ended.
     settled: PoolSpec | None
     # What is under way; None when nothing is.
     wanted: PoolSpec | None
-    # Whoever may be claimed, those on their way in and out among them.
+    # All servers that may be claimed, those on their way in or out included.
     members: Mapping[ServerName, Member]
-    # Members that an rpool_node put here, outside of the cluster's own sizing, and the labels and
+    # Members that an rpool_node put here, outside the cluster's own sizing, and the labels and
     # taints that they may have from it.
     pinned: Mapping[ServerName, NodeSpec] = field(default_factory=dict)
-    # Former members that were given up while they were silent: whoever comes back has what it had,
-    # and is wiped. Kept until it is seen without.
+    # Former members that were given up while silent: one that comes back still has the cluster's
+    # files and is wiped. Kept here until it is seen without them.
     let_go: frozenset[ServerName] = frozenset()
-    # Fields of `RESERVED`, as they were found.
+    # Fields of `RESERVED`, as they were read.
     reserved: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def spec(self) -> PoolSpec:
-        """The request that was carried out last; of a create that was cut off, what it wanted."""
+        """The request that was carried out last, or that a create wanted that was cut off."""
         spec = self.settled or self.wanted
         if spec is None:
             raise ValueError("a record with nothing settled and nothing wanted")
@@ -71,18 +72,18 @@ class Record:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is under way, so that the members are what was asked for."""
+        """Whether nothing is under way, so that the members are as requested."""
         return self.settled is not None and self.wanted is None
 
     @property
     def own(self) -> dict[ServerName, Member]:
         """The members of the cluster's own sizing."""
-        return {name: its for name, its in self.members.items() if name not in self.pinned}
+        return {name: member for name, member in self.members.items() if name not in self.pinned}
 
     @property
     def former(self) -> frozenset[ServerName]:
-        """Those that were let go and have not come in anew since, whatever else the record says."""
+        """Servers let go that have not joined again since, whatever else the record says."""
         return self.let_go - self.members.keys() - self.pinned.keys()
 
     def of(self, role: Role) -> list[ServerName]:
-        return [name for name, its in self.members.items() if its.role is role]
+        return [name for name, member in self.members.items() if member.role is role]

@@ -1,4 +1,4 @@
-"""Values that must not be seen: they print as stars wherever they turn up by accident."""
+"""Values that must not be shown: wherever they turn up by accident, they print as stars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHOWN_CHARACTERS = 60
 
 
 def may_be_key(value: str) -> bool:
-    """Whether it looks like a key, or like a part of one: keys end up in the wrong attribute."""
+    """Whether a value looks like a key or part of one: users put keys into wrong attributes."""
     return _KEY.search(value) is not None
 
 
@@ -24,7 +24,7 @@ def shown(value: str) -> str:
 
 
 class Secret:
-    """A secret string. `reveal()` is the one way to it, and easy to search for."""
+    """A secret string. `reveal()` is the only way to read it, and easy to search for."""
 
     __slots__ = ("_value",)
 

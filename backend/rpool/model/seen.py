@@ -1,4 +1,4 @@
-"""What was seen of the world: facts that deciding works from."""
+"""What was observed: the facts that decisions are based on."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ UNWRITABLE = ("read-only", "full", "out of inodes")
 class Probed:
     """One server as one probe found it.
 
-    `traces` are paths and interfaces that kubeadm or a cluster left (empty on a clean server);
+    `traces` are paths and interfaces that kubeadm or a cluster left (empty on a clean server).
     `joined` says that kubeadm finished here (kubelet.conf, and for a control plane its manifests);
-    `kubeadm_ended` that its own work is done though what comes after it may be missing: a control
-    plane votes in etcd by then, and joining again completes it.
+    `kubeadm_ended`, that kubeadm is done though later work may be missing: a control plane has its
+    vote in etcd by then, and joining again completes it.
     `addresses` are all IP addresses on its interfaces; `memory_mib` is MemTotal.
-    `clock_seconds` is what its clock said (since 1970) as it began to look, which took it
-    `took_seconds`.
+    `clock_seconds` is its clock (since 1970) when the probe began, which took `took_seconds`.
     `claim_unread` says why the claim that is there cannot be read, as the end of a sentence about
-    it: nobody knows then whose the server is. It is among the traces, too.
-    `served` is the domain of trust that it has served in since it was installed, by its mark; None
-    when it has none.
-    `certificate` is the file of a control plane's certificate that ends first, and when that is (in
-    seconds since 1970, as `clock_seconds`); "" on any other server.
-    `failures`: what it failed at since it was last a member, the latest at the end.
-    `unwritable` says how the disk is that has our marks where it takes no more of them; else "".
+    it: the server's owner is unknown then. The claim is among the traces, too.
+    `served` is the domain of trust in which it has served since it was installed, by its mark; None
+    if it has no mark.
+    `certificate` is the file of a control plane's certificate that ends first ("" on any other
+    server), `certificate_end_seconds` when it ends (since 1970, as `clock_seconds`).
+    `failures` are what failed on it since it was last a member, the latest at the end.
+    `unwritable` says why the disk with our marks takes no more of them (`UNWRITABLE`); else "".
     """
 
     server: ServerName
@@ -60,11 +59,11 @@ class Probed:
 
     @property
     def set_aside(self) -> Failure | None:
-        """Why no cluster takes the server until a person lifts that, the last such failure."""
-        return next((its for its in reversed(self.failures) if its.aside), None)
+        """The last failure that keeps all clusters off the server until a person lifts that."""
+        return next((failure for failure in reversed(self.failures) if failure.aside), None)
 
     def claim_of(self, uid: PoolUid) -> Claim | None:
-        """The server's claim if it is that very cluster's: only then may the cluster touch it."""
+        """The server's claim if it is this cluster's: only then may the cluster touch it."""
         return self.claim if self.claim is not None and self.claim.uid == uid else None
 
     @property
@@ -75,9 +74,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """What has a server to itself: an action's `doing` ("" where that is not known), and for how
-    many seconds by now.
-    """
+    """What has a server to itself: an action's `doing` ("" if unknown), and for how long."""
 
     doing: str
     seconds: float
@@ -85,26 +82,26 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class ClockSeen:
-    """A server's clock less ours, and how far from that it may be: to ask for it takes time."""
+    """A server's clock minus ours, and the error of that, since asking for it takes time."""
 
     offset_seconds: float
     error_seconds: float = 0.0
 
     def seconds_from(self, other: ClockSeen) -> float:
-        """How far apart the two are at least."""
+        """How far apart the two clocks are at least."""
         apart = abs(self.offset_seconds - other.offset_seconds)
         return max(0.0, apart - self.error_seconds - other.error_seconds)
 
     def seconds_ahead_of(self, other: ClockSeen) -> float:
-        """How far this one is ahead of the other at most; 0 where it is behind."""
+        """How far this clock is ahead of the other at most; 0 where it is behind."""
         ahead = self.offset_seconds - other.offset_seconds
         return max(0.0, ahead + self.error_seconds + other.error_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class PackagesSeen:
-    """Versions of Kubernetes that a server could install, such as 1.36.3; `unread` says why its
-    package repository cannot be read from there. Neither: that cannot be told.
+    """Versions of Kubernetes that a server could install, such as 1.36.3. `unread` says why its
+    package repository cannot be read from there. Both empty: unknown.
     """
 
     versions: frozenset[str] = frozenset()
@@ -112,23 +109,23 @@ class PackagesSeen:
 
 
 LEAVING_MARK = "node-restriction.kubernetes.io/rpool-leaving"
-"""A label of nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh).
-Kubernetes lets no kubelet set a label of this prefix on its own Node: no node can pass for one that
-we have cordoned, and take pods again that an operator keeps away.
+"""The label of Nodes that we keep free of pods since they are to leave (reach/scripts/leaving.sh).
+Kubernetes lets no kubelet set a label of this prefix on its own Node. So no Node that an operator
+keeps free of pods can pass for one that we have cordoned, and be uncordoned.
 """
 
 UNANNOUNCED = "node.kubernetes.io/exclude-from-external-load-balancers"
 """Kubernetes' own label: MetalLB and cloud controllers announce no address from such a node."""
 
 UNANNOUNCED_BY_US = "rpool-leaving"
-"""The label's value when we have set it; control planes have it from kubeadm, with none."""
+"""The label's value where we have set it; kubeadm sets it on control planes without a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """A Kubernetes Node object; sizes are what the kubelet offers to pods, in cores and GiB.
-    `since`: when it got or lost its readiness (RFC 3339), by the cluster's clock, and the same in
-    `since_seconds` from 1970; 0 where that was not told.
+    """A Kubernetes Node object; sizes are allocatable to pods, in cores and GiB. `since` is when it
+    became Ready or NotReady (RFC 3339), by the cluster's clock; `since_seconds` is the same since
+    1970, 0 if unknown.
     """
 
     ready: bool
@@ -143,7 +140,7 @@ class NodeSeen:
 
     @property
     def let_go(self) -> bool:
-        """Whether something of it is ours to give back; an operator's cordon is not."""
+        """Whether it has a cordon or label of ours to undo; an operator's cordon is not ours."""
         return LEAVING_MARK in self.labels or self.labels.get(UNANNOUNCED) == UNANNOUNCED_BY_US
 
 
@@ -158,8 +155,8 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class EtcdMember:
-    """A member of a cluster's etcd. `id` is hexadecimal; a learner does not vote; `healthy` says
-    that it answered just now. One that never started has no name, but its `peers` addresses.
+    """A member of a cluster's etcd. `id` is hexadecimal. A learner does not vote. `healthy` says
+    that it answered just now. A member that never started has no name, but addresses in `peers`.
     """
 
     id: str
@@ -171,11 +168,11 @@ class EtcdMember:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSeen:
-    """A cluster through one of its control planes. `ca_certificate` is PEM.
+    """A cluster as one of its control planes shows it. `ca_certificate` is PEM.
 
-    `metallb`: the MetalLB that runs there carries our field manager; it is not looked at while the
-    record says that nothing is under way. `open_to_joiners`: a join token of ours is there.
-    `clock_seconds`: since 1970, by the clock of that control plane; 0 where it was not told.
+    `metallb`: the MetalLB that runs there has our field manager; this is not checked while the
+    record is settled. `open_to_joiners`: there is a join token of ours. `clock_seconds`: since
+    1970, by the clock of that control plane; 0 if unknown.
     """
 
     nodes: Mapping[ServerName, NodeSeen]

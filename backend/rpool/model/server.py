@@ -12,7 +12,7 @@ from rpool.model.trust import COMMON, Domain
 ServerName = str
 
 SERVER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-"""A DNS label: it is the name of a Kubernetes node, too."""
+"""A DNS label, since it is also the name of a Kubernetes Node."""
 
 
 class Role(StrEnum):
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 Roles = Mapping[ServerName, Role]
-"""What each server of a cluster does in it."""
+"""The role of each server in its cluster."""
 
 
 @dataclass(frozen=True, slots=True)

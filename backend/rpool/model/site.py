@@ -25,11 +25,10 @@ class Ssh:
 class Mirrors:
     """Where packages, images and manifests come from instead of their upstream addresses.
 
-    `packages` stands for the base of the Kubernetes package site: `{packages}/v1.36/deb/` is an
-    apt repository with its key at `Release.key`; no key but the one with this fingerprint
-    (`packages_key`) is trusted. `images` is a registry that has every image under its upstream
-    path. `manifests` holds each manifest at the path that `rpool.reach` knows it by
-    (`Manifest.mirrored`).
+    `packages` replaces the base of the Kubernetes package site: `{packages}/v1.36/deb/` is an apt
+    repository with its key at `Release.key`. Only the key with the fingerprint `packages_key` is
+    trusted. `images` is a registry that has every image under its upstream path. `manifests` has
+    each manifest at its path in `rpool.reach` (`Manifest.mirrored`).
     """
 
     packages: str | None = None
@@ -44,8 +43,9 @@ class Mirrors:
 
 @dataclass(frozen=True, slots=True)
 class SiteConfig:
-    """With `simulated` the fleet is modelled: nothing is reached, so `ssh` and `mirrors` are not
-    used. `owner` says who works here; empty: the workspace of the run, or user@host.
+    """One provider configuration. With `simulated` the fleet is modelled: nothing is reached, so
+    `ssh` and `mirrors` are not used. `owner` says who works here; empty: the workspace of the run,
+    or user@host.
     """
 
     fleet: Fleet

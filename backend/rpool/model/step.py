@@ -10,15 +10,15 @@ from rpool.model.action import Action
 from rpool.model.server import ServerName
 
 StepName = str
-"""Unique in a plan and fit for a person: `join r1u04`. Nothing reads anything out of it."""
+"""Unique in a plan, and written for people: `join r1u04`. Nothing parses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """An action that may start when the steps in `needs` are done and those in `after` are over,
-    whether they went well or not. `about` is the server that it is about, if it is about one;
-    `verb` stands for the action's own where one action is used for two ends. Of one that is
-    `optional` it is enough that it was tried.
+    whether they succeeded or not. `about` is the server that the step is about, if any. `verb`
+    replaces the action's own where one action serves two purposes. An `optional` step only has to
+    be tried.
     """
 
     action: Action
@@ -39,21 +39,21 @@ class Step:
 
 
 def names(steps: Iterable[Step]) -> frozenset[StepName]:
-    """What others that wait for these steps have in `needs` or `after`."""
+    """The names of steps, for `needs` or `after` of steps that wait for them."""
     return frozenset(step.name for step in steps)
 
 
 News = tuple[str, ...]
-"""What a reset has found that came to its server, or was changed there, since the claim, and that
-it leaves there: `new /etc/cron.d/backup`, `changed /root/.ssh/authorized_keys`, `unknown: WHY`. No
-other action has any.
+"""What a reset leaves on its server though it is new or was changed since the claim:
+`new /etc/cron.d/backup`, `changed /root/.ssh/authorized_keys`, `unknown: WHY`. No other action has
+any.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a plan. `halted`: why steps were not started although none they need failed.
-    `news`: of servers that were given back.
+    """The result of a plan. `halted` says why steps were not started although none that they need
+    failed. `news` is of servers that were given back.
     """
 
     done: tuple[Step, ...]
@@ -63,12 +63,12 @@ class Ran:
 
     @property
     def error(self) -> RpoolError | None:
-        """The one error to show: why we stopped, else the first failure."""
+        """The one error to show: why the plan was halted, else the first failure."""
         return self.halted or next((error for _, error in self.failed), None)
 
     def did(self, kind: type[Action], server: ServerName) -> bool:
         """Whether an action of that kind was done about a server."""
-        return any(isinstance(its.action, kind) and its.server == server for its in self.done)
+        return any(isinstance(step.action, kind) and step.server == server for step in self.done)
 
     @property
     def may_have_changed(self) -> bool:

@@ -1,8 +1,8 @@
-"""Domains of trust: a server changes its domain by being installed anew, and by nothing else.
+"""Domains of trust: a server changes its domain only by being installed anew.
 
-What has one has the name that the fleet and a cluster give by `trust`; what has none is in the
-common domain, which is a domain like any other. A server's mark, a file of its own that outlives
-claims and resets, says in which one it has served (page 21).
+The fleet and clusters name a domain by `trust`; without it, a server or cluster is in the common
+domain, which is like any other. A server's mark, a file of its own that outlives claims and resets,
+says in which domain it has served (page 21).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 Domain = str
 
 COMMON: Domain = ""
-"""Of servers and clusters without `trust`."""
+"""The domain of servers and clusters without `trust`."""
 
 UNREAD: Domain = "?"
-"""Of a mark that cannot be read: no server and no cluster has a domain of this name."""
+"""The domain of an unreadable mark: no server and no cluster has a domain of this name."""
 
 FORMAT = 1
 
@@ -32,12 +32,12 @@ def named(domain: Domain) -> str:
 
 
 def mark(domain: Domain) -> str:
-    """The text of a mark. A server compares it as a whole (claim.sh)."""
+    """The text of a mark. Servers compare the whole text (claim.sh)."""
     return json.dumps({"format": FORMAT, "trust": domain})
 
 
 def read_mark(text: str) -> Domain:
-    """The domain in the text of a mark; UNREAD where it is no mark that this version writes."""
+    """The domain in the text of a mark; UNREAD unless this version writes such a mark."""
     try:
         domain = read_domain(json.loads(text)["trust"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -46,7 +46,7 @@ def read_mark(text: str) -> Domain:
 
 
 def read_domain(value: object) -> Domain:
-    """A domain as a server tells it. Raises ValueError where it is none."""
+    """The domain in a server's answer. Raises ValueError if it is none."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f"{str(value)[:20]!r} is no domain")
     return value

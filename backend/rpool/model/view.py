@@ -12,7 +12,7 @@ from rpool.model.server import Role, ServerName
 
 
 class Condition(StrEnum):
-    """How a cluster is. Of several that hold it is the last."""
+    """The condition of a cluster. Where several apply, the last one counts."""
 
     SETTLED = "settled"
     DEGRADED = "degraded"  # a member is not well, for longer than its grace
@@ -21,15 +21,16 @@ class Condition(StrEnum):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the record is known to be settled, and the servers to be as it says."""
+        """Whether the record is known to be settled, and the servers are as it says."""
         return self in (Condition.SETTLED, Condition.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """`cores` and `memory_gib` are the request that was carried out last; `allocated_*` is what
-    the workload servers have as hardware, without those that are `lost`: silent, and not well for
-    longer than their grace. `vip` is set where the cluster itself holds the endpoint's address.
+    """A cluster as its users see it. `cores` and `memory_gib` are the request that was carried out
+    last. `allocated_*` is the hardware of the workload servers without those that are `lost`:
+    silent, and not well for longer than their grace. `vip` is set where the cluster itself holds
+    the endpoint's address.
     """
 
     uid: PoolUid
@@ -47,7 +48,7 @@ class PoolView:
 
     @property
     def spec(self) -> PoolSpec:
-        """As much of the request as a view tells: enough to take the cluster down."""
+        """The part of the request that a view has: enough to destroy the cluster."""
         endpoint = Endpoint(vip=self.vip, address=None if self.vip else self.endpoint)
         control_plane = ControlPlane(len(self.control_planes), endpoint)
         size = (self.cores, self.memory_gib)
@@ -55,18 +56,18 @@ class PoolView:
 
     @property
     def control_planes(self) -> list[ServerName]:
-        return [name for name, its in self.servers.items() if its.role is Role.CONTROL_PLANE]
+        return [name for name, member in self.servers.items() if member.role is Role.CONTROL_PLANE]
 
     @property
     def allocated_cores(self) -> int:
-        return sum(its.cores for its in self._working)
+        return sum(member.cores for member in self._working)
 
     @property
     def allocated_memory_gib(self) -> int:
-        return sum(its.memory_gib for its in self._working)
+        return sum(member.memory_gib for member in self._working)
 
     @property
     def _working(self) -> list[Member]:
-        there = (its for name, its in self.servers.items() if name not in self.lost)
-        there = (its for its in there if its.group == DEFAULT_GROUP)
-        return [its for its in there if self.schedulable or its.role is Role.WORKER]
+        counted = (member for name, member in self.servers.items() if name not in self.lost)
+        counted = (member for member in counted if member.group == DEFAULT_GROUP)
+        return [member for member in counted if self.schedulable or member.role is Role.WORKER]

@@ -19,25 +19,25 @@ from rpool.model.step import News
 
 
 class SessionLock(Protocol):
-    """A held session lock. `lost()` turns true for good once the server may have freed it."""
+    """A held session lock. `lost()` becomes true for good once the server may have freed it."""
 
     def lost(self) -> bool: ...
 
     @property
     def number(self) -> int:
-        """The highest number of a session that was found there when the lock was taken; 0: none."""
+        """The highest session number on the server when the lock was taken; 0: none."""
 
 
 class Probing(Protocol):
-    """What can be asked for a probe."""
+    """A world that can probe servers."""
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
-        """Look at a server. Raises Unreachable.
+        """Probe a server. Raises Unreachable.
 
-        With a fence, this waits for what still works on the server, and leaves the session's number
-        there before it looks: no action of an earlier session changes what was seen. Needs no claim
-        on the server. Raises Overtaken when a later session has been there, and Unreachable also
-        when the server is busy for too long.
+        With a fence, it waits for what still works on the server, and leaves the session's number
+        there before it probes: no action of an earlier session changes what was seen. Needs no
+        claim on the server. Raises Overtaken when a later session has been there, and Unreachable
+        also when the server is busy for too long.
         """
 
 
@@ -46,10 +46,10 @@ class World(Probing, Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many actions it takes at once."""
+        """How many actions may run at once."""
 
     def working(self, server: ServerName) -> Working | None:
-        """What keeps a fence waiting on a server; None where nothing does. Raises Unreachable."""
+        """What a fence on a server would wait for; None for nothing. Raises Unreachable."""
 
     def address_answers(self, server: ServerName, address: str) -> bool:
         """Whether anything answers ARP for `address` on the network of server `server`."""
@@ -58,18 +58,18 @@ class World(Probing, Protocol):
         """Whether the API of the cluster that `server` joined answers it. Raises Unreachable."""
 
     def kubernetes_packages(self, server: ServerName, minor: str) -> PackagesSeen:
-        """What server `server` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
+        """What `server` could install of Kubernetes `minor` (1.36). Raises Unreachable."""
 
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
-        """Look whether a server can do its part, before it is claimed; those of one trial are to
-        be asked at once, since each waits for the others. Raises Unreachable, CommandFailed.
+        """Inspect whether a server can do its part, before it is claimed. All servers of one trial
+        must be asked at once: each waits for the others. Raises Unreachable, CommandFailed.
         """
 
     def observe(self, server: ServerName) -> ClusterSeen:
-        """Look at the cluster through control plane `server`. Raises Unreachable, CommandFailed."""
+        """Observe the cluster through control plane `server`. Raises Unreachable, CommandFailed."""
 
     def encryption(self, server: ServerName) -> Secret:
-        """The EncryptionConfiguration of control plane `server`, which all others need, too; empty
+        """The EncryptionConfiguration of control plane `server`, which all others need, too. Empty
         where the cluster has none. Raises Unreachable, CommandFailed.
         """
 
@@ -87,8 +87,8 @@ class World(Probing, Protocol):
         """
 
     def sign(self, server: ServerName, request: str, seconds: int) -> str:
-        """A client certificate (PEM) of the cluster of control plane `server`, for a request (PEM)
-        and so many seconds, which its API has approved. Raises Unreachable, CommandFailed.
+        """A client certificate (PEM) that the cluster of control plane `server` has signed for a
+        `request` (PEM), valid for `seconds`. Raises Unreachable, CommandFailed.
         """
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:

@@ -27,8 +27,8 @@ __all__ = ["Case", "HalfOut", "Plan", "not_claimed", "not_drained", "not_ready",
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The `steps` that are left to do, and what is `blocked`: why the rest cannot be done now. The
-    steps do not settle the cluster while anything is. `goes_on`: another plan has to follow.
+    """The `steps` that are left to do. `blocked` says why the rest cannot be done now; while it
+    holds anything, the steps do not settle the cluster. `goes_on`: another plan has to follow.
     """
 
     steps: tuple[Step, ...]
@@ -52,8 +52,8 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
     dead += strays
     half_in = departures.of_the_half_in(case, names(dead))
     mended = mend.restarts(case)
-    # What is reset there is in the way of nobody who joins; a learner in etcd is.
-    out = names([*dead, *(its for its in half_in if isinstance(its.action, RemoveEtcdMember))])
+    # Servers that join need not wait for these resets, only for learners to leave etcd.
+    out = names([*dead, *(step for step in half_in if isinstance(step.action, RemoveEtcdMember))])
     up = BringUp(case, claimed, out | names(mended))
     pods = network.install(case, up.opened)
     waits = up.readiness(up.opened | names(pods), _awaited(case))
@@ -65,7 +65,7 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
     dns = network.spread_dns(case, names(waits))
     revoked = up.revoke()
     inside = [*first, *arrivals, *addresses, *labels, *dns, *revoked]
-    # All that goes through a control plane is done before that leaves.
+    # Everything done through a control plane is done before that control plane leaves.
     arrived |= names([*mended, *addresses, *labels, *dns, *revoked])
     living, refused = departures.of_the_living(case, arrived, out)
 
@@ -78,7 +78,7 @@ def plan(desired: Desired, pool: Observed, operation: Operation, fleet: Fleet) -
 
 def _awaited(case: Case) -> list[str]:
     """The servers whose Nodes must be Ready: those that join. In a cluster that was never settled
-    no Node is known to have a network, so there all of them.
+    no Node is known to have a network, so all servers are awaited.
     """
     if case.record.settled is not None or case.desired.one is not None:
         return list(case.coming)
@@ -92,13 +92,13 @@ def _recorded(
     """The steps between the record that begins them and the record that settles them.
 
     Where an API serves, nothing starts before the record names the servers that may be claimed.
-    Where none does, the claims do, and none says that its server is a member before a record does:
-    so a cluster whose members have no record has lost it, and is not what a create has left.
+    Where none serves, claims come first, but no claim becomes a member's before a record exists.
+    So members without a record have lost it; they are not what a create has left.
     """
     begin = record.begin(case, needs=() if case.api_serves else opened) if steps else []
     if begin:
         at = 0 if case.api_serves else _after(steps, opened)
-        later = (_once(its, begin, case) for its in steps[at:])
+        later = (_once(step, begin, case) for step in steps[at:])
         steps = [*steps[:at], *begin, *later]
     if not settles:
         return steps
@@ -106,13 +106,13 @@ def _recorded(
 
 
 def _after(steps: list[Step], opened: frozenset[StepName]) -> int:
-    return max((i for i, its in enumerate(steps, start=1) if its.name in opened), default=0)
+    return max((i for i, step in enumerate(steps, start=1) if step.name in opened), default=0)
 
 
-def _once(its: Step, begin: list[Step], case: Case) -> Step:
-    """The step, which waits for the record that begins the operation if it has to."""
-    is_member = isinstance(its.action, SetPhase) and its.action.phase is Phase.MEMBER
-    return replace(its, needs=its.needs | names(begin)) if case.api_serves or is_member else its
+def _once(step: Step, begin: list[Step], case: Case) -> Step:
+    """The step, made to wait for the record that begins the operation where it must."""
+    is_member = isinstance(step.action, SetPhase) and step.action.phase is Phase.MEMBER
+    return replace(step, needs=step.needs | names(begin)) if case.api_serves or is_member else step
 
 
 def _take_down(case: Case) -> Plan:

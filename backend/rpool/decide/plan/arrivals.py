@@ -1,4 +1,4 @@
-"""Why a server that is desired cannot join, as the error that users read."""
+"""Why a desired server cannot join, as the error that users read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rpool.model.trust import named
 
 
 class HalfOut(StalePlan):
-    """A server that is desired is on its way out by a change that was cut off."""
+    """A desired server is on its way out, by a change that was cut off."""
 
 
 def why_not(
@@ -23,9 +23,12 @@ def why_not(
     """Why `name` cannot be brought up in the cluster of `spec`; None when it can."""
     if name in members.pool.silent:
         why = members.pool.silent[name]
-        node, own = Do.BRING_NODE_BACK.text(server=name), Do.BRING_BACK.text(servers=name)
+        bring_node_back, bring_back = (
+            Do.BRING_NODE_BACK.text(server=name),
+            Do.BRING_BACK.text(servers=name),
+        )
         summary = f"{name} is to join, but cannot be reached"
-        return Unreachable(summary, f"{why.summary}. {node if pinned else own}")
+        return Unreachable(summary, f"{why.summary}. {bring_node_back if pinned else bring_back}")
     part, probed = members.part(name), members.pool.probed(name)
     if probed is None:
         return Refused(f"{name} is to join, but was not looked at", Do.PLAN_AGAIN.text())
@@ -54,7 +57,7 @@ def why_not(
 def _of_another_domain(
     server: Server, probed: Probed, spec: PoolSpec, *, pinned: bool
 ) -> RpoolError | None:
-    """By the fleet, or by what it has served in."""
+    """Why a server's domain of trust forbids it: the fleet's, or the one that it served in."""
     if server.trust != spec.trust:
         return Refused(
             f"{server.name} is to join, but it is in {named(server.trust)} by the fleet, and "
@@ -83,8 +86,8 @@ def unclaimed(name: ServerName, cluster: str) -> RpoolError:
 
 
 def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> RpoolError:
-    """The error of a planned server that is no spare any more; `reason` ends a sentence about it.
-    The next plan picks another one, but not for a `pinned` one: that is a person's choice.
+    """The error of a planned server that is no longer a spare; `reason` ends a sentence about it.
+    The next plan picks another server, except for a `pinned` one, which a person chose.
     """
     summary = f"{name} was to join, but {reason}"
     if pinned:
@@ -97,8 +100,8 @@ def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> Rpo
 
 
 def not_claimed(server: Server, why: RpoolError) -> RpoolError:
-    """The error of a claim that was refused, since another cluster was faster for one, or that
-    failed there: on a disk that is full or read-only, say. Any other error as it is.
+    """The error of a claim that was refused (another cluster was faster, say) or that failed on the
+    server (its disk is full or read-only, say). Any other error is returned as it is.
     """
     if isinstance(why, Refused):
         reason = why.summary.removeprefix(f"{server.name} ")
@@ -110,7 +113,7 @@ def not_claimed(server: Server, why: RpoolError) -> RpoolError:
 
 
 def not_ready(action: AwaitReady, why: RpoolError) -> RpoolError:
-    """The error of a wait that was in vain, with what one looks at. Any other error as it is."""
+    """The error of a wait that timed out, with what to look at. Any other error is unchanged."""
     if not isinstance(why, TimedOut):
         return why
     name = ", ".join(action.nodes)

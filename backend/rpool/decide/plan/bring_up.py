@@ -1,9 +1,9 @@
-"""Rung: servers are brought up, each from as far as it is.
+"""Rung: servers are brought up, each from where it is.
 
 A server is claimed, prepared, joined, and marked as a member. One play prepares all of them;
 kubeadm starts on a server as soon as that server is prepared. Control planes join one at a time
-(two at once race for etcd, kubeadm#2005), workers in parallel. What was observed to be done is left
-out, so the plan of an interrupted operation is what is left of it.
+(two at once race for etcd, kubeadm#2005), workers in parallel. What is already done is left out, so
+the plan of an interrupted operation is what remains of it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from rpool.model.step import Step, StepName, names
 
 
 def claims(case: Case) -> dict[ServerName, Step]:
-    """The claims. Before there is a cluster, its control planes are claimed first: the lock is held
-    there, so whoever finds any claim of it sees that somebody works on it.
+    """The claims. Before there is a cluster, its control planes are claimed first: they hold the
+    lock, so whoever finds any claim of the cluster can tell that an operation is at work.
     """
     steps = {
         name: Step(act.TakeClaim(name, _claim(case, name)), name)
@@ -37,12 +37,12 @@ def claims(case: Case) -> dict[ServerName, Step]:
         return steps
     first = names(steps[name] for name in case.coming_control_planes if name in steps)
     others = steps.keys() - case.coming_control_planes
-    return {n: replace(its, needs=first) if n in others else its for n, its in steps.items()}
+    return {n: replace(step, needs=first) if n in others else step for n, step in steps.items()}
 
 
 def _claim(case: Case, name: ServerName) -> Claim:
     role = case.desired.roles[name]
-    shown = role is Role.CONTROL_PLANE
+    is_control_plane = role is Role.CONTROL_PLANE
     return Claim(
         uid=case.desired.uid,
         pool=case.spec.name,
@@ -57,15 +57,17 @@ def _claim(case: Case, name: ServerName) -> Claim:
         group=case.desired.group(name),
         request=case.spec.digest,
         trust=case.spec.trust,
-        vip=(shown and case.spec.control_plane.endpoint.vip) or "",
-        ranges=tuple(chain.from_iterable(case.spec.metallb_pools.values())) if shown else (),
+        vip=(is_control_plane and case.spec.control_plane.endpoint.vip) or "",
+        ranges=tuple(chain.from_iterable(case.spec.metallb_pools.values()))
+        if is_control_plane
+        else (),
     )
 
 
 @dataclass(frozen=True)
 class BringUp:
-    """The steps that bring servers up, which have these `claims`. `dead` are the steps that take
-    dead members out of etcd: kubeadm joins no control plane while one of these counts.
+    """The steps that bring up servers, after their `claims`. `dead` are the steps that take dead
+    members out of etcd: kubeadm joins no control plane while etcd has any.
     """
 
     case: Case
@@ -74,7 +76,7 @@ class BringUp:
 
     @cached_property
     def steps(self) -> list[Step]:
-        """All of them in their order, after the claims and without the waits for readiness."""
+        """All steps in order, after the claims and without the waits for readiness."""
         return [
             *self._prepare.values(),
             *self.opening,
@@ -89,7 +91,7 @@ class BringUp:
 
     @cached_property
     def _prepare(self) -> dict[ServerName, Step]:
-        """The preparations. Before there is a cluster, all servers are claimed first."""
+        """The preparation of each server. Before there is a cluster, all are claimed first."""
         case, spec = self.case, self.case.spec
         claimed = names(self.claims.values())
         steps = {}
@@ -104,16 +106,16 @@ class BringUp:
                 server.cores,
                 server.memory_gib,
             )
-            its = names([self.claims[name]] if name in self.claims else [])
-            steps[name] = Step(prepare, name, its if case.api_serves else claimed)
+            own_claim = names([self.claims[name]] if name in self.claims else [])
+            steps[name] = Step(prepare, name, own_claim if case.api_serves else claimed)
         return steps
 
     @cached_property
     def opening(self) -> list[Step]:
         """The steps that let servers join: the first control plane, or a token where one serves."""
         through, case = self.case.through, self.case
-        leaves = case.api_serves and through not in case.desired.roles
-        if case.pool.has_joined(through) or leaves:
+        through_leaves = case.api_serves and through not in case.desired.roles
+        if case.pool.has_joined(through) or through_leaves:
             planes = any(name in case.coming_control_planes for name in self._unjoined)
             admit = act.AdmitJoiners(through, case.ours(through), act.NOT_DRAWN, planes)
             return [Step(admit)] if self._unjoined else []
@@ -128,12 +130,12 @@ class BringUp:
         init = act.Init(
             through, case.ours(through), case.fleet.servers[through], case.spec, act.NOT_DRAWN
         )
-        begun = Step(init, through, frozenset({self._prepare[through].name}))
-        return [begun, self._member(through, begun.name)]
+        first = Step(init, through, frozenset({self._prepare[through].name}))
+        return [first, self._member(through, first.name)]
 
     @property
     def opened(self) -> frozenset[StepName]:
-        """The step from which on the API serves and servers can join, if there is one."""
+        """The step after which the API serves and servers can join, if one is needed."""
         return names(self.opening[:1])
 
     @cached_property
@@ -143,10 +145,10 @@ class BringUp:
         control_planes = self.case.coming_control_planes
         for name in self._unjoined:
             if name in control_planes and name != self.case.through:
-                out = self._out_of_etcd(name, turn)
-                its = self._join(name, turn | self.dead | names(out))
-                steps += [*out, *its]
-                turn = self.opened | names(its[:1])
+                leave_etcd = self._out_of_etcd(name, turn)
+                join = self._join(name, turn | self.dead | names(leave_etcd))
+                steps += [*leave_etcd, *join]
+                turn = self.opened | names(join[:1])
         for name in self._unjoined:
             if name not in control_planes:
                 steps += self._join(name, self.opened)
@@ -169,8 +171,8 @@ class BringUp:
         return [joined, self._member(name, joined.name)]
 
     def _out_of_etcd(self, name: ServerName, turn: frozenset[StepName]) -> list[Step]:
-        """The removal of a member that an earlier attempt, or an earlier life of the server, left
-        in etcd. kubeadm would take it for the new one, which never starts with an empty disk.
+        """The removal of an etcd member that an earlier attempt, or an earlier life of the server,
+        left. kubeadm would take it for the new one, which never starts with an empty disk.
 
         Where kubeadm has ended, the member is the new one, and stays.
         """
@@ -184,7 +186,7 @@ class BringUp:
 
     @property
     def _unmarked(self) -> list[Step]:
-        """Marks as members the servers that joined in an operation that was cut off."""
+        """Marks as members the servers that joined before an operation was cut off."""
         case = self.case
         return [
             self._member(name)
@@ -207,11 +209,11 @@ class BringUp:
         ]
 
     def readiness(self, needs: frozenset[StepName], servers: Iterable[ServerName]) -> list[Step]:
-        """Waits until the Nodes of `servers` are Ready. None without a CNI: that is the user's."""
+        """Waits until the Nodes of `servers` are Ready; none where the user installs the CNI."""
         case = self.case
         if case.spec.networking.cni == NO_CNI:
             return []
-        before = {its.about: names([its]) for its in [*self._kubeadm_joins, *self._restarts]}
+        before = {step.about: names([step]) for step in [*self._kubeadm_joins, *self._restarts]}
         return [
             Step(act.AwaitReady(case.through, (name,)), name, needs | before.get(name, frozenset()))
             for name in servers
@@ -222,7 +224,7 @@ class BringUp:
         return [step for step in self.joins if isinstance(step.action, act.Join)]
 
     def revoke(self) -> list[Step]:
-        """Revokes the join token once all have joined, and one that an earlier operation left."""
+        """Revokes the join token after all joins, or one that an earlier operation left."""
         case = self.case
         if not (self.opening or case.pool.open_to_joiners):
             return []

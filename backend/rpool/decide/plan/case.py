@@ -37,17 +37,17 @@ class Case:
 
     @cached_property
     def record(self) -> Record:
-        """The cluster's record, or what the claims say before there is one. Sizes and zones are
-        those of the fleet now, labels those that were given.
+        """The cluster's record, or what the claims say before there is one. Sizes and zones are the
+        fleet's of now; labels are those that the record has.
         """
         servers, claims = self.fleet.servers, self.pool.claims
-        claimed = {n: Member.of(servers[n], its.role, its.group) for n, its in claims.items()}
+        claimed = {n: Member.of(servers[n], claim.role, claim.group) for n, claim in claims.items()}
         record = self.pool.record or Record(self.desired.uid, "", 0, 0, None, None, claimed)
         members = {
-            name: replace(Member.of(servers[name], its.role, its.group), labels=its.labels)
+            name: replace(Member.of(servers[name], member.role, member.group), labels=member.labels)
             if name in servers
-            else its
-            for name, its in record.members.items()
+            else member
+            for name, member in record.members.items()
         }
         return replace(record, members=members)
 
@@ -57,41 +57,41 @@ class Case:
 
     @property
     def epoch(self) -> int:
-        """The epoch of new claims; one an operation, however often it plans."""
+        """The epoch of new claims. An operation has one epoch, however often it plans."""
         begun = self.record.change == self.operation.change
         return self.record.generation + (not begun)
 
     def concerns(self, name: ServerName) -> bool:
-        """Whether the operation may touch `name`. One about a single server touches no other; one
-        of the cluster touches none that an rpool_node put there.
+        """Whether the operation may touch `name`. An operation about one server touches no other;
+        one about the cluster touches no server that an rpool_node put there.
         """
         if self.desired.one is not None:
             return name == self.desired.one
         return name not in self.record.pinned
 
     def labels(self, name: ServerName) -> bool:
-        """Whether the operation is to label the Node of `name`: the cluster's own labels are of no
-        concern to one about a single server.
+        """Whether the operation labels the Node of `name`. One about a single server leaves the
+        labels of all others alone.
         """
         return self.desired.one in (None, name)
 
     def member(self, name: ServerName) -> Member:
-        """A desired server as it is to be on record: as the fleet has it."""
+        """A desired server as the record is to have it: by the fleet, or as before."""
         if name not in self.fleet.servers:
             return self.record.members[name]
         role, group = self.desired.roles[name], self.desired.group(name)
         return Member.of(self.fleet.servers[name], role, group)
 
     def node(self, name: ServerName) -> NodeSpec:
-        """What the Node of a desired server is to have."""
+        """The labels and taints that the Node of a desired server is to have."""
         return node_spec(self.member(name), self.spec, self.desired.pinned.get(name))
 
     # -- through which control plane -------------------------------------------------------------
 
     @cached_property
     def through(self) -> ServerName:
-        """The control plane that others join through: one that serves, else one that has joined,
-        else the one that becomes the first.
+        """The control plane that others join through: the one that serves, else one that has
+        joined, else the one that becomes the first.
         """
         if self.pool.api is not None:
             return self.pool.api.through
@@ -129,7 +129,7 @@ class Case:
 
     def ours(self, name: ServerName) -> Ownership:
         """What the guard of an action on `name` checks: our claim, as it is or will be. Raises
-        Refused where another cluster's claim is: a guard given that uid would find nothing amiss.
+        Refused where the claim is another cluster's: a guard given that claim's uid would pass.
         """
         probed = self.pool.probed(name)
         claim = probed.claim if probed else None
@@ -145,7 +145,7 @@ class Case:
 
     @cached_property
     def in_the_way(self) -> dict[ServerName, RpoolError]:
-        """Servers that are desired and cannot join, and why. No living server leaves then."""
+        """Desired servers that cannot join, and why. While there are any, no living one leaves."""
         pinned = self.desired.one is not None
         stay = set(self.desired.of(Role.CONTROL_PLANE))
         whys = {
@@ -159,11 +159,11 @@ class Case:
 
     @cached_property
     def kept(self) -> frozenset[ServerName]:
-        """Members that are given up, and stay since what was to take their places cannot join."""
+        """Members that are given up, but stay since the servers to replace them cannot join."""
         return self._kept(self.in_the_way)
 
     def _kept(self, in_the_way: Iterable[ServerName]) -> frozenset[ServerName]:
-        """Those in whose role a server cannot join that is yet to be claimed."""
+        """Given-up members of a role in which an unclaimed server is kept from joining."""
         part, known = self.members.part, self.record.members
         unclaimed = [n for n in in_the_way if n not in known or part(n) is Part.GONE]
         roles = {self.desired.roles[name] for name in unclaimed}
@@ -180,17 +180,21 @@ class Case:
 
     @cached_property
     def _wanted(self) -> list[ServerName]:
-        """Without those that are to leave before they come again."""
+        """Desired servers with anything to do, without those that must leave first to rejoin."""
         names = [name for name in self.desired.roles if name not in self.leaving_to_come_again]
         return [name for name in names if self.concerns(name) and self._comes(name)]
 
     def _why_etcd(self, name: ServerName, stay: Set[ServerName]) -> RpoolError | None:
-        """kubeadm lets no control plane in while a member of etcd is dead that is to `stay`."""
+        """Why etcd keeps `name` out: kubeadm joins no control plane while an etcd member that is to
+        `stay` is dead.
+        """
         if name not in self.desired.of(Role.CONTROL_PLANE) or self.pool.has_joined(name):
             return None
         silent = [n for n in stay if n in self.pool.silent and n != name]
         members = {n: self.members.etcd_member(n) for n in silent}
-        dead = sorted(n for n, its in members.items() if its is not None and not its.healthy)
+        dead = sorted(
+            n for n, member in members.items() if member is not None and not member.healthy
+        )
         if not dead:
             return None
         names, do = ", ".join(dead), "does" if len(dead) == 1 else "do"
@@ -209,22 +213,22 @@ class Case:
     @cached_property
     def going(self) -> tuple[ServerName, ...]:
         """Servers that leave, workers first: they take the most time."""
-        there = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
-        there |= self.leaving_to_come_again
-        names = [n for n in there if self.concerns(n) and self.members.part(n) is not Part.GONE]
+        leaving = (self.record.members.keys() | self.members.strays) - self.desired.roles.keys()
+        leaving |= self.leaving_to_come_again
+        names = [n for n in leaving if self.concerns(n) and self.members.part(n) is not Part.GONE]
         return tuple(sorted(names, key=lambda n: (self.role_now(n) is Role.CONTROL_PLANE, n)))
 
     @cached_property
     def leaving_to_come_again(self) -> frozenset[ServerName]:
-        """Members that are out of the cluster before they join it anew. No control plane begins to
-        leave while another one is on its way: it would count for no quorum.
+        """Members that leave the cluster and then join it anew. One control plane at a time: one
+        that is on its way does not count for the quorum.
         """
         anew = self.desired.anew & self.desired.roles.keys()
         leaving = self.members.among(anew, Part.LEAVING)
-        whole = sorted(self.members.among(anew, Part.MEMBER))
-        planes = [name for name in whole if self.role_now(name) is Role.CONTROL_PLANE]
+        still_in = sorted(self.members.among(anew, Part.MEMBER))
+        planes = [name for name in still_in if self.role_now(name) is Role.CONTROL_PLANE]
         under_way = any(self.role_now(name) is Role.CONTROL_PLANE for name in leaving)
-        return (leaving | set(whole)) - set(planes if under_way else planes[1:])
+        return (leaving | set(still_in)) - set(planes if under_way else planes[1:])
 
     @cached_property
     def going_control_planes(self) -> list[ServerName]:
@@ -241,15 +245,17 @@ class Case:
 
     @cached_property
     def gone(self) -> frozenset[ServerName]:
-        """Members that are the cluster's no longer: wiped or claimed by another, without a Node."""
+        """Members that are no longer the cluster's: wiped or claimed by another, without a Node."""
         own = {name for name in self.record.members if self.concerns(name)}
         return self.members.among(own, Part.GONE) - set(self.coming)
 
     def check_preflight(self) -> None:
         """Raises Refused with all findings among the servers that join and the one that serves."""
-        seen = {n: self.pool.seen[n] for n in (self.through, *self.coming) if n in self.pool.seen}
-        if found := findings(self.spec, seen, members=self.pool.claims):
-            listed = "\n".join(f"  {finding}." for finding in found)
+        sightings = {
+            n: self.pool.seen[n] for n in (self.through, *self.coming) if n in self.pool.seen
+        }
+        if problems := findings(self.spec, sightings, members=self.pool.claims):
+            listed = "\n".join(f"  {problem}." for problem in problems)
             raise Refused(
                 f"cluster {self.spec.name} cannot take the servers that were planned",
                 f"Nothing was changed. What is in the way:\n{listed}",

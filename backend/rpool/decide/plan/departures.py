@@ -1,10 +1,10 @@
 """Rung: servers leave. They are drained, taken out of etcd, reset, verified clean, and forgotten.
 
 Workers leave in parallel, control planes one at a time, each with the proof that etcd keeps its
-quorum. The dead leave before others join, those that are given up once these are claimed. So do
-those that are half in: nothing of them is to be replaced first, and were each that fails to join
-to stay until another one has, a mirror that is down would cost the site its spares. The living
-leave once all that join are ready.
+quorum. Dead servers leave before others join; those that are given up, once their replacements are
+claimed. Half-joined servers leave first, too: they hold nothing that must be replaced, and if each
+stayed until another had joined, a mirror that is down would cost the site its spares. Living
+servers leave once all that join are Ready.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from rpool.model.server import Role, ServerName
 from rpool.model.step import Step, StepName, names
 
 LAST_DRAIN_SECONDS = 120
-"""Of the drain of a cluster that is destroyed: its pods have nowhere to go."""
+"""The drain of a cluster that is destroyed takes no longer: its pods have nowhere to go."""
 
 DRAIN_TO_MEND_SECONDS = 30
-"""Of a member whose Node has not been Ready for long: its pods count for nothing by now."""
+"""The drain of a member that leaves to be mended: long NotReady, its pods no longer count."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,7 @@ class _Leaver:
 
     @property
     def claim(self) -> Claim | None:
-        """The cluster's claim as it was seen there. Without it nothing is done on the server
-        itself.
-        """
+        """The cluster's claim on the server. Nothing is done on a server without it."""
         return self.case.pool.claim(self.name)
 
     @property
@@ -54,7 +52,7 @@ class _Leaver:
 
     @property
     def comes_again(self) -> bool:
-        """It is taken apart to be mended: what of it no longer works is in the way of nothing."""
+        """Whether it leaves to be mended and rejoin: what no longer works there blocks nothing."""
         return self.name in self.case.leaving_to_come_again
 
     @property
@@ -70,8 +68,8 @@ class _Leaver:
         if not self.is_control_plane:
             return self.is_marked and silent
         member = self.case.members.etcd_member(self.name)
-        told = self.is_marked or not (silent or self.claim)
-        return member is not None and not member.healthy and told
+        is_certain = self.is_marked or not (silent or self.claim)
+        return member is not None and not member.healthy and is_certain
 
     @property
     def is_half_in(self) -> bool:
@@ -79,7 +77,7 @@ class _Leaver:
 
     @property
     def stuck(self) -> str:
-        """How its disk is, where it has our claim and nothing can be given back there."""
+        """How its disk is unwritable ("full", say), where our claim stays on it; else ""."""
         probed = self.case.pool.probed(self.name)
         return probed.unwritable if probed is not None and self.claim else ""
 
@@ -99,8 +97,8 @@ class _Leaver:
         return Unreachable(summary, f"{why.summary}. {advice}")
 
     def actions(self, through: ServerName) -> Iterable[act.Action]:
-        """What makes it leave, in order; the API is reached `through` a control plane. Without an
-        API, only the server itself is changed.
+        """The actions by which it leaves, in order, `through` a control plane's API. Without an API
+        only the server itself is changed.
         """
         case, name, claim = self.case, self.name, None if self.stuck else self.claim
         api = case.api_serves
@@ -115,7 +113,7 @@ class _Leaver:
             yield act.SetPhase(name, claim.ownership, Phase.LEAVING)
             if self.is_control_plane and case.pool.has_joined(name) and not self.is_marked:
                 yield act.StepDown(name, claim.ownership)
-        if api and self.is_control_plane:  # also one that joined since it was looked at
+        if api and self.is_control_plane:  # it may have joined since it was observed
             server = case.fleet.servers.get(name)
             address = server.address if server else ""
             yield act.RemoveEtcdMember(through, ours, name, address=address)
@@ -126,7 +124,7 @@ class _Leaver:
 
 
 def not_given_back(name: ServerName, what: str, disk: str) -> Refused:
-    """The error of a server whose disk takes nothing more; `what` says what was to become of it."""
+    """The error of a server whose disk cannot be written; `what` says what was planned for it."""
     return Refused(
         f"{name} {what}, and cannot be given back: its disk is {disk}",
         f"It keeps its claim. {Do.MEND_DISK.text()}",
@@ -134,16 +132,16 @@ def not_given_back(name: ServerName, what: str, disk: str) -> Refused:
 
 
 def not_drained(action: act.Drain, why: RpoolError) -> RpoolError:
-    """The error of a drain in vain: about the server that stays, not the one worked through.
-    Any other error as it is.
+    """The error of a failed drain, about the server that stays, not the control plane that was
+    used. Any other error is returned as it is.
     """
     if not isinstance(why, CommandFailed):
         return why
     name = ", ".join(action.nodes)
     summary = f"{name} could not be drained"
     if not isinstance(why, NotDrained):
-        said = f"{why.summary}\n{why.detail}".rstrip()
-        return CommandFailed(summary, f"{said}\n{name} stays a member. {Do.AGAIN.text()}")
+        reason = f"{why.summary}\n{why.detail}".rstrip()
+        return CommandFailed(summary, f"{reason}\n{name} stays a member. {Do.AGAIN.text()}")
     respected = action.budgets is act.Budgets.RESPECTED
     advice = Do.LET_DRAIN.text() if respected else Do.AGAIN.text()
     detail = f"{why.detail}\n{name} stays a member. {advice}"
@@ -155,15 +153,17 @@ def _leavers(case: Case) -> list[_Leaver]:
 
 
 def of_the_dead(case: Case, claims: Mapping[ServerName, Step]) -> list[Step]:
-    """The steps by which the dead leave. Of those that are given up, each waits for the claims of
-    all that join in its role, so that it is a member still where others were faster to take these.
+    """The steps by which dead servers leave. One that is given up waits for all claims of its role,
+    so that it is still a member if another cluster claims its replacement first.
     """
     roles, given_up = case.desired.roles, case.desired.given_up
-    dead = [its for its in _leavers(case) if its.is_dead and its.why_not() is None]
+    dead = [leaver for leaver in _leavers(case) if leaver.is_dead and leaver.why_not() is None]
     steps: list[Step] = []
     for role in (Role.WORKER, Role.CONTROL_PLANE):
-        marked = [its for its in dead if its.role is role and its.name not in given_up]
-        others = [its for its in dead if its.role is role and its.name in given_up - case.kept]
+        marked = [leaver for leaver in dead if leaver.role is role and leaver.name not in given_up]
+        others = [
+            leaver for leaver in dead if leaver.role is role and leaver.name in given_up - case.kept
+        ]
         at_once = _ways_out(marked, case.through, frozenset(), frozenset())
         claimed = names(step for name, step in claims.items() if roles[name] is role)
         steps += [*at_once, *_ways_out(others, case.through, claimed, names(at_once))]
@@ -171,16 +171,16 @@ def of_the_dead(case: Case, claims: Mapping[ServerName, Step]) -> list[Step]:
 
 
 def of_the_half_in(case: Case, dead: frozenset[StepName]) -> list[Step]:
-    """The steps by which those leave that have yet to join, control planes after the `dead`."""
-    half_in = [its for its in _leavers(case) if its.is_half_in]
+    """The steps by which half-joined servers leave, control planes after the `dead`."""
+    half_in = [leaver for leaver in _leavers(case) if leaver.is_half_in]
     return _ways_out(half_in, case.through, frozenset(), dead)
 
 
 def of_the_living(
     case: Case, arrived: frozenset[StepName], dead: frozenset[StepName]
 ) -> tuple[list[Step], list[RpoolError]]:
-    """The steps by which the living leave, and why others cannot. No steps while a server that is
-    to join cannot.
+    """The steps by which living servers leave, and why others cannot. There are no steps while a
+    server that is to join cannot.
     """
     leavers, refused = _living(case)
     if case.in_the_way or not leavers:
@@ -189,7 +189,7 @@ def of_the_living(
 
 
 def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
-    """The living that can leave, and why others cannot. Where none leaves, quorum is no reason."""
+    """Living servers that can leave, and why others cannot. Quorum counts only where some leave."""
     can: list[_Leaver] = []
     refused: list[RpoolError] = []
     etcd = _members_then(case)
@@ -203,21 +203,23 @@ def _living(case: Case) -> tuple[list[_Leaver], list[RpoolError]]:
             refused.append(why)
             continue
         can.append(leaver)
-        etcd = etcd and [its for its in etcd if its.name != leaver.name]
+        etcd = etcd and [member for member in etcd if member.name != leaver.name]
     return can, refused
 
 
 def _members_then(case: Case) -> list[EtcdMember] | None:
-    """etcd's members once those are removed that leave first, and those that join are in; None
-    where they could not be told.
-    """
+    """etcd's members after the servers that leave first and those that join; None if unknown."""
     if case.pool.etcd is None:
         return None
-    dead = {its.name for its in _leavers(case) if its.is_dead or case.members.is_half_in(its.name)}
+    dead = {
+        leaver.name
+        for leaver in _leavers(case)
+        if leaver.is_dead or case.members.is_half_in(leaver.name)
+    }
     known = {*case.record.of(Role.CONTROL_PLANE), *case.going_control_planes} - dead - case.gone
-    there = [its for its in case.pool.etcd if its.healthy or its.name in known]
-    new = set(case.coming_control_planes) - {its.name for its in there}
-    return [*there, *(EtcdMember(name, name, votes=True, healthy=True) for name in sorted(new))]
+    remaining = [member for member in case.pool.etcd if member.healthy or member.name in known]
+    new = set(case.coming_control_planes) - {member.name for member in remaining}
+    return [*remaining, *(EtcdMember(name, name, votes=True, healthy=True) for name in sorted(new))]
 
 
 def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError | None:
@@ -226,7 +228,7 @@ def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError |
             f"{name} was not taken out of etcd: nothing could be told of its members",
             f"Whether the rest would keep its quorum is not known. {Do.AGAIN.text()}",
         )
-    why = next((why_not_remove(etcd, its) for its in etcd if its.name == name), None)
+    why = next((why_not_remove(etcd, member) for member in etcd if member.name == name), None)
     return not_removed(name, why, etcd) if why else None
 
 
@@ -251,10 +253,10 @@ def _ways_out(
 
 
 def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
-    """Steps that destroy the cluster: a drain while there is an API, then all claims say that they
-    leave, then a reset of all servers at once. Without etcd's quorum nothing shows the record: what
-    is left of a destroy that was cut off is known by its claims, and none is a member's by then.
-    What fails on one server before its reset prevents no other's.
+    """Steps that destroy the cluster: a drain while there is an API, then all claims move to phase
+    leaving, then all servers are reset at once. Without etcd's quorum the record cannot be read, so
+    a destroy that was cut off is known by its claims: none is in phase member any more. A failure
+    on one server does not keep others from their resets.
     """
     claims = case.pool.claims
     steps: list[Step] = []
@@ -270,7 +272,9 @@ def of_everybody(case: Case, begun: frozenset[StepName]) -> list[Step]:
     }
     vip = case.spec.control_plane.endpoint.vip
     resets = [
-        Step(act.Reset(n, its.ownership, vip), n, names([leave[n]]), names(leave.values()))
-        for n, its in claims.items()
+        Step(
+            act.Reset(name, claim.ownership, vip), name, names([leave[name]]), names(leave.values())
+        )
+        for name, claim in claims.items()
     ]
     return [*steps, *leave.values(), *resets]

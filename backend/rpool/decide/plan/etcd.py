@@ -1,7 +1,7 @@
 """Rung: members of etcd that are not control planes of the cluster.
 
 A dead member counts against the quorum and keeps every control plane from joining, so it goes first
-(etcd FAQ, "cluster size"). One that answers is somebody's machine, so it is an error.
+(etcd FAQ, "cluster size"). One that answers is in use, so it is an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rpool.model.step import Step, StepName, names
 
 
 def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[RpoolError]]:
-    """Steps that remove the dead members, one after the other and after the steps in `turn`; and an
+    """Steps that remove dead members, one after the other and after the steps in `turn`; and an
     error for each member that answers.
     """
     steps: list[Step] = []
@@ -39,8 +39,8 @@ def repair(case: Case, turn: frozenset[StepName]) -> tuple[list[Step], list[Rpoo
 
 
 def _control_planes(case: Case) -> set[ServerName]:
-    """Control planes that are in, leave, or whose join has brought its new member: other steps
-    handle these. What is left in etcd of one that has yet to join would keep all from joining.
+    """Control planes whose etcd members other steps handle: those that are in, that leave, or whose
+    kubeadm has ended. An old member of one that has yet to join would keep all others from joining.
     """
     own = set(case.record.of(Role.CONTROL_PLANE)) - case.gone
     yet_to_join = {name for name in case.coming_control_planes if not case.kubeadm_ended(name)}
@@ -51,7 +51,7 @@ def _server_of(case: Case, member: EtcdMember) -> ServerName:
     """The server that a member runs on or was added for; its name if no server is known."""
     if member.name:
         return member.name
-    by_address = {its.address: name for name, its in case.fleet.servers.items()}
+    by_address = {server.address: name for name, server in case.fleet.servers.items()}
     return next((by_address[peer] for peer in member.peers if peer in by_address), "")
 
 

@@ -14,15 +14,15 @@ from rpool.model.step import Step, StepName
 
 
 def check(steps: Sequence[Step], case: Case) -> None:
-    """Raises Bug when a living member may end too early, two control planes may move at once, or
+    """Raises Bug if a living member may leave too early, two control planes may move at once, or
     etcd would lose its quorum.
     """
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise Bug(f"a plan with two steps of one name: {sorted(names)}")
-    before = _all_before(steps, lambda step: step.needs | step.after)  # is over by then
-    done = _all_before(steps, lambda step: step.needs)  # has gone well by then
-    arrivals = {its.name for its in steps if isinstance(its.action, Join | AwaitReady)}
+    before = _all_before(steps, lambda step: step.needs | step.after)  # over by then, well or not
+    done = _all_before(steps, lambda step: step.needs)  # done by then
+    arrivals = {step.name for step in steps if isinstance(step.action, Join | AwaitReady)}
     for step in steps:
         if _ends_a_living_member(step, case) and not arrivals <= done[step.name]:
             raise Bug(f"{step.name} would not wait for those that join")
@@ -34,7 +34,7 @@ def check(steps: Sequence[Step], case: Case) -> None:
 
 
 def _check_quorum(moves: Sequence[Step], case: Case) -> None:
-    """Raises Bug when etcd, as far as its members are known, would be left without its quorum."""
+    """Raises Bug if etcd, as far as its members are known, would lose its quorum."""
     members = list(case.pool.etcd or ())
     for step in moves:
         if isinstance(step.action, Join) and not member_of(members, step.server, ""):
@@ -43,29 +43,31 @@ def _check_quorum(moves: Sequence[Step], case: Case) -> None:
             leaving = member_of(members, step.action.member, step.action.address)
             if leaving and (why := why_not_remove(members, leaving)):
                 raise Bug(f"{step.name} would cost etcd its quorum: {why}")
-            members = [its for its in members if its is not leaving]
+            members = [member for member in members if member is not leaving]
 
 
 def _all_before(
     steps: Sequence[Step], direct: Callable[[Step], frozenset[StepName]]
 ) -> dict[StepName, frozenset[StepName]]:
-    """The steps before each, by those that are directly before it. Raises Bug when one waits for a
-    later one.
+    """All steps before each step; `direct` gives those directly before one. Raises Bug if a step
+    waits for a later one.
     """
-    found: dict[StepName, frozenset[StepName]] = {}
+    before: dict[StepName, frozenset[StepName]] = {}
     for step in steps:
-        if missing := direct(step) - found.keys():
+        if missing := direct(step) - before.keys():
             raise Bug(f"{step.name} waits for {', '.join(sorted(missing))}, which comes later")
-        found[step.name] = direct(step).union(*(found[name] for name in direct(step)))
-    return found
+        before[step.name] = direct(step).union(*(before[name] for name in direct(step)))
+    return before
 
 
 def _ends_a_living_member(step: Step, case: Case) -> bool:
     if not isinstance(step.action, Drain | StepDown | Reset):
         return False
     about = step.about
-    nobody = about in case.members.lost or (about is not None and case.members.is_half_in(about))
-    return case.api_serves and not nobody
+    counts_for_nothing = about in case.members.lost or (
+        about is not None and case.members.is_half_in(about)
+    )
+    return case.api_serves and not counts_for_nothing
 
 
 def _moves_a_control_plane(step: Step) -> bool:

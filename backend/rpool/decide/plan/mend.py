@@ -1,4 +1,4 @@
-"""Rung: members that are not well and answer are mended where they are."""
+"""Rung: members that answer but are not well are mended where they are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rpool.model.step import Step
 
 
 def restarts(case: Case) -> list[Step]:
-    """What a Node lives by is restarted, on control planes first and one after the other. Those of
-    whom that has not helped leave, and come again.
+    """Restarts of container runtimes and kubelets, on control planes first, one after the other.
+    Members that a restart did not help leave and rejoin instead.
     """
     names = case.members.among(case.desired.mend - case.desired.anew, Part.MEMBER)
     planes = sorted(name for name in names if case.role_now(name) is Role.CONTROL_PLANE)

@@ -8,8 +8,8 @@ from rpool.model.step import Step, StepName
 
 
 def reconcile(case: Case, needs: frozenset[StepName]) -> list[Step]:
-    """Sets its pools as they are desired. All of it is applied again where an earlier operation was
-    cut off. A MetalLB that is not ours is left alone.
+    """The step that sets MetalLB's pools as desired. MetalLB itself is applied again where an
+    earlier operation was cut off. A MetalLB that is not ours is left alone.
     """
     action = None if case.desired.one else _action(case)
     return [] if action is None else [Step(action, needs=needs)]
@@ -17,13 +17,15 @@ def reconcile(case: Case, needs: frozenset[StepName]) -> list[Step]:
 
 def _action(case: Case) -> Action | None:
     record, through, wanted = case.record, case.through, case.spec.metallb_pools
-    was = record.settled.metallb_pools if record.settled and record.is_settled else None
-    if wanted == was or (was is None and not wanted and not _may_be_there(case)):
+    settled = record.settled.metallb_pools if record.settled and record.is_settled else None
+    if wanted == settled or (settled is None and not wanted and not _may_be_there(case)):
         return None
     ours = case.ours(through)
     if not wanted:
         return RemoveMetalLB(through, ours)
-    return ConfigureMetalLB(through, ours, wanted) if was else ApplyMetalLB(through, ours, wanted)
+    return (
+        ConfigureMetalLB(through, ours, wanted) if settled else ApplyMetalLB(through, ours, wanted)
+    )
 
 
 def _may_be_there(case: Case) -> bool:

@@ -1,4 +1,4 @@
-"""Rung: the pods' network and DNS. A settled cluster has them; of any other that is unknown."""
+"""Rung: the pods' network and DNS. A settled cluster has them; any other may not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def install(case: Case, opened: frozenset[StepName]) -> list[Step]:
 
 
 def spread_dns(case: Case, ready: frozenset[StepName]) -> list[Step]:
-    """Moves one of the DNS servers away from the first server, which was alone as they started."""
+    """Moves one of the DNS servers off the first server, which was alone when they started."""
     was_alone = case.record.settled is None or len(case.record.members) == 1
     first_is_awaited = case.record.settled is None  # as all others
     if not was_alone or len(ready) <= first_is_awaited:

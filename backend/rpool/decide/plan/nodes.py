@@ -1,4 +1,4 @@
-"""Rung: labels and taints of Nodes, and the end of cordons that an earlier operation left."""
+"""Rung: labels and taints of Nodes, and cordons that an earlier operation left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpool.model.step import Step, StepName
 
 
 def uncordon(case: Case) -> list[Step]:
-    """Uncordons members that an earlier operation had begun to drain, and that stay after all."""
+    """Uncordons members that an earlier operation began to drain, and that stay after all."""
     through, nodes = case.through, case.pool.nodes
     return [
         Step(Uncordon(through, case.ours(through), name), name)
@@ -23,51 +23,51 @@ def uncordon(case: Case) -> list[Step]:
 
 
 def label(case: Case, arrived: frozenset[StepName]) -> list[Step]:
-    """Labels and taints members that lack these, or that are to have others than before."""
+    """Sets labels and taints of members that lack some, or that are to have others than before."""
     through, pool = case.through, case.pool
     steps = []
     for name in case.desired.roles:
         if not case.labels(name):
             continue
-        was, wanted = _was(case, name), case.node(name)
+        previous, wanted = _previous(case, name), case.node(name)
         if _is_control_plane(case, name):
-            was, wanted = _with_kubeadms(case, name, was, wanted)
+            previous, wanted = _with_kubeadm_labels(case, name, previous, wanted)
         new = name in case.coming and wanted != NodeSpec()
         missing = case.concerns(name) and name in pool.nodes and lacks(pool.nodes[name], wanted)
         stays = name in case.coming or name in pool.nodes
-        if stays and (was != wanted or new or missing):
+        if stays and (previous != wanted or new or missing):
             steps.append(
-                Step(SetNode(through, case.ours(through), name, was, wanted), name, arrived)
+                Step(SetNode(through, case.ours(through), name, previous, wanted), name, arrived)
             )
     return steps
 
 
-def _was(case: Case, name: ServerName) -> NodeSpec:
-    """All that a Node may have from us by what the record says was, and is to be."""
+def _previous(case: Case, name: ServerName) -> NodeSpec:
+    """All that a Node may have from us by the settled and the wanted spec of the record."""
     member = case.record.members.get(name)
     specs = [spec for spec in (case.record.settled, case.record.wanted) if spec is not None]
     pinned = case.record.pinned.get(name)
     if member is None:
         return pinned or NodeSpec()
-    was = NodeSpec()
+    previous = NodeSpec()
     for spec in specs or [case.spec]:
-        was = was.beside(node_spec(member, spec, pinned))
-    return was
+        previous = previous.beside(node_spec(member, spec, pinned))
+    return previous
 
 
-def _with_kubeadms(
-    case: Case, name: ServerName, was: NodeSpec, wanted: NodeSpec
+def _with_kubeadm_labels(
+    case: Case, name: ServerName, previous: NodeSpec, wanted: NodeSpec
 ) -> tuple[NodeSpec, NodeSpec]:
-    """With what keeps pods off a control plane: kubeadm has given it that, and it goes where these
-    are to take pods; and it comes back where they are not, any more.
+    """Both specs, with what keeps pods off a control plane (`OF_KUBEADM`): kubeadm has set it, so
+    it is removed where control planes take pods, and set again where they no longer do.
     """
     record = case.record
-    before = [its.control_plane.schedulable for its in (record.settled, record.wanted) if its]
+    before = [spec.control_plane.schedulable for spec in (record.settled, record.wanted) if spec]
     if case.spec.control_plane.schedulable:
         fresh = name in case.coming or not all(before) or record.settled is None
-        return (was.beside(OF_KUBEADM) if fresh else was), wanted
+        return (previous.beside(OF_KUBEADM) if fresh else previous), wanted
     comes_back = any(before) and name not in case.coming
-    return was, (wanted.beside(OF_KUBEADM) if comes_back else wanted)
+    return previous, (wanted.beside(OF_KUBEADM) if comes_back else wanted)
 
 
 def _is_control_plane(case: Case, name: ServerName) -> bool:

@@ -15,7 +15,7 @@ from rpool.model.step import Step, StepName
 
 
 def begin(case: Case, *, needs: Iterable[StepName] = ()) -> list[Step]:
-    """Writes the record of what is under way, unless it says so already."""
+    """The step that writes what is under way into the record, unless it is there already."""
     record = begun(case)
     if record == case.record:
         return []
@@ -24,9 +24,9 @@ def begin(case: Case, *, needs: Iterable[StepName] = ()) -> list[Step]:
 
 
 def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
-    """Writes the settled record once all else is done, unless it says so already."""
-    record, there = ended(case), case.pool.record
-    if not begun and there is not None and record == _written(case, there):
+    """The step that writes the settled record once all else is done, unless it is there already."""
+    record, current = ended(case), case.pool.record
+    if not begun and current is not None and record == _written(case, current):
         return []
     through, over = case.then_through, case.record.change
     write = WriteRecord(through, case.ours(through), record, over)
@@ -34,14 +34,18 @@ def settle(case: Case, needs: Iterable[StepName], *, begun: bool) -> list[Step]:
 
 
 def begun(case: Case) -> Record:
-    """The record of what is under way. It names every server that may be claimed meanwhile; an
-    operation about one server leaves `wanted` as it is. Who is given up is a member to the end: it
-    is one still where nothing comes of this.
+    """The record of what is under way. It names every server that may be claimed meanwhile. An
+    operation about one server leaves `wanted` as it is. A given-up server is a member until the
+    end, so that it still is one if the operation fails.
     """
     record, desired = case.record, case.desired
     arriving = {name: case.member(name) for name in case.coming}
     out = case.gone - desired.given_up
-    kept = {n: _relabelled(case, n, its) for n, its in record.members.items() if n not in out}
+    kept = {
+        name: _relabelled(case, name, member)
+        for name, member in record.members.items()
+        if name not in out
+    }
     wanted = record.wanted if desired.one else record.spec if desired.is_nobody else desired.spec
     both = desired.pinned.keys() & record.pinned
     labelled = {name: record.pinned[name].beside(desired.pinned[name]) for name in both}
@@ -50,7 +54,7 @@ def begun(case: Case) -> Record:
         _written(case, record),
         wanted=wanted,
         members=members,
-        pinned=_of({**desired.pinned, **record.pinned, **labelled}, members),
+        pinned=_pinned_of({**desired.pinned, **record.pinned, **labelled}, members),
         let_go=_let_go(case, record, members),
     )
 
@@ -60,8 +64,8 @@ def ended(case: Case) -> Record:
     record, desired = begun(case), case.desired
     going = set(case.going) - case.leaving_to_come_again | desired.given_up
     members = {
-        name: case.member(name) if name in desired.roles and case.labels(name) else its
-        for name, its in record.members.items()
+        name: case.member(name) if name in desired.roles and case.labels(name) else member
+        for name, member in record.members.items()
         if name not in going
     }
     return replace(
@@ -69,7 +73,7 @@ def ended(case: Case) -> Record:
         settled=record.settled if desired.one else desired.spec,
         wanted=record.wanted if desired.one else None,
         members=members,
-        pinned=_of(desired.pinned, members),
+        pinned=_pinned_of(desired.pinned, members),
         let_go=_let_go(case, record, members) - (case.pool.seen.keys() & case.going),
     )
 
@@ -77,20 +81,20 @@ def ended(case: Case) -> Record:
 def _let_go(
     case: Case, before: Record, members: Mapping[ServerName, Member]
 ) -> frozenset[ServerName]:
-    """Who was let go earlier, and those that are no members any more: until they are seen without
-    a claim of ours. A reset of one that is back may fail, and nobody else would ask for it again;
-    one whose entry is gone from the fleet may be put back.
+    """Servers let go earlier, and those that are no longer members, until they are seen without a
+    claim of ours. Nothing else would retry a failed reset of one that is back, and a server whose
+    entry is gone from the fleet may be put back.
     """
     out = before.let_go | before.members.keys() - members.keys()
     clean = case.pool.seen.keys() - case.pool.claims.keys()
     return frozenset(out - members.keys() - clean)
 
 
-def _relabelled(case: Case, name: ServerName, its: Member) -> Member:
-    """With all labels that its Node may have meanwhile."""
+def _relabelled(case: Case, name: ServerName, member: Member) -> Member:
+    """The member, with all labels that its Node may have meanwhile."""
     if name not in case.desired.roles or not case.labels(name):
-        return its
-    return replace(its, labels={**its.labels, **case.member(name).labels})
+        return member
+    return replace(member, labels={**member.labels, **case.member(name).labels})
 
 
 def _written(case: Case, record: Record) -> Record:
@@ -104,25 +108,25 @@ def _written(case: Case, record: Record) -> Record:
     )
 
 
-def _of(
+def _pinned_of(
     pinned: Mapping[ServerName, NodeSpec], members: Mapping[ServerName, Member]
 ) -> dict[ServerName, NodeSpec]:
-    return {name: its for name, its in pinned.items() if name in members}
+    return {name: spec for name, spec in pinned.items() if name in members}
 
 
 def as_before(members: Membership) -> Record | None:
-    """The record as it was settled before a change that came to nothing. None where what is
-    observed differs from that, or where it cannot be told.
+    """The record as it was settled before a change that came to nothing. None where what was
+    observed differs from it, or is not known.
     """
     record, pool = members.record, members.pool
     if record.settled is None or record.wanted is None or pool.api is None:
         return None
-    gone = members.among(record.members.keys(), Part.GONE)  # it was to join, and never did
+    gone = members.among(record.members.keys(), Part.GONE)  # were to join, and never did
     other_metallb = record.wanted.metallb_pools != record.settled.metallb_pools
     if members.differing - gone or other_metallb or pool.open_to_joiners:
         return None
-    left = {name: its for name, its in record.members.items() if name not in gone}
+    kept = {name: member for name, member in record.members.items() if name not in gone}
     let_go = record.let_go | gone & pool.silent.keys()
     return replace(
-        record, wanted=None, members=left, pinned=_of(record.pinned, left), let_go=let_go
+        record, wanted=None, members=kept, pinned=_pinned_of(record.pinned, kept), let_go=let_go
     )

@@ -2,11 +2,11 @@
 
 `reach` renders each to a script that runs on the server under a guard: it takes the server's lock,
 checks that the claim still has this uid and epoch, and only then acts. Every action is idempotent:
-carried out a second time it finds its work done. All change something, save `AwaitReady`.
+carried out a second time, it finds its work done. All but `AwaitReady` change something.
 
-An action's class says all that is the same wherever it is carried out: `doing`, the action in words
-for an error's first line; `verb`, its step's name; `limit_seconds`, how long it may take (generous,
-since it ends a hang and measures nothing); and its `guard`.
+An action's class holds what does not depend on where it is carried out: `doing`, the action in
+words for an error's first line; `verb`, its step's name; `limit_seconds`, how long it may take
+(generous, since it only ends a hang); and its `guard`.
 """
 
 from __future__ import annotations
@@ -111,6 +111,6 @@ Guarded = (
 """Actions whose script checks the claim under the server's lock before it acts."""
 
 Unowned = TakeClaim | AwaitReady | NoteFailure
-"""Actions that do not need a claim that is there."""
+"""Actions that need no claim on the server."""
 
 Action = Unowned | Prepare | Guarded

@@ -30,8 +30,8 @@ class AwaitReady:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Write the record into the cluster, over that of change `over` or of its own change.
-    Refused when another is there.
+    """Write the record into the cluster, over that of change `over` or of its own change. Refused
+    when another record is there.
     """
 
     server: ServerName
@@ -46,8 +46,8 @@ class WriteRecord:
 
 @dataclass(frozen=True, slots=True)
 class AdmitJoiners:
-    """Upload a token on a control plane, so that more servers can join; the certificates, too,
-    where any of these is a `control_plane`.
+    """Upload a token to the API, so that more servers can join; and the certificates, where any of
+    them is to be a `control_plane`.
     """
 
     server: ServerName
@@ -76,8 +76,8 @@ class RevokeJoiners:
 @dataclass(frozen=True, slots=True)
 class ApplyNetwork:
     """Install the CNI: applied server-side from the upstream manifest, checked by digest. `api` is
-    `host:port` of the endpoint: what a node's network needs to come up is not to wait for
-    kube-proxy, which comes up at the same time.
+    `host:port` of the endpoint: a node's network must not wait for kube-proxy, which starts at the
+    same time.
     """
 
     server: ServerName
@@ -96,7 +96,7 @@ class ApplyNetwork:
 
 @dataclass(frozen=True, slots=True)
 class ApplyMetalLB:
-    """Install MetalLB with its address pools (L2), and wait for nothing of it to run: applied
+    """Install MetalLB with its address pools (L2), without waiting for it to run: applied
     server-side from the upstream manifest, checked by digest.
     """
 
@@ -111,7 +111,7 @@ class ApplyMetalLB:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureMetalLB:
-    """Make the address pools of a MetalLB that runs exactly these (L2)."""
+    """Set the address pools (L2) of a running MetalLB to exactly these."""
 
     server: ServerName
     ownership: Ownership
@@ -124,7 +124,7 @@ class ConfigureMetalLB:
 
 @dataclass(frozen=True, slots=True)
 class RemoveMetalLB:
-    """Take MetalLB out of the cluster, with its address pools; what was not there is fine."""
+    """Remove MetalLB and its address pools from the cluster. What is already gone is no error."""
 
     server: ServerName
     ownership: Ownership
@@ -138,16 +138,16 @@ class Budgets(StrEnum):
     """What pod disruption budgets mean to a drain."""
 
     RESPECTED = "respected"  # on timeout the nodes are uncordoned, and the drain has failed
-    UNTIL_TIMEOUT = "until_timeout"  # then the pods that are left are deleted
-    IGNORED = "ignored"  # nothing can move: the cluster goes as a whole
+    UNTIL_TIMEOUT = "until_timeout"  # on timeout the remaining pods are deleted
+    IGNORED = "ignored"  # the whole cluster goes, so pods cannot move
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
     """Through control plane `server`: cordon `nodes` and stop their pods with their grace period.
 
-    A node that the cluster does not have is drained. `timeout_seconds` is for all nodes together.
-    Fails where a volume is still in use or attached there in the end.
+    A node that the cluster does not have counts as drained. `timeout_seconds` is for all nodes
+    together. Fails if a volume is still in use or attached there at the end.
     """
 
     server: ServerName
@@ -160,8 +160,8 @@ class Drain:
 
     @property
     def limit_seconds(self) -> float:
-        """kubectl overruns its own time limit by 90 s, twice; a second try has 60 s, and so have
-        volumes.
+        """kubectl overruns its own time limit by 90 s, twice; a second try takes up to 60 s, and so
+        do volumes.
         """
         return self.timeout_seconds + 360
 
@@ -172,7 +172,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Uncordon:
-    """Through control plane `server`: let pods onto `node` again, which was to leave and stays."""
+    """Through control plane `server`: uncordon `node`, which was to leave and stays."""
 
     server: ServerName
     ownership: Ownership
@@ -188,8 +188,8 @@ class Uncordon:
 
 @dataclass(frozen=True, slots=True)
 class SpreadDns:
-    """Move one of the cluster's DNS servers to another node where all of them are on one: they
-    started on the first control plane, which was alone then. Does nothing where they are apart.
+    """Move one of the cluster's DNS servers to another node if all of them are on one: they started
+    on the first control plane, which was alone then. Otherwise does nothing.
     """
 
     server: ServerName
@@ -202,11 +202,11 @@ class SpreadDns:
 
 @dataclass(frozen=True, slots=True)
 class RemoveEtcdMember:
-    """Through control plane `server`: take `member` out of etcd; one that is not in it is out.
+    """Through control plane `server`: take `member` out of etcd. Done if it is not in etcd.
 
-    `address` is the member's, by which one is found that never started. `member_id` (hexadecimal,
-    as etcd prints it) is filled in once it was shown that the rest keeps its quorum, so that what
-    is removed is what was looked at.
+    A member that never started is found by its `address`. `member_id` (hexadecimal, as etcd prints
+    it) is filled in once the rest is known to keep its quorum, so that the member that is removed
+    is the one that was checked.
     """
 
     server: ServerName
@@ -225,8 +225,8 @@ class RemoveEtcdMember:
 
 @dataclass(frozen=True, slots=True)
 class SetNode:
-    """Through control plane `server`: give node `node` labels and taints, and take away those it
-    was given before (`was`) and should not have any more. Others' stay.
+    """Through control plane `server`: give `node` its labels and taints, and remove those that it
+    was given before (`was`) and is no longer to have. Others' labels and taints stay.
     """
 
     server: ServerName

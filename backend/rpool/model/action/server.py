@@ -1,4 +1,4 @@
-"""Actions on one server itself: its claim, its operating system, its part of the cluster."""
+"""Actions on a server itself: its claim, its operating system, its part of the cluster."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rpool.model.server import Server, ServerName
 
 @dataclass(frozen=True, slots=True)
 class TakeClaim:
-    """Publish `claim` on the server, atomically. Refused when the server has another claim, or
-    none and traces of kubeadm (it is dirty). A claim with the same ownership is simply ours. One
-    that is `over` is replaced: what is left of a create that was cut off is taken over by another.
-    With `over` a server without a claim is refused, too: it is not what was looked at any more.
+    """Write `claim` to the server, atomically. Refused when the server has another claim, or none
+    but traces of kubeadm. A claim with the same ownership is ours already. A claim with ownership
+    `over` is replaced: a create takes over what another left that was cut off. With `over`, a
+    server without a claim is refused, too: it has changed since it was observed.
     """
 
     server: ServerName
@@ -34,8 +34,8 @@ class TakeClaim:
 
 @dataclass(frozen=True, slots=True)
 class NoteFailure:
-    """Keep on the server what failed there; or, with None, forget all of that. Refused where there
-    is a claim of another cluster than `uid` ("" is nobody), or a later session of it has been.
+    """Keep on the server what failed there; with None, delete all of that. Refused where the claim
+    is of another cluster than `uid` ("" for none), or where a later session of it has been.
     """
 
     server: ServerName
@@ -57,7 +57,7 @@ class SetPhase:
 
     @property
     def guard(self) -> Guard:
-        """A server leaves once nothing works there: what a join that goes on makes is then seen."""
+        """A server leaves once nothing works there, so that what a join still does is seen."""
         return Guard.IN_TURN if self.phase is Phase.LEAVING else Guard.BRIEFLY
 
     @property
@@ -91,7 +91,7 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """kubeadm init on the first control plane, with the virtual IP from the start."""
+    """Run kubeadm init on the first control plane, with the virtual IP from the start."""
 
     server: ServerName
     ownership: Ownership
@@ -106,11 +106,11 @@ class Init:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """kubeadm join, as a control plane or as a worker (`control_plane`).
+    """Run kubeadm join, as a control plane or as a worker (`control_plane`).
 
     `through` is a control plane that serves already; the CA that joiners must see is read there.
-    The node has `taints` and `labels` from its first moment on, so that nothing is scheduled there
-    meanwhile that is not meant to be.
+    The node has `taints` and `labels` from the start, so that no pod is scheduled there that should
+    not be.
     """
 
     server: ServerName
@@ -133,7 +133,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class RestartKubelet:
-    """Start the kubelet of `server` anew: it registers its Node if somebody has deleted it."""
+    """Restart the kubelet of `server`: it registers its Node again if that was deleted."""
 
     server: ServerName
     ownership: Ownership
@@ -145,9 +145,7 @@ class RestartKubelet:
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """Start the container runtime and the kubelet of `server` anew, and wait until its Node is
-    Ready.
-    """
+    """Restart container runtime and kubelet of `server`, and wait until its Node is Ready."""
 
     server: ServerName
     ownership: Ownership
@@ -159,9 +157,9 @@ class Mend:
 
 @dataclass(frozen=True, slots=True)
 class StepDown:
-    """End the control plane on `server` but for etcd (`etcd`: that, too): first kube-vip, which
-    hands the virtual IP over, then the API server, which takes itself off the `kubernetes`
-    endpoints, and the rest.
+    """Stop the control plane on `server` (with `etcd`, etcd too): first kube-vip, which hands over
+    the virtual IP, then the API server, which removes itself from the `kubernetes` endpoints, then
+    the rest.
     """
 
     server: ServerName
@@ -175,8 +173,8 @@ class StepDown:
 
 @dataclass(frozen=True, slots=True)
 class RecoverEtcd:
-    """Make etcd anew with its member on `server` alone, from the data that it has, and wait until
-    the API serves there. Who proves that the others are gone is the caller.
+    """Make etcd anew with the member on `server` alone, from its data, and wait until the API
+    serves there. The caller must have proof that the other members are gone.
     """
 
     server: ServerName
@@ -189,8 +187,8 @@ class RecoverEtcd:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Take everything of kubeadm's and ours off the server, verify that it is clean, and only
-    then give up the claim. Fails with what is left, keeping the claim, when it is not clean.
+    """Remove everything of kubeadm's and ours from the server, verify that it is clean, and only
+    then remove the claim. If it is not clean, fails with what is left and keeps the claim.
     """
 
     server: ServerName
