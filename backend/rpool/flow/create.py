@@ -112,7 +112,7 @@ class Create(Goal):
         return self.look() if self.tried else Observed(self._uid)
 
     def look(self) -> Observed:
-        """The cluster by the servers tried. Its control planes are what this create decided, and not
+        """The cluster by the servers tried. Its control planes are what this create decided, not
         what claims say: root on a worker can write one, and must not become the cluster's CA.
         """
         seen, silent = self._lock.look(self.tried)
