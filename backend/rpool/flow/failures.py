@@ -43,7 +43,7 @@ def note_failed(ran: Ran, uid: PoolUid, session: int, cluster: str, world: World
 
 
 def note_unfit(findings: Findings, cluster: str, world: World) -> None:
-    """Note what a preflight found on servers that nobody has claimed."""
+    """Note what a preflight found on servers that no cluster has claimed."""
     at = now()
     failures = {
         name: Failure(at, "preflight", cluster, sentences[0])

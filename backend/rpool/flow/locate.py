@@ -1,6 +1,6 @@
 """Locating a cluster: by the servers in its state, or else on the whole fleet.
 
-A claim says whose a server is; a control plane of the cluster shows its record.
+A claim says which cluster has a server; a control plane of the cluster shows its record.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _not_without_its_api(
 def _reset(
     pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt
 ) -> None:
-    """Reset a server whose cluster is gone for good."""
+    """Reset a server after its cluster is gone for good."""
     if server not in fleet.servers:
         raise not_in_fleet(f"cluster {pool.name}", [server])
     known = pool.control_planes

@@ -35,7 +35,7 @@ class Fenced(Protocol):
 
 @dataclass
 class Eye:
-    """Observes one cluster, whose state is `prior`."""
+    """Observes one cluster; `prior` is its state."""
 
     prior: PoolView
     fleet: Fleet

@@ -40,7 +40,7 @@ AGAIN = 8
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Why a server cannot be taken, or None for a spare; the cluster whose claim it has; and
+    """Why a server cannot be taken, or None for a spare; the cluster that has claimed it; and
     whether something has failed there.
     """
 

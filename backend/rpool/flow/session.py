@@ -45,15 +45,13 @@ def default_owner() -> str:
 
 def default_run() -> str:
     """The address of the run that this is part of, where a CI tells it; else ""."""
-    environment = os.environ
-    if run := environment.get("TFC_RUN_ID"):  # HCP Terraform does not tell which host it is
-        return f"{environment.get('TFC_WORKSPACE_SLUG', '')}/runs/{run}"
-    if run := environment.get("GITHUB_RUN_ID"):
-        where = (
-            f"{environment.get('GITHUB_SERVER_URL', '')}/{environment.get('GITHUB_REPOSITORY', '')}"
-        )
+    env = os.environ
+    if run := env.get("TFC_RUN_ID"):  # HCP Terraform does not tell which host it is
+        return f"{env.get('TFC_WORKSPACE_SLUG', '')}/runs/{run}"
+    if run := env.get("GITHUB_RUN_ID"):
+        where = f"{env.get('GITHUB_SERVER_URL', '')}/{env.get('GITHUB_REPOSITORY', '')}"
         return f"{where}/actions/runs/{run}"
-    return environment.get("CI_JOB_URL") or environment.get("BUILD_URL") or ""  # GitLab, Jenkins
+    return env.get("CI_JOB_URL") or env.get("BUILD_URL") or ""  # GitLab, Jenkins
 
 
 def operation(owner: str) -> Operation:

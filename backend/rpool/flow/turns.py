@@ -30,10 +30,8 @@ class Turns:
             self._waiting.append(ticket)
             self._last = time.monotonic()
             self._changed.notify_all()
-            while (
-                seconds_left := self._seconds_left(ticket, quiet_seconds)
-            ) is None or seconds_left > 0:
-                self._changed.wait(seconds_left)
+            while (seconds := self._seconds_left(ticket, quiet_seconds)) is None or seconds > 0:
+                self._changed.wait(seconds)
             try:
                 yield
             finally:
