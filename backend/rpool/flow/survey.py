@@ -43,21 +43,19 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """A cluster by the claims on its servers, which have its `name` and `owner`. `record`, `view`
-    and `nodes` are from its API, through the control plane `through`. `silent`: why none shows it.
-    `is_half`: that is because it is being made or destroyed, or that was cut off.
-    """
+    """A cluster by the claims on its servers, and by its API where that is shown."""
 
     uid: PoolUid
-    name: str
+    name: str  # by the claims, as is the owner
     owner: str
     claims: Claims
+    # By its API.
     record: Record | None = None
     view: PoolView | None = None
     nodes: Mapping[ServerName, NodeSeen] | None = None
-    through: ServerName = ""
-    silent: str = ""
-    is_half: bool = False
+    through: ServerName = ""  # the control plane that shows the API
+    silent: str = ""  # why none shows it
+    is_half: bool = False  # the reason: it is being made or destroyed, or that was cut off
 
     @property
     def condition(self) -> Condition:

@@ -28,22 +28,21 @@ def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
 
 @dataclass
 class Cluster:
-    """What a cluster's etcd holds, and its members with their ids. `key` tells the cluster from
-    others, and stands for the key that its Secrets are encrypted with, and for its CA's.
-    """
+    """What a cluster's etcd holds, and which members etcd has."""
 
     ca: str
     version: str
+    # Tells the cluster from others; stands for the key of its CA, and that of its Secrets.
     key: str = field(default_factory=lambda: token_hex(4))
-    members: dict[ServerName, str] = field(default_factory=dict)
+    members: dict[ServerName, str] = field(default_factory=dict)  # of etcd, with their ids
     nodes: dict[ServerName, Role] = field(default_factory=dict)
     labelled: dict[ServerName, NodeSpec] = field(default_factory=dict)
     cordoned: set[ServerName] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
-    certificates: bool = False
+    certificates: bool = False  # whether they are uploaded, for control planes to join
     network: bool = False
     metallb: bool = False
-    pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pools: dict[str, tuple[str, ...]] = field(default_factory=dict)  # MetalLB's
     record: Record | None = None
 
     @classmethod
@@ -223,7 +222,7 @@ class Machine:
             self.sessions[uid] = session
 
     def latest_session(self, uid: PoolUid) -> int:
-        """The number to give with the cluster's lock; a claim has the number of its session, too."""
+        """The number to give with the cluster's lock; a claim has the number of its session."""
         claimed = self.claim.session if self.claim is not None and self.claim.uid == uid else 0
         return max(self.sessions.get(uid, 0), claimed)
 
