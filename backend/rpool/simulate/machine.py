@@ -270,8 +270,8 @@ class Machine:
 
     def reset(self) -> News:
         """As the real one: no cluster hears of it, so etcd goes on counting the member; and late
-        actions of an earlier session are still refused. Returns the news, of which the next claim
-        has none. Raises CommandFailed, with the claim kept, where a package is altered.
+        actions of an earlier session are still refused. Returns the news, and clears them. Raises
+        CommandFailed, with the claim kept, where a package is altered.
         """
         self.cluster = None
         self.role = None
