@@ -1,8 +1,8 @@
 """The way into a cluster for people and programs: certificates that live for minutes or hours.
 
-The private key is drawn here and goes nowhere; the servers get a request, and the cluster itself
-signs it. Nothing that comes back is believed: a certificate counts if the cluster's CA has signed
-it, for our key and for the very identity that was asked for.
+The private key is made here and never leaves; a server gets a signing request, and the cluster
+itself signs it. A certificate that comes back is used only if the cluster's CA has signed it, for
+our key and for exactly the identity that was asked for.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rpool.model.view import PoolView
 from rpool.model.world import World
 
 PATIENCE_SECONDS = 10.0
-"""For a cluster to show its API. Terraform waits meanwhile, in each plan."""
+"""How long a cluster has to show its API: Terraform waits for that in each plan."""
 
 SERVERS_A_SECOND = 10
-"""That a sweep asks, of a fleet that answers."""
+"""How many servers a sweep asks, of a fleet that answers."""
 
 T = TypeVar("T")
 
@@ -39,15 +39,15 @@ def entrance(
     world: World,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Entrance:
-    """The entrance to the cluster of that uid or name; `known` is what this process has seen of it,
-    else it is looked for on the whole fleet. Raises as `locate.find`; Unreachable also when no
-    control plane has shown the API in time.
+    """The entrance to the cluster with that uid or name. `known`: the cluster as this process last
+    observed it; without it, the whole fleet is searched. Raises as `locate.find`, and Unreachable
+    when no control plane has shown the API in time.
     """
     if known is not None:
         return _in_time(uid_or_name, patience_seconds, lambda: _of_view(known, world))
     longest = max(patience_seconds, len(fleet.servers) / SERVERS_A_SECOND)
     return _in_time(
-        uid_or_name, longest, lambda: _found(uid_or_name, fleet, world, patience_seconds)
+        uid_or_name, longest, lambda: _located(uid_or_name, fleet, world, patience_seconds)
     )
 
 
@@ -60,7 +60,7 @@ def _of_view(view: PoolView, world: World) -> Entrance:
     )
 
 
-def _found(uid_or_name: str, fleet: Fleet, world: World, patience_seconds: float) -> Entrance:
+def _located(uid_or_name: str, fleet: Fleet, world: World, patience_seconds: float) -> Entrance:
     pool = find(world, fleet, uid_or_name, quiet_seconds=patience_seconds / 2)
     view = pool.view
     return Entrance(
@@ -81,7 +81,9 @@ def _in_time(cluster: str, seconds: float, look: Callable[[], T]) -> T:
 
 
 def credential(entrance: Entrance, identity: Identity, world: World) -> Credential:
-    """A client certificate of the cluster's, with its key. Raises Unreachable, CommandFailed."""
+    """A client certificate that the cluster has signed, with its key. Raises Unreachable and
+    CommandFailed.
+    """
     request, key = certificates.new_request(identity.user, identity.groups)
     certificate = world.sign(entrance.through, request, identity.seconds)
     try:

@@ -1,7 +1,7 @@
-"""Choosing servers for a cluster: declared picks are looked at, and passed over when need be.
+"""Choosing servers for a cluster: declared picks are probed, and replaced if they are of no use.
 
-Cost grows with the request and not with the fleet: only the picks are probed, and what takes the
-place of those that turn out to be taken, dirty, too small or out of reach.
+The cost grows with the request and not with the fleet: only the picks are probed, and what
+replaces those that turn out to be taken, dirty, too small or out of reach.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from rpool.model.world import World
 MOST_SILENT = 8
 
 LOOK_SECONDS = 3.0
-"""For which a plan looks at the servers that it announces."""
+"""How long a plan probes the servers that it announces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Roles by server, control planes first, what each of these servers showed, and in which group
-    each is that is not in the default one.
+    """Roles by server, control planes first; a sighting of each of these servers; and the group of
+    each that is not in the default one.
     """
 
     roles: Roles
@@ -65,9 +65,9 @@ def choose(
     warn: Callable[[str], None] = lambda text: None,
     of_group: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> Chosen:
-    """Servers that are spare and fit together; `kept` ones stay, `excluded` ones have a reason.
-    `noticed` gets each other one that was looked at, and may raise. What others of this process are
-    about to take is left to them.
+    """Spare servers that fit together. `kept` ones stay; `excluded` ones are passed over, for the
+    reason given. `noticed` is called with each other server that was probed, and may raise. What
+    other clusters of this process are about to take is left to them.
 
     Raises DoesNotFit with the reason for each server passed over, Unreachable where it would fit if
     all answered, Refused with all findings of the preflight. Nothing has been changed then.
@@ -85,46 +85,46 @@ def choose(
             _refuse_if_cut_off(spec, fleet, kept, reasons, silent, of_group)
             raise
         roles = placement.roles
-        found, lost = probe_all(world, [name for name in roles if name not in seen])
-        seen |= found
-        silent |= {name: its for name, its in lost.items() if isinstance(its, Unreachable)}
-        _refuse_if_hopeless(seen, lost)
-        if gone := [error for name, error in lost.items() if name in kept]:
-            raise gone[0]  # to forget a member would orphan it
-        new = {name: error.summary for name, error in lost.items()}
-        for name, sighting in found.items():
+        sightings, errors = probe_all(world, [name for name in roles if name not in seen])
+        seen |= sightings
+        silent |= {name: error for name, error in errors.items() if isinstance(error, Unreachable)}
+        _refuse_if_hopeless(seen, errors)
+        if of_kept := [error for name, error in errors.items() if name in kept]:
+            raise of_kept[0]  # to forget a member would orphan it
+        rejected = {name: error.summary for name, error in errors.items()}
+        for name, sighting in sightings.items():
             if name not in kept:
                 noticed(sighting.probed)
                 if why := why_not_usable(fleet.servers[name], sighting.probed):
-                    new[name] = why
+                    rejected[name] = why
                 else:
                     doubts.hear(sighting.probed)
-        if not new and doubts.hold(roles):
+        if not rejected and doubts.hold(roles):
             continue
-        if not new:
+        if not rejected:
             picked = {name: seen[name] for name in roles}
-            new = odd_ones(picked, kept)
-        if not new and not free:  # whoever took what others are about to take would ruin both
+            rejected = odd_ones(picked, kept)
+        if not rejected and not free:  # taking what others are about to take would ruin both
             if doubts.end():
                 continue
             others = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
             placed(
                 spec, fleet, {**others, **reasons}, kept, of_group
             )  # raises DoesNotFit, which counts
-        if not new and in_use.reserve(spec.name, roles, kept):
-            new = _preflight(spec, fleet, world, roles, picked, kept, warn)
-            if not new:
+        if not rejected and in_use.reserve(spec.name, roles, kept):
+            rejected = _preflight(spec, fleet, world, roles, picked, kept, warn)
+            if not rejected:
                 return Chosen(roles, picked, placement.groups)
-        reasons |= new
+        reasons |= rejected
 
 
 def foresee(
     spec: PoolSpec, fleet: Fleet, world: World, in_use: InUse, quiet_seconds: float = 0.0
 ) -> Advice:
-    """The servers that a create would choose now, and why some of them may not be free. Takes
-    `LOOK_SECONDS` at most, once no other cluster has asked for `quiet_seconds`: those that ask at
-    once choose by their names. Raises DoesNotFit where the declared fleet is too small; what is in
-    use now may be free by the time of the create.
+    """The servers that a create would choose now, and why some of them may not be free. Begins
+    once no other cluster has asked for `quiet_seconds`, so that those that ask at once choose in
+    the order of their names; takes `LOOK_SECONDS` at most. Raises DoesNotFit where the declared
+    fleet is too small; what is in use now may be free by the time of the create.
     """
     declared = placed(spec, fleet, {}, {}).roles
     with in_use.turns.turn(spec.name, quiet_seconds):
@@ -137,11 +137,11 @@ def foresee(
     seen: set[ServerName] = set()
     doubts = Doubts()
     earlier: dict[ServerName, Claim] = {}
-    strange: dict[ServerName, RpoolError] = {}
+    wrong_keys: dict[ServerName, RpoolError] = {}
 
     def told(roles: Roles, doubt: str = "", *, fits: bool = True) -> Advice:
-        theirs = {n: its for n, its in earlier.items() if n in roles}
-        return Advice(roles, doubt, theirs, fits, strange)
+        claims = {n: claim for n, claim in earlier.items() if n in roles}
+        return Advice(roles, doubt, claims, fits, wrong_keys)
 
     while True:
         try:
@@ -152,7 +152,7 @@ def foresee(
             detail = "\n".join(problem.detail for problem in why.problems)
             return told(declared, detail, fits=False)
         roles = placement.roles
-        left = begun + LOOK_SECONDS - time.monotonic()
+        seconds_left = begun + LOOK_SECONDS - time.monotonic()
         new = [name for name in roles if name not in seen]
         if not new and not free:
             if doubts.end():
@@ -160,15 +160,15 @@ def foresee(
             return told(roles, "Other clusters of this plan are to get some of them.")
         if not new and in_use.reserve(spec.name, roles):
             return told(roles)
-        if left <= 0:
+        if seconds_left <= 0:
             return told(roles, f"Not all servers were looked at within {LOOK_SECONDS:.0f} s.")
-        lost: list[RpoolError] = []
-        for name, answer in sweep(world, new, left, left):
+        errors: list[RpoolError] = []
+        for name, answer in sweep(world, new, seconds_left, seconds_left):
             if isinstance(answer, RpoolError):
-                lost.append(answer)
+                errors.append(answer)
                 reasons[name] = answer.summary
                 if isinstance(answer, WrongHostKey):
-                    strange[name] = answer
+                    wrong_keys[name] = answer
             elif unfit := _why_not_for(spec, fleet, answer, name):
                 reasons[name] = unfit
             elif answer.claim is not None:
@@ -176,14 +176,14 @@ def foresee(
             else:
                 doubts.hear(answer)
         doubts.hold(roles)
-        if not seen and lost and len(lost) == len(new):
-            return told(declared, f"None of them could be looked at: {lost[0].summary}.")
+        if not seen and errors and len(errors) == len(new):
+            return told(declared, f"None of them could be looked at: {errors[0].summary}.")
         seen.update(new)
 
 
 def _why_not_for(spec: PoolSpec, fleet: Fleet, probed: Probed, name: ServerName) -> str | None:
-    """As `why_not_usable`; but what an earlier cluster of that name has is taken over from it, or
-    is given back before the create.
+    """As `why_not_usable`; but a server of an earlier cluster of that name is usable: it is taken
+    over, or given back before the create.
     """
     server = fleet.servers[name]
     if probed.claim is not None and probed.claim.pool == spec.name:
@@ -200,7 +200,7 @@ def _placed(
     of_group: Mapping[ServerName, str] = MappingProxyType({}),
 ) -> tuple[Placement, bool]:
     """The best servers, and whether no other cluster of this process is about to take them."""
-    reserved = {n: its for n, its in in_use.not_left_to(spec.name).items() if n not in kept}
+    reserved = {n: why for n, why in in_use.not_left_to(spec.name).items() if n not in kept}
     try:
         return placed(spec, fleet, {**reserved, **reasons}, kept, of_group), True
     except DoesNotFit:
@@ -238,19 +238,19 @@ def _refuse_if_cut_off(
 
 
 def _refuse_if_hopeless(
-    seen: Mapping[ServerName, Sighting], lost: Mapping[ServerName, RpoolError]
+    seen: Mapping[ServerName, Sighting], errors: Mapping[ServerName, RpoolError]
 ) -> None:
-    """A server that is not the declared one, or a key that none accepts, is not a matter of
-    choosing: somebody should know, and other servers need not be tried. One that answers nonsense
-    (CommandFailed) is passed over.
+    """Raises where choosing others is no answer, and a person should know: a server is not the
+    declared one, or no server accepts the key. One that answers nonsense (CommandFailed) is passed
+    over.
     """
-    for error in lost.values():
+    for error in errors.values():
         if not isinstance(error, Unreachable | CommandFailed):
             raise error
-    hopeless = [isinstance(its, Unreachable) and not its.retryable for its in lost.values()]
-    if lost and not seen and all(hopeless):
-        first = next(iter(lost.values()))
-        raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(lost))}.")
+    hopeless = [isinstance(error, Unreachable) and not error.retryable for error in errors.values()]
+    if errors and not seen and all(hopeless):
+        first = next(iter(errors.values()))
+        raise Refused(first.summary, f"{first.detail}\nThe same on {', '.join(sorted(errors))}.")
 
 
 def _preflight(
@@ -262,27 +262,27 @@ def _preflight(
     kept: Roles,
     warn: Callable[[str], None],
 ) -> dict[ServerName, str]:
-    """Servers that others are to take the place of, and why. Raises Refused with all findings where
-    that is no use: all that were picked are unfit, or it is no server's own. With members kept, the
-    pool's own address and routes are in use already, and its version was found before.
+    """Servers that others have to replace, and why. Raises Refused with all findings where that is
+    of no use: all picked servers are unfit, or a finding is about none alone. With `kept` members,
+    the cluster's own address and routes are in use already, and its version was found before.
     """
     joining = {name: role for name, role in roles.items() if name not in kept}
-    stay = kept.keys() & picked.keys()  # what is not needed of the others is given back
+    stay = kept.keys() & picked.keys()  # other kept servers are given back
     members = {name: kept[name] for name in stay if picked[name].probed.joined}
     others = findings(spec, picked, kept)
     with ThreadPoolExecutor(3, thread_name_prefix="preflight") as pool:
         inspected = pool.submit(unfit, spec, joining, members, world, warn)
         if not kept:
             through = next(iter(picked))
-            asked = [
+            checks = [
                 pool.submit(vip_in_use, spec, world, through, fleet),
                 pool.submit(version_missing, spec, world, through),
             ]
             others += vip_of_no_use(spec, picked)
-            others += [finding for answer in asked for finding in answer.result()]
-        found = inspected.result()
-    if others or (found and found.keys() == joining.keys()):
+            others += [finding for check in checks for finding in check.result()]
+        by_server = inspected.result()
+    if others or (by_server and by_server.keys() == joining.keys()):
         summary = f"cluster {spec.name} cannot be made on the servers that were picked"
-        raise refused(summary, found, others)
-    note_unfit(found, spec.name, world)
-    return {name: "; ".join(sentences) for name, sentences in found.items()}
+        raise refused(summary, by_server, others)
+    note_unfit(by_server, spec.name, world)
+    return {name: "; ".join(sentences) for name, sentences in by_server.items()}

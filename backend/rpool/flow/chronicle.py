@@ -1,4 +1,4 @@
-"""What happened to a cluster, out of the journals that its control planes keep."""
+"""What happened to a cluster, from the journals that its control planes keep."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Chronicle:
 
 
 def chronicle(world: World, servers: Collection[ServerName], most_lines: int) -> Chronicle:
-    """The last lines of all journals together. A control plane has those since it was claimed, so
-    each line is on several of them, and is told once.
+    """The last events of all journals together, each one once: a control plane has all since it was
+    claimed, so most are on several of them.
     """
-    answers, silent = ask_at_once(partial(world.journal, most_lines=most_lines), servers)
-    events = dict.fromkeys(event for its in answers.values() for event in its)
+    journals, silent = ask_at_once(partial(world.journal, most_lines=most_lines), servers)
+    events = dict.fromkeys(event for journal in journals.values() for event in journal)
     in_order = sorted(events, key=lambda event: event.time)
     return Chronicle(tuple(in_order[-most_lines:]), silent)

@@ -66,7 +66,7 @@ def create(
 
 
 class Create(Goal):
-    """What is desired of a cluster that is not there yet: whichever servers do."""
+    """What is desired of a cluster that does not exist yet: any servers that are fit."""
 
     def __init__(
         self,
@@ -112,14 +112,14 @@ class Create(Goal):
         return self.look() if self.tried else Observed(self._uid)
 
     def look(self) -> Observed:
-        """Who is a control plane is this create's to say and no claim's: root on a worker, which
-        can write one, is not to become the cluster's CA.
+        """The cluster by the servers tried. Its control planes are what this create decided, not
+        what claims say: root on a worker can write one, and must not become the cluster's CA.
         """
         seen, silent = self._lock.look(self.tried)
         pool = Observed(self._uid, None, None, seen, silent)
-        heads = {n: c for n, c in pool.claims.items() if self.tried[n] is _HEAD}
-        joined = [name for name in heads if seen[name].probed.joined]
-        api, _ = reach_api(self._world, self._uid, joined, ca_of(heads))
+        control_planes = {n: c for n, c in pool.claims.items() if self.tried[n] is _CONTROL_PLANE}
+        joined = [name for name in control_planes if seen[name].probed.joined]
+        api, _ = reach_api(self._world, self._uid, joined, ca_of(control_planes))
         record = (api.cluster.record if api else None) or Record(
             self._uid, "", 0, 0, None, self._spec, {}
         )
@@ -136,7 +136,7 @@ class Create(Goal):
         return self._groups.get(name, DEFAULT_GROUP)
 
     def want(self, pool: Observed) -> Desired:
-        """Servers that do, those that are claimed already among them."""
+        """The cluster on servers that are fit, those that are claimed already among them."""
         if self._taken is not None:
             raise self._given_back(self._taken, pool)
         kept = {
@@ -146,7 +146,7 @@ class Create(Goal):
         }
         while True:
             chosen = self._choose(kept)
-            failed = self._lock.add_all(n for n, r in chosen.roles.items() if r is _HEAD)
+            failed = self._lock.add_all(n for n, r in chosen.roles.items() if r is _CONTROL_PLANE)
             for error in failed.values():
                 if not isinstance(error, ForeignClaim | Unreachable | CommandFailed):
                     raise error
@@ -160,8 +160,8 @@ class Create(Goal):
         return Desired(self._uid, self._spec, chosen.roles, anew=anew, groups=chosen.groups)
 
     def _left_of_former_lives(self, pool: Observed, chosen: Chosen) -> frozenset[ServerName]:
-        """Spares whose Node is there still: they had joined, and were installed anew since. What is
-        left of them goes before they join.
+        """Chosen spares that still have a Node: they had joined, and were reinstalled since. What
+        is left of them is removed before they join.
         """
         if pool.record is None:
             return frozenset()
@@ -170,9 +170,9 @@ class Create(Goal):
 
     def _given_back(self, why: RpoolError, pool: Observed) -> RpoolError:
         """`why`, with what kept servers from being given back."""
-        nobody = Desired(self._uid, self._spec, {})
+        empty = Desired(self._uid, self._spec, {})
         try:
-            error = self._run.carry_out(self._run.plan(nobody, pool).steps).error
+            error = self._run.carry_out(self._run.plan(empty, pool).steps).error
         except RpoolError as not_planned:
             error = not_planned
         return together([why, error]) if error is not None else why
@@ -191,15 +191,15 @@ class Create(Goal):
     def _best(self, kept: Roles, noticed: Callable[[Probed], None] = lambda probed: None) -> Chosen:
         spec, excluded = self._spec, self._excluded
         warn = self._run.attempt.warn
-        its = (self._fleet, self._world, self._in_use, kept, excluded, noticed, warn)
-        return choose(spec, *its, self._groups)
+        arguments = (self._fleet, self._world, self._in_use, kept, excluded, noticed, warn)
+        return choose(spec, *arguments, self._groups)
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
         return pool.with_servers(self._chosen.sightings, {})
 
     def _about_to(self, action: Action) -> None:
-        """Looks at the other clusters from the first preparation on; nothing begins before that is
-        over. By then this cluster's control planes are claimed, and so another create sees them.
+        """Look for other clusters from the first preparation on; `Init` waits until that is over.
+        By then this cluster's control planes are claimed, and so another create sees them.
         """
         if isinstance(action, Prepare):
             with self._looking:
@@ -218,26 +218,26 @@ class Create(Goal):
                 raise
 
     def replaces(self, ran: Ran) -> bool:
-        """Servers that failed where others did not are given back, and others are chosen. All are
-        given back where another cluster has what this one was to have. Not where another create of
-        that name has been faster: there would be two of it.
+        """Returns True if servers that failed where others did not are to be given back and
+        replaced, or all given back, since another cluster has what this one was to have. Never
+        where another create of that name was faster: there would be two such clusters.
         """
         if self._taken is not None:
             return True
-        if any(self._is_a_namesake_s(step, error) for step, error in ran.failed):
+        if any(self._lost_to_namesake(step, error) for step, error in ran.failed):
             return False
-        some_joined = any(its.probed.joined for its in self._chosen.sightings.values())
+        some_joined = any(sighting.probed.joined for sighting in self._chosen.sightings.values())
         culprits = _culprits(ran, some_joined=some_joined)
         self._exclude(culprits)
         return bool(culprits)
 
-    def _is_a_namesake_s(self, step: Step, error: RpoolError) -> bool:
+    def _lost_to_namesake(self, step: Step, error: RpoolError) -> bool:
         if not isinstance(step.action, TakeClaim) or not isinstance(error, ForeignClaim):
             return False
         seen, _ = probe_all(self._world, [step.server])
-        claims = (its.probed.claim for its in seen.values())
-        its = next((c for c in claims if c is not None), None)
-        return its is not None and its.pool == self._spec.name and its.uid not in self._known
+        claims = (sighting.probed.claim for sighting in seen.values())
+        claim = next((c for c in claims if c is not None), None)
+        return claim is not None and claim.pool == self._spec.name and claim.uid not in self._known
 
     def _exclude(self, culprits: Mapping[ServerName, RpoolError]) -> None:
         for name, error in culprits.items():
@@ -247,16 +247,16 @@ class Create(Goal):
 
     def is_usable(self, members: Membership) -> bool:
         """Whether the API serves on all control planes: the next apply can mend the rest."""
-        names = {name for name, its in self._chosen.roles.items() if its is _HEAD}
+        names = {name for name, role in self._chosen.roles.items() if role is _CONTROL_PLANE}
         return members.among(names, Part.MEMBER) == names
 
     def unseen(self) -> PoolView | None:
-        """The servers that may be claimed: those that a look does not exclude."""
+        """The servers that may be claimed: with a claim, or silent. None if there are none."""
         ca = ""
         try:
             pool = self.look()
             ca = pool.api.cluster.ca_certificate if pool.api else ""
-        except Refused:  # by two CAs: what is claimed must be in a state all the same
+        except Refused:  # for two CAs: what is claimed must be in a state all the same
             pool = Observed(self._uid).with_servers(*self._lock.look(self.tried))
         roles = {n: r for n, r in self.tried.items() if pool.claim(n) or n in pool.silent}
         if not roles:
@@ -266,7 +266,7 @@ class Create(Goal):
         return of_spec(self._uid, self._spec, servers, Condition.INCOMPLETE, ca)
 
 
-_HEAD = Role.CONTROL_PLANE
+_CONTROL_PLANE = Role.CONTROL_PLANE
 
 
 def _culprits(ran: Ran, *, some_joined: bool) -> dict[ServerName, RpoolError]:
@@ -274,7 +274,7 @@ def _culprits(ran: Ran, *, some_joined: bool) -> dict[ServerName, RpoolError]:
 
     When all fail at the same kind of step, the cause is not a server (a package that is not in the
     repository, say), and other servers would only fail after them. A control plane that fails to
-    join may be a member of etcd by then; to replace it is not this function's to decide.
+    join may be a member of etcd by then, and is not replaced here.
     """
     if any(isinstance(s.action, Join) and s.action.control_plane for s, _ in ran.failed):
         return {}
@@ -296,5 +296,5 @@ def _with_note(error: RpoolError, why_not_replaced: RpoolError) -> RpoolError:
         return error
     problems = why_not_replaced.problems if isinstance(why_not_replaced, SpecError) else ()
     note = f"It could not be replaced: {why_not_replaced.summary}"
-    parts = (error.detail, note, why_not_replaced.detail, *(its.detail for its in problems))
+    parts = (error.detail, note, why_not_replaced.detail, *(problem.detail for problem in problems))
     return type(error)(error.summary, "\n".join(part for part in parts if part))

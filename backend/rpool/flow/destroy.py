@@ -29,8 +29,8 @@ def destroy(
     prior: PoolView, fleet: Fleet, world: World, attempt: Attempt, *, abandon: bool = False
 ) -> tuple[str, ...]:
     """Give the cluster's servers back; returns warnings. Servers with another cluster's claim, or
-    none, are not touched. One that is out of reach and marked `lost` is forgotten with its claim;
-    with `abandon` each that is out of reach, as long as another of the cluster's answers.
+    none, are not touched. A server that is out of reach and marked `lost` is let go with its claim;
+    with `abandon` so is each that is out of reach, as long as another of the cluster's answers.
 
     Raises Refused when another operation works on the cluster, or an rpool_node still has a server
     in it, and PoolIncomplete with the servers that are still the cluster's.
@@ -58,53 +58,59 @@ def destroy(
         raise ran.error  # another operation is at work
     if kept or missing:
         error = _why_kept(kept, seen, ran) or _out_of_reach(prior, missing)
-        # Nobody is let go before the cluster is gone.
+        # No server is let go before the cluster is gone.
         raise PoolIncomplete(error, _what_is_left(prior, {*missing, *kept, *abandoned}))
-    swept.probed.update({name: its.probed for name, its in seen.items()})
+    swept.probed.update({name: sighting.probed for name, sighting in seen.items()})
     former = record.former if record else frozenset()
-    before = swept.silent.keys() & former
-    swept.silent = {name: error for name, error in swept.silent.items() if name not in before}
+    silent_former = swept.silent.keys() & former
+    swept.silent = {
+        name: error for name, error in swept.silent.items() if name not in silent_former
+    }
     warnings = [
         *_let_go(marked),
-        *_abandoned(abandoned | before, prior.uid),
+        *_abandoned(abandoned | silent_former, prior.uid),
         *_without_entry(former - fleet.servers.keys(), prior.uid),
         *_not_asked(prior, swept),
         *_left_over(prior, swept),
     ]
-    return (*warnings, *_said(ran))
+    return (*warnings, *_harmless_failures(ran))
 
 
 def _why_kept(
     kept: Set[ServerName], seen: Mapping[ServerName, Sighting], ran: Ran
 ) -> RpoolError | None:
-    """Why servers were not given back; None where all of them were that could be reached."""
-    full = {name: seen[name].probed.unwritable for name in kept if seen[name].probed.unwritable}
-    if not full:
+    """Why servers were not given back; None if all that could be reached were."""
+    unwritable = {
+        name: seen[name].probed.unwritable for name in kept if seen[name].probed.unwritable
+    }
+    if not unwritable:
         return ran.error if kept else None
-    errors = [not_given_back(name, "is to leave", how) for name, how in full.items()]
-    others = [error for step, error in ran.failed if step.server in kept - full.keys()]
+    errors = [not_given_back(name, "is to leave", how) for name, how in unwritable.items()]
+    others = [error for step, error in ran.failed if step.server in kept - unwritable.keys()]
     return together([*errors, *others])
 
 
 def _what_is_left(prior: PoolView, left: Collection[ServerName]) -> PoolView:
-    """With no version once too few control planes are left for an API: it can be destroyed or
-    replaced, and nothing else, whatever those that did not answer say when they are back.
+    """The cluster with the servers in `left`. It has no version once too few control planes are
+    left for an API: it can only be destroyed or replaced then, even if silent ones come back.
     """
-    servers = {name: its for name, its in prior.servers.items() if name in left}
-    heads = [name for name in prior.control_planes if name in left]
-    ended = prior.ca_certificate and len(heads) < majority(len(prior.control_planes))
+    servers = {name: member for name, member in prior.servers.items() if name in left}
+    control_planes = [name for name in prior.control_planes if name in left]
+    ended = prior.ca_certificate and len(control_planes) < majority(len(prior.control_planes))
     version = "" if ended else prior.kubernetes_version
     condition = Condition.INCOMPLETE
     return replace(prior, servers=servers, condition=condition, kubernetes_version=version)
 
 
 def _refuse_moved(prior: PoolView, fleet: Fleet) -> None:
-    """What answers at another address is another server: the one meant would be forgotten."""
+    """Raises Refused where a server has another address in the fleet now: what answers there is
+    another server, and the one meant would be forgotten.
+    """
     servers = fleet.servers
     moved = [
-        f"{name} ({its.address} when it joined, {servers[name].address} now)"
-        for name, its in sorted(prior.servers.items())
-        if name in servers and not servers[name].lost and servers[name].address != its.address
+        f"{name} ({member.address} when it joined, {servers[name].address} now)"
+        for name, member in sorted(prior.servers.items())
+        if name in servers and not servers[name].lost and servers[name].address != member.address
     ]
     if moved:
         raise Refused(
@@ -115,8 +121,8 @@ def _refuse_moved(prior: PoolView, fleet: Fleet) -> None:
 
 
 def leave(prior: PoolView, fleet: Fleet, world: World) -> tuple[ServerName, ...] | None:
-    """The servers that a create can go on with, which never came to its end; None where it did, so
-    that they are to be given back. Nothing is changed.
+    """The servers of a create that never ended, for the next one to go on with; None where it did,
+    so that they are to be given back. Nothing is changed.
     """
     api, record = _api(prior, fleet, world)
     if record is not None:
@@ -133,8 +139,8 @@ def _api(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Recor
 
 
 def _of_ours(api: Api | None, prior: PoolView, seen: Mapping[ServerName, Sighting]) -> Api | None:
-    """The API, unless the control plane that serves it was not seen, or still has the claim of the
-    create that was taken over: nothing is done through it then.
+    """The API, or None where nothing may be done through it: the control plane that serves it was
+    not reached, or still has the claim of the create that was taken over.
     """
     if api is None or api.through not in seen or api.through not in prior.servers:
         return None
@@ -145,17 +151,19 @@ def _of_ours(api: Api | None, prior: PoolView, seen: Mapping[ServerName, Sightin
 def _with_unplanned(
     prior: PoolView, record: Record | None, fleet: Fleet, world: World
 ) -> tuple[PoolView, Swept]:
-    """The cluster with servers that the state was not told of, and what others say. The record
-    names them; the claims on the fleet's servers do where there is none, and while a create has yet
-    to come to its end; those that were let go may be back.
+    """The cluster with servers that its state lacks, and the answers of other servers. The record
+    names them. Where there is none, or its create has not ended, the claims on the fleet's servers
+    do. Servers that were let go are asked as well: they may be back.
     """
-    told = {n: its for n, its in (record.members if record else {}).items() if n in fleet.servers}
-    known = {**told, **prior.servers}
+    recorded = {
+        n: member for n, member in (record.members if record else {}).items() if n in fleet.servers
+    }
+    known = {**recorded, **prior.servers}
     settled = record is not None and record.settled is not None
     others = record.former if record is not None and settled else fleet.servers.keys()
     swept = Swept.of(world, others & fleet.servers.keys() - known.keys())
-    found = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
-    return replace(prior, servers={**found, **known}), swept
+    claimed = {n: Member.of(fleet.servers[n], c.role) for n, c in swept.claims(prior.uid).items()}
+    return replace(prior, servers={**claimed, **known}), swept
 
 
 def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
@@ -166,12 +174,12 @@ def _refuse_pinned(prior: PoolView, pool: Observed, fleet: Fleet) -> None:
     if record is None:
         return
     members = Membership(record, pool, fleet)
-    whole = (Part.MEMBER, Part.UNCLAIMED, Part.SILENT)
+    present = (Part.MEMBER, Part.UNCLAIMED, Part.SILENT)
     nodes = pool.nodes
     pinned = [
         name
         for name in sorted(record.pinned)
-        if members.part(name) in whole and not (name in nodes and nodes[name].let_go)
+        if members.part(name) in present and not (name in nodes and nodes[name].let_go)
     ]
     if pinned:
         raise Refused(
@@ -188,15 +196,13 @@ def _not_asked(prior: PoolView, swept: Swept) -> list[str]:
 
 
 def _left_over(prior: PoolView, swept: Swept) -> list[str]:
-    """What is left of an earlier create, which this one took over in part alone: it was for the
-    same request.
-    """
+    """Warnings of an earlier create for the same request, which this one took over only in part."""
     requests = {claim.request for claim in swept.claims(prior.uid).values()}
 
     def how(uid: PoolUid) -> str:
-        """One that has joined as a control plane is no remains unless it is marked."""
-        if heads := swept.control_planes(uid):
-            return Do.GIVE_DEAD_BACK.text(servers=", ".join(heads), uid=uid)
+        """A joined control plane counts as alive unless it is marked lost."""
+        if control_planes := swept.control_planes(uid):
+            return Do.GIVE_DEAD_BACK.text(servers=", ".join(control_planes), uid=uid)
         return Do.GIVE_BACK.text(uid=uid)
 
     return [
@@ -204,7 +210,7 @@ def _left_over(prior: PoolView, swept: Swept) -> list[str]:
         f"the next create of it goes on with. {how(uid)}"
         for uid, name in sorted(swept.pools().items())
         for claims in [swept.claims(uid)]
-        if uid != prior.uid and any(its.request in requests for its in claims.values())
+        if uid != prior.uid and any(claim.request in requests for claim in claims.values())
     ]
 
 
@@ -212,8 +218,8 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
     if not marked:
         return []
     names = ", ".join(sorted(marked))
-    said = f"{names}: marked lost and out of reach, so let go with a claim on it."
-    return [f"{said} {Do.WIPE.text()}"]
+    text = f"{names}: marked lost and out of reach, so let go with a claim on it."
+    return [f"{text} {Do.WIPE.text()}"]
 
 
 def _abandoned(names: Collection[ServerName], uid: PoolUid) -> list[str]:
@@ -232,7 +238,7 @@ def _without_entry(names: Collection[ServerName], uid: PoolUid) -> list[str]:
     ]
 
 
-def _said(ran: Ran) -> list[str]:
+def _harmless_failures(ran: Ran) -> list[str]:
     """Failures that did not matter in the end, as warnings: a drain that took too long, say."""
     return [error.summary for _, error in ran.failed]
 

@@ -1,11 +1,11 @@
-"""Whom a choice of servers passes over though it could take them."""
+"""Servers that a choice passes over though it could take them."""
 
 from __future__ import annotations
 
 from rpool.model.seen import Probed
 from rpool.model.server import Roles, ServerName
 
-MOST_DOUBTFUL = 32  # more of them say that it is not the servers
+MOST_DOUBTFUL = 32  # if there are more, the servers are not the cause
 
 
 class Doubts:
@@ -16,18 +16,18 @@ class Doubts:
         self._over = False
 
     def hear(self, probed: Probed) -> None:
-        """What was seen of a server that can be taken."""
+        """Note what a probe showed of a server that can be taken."""
         if probed.failures and not self._over:
             self.whom[probed.server] = str(probed.failures[-1])
 
     def hold(self, roles: Roles) -> bool:
-        """Whether others are to be looked for than these. Not once too many are passed over."""
+        """Whether to look for others than these; never once too many are passed over."""
         if len(self.whom) > MOST_DOUBTFUL:
             return self.end()
         return bool(self.whom.keys() & roles.keys())
 
     def end(self) -> bool:
-        """Pass over nobody any more; returns whether anybody was."""
-        self._over, was = True, self.whom
+        """Pass over no server any more; returns whether any was."""
+        self._over, passed_over = True, self.whom
         self.whom = {}
-        return bool(was)
+        return bool(passed_over)

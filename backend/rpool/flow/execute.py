@@ -1,8 +1,8 @@
 """Carrying out steps: each starts when those it needs are done, all that can run do so at once.
 
-A failed step takes only those that need it along. Nothing new starts once somebody asked us to
-stop, the time is up or the session lock is lost; what runs is waited for. What came of each step is
-returned, not raised: the caller looks at the world again and plans from there.
+When a step fails, only those that need it are skipped. Nothing new starts once a stop was
+requested, the time is up or the session lock is lost; what runs is waited for. The outcome of each
+step is returned, not raised: the caller observes the world again and plans from there.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from rpool.model.step import News, Ran, Step, StepName
 from rpool.model.world import World
 
 _NOT_TRIED = (Overtaken, Unreachable, OutcomeUnknown)
-"""What an optional step may fail with that says nothing of what it is about: of a drain, that the
-control plane through which it went was lost, say.
+"""Errors of an optional step that say nothing about its subject: a drain lost the control plane
+that it went through, say.
 """
 
 
@@ -65,9 +65,9 @@ class Limits:
 
 @dataclass
 class Execution:
-    """Carries out `steps`, once. `tell` hears of each as it begins and ends, after how many seconds
-    and why it failed. `bind` fills in what is known only once earlier steps are done. It may raise,
-    or return None where nothing is left to do.
+    """Carries out `steps`, once. `tell` is called as each begins and ends, with the seconds that it
+    took and why it failed. `bind` fills in what is known only once earlier steps are done. It may
+    raise, or return None where nothing is left to do.
     """
 
     steps: Sequence[Step]
@@ -84,13 +84,13 @@ class Execution:
         self._news: dict[ServerName, News] = {}
         self._results: queue.Queue[tuple[Step, RpoolError | None, News]] = queue.Queue()
         self._named = {step.name: step for step in self.steps}
-        # What is left out of this run counts as over.
+        # A step that is not in this run counts as over.
         before = {s.name: sorted((s.needs | s.after) & self._named.keys()) for s in self.steps}
         self._order = TopologicalSorter(before)
         self._order.prepare()
 
     def to_the_end(self) -> Ran:
-        """What came of each step."""
+        """Run each step that can run; returns what came of each."""
         with ThreadPoolExecutor(self.world.at_once, thread_name_prefix="step") as pool:
             self._start(pool)
             while self._running:
@@ -113,7 +113,7 @@ class Execution:
             pool.submit(self._prepare, together)
         for step in ready:
             if not isinstance(step.action, Prepare):
-                pool.submit(self._one, step)
+                pool.submit(self._carry_out, step)
 
     def _ready(self) -> list[Step]:
         """The steps that can start now. One that needs a failed or skipped one never does."""
@@ -147,7 +147,7 @@ class Execution:
     def _seconds(self, action: Action) -> float:
         return max(1.0, min(action.limit_seconds, self.limits.seconds_left))
 
-    def _one(self, step: Step) -> None:
+    def _carry_out(self, step: Step) -> None:
         error: RpoolError | None = None
         news: News = ()
         try:
@@ -159,16 +159,18 @@ class Execution:
         self._results.put((step, error, news))
 
     def _prepare(self, steps: list[Step]) -> None:
-        open_ = {step.action.server: step for step in steps}
+        pending = {step.action.server: step for step in steps}
 
         def done(server: ServerName, error: RpoolError | None) -> None:
-            self._results.put((open_.pop(server), error, ()))
+            self._results.put((pending.pop(server), error, ()))
 
-        actions = [its for step in steps if isinstance(its := self.bind(step.action), Prepare)]
+        actions = [
+            action for step in steps if isinstance(action := self.bind(step.action), Prepare)
+        ]
         cause: Exception = Bug("preparation ended without a word about this server")
         try:
             self.world.prepare(actions, self._seconds(actions[0]), done)
-        except Exception as error:  # the same
+        except Exception as error:  # as in `_carry_out`
             cause = error
-        for step in list(open_.values()):
+        for step in list(pending.values()):
             self._results.put((step, as_rpool_error(cause, step.name), ()))

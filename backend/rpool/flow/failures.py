@@ -1,4 +1,4 @@
-"""Telling servers what they failed at, so that others are tried first, by any cluster."""
+"""Noting on servers what failed there, so that every cluster tries others first."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rpool.model.world import World
 
 
 def note_failed(ran: Ran, uid: PoolUid, session: int, cluster: str, world: World) -> None:
-    """Note what failed on servers themselves. One that alone failed where another has done the very
-    same is set aside: it is the server, and not what they share. What a reset could not clean keeps
-    its claim anyway.
+    """Note on servers what failed there. A server is set aside if it alone failed at what another
+    has done: the cause is the server, and not what they share. One that a reset could not clean
+    keeps its claim anyway.
     """
     done = {step.action.doing for step in ran.done}
     failed = Counter(step.action.doing for step, _ in ran.failed)
@@ -42,17 +42,19 @@ def note_failed(ran: Ran, uid: PoolUid, session: int, cluster: str, world: World
     )
 
 
-def note_unfit(found: Findings, cluster: str, world: World) -> None:
-    """Note what a preflight found on servers that nobody has claimed."""
+def note_unfit(findings: Findings, cluster: str, world: World) -> None:
+    """Note what a preflight found on servers that no cluster has claimed."""
     at = now()
     failures = {
-        name: Failure(at, "preflight", cluster, its[0]) for name, its in found.items() if its
+        name: Failure(at, "preflight", cluster, sentences[0])
+        for name, sentences in findings.items()
+        if sentences
     }
     _carry_out(world, [NoteFailure(name, "", failure) for name, failure in failures.items()])
 
 
 def _carry_out(world: World, actions: Iterable[NoteFailure]) -> None:
-    """What cannot be noted is not: it would only hide what failed."""
+    """Errors of noting are dropped: they would only hide what failed."""
     todo = {action.server: action for action in actions}
 
     def carry_out(server: ServerName) -> None:

@@ -17,7 +17,7 @@ from rpool.model.view import PoolView
 
 
 class InUse:
-    """What is known without a look. Safe to use from several threads. Nothing is refused by it:
+    """What is known without asking a server. Safe to use from several threads. It refuses nothing:
     claims on the servers decide.
     """
 
@@ -28,9 +28,9 @@ class InUse:
         self._busy: dict[PoolUid, threading.Lock] = {}
         # What clusters are changed to in this process, by name.
         self.will_be: dict[str, PoolSpec] = {}
-        # The own servers that plans of this process leave clusters.
+        # The own servers that plans of this process leave to each cluster.
         self.own: dict[PoolUid, Collection[ServerName]] = {}
-        # Of clusters that are planned side by side and are to choose servers.
+        # Turns of clusters that are planned side by side and choose servers.
         self.turns = Turns()
 
     def see(self, view: PoolView) -> PoolView:
@@ -45,14 +45,14 @@ class InUse:
             self._views.pop(uid, None)
 
     def view(self, uid: PoolUid) -> PoolView | None:
-        """The cluster as it was seen last, if it was."""
+        """The cluster as it was last observed, if it was."""
         with self._lock:
             return self._views.get(uid)
 
     @contextmanager
     def alone(self, uid: PoolUid, attempt: Attempt) -> Iterator[None]:
-        """Operations of this process on one cluster wait for each other, since its session lock is
-        one; not longer than they may take, and not when they are asked to stop.
+        """Wait for other operations of this process on the cluster, since its session lock is one.
+        Raises TimedOut once the attempt's time is up, Interrupted when asked to stop.
         """
         with self._lock:
             busy = self._busy.setdefault(uid, threading.Lock())
@@ -68,18 +68,18 @@ class InUse:
             busy.release()
 
     def not_left_to(self, cluster: str) -> dict[ServerName, str]:
-        """Servers that clusters of another name have, or are about to take, and which one."""
+        """Servers that clusters of another name have or are about to take, and which cluster."""
         with self._lock:
             others = [view for view in self._views.values() if view.name != cluster]
-            reserved = {n: its for n, its in self._reserved.items() if its != cluster}
-        taken = {n: f"cluster {its} is to get it" for n, its in reserved.items()}
-        return taken | {n: f"in cluster {its.name}" for its in others for n in its.servers}
+            reserved = {n: other for n, other in self._reserved.items() if other != cluster}
+        taken = {n: f"cluster {other} is to get it" for n, other in reserved.items()}
+        return taken | {n: f"in cluster {view.name}" for view in others for n in view.servers}
 
     def reserve(
         self, cluster: str, servers: Collection[ServerName], kept: Collection[ServerName] = ()
     ) -> bool:
-        """Reserve these servers, and no others, for a cluster. False, and nothing is changed, when
-        some are another's, but for those that it has already (`kept`).
+        """Reserve these servers, and no others, for a cluster. Returns False and changes nothing
+        when some are reserved for another, except for `kept` ones, which it has already.
         """
         with self._lock:
             new = [name for name in servers if name not in kept]
@@ -89,18 +89,22 @@ class InUse:
             return True
 
     def insist(self, cluster: str, servers: Collection[ServerName]) -> dict[ServerName, str]:
-        """Reserve these servers, whoever has them: a plan names them, and nothing else will do.
-        Those that the change of another cluster insists on, too, and which cluster it is.
+        """Reserve these servers, whichever cluster has them: a plan names them, and no others will
+        do. Returns those that the change of another cluster insists on, too, and which one it is.
         """
         with self._lock:
-            had = {name: self._reserved.get(name, cluster) for name in servers}
+            reserved_for = {name: self._reserved.get(name, cluster) for name in servers}
             self._reserve(cluster, servers)
-            return {n: its for n, its in had.items() if its != cluster and its in self.will_be}
+            return {
+                n: other
+                for n, other in reserved_for.items()
+                if other != cluster and other in self.will_be
+            }
 
     def release(self, cluster: str) -> None:
-        """Reserve nothing any more for a cluster."""
+        """Drop all reservations of a cluster."""
         self.insist(cluster, ())
 
     def _reserve(self, cluster: str, servers: Collection[ServerName]) -> None:
-        kept = {name: its for name, its in self._reserved.items() if its != cluster}
+        kept = {name: other for name, other in self._reserved.items() if other != cluster}
         self._reserved = kept | dict.fromkeys(servers, cluster)

@@ -68,7 +68,7 @@ class Journal:
     def note(
         self, server: ServerName, step: StepName, outcome: Result, seconds: float, detail: str
     ) -> None:
-        """The same of what is no action."""
+        """As `tell`, for what is no action."""
         now, took = datetime.now(UTC).isoformat(timespec="milliseconds"), round(seconds, 2)
         event = Event(now, self._pool, server, step, outcome, took, detail, *self._who)
         self._by.log(event)
@@ -79,7 +79,7 @@ class Journal:
 
     @property
     def is_kept(self) -> bool:
-        """Whether any server has it."""
+        """Whether any server keeps it."""
         with self._changed:
             return bool(self._kept)
 
@@ -102,9 +102,9 @@ class Journal:
 
     def _batches(self) -> list[tuple[Kept, AppendJournal]]:
         return [
-            (its, AppendJournal(server, its.ownership, tuple(its.unwritten)))
-            for server, its in self._kept.items()
-            if its.unwritten
+            (kept, AppendJournal(server, kept.ownership, tuple(kept.unwritten)))
+            for server, kept in self._kept.items()
+            if kept.unwritten
         ]
 
     def _write(self, kept: Kept, batch: AppendJournal) -> bool:

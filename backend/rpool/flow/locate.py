@@ -1,6 +1,6 @@
 """Locating a cluster: by the servers in its state, or else on the whole fleet.
 
-A claim says whose a server is; a control plane of the cluster shows its record.
+A claim says which cluster has a server; a control plane of the cluster shows its record.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 10.0
 """Longer than for an offer: a missed cluster is an error, a missed spare only a worse pick."""
 
 LOOK_SECONDS = 60.0
-"""For a cluster that may have moved, of which a read is to say something in the end."""
+"""For a cluster that may have moved: a read has to end, with whatever is known by then."""
 
 LONGEST_NAME = 63
 
@@ -47,20 +47,20 @@ class Pool:
 
     @property
     def view(self) -> PoolView:
-        """With the size in the record, also while a change is under way: no other is known."""
+        """The cluster, with the size in the record also during a change: no other is known."""
         return of_record(self.record, self.cluster.ca_certificate)
 
 
 @dataclass(slots=True)
 class Swept:
-    """What the servers that were asked so far said."""
+    """The answers of the servers that were asked so far."""
 
     probed: dict[ServerName, Probed] = field(default_factory=dict)
     silent: Silent = field(default_factory=dict)
 
     @classmethod
     def of(cls, world: World, servers: Iterable[ServerName]) -> Swept:
-        """What these servers say, the silent ones not waited for."""
+        """The answers of these servers; silent ones are not waited for."""
         swept = cls()
         for name, answer in sweep(world, servers, PATIENCE_SECONDS):
             swept.add(name, answer)
@@ -76,19 +76,23 @@ class Swept:
         return dict(sorted(claims_of(uid, self.probed).items()))
 
     def control_planes(self, uid: PoolUid) -> list[ServerName]:
-        """Those that have joined."""
+        """The claimed control planes that have joined."""
         claims = self.claims(uid).items()
-        return [n for n, its in claims if its.role is Role.CONTROL_PLANE and self.probed[n].joined]
+        return [
+            n for n, claim in claims if claim.role is Role.CONTROL_PLANE and self.probed[n].joined
+        ]
 
     def claim_lost(self) -> list[ServerName]:
-        return sorted(n for n, its in self.probed.items() if its.claim is None and its.joined)
+        return sorted(
+            n for n, probed in self.probed.items() if probed.claim is None and probed.joined
+        )
 
     def missed(self, fleet: Fleet) -> list[ServerName]:
         return [name for name in self.silent if not fleet.servers[name].lost]
 
     def pools(self) -> dict[PoolUid, str]:
         """The names of all clusters that have a claim, by uid."""
-        claims = (its.claim for its in self.probed.values())
+        claims = (probed.claim for probed in self.probed.values())
         return {claim.uid: claim.pool for claim in claims if claim is not None}
 
 
@@ -101,14 +105,14 @@ def find(
     in_vain: Collection[ServerName] = (),
     quiet_seconds: float = math.inf,
 ) -> Pool:
-    """The cluster of that uid, or else of that name, on whichever servers it is. With its CA known
-    (by a certificate of it, or its pin) it is looked for until a control plane of it serves, but
-    for those that were asked `in_vain`. Else the whole fleet is asked: any server can claim to be
-    of the cluster, and no two may name another CA. A server that has not answered when
-    `longest_seconds` are over is not waited for, and none is where nobody answers for
-    `quiet_seconds`.
+    """The cluster with that uid, or else that name, on whichever servers it is.
 
-    Raises SpecError when there is no such cluster or the name is not clear, Unreachable when no
+    `known_ca`: a certificate of its CA, or the CA's pin. With it, the search ends at the first
+    control plane that serves; those in `in_vain` are not asked again. Without it, the whole fleet
+    is asked: any server can claim to be of the cluster, and no two may name different CAs. No
+    server is waited for after `longest_seconds`, or if none at all answers for `quiet_seconds`.
+
+    Raises SpecError when there is no such cluster or the name is ambiguous, Unreachable when no
     server answers, or none that shows the cluster's API, Refused when servers name two CAs.
     """
     if len(uid_or_name) > LONGEST_NAME or may_be_key(uid_or_name):
@@ -128,9 +132,9 @@ def find(
                 return pool
     uid = _which(swept, uid_or_name, fleet)
     # With the CA known all others were asked as they answered.
-    left = [] if known_ca and uid == uid_or_name else swept.control_planes(uid)
+    candidates = [] if known_ca and uid == uid_or_name else swept.control_planes(uid)
     known_ca = known_ca or ca_of(swept.claims(uid))
-    pool = _through(world, uid, left, known_ca)
+    pool = _through(world, uid, candidates, known_ca)
     if pool is None:
         raise _remains(world, fleet, swept, uid, known_ca) or _no_api(swept, uid, fleet)
     unasked = {n: m for n, m in pool.record.members.items() if n not in fleet.servers}
@@ -140,11 +144,11 @@ def find(
 
 
 def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Silent]:
-    """The API of a cluster that is known, or why no control plane shows it.
+    """The API of a known cluster, or why no control plane shows it.
 
-    Where none does of those that were known, a change that nobody was told of may have moved the
-    cluster: unless all of them are seen to be its members still, it is looked for on the whole
-    fleet, for `LOOK_SECONDS` at most. Raises NoSuchPool when no server that answers has its claim.
+    If no known control plane does, a change that the state does not know of may have moved the
+    cluster. Unless all of them are still its members, the whole fleet is searched, for
+    `LOOK_SECONDS` at most. Raises NoSuchPool when no server that answers has its claim.
     """
     api, silent = reach_api(world, prior.uid, prior.control_planes, prior.ca_certificate)
     if api is not None and api.cluster.record is not None:
@@ -156,8 +160,8 @@ def api_of(prior: PoolView, fleet: Fleet, world: World) -> tuple[Api | None, Sil
     if prior.control_planes and members == set(prior.control_planes):
         return None, silent
     try:
-        its = (LOOK_SECONDS, prior.ca_certificate, silent.keys())
-        pool = find(world, fleet, prior.uid, *its)
+        search = (LOOK_SECONDS, prior.ca_certificate, silent.keys())
+        pool = find(world, fleet, prior.uid, *search)
     except Unreachable:
         return None, silent
     return reach_api(world, prior.uid, [pool.through], prior.ca_certificate)
@@ -211,10 +215,10 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
     alive = dict.fromkeys(absent, "the fleet has no such server any more")
     swept = Swept.of(world, fleet.servers)
     alive |= {name: swept.silent[name].summary for name in swept.missed(fleet)}
-    for name, its in swept.probed.items():
-        if runs_control_plane(its) and (its.claim is None or its.claim_of(pool.uid)):
+    for name, probed in swept.probed.items():
+        if runs_control_plane(probed) and (probed.claim is None or probed.claim_of(pool.uid)):
             alive[name] = "has the files of a control plane"
-        elif its.claim_of(pool.uid) and its.joined and reaches_api(world, name):
+        elif probed.claim_of(pool.uid) and probed.joined and reaches_api(world, name):
             alive[name] = "reaches its API, which is on none of this fleet's servers"
     return alive
 
@@ -234,8 +238,8 @@ def _remains(
     claims, known = swept.claims(uid), swept.control_planes(uid)
     control_planes = [name for name in known if not fleet.servers[name].lost]
     if control_planes:
-        whole = all(claim.is_member for claim in claims.values())
-        if whole or reach_api(world, uid, control_planes, known_ca)[0] is None:
+        all_members = all(claim.is_member for claim in claims.values())
+        if all_members or reach_api(world, uid, control_planes, known_ca)[0] is None:
             return None
     elif not known:
         joined = [n for n in claims if swept.probed[n].joined and not fleet.servers[n].lost]
@@ -262,7 +266,9 @@ def _by_claims(fleet: Fleet, swept: Swept, uid: PoolUid) -> PoolView:
         endpoint="",
         vip=None,
         ca_certificate="",
-        servers={name: Member.of(fleet.servers[name], its.role) for name, its in claims.items()},
+        servers={
+            name: Member.of(fleet.servers[name], claim.role) for name, claim in claims.items()
+        },
     )
 
 

@@ -24,7 +24,7 @@ from rpool.model.world import Probing, World
 
 AT_ONCE = 32
 CLOCK_ERROR_SECONDS = 0.5
-"""Half of a probe's time: more, and the clock is asked for again."""
+"""Half of a probe's time. If it is more, the clock is asked for again."""
 
 Silent = dict[ServerName, RpoolError]
 
@@ -49,9 +49,9 @@ def probe_all(
     now: Callable[[], float] = our_clock,
     fence: Fence | None = None,
 ) -> tuple[dict[ServerName, Sighting], Silent]:
-    """Probe servers at once: those seen, and why the others could not be (mostly Unreachable; but
-    also Refused, by a host key that is not the declared one or a user without sudo). With a fence,
-    nothing of an earlier session changes what was seen. Raises Overtaken where a later one was.
+    """Probe servers at once. Returns sightings, and why other servers could not be probed (mostly
+    Unreachable; also Refused, for a host key other than the declared one, or a user without sudo).
+    With a fence, no earlier session changes what was seen; raises Overtaken where a later one was.
     """
     probe = partial(_probe, world, now=now, fence=fence)
     seen, silent = ask_at_once(probe, servers)
@@ -68,8 +68,8 @@ def ask_at_once(
     names = list(servers)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ask") as pool:
         answers = dict(zip(names, pool.map(partial(_or_why, ask), names), strict=True))
-    answered = {n: its for n, its in answers.items() if not isinstance(its, RpoolError)}
-    return answered, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
+    answered = {n: answer for n, answer in answers.items() if not isinstance(answer, RpoolError)}
+    return answered, {n: answer for n, answer in answers.items() if isinstance(answer, RpoolError)}
 
 
 def _or_why(ask: Callable[[ServerName], T], server: ServerName) -> T | RpoolError:
@@ -82,8 +82,8 @@ def _or_why(ask: Callable[[ServerName], T], server: ServerName) -> T | RpoolErro
 def _probe(
     world: Probing, server: ServerName, now: Callable[[], float], fence: Fence | None
 ) -> Sighting:
-    """What a probe brought. A first probe that was slow tells little of the server's clock (most of
-    its time went into the connection), so a second one follows.
+    """A sighting of the server. A slow first probe tells little of the server's clock (most of its
+    time went into the connection), so a second one follows.
     """
     first = _timed(world, server, now, fence)
     if first.clock.error_seconds <= CLOCK_ERROR_SECONDS:
@@ -98,30 +98,30 @@ def _probe(
 def _timed(
     world: Probing, server: ServerName, now: Callable[[], float], fence: Fence | None = None
 ) -> Sighting:
-    """A probe, and the clock's offset: the server read its clock at some moment of the time that
-    the probe was on its way. How long the server itself looked, by its own clock, is not of that.
+    """A probe, and the clock's offset: the server read its clock at some moment while the probe was
+    on its way. The time that the server itself took, by its own clock, is not part of that.
     """
     before = now()
     probed = world.probe(server, fence)
-    half = max(0.0, now() - before - probed.took_seconds) / 2
-    return Sighting(probed, ClockSeen(probed.clock_seconds - before - half, half))
+    error_seconds = max(0.0, now() - before - probed.took_seconds) / 2
+    return Sighting(probed, ClockSeen(probed.clock_seconds - before - error_seconds, error_seconds))
 
 
 API_PATIENCE_SECONDS = 1.0
-"""With one control plane, before the others are asked, too."""
+"""How long the first control plane has before the others are asked, too."""
 
 
 def reach_api(
     world: World, uid: PoolUid, control_planes: Iterable[ServerName], known_ca: str = ""
 ) -> tuple[Api | None, Silent]:
     """The cluster's API through one of these control planes, and why those that were asked in vain
-    do not show it. `known_ca`: a certificate of the cluster's CA or its pin, where one is known;
-    who shows another is not of the cluster. Raises NewerFormat when its record is one that only a
-    newer rpool can read.
+    do not show it. `known_ca`: a certificate of the cluster's CA or its pin, where one is known; a
+    server that shows another is not of the cluster. Raises NewerFormat when only a newer rpool can
+    read the record.
 
-    The first is asked, and the others once it shows no record or takes its time: what a look costs
-    does not grow with the control plane, and a dead server costs a second. One whose cluster has no
-    record yet is taken only if no other shows the cluster's: it may be somebody else's by now.
+    The first is asked, and the others once it shows no record or is slow: so the cost does not grow
+    with the control plane, and a dead server costs a second. One that shows no record is taken only
+    if no other shows the cluster's: it may be in another cluster by now.
     """
     names = list(control_planes)
     silent: Silent = {}
@@ -195,7 +195,7 @@ Begun = dict[ServerName, "Future[Sighting | RpoolError]"]
 def begin_probes(
     world: World, servers: Iterable[ServerName], now: Callable[[], float] = our_clock
 ) -> Begun:
-    """Begin to probe servers, for a look after which nothing is changed."""
+    """Begin to probe servers without a fence: for a read, which changes nothing."""
     probe = partial(_or_why, partial(_probe, world, now=now, fence=None))
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
     begun = {name: pool.submit(probe, name) for name in servers}
@@ -206,25 +206,28 @@ def begin_probes(
 def end_probes(
     begun: Begun, presumed_dead: Collection[ServerName]
 ) -> tuple[dict[ServerName, Sighting], Silent]:
-    """What they brought. Those that are presumed dead keep nobody waiting for long: they are silent
-    once the others have answered, and nobody for `PATIENCE_SECONDS`.
+    """The results of `begin_probes`. Servers that are `presumed_dead` are silent once the others
+    have answered, and then none for `PATIENCE_SECONDS`.
     """
-    last, left = time.monotonic(), dict(begun)
-    while left:
+    last, pending = time.monotonic(), dict(begun)
+    while pending:
         waits = None
-        if left.keys() <= set(presumed_dead):
+        if pending.keys() <= set(presumed_dead):
             waits = max(0.0, last + PATIENCE_SECONDS - time.monotonic())
-        done, _ = wait(left.values(), waits, FIRST_COMPLETED)
+        done, _ = wait(pending.values(), waits, FIRST_COMPLETED)
         if not done:
             break
-        last, left = time.monotonic(), {n: its for n, its in left.items() if its not in done}
+        last, pending = (
+            time.monotonic(),
+            {n: future for n, future in pending.items() if future not in done},
+        )
     late = f"gave no answer within {PATIENCE_SECONDS:.0f} s"
     answers = {
-        name: Unreachable(f"{name} {late}") if name in left else its.result()
-        for name, its in begun.items()
+        name: Unreachable(f"{name} {late}") if name in pending else future.result()
+        for name, future in begun.items()
     }
-    seen = {n: its for n, its in answers.items() if isinstance(its, Sighting)}
-    return seen, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
+    seen = {n: answer for n, answer in answers.items() if isinstance(answer, Sighting)}
+    return seen, {n: answer for n, answer in answers.items() if isinstance(answer, RpoolError)}
 
 
 PATIENCE_SECONDS = 2.0

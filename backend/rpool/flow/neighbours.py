@@ -28,7 +28,7 @@ from rpool.model.world import World
 
 PATIENCE_SECONDS = 3.0
 LONGEST_SECONDS = 60.0
-"""For the look, and again for another create to give way."""
+"""For the probes, and again for another create to give way."""
 
 AGAIN_SECONDS = 1.0
 
@@ -61,7 +61,7 @@ class Neighbour:
 
 
 class Neighbours:
-    """The look of one operation. Of a create, the claims say `ours`: since when, and its uid."""
+    """What one operation finds of other clusters. A create has `ours`: since when, and its uid."""
 
     def __init__(
         self,
@@ -89,20 +89,24 @@ class Neighbours:
         """
         swept, end = self._looking.result(), time.monotonic() + LONGEST_SECONDS
         self._warn_of(sorted(swept.missed(self._fleet)))
-        while found := self._in_the_way(swept, known):
-            wait = all(its.gives_way or self._gives_up(its, will_be) for its in found)
+        while conflicts := self._in_the_way(swept, known):
+            wait = all(
+                neighbour.gives_way or self._gives_up(neighbour, will_be) for neighbour in conflicts
+            )
             is_hopeless = time.monotonic() > end or not wait
             if is_hopeless or self._attempt.stop.wait(AGAIN_SECONDS):
-                raise _taken(self._spec, found)
-            swept = self._look(its.claim.server for its in found)
+                raise _taken(self._spec, conflicts)
+            swept = self._look(neighbour.claim.server for neighbour in conflicts)
 
     def told(self) -> list[str]:
         """What other clusters have of it now, a sentence a cluster."""
-        return [its.told(self._spec) for its in self._in_the_way(self._looking.result(), ())]
+        return [
+            neighbour.told(self._spec) for neighbour in self._in_the_way(self._looking.result(), ())
+        ]
 
-    def _gives_up(self, its: Neighbour, will_be: Mapping[str, PoolSpec]) -> bool:
-        changed = will_be.get(its.claim.pool)
-        return changed is not None and not replace(its, spec=changed).why(self._spec)
+    def _gives_up(self, neighbour: Neighbour, will_be: Mapping[str, PoolSpec]) -> bool:
+        changed = will_be.get(neighbour.claim.pool)
+        return changed is not None and not replace(neighbour, spec=changed).why(self._spec)
 
     def _look(self, servers: Iterable[ServerName]) -> Swept:
         swept = Swept()
@@ -112,29 +116,31 @@ class Neighbours:
 
     def _warn_of(self, missed: list[ServerName]) -> None:
         if missed:
-            few = missed if len(missed) <= 8 else [*missed[:7], f"{len(missed) - 7} more"]
+            names = missed if len(missed) <= 8 else [*missed[:7], f"{len(missed) - 7} more"]
             self._attempt.warn(
-                f"Nobody could ask {', '.join(few)} whether a cluster there has the name or the "
+                f"Nobody could ask {', '.join(names)} whether a cluster there has the name or the "
                 f"addresses of cluster {self._spec.name}."
             )
 
     def _in_the_way(self, swept: Swept, known: Collection[PoolUid]) -> list[Neighbour]:
-        heads: dict[PoolUid, dict[ServerName, Claim]] = {}
+        control_planes: dict[PoolUid, dict[ServerName, Claim]] = {}
         for name, probed in sorted(swept.probed.items()):
-            its = probed.claim
-            if its is not None and its.role is Role.CONTROL_PLANE and its.uid not in known:
-                heads.setdefault(its.uid, {})[name] = its
-        found, _ = ask_at_once(lambda uid: self._neighbour(swept, heads[uid]), heads)
-        return [its for its in found.values() if its.why(self._spec)]
+            claim = probed.claim
+            if claim is not None and claim.role is Role.CONTROL_PLANE and claim.uid not in known:
+                control_planes.setdefault(claim.uid, {})[name] = claim
+        neighbours, _ = ask_at_once(
+            lambda uid: self._neighbour(swept, control_planes[uid]), control_planes
+        )
+        return [neighbour for neighbour in neighbours.values() if neighbour.why(self._spec)]
 
     def _neighbour(self, swept: Swept, claims: Mapping[ServerName, Claim]) -> Neighbour:
         joined = [name for name in claims if swept.probed[name].joined]
         claim = next(iter(claims.values()))
-        begun = bool(joined) or any(its.is_member for its in claims.values())
-        goes = all(its.is_leaving for its in claims.values())
+        begun = bool(joined) or any(c.is_member for c in claims.values())
+        leaving = all(c.is_leaving for c in claims.values())
         is_later = self._ours is not None and (claim.since, claim.uid) > self._ours
         spec = self._recorded(claim.uid, joined) or _claimed(claim, self._spec)
-        gives_way = goes or (is_later and not begun)
+        gives_way = leaving or (is_later and not begun)
         return Neighbour(spec, claim, tuple(claims), gives_way=gives_way)
 
     def _recorded(self, uid: PoolUid, joined: Iterable[ServerName]) -> PoolSpec | None:
@@ -148,7 +154,7 @@ class Neighbours:
 
 
 def _claimed(claim: Claim, like: PoolSpec) -> PoolSpec:
-    """A request with what a claim says of it. Of the rest nothing counts."""
+    """A request with what a claim says of it; the rest, as in `like`, does not count."""
     endpoint = Endpoint(vip=claim.vip or None)
     return replace(
         like,
@@ -158,9 +164,9 @@ def _claimed(claim: Claim, like: PoolSpec) -> PoolSpec:
     )
 
 
-def _taken(spec: PoolSpec, found: Sequence[Neighbour]) -> Taken:
-    lines = [its.told(spec) for its in found]
-    first = found[0]
+def _taken(spec: PoolSpec, neighbours: Sequence[Neighbour]) -> Taken:
+    lines = [neighbour.told(spec) for neighbour in neighbours]
+    first = neighbours[0]
     servers = ", ".join(first.control_planes)
     lines.append(Do.OTHER_ADDRESSES.text(servers=servers, uid=first.claim.uid))
     summary = f"cluster {spec.name} asks for what another cluster of this site has"
@@ -175,7 +181,7 @@ def whose_vip(spec: PoolSpec, fleet: Fleet, world: World) -> str:
 
 def refuse_new_ranges(
     uid: PoolUid,
-    was: PoolSpec,
+    current: PoolSpec,
     wanted: PoolSpec,
     fleet: Fleet,
     world: World,
@@ -183,8 +189,10 @@ def refuse_new_ranges(
     will_be: Mapping[str, PoolSpec],
 ) -> None:
     """Raises Taken when another cluster has some of MetalLB's addresses that a change adds."""
-    before = set(chain.from_iterable(was.metallb_pools.values()))
-    pools = {n: tuple(r for r in its if r not in before) for n, its in wanted.metallb_pools.items()}
+    before = set(chain.from_iterable(current.metallb_pools.values()))
+    pools = {
+        n: tuple(r for r in ranges if r not in before) for n, ranges in wanted.metallb_pools.items()
+    }
     if any(pools.values()):
         nowhere = replace(wanted.control_plane, endpoint=Endpoint())
         new = replace(wanted, control_plane=nowhere, metallb_pools=pools)

@@ -18,13 +18,13 @@ _UNKNOWN = "unknown: "
 
 
 def enumerated(news: News) -> str:
-    """One line, whose length has a limit."""
+    """The news in one line; beyond `SHOWN` of them, only how many more."""
     more = f" and {len(news) - SHOWN} more" if len(news) > SHOWN else ""
     return f"{'; '.join(news[:SHOWN])}{more}"
 
 
 def told(ran: Ran, warn: Callable[[str], None]) -> Ran:
-    """`ran`, once its news are told: servers with the same in one sentence."""
+    """Warn of the news of `ran`, servers with the same news together; returns `ran`."""
     alike: defaultdict[News, list[ServerName]] = defaultdict(list)
     for server, news in sorted(ran.news.items()):
         alike[news].append(server)

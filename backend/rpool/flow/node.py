@@ -54,7 +54,7 @@ def pin(
                 "rpool_node",
                 f"Nothing was changed. {Do.IMPORT_NODE.text(uid=record.uid, server=server)}",
             )
-        roles = {n: its.role for n, its in record.members.items()} | {server: Role.WORKER}
+        roles = {n: member.role for n, member in record.members.items()} | {server: Role.WORKER}
         return Desired(
             record.uid,
             record.spec,
@@ -73,14 +73,14 @@ def pin(
 
 
 def _groups(record: Record) -> dict[ServerName, str]:
-    return {name: its.group for name, its in record.members.items()}
+    return {name: member.group for name, member in record.members.items()}
 
 
 def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt) -> None:
     """Take the server out of the cluster: drained, reset, verified clean. Raises as `change`.
 
-    Without the cluster's API it is reset only where the cluster is gone for good: else neither it
-    nor the rest of the cluster could ever be given back.
+    If no API answers, it is reset only where the cluster is gone for good. Without that, neither
+    the server nor the rest of the cluster could ever be given back.
     """
 
     def want(members: Membership) -> Desired:
@@ -90,8 +90,8 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
             server,
             "Only what an rpool_node put there is taken out as one. Nothing was changed.",
         )
-        roles = {n: its.role for n, its in record.members.items() if n != server}
-        pinned = {n: its for n, its in record.pinned.items() if n != server}
+        roles = {n: member.role for n, member in record.members.items() if n != server}
+        pinned = {n: spec for n, spec in record.pinned.items() if n != server}
         return Desired(record.uid, record.spec, roles, pinned, server, groups=_groups(record))
 
     try:
@@ -122,7 +122,7 @@ def _not_without_its_api(
 def _reset(
     pool: PoolView, server: ServerName, fleet: Fleet, world: World, attempt: Attempt
 ) -> None:
-    """Reset a server whose cluster is gone for good."""
+    """Reset a server after its cluster is gone for good."""
     if server not in fleet.servers:
         raise not_in_fleet(f"cluster {pool.name}", [server])
     known = pool.control_planes

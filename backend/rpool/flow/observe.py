@@ -26,7 +26,7 @@ from rpool.model.world import World
 
 
 class Fenced(Protocol):
-    """What an operation looks by: `rpool.flow.session.Held`."""
+    """The fenced probes of an operation: `rpool.flow.session.Held`."""
 
     def outrank(self, number: int) -> None: ...
 
@@ -35,24 +35,24 @@ class Fenced(Protocol):
 
 @dataclass
 class Eye:
-    """Observes one cluster, whose state is `prior`."""
+    """Observes one cluster; `prior` is its state."""
 
     prior: PoolView
     fleet: Fleet
     world: World
     # What it is to be, should it have no record.
     spec: PoolSpec | None = None
-    # The server that alone matters, if one does.
+    # The only server that matters, if there is one.
     one: ServerName | None = None
-    # Of the operation that looks, if one does.
+    # The lock of the operation that observes, if one does.
     lock: Fenced | None = None
     # Servers that are asked besides those that have to be.
     also: frozenset[ServerName] = frozenset()
 
     def __post_init__(self) -> None:
         self._begun: Begun = {}
-        # Of an operation, once it has begun to ask: those that were let go.
-        self._back: Begun | None = None
+        # Probes of servers that were let go, once an operation has begun them.
+        self._former_probes: Begun | None = None
 
     def look(self) -> Observed:
         """The cluster through its API, and its servers. Raises NoApi when none answers."""
@@ -62,17 +62,17 @@ class Eye:
         return self.through(api)
 
     def through(self, api: Api, others: int = 0) -> Observed:
-        """The cluster as it is observed through `api`. At most so many `others` of its own servers,
-        drawn by chance, are asked besides those that have to be.
+        """The cluster as it is observed through `api`. Besides the servers that have to be asked,
+        at most `others` of its own are, chosen at random.
         """
-        record = self._with_prior(api.cluster.record or self._anew(api))
+        record = self._with_prior(api.cluster.record or self._rebuilt(api))
         if self.lock is not None:
             self.lock.outrank(record.session)
         unclear = self._unclear(record, api)
-        left = sorted(record.own.keys() - unclear)
-        names = unclear.union(random.sample(left, min(others, len(left))))
+        rest = sorted(record.own.keys() - unclear)
+        names = unclear.union(random.sample(rest, min(others, len(rest))))
         pool = self.ask(Observed(self.prior.uid, api, record), names)
-        pool = self.ask(pool, self._who_is_back())  # before `corrected`: it may be in again
+        pool = self.ask(pool, self._returned())  # before `corrected`: it may be in again
         record = believed(record, self.prior.servers, self.fleet)
         return replace(pool, record=corrected(record, pool, self.fleet))
 
@@ -86,12 +86,12 @@ class Eye:
             return record
         return replace(record, members={**self.prior.servers, **record.members})
 
-    def _anew(self, api: Api) -> Record:
-        """The record of a cluster that shows none, by the claims on its servers; `spec` is what it
-        is to be. Its create was cut off, or somebody has deleted the record.
+    def _rebuilt(self, api: Api) -> Record:
+        """A record for a cluster that shows none, from the claims on its servers and `spec`, which
+        is desired. Its create was cut off, or somebody has deleted the record.
 
-        What the state does not name counts as an rpool_node's. Raises Refused when no claim says
-        whose a Node of the cluster is.
+        A server that the state does not name counts as an rpool_node's. Raises Refused when a Node
+        of the cluster has no claim that tells where it belongs.
         """
         prior, spec = self.prior, self.spec
         if spec is None:
@@ -101,7 +101,7 @@ class Eye:
             )
         blank = Record(prior.uid, "", 1, 0, None, spec, prior.servers)
         if not prior.ca_certificate:
-            return blank  # its create never came to an end
+            return blank  # its create never ended
         swept = Swept.of(self.world, self.fleet.servers)
         claims = swept.claims(prior.uid)
         if unknown := sorted(api.cluster.nodes.keys() - claims.keys() - prior.servers.keys()):
@@ -122,30 +122,30 @@ class Eye:
         names = to_ask(record, api.cluster.nodes, self.fleet)
         names |= (record.own.keys() - self.prior.servers.keys()) & self.fleet.servers.keys()
         names |= self._former(record)
-        known = self.prior.condition  # a read has found something, or nothing
-        return names | self.also | set(() if known.is_whole else record.own)
+        condition = self.prior.condition  # a read has found something, or nothing
+        return names | self.also | set(() if condition.is_whole else record.own)
 
     def _former(self, record: Record) -> frozenset[ServerName]:
-        """Those that were let go, for a mere look: that waits for no silent one. An operation waits
-        for each that it asks, so it asks of these, once, who is back.
+        """Servers that were let go, for a read: it waits for no silent one. An operation waits for
+        each that it asks, so it only begins, once, to probe which of them are back.
         """
         names = record.former & self.fleet.servers.keys()
         if self.lock is None:
             return names
-        if self._back is None:
-            self._back = begin_probes(self.world, names)
+        if self._former_probes is None:
+            self._former_probes = begin_probes(self.world, names)
         return frozenset()
 
-    def _who_is_back(self) -> frozenset[ServerName]:
-        """Those that were let go and answer: whatever is on them, or nothing."""
-        if self._back:
-            seen, _ = end_probes(self._back, self._back)
+    def _returned(self) -> frozenset[ServerName]:
+        """`also`, with the servers that were let go and answer, whatever is on them."""
+        if self._former_probes:
+            seen, _ = end_probes(self._former_probes, self._former_probes)
             self.also |= seen.keys()
-            self._back = {}
+            self._former_probes = {}
         return self.also
 
     def closer(self, pool: Observed, desired: Desired) -> Observed:
-        """`pool` with a look at the servers that join and those that leave."""
+        """`pool`, with the servers that join or leave observed, too."""
         record = self.members(pool).record
         differ = desired.roles.keys() ^ record.members.keys()
         if self.one is not None:
@@ -157,19 +157,19 @@ class Eye:
         self._begun |= begin_probes(self.world, names)
 
     def ask(self, pool: Observed, names: Iterable[ServerName]) -> Observed:
-        """`pool` with a look at `names`. A server that was asked before is not asked again. An
-        operation waits for each; a mere look not for long for one whose Node is not Ready.
+        """`pool`, with `names` observed, too. A server that was asked before is not asked again. An
+        operation waits for each; a read does not wait long for one with a Node that is not Ready.
         """
         new = sorted(name for name in names if not pool.was_asked(name))
         if self.lock is not None:
             return pool.with_servers(*self.lock.look(new))
         self.begin(name for name in new if name not in self._begun)
-        dead = [n for n in self._begun if not ((its := pool.nodes.get(n)) and its.ready)]
+        dead = [n for n in self._begun if not ((node := pool.nodes.get(n)) and node.ready)]
         begun, self._begun = self._begun, {}
         return pool.with_servers(*end_probes(begun, dead if pool.api else ()))
 
     def members(self, pool: Observed) -> Membership:
-        assert pool.record is not None  # noqa: S101 whoever has looked has one
+        assert pool.record is not None  # noqa: S101 an observed cluster has one
         return Membership(pool.record, pool, self.fleet)
 
 
@@ -185,8 +185,8 @@ def no_api(prior: PoolView, silent: Silent) -> NoApi:
 
 def corrected(record: Record, pool: Observed, fleet: Fleet) -> Record:
     """The record with the members of later changes. A claim of a later change than the record's
-    says that an older record was put in its place (a backup of etcd, say). Of these, servers that
-    are reserved count as an rpool_node's.
+    means that an older record was restored (from a backup of etcd, say). Reserved servers among
+    these members count as an rpool_node's.
     """
     later = {
         name: claim
@@ -203,11 +203,11 @@ def _with(
     """The record with the claimed servers as members. Those in `pinned` count as an rpool_node's:
     its next apply gives their labels and taints.
     """
-    found = {n: Member.of(fleet.servers[n], its.role) for n, its in claims.items()}
+    claimed = {n: Member.of(fleet.servers[n], claim.role) for n, claim in claims.items()}
     return replace(
         record,
         generation=max([record.generation, *(claim.epoch for claim in claims.values())]),
         wanted=record.wanted or record.settled,
-        members={**found, **record.members},
+        members={**claimed, **record.members},
         pinned={**dict.fromkeys(sorted(pinned), NodeSpec()), **record.pinned},
     )

@@ -29,18 +29,18 @@ MOST = 64
 """Each costs an SSH connection, about 50 ms of one core."""
 
 LONGEST_SECONDS = 3.0
-"""After which no more are asked."""
+"""After this time no more are asked."""
 
 PATIENCE_SECONDS = 3.0
 """Since the last answer: a busy machine makes all of them slow, a dead server only itself."""
 
 AGAIN = 8
-"""Servers that were known to be taken, and are not among those, are looked at again by chance."""
+"""How many others that were known to be taken are asked again, chosen at random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Why a server cannot be taken, or None for a spare; the cluster whose claim it has; and
+    """Why a server cannot be taken, or None for a spare; the cluster that has claimed it; and
     whether something has failed there.
     """
 
@@ -64,7 +64,7 @@ class Offers:
         self._asked: dict[ServerName, Future[Answer]] = {}
 
     def begin(self, uid: PoolUid, name: str, members: Collection[ServerName]) -> None:
-        """Begin to look around, as the servers of this cluster are asked, which are its own."""
+        """Begin to look for spares while this cluster, which has these `members`, is read."""
         with self._lock:
             self._read[uid] = name, members
         threading.Thread(target=self._look_around, daemon=True).start()
@@ -81,42 +81,42 @@ class Offers:
         What was known to be taken stays so until it is seen to be free. Members of the clusters
         that are read are taken without a look.
         """
-        self._answered = True  # for an offer a cluster was observed
+        self._answered = True  # there is no offer before a cluster was observed
         with self._lock:
             self._read[uid] = self._read.get(uid, ("", ()))[0], members
         self._look_around()
         in_use = self._members(uid) | dict(pinned)
         taken = {n: why for n, why in known_taken.items() if n in self._fleet.servers}
-        beyond = sorted(taken.keys() - self._asked.keys() - in_use.keys())
-        self._look(random.sample(beyond, min(AGAIN, len(beyond))))
-        found = {name: _so_far(answer) for name, answer in list(self._asked.items())}
-        taken = {n: why for n, why in taken.items() if n not in found}
-        taken |= {n: its.why_not for n, its in found.items() if its.why_not is not None}
+        unasked = sorted(taken.keys() - self._asked.keys() - in_use.keys())
+        self._look(random.sample(unasked, min(AGAIN, len(unasked))))
+        answers = {name: _so_far(asked) for name, asked in list(self._asked.items())}
+        taken = {n: why for n, why in taken.items() if n not in answers}
+        taken |= {n: answer.why_not for n, answer in answers.items() if answer.why_not is not None}
         taken = {n: why for n, why in taken.items() if n not in members} | dict(in_use)
-        spares = [n for n, its in found.items() if its.why_not is None and n not in in_use]
-        uids = {its.claimed_by for its in found.values() if its.claimed_by} | {*self._read}
+        spares = [n for n, answer in answers.items() if answer.why_not is None and n not in in_use]
+        uids = {a.claimed_by for a in answers.values() if a.claimed_by} | {*self._read}
         servers = [self._fleet.servers[name] for name in spares]
-        doubtful = frozenset(name for name in spares if found[name].doubtful)
+        doubtful = frozenset(name for name in spares if answers[name].doubtful)
         return Offer(frozenset(spares), dealt(servers, uids, uid), taken, doubtful)
 
     def claimed_by(self, uid: PoolUid) -> set[ServerName]:
         """The servers with a claim of that cluster, of those that were asked for the offer."""
-        done = {name: its for name, its in list(self._asked.items()) if its.done()}
-        return {name for name, its in done.items() if its.result().claimed_by == uid}
+        done = {name: future for name, future in list(self._asked.items()) if future.done()}
+        return {name for name, future in done.items() if future.result().claimed_by == uid}
 
     def nobody_answers(self) -> bool:
-        """Whether not one of the servers that this process has asked so far has answered."""
+        """Whether none of the servers that this process has asked so far has answered."""
         self._look_around()
         return not self._answered
 
     def _members(self, uid: PoolUid = "") -> dict[ServerName, str]:
-        """The members of all clusters that are read, but for this one, and whose they are."""
+        """The members of all clusters that are read, except this one, and in which they are."""
         with self._lock:
             return {
-                server: f"in cluster {name} (uid {its})"
-                for its, (name, members) in self._read.items()
+                server: f"in cluster {name} (uid {other})"
+                for other, (name, members) in self._read.items()
                 for server in members
-                if its != uid
+                if other != uid
             }
 
     def _look_around(self) -> None:
@@ -165,4 +165,4 @@ def _so_far(asked: Future[Answer]) -> Answer:
 def _pickable(fleet: Fleet) -> list[Server]:
     """In the order of their names, so that all clusters deal alike."""
     servers = [server for _, server in sorted(fleet.servers.items())]
-    return [its for its in servers if not (its.reserved or its.retire or its.lost)]
+    return [server for server in servers if not (server.reserved or server.retire or server.lost)]

@@ -30,51 +30,55 @@ one may have begun late.
 """
 
 MOST_VERSIONS = 50
-"""That an error names."""
+"""How many an error names."""
 
 
 def unfit(
     spec: PoolSpec, joining: Roles, members: Roles, world: World, warn: Callable[[str], None]
 ) -> Findings:
-    """What keeps servers from `joining`, in sentences about each. `members` are in the cluster
-    already. What will do all the same is a warning.
+    """What keeps the `joining` servers from it, in sentences about each. `members` are in the
+    cluster already. What does not keep them from it is a warning.
     """
-    found: Findings = {}
+    findings: Findings = {}
     seen: dict[ServerName, Inspected] = {}
-    for some in _groups(joining):
-        ours, silent = _inspect(trials(spec, some, members), world)
-        seen |= ours
-        found |= errors(spec, some, ours)
-        for name, why in silent.items():  # who cannot be reached fails by itself, as it is claimed
-            if name in some and isinstance(why, CommandFailed):
-                found[name] = [f"{why.summary}: {why.detail}".rstrip(":. ")]
+    for group in _groups(joining):
+        inspected, silent = _inspect(trials(spec, group, members), world)
+        seen |= inspected
+        findings |= errors(spec, group, inspected)
+        for name, why in silent.items():  # one out of reach fails when it is claimed
+            if name in group and isinstance(why, CommandFailed):
+                findings[name] = [f"{why.summary}: {why.detail}".rstrip(":. ")]
     for sentence in warnings(spec, joining, seen):
         warn(f"{sentence}.")
-    return found
+    return findings
 
 
-def refused(summary: str, found: Findings, others: list[str]) -> Refused:
+def refused(summary: str, findings: Findings, others: list[str]) -> Refused:
     """The error of a change that nothing was done of yet; `others` are about no server alone."""
-    lines = [f"  {name}: {sentence}." for name, its in sorted(found.items()) for sentence in its]
+    lines = [
+        f"  {name}: {sentence}."
+        for name, sentences in sorted(findings.items())
+        for sentence in sentences
+    ]
     lines += [f"  {sentence}." for sentence in others]
-    advice = f"\n{Do.PUT_RIGHT.text()}" if found else ""
+    advice = f"\n{Do.PUT_RIGHT.text()}" if findings else ""
     listed = "\n".join(lines)
     return Refused(summary, f"Nothing was changed. What is in the way:\n{listed}{advice}")
 
 
 def vip_in_use(spec: PoolSpec, world: World, through: ServerName, fleet: Fleet) -> list[str]:
-    """That the virtual IP is in use, and whose it is, if that is known: a zombie that still holds
-    it would fight for it.
+    """A sentence if the virtual IP is in use, with the cluster that has it if that is known: a
+    zombie that still holds it would fight for it.
     """
     vip = spec.control_plane.endpoint.vip
     if vip is None or not world.address_answers(through, vip):
         return []
-    said = f"vip {vip} is in use: something answers ARP for it on the network of {through}"
-    return [f"{said}. {whose_vip(spec, fleet, world)}".rstrip(" .")]
+    problem = f"vip {vip} is in use: something answers ARP for it on the network of {through}"
+    return [f"{problem}. {whose_vip(spec, fleet, world)}".rstrip(" .")]
 
 
 def version_missing(spec: PoolSpec, world: World, through: ServerName) -> list[str]:
-    """That there is no package of the version for the servers, as `through` sees it."""
+    """A sentence if there is no package of the version for the servers, as `through` sees it."""
     wanted = spec.kubernetes_version
     minor = wanted.rpartition(".")[0]
     packages = world.kubernetes_packages(through, minor)
@@ -82,27 +86,27 @@ def version_missing(spec: PoolSpec, world: World, through: ServerName) -> list[s
         return []
     if packages.unread:
         return [f"{through} cannot read the package repository of {minor}: {packages.unread}"]
-    there = ", ".join(sorted(packages.versions)[:MOST_VERSIONS])
-    said = f"there is no package kubeadm {wanted} for {through}; of {minor} there is {there}"
-    return [said] if there else []
+    available = ", ".join(sorted(packages.versions)[:MOST_VERSIONS])
+    problem = f"there is no package kubeadm {wanted} for {through}; of {minor} there is {available}"
+    return [problem] if available else []
 
 
 def _groups(joining: Roles) -> Iterator[Roles]:
-    """So many at a time as can be tried at once, the control planes with each of them."""
-    heads = {name: role for name, role in joining.items() if role is Role.CONTROL_PLANE}
-    workers = [name for name in joining if name not in heads]
+    """Yields groups small enough to be tried at once, with the control planes in each."""
+    control_planes = {name: role for name, role in joining.items() if role is Role.CONTROL_PLANE}
+    workers = [name for name in joining if name not in control_planes]
     for at in range(0, max(1, len(workers)), AT_ONCE):
-        yield {**heads, **dict.fromkeys(workers[at : at + AT_ONCE], Role.WORKER)}
+        yield {**control_planes, **dict.fromkeys(workers[at : at + AT_ONCE], Role.WORKER)}
 
 
 def _inspect(
     parts: Mapping[ServerName, Trial], world: World
 ) -> tuple[Seen, dict[ServerName, RpoolError]]:
-    """What each server showed, and why others did not. Those that did not meet try once more."""
+    """What each server showed, and why others did not. All try once more if some did not meet."""
     for seconds in PATIENCE_SECONDS:
         seen, silent = _at_once(parts, world, seconds)
-        cut = any(peer in seen for its in seen.values() for peer, _ in its.cut)
-        if not cut and not any(its.narrow or its.used for its in seen.values()):
+        cut = any(peer in seen for inspected in seen.values() for peer, _ in inspected.cut)
+        if not cut and not any(inspected.narrow or inspected.used for inspected in seen.values()):
             break
     return seen, silent
 
@@ -120,5 +124,5 @@ def _at_once(
 
     with ThreadPoolExecutor(max(1, len(parts)), thread_name_prefix="inspect") as pool:
         answers = dict(zip(parts, pool.map(ask, parts), strict=True))
-    seen = {n: its for n, its in answers.items() if isinstance(its, Inspected)}
-    return seen, {n: its for n, its in answers.items() if isinstance(its, RpoolError)}
+    seen = {n: answer for n, answer in answers.items() if isinstance(answer, Inspected)}
+    return seen, {n: answer for n, answer in answers.items() if isinstance(answer, RpoolError)}

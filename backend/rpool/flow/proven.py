@@ -16,9 +16,9 @@ from rpool.model.world import World
 def proven(
     world: World, action: act.RemoveEtcdMember, to_join: Collection[ServerName]
 ) -> act.RemoveEtcdMember | None:
-    """The removal with the id of the member that was looked at; None for one that is out. Raises
-    Refused where the rest would lose its quorum, and where a server of the same name, one of
-    `to_join`, has yet to join.
+    """The removal, with the id that the member has in etcd; None if it is out already. Raises
+    Refused where the rest would lose its quorum, or where the member answers though a server of
+    that name has yet to join (`to_join`).
     """
     members = world.etcd_members(action.server)
     leaving = quorum.member_of(members, action.member, action.address)

@@ -29,8 +29,8 @@ from rpool.model.view import Condition, PoolView
 from rpool.model.world import World
 
 OTHERS = 16
-"""Members that a read asks by chance though they look healthy. So each is asked once in a while,
-and a read costs the same on a cluster of any size."""
+"""How many members that look healthy a read asks, chosen at random. So each is asked once in a
+while, and a read costs the same on a cluster of any size."""
 
 _RETURNED = (
     "was let go by this cluster, and is back with what it had. Apply once without the change: that "
@@ -59,29 +59,31 @@ def read(
     except NoSuchPool as nowhere:
         return _nowhere(prior, nowhere, fleet)
     if api is None:
-        asked = eye.ask(Observed(prior.uid), prior.servers)
-        if _being_destroyed(asked, prior):
-            left = {name: its for name, its in prior.servers.items() if name in asked.claims}
-            view = replace(prior, kubernetes_version="", servers=left)
-            return Found(replace(view, condition=Condition.INCOMPLETE), (_begun(prior),))
-        silence = _silence(prior, sorted(asked.seen), sorted(asked.silent))
-        refused = [f"{its.summary}." for its in why.values() if isinstance(its, Refused)]
-        nobody = not asked.seen and len(asked.silent.keys() - lost_in(fleet)) > 1
-        told_so = " ".join([silence, *sorted(refused)])
+        observed = eye.ask(Observed(prior.uid), prior.servers)
+        if _being_destroyed(observed, prior):
+            remaining = {
+                name: member for name, member in prior.servers.items() if name in observed.claims
+            }
+            view = replace(prior, kubernetes_version="", servers=remaining)
+            return Found(replace(view, condition=Condition.INCOMPLETE), (_cut_off_destroy(prior),))
+        silence = _silence(prior, sorted(observed.seen), sorted(observed.silent))
+        refused = [f"{error.summary}." for error in why.values() if isinstance(error, Refused)]
+        no_contact = not observed.seen and len(observed.silent.keys() - lost_in(fleet)) > 1
+        warning = " ".join([silence, *sorted(refused)])
         if not prior.ca_certificate:  # it never had an API
-            return Found(prior, (told_so,), nobody=nobody)
-        told_so += f"\n{Do.BRING_API_BACK.text(**most_of(prior.control_planes))}"
-        ending = expiring.told(prior.name, asked.probes)
-        shown = replace(prior, condition=Condition.UNREACHABLE)
-        return Found(shown, (told_so, *filter(None, [ending])), nobody=nobody)
+            return Found(prior, (warning,), nobody=no_contact)
+        warning += f"\n{Do.BRING_API_BACK.text(**most_of(prior.control_planes))}"
+        expiry = expiring.told(prior.name, observed.probes)
+        view = replace(prior, condition=Condition.UNREACHABLE)
+        return Found(view, (warning, *filter(None, [expiry])), nobody=no_contact)
     if not prior.kubernetes_version:  # whatever it shows by now: its state lacks what was asked for
         return Found(prior, (_remains(prior),))
     if api.cluster.record is None:
         return Found(replace(prior, condition=Condition.INCOMPLETE))
-    pool, said = eye.through(api, OTHERS), api.cluster.record
+    pool, stored = eye.through(api, OTHERS), api.cluster.record
     members = eye.members(pool)
     record = members.record
-    false = false_members(said, members.pool.probes, prior.servers, fleet)
+    false = false_members(stored, members.pool.probes, prior.servers, fleet)
     going = (false | members.strays) & members.pool.nodes.keys()  # their Nodes go first
     not_free = dict.fromkeys(going, "on its way out of this cluster")
     not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
@@ -92,7 +94,7 @@ def read(
     view, unwell = of_members(members, api.cluster.ca_certificate), ailing(members)
     return Found(
         as_known(view, prior, false),
-        (*_warnings(members, unwell), *doubts(view, prior, false if said.is_settled else ())),
+        (*_warnings(members, unwell), *doubts(view, prior, false if stored.is_settled else ())),
         joining=_half_in(members),
         leaving=members.among(record.own.keys(), Part.LEAVING),
         offer=offer,
@@ -101,14 +103,14 @@ def read(
     )
 
 
-def _being_destroyed(asked: Observed, prior: PoolView) -> bool:
+def _being_destroyed(observed: Observed, prior: PoolView) -> bool:
     """Whether a destroy was begun and cut off: all servers answer, and what is left is leaving."""
-    claims = asked.claims.values()
-    everybody = asked.seen.keys() == prior.servers.keys()
-    return everybody and bool(claims) and all(its.is_leaving for its in claims)
+    claims = observed.claims.values()
+    all_answer = observed.seen.keys() == prior.servers.keys()
+    return all_answer and bool(claims) and all(claim.is_leaving for claim in claims)
 
 
-def _begun(prior: PoolView) -> str:
+def _cut_off_destroy(prior: PoolView) -> str:
     return f"Cluster {prior.name} was being destroyed, and that was cut off. {_remains(prior)}"
 
 
@@ -132,25 +134,25 @@ def _failed(members: Membership) -> frozenset[ServerName]:
 def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:
     name = members.record.spec.name
     unclaimed = sorted(members.among(members.record.own.keys(), Part.UNCLAIMED))
-    said = tuple(
+    warnings = tuple(
         f"{server} runs in cluster {name}, but its claim (/var/lib/rpool/claim) is gone. "
         + Do.PUT_CLAIM_BACK.text(server=server)
         for server in unclaimed
     )
-    said += tuple(
+    warnings += tuple(
         f"{server} is marked lost = true in the fleet, and is alive: {how}. It leaves cluster "
         f"{name} all the same, drained and wiped as long as it answers. {Do.UNMARK.text()}"
         for server, how in _lost_and_alive(members)
     )
     repair = members.record.spec.repair
-    ending = expiring.told(name, members.pool.probes)
-    more = (differences.told(members), told(name, unwell, repair) if unwell else "", ending)
-    return (*said, *filter(None, more))
+    expiry = expiring.told(name, members.pool.probes)
+    others = (differences.told(members), told(name, unwell, repair) if unwell else "", expiry)
+    return (*warnings, *filter(None, others))
 
 
 def _lost_and_alive(members: Membership) -> Iterator[tuple[ServerName, str]]:
-    """Own servers that are marked lost, and how it shows that they are not, as far as this was seen
-    without asking them for it.
+    """Yields own servers that are marked lost, and what shows that they are alive, if that was
+    observed anyway.
     """
     pool = members.pool
     for name in sorted(lost_in(members.fleet) & members.record.own.keys()):
@@ -164,8 +166,8 @@ def _lost_and_alive(members: Membership) -> Iterator[tuple[ServerName, str]]:
 def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:
     if missing := sorted(prior.servers.keys() - fleet.servers.keys()):
         raise not_in_fleet(f"cluster {prior.name}", missing) from nowhere
-    was = prior.servers
-    moved = sorted(n for n in was if fleet.servers[n].address != was[n].address)
+    members = prior.servers
+    moved = sorted(n for n in members if fleet.servers[n].address != members[n].address)
     if moved:  # the same names at another site, say
         where = "at the address that it had"
         raise not_in_fleet(f"cluster {prior.name}", moved, where) from nowhere
@@ -183,9 +185,9 @@ def _vanished(prior: PoolView, nowhere: NoSuchPool) -> str:
 
 
 def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:
-    said = f"No control plane of cluster {prior.name} showed its API; what is shown is from before."
-    said += f" Out of reach by SSH: {', '.join(lost)}." if lost else ""
-    return said + (f" Reached by SSH: {', '.join(reached)}." if reached else "")
+    text = f"No control plane of cluster {prior.name} showed its API; what is shown is from before."
+    text += f" Out of reach by SSH: {', '.join(lost)}." if lost else ""
+    return text + (f" Reached by SSH: {', '.join(reached)}." if reached else "")
 
 
 def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) -> NodeFound:
@@ -198,13 +200,13 @@ def read_node(pool: PoolView, server: ServerName, fleet: Fleet, world: World) ->
     given = record.pinned.get(server)
     if given is None:
         return NodeFound(None)
-    seen = eye.ask(Observed(pool.uid, api, record), [server])
-    node = seen.nodes.get(server)
-    is_known = server in seen.seen or node is None or node.let_go
-    incomplete = is_known and not Membership(record, seen, fleet).is_whole(server)
+    observed = eye.ask(Observed(pool.uid, api, record), [server])
+    node = observed.nodes.get(server)
+    is_known = server in observed.seen or node is None or node.let_go
+    incomplete = is_known and not Membership(record, observed, fleet).is_whole(server)
     spec = given if node is None else _as_observed(given, node)
-    pin, said = ca_pin(pool.ca_certificate), tuple(_elsewhere(server, record, fleet))
-    return NodeFound(spec, incomplete, ca_pin=pin, warnings=said)
+    pin, warnings = ca_pin(pool.ca_certificate), tuple(_elsewhere(server, record, fleet))
+    return NodeFound(spec, incomplete, ca_pin=pin, warnings=warnings)
 
 
 def _elsewhere(name: ServerName, record: Record, fleet: Fleet) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Goal(ABC):
 
     @abstractmethod
     def look(self) -> Observed:
-        """The cluster now, as far as that is known without the servers that are to come."""
+        """The cluster now, as far as that is known without the servers that are to join."""
 
     @abstractmethod
     def want(self, pool: Observed) -> Desired:
@@ -55,15 +55,15 @@ class Goal(ABC):
 
     @abstractmethod
     def closer(self, pool: Observed, desired: Desired) -> Observed:
-        """`pool` with a look at the servers that are to join or to leave."""
+        """`pool`, with the servers that are to join or to leave observed, too."""
 
     @abstractmethod
     def unseen(self) -> PoolView | None:
         """What the cluster may have, when it cannot be observed any more. None: nothing."""
 
     def inspect(self, steps: Sequence[Step], pool: Observed, attempt: Attempt) -> None:  # noqa: B027
-        """Raises Refused where servers that are to be claimed cannot do their part. By default they
-        were looked at as they were chosen.
+        """Raises Refused where servers that are to be claimed cannot do their part. By default does
+        nothing: they were inspected as they were chosen.
         """
 
     def replaces(self, ran: Ran) -> bool:
@@ -94,19 +94,19 @@ class Run:
         self._ca_lock = threading.Lock()
         self._control_planes: list[ServerName] = []
         self._members: frozenset[ServerName] = frozenset()
-        self._had: frozenset[ServerName] = frozenset()
+        self._members_before: frozenset[ServerName] = frozenset()
         self._wanted: Roles = {}
         self.about_to: Callable[[act.Action], None] = lambda action: None
         self._tries = Tries()
 
     def reconcile(self, goal: Goal, pool: Observed) -> PoolView:
-        """The cluster once it is as desired. Raises an error as it is while nothing may have been
-        changed; afterwards PoolIncomplete, with what there is.
+        """Make the cluster as desired; returns it. Raises an error as it is while nothing may have
+        been changed; afterwards PoolIncomplete, with what there is.
         """
         errors: list[RpoolError] = []
-        changed, left = False, ROUNDS
-        self._had = frozenset(pool.record.members if pool.record else ())
-        while left:
+        changed, rounds_left = False, ROUNDS
+        self._members_before = frozenset(pool.record.members if pool.record else ())
+        while rounds_left:
             try:
                 self._wanted = (desired := goal.want(pool)).roles
                 pool = goal.closer(pool, desired)
@@ -129,15 +129,15 @@ class Run:
             elsewhere, again = goal.replaces(ran), self._tries.may_help_again(ran)
             if not (elsewhere or again or not errors):
                 break
-            # One after the other comes anew, and each takes a round of its own.
+            # Members are replaced one after the other, each in a round of its own.
             gone_on = bool(ran.done) and not errors
             lost_races = all(isinstance(error, ForeignClaim) for _, error in ran.failed)
-            if not (gone_on or (elsewhere and lost_races)):  # that ends with the fleet
-                left -= 1
+            if not (gone_on or (elsewhere and lost_races)):  # lost races end with the fleet
+                rounds_left -= 1
             with suppress(RpoolError):
                 pool = goal.look()
             if not elsewhere and any(step.server in pool.silent for step, _ in ran.failed):
-                break  # nobody can tell what came of it
+                break  # what came of that step is unknown
         cause = together(errors)
         if not changed:
             raise cause
@@ -193,7 +193,7 @@ class Run:
             return self._ca_certificate
 
     def _of_this_session(self, action: act.Action) -> act.Action:
-        """What a claim says of the session that took it is not what acts now."""
+        """The action with the number of this session: a claim has that of the one that took it."""
         if isinstance(action, act.Unowned):
             return action
         return replace(action, ownership=replace(action.ownership, session=self.lock.session))
@@ -203,16 +203,16 @@ class Run:
     def _reached(self, todo: Plan, pool: Observed) -> PoolView:
         """The cluster by the record that the last step wrote."""
         written = [s.action.record for s in todo.steps if isinstance(s.action, act.WriteRecord)]
-        ended = written[-1] if written else pool.record
-        assert ended is not None  # noqa: S101 nothing to do means that a record says so
-        through = pool.api.through if pool.api else ended.of(Role.CONTROL_PLANE)[0]
+        final = written[-1] if written else pool.record
+        assert final is not None  # noqa: S101 nothing to do means that a record says so
+        through = pool.api.through if pool.api else final.of(Role.CONTROL_PLANE)[0]
         try:
-            return of_record(ended, self._certificate(through))
+            return of_record(final, self._certificate(through))
         except RpoolError:  # it is made all the same: the next read shows the rest
-            return replace(of_record(ended, ""), condition=Condition.INCOMPLETE)
+            return replace(of_record(final, ""), condition=Condition.INCOMPLETE)
 
     def _worded(self, step: Step, error: RpoolError) -> RpoolError:
-        """A claim that was refused, or failed there, is a stale plan."""
+        """The error as users read it. A claim that was refused, or failed, is a stale plan."""
         match step.action:
             case act.TakeClaim():
                 return not_claimed(self.fleet.servers[step.server], error)
@@ -238,15 +238,15 @@ class Run:
         if before is not None and self._write(pool, before):
             members = replace(members, record=before)
         view = of_members(members, pool.api.cluster.ca_certificate)
-        done = came_and_went(members, self._wanted.keys(), self._had)
+        done = came_and_went(members, self._wanted.keys(), self._members_before)
         return PoolIncomplete(cause, view, done, usable=goal.is_usable(members))
 
     def _write(self, pool: Observed, before: Record) -> bool:
         """Writes `before` and returns whether that succeeded. Only over a record of this operation,
         and only while the lock is held.
         """
-        ours = before.change == self.operation.change and not self.lock.lost()
-        if not ours or pool.api is None or (claim := pool.claim(pool.api.through)) is None:
+        may_write = before.change == self.operation.change and not self.lock.lost()
+        if not may_write or pool.api is None or (claim := pool.claim(pool.api.through)) is None:
             return False
         action = act.WriteRecord(pool.api.through, claim.ownership, before, before.change)
         with suppress(RpoolError):

@@ -13,8 +13,8 @@ from rpool.model.view import PoolView
 
 
 def recover(prior: PoolView, server: ServerName, run: Run) -> frozenset[ServerName]:
-    """Make etcd anew from what `server` has. Returns the other control planes that answer: they
-    are ended, and out of etcd from then on. Raises Refused where others may be alive, or enough.
+    """Rebuild etcd from the data of `server`. Returns the other control planes that answer: they
+    have ended, and are out of etcd. Raises Refused where others may be alive, or are enough.
     """
     pool = Observed(prior.uid).with_servers(*run.lock.look(prior.control_planes))
     if why := why_not_recover(pool, prior.control_planes, server, run.fleet):

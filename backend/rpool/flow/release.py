@@ -1,4 +1,4 @@
-"""Giving one server back whose cluster has let it go, or is gone: what no apply does any more."""
+"""Giving back one server after its cluster has let it go, or is gone: no apply does it then."""
 
 from __future__ import annotations
 
@@ -79,33 +79,33 @@ def _claim_of(uid: PoolUid, server: ServerName, claim: Claim | None) -> Claim:
 
 def _refuse_member(server: ServerName, claim: Claim, fleet: Fleet, world: World) -> None:
     """Raises Refused where its cluster counts on it, or may."""
-    its = f"{server} is a member of cluster {claim.pool} (uid {claim.uid})"
+    membership = f"{server} is a member of cluster {claim.pool} (uid {claim.uid})"
     try:
         pool = find(world, fleet, claim.uid, known_ca=claim.ca_pin)
     except NoApi as nowhere:
         others = may_be_alive(nowhere.view, fleet, world)
         if claim.role is Role.WORKER and server in others and reaches_api(world, server):
             raise Refused(
-                f"{its}, which is alive",
+                f"{membership}, which is alive",
                 f"Nothing was done. {server} {others[server]}. {Do.FIND_API.text(uid=claim.uid)}",
             ) from nowhere
         if claim.role is Role.CONTROL_PLANE and server in others and _etcd_answers(world, server):
             raise Refused(
-                f"{its}, whose etcd answers: its API may be restarting",
+                f"{membership}, whose etcd answers: its API may be restarting",
                 f"Nothing was done. {Do.FIND_API.text(uid=claim.uid)}",
             ) from nowhere
         others.pop(server, None)
         if others:
             listed = "\n".join(f"  {name}: {why}" for name, why in sorted(others.items()))
             raise Refused(
-                f"{its}, which may be alive",
+                f"{membership}, which may be alive",
                 f"Nothing was done. A control plane of it may run on:\n{listed}\n"
                 + Do.BRING_BACK.text(servers=", ".join(sorted(others))),
             ) from nowhere
         return
     if server in pool.record.members:
         raise Refused(
-            f"{its}, which is alive", f"Nothing was done. {Do.LET_GO.text(uid=claim.uid)}"
+            f"{membership}, which is alive", f"Nothing was done. {Do.LET_GO.text(uid=claim.uid)}"
         )
 
 

@@ -1,7 +1,7 @@
 """What is left of a create that failed or was killed is taken over by the next one of that name.
 
-Under a new uid, guarded by the old one, and only while no operation works on it: so a state that
-has the old uid finds its cluster gone, and destroys nothing (page 15).
+It is taken over under a new uid, guarded by the old one, and only while no operation works on it:
+so a state that has the old uid finds its cluster gone, and destroys nothing (page 15).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MOST_MISSED = 8
 
 
 class Namesake(Exception):
-    """A server that was looked at has the claim of a cluster of the same name."""
+    """A server that was probed has the claim of a cluster of the same name."""
 
 
 @dataclass(frozen=True)
@@ -48,56 +48,57 @@ class Resume:
     fleet: Fleet
     world: World
     attempt: Attempt
-    # What the state had of it until now, if it had anything: its servers are to be found.
+    # What the state had of it until now, if anything: its servers must be found.
     left: PoolView | None = None
     silent: set[ServerName] = field(default_factory=set, init=False)
     # Servers that may be this cluster's now, also when taking over ended early.
     taken: dict[ServerName, Role] = field(default_factory=dict, init=False)
     # What is being given back.
     _going: list[PoolView] = field(default_factory=list, init=False)
-    # The CA of what was taken over, as its pin; what has another is given back.
+    # Pin of the CA of what was taken over. What has another CA is given back.
     _cas: list[str] = field(default_factory=list, init=False)
 
     @property
     def going(self) -> PoolView | None:
-        """What was begun to be given back, and may still be claimed."""
+        """The servers that are being given back, and may still be claimed."""
         return self._going[0] if self._going else None
 
     @property
     def has_begun(self) -> bool:
-        """Whether something of it may be claimed that no state has."""
+        """Whether servers of it may be claimed that no state has."""
         return bool(self.taken or self._going)
 
     def take_over(self, since: str) -> set[PoolUid]:
-        """The clusters of that name that there were. What never came to its end is this cluster's
-        now (`taken`), by claims that say `since`, or was reset where it cannot be gone on with.
+        """Take over what is left of creates of that name; returns the uids of all clusters that had
+        it. What never ended is this cluster's now (`taken`), by claims that say `since`, or was
+        reset where it is of no use.
 
-        Raises Refused where it is somebody else's, or where an operation works on it.
+        Raises Refused where it is another owner's, or where an operation works on it.
         """
         probed = self._probed()
         uids = {claim.uid for claim in self._claims(probed).values()}
-        found = [self._remains(uid, probed) for uid in sorted(uids)]
-        left = [its for its in whole(found) if self._is_left(its)]
-        for its in left:
-            self._refuse_others(its.claims)
-            self._refuse_without(its)
-        for its in left:
-            self._one(its, since)
+        all_remains = [self._remains(uid, probed) for uid in sorted(uids)]
+        unfinished = [remains for remains in whole(all_remains) if self._is_left(remains)]
+        for remains in unfinished:
+            self._refuse_others(remains.claims)
+            self._refuse_without(remains)
+        for remains in unfinished:
+            self._resume(remains, since)
         return uids
 
     def _remains(self, uid: PoolUid, probed: Mapping[ServerName, Probed]) -> Remains:
-        ours = {name: its for name, its in probed.items() if its.claim_of(uid)}
-        joined = frozenset(name for name, its in ours.items() if its.joined)
-        return Remains(uid, claims_of(uid, ours), joined, self._shown(ours))
+        claimed = {name: p for name, p in probed.items() if p.claim_of(uid)}
+        joined = frozenset(name for name, p in claimed.items() if p.joined)
+        return Remains(uid, claims_of(uid, claimed), joined, self._shown(claimed))
 
-    def _is_left(self, its: Remains) -> bool:
-        """Whether it is of a create that never came to its end. Raises Refused where it may be a
-        cluster of that name. The state that had it knows what no record says.
+    def _is_left(self, remains: Remains) -> bool:
+        """Whether it is of a create that never ended; where no record says so, the state that had
+        it does. Raises Refused where it may be a whole cluster of that name.
         """
-        said = self.left is not None and self.left.uid == its.uid and its.record is None
-        if said or its.never_settled(all_answered=not self._missed):
+        in_state = self.left is not None and self.left.uid == remains.uid and remains.record is None
+        if in_state or remains.never_settled(all_answered=not self._missed):
             return True
-        self._refuse_the_same(its)
+        self._refuse_the_same(remains)
         return False
 
     @property
@@ -110,24 +111,29 @@ class Resume:
         return dict(sorted(swept.probed.items()))
 
     def _claims(self, probed: Mapping[ServerName, Probed]) -> dict[ServerName, Claim]:
-        claims = {name: its.claim for name, its in probed.items() if its.claim is not None}
-        return {name: its for name, its in claims.items() if its.pool == self.spec.name}
+        claims = {name: p.claim for name, p in probed.items() if p.claim is not None}
+        return {name: claim for name, claim in claims.items() if claim.pool == self.spec.name}
 
-    def _one(self, its: Remains, since: str) -> None:
-        uid, claims = its.uid, its.claims
-        planes = [n for n, claim in claims.items() if claim.role is Role.CONTROL_PLANE]
+    def _resume(self, remains: Remains, since: str) -> None:
+        uid, claims = remains.uid, remains.claims
+        control_planes = [n for n, claim in claims.items() if claim.role is Role.CONTROL_PLANE]
         try:
-            with at_work(uid, self.spec.name, planes, self.fleet, self.world, self.attempt) as run:
+            with at_work(
+                uid, self.spec.name, control_planes, self.fleet, self.world, self.attempt
+            ) as run:
                 seen, silent = run.lock.look(claims)
-                if silent:  # it would stay claimed by a cluster that is no more
+                if silent:  # it would stay claimed by a cluster that is gone
                     raise next(iter(silent.values()))
                 pool = Observed(uid).with_servers(seen, silent)
                 if not pool.claims:
                     return  # somebody else has given it back by now
                 shown = self._shown({name: sighting.probed for name, sighting in seen.items()})
                 pin = _pin(pool, shown)
-                another = bool(pin and self._cas and pin not in self._cas)
-                if self._goes_on(pool, shown or (its.shown if its.of else None)) and not another:
+                other_ca = bool(pin and self._cas and pin not in self._cas)
+                if (
+                    self._goes_on(pool, shown or (remains.shown if remains.of else None))
+                    and not other_ca
+                ):
                     self._taken_over(run, pool, shown, since)
                     self._cas.extend([pin] if pin else [])
                 else:
@@ -136,9 +142,9 @@ class Resume:
         except LockHeld as error:
             raise self._at_work(uid, claims) from error
 
-    def _shown(self, ours: Mapping[ServerName, Probed]) -> Shown | None:
+    def _shown(self, probes: Mapping[ServerName, Probed]) -> Shown | None:
         """The API through a control plane that serves; None where none of them does."""
-        for name in (name for name, its in ours.items() if its.joined_control_plane):
+        for name in (name for name, probed in probes.items() if probed.joined_control_plane):
             try:
                 return name, self.world.observe(name)
             except NewerFormat:
@@ -148,7 +154,7 @@ class Resume:
         return None
 
     def _refuse_the_same(self, remains: Remains) -> None:
-        """A cluster of this name is there already: it is never adopted."""
+        """Raises Refused: a cluster of this name exists already, and is never adopted."""
         name, uid = self.spec.name, remains.uid
         if remains.record is None:
             raise Refused(
@@ -173,11 +179,11 @@ class Resume:
             )
 
     def _refuse_without(self, remains: Remains) -> None:
-        """A server that does not answer now would stay claimed by a cluster that is no more."""
+        """Raises where a server of it is out of reach: it would stay claimed by a gone cluster."""
         members = remains.record.members.keys() if remains.record else set()
         nodes = remains.shown[1].nodes.keys() if remains.shown else set()
-        had = self.left.servers.keys() if self.left else set()
-        known = {*members, *nodes, *had} - remains.claims.keys()
+        in_state = self.left.servers.keys() if self.left else set()
+        known = {*members, *nodes, *in_state} - remains.claims.keys()
         if absent := sorted(known - self.fleet.servers.keys()):
             raise not_in_fleet(f"an earlier create of cluster {self.spec.name}", absent)
         if silent := sorted(known & self._missed):
@@ -197,17 +203,19 @@ class Resume:
         )
 
     def _goes_on(self, pool: Observed, shown: Shown | None) -> bool:
-        """Whether what is there is the beginning of what is wanted, by its claims, and can be gone
-        on with: nothing has joined yet, or the API serves.
+        """Whether this create can go on from what is there: by its claims it was begun for the same
+        request, and either nothing has joined yet, or the API serves.
         """
         claims, wanted = pool.claims.values(), self.spec.digest
         if any(claim.is_leaving or claim.request != wanted for claim in claims):
             return False
-        return shown is not None or not any(its.probed.joined for its in pool.seen.values())
+        return shown is not None or not any(
+            sighting.probed.joined for sighting in pool.seen.values()
+        )
 
     def _taken_over(self, run: Run, pool: Observed, shown: Shown | None, since: str) -> None:
-        """The record first, then the claim of the server that serves it, then the others: what is
-        cut off in between is found by the claims.
+        """Take over the record, then the claim of the server that serves it, then the others. If
+        that is cut off in between, what is left is found by the claims.
         """
         claims = pool.claims
         steps: list[Step] = []
@@ -218,7 +226,7 @@ class Resume:
             steps = [Step(write, verb="record taken over")]
             claims = {through: claims[through], **claims}
         for name, claim in claims.items():
-            mine = replace(
+            new_claim = replace(
                 claim,
                 uid=self.uid,
                 owner=self.attempt.owner,
@@ -226,7 +234,7 @@ class Resume:
                 epoch=1,
                 session=1,
             )
-            take = TakeClaim(name, mine, claim.ownership)
+            take = TakeClaim(name, new_claim, claim.ownership)
             needs = frozenset(step.name for step in steps[:2] if shown)
             steps.append(Step(take, name, needs, verb="take over"))
         self.taken.update({name: claim.role for name, claim in claims.items()})
@@ -235,17 +243,17 @@ class Resume:
 
     def _members(self, pool: Observed) -> dict[ServerName, Member]:
         servers = self.fleet.servers
-        return {n: Member.of(servers[n], its.role) for n, its in pool.claims.items()}
+        return {n: Member.of(servers[n], claim.role) for n, claim in pool.claims.items()}
 
     def _blank(self, pool: Observed) -> Record:
         return Record(pool.uid, "", 0, 0, None, self.spec, self._members(pool))
 
     def _given_back(self, run: Run, pool: Observed) -> None:
-        """They are reset, and are spares like any other."""
-        nobody = Desired(pool.uid, self.spec, {})
+        """Reset the servers, which are spares like any other then."""
+        empty = Desired(pool.uid, self.spec, {})
         view = of_spec(pool.uid, self.spec, self._members(pool), Condition.INCOMPLETE, "")
         self._going.append(view)
-        self._carried_out(run, run.plan(nobody, pool).steps)
+        self._carried_out(run, run.plan(empty, pool).steps)
         self._going.clear()
         self._say("begins anew: what an earlier create has left was reset", pool.claims)
 
@@ -253,7 +261,7 @@ class Resume:
         self.attempt.warn(f"Cluster {self.spec.name} {what}: {', '.join(sorted(servers))}.")
 
     def _say_missed(self, uid: PoolUid) -> None:
-        """Whoever was not reached, and that create had claimed, stays claimed."""
+        """Warn of servers out of reach: one that the earlier create has claimed stays claimed."""
         if not (missed := sorted(self._missed)):
             return
         more = [f"{len(missed) - MOST_MISSED} more"] if len(missed) > MOST_MISSED else []

@@ -1,7 +1,7 @@
-"""Asking servers that no fleet has yet what they are: who they say they are, how big.
+"""Asking servers that no fleet has yet for the name that they give themselves, and their size.
 
-No server is logged in to before its host key is known: by the fleet, by known_hosts, or since a
-person has just said so. Nothing is changed on any.
+No server is logged in to before its host key is known: from the fleet, from known_hosts, or since
+a person has just accepted it. Nothing is changed on any.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Entries = Mapping[ServerName, Mapping[str, Any]]
 
 @dataclass(slots=True)
 class Scanned:
-    """`entries` are new to the fleet; `notes` say what of others is not as their entries say, and
-    what of the new ones is a guess; `failed` why a server is not among them, by its address.
+    """`entries` are new to the fleet. `notes` say where other servers differ from their entries,
+    and what of the new ones is a guess. `failed` says why a server is not among them, by address.
     """
 
     entries: dict[ServerName, dict[str, Any]] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How servers are reached: `accept` is asked once for all keys that nobody knows, by what the
-    servers are called, and returns whether a person takes them for theirs.
+    """How servers are reached. `accept` is called once with all unknown host keys, by server name,
+    and returns whether a person takes them for theirs.
     """
 
     ssh: Ssh
@@ -61,39 +61,41 @@ def scan(hosts: Sequence[Host], fleet: Entries, ways: Ways) -> Scanned:
     Raises SpecError for what is wrong with the hosts themselves.
     """
     scanned = Scanned()
-    asked = {_place(its.address, its.port): its for its in map(_resolved, hosts)}
-    servers = {key: _server(its) for key, its in asked.items()}
+    host_of = {_place(host.address, host.port): host for host in map(_resolved, hosts)}
+    servers = {key: _server(host) for key, host in host_of.items()}
     keys, silent = ask_at_once(lambda key: presented(servers[key]), servers)
     scanned.failed |= silent
-    there = {_place(str(e.get("address")), e.get("port", 22)): n for n, e in fleet.items()}
+    name_of = {_place(str(e.get("address")), e.get("port", 22)): n for n, e in fleet.items()}
     expected = {
-        key: fleet[there[key]].get("host_key", "") if key in there else its.declared_key
-        for key, its in asked.items()
+        key: fleet[name_of[key]].get("host_key", "") if key in name_of else host.declared_key
+        for key, host in host_of.items()
     }
     trusted = _trusted(keys, servers, expected, ways, scanned)
-    declared = {key: replace(servers[key], host_key=its.text) for key, its in trusted.items()}
-    users = {key: asked[key].user or ways.ssh.user for key in declared}
+    declared = {
+        key: replace(servers[key], host_key=host_key.text) for key, host_key in trusted.items()
+    }
+    users = {key: host_of[key].user or ways.ssh.user for key in declared}
     for user in sorted(set(users.values())):
-        mine = {key: server for key, server in declared.items() if users[key] == user}
-        world = ways.connect(SiteConfig(Fleet(mine), replace(ways.ssh, user=user)))
+        of_user = {key: server for key, server in declared.items() if users[key] == user}
+        world = ways.connect(SiteConfig(Fleet(of_user), replace(ways.ssh, user=user)))
         try:
-            seen, silent = probe_all(world, mine)
+            seen, silent = probe_all(world, of_user)
         finally:
             world.close()
         scanned.failed |= silent
         for key, sighting in _in_order(seen):
-            found = _found(asked[key], sighting.probed, trusted[key])
-            name = server_name(asked[key].name or sighting.probed.hostname)
-            if known := there.get(key, name if name in fleet else None):
-                scanned.notes += differences(known, fleet[known], found)
+            entry = _entry(host_of[key], sighting.probed, trusted[key])
+            name = server_name(host_of[key].name or sighting.probed.hostname)
+            if known := name_of.get(key, name if name in fleet else None):
+                scanned.notes += differences(known, fleet[known], entry)
             else:
-                _add(scanned, name, found, sighting.probed)
+                _add(scanned, name, entry, sighting.probed)
     scanned.failed = dict(_in_order(scanned.failed))
     return scanned
 
 
 def _in_order(by_place: Mapping[str, T]) -> list[tuple[str, T]]:
-    return sorted(by_place.items(), key=lambda its: by_number(its[0]))
+    return sorted(by_place.items(), key=lambda item: by_number(item[0]))
 
 
 def _place(address: str, port: int) -> str:
@@ -101,16 +103,16 @@ def _place(address: str, port: int) -> str:
 
 
 def _resolved(host: Host) -> Host:
-    """With the IPv4 address: kubelets and etcd listen at it, so the fleet has no names."""
+    """The host with its IPv4 address: kubelets and etcd listen at it, so the fleet has no names."""
     try:
         settings(host)
-        found = socket.getaddrinfo(host.address, None, socket.AF_INET)
+        addresses = socket.getaddrinfo(host.address, None, socket.AF_INET)
     except ValueError as error:
         raise SpecError([Problem((), str(error))]) from None
     except OSError:
         summary = f"{host.address!r:.60} is no IPv4 address, and no name of one"
         raise SpecError([Problem((), summary)]) from None
-    return replace(host, address=str(found[0][4][0]))
+    return replace(host, address=str(addresses[0][4][0]))
 
 
 def _server(host: Host) -> Server:
@@ -126,21 +128,23 @@ def _trusted(
     ways: Ways,
     scanned: Scanned,
 ) -> dict[str, Presented]:
-    """The keys that are the servers'. `expected` are those that the fleet or the inventory has."""
+    """The host keys that are trusted; `expected` are those that the fleet or the inventory has."""
     trusted: dict[str, Presented] = {}
     unknown: dict[str, Presented] = {}
-    for key, its in _in_order(keys):
+    for key, host_key in _in_order(keys):
         try:
             if expected[key]:
-                _compare(servers[key], expected[key], its)
-            known = bool(expected[key]) or ways.known_hosts.has(servers[key], its)
-            (trusted if known else unknown)[key] = its
+                _compare(servers[key], expected[key], host_key)
+            known = bool(expected[key]) or ways.known_hosts.has(servers[key], host_key)
+            (trusted if known else unknown)[key] = host_key
         except Refused as why:
             scanned.failed[key] = why
-    if unknown and ways.accept({servers[key].name: its for key, its in unknown.items()}):
+    if unknown and ways.accept({servers[key].name: host_key for key, host_key in unknown.items()}):
         return trusted | unknown
-    for key, its in unknown.items():
-        summary = f"nobody has said that {its.fingerprint} is the host key of {servers[key].name}"
+    for key, host_key in unknown.items():
+        summary = (
+            f"nobody has said that {host_key.fingerprint} is the host key of {servers[key].name}"
+        )
         scanned.failed[key] = Refused(summary, _HOW_TO_KNOW)
     return trusted
 
@@ -152,34 +156,35 @@ _HOW_TO_KNOW = (
 )
 
 
-def _compare(server: Server, declared: str, its: Presented) -> None:
-    if declared.split()[:2] != its.text.split():
+def _compare(server: Server, declared: str, host_key: Presented) -> None:
+    if declared.split()[:2] != host_key.text.split():
         raise Refused(
             f"{server.name} presents another host key than its entry in the fleet has",
-            f"It presents {its.fingerprint}. If it was installed anew, put that key in its entry.",
+            f"It presents {host_key.fingerprint}. If it was installed anew, put that key in its "
+            "entry.",
         )
 
 
-def _found(host: Host, probed: Probed, key: Presented) -> dict[str, Any]:
-    """What a server says of itself; what the inventory says of it counts more."""
+def _entry(host: Host, probed: Probed, key: Presented) -> dict[str, Any]:
+    """What a server says of itself, overridden by what the inventory says of it."""
     size = {"cores": probed.cores, "memory": nominal_gib(probed.memory_mib)}
     return size | settings(host) | {"host_key": key.text}
 
 
-def _add(scanned: Scanned, name: ServerName, found: dict[str, Any], probed: Probed) -> None:
+def _add(scanned: Scanned, name: ServerName, entry: dict[str, Any], probed: Probed) -> None:
     if name in scanned.entries:
-        summary = f"two servers are called {name}: {found['address']} is the second"
-        scanned.failed[found["address"]] = Refused(summary, "Name it: NAME=ADDRESS.")
+        summary = f"two servers are called {name}: {entry['address']} is the second"
+        scanned.failed[entry["address"]] = Refused(summary, "Name it: NAME=ADDRESS.")
         return
-    zone = found.get("zone") or zone_of(name, ())
+    zone = entry.get("zone") or zone_of(name, ())
     if zone is None:
         scanned.notes.append(f"{name}: nothing tells what fails together with it: see to its zone")
     if probed.claim is not None:
-        its = probed.claim
-        scanned.notes.append(f"{name}: cluster {its.pool} (uid {its.uid}) has a claim on it")
+        claim = probed.claim
+        scanned.notes.append(f"{name}: cluster {claim.pool} (uid {claim.uid}) has a claim on it")
     elif probed.traces:
         scanned.notes.append(f"{name}: no spare, since it has {', '.join(probed.traces[:3])}")
-    found["zone"] = zone or UNKNOWN_ZONE
+    entry["zone"] = zone or UNKNOWN_ZONE
     order = ("address", "port", "cores", "memory", "zone", "host_key")
-    rest = {key: its for key, its in found.items() if key not in order}
-    scanned.entries[name] = {key: found[key] for key in order if key in found} | rest
+    rest = {key: value for key, value in entry.items() if key not in order}
+    scanned.entries[name] = {key: entry[key] for key in order if key in entry} | rest

@@ -45,13 +45,13 @@ def default_owner() -> str:
 
 def default_run() -> str:
     """The address of the run that this is part of, where a CI tells it; else ""."""
-    its = os.environ
-    if run := its.get("TFC_RUN_ID"):  # HCP Terraform does not tell which host it is
-        return f"{its.get('TFC_WORKSPACE_SLUG', '')}/runs/{run}"
-    if run := its.get("GITHUB_RUN_ID"):
-        where = f"{its.get('GITHUB_SERVER_URL', '')}/{its.get('GITHUB_REPOSITORY', '')}"
+    env = os.environ
+    if run := env.get("TFC_RUN_ID"):  # HCP Terraform does not tell which host it is
+        return f"{env.get('TFC_WORKSPACE_SLUG', '')}/runs/{run}"
+    if run := env.get("GITHUB_RUN_ID"):
+        where = f"{env.get('GITHUB_SERVER_URL', '')}/{env.get('GITHUB_REPOSITORY', '')}"
         return f"{where}/actions/runs/{run}"
-    return its.get("CI_JOB_URL") or its.get("BUILD_URL") or ""  # GitLab, Jenkins
+    return env.get("CI_JOB_URL") or env.get("BUILD_URL") or ""  # GitLab, Jenkins
 
 
 def operation(owner: str) -> Operation:
@@ -70,7 +70,7 @@ def join_secrets() -> JoinSecrets:
     return JoinSecrets(Secret(f"{token[:6]}.{token[6:]}"), Secret(secrets.token_hex(32)))
 
 
-_NOBODY = (
+_NO_CONTROL_PLANE = (
     "The cluster's record (ConfigMap kube-system/rpool) names no control plane that has its claim. "
     "Was it edited?"
 )
@@ -106,7 +106,7 @@ class Held:
         `model.claim.Fence`).
         """
         with self._guard:
-            return 1 + max([self._highest, *(its.number for its in self._locks.values())])
+            return 1 + max([self._highest, *(lock.number for lock in self._locks.values())])
 
     def outrank(self, number: int) -> None:
         """Number this session above `number`, which the record has. Does nothing once this session
@@ -213,9 +213,9 @@ class Held:
         return sum(n in self._locks and not self._locks[n].lost() for n in self._control_planes)
 
     def _too_few(self) -> Unreachable:
-        errors = [its for n, its in self._not_locked.items() if n in self._control_planes]
+        errors = [error for n, error in self._not_locked.items() if n in self._control_planes]
         reasons = "\n".join(f"  {error.summary}" for error in errors)
-        why = f"{reasons}\n{Do.AGAIN.text()}" if reasons else _NOBODY
+        why = f"{reasons}\n{Do.AGAIN.text()}" if reasons else _NO_CONTROL_PLANE
         return Unreachable(
             f"the session lock of cluster {self._uid} was had on {self._alive()} of "
             f"{len(self._control_planes)} control planes; {self._needed} are needed",
@@ -228,8 +228,8 @@ def session(world: World, uid: PoolUid, control_planes: Iterable[ServerName]) ->
     """Locks every known control plane that can be locked. Raises Refused when another operation
     has the lock on any of them.
 
-    Which control planes the cluster has shows only under the lock; then the caller says so, and so
-    how many locks it takes (`Held.cover`).
+    Which control planes the cluster has is known only under the lock. The caller then says so, and
+    with that how many locks are needed (`Held.cover`).
     """
     with ExitStack() as stack:
         held = Held(world, uid, stack)

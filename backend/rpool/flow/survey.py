@@ -1,4 +1,4 @@
-"""Every server of a site as it is now, and whose: what clusters have let go is told apart."""
+"""Every server of a site as it is now, and its cluster; what was let go is marked as such."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Claims = Mapping[ServerName, Claim]
 @dataclass(frozen=True, slots=True)
 class Surveyed:
     """`probed` is None without contact; `why_no_spare` is None for a spare. `let_go`: the cluster
-    whose claim it has counts on it no more.
+    that has claimed it no longer counts on it.
     """
 
     probed: Probed | None
@@ -43,21 +43,19 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """A cluster by the claims on its servers, whose `name` and `owner` are theirs; `record`, `view`
-    and `nodes` by its API, `through` a control plane. `silent`: why no control plane shows it;
-    `is_half`: since it is being made or destroyed, or that was cut off.
-    """
+    """A cluster by the claims on its servers, and by its API where that is shown."""
 
     uid: PoolUid
-    name: str
+    name: str  # by the claims, as is the owner
     owner: str
     claims: Claims
+    # By its API.
     record: Record | None = None
     view: PoolView | None = None
     nodes: Mapping[ServerName, NodeSeen] | None = None
-    through: ServerName = ""
-    silent: str = ""
-    is_half: bool = False
+    through: ServerName = ""  # the control plane that shows the API
+    silent: str = ""  # why none shows it
+    is_half: bool = False  # the reason: it is being made or destroyed, or that was cut off
 
     @property
     def condition(self) -> Condition:
@@ -68,8 +66,8 @@ class Clustered:
 
     @property
     def control_planes(self) -> list[ServerName]:
-        """By the claims of those that answered, and by its record."""
-        claimed = {name for name, its in self.claims.items() if its.role is Role.CONTROL_PLANE}
+        """By the claims of servers that answered, and by the record."""
+        claimed = {name for name, claim in self.claims.items() if claim.role is Role.CONTROL_PLANE}
         return sorted(claimed.union(self.record.of(Role.CONTROL_PLANE) if self.record else ()))
 
     @property
@@ -96,15 +94,17 @@ class Survey:
         """The cluster of that uid, or else of that name. Raises SpecError when there is none, or
         when several have the name; Unreachable when no server answers.
         """
-        if found := self.clusters.get(uid_or_name):
-            return found
-        named = [its for its in self.clusters.values() if its.name == uid_or_name]
+        if cluster := self.clusters.get(uid_or_name):
+            return cluster
+        named = [cluster for cluster in self.clusters.values() if cluster.name == uid_or_name]
         if len(named) == 1:
             return named[0]
         if named:
-            raise several_clusters(uid_or_name, {its.uid: its.claims for its in named})
-        names = {uid: its.name for uid, its in self.clusters.items()}
-        silent = {n: its.why_no_spare or "" for n, its in self.servers.items() if not its.probed}
+            raise several_clusters(uid_or_name, {cluster.uid: cluster.claims for cluster in named})
+        names = {uid: cluster.name for uid, cluster in self.clusters.items()}
+        silent = {
+            n: server.why_no_spare or "" for n, server in self.servers.items() if not server.probed
+        }
         asked = len(self.servers) - len(silent)
         lost = lost_in(self.fleet)
         raise no_such_cluster(uid_or_name, names, asked, silent, certain=silent.keys() <= lost)
@@ -122,16 +122,16 @@ class Survey:
 
 def survey(world: World, fleet: Fleet) -> Survey:
     """All servers; one that is out of reach, or silent for 3 s, is data and not an error."""
-    found: dict[ServerName, Surveyed] = {}
+    surveyed: dict[ServerName, Surveyed] = {}
     probes: dict[ServerName, Probed] = {}
     silent: Silent = {}
     claims: defaultdict[PoolUid, dict[ServerName, Claim]] = defaultdict(dict)
     for name, answer in sweep(world, sorted(fleet.servers), PATIENCE_SECONDS):
         if isinstance(answer, RpoolError):
-            found[name], silent[name] = Surveyed(None, answer.summary), answer
+            surveyed[name], silent[name] = Surveyed(None, answer.summary), answer
             continue
         probes[name] = answer
-        found[name] = Surveyed(answer, why_not_usable(fleet.servers[name], answer))
+        surveyed[name] = Surveyed(answer, why_not_usable(fleet.servers[name], answer))
         if answer.claim is not None:
             claims[answer.claim.uid][name] = answer.claim
 
@@ -140,61 +140,63 @@ def survey(world: World, fleet: Fleet) -> Survey:
 
     with ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="cluster") as pool:
         clusters = dict(zip(claims, pool.map(cluster, claims), strict=True))
-    for its in clusters.values():
-        for name, claim in its.claims.items():
-            if why := _why_let_go(name, claim, its.claims, its.record):
-                found[name] = Surveyed(found[name].probed, why, let_go=True)
-    return Survey(fleet, dict(sorted(found.items())), clusters)
+    for clustered in clusters.values():
+        for name, claim in clustered.claims.items():
+            if why := _why_let_go(name, claim, clustered.claims, clustered.record):
+                surveyed[name] = Surveyed(surveyed[name].probed, why, let_go=True)
+    return Survey(fleet, dict(sorted(surveyed.items())), clusters)
 
 
 def _by_claims(uid: PoolUid, claims: Claims) -> Clustered:
-    """Of several owners and names the one of the latest claim: each change makes its own."""
-    latest = max(claims.values(), key=lambda its: (its.epoch, its.since))
+    """The cluster, with the owner and the name in the latest claim: each change makes its own."""
+    latest = max(claims.values(), key=lambda claim: (claim.epoch, claim.since))
     return Clustered(uid, latest.pool, latest.owner, dict(sorted(claims.items())))
 
 
 def _cluster(
     world: World,
     fleet: Fleet,
-    its: Clustered,
+    clustered: Clustered,
     probes: Mapping[ServerName, Probed],
     silent: Silent,
 ) -> Clustered:
     """The cluster with what its API shows, compared with its servers as a read does."""
-    heads = {
+    control_planes = {
         name: claim
-        for name, claim in its.claims.items()
+        for name, claim in clustered.claims.items()
         if claim.role is Role.CONTROL_PLANE and claim.is_member
     }
     try:
-        api, why = reach_api(world, its.uid, heads, ca_of(heads))
+        api, why = reach_api(world, clustered.uid, control_planes, ca_of(control_planes))
     except RpoolError as error:
-        return replace(its, silent=error.summary)
+        return replace(clustered, silent=error.summary)
     record = api.cluster.record if api is not None else None
-    if api is None or record is None or record.uid != its.uid:
-        half = "" if why else _half(its.claims, has_api=api is not None)
-        said = "; ".join(error.summary for _, error in sorted(why.items()))
-        words = half or said or "no control plane of it answers"
-        return replace(its, silent=words, is_half=bool(half))
+    if api is None or record is None or record.uid != clustered.uid:
+        why_half = "" if why else _why_half(clustered.claims, has_api=api is not None)
+        reasons = "; ".join(error.summary for _, error in sorted(why.items()))
+        reason = why_half or reasons or "no control plane of it answers"
+        return replace(clustered, silent=reason, is_half=bool(why_half))
     false = false_members(record, probes, {}, fleet)
     record = replace(record, members={n: m for n, m in record.members.items() if n not in false})
-    names = {*record.members, *its.claims}
+    names = {*record.members, *clustered.claims}
     seen = {n: Sighting(probes[n], ClockSeen(0.0)) for n in names & probes.keys()}
     quiet = {n: silent[n] for n in names & silent.keys()}
-    members = Membership(record, Observed(its.uid, api, record, seen, quiet), fleet)
+    members = Membership(record, Observed(clustered.uid, api, record, seen, quiet), fleet)
     view = of_members(members, api.cluster.ca_certificate)
-    return replace(its, record=record, view=view, nodes=api.cluster.nodes, through=api.through)
+    return replace(
+        clustered, record=record, view=view, nodes=api.cluster.nodes, through=api.through
+    )
 
 
-def _half(claims: Claims, *, has_api: bool) -> str:
-    """How far a cluster without a record is that nothing is wrong with, or ""."""
-    if all(its.is_leaving for its in claims.values()):
+def _why_half(claims: Claims, *, has_api: bool) -> str:
+    """Why a cluster has no record though nothing is wrong with it; "" if something may be."""
+    if all(claim.is_leaving for claim in claims.values()):
         return "it is being destroyed, or its destroy was cut off"
     made = "it is being made, or its create was cut off"
     if has_api:
         return f"{made}, or its record was deleted: its API has none"
-    heads = [its for its in claims.values() if its.role is Role.CONTROL_PLANE]
-    if heads and not any(its.is_member for its in claims.values()):
+    control_planes = [claim for claim in claims.values() if claim.role is Role.CONTROL_PLANE]
+    if control_planes and not any(claim.is_member for claim in claims.values()):
         return f"{made}: no control plane has joined yet"
     return ""
 
@@ -202,11 +204,11 @@ def _half(claims: Claims, *, has_api: bool) -> str:
 def _why_let_go(
     name: ServerName, claim: Claim, of_cluster: Claims, record: Record | None
 ) -> str | None:
-    """What became of a server whose cluster counts on it no more; None where it does, or may."""
+    """What became of a server that its cluster no longer counts on; None if it does, or may."""
     cluster = f"cluster {claim.pool} (uid {claim.uid})"
     if record is not None and name not in record.members:
         return f"{cluster} has let it go, and it is back with what it had: its next apply wipes it"
-    if claim.is_member and not any(its.role is Role.CONTROL_PLANE for its in of_cluster.values()):
+    if claim.is_member and not any(c.role is Role.CONTROL_PLANE for c in of_cluster.values()):
         gone = f"claimed by {cluster}, of which no control plane answers"
         return f"{gone}. {Do.RELEASE.text(server=name, uid=claim.uid)}"
     return None

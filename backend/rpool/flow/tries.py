@@ -12,7 +12,7 @@ from rpool.model.server import ServerName
 from rpool.model.step import Ran, Step, StepName
 
 MOST = 2
-"""Of one step, where its error says that trying again may help."""
+"""Tries of one step, where its error says that trying again may help."""
 
 _Key = tuple[type[act.Action], ServerName]
 
@@ -24,25 +24,25 @@ class Tries:
 
     def untried(self, steps: Sequence[Step]) -> list[Step]:
         """The steps without those that failed for good, and without those that need them."""
-        left: list[Step] = []
-        out: set[StepName] = set()
+        todo: list[Step] = []
+        skipped: set[StepName] = set()
         for step in steps:
-            if self._failed[_key(step)] >= MOST or step.needs & out:
-                out.add(step.name)
+            if self._failed[_key(step)] >= MOST or step.needs & skipped:
+                skipped.add(step.name)
             else:
-                left.append(step)
-        begins = [step for step in left if isinstance(step.action, act.WriteRecord)]
-        return left if len(left) > len(begins) or not out else []
+                todo.append(step)
+        record_writes = [step for step in todo if isinstance(step.action, act.WriteRecord)]
+        return todo if len(todo) > len(record_writes) or not skipped else []
 
     def note(self, ran: Ran, worded: Callable[[Step, RpoolError], RpoolError]) -> None:
-        """What came of a round, its errors as users read them. Of a server that was reset nothing
-        counts that failed before.
+        """Note what came of a round, its errors as users read them (`worded`). Earlier failures of
+        a server that was reset no longer count.
         """
         done = {_key(step) for step in ran.done}
-        anew = {server for kind, server in done if kind is act.Reset}
-        self._failed = Counter({k: n for k, n in self._failed.items() if k[1] not in anew})
-        over = {key for key in self._errors if key in done or key[1] in anew}
-        self._errors = {key: error for key, error in self._errors.items() if key not in over}
+        reset = {server for kind, server in done if kind is act.Reset}
+        self._failed = Counter({k: n for k, n in self._failed.items() if k[1] not in reset})
+        outdated = {key for key in self._errors if key in done or key[1] in reset}
+        self._errors = {key: error for key, error in self._errors.items() if key not in outdated}
         for step, error in ran.failed:
             self._failed[_key(step)] += 1 if error.retryable else MOST
             self._errors[_key(step)] = worded(step, error)
@@ -53,8 +53,8 @@ class Tries:
 
     def told(self, todo: Plan, ran: Ran) -> list[RpoolError]:
         """Why the round was halted, and the last error of each step that is still to be done."""
-        left = {_key(step) for step in todo.steps}
-        errors = [e for key, e in self._errors.items() if key in left and e is not ran.halted]
+        pending = {_key(step) for step in todo.steps}
+        errors = [e for key, e in self._errors.items() if key in pending and e is not ran.halted]
         return [ran.halted, *errors] if ran.halted else errors
 
 

@@ -26,7 +26,7 @@ TOLD_AFTER_SECONDS = 10.0
 
 
 class Told:
-    """The probes of one operation. Of each fence that takes long the journal says once what it
+    """The probes of one operation. For each fence that takes long, the journal says once what it
     waits for, and then how it ended. `session` is the operation's number.
     """
 
@@ -46,27 +46,27 @@ class Told:
         self._claims: dict[ServerName, Claim] = {}  # of control planes that have answered
 
     def probe(self, server: ServerName, fence: Fence | None = None) -> Probed:
-        with self._told(server) if fence is not None else nullcontext():
+        with self._reporting(server) if fence is not None else nullcontext():
             probed = self._world.probe(server, fence)
-        self._saw(probed)
+        self._remember(probed)
         return probed
 
     @contextmanager
-    def _told(self, server: ServerName) -> Iterator[None]:
+    def _reporting(self, server: ServerName) -> Iterator[None]:
         begun, step = time.monotonic(), f"wait for {server}"
-        telling, over, told = threading.Lock(), threading.Event(), threading.Event()
+        telling, over, reported = threading.Lock(), threading.Event(), threading.Event()
 
         def tell() -> None:
             why = self._why(server)
             with telling:
                 if not over.is_set():
-                    told.set()
+                    reported.set()
                     self._note(server, step, Result.STARTED, 0.0, why)
 
         def ended(how: Result, why: str = "") -> None:
             with telling:
                 over.set()
-                if told.is_set():
+                if reported.is_set():
                     seconds = time.monotonic() - begun
                     self._note(server, step, how, seconds, why)
 
@@ -86,12 +86,12 @@ class Told:
     def _why(self, server: ServerName) -> str:
         """What keeps the fence waiting, as far as the server can be asked beside it."""
         try:
-            self._saw(self._world.probe(server))
-            return _said(self._world.working(server))
+            self._remember(self._world.probe(server))
+            return _as_text(self._world.working(server))
         except RpoolError as error:
             return f"it does not answer ({error.summary})"
 
-    def _saw(self, probed: Probed) -> None:
+    def _remember(self, probed: Probed) -> None:
         claim = probed.claim_of(self._uid)
         if claim is not None and claim.role is Role.CONTROL_PLANE:
             self._claims[probed.server] = claim
@@ -99,8 +99,8 @@ class Told:
     def _note(
         self, server: ServerName, step: StepName, how: Result, seconds: float, why: str
     ) -> None:
-        """Whoever follows is to hear of it now. Until a plan is made, nobody has said where the
-        journal is kept: that is on the control planes that have answered by then.
+        """Journal it now. Until a plan is made, nothing has settled where the journal is kept: it
+        is kept on the control planes that have answered by then.
         """
         claims = {} if self._journal.is_kept else dict(self._claims)
         for name, claim in claims.items():
@@ -108,7 +108,7 @@ class Told:
         self._journal.note(server, step, how, seconds, why)
 
 
-def _said(working: Working | None) -> str:
+def _as_text(working: Working | None) -> str:
     if working is None:
         return "it takes long to answer"
     began = f"{working.doing} began there {working.seconds:.0f} s ago and is not over"

@@ -55,19 +55,19 @@ class Looks:
             machine = self._reach(server)
             if fence is not None:
                 machine.enter_session(fence.uid, fence.session)
-            its, unread = machine.server, machine.claim_unread
+            hardware, unread = machine.server, machine.claim_unread
             return Probed(
                 server=server,
                 hostname=server,
                 machine_id=f"machine-{server}",
                 product_uuid="",
-                cores=its.cores,
-                memory_mib=its.memory_gib * 1024 * 98 // 100,
+                cores=hardware.cores,
+                memory_mib=hardware.memory_gib * 1024 * 98 // 100,
                 claim=machine.claim,
                 traces=(*machine.traces, *([f"a claim that {unread}"] if unread else [])),
                 joined=machine.cluster is not None,
                 joined_control_plane=machine.role is Role.CONTROL_PLANE,
-                addresses=(its.address,),
+                addresses=(hardware.address,),
                 routes=(),
                 clock_seconds=time.time(),
                 kubeadm_ended=machine.cluster is not None,
@@ -114,9 +114,9 @@ class Looks:
         with self._guard:
             machine = self._reach(server)
             shut = {
-                (its.peer, its.port): "no answer"
-                for its in trial.visits
-                if not self._lets_in(its.peer, its.port)
+                (visit.peer, visit.port): "no answer"
+                for visit in trial.visits
+                if not self._lets_in(visit.peer, visit.port)
             }
             return Inspected(
                 interface="eth0",
@@ -207,13 +207,13 @@ class Looks:
         return sign_request(request, (cluster.ca, new_authority(cluster.key)[1]), seconds)
 
     def _serving(self, server: ServerName) -> Cluster:
-        """The cluster whose API `server` serves."""
+        """The cluster with the API that `server` serves."""
         if self._reach(server).stepped_down:
             raise CommandFailed(f"{server} serves no API (simulated)")
         return self._etcd(server)
 
     def _etcd(self, server: ServerName) -> Cluster:
-        """The cluster with whose etcd one can work through `server`."""
+        """The cluster that has `server` as a member of its etcd. Raises without a quorum."""
         cluster = self._reach(server).cluster
         if cluster is None or server not in cluster.members:
             raise CommandFailed(f"{server} serves no API (simulated)")

@@ -28,22 +28,21 @@ def foreign(server: ServerName, claim: Claim) -> ForeignClaim:
 
 @dataclass
 class Cluster:
-    """What a cluster's etcd holds, and who its members are, with their ids. `key` tells it from
-    others, and stands for the one by which its secrets are encrypted, and for its CA's.
-    """
+    """What a cluster's etcd holds, and which members etcd has."""
 
     ca: str
     version: str
+    # Tells the cluster from others; stands for the key of its CA, and that of its Secrets.
     key: str = field(default_factory=lambda: token_hex(4))
-    members: dict[ServerName, str] = field(default_factory=dict)
+    members: dict[ServerName, str] = field(default_factory=dict)  # of etcd, with their ids
     nodes: dict[ServerName, Role] = field(default_factory=dict)
     labelled: dict[ServerName, NodeSpec] = field(default_factory=dict)
     cordoned: set[ServerName] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
-    certificates: bool = False
+    certificates: bool = False  # whether they are uploaded, for control planes to join
     network: bool = False
     metallb: bool = False
-    pools: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pools: dict[str, tuple[str, ...]] = field(default_factory=dict)  # MetalLB's
     record: Record | None = None
 
     @classmethod
@@ -88,14 +87,14 @@ class Cluster:
         self.network = True
 
     def write_record(self, action: act.WriteRecord) -> None:
-        there = self.record.change if self.record else action.over
-        if there not in (action.over, action.record.change):
+        current = self.record.change if self.record else action.over
+        if current not in (action.over, action.record.change):
             summary = "another operation works on the cluster, and has written its record"
             raise Refused(summary, f"(simulated) {Do.WAIT.text()}")
         self.record = action.record
 
     def drain(self, nodes: Iterable[ServerName]) -> None:
-        """One that is broken has given back what it cordoned, so it is as if nothing had been."""
+        """A drain that fails uncordons what it cordoned, as if it had never been: not modelled."""
         self.cordoned.update(name for name in nodes if name in self.nodes)
 
     def delete_node(self, name: ServerName) -> None:
@@ -114,55 +113,47 @@ class Cluster:
 
 @dataclass
 class Machine:
-    """One modelled server: what is on its disk, and whether it has power. `role` is the one that it
-    joined in; with `stepped_down` its control plane has ended, but for etcd. `sessions` are the
-    numbers of the latest that have been there, by cluster: in its memory alone. `claim_unread` says
-    that there is a claim, and why it cannot be read. `served` is the domain of its mark. `news` is
-    what came or was changed since the claim, `altered` packages whose files somebody has changed.
-    `sick` says what of its Node does not work: a restart mends the `kubelet`, and nothing but a new
-    join the `disk`. `certificates_end` is when those of its control plane do, 0 for in a long time.
-    `down_since` is when its Node began to be not Ready (seconds since 1970).
-    `failures` is what it failed at since it was last a member.
-    `blocked`: ports (tcp/6443) at which a firewall on it lets nobody in.
-    `unwritable`: how its disk is where it takes nothing more.
-    """
+    """One modelled server: what is on its disk, and whether it has power."""
 
     server: Server
     powered: bool = True
     claim: Claim | None = None
-    prepared_for: str | None = None
+    prepared_for: str | None = None  # the version of Kubernetes
     traces: tuple[str, ...] = ()
     cluster: Cluster | None = None
-    role: Role | None = None
-    stepped_down: bool = False
+    role: Role | None = None  # that it joined in
+    stepped_down: bool = False  # its control plane has ended, except for etcd
     etcd_ended: bool = False
     journal: list[str] = field(default_factory=list)
+    # The latest session here, by cluster; in memory alone.
     sessions: dict[PoolUid, int] = field(default_factory=dict)
-    claim_unread: str = ""
-    served: Domain | None = None
-    news: News = ()
-    altered: tuple[str, ...] = ()
+    claim_unread: str = ""  # why its claim cannot be read, if it has such a one
+    served: Domain | None = None  # the domain of its mark
+    news: News = ()  # what came or was changed since the claim
+    altered: tuple[str, ...] = ()  # packages with files that somebody has changed
+    # What of its Node fails: a restart mends the kubelet, only a new join the disk.
     sick: Literal["", "kubelet", "disk"] = ""
-    down_since: float = 0.0
-    certificates_end: float = 0.0
-    blocked: tuple[str, ...] = ()
-    failures: list[Failure] = field(default_factory=list)
+    down_since: float = 0.0  # when its Node began to be not Ready (seconds since 1970)
+    certificates_end: float = 0.0  # of its control plane; 0: in a long time
+    blocked: tuple[str, ...] = ()  # ports (tcp/6443) that a firewall on it closes
+    failures: list[Failure] = field(default_factory=list)  # since it was last a member
+    # How its disk is, where it takes nothing more.
     unwritable: Literal["", "read-only", "full", "out of inodes"] = ""
 
     @property
     def is_as_new(self) -> bool:
-        """Nothing was done with it that outlives a boot."""
+        """Whether nothing was done with it that outlives a boot."""
         return replace(self, sessions={}) == Machine(self.server)
 
     @property
     def vip(self) -> str | None:
-        """The virtual IP that it may hold: that of the cluster whose control plane runs on it."""
+        """The virtual IP that it may hold: that of a cluster with a control plane on it."""
         record = self.cluster.record if self.cluster is not None else None
         runs = self.role is Role.CONTROL_PLANE and not self.stepped_down
         return record.spec.control_plane.endpoint.vip if record is not None and runs else None
 
     def lose_power(self, seconds_ago: float = 0.0) -> None:
-        """It has none from now on, or since so long ago."""
+        """Take its power away, now or `seconds_ago`."""
         if self.powered or seconds_ago:
             self.down_since = time.time() - seconds_ago
         self.powered = False
@@ -175,7 +166,7 @@ class Machine:
         self.start_kubelet()
 
     def fall_sick(self, what: Literal["kubelet", "disk"], seconds_ago: float = 0.0) -> None:
-        """Its Node is not Ready from then on."""
+        """Make its Node not Ready, from `seconds_ago` on."""
         self.sick, self.down_since = what, time.time() - seconds_ago
 
     def mend(self) -> None:
@@ -197,7 +188,7 @@ class Machine:
             raise Refused(summary)
 
     def check_claim(self, ours: Ownership) -> None:
-        """As each action's guard does: raises Refused unless the claim is that very one."""
+        """Raises Refused unless the claim is exactly this one, as each action's guard does."""
         self.check_owner(ours.uid)
         if self.claim is None:
             raise NotClaimed(f"{self.server.name} is not claimed (simulated)")
@@ -220,8 +211,8 @@ class Machine:
             )
 
     def enter_session(self, uid: PoolUid, session: int) -> None:
-        """No earlier session of the cluster's acts here from now on; 0 is none. Raises Overtaken
-        when a later one has been here.
+        """From now on no earlier session of the cluster can act here; 0 is no session. Raises
+        Overtaken when a later one has been here.
         """
         latest = self.sessions.get(uid, 0)
         if session and session < latest:
@@ -231,7 +222,7 @@ class Machine:
             self.sessions[uid] = session
 
     def latest_session(self, uid: PoolUid) -> int:
-        """As whoever takes the cluster's lock is told: the claim has the number of its session."""
+        """The number to give with the cluster's lock; a claim has the number of its session."""
         claimed = self.claim.session if self.claim is not None and self.claim.uid == uid else 0
         return max(self.sessions.get(uid, 0), claimed)
 
@@ -240,7 +231,7 @@ class Machine:
             raise CommandFailed(f"{self.server.name}: kubeadm: not found (simulated)")
 
     def check_no_member(self) -> None:
-        """Only for one that is in no cluster: it may be counted on where it was a member."""
+        """Raises Refused if it was a member, and may be counted on. Only if it is in no cluster."""
         if self.claim is not None and not self.claim.is_joining:
             raise Refused(
                 f"{self.server.name} has been a member of its cluster (simulated)",
@@ -250,13 +241,13 @@ class Machine:
     def check_domain(self, domain: Domain) -> None:
         """Raises Refused where the mark is of another domain of trust."""
         if self.served is not None and self.served != domain:
-            there = f"{self.server.name} has served in {named(self.served)}"
-            raise Refused(f"{there}: install it anew before it serves in another (simulated)")
+            summary = f"{self.server.name} has served in {named(self.served)}"
+            raise Refused(f"{summary}: install it anew before it serves in another (simulated)")
 
     def check_not_aside(self) -> None:
         """Raises Refused where it failed in such a way that no cluster takes it."""
         name = self.server.name
-        if why := next((its for its in reversed(self.failures) if its.aside), None):
+        if why := next((failure for failure in reversed(self.failures) if failure.aside), None):
             raise Refused(f"{name} was set aside: {why} (simulated)", Do.LIFT.text(server=name))
 
     def note(self, action: act.NoteFailure) -> None:
@@ -268,7 +259,7 @@ class Machine:
             self.failures = [*self.failures, action.failure][-MOST_KEPT:]
 
     def reinstall(self) -> None:
-        """Its disk is wiped; it tells nobody, as with a reset. It has power then."""
+        """Wipe its disk; no cluster hears of it, as with a reset. It has power then."""
         self.__init__(self.server)  # type: ignore[misc]
 
     def become(self, cluster: Cluster, role: Role) -> None:
@@ -278,9 +269,9 @@ class Machine:
         self.traces = ("/etc/kubernetes/kubelet.conf",)
 
     def reset(self) -> News:
-        """As the real one: it tells nobody, so etcd goes on counting the member; and what comes
-        late of an earlier session is refused still. Returns the news: at the next claim they are
-        none. Raises CommandFailed, with the claim kept, where a package is altered.
+        """As the real one: no cluster hears of it, so etcd goes on counting the member; and late
+        actions of an earlier session are still refused. Returns the news, and clears them. Raises
+        CommandFailed, with the claim kept, where a package is altered.
         """
         self.cluster = None
         self.role = None

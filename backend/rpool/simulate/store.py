@@ -1,7 +1,7 @@
 """The modelled servers in a file, for all processes that work on them.
 
 Terraform starts several processes for one command, people start several commands, and `rpool
-simulate` changes the file meanwhile. So whoever looks or changes holds an flock for that moment,
+simulate` changes the file meanwhile. So each look and each change holds an flock for that moment,
 and the file is replaced as a whole: a process that dies at any point leaves a file that is whole.
 It holds names and public facts as JSON: all servers once, the state of those that are not as new,
 and each cluster once, since servers share it.
@@ -35,7 +35,7 @@ _LEFT_OUT: Any = {
         "cluster": {field.name for field in fields(Cluster)} - {"key"},
     }
 }
-"""What of a machine is elsewhere in the file."""
+"""Parts of a machine that are elsewhere in the file."""
 
 Machines = dict[ServerName, Machine]
 
@@ -91,7 +91,7 @@ class Store:
     @contextmanager
     def session(self, server: ServerName, uid: PoolUid) -> Iterator[None]:
         """Hold a cluster's session lock on a server, against other processes. A process that died
-        holds none: the kernel lets go of it. Raises Refused. Enter and leave under `alone`.
+        holds none: the kernel releases it. Raises Refused. Enter and leave under `alone`.
         """
         path = self.path.with_suffix(f".{server}.{uid}.lock")
         file = self._open_lock(path)
@@ -136,10 +136,10 @@ class Store:
 
 def _identity(file: int | Path) -> tuple[int, ...] | None:
     try:
-        seen = os.stat(file)  # noqa: PTH116 Path has no stat of an open file
+        status = os.stat(file)  # noqa: PTH116 Path has no stat of an open file
     except FileNotFoundError:
         return None
-    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _no_use(path: Path, error: OSError) -> Refused:
@@ -166,11 +166,11 @@ def _adapters() -> tuple[TypeAdapter[Any], TypeAdapter[Any], TypeAdapter[Any]]:
 def _encode(machines: Mapping[ServerName, Machine]) -> bytes:
     servers, clusters, states = _adapters()
     used = {n: m for n, m in machines.items() if m != Machine(m.server)}
-    found = {m.cluster.key: m.cluster for m in used.values() if m.cluster is not None}
+    by_key = {m.cluster.key: m.cluster for m in used.values() if m.cluster is not None}
     return b'{"version":%d,\n"fleet":%b,\n"clusters":%b,\n"machines":%b}\n' % (
         _VERSION,
         servers.dump_json({n: m.server for n, m in machines.items()}, exclude_defaults=True),
-        clusters.dump_json(found, exclude_defaults=True),
+        clusters.dump_json(by_key, exclude_defaults=True),
         states.dump_json(used, exclude_defaults=True, exclude=_LEFT_OUT),
     )
 
@@ -186,11 +186,11 @@ def _decode(path: Path, content: bytes) -> Machines:
                 + Do.REMOVE_FILE.text(),
             )
         fleet = servers.validate_python(data["fleet"])
-        found = clusters.validate_python(data["clusters"])
+        by_key = clusters.validate_python(data["clusters"])
         for name, state in data["machines"].items():
             state["server"] = fleet[name]
             if "cluster" in state:
-                state["cluster"] = found[state["cluster"]["key"]]
+                state["cluster"] = by_key[state["cluster"]["key"]]
         used: Machines = states.validate_python(data["machines"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         damaged = f"{path.name} is damaged: {type(error).__name__}"

@@ -22,8 +22,8 @@ _JOURNAL_LINES = 100
 
 
 class StoredWorld(SimulatedWorld):
-    """What is declared is the hardware, what is in the file its state. A server that is not
-    declared here may be another site's, and stays; from here nobody reaches it.
+    """The hardware is what is declared, its state what is in the file. A server that is not
+    declared here may be another site's: it stays in the file, and is out of reach from here.
     """
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
@@ -77,8 +77,8 @@ class StoredWorld(SimulatedWorld):
 
 
 class _Guard:
-    """While it is held no other thread or process is at the servers, and what we have of them is
-    what the file has. A thread may take it again.
+    """While it is held, no other thread or process works on the servers, and those in memory are as
+    in the file. A thread may take it again.
     """
 
     def __init__(self, store: Store, load: Callable[[], None]) -> None:

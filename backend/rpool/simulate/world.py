@@ -44,7 +44,7 @@ _KEPT = (
     | act.Reset
     | act.AppendJournal
 )
-"""What leaves something on the server's own disk, or takes it away there."""
+"""Actions that write to the server's own disk, or remove something from it."""
 
 
 class SimulatedWorld(Looks):
@@ -123,14 +123,14 @@ class SimulatedWorld(Looks):
 
     @staticmethod
     def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
-        name, ours = machine.server.name, action.claim.ownership
+        name, ownership = machine.server.name, action.claim.ownership
         machine.check_readable()
-        there, over = machine.claim, action.over
-        if there and over and (there.uid, there.epoch) == (over.uid, over.epoch):
+        current, over = machine.claim, action.over
+        if current and over and (current.uid, current.epoch) == (over.uid, over.epoch):
             machine.check_domain(action.claim.trust)
             machine.claim = action.claim
         elif machine.claim is not None:
-            machine.check_claim(ours)
+            machine.check_claim(ownership)
         elif over is not None:
             raise NotClaimed(f"{name} is not claimed (simulated)")
         elif machine.traces:
@@ -138,7 +138,7 @@ class SimulatedWorld(Looks):
         else:
             machine.check_not_aside()
             machine.check_domain(action.claim.trust)
-        machine.enter_session(ours.uid, ours.session)
+        machine.enter_session(ownership.uid, ownership.session)
         if machine.claim is None:
             machine.claim, machine.news = action.claim, ()
         if machine.served is None:
@@ -205,35 +205,35 @@ class SimulatedWorld(Looks):
     def _configure_metallb(self, action: act.ConfigureMetalLB) -> None:
         cluster = self._serving(action.server)
         spec = cluster.record.wanted or cluster.record.settled if cluster.record else None
-        everybody = spec is not None and spec.control_plane.schedulable
-        open_ = [n for n, role in cluster.nodes.items() if everybody or role is Role.WORKER]
-        if not (cluster.metallb and any(self._runs(cluster, n) for n in open_)):
+        on_all = spec is not None and spec.control_plane.schedulable
+        allowed = [n for n, role in cluster.nodes.items() if on_all or role is Role.WORKER]
+        if not (cluster.metallb and any(self._runs(cluster, n) for n in allowed)):
             raise CommandFailed(f"{action.server}: MetalLB's webhook does not answer (simulated)")
         cluster.pools = dict(action.pools)
 
     def _remove_etcd_member(self, action: act.RemoveEtcdMember) -> None:
-        """By id and name together, and where the rest keeps its quorum."""
+        """Remove the member with both this id and this name, if the rest keeps its quorum."""
         if not action.member_id:
             raise Bug(f"nobody looked up which member of etcd {action.member} is")
         cluster = self._etcd(action.server)
-        looked_at = (action.member, action.member_id)
-        found = [m for m in cluster.members.items() if m[0] == looked_at[0] or m[1] == looked_at[1]]
-        if not found:
+        expected = (action.member, action.member_id)
+        matches = [m for m in cluster.members.items() if m[0] == expected[0] or m[1] == expected[1]]
+        if not matches:
             return
-        if found != [looked_at]:
-            raise CommandFailed(f"etcd has another member than {looked_at}: {found} (simulated)")
+        if matches != [expected]:
+            raise CommandFailed(f"etcd has another member than {expected}: {matches} (simulated)")
         rest = cluster.members.keys() - {action.member}
         if len(self._running(cluster) & rest) < majority(len(rest)):
             raise CommandFailed(f"without {action.member} etcd would have no quorum (simulated)")
         del cluster.members[action.member]
 
     def _await_ready(self, action: act.AwaitReady) -> None:
-        """What is not so at once never is: nothing of the model gets ready by itself."""
+        """Raises TimedOut for what is not Ready now: nothing in the model gets ready by itself."""
         try:
-            seen = self.observe(action.server).nodes
+            nodes = self.observe(action.server).nodes
         except CommandFailed as error:
             raise TimedOut(error.summary) from error
-        late = [name for name in action.nodes if name not in seen or not seen[name].ready]
+        late = [name for name in action.nodes if name not in nodes or not nodes[name].ready]
         if late:
             raise TimedOut(f"not Ready: {', '.join(late)} (simulated)")
 
@@ -280,7 +280,7 @@ class SimulatedWorld(Looks):
 
 
 class _Lock:
-    """Lost for good once it was let go, or its server was seen without power."""
+    """Lost for good once it was released, or its server was seen without power."""
 
     def __init__(self, number: int, has_power: Callable[[], bool]) -> None:
         self.number = number
