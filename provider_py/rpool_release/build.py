@@ -65,7 +65,7 @@ def release(
 
 
 def publish(release: Release, key: SigningKey | None) -> None:
-    """Writes what goes with the archives of a release; without a key, no signature and no registry."""
+    """Writes what goes with a release's archives; without a key, no signature and no registry."""
     release.manifest.write_text(json.dumps(layouts.MANIFEST, indent=2) + "\n")
     archives = [release.archive(name) for name in release.platforms]
     release.sums.write_text(checksums.sums([*archives, release.manifest]))
