@@ -26,5 +26,5 @@ def images() -> str:
     return "\n".join(f"- `{image}`" for image in (vip.IMAGE, *named))
 
 
-def _row(what: str, manifest: Manifest) -> str:
-    return f"| {what} | `{manifest.upstream}` | `{manifest.mirrored}` | `{manifest.sha256}` |"
+def _row(purpose: str, manifest: Manifest) -> str:
+    return f"| {purpose} | `{manifest.upstream}` | `{manifest.mirrored}` | `{manifest.sha256}` |"

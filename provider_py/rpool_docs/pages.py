@@ -139,8 +139,8 @@ def _make(page: str, template: Path) -> str:
 def _head(page: str, note: str) -> str:
     """The front matter of a page of reference."""
     title = subjects()[page][0] if page in subjects() else f"{functions()[page]} (Function)"
-    more = {} if page == "index" else {"subcategory": ""}
-    fields = {"page_title": title, **more, "description": _description(page)}
+    subcategory = {} if page == "index" else {"subcategory": ""}
+    fields = {"page_title": title, **subcategory, "description": _description(page)}
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n# {note}\n{text}---\n"
 
@@ -153,8 +153,8 @@ def _description(page: str) -> str:
     raise Wrong("this page is not about something that has a description")
 
 
-def _asked(page: str, what: str) -> str:
-    match what.split():
+def _asked(page: str, words: str) -> str:
+    match words.split():
         case ["description"]:
             return _description(page)
         case ["schema"] if page in subjects():
@@ -173,7 +173,7 @@ def _asked(page: str, what: str) -> str:
             return "\n".join(f"- **{title}**: {text}" for _, title, text in guides())
         case ["guides", "linked"]:
             return "\n".join(f"- [{t}](guides/{name}.md): {text}" for name, t, text in guides())
-    raise Wrong(f"{{{{ {what} }}}} is nothing that is made for this page")
+    raise Wrong(f"{{{{ {words} }}}} is nothing that is made for this page")
 
 
 def stale(pages: Mapping[Path, str]) -> Iterator[str]:

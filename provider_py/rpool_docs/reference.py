@@ -61,8 +61,8 @@ def signature(name: str, function: Function) -> str:
 def _marks(subject: Subject, arguments: list[Attribute]) -> Iterator[str]:
     """The meaning of each mark that the list below uses."""
     if subject.made_anew:
-        what = f"makes {subject.made_anew}, visibly in the plan"
-        yield f"A change of what is marked **replaces** {what}."
+        effect = f"makes {subject.made_anew}, visibly in the plan"
+        yield f"A change of what is marked **replaces** {effect}."
     if subject.fixed:
         yield "A change of what is marked **fixed** is an error of the plan."
     if subject.fixed or subject.made_anew:

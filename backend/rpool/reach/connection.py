@@ -164,8 +164,8 @@ def _shake_hands(
             raise unreachable(server, f"its SSH is of old, or locked down: {error}") from None
         raise _wrong_key(server, expected, f"none of type {expected.kind}") from None
     except Exception as error:  # paramiko raises whatever its thread met: a peer may send anything
-        what = str(error) or "it closed the connection"
-        raise unreachable(server, f"no SSH there: {what}") from None
+        reason = str(error) or "it closed the connection"
+        raise unreachable(server, f"no SSH there: {reason}") from None
     if presented.asbytes() != expected.blob:
         raise _wrong_key(server, expected, fingerprint(presented.asbytes()))
 

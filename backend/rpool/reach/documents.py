@@ -122,14 +122,14 @@ def read_record(text: str) -> Record:
     return record
 
 
-def _forgotten(found: object, kept: object) -> Iterator[str]:
-    """Fields of `found`, at any depth, that are not in `kept`: writing it again would lose them."""
-    if isinstance(found, dict) and isinstance(kept, dict):
-        yield from found.keys() - kept.keys()
-        for name in found.keys() & kept.keys():
-            yield from _forgotten(found[name], kept[name])
-    elif isinstance(found, list) and isinstance(kept, list):
-        for item, kept_item in zip(found, kept, strict=False):
+def _forgotten(stored: object, kept: object) -> Iterator[str]:
+    """Fields of `stored`, at any depth, that are not in `kept`: a later write would lose them."""
+    if isinstance(stored, dict) and isinstance(kept, dict):
+        yield from stored.keys() - kept.keys()
+        for name in stored.keys() & kept.keys():
+            yield from _forgotten(stored[name], kept[name])
+    elif isinstance(stored, list) and isinstance(kept, list):
+        for item, kept_item in zip(stored, kept, strict=False):
             yield from _forgotten(item, kept_item)
 
 

@@ -42,8 +42,8 @@ def presented(server: Server) -> Presented:
         transport.start_client(timeout=PATIENCE_SECONDS)
         key = transport.get_remote_server_key()
     except Exception as error:  # paramiko raises whatever its thread met: a peer may send anything
-        what = str(error) or "it closed the connection"
-        raise unreachable(server, f"no SSH there: {what}") from None
+        reason = str(error) or "it closed the connection"
+        raise unreachable(server, f"no SSH there: {reason}") from None
     finally:
         transport.close()
     return Presented(f"{key.get_name()} {key.get_base64()}", fingerprint(key.asbytes()))

@@ -67,8 +67,8 @@ def _encrypted() -> SpecError:
     return _bad_key("has a passphrase", "Give a key without one: nobody is there to type it.")
 
 
-def _bad_key(what: str, advice: str) -> SpecError:
-    return SpecError([Problem(("ssh", "private_key"), f"the SSH private key {what}", advice)])
+def _bad_key(predicate: str, advice: str) -> SpecError:
+    return SpecError([Problem(("ssh", "private_key"), f"the SSH private key {predicate}", advice)])
 
 
 @dataclass(frozen=True, slots=True)

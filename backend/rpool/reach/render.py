@@ -106,8 +106,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
                 node | cni.TRACES | _control_plane(action.spec, node) | _init(action)
             )
         case act.Join():
-            more = _control_plane(action.spec, node) if action.control_plane else {}
-            return ("traces", "membership", "join"), node | cni.TRACES | more | _join(action)
+            extra = _control_plane(action.spec, node) if action.control_plane else {}
+            return ("traces", "membership", "join"), node | cni.TRACES | extra | _join(action)
         case act.Reset():
             parts = ("traces", "clean", "footholds", "compare", "unprepare", "reset")
             return parts, {"VIP": action.vip or "", **cni.TRACES}
@@ -145,8 +145,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.Mend():
             return ("mend",), node
         case act.StepDown():
-            more = {"ETCD": "etcd" if action.etcd else "", "RUNTIME_SECONDS": str(RUNTIME_SECONDS)}
-            return ("membership", "step-down"), node | more
+            extra = {"ETCD": "etcd" if action.etcd else "", "RUNTIME_SECONDS": str(RUNTIME_SECONDS)}
+            return ("membership", "step-down"), node | extra
         case act.RecoverEtcd():
             return ("etcd", "recover-etcd"), node
         case act.RemoveEtcdMember():

@@ -48,6 +48,6 @@ def requested(server: ServerName, printed: bytes) -> Mapping[ServerName, Request
                 before.pods + 1,
             )
     except ValueError as error:
-        what = f"what {server} tells of its pods cannot be read"
-        raise CommandFailed(what, f"{type(error).__name__}: {str(error)[:200]}") from None
+        summary = f"what {server} tells of its pods cannot be read"
+        raise CommandFailed(summary, f"{type(error).__name__}: {str(error)[:200]}") from None
     return sums

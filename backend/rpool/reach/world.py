@@ -229,7 +229,7 @@ def secrets_of(action: Action) -> tuple[Secret, ...]:
     match action:
         case act.Init() | act.Join() | act.AdmitJoiners() | act.RevokeJoiners():
             token = action.secrets.token
-            halves = tuple(Secret(half) for half in token.reveal().split(".")[1:])
+            halves = tuple(Secret(part) for part in token.reveal().split(".")[1:])
             join = action.secrets
             return (token, *halves, join.certificate_key, *keys_in(join.encryption.reveal()))
         case _:

@@ -35,5 +35,5 @@ def log(level: Level, message: str, **fields: str | int | float) -> None:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC with exactly six decimals: the host drops the level of any other form."""
-    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micro:06d}Z"
+    whole_seconds, micro = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole_seconds))}.{micro:06d}Z"
