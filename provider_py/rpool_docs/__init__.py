@@ -1,5 +1,5 @@
-"""Makes the pages of the provider's documentation out of its schemas and of `docs/templates/`.
+"""Makes the pages of the provider's documentation from its schemas and `docs/templates/`.
 
-The layout is that of registries, in `docs/`: `resources/`, `guides/` and so on. It is for
+The layout in `docs/` is that of registries: `resources/`, `guides/` and so on. This package is for
 developers, and in no archive.
 """

@@ -26,10 +26,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _check(pages: Mapping[Path, str]) -> int:
-    said = list(stale(pages))
-    if said:
-        print(*said, "Run make generate, and keep what it changes.", sep="\n", file=sys.stderr)
-    return 1 if said else 0
+    problems = list(stale(pages))
+    if problems:
+        print(*problems, "Run make generate, and keep what it changes.", sep="\n", file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a change of each attribute does, from the rules by which plans are made."""
+"""What a change of each attribute does, taken from the rules that plans are made by."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ REFUSED: Mapping[str, Mapping[str, str]] = {"rpool_cluster": FIXED}
 """Attributes of a resource whose change is an error, and why."""
 
 UNSEEN = {"rpool_cluster": OURS_ALONE, "rpool_node": frozenset({"timeouts"})}
-"""Those that no server knows of."""
+"""Attributes of a resource that no server knows of."""
 
 
 def changes() -> str:
-    """A table of all that does not just change in place, and what a change of it does instead."""
-    rows = [row for name, its in Provider.resource_schemas.items() for row in _rows(name, its.root)]
+    """A table of the attributes that do not change in place, and what a change of each does."""
+    rows = [row for name, s in Provider.resource_schemas.items() for row in _rows(name, s.root)]
     return "\n".join(["| resource | attribute | a change of it |", "| --- | --- | --- |", *rows])
 
 
 def _rows(resource: str, root: Object) -> Iterator[str]:
-    paths = [path for path, its in _attributes(root) if its.replaces]
+    paths = [path for path, attribute in _attributes(root) if attribute.replaces]
     for path in paths:
         if not any(path.startswith(f"{other}.") for other in paths):
             yield f"| `{resource}` | `{path}` | replaces it |"
@@ -33,8 +33,8 @@ def _rows(resource: str, root: Object) -> Iterator[str]:
         yield f"| `{resource}` | `{name}` | reaches no server |"
 
 
-def _attributes(its: Object, at: str = "") -> Iterator[tuple[str, Attribute]]:
-    for attribute in its.attributes:
+def _attributes(block: Object, at: str = "") -> Iterator[tuple[str, Attribute]]:
+    for attribute in block.attributes:
         if attribute.configurable:
             yield f"{at}{attribute.name}", attribute
             if attribute.block is not None:

@@ -1,9 +1,10 @@
-"""Pages out of templates: which there are, and what a template can ask for.
+"""Pages made from templates: which there are, and what a template can ask for.
 
-`X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line `{{ ... }}` alone stands for what
-is made: `{{ schema }}`, `{{ signature }}` and `{{ description }}` of what the page is about;
+`X.md.tmpl` in `docs/templates/` makes `X.md` in `docs/`. A line of `{{ ... }}` alone is replaced:
+`{{ schema }}`, `{{ signature }}` and `{{ description }}` by those of the page's subject;
 `{{ changes }}`, `{{ mirrored manifests }}`, `{{ mirrored images }}`, `{{ examples }}`,
-`{{ guides }}` and `{{ guides linked }}`. Pictures, in `docs/pictures/`, have no template.
+`{{ guides }}` and `{{ guides linked }}` by tables and lists. Pictures, in `docs/pictures/`, have
+no template.
 """
 
 from __future__ import annotations
@@ -32,27 +33,27 @@ _MADE_ANEW = {"rpool_cluster": "another cluster", "rpool_node": "another node"}
 
 
 class Wrong(Exception):
-    """A template asks for what there is not, or something has none. Its text is for developers."""
+    """A template asks for something unknown, or is missing. The text is for developers."""
 
 
 def subjects() -> dict[str, tuple[str, Subject]]:
-    """What has a page of reference: its title and schema, by the page's path."""
+    """Title and subject of each page of reference, by the page's path."""
     kinds = (
         ("resources", "Resource", Provider.resource_schemas),
         ("data-sources", "Data Source", Provider.data_source_schemas),
         ("ephemeral-resources", "Ephemeral Resource", Provider.ephemeral_schemas),
     )
-    found = {"index": ("rpool Provider", Subject(Provider.schema, shapes={"fleet": FLEET}))}
+    pages = {"index": ("rpool Provider", Subject(Provider.schema, shapes={"fleet": FLEET}))}
     for folder, kind, schemas in kinds:
         for name, schema in schemas.items():
             is_managed = folder == "resources"
-            its = Subject(
+            subject = Subject(
                 schema,
                 REFUSED.get(name, ()) if is_managed else (),
                 _MADE_ANEW[name] if is_managed else "",
             )
-            found[f"{folder}/{name.removeprefix('rpool_')}"] = (f"{name} ({kind})", its)
-    return found
+            pages[f"{folder}/{name.removeprefix('rpool_')}"] = (f"{name} ({kind})", subject)
+    return pages
 
 
 def functions() -> dict[str, str]:
@@ -60,7 +61,7 @@ def functions() -> dict[str, str]:
 
 
 def made(folder: Path = TEMPLATES) -> dict[Path, str]:
-    """Every page and picture that is made, and what has to be in it. Raises Wrong."""
+    """The text of every page and picture that is made, by its path. Raises Wrong."""
     templates = {_page(path, folder): path for path in sorted(folder.rglob("*.md.tmpl"))}
     if missing := sorted({*subjects(), *functions()} - templates.keys()):
         raise Wrong(f"there is a page to be made: write docs/templates/{missing[0]}.md.tmpl")
@@ -69,28 +70,31 @@ def made(folder: Path = TEMPLATES) -> dict[Path, str]:
 
 
 def left_over(pages: Collection[Path]) -> list[Path]:
-    """Pages of reference, and pictures, that are none of those that are made."""
+    """Files among the pages of reference and the pictures that are not made any more."""
     folders = ("resources", "data-sources", "ephemeral-resources", "functions", PICTURES.name)
-    there = {path for folder in folders for path in (DOCS / folder).glob("*")}
-    return sorted(there.difference(pages))
+    existing = {path for folder in folders for path in (DOCS / folder).glob("*")}
+    return sorted(existing.difference(pages))
 
 
 def guides() -> list[tuple[str, str, str]]:
     """Name, title and description of every guide, written or made."""
     texts = {path.stem: path.read_text() for path in (DOCS / "guides").glob("*.md")}
-    made_ones = (TEMPLATES / "guides").glob("*.md.tmpl")
-    texts |= {_page(path, TEMPLATES / "guides"): path.read_text() for path in made_ones}
-    heads = {name: front_matter(text) for name, text in texts.items()}
-    return [(name, its["page_title"], its["description"]) for name, its in sorted(heads.items())]
+    templates = (TEMPLATES / "guides").glob("*.md.tmpl")
+    texts |= {_page(path, TEMPLATES / "guides"): path.read_text() for path in templates}
+    front_matters = {name: front_matter(text) for name, text in texts.items()}
+    return [
+        (name, fields["page_title"], fields["description"])
+        for name, fields in sorted(front_matters.items())
+    ]
 
 
 def examples(page: str) -> str:
-    """Every example with its own first words, as a list of links from a page."""
+    """A list of links from a page to all examples, each with its first sentence. Raises Wrong."""
     up = "../" * (page.count("/") + 1)
     folders = sorted(path.parent for path in EXAMPLES.glob("*/main.tf"))
     return "\n".join(
-        f"- [{its.name}]({up}{its.relative_to(CHECKOUT)}/main.tf): {_first_words(its / 'main.tf')}"
-        for its in folders
+        f"- [{f.name}]({up}{f.relative_to(CHECKOUT)}/main.tf): {_first_words(f / 'main.tf')}"
+        for f in folders
     )
 
 
@@ -104,9 +108,9 @@ def _first_words(file: Path) -> str:
 
 
 def front_matter(text: str) -> dict[str, str]:
-    """What a page says of itself; nothing where it says nothing."""
-    found = re.match(r"---\n(.*?)\n---\n", text, flags=re.DOTALL)
-    return dict(yaml.safe_load(found[1])) if found else {}
+    """The fields of a page's front matter; empty where it has none."""
+    header = re.match(r"---\n(.*?)\n---\n", text, flags=re.DOTALL)
+    return dict(yaml.safe_load(header[1])) if header else {}
 
 
 def _page(template: Path, folder: Path) -> str:
@@ -116,17 +120,17 @@ def _page(template: Path, folder: Path) -> str:
 def _make(page: str, template: Path) -> str:
     lines = template.read_text().splitlines()
     note = f"Made by `make generate` from docs/templates/{page}.md.tmpl: change that."
-    head = f"<!-- {note} -->"
+    start = f"<!-- {note} -->"
     if lines[0] == "---":
         lines[0] = f"---\n# {note}"
-        head = ""
+        start = ""
     elif page in subjects() or page in functions():
-        head = _head(page, note)
-    parts = [head] if head else []
+        start = _head(page, note)
+    parts = [start] if start else []
     for number, line in enumerate(lines, 1):
-        asked = re.fullmatch(r"\{\{ (.+) \}\}", line)
+        placeholder = re.fullmatch(r"\{\{ (.+) \}\}", line)
         try:
-            parts.append(_asked(page, asked[1]) if asked else line)
+            parts.append(_asked(page, placeholder[1]) if placeholder else line)
         except Wrong as error:
             raise Wrong(f"docs/templates/{page}.md.tmpl, line {number}: {error}") from None
     return "\n".join(parts) + "\n"
@@ -135,9 +139,9 @@ def _make(page: str, template: Path) -> str:
 def _head(page: str, note: str) -> str:
     """The front matter of a page of reference."""
     title = subjects()[page][0] if page in subjects() else f"{functions()[page]} (Function)"
-    more = {} if page == "index" else {"subcategory": ""}
-    said = {"page_title": title, **more, "description": _description(page)}
-    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000)
+    subcategory = {} if page == "index" else {"subcategory": ""}
+    fields = {"page_title": title, **subcategory, "description": _description(page)}
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n# {note}\n{text}---\n"
 
 
@@ -149,8 +153,8 @@ def _description(page: str) -> str:
     raise Wrong("this page is not about something that has a description")
 
 
-def _asked(page: str, what: str) -> str:
-    match what.split():
+def _asked(page: str, words: str) -> str:
+    match words.split():
         case ["description"]:
             return _description(page)
         case ["schema"] if page in subjects():
@@ -166,14 +170,14 @@ def _asked(page: str, what: str) -> str:
         case ["examples"]:
             return examples(page)
         case ["guides"]:
-            return "\n".join(f"- **{title}**: {said}" for _, title, said in guides())
+            return "\n".join(f"- **{title}**: {text}" for _, title, text in guides())
         case ["guides", "linked"]:
-            return "\n".join(f"- [{t}](guides/{name}.md): {said}" for name, t, said in guides())
-    raise Wrong(f"{{{{ {what} }}}} is nothing that is made for this page")
+            return "\n".join(f"- [{t}](guides/{name}.md): {text}" for name, t, text in guides())
+    raise Wrong(f"{{{{ {words} }}}} is nothing that is made for this page")
 
 
 def stale(pages: Mapping[Path, str]) -> Iterator[str]:
-    """Of what is made, that which is not what is there; in a line each."""
+    """One line for each file that differs from what is made, or is not made any more."""
     for path, text in pages.items():
         if not path.exists() or path.read_text() != text:
             yield f"{path.relative_to(CHECKOUT)} is not what `make generate` makes"

@@ -1,8 +1,8 @@
-"""The pictures of the pages, drawn by the `rpool` command's own code of a modelled site.
+"""The pictures of the pages: a modelled site, drawn by the `rpool` command's own code.
 
-Whoever draws them gets the same: the cluster's uid is given, and time is that of a clock which goes
-on by what each step takes, roughly, on real servers. Servers, places and steps are the engine's;
-what pods request is made up, since the model has no pods.
+They are the same each time: the cluster's uid is given, and the clock advances by about what each
+step takes on real servers. Servers, places and steps are the engine's; what pods request is made
+up, since the model has no pods.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ UID, OTHER_UID = "0863513a9c41d07e", "7d0e39f62514cb43"
 OWNER = "ann@desk"
 BEGAN = datetime(2026, 11, 30, 10, 2, 11, tzinfo=UTC)
 WATCHED_SECONDS = 11
-"""For which the join is under way in the picture of `rpool watch`."""
+"""How long the join has been under way in the picture of `rpool watch`."""
 
 TAKES_SECONDS = {"record": 0.3, "claim": 0.6, "admit": 1.4, "prepare": 38.2, "join": 24.8}
-"""What a step takes, by the first word of its name; of others it is not asked."""
+"""What a step takes, by the first word of its name. No other steps happen here."""
 
 BATCH = PoolSpec(
     name="batch",
@@ -54,7 +54,7 @@ WEB = replace(
     control_plane=ControlPlane(1, Endpoint(vip="10.0.0.201")),
 )
 REQUESTED = ((0.62, 0.40), (0.35, 0.55), (0.48, 0.71), (0.21, 0.09), (0.18, 0.12), (0.24, 0.10))
-"""Shares of cores and memory that pods request: of the workers first, then of control planes."""
+"""Shares of cores and memory that pods request: on the workers first, then on control planes."""
 
 _COLUMNS = 104
 
@@ -77,9 +77,9 @@ def fleet() -> Fleet:
 
 
 class World(SimulatedWorld):
-    """One that tells when a server is about to join, and in which pods request something."""
+    """A modelled world that calls `joining` before a server joins, and has requests of pods."""
 
-    at_once = 1  # so that steps which could run at once begin and end in the same order each time
+    at_once = 1  # so that steps that could run at once begin and end in the same order each time
 
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(fleet)
@@ -108,77 +108,77 @@ def pictures() -> Mapping[str, str]:
     site = _site(world)
     view = site.create_pool(BATCH, Attempt(60, owner=OWNER))
     site.create_pool(WEB, Attempt(60, owner="bob@desk"))
-    told: list[Event] = []
-    while_joining: list[Look] = []
+    events: list[Event] = []
+    looks_while_joining: list[Look] = []
 
     def look() -> None:
-        while_joining.append(_look(world, view, told))
+        looks_while_joining.append(_look(world, view, events))
 
     world.joining = look
-    _grow(world, view, told.append)
-    (joining,) = while_joining
+    _grow(world, view, events.append)
+    (joining,) = looks_while_joining
     _hurt_one(world, view)
     survey = _site(world).survey()
     cluster = survey.cluster(view.uid)
-    found = slots(survey, cluster, world.requested(cluster.through))
+    drawn_slots = slots(survey, cluster, world.requested(cluster.through))
     return {
-        "show.svg": "\n".join(as_svg(list(titles(cluster)), found)) + "\n",
+        "show.svg": "\n".join(as_svg(list(titles(cluster)), drawn_slots)) + "\n",
         "watch.svg": _screen("rpool watch batch", joining),
     }
 
 
 def _site(world: World) -> Site:
-    """As a process that has just begun has it."""
+    """The site as a process that has just started has it."""
     uids = iter((UID, OTHER_UID))
     config = SiteConfig(world.fleet, Ssh(Secret("none is needed")))
     return Site(config, connect=lambda _: world, new_uid=lambda: next(uids))
 
 
 def _grow(world: World, view: PoolView, log: Callable[[Event], None]) -> None:
-    """By one server, as the next apply does."""
+    """Grows the cluster by one server, as the next apply does."""
     site = _site(world)
-    found = site.read_pool(view)
-    roles = {name: its.role for name, its in view.servers.items()}
+    observed = site.read_pool(view)
+    roles = {name: member.role for name, member in view.servers.items()}
     current = Current(view.uid, Size.of(BATCH), roles)
-    bigger = replace(BATCH, cores=48, memory_gib=192)
-    target = site.plan_pool(bigger, current, found.offer)
-    site.change_pool(view, bigger, target.roles, Attempt(60, owner=OWNER, log=log))
+    larger = replace(BATCH, cores=48, memory_gib=192)
+    target = site.plan_pool(larger, current, observed.offer)
+    site.change_pool(view, larger, target.roles, Attempt(60, owner=OWNER, log=log))
 
 
 def _hurt_one(world: World, view: PoolView) -> None:
-    """The kubelet of a worker stops, after all of the above."""
-    name = max(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    """Stops the kubelet of a worker, at a later time than all of the above."""
+    name = max(name for name, member in view.servers.items() if member.role is Role.WORKER)
     machine = world.machines[name]
     machine.fall_sick("kubelet")
     machine.down_since = (BEGAN + timedelta(hours=2)).timestamp()
 
 
-def _look(world: World, view: PoolView, told: Iterable[Event]) -> Look:
+def _look(world: World, view: PoolView, reported: Iterable[Event]) -> Look:
     """The cluster as `rpool watch` sees it now, on our clock."""
-    events = _timed(told)
-    begun = datetime.fromisoformat(events[-1].time)
-    at = begun + timedelta(seconds=WATCHED_SECONDS)
+    events = _timed(reported)
+    started = datetime.fromisoformat(events[-1].time)
+    at = started + timedelta(seconds=WATCHED_SECONDS)
     return replace(next(looks(_site(world), view.uid)), events=events, at=at)
 
 
-def _timed(told: Iterable[Event]) -> tuple[Event, ...]:
-    """The events as they would have been on our clock: a step begins when the one has ended whose
-    end was told last.
+def _timed(reported: Iterable[Event]) -> tuple[Event, ...]:
+    """The events as they would have been on our clock: a step starts when the step whose end was
+    reported last has ended.
     """
-    now, begun, timed = BEGAN, dict[str, datetime](), list[Event]()
-    for event in told:
+    now, started, timed = BEGAN, dict[str, datetime](), list[Event]()
+    for event in reported:
         seconds = 0.0
         if event.outcome is Result.STARTED:
-            begun[event.step] = now
+            started[event.step] = now
         else:
             seconds = TAKES_SECONDS[event.step.split()[0]]
-            now = begun[event.step] + timedelta(seconds=seconds)
+            now = started[event.step] + timedelta(seconds=seconds)
         timed.append(replace(event, time=now.isoformat(), seconds=seconds))
-    return tuple(sorted(timed, key=lambda its: (its.time, its.outcome is Result.STARTED)))
+    return tuple(sorted(timed, key=lambda e: (e.time, e.outcome is Result.STARTED)))
 
 
 def _screen(command: str, look: Look) -> str:
-    """A terminal in which `command` shows that look."""
+    """A terminal that shows `look` as the output of `command`."""
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), color_system="truecolor")
     console.print(drawn(look))
     text = console.export_svg(title=command, code_format=_TERMINAL, unique_id="t")
@@ -209,4 +209,4 @@ _TERMINAL = """\
 </g>
 </svg>
 """
-"""Rich's own asks for a font at an address."""
+"""Rich's own template loads a font from a URL."""

@@ -1,7 +1,7 @@
 """A schema as Markdown: what can be set, and what can be read.
 
-Names, types, who sets a value and what a change of it does are taken from where the plan takes
-them, so that they are never told twice.
+Names, types, who sets a value and what a change of it does come from the schema that plans use, so
+that they are written down once.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _WORDS = {Primitive.STRING: "String", Primitive.NUMBER: "Number", Primitive.BOOL
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a page is about. `fixed`: attributes whose change is refused. `made_anew`: what a change
-    of an attribute that replaces makes. `shapes`: what attributes without a type have to be.
+    """The subject of a page. `fixed`: attributes whose change is refused. `made_anew`: what a
+    replacing change makes. `shapes`: the required types of attributes that are declared without.
     """
 
     schema: Schema
@@ -39,30 +39,30 @@ class Subject:
 
 
 def reference(subject: Subject) -> str:
-    """Arguments, then attributes, each with its nested ones."""
+    """Arguments, then attributes, each with its nested attributes."""
     root = subject.schema.root
     lines: list[str] = []
-    given = [its for its in root.attributes if its.configurable]
-    told = [its for its in root.attributes if not its.configurable]
-    if given:
-        lines += ["## Arguments", "", *_marks(subject, given), *_list(subject, given)]
-    if told:
-        lines += ["## Attributes", "", *_list(subject, told)]
+    arguments = [attribute for attribute in root.attributes if attribute.configurable]
+    computed = [attribute for attribute in root.attributes if not attribute.configurable]
+    if arguments:
+        lines += ["## Arguments", "", *_marks(subject, arguments), *_list(subject, arguments)]
+    if computed:
+        lines += ["## Attributes", "", *_list(subject, computed)]
     return "\n".join(lines).rstrip()
 
 
-def signature(name: str, its: Function) -> str:
+def signature(name: str, function: Function) -> str:
     """A function's call, its argument and what it returns."""
-    takes, returns = _type(its.takes), _type(its.returns)
-    call = f"provider::rpool::{name}({its.parameter} {takes.lower()}) {returns.lower()}"
+    takes, returns = _type(function.takes), _type(function.returns)
+    call = f"provider::rpool::{name}({function.parameter} {takes.lower()}) {returns.lower()}"
     return f"## Signature\n\n```text\n{call}\n```"
 
 
-def _marks(subject: Subject, given: list[Attribute]) -> Iterator[str]:
-    """What the marks of the list below mean, of those that it has."""
+def _marks(subject: Subject, arguments: list[Attribute]) -> Iterator[str]:
+    """The meaning of each mark that the list below uses."""
     if subject.made_anew:
-        what = f"makes {subject.made_anew}, visibly in the plan"
-        yield f"A change of what is marked **replaces** {what}."
+        effect = f"makes {subject.made_anew}, visibly in the plan"
+        yield f"A change of what is marked **replaces** {effect}."
     if subject.fixed:
         yield "A change of what is marked **fixed** is an error of the plan."
     if subject.fixed or subject.made_anew:
@@ -71,52 +71,54 @@ def _marks(subject: Subject, given: list[Attribute]) -> Iterator[str]:
 
 
 def _list(subject: Subject, attributes: list[Attribute], at: tuple[str, ...] = ()) -> list[str]:
-    """The attributes, required ones first, and after them those within each of them."""
+    """The attributes, required ones first, and then the attributes nested in each."""
     lines: list[str] = []
     nested: list[str] = []
-    for its in sorted(attributes, key=lambda its: not its.required):  # sorted keeps the rest
-        path = (*at, its.name)
-        inside = _object(subject.shapes.get(its.name, its.type))
-        below = f" See [below](#{'-'.join(path)})." if inside else ""
-        notes = ", ".join(_notes(subject, its, path))
-        lines.append(f"- `{its.name}` ({notes}) {_described(its)}{below}")
-        if inside:
+    for attribute in sorted(attributes, key=lambda a: not a.required):  # sorted is stable
+        path = (*at, attribute.name)
+        block = _object(subject.shapes.get(attribute.name, attribute.type))
+        below = f" See [below](#{'-'.join(path)})." if block else ""
+        notes = ", ".join(_notes(subject, attribute, path))
+        lines.append(f"- `{attribute.name}` ({notes}) {_described(attribute)}{below}")
+        if block:
             nested += [f'<a id="{"-".join(path)}"></a>', f"### `{'.'.join(path)}`", ""]
-            nested += _list(subject, list(inside.attributes), path)
+            nested += _list(subject, list(block.attributes), path)
     return [*lines, "", *nested]
 
 
-def _notes(subject: Subject, its: Attribute, path: tuple[str, ...]) -> Iterator[str]:
-    yield _block(its) if its.block else _type(its.type)
-    if its.configurable:
-        yield "required" if its.required else "optional"
-    if its.optional and its.computed and its.default is None:
+def _notes(subject: Subject, attribute: Attribute, path: tuple[str, ...]) -> Iterator[str]:
+    yield _block(attribute) if attribute.block else _type(attribute.type)
+    if attribute.configurable:
+        yield "required" if attribute.required else "optional"
+    if attribute.optional and attribute.computed and attribute.default is None:
         yield "computed where not set"
-    if its.sensitive:
+    if attribute.sensitive:
         yield "sensitive"
-    if its.replaces:
+    if attribute.replaces:
         yield "**replaces**"
-    if len(path) == 1 and its.name in subject.fixed:
+    if len(path) == 1 and attribute.name in subject.fixed:
         yield "**fixed**"
 
 
-def _described(its: Attribute) -> str:
-    """Raises Bug where an attribute's text does not tell the value that it has when not set."""
-    value = str(its.default).lower() if isinstance(its.default, bool) else its.default
-    if value is not None and f"Default `{value}`." not in its.description:
-        raise Bug(f'the description of {its.name} has to end with "Default `{value}`."')
-    return its.description
+def _described(attribute: Attribute) -> str:
+    """The description. Raises Bug where it does not state the attribute's default."""
+    value = (
+        str(attribute.default).lower() if isinstance(attribute.default, bool) else attribute.default
+    )
+    if value is not None and f"Default `{value}`." not in attribute.description:
+        raise Bug(f'the description of {attribute.name} has to end with "Default `{value}`."')
+    return attribute.description
 
 
 def _object(type_: Type) -> Object | None:
-    inside = getattr(type_, "element", type_)
-    return inside if isinstance(inside, Object) else None
+    element = getattr(type_, "element", type_)
+    return element if isinstance(element, Object) else None
 
 
-def _block(its: Attribute) -> str:
-    match its.type:
+def _block(attribute: Attribute) -> str:
+    match attribute.type:
         case Map():
-            return f'blocks `{its.name} "NAME" {{ }}`'
+            return f'blocks `{attribute.name} "NAME" {{ }}`'
         case List() | Set():
             return "blocks, any number"
     return "block"

@@ -1,9 +1,9 @@
-"""The certificate that the plugin process shows to Terraform, made anew in memory at every start.
+"""The certificate that the plugin process presents to Terraform, made in memory at every start.
 
-Terraform learns it from the handshake and trusts it and nothing else, so a signature on it would
-prove nothing and nobody checks one (Go: a certificate that is itself a root is not verified
-further). It is an unsigned certificate by RFC 9925. That, and writing it out in DER here, avoids
-the parts of `cryptography` that take longer to load than a whole handshake may take.
+Terraform gets it in the handshake and trusts it and nothing else, so a signature on it would prove
+nothing, and none is checked (Go does not verify a certificate that is itself a root). It is an
+unsigned certificate by RFC 9925. That, and encoding it in DER here, avoids the parts of
+`cryptography` that take longer to load than a whole handshake may take.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from rpool.errors import Path, RpoolError, SpecError, printable
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """`path` is empty when it belongs to the whole resource."""
+    """An error or a warning. `path` is empty when it is about the whole resource."""
 
     summary: str
     detail: str = ""
@@ -29,7 +29,7 @@ def warning(summary: str, detail: str = "", path: Path = ()) -> Diagnostic:
 
 
 def of_error(error: BaseException) -> list[Diagnostic]:
-    """How an exception is shown: the engine's own errors as they are, any other as a bug."""
+    """The diagnostics of an exception: the engine's errors as they are, any other as a bug."""
     if isinstance(error, SpecError):
         return [Diagnostic(p.summary, p.detail, p.path) for p in error.problems]
     if isinstance(error, RpoolError):
@@ -38,7 +38,7 @@ def of_error(error: BaseException) -> list[Diagnostic]:
 
 
 def _bug(error: BaseException) -> Diagnostic:
-    """Says where it happened. Never the exception's own message: it may quote a secret."""
+    """Where an exception happened, without its own message, which may quote a secret."""
     python = ".".join(str(part) for part in sys.version_info[:3])
     lines = [
         "This is a bug in rpool. Please report it with the following lines; they hold no value of",

@@ -1,6 +1,6 @@
 """`python -m rpool_provider.fleet_json_schema`: the fleet's schema for editors, in JSON Schema.
 
-It is in docs/fleet.schema.json, made by `make generate`. An editor that knows it marks what
+`make generate` writes it to docs/fleet.schema.json. An editor that uses it marks what
 `terraform validate` would refuse.
 """
 
@@ -29,10 +29,9 @@ def _schema(type_: Type) -> dict[str, Any]:
             return {
                 "type": "object",
                 "properties": {
-                    its.name: {"description": its.description, **_schema(its.type)}
-                    for its in attributes
+                    a.name: {"description": a.description, **_schema(a.type)} for a in attributes
                 },
-                "required": [its.name for its in attributes if its.required],
+                "required": [a.name for a in attributes if a.required],
                 "additionalProperties": False,
             }
         case Primitive.BOOL:

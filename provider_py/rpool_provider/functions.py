@@ -1,7 +1,7 @@
-"""The provider's functions: what a configuration has at hand to write a fleet.
+"""The provider's functions, with which a configuration can write a fleet.
 
-They look at nothing but their arguments. What they do is loaded when one is called: Terraform asks
-for the list in every process.
+They depend on nothing but their arguments. Their code is loaded when one is called, since Terraform
+asks for the list in every process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rpool_provider.schema import DYNAMIC, NUMBER, STRING, Type
 
 
 class Unfit(RpoolError):
-    """The argument of a function is not what it takes; the summary says why."""
+    """A function does not accept its argument; the summary says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """gRPC without its asynchronous half, which nothing here uses.
 
-`import grpc` loads that half, and asyncio with it (so ssl and subprocess too). Stand-ins in their
-places save a fifth of the time from the start of the process to the handshake. Import `grpc`
-from here, first thing in the process.
+`import grpc` loads that half, and with it asyncio, ssl and subprocess. Stand-ins for them save a
+fifth of the time from the start of the process to the handshake. Import `grpc` from here, before
+anything else in the process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The provider as Terraform knows it: one provider block, its resources, and whether to stop.
 
-Terraform starts a process for the schemas, one to validate and one to plan. So the schemas are here
-from the start, and what is done with a resource is loaded when one is first asked for.
+Terraform starts a process for the schemas, one to validate and one to plan. So the schemas are
+loaded at once, and the code of resources when one is first asked for.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Provider:
     """`stop` is set when the user asks us to stop. `open_site` makes the engine's site; tests pass
     another one in.
 
-    A process serves one plan or one apply, but where `terraform test` shares it among all runs of
-    a file, as it does from 1.13 on: then it `serves_many`. That shows by this alone: everywhere
-    else a configuration is validated before a process is configured with it.
+    A process serves one plan or one apply, except that `terraform test` shares it among all runs of
+    a file, from 1.13 on: then it `serves_many`. The one sign of that is a process configured with a
+    configuration that it did not validate before.
     """
 
     schema: Schema = SITE
@@ -77,14 +77,14 @@ class Provider:
 
     @property
     def resources(self) -> Mapping[str, Resource]:
-        """Always the same ones: a resource may remember what this process has planned."""
+        """The resources by name, always the same ones: they remember what was planned here."""
         from rpool_provider.resources.cluster import Cluster
         from rpool_provider.resources.node import Node
 
         with self._loading:
             if not self._resources:
                 made = Cluster(lambda: self.serves_many), Node(lambda: self.serves_many)
-                self._resources |= {its.name: its for its in made}
+                self._resources |= {resource.name: resource for resource in made}
             return self._resources
 
     @property
@@ -94,7 +94,7 @@ class Provider:
 
         with self._loading:
             if not self._data_sources:
-                self._data_sources |= {its.name: its for its in (ClusterData(), FleetData())}
+                self._data_sources |= {s.name: s for s in (ClusterData(), FleetData())}
             return self._data_sources
 
     @property
@@ -105,7 +105,7 @@ class Provider:
 
     @property
     def site(self) -> Site | None:
-        """None while the provider's configuration is not known: it may come from a resource."""
+        """The site; None while the provider's configuration is unknown, as from a resource."""
         return self._site
 
     def configured_site(self) -> Site:
@@ -119,7 +119,9 @@ class Provider:
         return self._site
 
     def begins(self, *, applying: bool) -> None:
-        """Note what a call is part of. What a plan sees is from after the apply before it."""
+        """Notes what the next calls are part of. A plan after an apply opens the site again, so
+        that it sees the site as it is after that apply.
+        """
         if not self.serves_many:
             return
         with self._loading:
@@ -137,8 +139,8 @@ class Provider:
         return []
 
     def configure(self, config: dict[str, Any]) -> list[Diagnostic]:
-        """Raises SpecError. A site whose servers are modelled says so in every command, or else "No
-        changes" would be read as "the cluster is there".
+        """Opens the configured site. A simulated one gives a warning in every command: else "No
+        changes" would be read as "the cluster is there". Raises SpecError.
         """
         site_config = self._read(config)
         self.serves_many = self._validated != config
@@ -148,7 +150,7 @@ class Provider:
         return [_SIMULATED] if site_config is not None and site_config.simulated else []
 
     def _open(self, config: SiteConfig) -> None:
-        """Those before it stay open: other calls may be at work with them."""
+        """Opens a site. Earlier sites stay open, since other calls may be using them."""
         self._site = self._open_site(config)
         self._sites.append(self._site)
 
@@ -157,8 +159,8 @@ class Provider:
             site.close()
 
     def _read(self, config: dict[str, Any]) -> SiteConfig | None:
-        """Terraform validates a configuration right before it configures with it, so what was
-        read last is remembered. Raises SpecError.
+        """The site of a configuration; None while it is not known. The last one is remembered:
+        Terraform validates a configuration right before it configures with it. Raises SpecError.
         """
         from rpool.config import parse_site
 

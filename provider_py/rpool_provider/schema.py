@@ -39,11 +39,11 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Settings that belong together; on its own or as the element of a list, set or map.
+    """Settings that belong together, on their own or as the element of a list, set or map.
 
-    One that users write is a block, so that Terraform itself refuses what is not in it; one that
-    only we set is nested attributes. `always`: the block is there also where nobody wrote it, so
-    that its defaults are in the plan.
+    An object that users write is a block, so that Terraform itself refuses what is not in it; one
+    that only the provider sets is nested attributes. `always`: the block exists even where the
+    configuration has none, so that its defaults are in the plan.
     """
 
     attributes: tuple[Attribute, ...]
@@ -51,7 +51,7 @@ class Object:
 
 
 class Dynamic(Enum):
-    """A value of whatever type it has: we see all of it, as it was written."""
+    """A value of any type: the provider gets all of it, as it was written."""
 
     DYNAMIC = "dynamic"
 
@@ -65,9 +65,9 @@ Type = Primitive | List | Set | Map | Object | Dynamic
 class Attribute:
     """One attribute. One that is neither required nor optional is only computed.
 
-    `default` is what an optional attribute becomes in the plan when nobody sets it (it is then
-    `computed` too). `replaces` says that another value needs another resource. `meaning` is equal
-    for values that mean the same, such as 10m and 600s: then the plan keeps the one that it has.
+    `default` is the planned value of an optional attribute that is not set (it is then `computed`
+    too). `replaces`: another value needs another resource. `meaning` maps values that mean the same
+    (10m and 600s) to equal ones: then the plan keeps the prior value.
     """
 
     name: str
@@ -96,8 +96,8 @@ class Attribute:
 class Schema:
     """The schema of a resource or of the provider block; `version` counts changes of its shape.
 
-    `identity`: the attributes that a resource is known by as long as it is there. With slashes
-    between them they are its id for an import.
+    `identity`: the attributes that identify a resource as long as it exists. Joined by slashes they
+    are its id for an import.
     """
 
     root: Object

@@ -1,11 +1,11 @@
 """The life of the plugin process: from the handshake with Terraform to its end.
 
-Terraform starts it two to five times for a command, so only what the handshake needs is loaded
+Terraform starts it two to five times per command, so only what the handshake needs is loaded
 before it: gRPC and a key. The rest loads while Terraform connects.
 
-The transport is TLS with our certificate, on a Unix socket in a folder of ours that no other user
-may enter; the folder keeps strangers out. (Terraform also offers a client certificate, but with a
-signature, ECDSA with P-521, that gRPC's TLS library does not accept; so it is not asked for.)
+The transport is TLS with our certificate, on a Unix socket in a folder that no other user may
+enter. (Terraform also offers a client certificate, but its signature, ECDSA with P-521, is one that
+gRPC's TLS library does not accept; so none is asked for.)
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 _COOKIE = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
 _PROTOCOL = "6"
 _THREADS = 1024
-"""At most; each starts when it is needed. Calls beyond it would queue, StopProvider too."""
+"""The limit; threads start when they are needed. Calls beyond it would queue, StopProvider too."""
 
 _GARBAGE = 100_000
-"""Objects more than there were before anybody looks for garbage. The first calls load more modules,
-which leaves none, and Python's own 700 would look through them 40 times.
+"""New objects before a garbage collection. The first calls load more modules, which leaves no
+garbage, and with Python's default of 700 they would be scanned 40 times.
 """
 
 _LAST_WORDS_SECONDS = 0.5
-"""For answers that are on their way when Terraform says it is done."""
+"""Grace for answers that are on their way when Terraform says that it is done."""
 
 _ORPHAN_SECONDS = 60.0
-"""For running steps to end safely when Terraform has died."""
+"""Grace for running steps to end safely when Terraform has died."""
 
 _BY_HAND = """\
 This is the rpool provider. Terraform or OpenTofu starts it; it does nothing by itself.
@@ -54,7 +54,7 @@ _TOO_OLD = (
 
 
 def main(make_provider: Callable[[], Provider]) -> int:
-    """Serve until Terraform is done. Returns only when there was nothing to serve."""
+    """Serves until Terraform is done, then exits. Returns only when there was nothing to serve."""
     refusal = _refusal(os.environ)
     if refusal:
         sys.stderr.write(refusal)
@@ -76,7 +76,7 @@ def _refusal(environment: os._Environ[str]) -> str | None:
 
 
 class Plugin(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
-    """One plugin process. As a gRPC handler it finds the code for a call, loading it if need be."""
+    """One plugin process. As a gRPC handler it finds, and loads if needed, the code for a call."""
 
     def __init__(self, make_provider: Callable[[], Provider]) -> None:
         self._make_provider = make_provider
@@ -116,7 +116,7 @@ class Plugin(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         return server
 
     def service(self, call: grpc.HandlerCallDetails) -> Any:
-        """What answers a call; None makes gRPC answer UNIMPLEMENTED."""
+        """The handler of a call; for None gRPC answers UNIMPLEMENTED."""
         return self.routes().get(call.method)
 
     def routes(self) -> dict[str, Any]:
@@ -129,12 +129,12 @@ class Plugin(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
             return self._routes
 
     def on_terminate(self, signum: int, frame: FrameType | None) -> None:
-        """Stop working, go on answering: Terraform still wants the state of what was done."""
+        """Stops the work, not the answers: Terraform still needs the state of what was done."""
         if self._provider is not None:
             self._provider.stop.set()
 
     def _await_end(self) -> float:
-        """Wait for Terraform to be done or gone; returns the grace for calls that still run."""
+        """Waits for Terraform to be done or gone; returns the grace for calls that still run."""
         while not self._done.wait(1.0):
             if os.getppid() != self._parent:
                 self.on_terminate(signal.SIGTERM, None)
@@ -143,7 +143,7 @@ class Plugin(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
 
 
 def _make_folder() -> str:
-    """A folder that is ours alone. A socket's address must fit in 107 bytes."""
+    """A new folder that only this user may enter. A socket's address must fit in 107 bytes."""
     parent = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 the folder in it is made, never reused
     if len(parent) > 60:
         parent = "/tmp"  # noqa: S108
@@ -158,11 +158,11 @@ def _remove(address: str, folder: str) -> None:
             os.unlink(address)  # noqa: PTH108
         os.rmdir(folder)  # noqa: PTH106
     except OSError:
-        pass  # a leftover empty folder harms nobody
+        pass  # a leftover empty folder does no harm
 
 
 def _shake_hands(address: str, der: bytes) -> None:
-    """Tell Terraform where we are. After this line standard output is nobody's: it joins stderr."""
+    """Tells Terraform the address and the certificate. After that, standard output is stderr."""
     encoded = base64.b64encode(der).decode().rstrip("=")
     sys.stdout.write(f"1|{_PROTOCOL}|unix|{address}|grpc|{encoded}\n")
     sys.stdout.flush()

@@ -1,6 +1,6 @@
 """The calls that Terraform makes: decode, call, encode.
 
-protobuf ends here: resources see Python values. Whatever a call raises becomes a diagnostic.
+protobuf ends here: resources get Python values. Whatever a call raises becomes a diagnostic.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _PROVIDER_CALLS = (
 
 
 def routes(provider: Provider, shutdown: Callable[[], None]) -> dict[str, Any]:
-    """What answers each call; gRPC itself answers UNIMPLEMENTED to all others."""
+    """The handler of each call; gRPC itself answers UNIMPLEMENTED to all others."""
     servicer = Servicer(provider)
     table = {
         f"/tfplugin6.Provider/{name}": _handler(name, servicer.guarded(name))
@@ -73,7 +73,7 @@ def _handler(name: str, answer: Callable[[Any, Any], Any]) -> Any:
 
 
 def _host_routes(shutdown: Callable[[], None]) -> dict[str, Any]:
-    """go-plugin's own calls (proto/plugin_host.proto). Empty messages are no bytes at all."""
+    """go-plugin's own calls (proto/plugin_host.proto). An empty message has no bytes."""
 
     def end(request: bytes, context: Any) -> bytes:
         shutdown()
@@ -89,7 +89,7 @@ def _host_routes(shutdown: Callable[[], None]) -> dict[str, Any]:
 
 
 class Servicer(DataCalls, IdentityCalls):
-    """Methods that have the name of a call fill in its response."""
+    """The calls: each method with the name of a call fills in its response."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -117,23 +117,23 @@ class Servicer(DataCalls, IdentityCalls):
         return pb.StopProvider.Response()
 
     def _root(self, call: str, request: Any) -> Object:
-        """Where the paths of a call's diagnostics begin. A resource and a data source may have the
-        same name.
+        """The schema that the paths of a call's diagnostics start in. A resource and a data source
+        may have the same name.
         """
-        its = self._provider
-        known = its.resource_schemas
+        provider = self._provider
+        type_schemas = provider.resource_schemas
         if "Data" in call:
-            known = its.data_source_schemas
+            type_schemas = provider.data_source_schemas
         elif "Ephemeral" in call:
-            known = its.ephemeral_schemas
-        return known.get(getattr(request, "type_name", ""), its.schema).root
+            type_schemas = provider.ephemeral_schemas
+        return type_schemas.get(getattr(request, "type_name", ""), provider.schema).root
 
     def _resource(self, name: str) -> Resource:
         if name not in self._provider.resources:
             raise Bug(f"Terraform asked for {name}, which this provider does not have")
         return self._provider.resources[name]
 
-    # What there is
+    # Schemas
 
     def GetMetadata(
         self, request: pb.GetMetadata.Request, response: pb.GetMetadata.Response
@@ -157,16 +157,16 @@ class Servicer(DataCalls, IdentityCalls):
             response.resource_schemas[name].CopyFrom(schemas.encode(schema))
         for name, schema in self._provider.data_source_schemas.items():
             response.data_source_schemas[name].CopyFrom(schemas.encode(schema))
-        for name, its in FUNCTIONS.items():
-            response.functions[name].CopyFrom(functions.encode(its))
+        for name, function in FUNCTIONS.items():
+            response.functions[name].CopyFrom(functions.encode(function))
         for name, schema in self._provider.ephemeral_schemas.items():
             response.ephemeral_resource_schemas[name].CopyFrom(schemas.encode(schema))
 
     def GetFunctions(
         self, request: pb.GetFunctions.Request, response: pb.GetFunctions.Response
     ) -> None:
-        for name, its in FUNCTIONS.items():
-            response.functions[name].CopyFrom(functions.encode(its))
+        for name, function in FUNCTIONS.items():
+            response.functions[name].CopyFrom(functions.encode(function))
 
     # The provider block
 
@@ -181,8 +181,8 @@ class Servicer(DataCalls, IdentityCalls):
         self, request: pb.ConfigureProvider.Request, response: pb.ConfigureProvider.Response
     ) -> None:
         root = self._provider.schema.root
-        said = self._provider.configure(values.decode(root, request.config.msgpack))
-        response.diagnostics.extend(diagnostics.encode(said, root))
+        warnings = self._provider.configure(values.decode(root, request.config.msgpack))
+        response.diagnostics.extend(diagnostics.encode(warnings, root))
 
     # Resources
 
@@ -220,7 +220,7 @@ class Servicer(DataCalls, IdentityCalls):
         prior = Held(values.decode(root, request.prior_state.msgpack), request.prior_private)
         is_destroy = values.decode(root, request.proposed_new_state.msgpack) is None
         config = None if is_destroy else values.decode(root, request.config.msgpack)
-        # Terraform plans again in an apply, and allows what it allows in no other plan.
+        # Terraform plans again in an apply; only there it allows deferral.
         self._provider.begins(applying=request.client_capabilities.deferral_allowed)
         plan = resource.plan(prior, config, self._provider.site)
         response.planned_state.msgpack = values.encode(root, plan.values)
@@ -232,7 +232,7 @@ class Servicer(DataCalls, IdentityCalls):
     def ApplyResourceChange(
         self, request: pb.ApplyResourceChange.Request, response: pb.ApplyResourceChange.Response
     ) -> None:
-        """Until a verb says otherwise, all is as before: that is what an exception leaves."""
+        """The response starts with the prior state, which is what an exception leaves."""
         response.new_state.CopyFrom(request.prior_state)
         response.private = request.planned_private
         resource = self._resource(request.type_name)

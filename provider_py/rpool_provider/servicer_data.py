@@ -1,6 +1,6 @@
-"""The calls about data sources and ephemeral resources: what is looked at, and nothing is kept of.
+"""The calls about data sources and ephemeral resources, which are read, and kept in no resource.
 
-See `rpool_provider.servicer`, which has the others.
+See `rpool_provider.servicer` for the other calls.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 
 def validate(
-    what: Provider | Resource | DataSource | EphemeralResource, request: Any, response: Any
+    subject: Provider | Resource | DataSource | EphemeralResource, request: Any, response: Any
 ) -> None:
-    """Everything that is wrong with a configuration by itself, by its schema and by its rules."""
-    root = what.schema.root
+    """Answers with everything that is wrong with a configuration by itself: by its schema and by
+    its rules.
+    """
+    root = subject.schema.root
     config = values.decode(root, request.config.msgpack)
-    found = unconfigurable.errors(root, config) + what.validate(config)
+    found = unconfigurable.errors(root, config) + subject.validate(config)
     response.diagnostics.extend(diagnostics.encode(found, root))
 
 
 class DataCalls:
-    """Of a servicer."""
+    """The part of a servicer with these calls."""
 
     _provider: Provider
 
@@ -54,7 +56,7 @@ class DataCalls:
     def ReadDataSource(
         self, request: pb.ReadDataSource.Request, response: pb.ReadDataSource.Response
     ) -> None:
-        """What is not known yet can't be answered with: without a site, this is an error."""
+        """Raises RpoolError without a site: an answer may have no unknown values."""
         source = self._data_source(request.type_name)
         root = source.schema.root
         config = values.decode(root, request.config.msgpack)
@@ -76,15 +78,15 @@ class DataCalls:
         request: pb.OpenEphemeralResource.Request,
         response: pb.OpenEphemeralResource.Response,
     ) -> None:
-        its = self._ephemeral_resource(request.type_name)
-        root = its.schema.root
+        resource = self._ephemeral_resource(request.type_name)
+        root = resource.schema.root
         config = values.decode(root, request.config.msgpack)
         response.result.msgpack = values.encode(
-            root, its.open(config, self._provider.configured_site())
+            root, resource.open(config, self._provider.configured_site())
         )
 
     def RenewEphemeralResource(self, request: Any, response: Any) -> None:
-        """None asks for it: what was opened cannot be replaced while Terraform works with it."""
+        """Does nothing: no resource asks for it, as Terraform cannot replace an open value."""
 
     def CloseEphemeralResource(self, request: Any, response: Any) -> None:
-        """What was opened ends by itself: a certificate cannot be taken back."""
+        """Does nothing: a certificate cannot be revoked, and expires by itself."""

@@ -1,4 +1,4 @@
-"""The calls about identities. See `rpool_provider.servicer`, which has the others."""
+"""The calls about identities. See `rpool_provider.servicer` for the other calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 
 class IdentityCalls:
-    """Of a servicer."""
+    """The part of a servicer with these calls."""
 
     _provider: Provider
 
@@ -25,7 +25,7 @@ class IdentityCalls:
         request: pb.UpgradeResourceIdentity.Request,
         response: pb.UpgradeResourceIdentity.Response,
     ) -> None:
-        """Hosts ask for it where a shape of another number was saved; there has been one alone."""
+        """The saved identity. Hosts call it when another version was saved; there is only one."""
         shape = identities.shape(self._provider.resource_schemas[request.type_name])
         identity = state_json.conform(shape, state_json.read(request.raw_identity.json))
         response.upgraded_identity.identity_data.msgpack = values.encode(shape, identity)

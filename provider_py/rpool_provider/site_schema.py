@@ -43,8 +43,8 @@ _SERVER = Object(
 )
 
 FLEET = Map(_SERVER)
-"""What `fleet` has to be. Its attribute has no type: Terraform would drop keys that a type lacks,
-and nobody would learn that `retired` is none.
+"""The required type of `fleet`. The attribute itself has no type: Terraform would silently drop
+keys that a type lacks, such as a mistyped `retired`.
 """
 
 _SSH = Object(
@@ -100,7 +100,7 @@ SITE = Schema(
                 DYNAMIC,
                 "All servers of the site, by name, as from `yamldecode`. Required unless "
                 "`simulate.servers` is set. Each has "
-                f"{', '.join(f'`{its.name}`' for its in _SERVER.attributes)}; any other key is an "
+                f"{', '.join(f'`{a.name}`' for a in _SERVER.attributes)}; any other key is an "
                 "error.",
             ),
             optional(

@@ -1,7 +1,7 @@
 """Attributes that only the provider sets, found in a configuration.
 
-Terraform leaves this check to providers. Without it such a value passes validate and plan, and once
-the servers are changed Terraform finds that the result is not what was configured.
+Terraform leaves this check to providers. Without it such a value passes validate and plan, and only
+after the servers are changed does Terraform find that the result is not what was configured.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rpool_provider.schema import List, Map, Object, Set, Type
 
 
 def errors(root: Object, config: dict[str, Any]) -> list[Diagnostic]:
-    """One error for each attribute that is set, to an unknown value too, and may not be."""
+    """One error for each attribute that may not be set and is, even to an unknown value."""
     return [
         Diagnostic(
             f"{'.'.join(map(str, path))} is set by the provider; remove it",
@@ -27,14 +27,14 @@ def errors(root: Object, config: dict[str, Any]) -> list[Diagnostic]:
 
 
 def _set(type_: Type, value: Any, at: Path) -> Iterator[Path]:
-    """Paths of what is set though it is not configurable; the inside of those is not looked at."""
+    """Paths of attributes that are set and not configurable; their inside is not checked."""
     match type_:
         case Object(attributes) if isinstance(value, dict):
             for attribute in attributes:
-                its, path = value[attribute.name], (*at, attribute.name)
+                attribute_value, path = value[attribute.name], (*at, attribute.name)
                 if attribute.configurable:
-                    yield from _set(attribute.type, its, path)
-                elif its is not None:
+                    yield from _set(attribute.type, attribute_value, path)
+                elif attribute_value is not None:
                     yield path
         case Map(element) if isinstance(value, dict):
             for key, item in value.items():

@@ -30,18 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         key = SigningKey(chosen.key) if chosen.key else None
         if key is not None:
             say(f"signing with key {key.identifier}")  # no key, no build
-        made = build.release(chosen.out, chosen.platform or list(PLATFORMS), _epoch(), key)
+        release = build.release(chosen.out, chosen.platform or list(PLATFORMS), _epoch(), key)
     except LabError as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
-    for name in made.platforms:
-        file = made.archive(name)
+    for name in release.platforms:
+        file = release.archive(name)
         say(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
 def _epoch() -> int:
-    """The time that all files get: SOURCE_DATE_EPOCH, else that of the commit."""
+    """The time of all files, in seconds since 1970: SOURCE_DATE_EPOCH, else the commit's."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     return int(given or run("git", "-C", CHECKOUT, "log", "-1", "--format=%ct"))
 

@@ -1,7 +1,7 @@
-"""The zip file of a folder, which is the same wherever and whenever it is made.
+"""The zip file of a folder, reproducible: the same wherever and whenever it is made.
 
-Run as a program by the Python in a release: that has the same zlib everywhere, and so the same
-bytes come out.
+The Python in a release runs it as a program: that Python has the same zlib everywhere, which writes
+the same bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 FIRST = 315532800
-"""1980-01-01: a zip file knows no earlier time."""
+"""1980-01-01, the earliest time that a zip file can have."""
 
 
 def write(
@@ -25,8 +25,8 @@ def write(
             if path.is_dir():
                 continue
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), moment)
-            entry.create_system = 3  # Unix, whose modes are kept
-            # a program or not: the rest of a mode is the umask's
+            entry.create_system = 3  # Unix, so that modes are kept
+            # Only whether it is a program is kept: the rest of a mode depends on the umask.
             entry.external_attr = (0o100755 if path.stat().st_mode & 0o100 else 0o100644) << 16
             entry.compress_type = method
             packed.writestr(entry, path.read_bytes())

@@ -1,4 +1,4 @@
-"""Builds a release: an archive a platform, what vouches for them, and the folders to serve."""
+"""Builds a release: an archive per platform, checksums and a signature, and folders to serve."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ PACKAGES = (
     "libc6", "libc-bin", "libgcc-s1", "libstdc++6", "libssl3t64", "libffi8", "zlib1g",
     "libzstd1", "libbz2-1.0", "liblzma5", "libexpat1", "libuuid1",
 )  # fmt: skip
-"""Of Debian, in the archives."""
+"""Debian packages in the archives."""
 
 TEST_PACKAGES = ("busybox-static", "qemu-user")
-"""Of Debian, to test them: a system without Python or a C library, and other processors."""
+"""Debian packages to test archives: a system without Python or C library, and emulators."""
 
 
 def version() -> str:
-    """The one number: of the package, the archives and the provider."""
+    """The one version number, of the package, the archives and the provider."""
     return str(tomllib.loads(PYPROJECT.read_text())["project"]["version"])
 
 
 def own_platform() -> str:
-    """The platform of this machine. Raises LabError where there is none for it."""
+    """The platform of this machine. Raises LabError where no archive is made for it."""
     for name, platform in PLATFORMS.items():
         if platform.machine == machine.machine():
             return name
@@ -50,40 +50,40 @@ def own_platform() -> str:
 def release(
     out: Path, platforms: Sequence[str], epoch_seconds: int, key: SigningKey | None
 ) -> Release:
-    """Build all of a release into `out`."""
-    made = Release(version(), out, tuple(platforms))
+    """Builds all of a release into `out`."""
+    result = Release(version(), out, tuple(platforms))
     out.mkdir(parents=True, exist_ok=True)
     with locked(user_cache("rpool-release")), trees(platforms) as folders:
         python = folders[own_platform()] / "bin/python3"
         for name in platforms:
-            packed = made.archive(name)
-            with step(f"packing {packed.name}"):
-                packed.unlink(missing_ok=True)
-                run(python, archive.__file__, folders[name], packed, str(epoch_seconds))
-    publish(made, key)
-    return made
+            archive_file = result.archive(name)
+            with step(f"packing {archive_file.name}"):
+                archive_file.unlink(missing_ok=True)
+                run(python, archive.__file__, folders[name], archive_file, str(epoch_seconds))
+    publish(result, key)
+    return result
 
 
-def publish(made: Release, key: SigningKey | None) -> None:
-    """Write what goes with the archives of a release."""
-    made.manifest.write_text(json.dumps(layouts.MANIFEST, indent=2) + "\n")
-    archives = [made.archive(name) for name in made.platforms]
-    made.sums.write_text(checksums.sums([*archives, made.manifest]))
-    layouts.mirror(made, made.folder / "mirror")
+def publish(release: Release, key: SigningKey | None) -> None:
+    """Writes what goes with a release's archives; without a key, no signature and no registry."""
+    release.manifest.write_text(json.dumps(layouts.MANIFEST, indent=2) + "\n")
+    archives = [release.archive(name) for name in release.platforms]
+    release.sums.write_text(checksums.sums([*archives, release.manifest]))
+    layouts.mirror(release, release.folder / "mirror")
     if key is None:
         say(
             "no KEY was given: nothing is signed, and there is no registry, which wants a signature"
         )
         return
-    key.sign(made.sums)
-    layouts.registry(made, made.folder / "registry", key)
+    key.sign(release.sums)
+    layouts.registry(release, release.folder / "registry", key)
 
 
 @contextmanager
 def trees(platforms: Sequence[str]) -> Iterator[dict[str, Path]]:
-    """The folders that become the archives; they go away at the end.
+    """The folders that become the archives; they are removed at the end.
 
-    This machine's own is among them in any case: its Python compiles the modules of all.
+    This machine's platform is always among them: its Python compiles the modules of all.
     """
     with tempfile.TemporaryDirectory(prefix="rpool-release-") as scratch:
         folders = {name: Path(scratch) / name / "tree" for name in {own_platform(), *platforms}}
@@ -125,10 +125,10 @@ def _wheels(cache: Cache, platform: Platform) -> tuple[str, Path]:
 
 
 def lock() -> None:
-    """Lock the packages that Debian serves now."""
-    found = [
+    """Locks the packages that Debian serves now."""
+    packages = [
         package
         for platform in PLATFORMS.values()
         for package in debian.newest(platform.debian, [*PACKAGES, *TEST_PACKAGES])
     ]
-    LOCK.write_text("".join(package.line for package in sorted(found)))
+    LOCK.write_text("".join(package.line for package in sorted(packages)))

@@ -1,5 +1,5 @@
-"""What vouches for the archives of a release: their digests, a signature of those, and Terraform's
-own digest of an archive's content.
+"""What the archives of a release are verified by: their digests, a signature of these, and
+Terraform's own digest of an archive's content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SigningKey:
     name: str
 
     def sign(self, file: Path) -> Path:
-        """Write the detached binary signature beside the file; returns it."""
+        """Writes the detached binary signature beside the file; returns its path."""
         signature = file.with_name(file.name + ".sig")
         signature.unlink(missing_ok=True)
         run("gpg", "--batch", "--local-user", self.name, "--output", signature,
@@ -33,9 +33,9 @@ class SigningKey:
 
     @property
     def identifier(self) -> str:
-        """Its 16 last hexadecimal digits, as registries name it.
+        """The last 16 hexadecimal digits of the key's fingerprint, by which registries name it.
 
-        Raises LabError for a key that they do not take.
+        Raises LabError for a key that they do not accept.
         """
         listed = run("gpg", "--batch", "--with-colons", "--list-keys", self.name)
         keys = [line.split(":") for line in listed.splitlines() if line.startswith("pub:")]
@@ -62,7 +62,7 @@ def sums(files: Iterable[Path]) -> str:
 
 
 def hashes(archive: Path) -> list[str]:
-    """What a lock file of Terraform has of an archive: of the content (h1), and of itself (zh)."""
+    """An archive's hashes in Terraform's lock file: of the content (h1) and of the zip (zh)."""
     with zipfile.ZipFile(archive) as packed:
         lines = [
             f"{hashlib.sha256(packed.read(name)).hexdigest()}  {name}\n"

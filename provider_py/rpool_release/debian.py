@@ -1,8 +1,7 @@
-"""Debian packages by a lock file: from which Python and its libraries come, for any architecture.
+"""Debian packages by a lock file: the source of Python and its libraries, for any architecture.
 
-The machine's own apt fetches them, with a state of its own, so another architecture and another
-release of Debian than the machine's are no matter. The index is signed by Debian; that a package
-is the one of the lock is checked by its digest.
+The machine's apt fetches them with a separate state, so the architecture and the release of Debian
+need not be the machine's. Debian signs the index; digests in the lock verify the packages.
 """
 
 from __future__ import annotations
@@ -54,19 +53,19 @@ def read_lock(lock: Path, architecture: str, names: Sequence[str]) -> list[Packa
 
 
 def newest(architecture: str, names: Sequence[str]) -> list[Package]:
-    """What Debian serves now under these names."""
+    """The packages that Debian serves now under these names."""
     with tempfile.TemporaryDirectory(prefix="rpool-release-apt-") as scratch:
         options = _options(architecture, Path(scratch))
         run("apt-get", *options, "update", "-q")
         listed = run("apt-get", *options, "download", "--print-uris", *names)
     return [
-        Package(architecture, its["name"], its["version"].replace("%3a", ":"), its["sha256"])
-        for its in _URI.finditer(listed)
+        Package(architecture, uri["name"], uri["version"].replace("%3a", ":"), uri["sha256"])
+        for uri in _URI.finditer(listed)
     ]
 
 
 def fetch(packages: Sequence[Package], cache: Path) -> list[Path]:
-    """The files of these packages, downloaded into the cache if they are not there."""
+    """The files of these packages; those that the cache lacks are downloaded into it."""
     files = {package: cache / f"{package.sha256}.deb" for package in packages}
     missing = [package for package, file in files.items() if not file.exists()]
     if missing:
@@ -96,7 +95,7 @@ def _download(packages: Sequence[Package], scratch: Path, cache: Path) -> None:
 
 
 def _options(architecture: str, scratch: Path) -> list[str]:
-    """Make apt work on an empty state of its own, as a machine of that architecture would."""
+    """Options with which apt uses an empty, separate state, and that architecture alone."""
     sources = scratch / "sources.list"
     suites = {RELEASE + after: mirror for after, mirror in debian_mirrors().items()}
     lines = [f"deb [signed-by={KEYRING}] {at} {suite} main\n" for suite, at in suites.items()]

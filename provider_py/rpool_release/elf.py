@@ -1,5 +1,5 @@
-"""Which shared libraries an ELF file asks for: the archive must have each, or the loader would take
-the host's of the same name, which may be musl's.
+"""The shared libraries that an ELF file needs: an archive must have each, or the loader would take
+the host's library of the same name, which may be musl's.
 """
 
 from __future__ import annotations

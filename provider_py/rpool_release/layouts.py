@@ -1,7 +1,7 @@
 """Folders from which Terraform installs a release: a mirror, read as files or served by any static
-web server, and a private registry, served likewise. All addresses in them are relative.
+web server, and a private registry, served likewise. All URLs in them are relative.
 
-A folder keeps the releases that are in it: the new one is added, or takes the place of its version.
+A folder keeps the releases that it has: a new one is added, or replaces the same version.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Release:
 
 
 def mirror(release: Release, root: Path) -> None:
-    """Lay a mirror out, as `terraform providers mirror` does: it is a filesystem_mirror as it is,
-    and a network_mirror behind https.
+    """Lays out a mirror as `terraform providers mirror` does: usable as a filesystem_mirror, and as
+    a network_mirror behind https.
     """
     archives = {
         platform: {
@@ -72,7 +72,7 @@ def mirror(release: Release, root: Path) -> None:
 
 
 def registry(release: Release, root: Path, key: SigningKey) -> None:
-    """Lay out what a registry of Terraform's provider registry protocol answers, a file a path."""
+    """Lays out the answers of Terraform's provider registry protocol, one file per path."""
     _write(root / ".well-known/terraform.json", {"providers.v1": "/v1/providers/"})
     provider = root / "v1/providers" / SOURCE
     folder = provider / release.version
@@ -106,7 +106,7 @@ def _versions(release: Release, file: Path) -> list[dict[str, Any]]:
         "platforms": [{"os": system, "arch": architecture} for system, architecture in pairs],
     }
     known = _read(file, {"versions": []})["versions"]
-    return [its for its in known if its["version"] != release.version] + [ours]
+    return [entry for entry in known if entry["version"] != release.version] + [ours]
 
 
 def _read(file: Path, otherwise: Any) -> Any:
@@ -119,6 +119,6 @@ def _write(file: Path, content: Any) -> None:
 
 
 def _link(file: Path, folder: Path) -> None:
-    """Give a file a second place, without a copy of its 40 MB."""
+    """Makes a hard link: an archive has 40 MB."""
     (folder / file.name).unlink(missing_ok=True)
     os.link(file, folder / file.name)

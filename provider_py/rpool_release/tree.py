@@ -1,5 +1,5 @@
-"""The folder that becomes an archive: it has the checkout's layout, a Python beside it, and all
-libraries that either needs.
+"""The folder that becomes an archive: the checkout's layout, a Python beside it, and all libraries
+that either needs.
 
     terraform-provider-rpool_vX  bin/python3  bin/rpool     one launcher, see launch.sh
     backend/  provider_py/  ansible/                        ours, as in the checkout
@@ -40,7 +40,7 @@ NO_STDLIB = (
     "lib-dynload/_curses*", "lib-dynload/_dbm*", "lib-dynload/_sqlite3*", "lib-dynload/_test*",
     "lib-dynload/_xx*", "lib-dynload/xx*", "lib-dynload/_ctypes_test*",
 )  # fmt: skip
-"""Of Python's library: what has a screen, tests, and old tables of characters."""
+"""Left out of Python's library: user interfaces, tests, and old tables of characters."""
 
 NO_PACKAGES = (
     "bin", "ansible_test", "ansible/galaxy", "ansible/_internal/ansible_collections",
@@ -50,18 +50,19 @@ NO_PACKAGES = (
         "RECORD", "INSTALLER", "REQUESTED", "WHEEL", "top_level.txt", "entry_points.txt",
     )),
 )  # fmt: skip
-"""Of PyPI's packages: what nobody runs, what is for Windows, and what pip notes down."""
+"""Left out of PyPI's packages: what is never run, what is for Windows, and pip's notes."""
 
 _ANSIBLE_SELDOM = "/ansible/(modules|module_utils/facts|plugins/(lookup|doc_fragments|inventory))/"
-"""What Ansible runs on servers, or in few plays: compiled when it is used."""
+"""Modules that Ansible runs on servers, or in few plays: they are compiled when they are used."""
 
 LOADED_BY_NAME = ("libgcc_s.so.1",)
-"""Libraries that none is linked with: the C library loads this one where a thread is ended."""
+"""Libraries that no file is linked with: the C library loads this one when a thread is cancelled.
+"""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """What an archive is for: its name to Terraform, to Debian, and to everybody else."""
+    """The platform of an archive: its name in Terraform, in Debian, and of the machine."""
 
     terraform: str
     debian: str
@@ -83,7 +84,7 @@ PLATFORMS = {
 
 
 def assemble(tree: Path, platform: Platform, version: str, debian: Path, wheels: Path) -> None:
-    """Fill `tree` from an unpacked Debian, a folder of PyPI's packages, and this checkout."""
+    """Fills `tree` from an unpacked Debian, a folder of PyPI's packages, and this checkout."""
     shutil.copytree(debian / "usr/lib" / PYTHON, tree / "lib" / PYTHON, ignore=_unwanted)
     shutil.copytree(wheels, tree / PACKAGES, ignore=_unwanted)
     _drop(tree / "lib" / PYTHON, NO_STDLIB)
@@ -101,39 +102,38 @@ def assemble(tree: Path, platform: Platform, version: str, debian: Path, wheels:
 
 
 def libraries(tree: Path, debian: Path, platform: Platform) -> None:
-    """Bring each library that something in the tree is linked with, and what that needs in turn.
-    Raises LabError for one that Debian's folder lacks.
+    """Copies the libraries that files in the tree are linked with, and those that these need in
+    turn. Raises LabError for one that Debian's folder lacks.
     """
     source = debian / "usr/lib" / platform.triplet
     _program(source / platform.loader, tree / "lib/ld.so")
-    todo = [path for path in tree.rglob("*") if path.is_file() and elf.is_elf(path)]
-    have = {platform.loader}
+    pending = [path for path in tree.rglob("*") if path.is_file() and elf.is_elf(path)]
+    present = {platform.loader}
     for name in LOADED_BY_NAME:
-        todo += _bring(name, source, tree, have)
-    while todo:
-        path = todo.pop()
+        pending += _bring(name, source, tree, present)
+    while pending:
+        path = pending.pop()
         for name in elf.needed(path):
-            todo += _bring(name, source, tree, have, path)
+            pending += _bring(name, source, tree, present, path)
 
 
 def _bring(
-    name: str, source: Path, tree: Path, have: set[str], by: Path | None = None
+    name: str, source: Path, tree: Path, present: set[str], by: Path | None = None
 ) -> list[Path]:
-    if name in have:
+    if name in present:
         return []
     if not (source / name).exists():
         raise LabError(f"{by} needs {name}, which no package of the lock brings: see contents")
-    have.add(name)
+    present.add(name)
     return [Path(shutil.copyfile((source / name).resolve(), tree / "lib" / name))]
 
 
 def compile_all(tree: Path, python: Path) -> None:
-    """Put compiled modules in the places of their sources, with `python` of an archive that runs on
-    this machine. Ansible keeps its sources beside: it looks for plugins by them, and sends modules
-    to servers as they are.
+    """Replaces modules by compiled ones, with `python` of an archive that runs on this machine.
+    Ansible keeps its sources too: it finds plugins by them, and sends modules to servers as source.
 
-    They are for digests that nobody checks: times do not survive an unpacking, and a .pyc that
-    counts as stale costs 370 ms at each start, since none is written anew.
+    Compiled modules have digests that Python does not check: times do not survive unpacking, and
+    stale .pyc files cost 370 ms at each start, since they are not written again.
     """
     command = [str(python), "-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode"]
     command += ["unchecked-hash", "-s", str(tree), "-x", _ANSIBLE_SELDOM]
@@ -149,11 +149,11 @@ def compile_all(tree: Path, python: Path) -> None:
 
 
 def zip_rest(tree: Path, used: Set[str]) -> None:
-    """Move modules that nothing needs until the handshake into one zip file, which is searched
-    last: Terraform pays for each file of an archive, at init and at each command.
+    """Moves modules that are not needed until the handshake into one zip file, which is searched
+    last: each file of an archive costs time, at init and at each command of Terraform.
 
-    `used` are the top-level modules that stay, and so do those with libraries, which a zip file
-    cannot have, and Ansible, which looks for its plugins in folders.
+    `used` are top-level modules that stay. So do modules with libraries, which Python cannot load
+    from a zip file, and Ansible, which looks for its plugins in folders.
     """
     scratch = tree / "rest"
     scratch.mkdir()
@@ -167,8 +167,8 @@ def zip_rest(tree: Path, used: Set[str]) -> None:
 
 
 def _has_libraries(path: Path) -> bool:
-    inside = path.rglob("*") if path.is_dir() else [path]
-    return any(its.suffix in (".so", ".pth") for its in inside)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return any(file.suffix in (".so", ".pth") for file in files)
 
 
 def used_early(python: Path) -> set[str]:
@@ -179,13 +179,13 @@ def used_early(python: Path) -> set[str]:
 
 
 def licenses(tree: Path, debian: Path, packages: Iterable[Package], requirements: str) -> None:
-    """Bring the licences of Debian's packages (those of PyPI's lie beside them), and say which
-    versions of what are in the archive.
+    """Copies the licences of Debian's packages (PyPI's packages have theirs beside them), and lists
+    the versions of all packages in the archive.
     """
     for file in sorted((debian / "usr/share/doc").glob("*/copyright")):
         if not file.parent.is_symlink():
             _copy(file, tree / "licenses" / file.parent.name)
-    lines = [f"Debian {its.name} {its.version}\n" for its in packages]
+    lines = [f"Debian {package.name} {package.version}\n" for package in packages]
     lines += [f"PyPI {line.split()[0].replace('==', ' ')}\n" for line in requirements.splitlines()]
     (tree / "licenses/VERSIONS").write_text("".join(sorted(lines)))
 

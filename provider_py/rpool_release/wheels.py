@@ -1,5 +1,5 @@
-"""The Python packages of an archive: those of requirements.lock that the provider needs, as wheels
-of the archive's Python and platform, whatever this machine is.
+"""The Python packages of an archive: those in requirements.lock that the provider needs, as wheels
+for the archive's Python and platform, whatever this machine is.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from packaging.utils import canonicalize_name
 
 UNUSED = {"kubernetes", "markdown-it-py", "pygments"}
 """Dependencies that stay out, with all that only they need: nothing imports them yet (rich has two
-for Markdown and for program text), and they have 86 MB, of which Terraform would take the digest at
-each command.
+for Markdown and program text), and Terraform would compute the digest of their 86 MB at each
+command.
 """
 
 PYTHON = "3.13"
 _PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(34, 16, -1)), "manylinux2014")
-"""Of the wheels, best first. The archive has a glibc of its own, 2.41."""
+"""Platforms of wheels, best first. The archive has its own glibc, 2.41."""
 
 
 def target(machine: str) -> dict[str, str]:
-    """What markers of requirements are asked of: the Python in the archive."""
+    """The environment for markers of requirements: the Python in the archive."""
     return {
         "implementation_name": "cpython",
         "os_name": "posix",
@@ -44,26 +44,26 @@ def target(machine: str) -> dict[str, str]:
 
 
 def needed(pyproject: Path, environment: Mapping[str, str]) -> set[str]:
-    """Names of the distributions that an archive has: what the project depends on, and what that
-    needs in turn (as the packages in this Python say).
+    """Names of the distributions in an archive: the project's dependencies, and theirs in turn (by
+    the metadata of the packages in this Python).
     """
     project = tomllib.loads(pyproject.read_text())["project"]
-    todo = [Requirement(text) for text in project["dependencies"]]
+    pending = [Requirement(text) for text in project["dependencies"]]
     names: set[str] = set()
-    while todo:
-        requirement = todo.pop()
+    while pending:
+        requirement = pending.pop()
         name = canonicalize_name(requirement.name)
         marker = requirement.marker
         if name in names | UNUSED or (marker and not marker.evaluate(dict(environment))):
             continue
         names.add(name)
-        todo += [Requirement(text) for text in importlib.metadata.requires(name) or []]
+        pending += [Requirement(text) for text in importlib.metadata.requires(name) or []]
     return names
 
 
 def locked(lock: str, names: Iterable[str], environment: Mapping[str, str]) -> str:
-    """The part of a lock file that is about these distributions, for that environment alone."""
-    wanted = []
+    """The lines of a lock file for these distributions, in that environment."""
+    lines = []
     for entry in re.split(r"\n(?=\S)", lock.strip()):
         requirement = Requirement(entry.partition("\\")[0].strip())
         marker = requirement.marker
@@ -71,21 +71,21 @@ def locked(lock: str, names: Iterable[str], environment: Mapping[str, str]) -> s
             continue
         if marker is None or marker.evaluate(dict(environment)):
             hashes = re.findall(r"--hash=\S+", entry)
-            wanted.append(" ".join([f"{requirement.name}{requirement.specifier}", *hashes]))
-    return "".join(f"{line}\n" for line in sorted(wanted))
+            lines.append(" ".join([f"{requirement.name}{requirement.specifier}", *hashes]))
+    return "".join(f"{line}\n" for line in sorted(lines))
 
 
 def key(requirements: str, machine: str) -> str:
-    """What names the installed packages in a cache."""
-    told = "\n".join((machine, PYTHON, *_PLATFORMS, requirements))
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    """The name of the installed packages in a cache."""
+    text = "\n".join((machine, PYTHON, *_PLATFORMS, requirements))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def install(requirements: str, machine: str, into: Path) -> None:
-    """Unpack the wheels of these requirements; their digests are checked, nothing is built."""
+    """Unpacks the wheels of these requirements; their digests are checked, nothing is built."""
     listed = into.with_name(into.name + ".txt")
     listed.write_text(requirements)
-    # Older pips ask the Python that they run in, whatever they were told.
+    # Older versions of pip check Requires-Python against the Python that they run in.
     options = ["--ignore-requires-python", f"--python-version={PYTHON}", "--implementation=cp"]
     platforms = [f"--platform={platform}_{machine}" for platform in _PLATFORMS]
     run(

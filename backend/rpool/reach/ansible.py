@@ -1,10 +1,10 @@
-"""Preparing operating systems with Ansible: a child process that works through our SSH sessions.
+"""Prepares operating systems with Ansible: a child process that works through our SSH sessions.
 
-Ansible is a program of its own (and under its own licence), so it runs beside us: it gets a
-playbook, an inventory with public facts alone, and a socket (see `rpool.reach.ansible_broker`).
-Each command that it sends runs under the guard of its server's action, so Ansible cannot touch a
-server that belongs to another cluster by now. What happens comes back as lines of JSON from our
-callback plugin, and a server is reported the moment it is through.
+Ansible is a separate program under its own licence, so it runs as a process: it gets a playbook,
+an inventory with public facts alone, and a socket (see `rpool.reach.ansible_broker`). Each command
+that it sends runs under the guard of its server's action, so Ansible cannot touch a server that
+has come to belong to another cluster. Results come back as lines of JSON from our callback plugin,
+and a server is reported as soon as the play has finished on it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from rpool.user_settings import settings
 
 DOING = "preparing the operating system"
 REFUSED = 3  # the role's own exit code: the server is not what the fleet says (library.sh)
-GRACE_SECONDS = 15.0  # for a command that is told to end to do so, and to say why
+GRACE_SECONDS = 15.0  # in which a command that was told to end does so, and says why
 SOCKET_PATH_LIMIT = 100  # a unix socket's address has 108 bytes
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,13 @@ Host = Mapping[str, Any]
 
 
 class Shell(Protocol):
-    """A server, to run commands on (see rpool.reach.ssh.Session)."""
+    """Runs commands on one server (see rpool.reach.ssh.Session)."""
 
     def run(self, command: str, stdin: bytes, timeout_seconds: float) -> Completed: ...
 
 
 class Shells(Protocol):
-    """All servers, by name (see rpool.reach.ssh.Sessions)."""
+    """The shells of all servers, by name (see rpool.reach.ssh.Sessions)."""
 
     def session(self, name: ServerName) -> Shell: ...
 
@@ -71,7 +71,7 @@ def run_preparation(
     timeout_seconds: float,
     done: Done,
 ) -> None:
-    """Prepare servers together; calls `done` once for each as soon as it is ready or failed."""
+    """Prepares servers together; calls `done` once for each, as soon as it is ready or failed."""
     deadline = time.monotonic() + timeout_seconds
     hosts = described(actions, done)
     servers = {a.server: guarded(sessions, a, deadline) for a in actions if a.server in hosts}
@@ -95,7 +95,7 @@ def run_preparation(
 
 
 def private_folder() -> AbstractContextManager[str]:
-    """For one play: its socket, its inventory, and all that Ansible calls home."""
+    """A temporary folder for one play: its socket, its inventory, and Ansible's home."""
     folder = TemporaryDirectory(prefix="rpool-", ignore_cleanup_errors=True)
     if len(folder.name) < SOCKET_PATH_LIMIT - len("/socket"):
         return folder
@@ -104,7 +104,7 @@ def private_folder() -> AbstractContextManager[str]:
 
 
 def guarded(sessions: Shells, action: Prepare, deadline: float) -> Run:
-    """What runs Ansible's commands on the action's server, as long as its claim is ours."""
+    """A function that runs Ansible's commands on the action's server while its claim is ours."""
 
     def run(command: str, stdin: bytes) -> Completed:
         seconds = max(1.0, deadline - time.monotonic())
@@ -122,7 +122,7 @@ def guarded(sessions: Shells, action: Prepare, deadline: float) -> Run:
 
 
 def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) -> str:
-    """What runs `command` on the server, if its claim is still that of the action."""
+    """The script that runs `command` on the server, if its claim is still that of the action."""
     return compose(
         ("library", "guard", "ansible"),
         {
@@ -137,7 +137,7 @@ def guarded_script(action: Prepare, command: str, stdin: bytes, seconds: float) 
 
 
 def described(actions: Sequence[Prepare], done: Done) -> dict[ServerName, Host]:
-    """What the role is told of each server; one of which it may not be told has failed."""
+    """The role's variables of each server; a server whose action is refused is reported failed."""
     hosts = {}
     for action in actions:
         try:
@@ -148,7 +148,7 @@ def described(actions: Sequence[Prepare], done: Done) -> dict[ServerName, Host]:
 
 
 def inventory(mirrors: Mirrors, hosts: Mapping[ServerName, Host]) -> dict[str, Any]:
-    """What the role `server` needs to know (see ansible/roles/server/defaults)."""
+    """The inventory with what the role `server` needs (see ansible/roles/server/defaults)."""
     common: dict[str, Any] = {"ansible_connection": "rpool"}
     common["server_packages_key"] = mirrors.packages_key
     if mirrors.packages is not None:
@@ -159,9 +159,9 @@ def inventory(mirrors: Mirrors, hosts: Mapping[ServerName, Host]) -> dict[str, A
 
 
 def host(action: Prepare) -> Host:
-    """What the role is told of one server: names of a closed form, and numbers. An action may come
-    from a cluster's record, which whoever administers that cluster can write: the text in it was
-    checked by nobody. Raises Refused, with what is wrong.
+    """The role's variables of one server: names of a closed form, and numbers. An action may come
+    from a cluster's record, which its administrators can write, so its text is not trusted. Raises
+    Refused, with what is wrong.
     """
     kubelet = settings(action.kubeadm.kubelet)
     driver = kubelet.get("cgroupDriver", "systemd")
@@ -191,37 +191,37 @@ def _expect(action: Prepare, holds: object, otherwise: str) -> None:
 
 
 def tell(event: Event) -> None:
-    """Warnings of the scripts are for the operator; the rest is for whoever looks closely."""
+    """Logs the scripts' warnings for the operator, and all else for debugging."""
     if event.is_end:
         return
     log.debug("%s: %s: %s", event.server, event.task, event.outcome)
     for line in event.stderr.splitlines():
         if line.startswith("warning: "):
-            said = printable(redact(line.removeprefix("warning: ")))
-            log.warning("%s: %s", event.server, said[:SHOWN_CHARACTERS])
+            text = printable(redact(line.removeprefix("warning: ")))
+            log.warning("%s: %s", event.server, text[:SHOWN_CHARACTERS])
 
 
 def error_of(event: Event, contact: RpoolError | None) -> RpoolError | None:
-    """What the end of a server's way through the play means; `contact` is the error that its last
-    command raised, if it did: that one knows best.
+    """The error that the end of a server's play stands for, or None. `contact` is the error that
+    the server's last command raised, if any: it knows best.
     """
     if event.outcome == "ok":
         return None
     if contact is not None:
         return contact
-    said = [line for line in event.stderr.splitlines() if line.strip()]
-    reason = redact(said[-1] if said else event.message or "no reason was given")
-    output = [line for line in event.stdout.splitlines() if line.strip()] + said
-    last = [line[:SHOWN_CHARACTERS] for line in redact("\n".join(output)).splitlines()]
-    shown = "\n".join([f"Task: {event.task}", *last[-SHOWN_LINES:]])
+    errors = [line for line in event.stderr.splitlines() if line.strip()]
+    reason = redact(errors[-1] if errors else event.message or "no reason was given")
+    output = [line for line in event.stdout.splitlines() if line.strip()] + errors
+    lines = [line[:SHOWN_CHARACTERS] for line in redact("\n".join(output)).splitlines()]
+    detail = "\n".join([f"Task: {event.task}", *lines[-SHOWN_LINES:]])
     summary = f"{event.server} cannot be prepared: {reason[:SHOWN_CHARACTERS]}"
     if event.outcome == "unreachable":
-        return Unreachable(summary, shown)
-    return Refused(summary) if event.code == REFUSED else CommandFailed(summary, shown)
+        return Unreachable(summary, detail)
+    return Refused(summary) if event.code == REFUSED else CommandFailed(summary, detail)
 
 
 def unfinished(server: ServerName, play: Play, late: bool) -> RpoolError:
-    """Why the play has not told the end of this server."""
+    """The error for a server whose end the play has not reported."""
     if late:
         return TimedOut(f"{DOING} on {server} did not end in time")
     return Bug(f"Ansible ended without a word about {server}", redact(play.complaint()))

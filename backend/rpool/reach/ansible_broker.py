@@ -1,12 +1,12 @@
 """Lets Ansible reach servers without a key, an address or an `ssh` program.
 
 Ansible's connection plugin (`ansible/plugins/connection/rpool.py`) is a client of a socket in a
-private folder; each request is one command, which this end runs through the provider's own SSH
-session to that server. What may run there is decided by whoever gives the `Run` functions: the
-engine gives guarded ones. Nothing that passes through is logged.
+private folder; each request is one command, which the broker runs through the provider's own SSH
+session to that server. The caller's `Run` functions decide what may run there: the engine passes
+guarded ones. Nothing that passes through is logged.
 
-The folder keeps other users out. On Linux no other process of the same user gets in either: who
-asks has to descend from Ansible.
+The folder keeps other users out. On Linux other processes of the same user are kept out too: a
+client has to descend from Ansible.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ Run = Callable[[str, bytes], Completed]
 
 
 class Broker:
-    """Serves while it is entered; leaving it hangs up on all clients. `failures` holds, for each
-    server, the error that a command raised: Ansible reports it as text, and callers want the type.
+    """Serves while it is entered; leaving it disconnects all clients. `failures` has, by server,
+    the error that a command raised: Ansible reports it as text, and callers need its type.
     """
 
     def __init__(self, path: Path, servers: Mapping[ServerName, Run]) -> None:
@@ -57,7 +57,7 @@ class Broker:
         )
 
     def serve_only(self, ancestor: int) -> None:
-        """From now on answer this process and its descendants alone."""
+        """Answers only this process and its descendants from now on."""
         self._server.ancestor = ancestor
 
     def __enter__(self) -> Broker:
@@ -79,9 +79,9 @@ class Broker:
         line = request.readline()
         if not line:
             return
-        head = json.loads(line)
-        server, command = str(head["server"]), str(head["command"])
-        stdin = request.read(int(head["stdin"]))
+        header = json.loads(line)
+        server, command = str(header["server"]), str(header["command"])
+        stdin = request.read(int(header["stdin"]))
         try:
             completed = self._servers[server](command, stdin)
         except Exception as error:
@@ -104,7 +104,7 @@ def as_failure(server: ServerName, error: Exception) -> RpoolError:
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):
-    """A thread for each request: a command of a server never waits for that of another."""
+    """A thread for each request: a command on one server never waits for that of another."""
 
     daemon_threads = True
     block_on_close = False
@@ -128,13 +128,13 @@ class _Server(ThreadingMixIn, UnixStreamServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """Ansible's workers outlive Ansible when it is killed; this ends their waiting."""
+        """Disconnects all clients: Ansible's workers outlive Ansible when it is killed."""
         for client in list(self._clients):
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away has nobody to be told."""
+        """Does nothing: a client that went away needs no answer."""
 
 
 class _Handler(StreamRequestHandler):
@@ -146,17 +146,17 @@ class _Handler(StreamRequestHandler):
 
 
 def _peer(client: socket.socket) -> int | None:
-    """The process at the other end; None where the system does not tell."""
+    """The pid at the other end; None where the system does not tell it."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return None
-    told = client.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
-    pid: int = struct.unpack("3i", told)[0]
+    credentials = client.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", credentials)[0]
     return pid
 
 
 def _descends(pid: int | None, ancestor: int) -> bool:
-    """Whether a process is `ancestor` or began there. True where the system does not tell."""
+    """Whether a process is `ancestor` or descends from it. True where the system does not tell."""
     if pid is None:
         return True
     while pid > 1 and pid != ancestor:

@@ -1,8 +1,8 @@
-"""One run of `ansible-playbook` as a child process, and what it tells.
+"""One run of `ansible-playbook` as a child process, and the events that it reports.
 
-The child shares nothing with us but a folder and a socket: it has its own session (so a Ctrl-C is
-ours alone), its own environment (so no variable of the operator's changes what it does, and no
-secret in one reaches it), and Ansible's idea of a home is a folder that goes away.
+The child shares nothing with us but a folder and a socket. It has its own session, so a Ctrl-C
+reaches us alone; its own environment, so no variable of the operator's changes what it does and no
+secret in one reaches it; and a temporary folder as Ansible's home.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COMPLAINT_CHARACTERS = 4000
 
 
 class _AsText(yaml.SafeDumper):
-    """Writes each string, keys included, as one that Ansible never takes for a template."""
+    """Writes each string, keys included, as `!unsafe`: Ansible never takes it for a template."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -45,21 +45,21 @@ _AsText.add_representer(str, _text)
 
 
 def as_text(inventory: Mapping[str, Any]) -> str:
-    """The inventory in YAML. What is in it comes from configurations and from clusters, and a
-    template would run here, beside the process that has the key to all servers.
+    """The inventory in YAML. Its values come from configurations and from clusters, and a template
+    in one would run here, beside the process that has the key to all servers.
     """
     return yaml.dump(inventory, Dumper=_AsText, width=math.inf)
 
 
 def ansible_folder() -> Path:
-    """Where the playbook, the role and the plugins are."""
+    """The folder with the playbook, the role and the plugins."""
     return Path(__file__).resolve().parents[3] / "ansible"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line of the callback plugin (ansible/plugins/callback/rpool.py): a task's result, or the
-    end of a server's way through the play (`is_end`).
+    """A line of the callback plugin (ansible/plugins/callback/rpool.py): a task's result, or that
+    the play has ended on a server (`is_end`).
     """
 
     is_end: bool
@@ -75,14 +75,14 @@ class Event:
     def from_line(cls, line: str) -> Event | None:
         """None for a line that is not the plugin's."""
         try:
-            told = json.loads(line)
-            return cls(is_end=told.pop("event") == "server", **told)
+            fields = json.loads(line)
+            return cls(is_end=fields.pop("event") == "server", **fields)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
 class Play:
-    """Runs while it is entered; leaving it ends the child, however far it is.
+    """Runs while it is entered; leaving it ends the child, finished or not.
 
     `folder` is private to this run, `socket` is the broker's.
     """
@@ -96,7 +96,7 @@ class Play:
         inventory_file = folder / "inventory.yml"
         inventory_file.write_text(as_text(inventory), "utf-8")
         forks = min(MOST_AT_ONCE, len(inventory["all"]["hosts"]))
-        # -P: nothing is imported from the folder that Terraform happens to run in.
+        # -P: nothing is imported from the folder that Terraform runs in.
         self._command = [sys.executable, "-P", "-m", "ansible.cli.playbook"]
         self._command += [f"--forks={forks}", f"--inventory={inventory_file}", str(playbook)]
         self._environment = _environment(folder, socket)
@@ -136,7 +136,7 @@ class Play:
 
     @property
     def pid(self) -> int:
-        """Of Ansible, from which all of its processes descend."""
+        """The pid of Ansible, from which all of its processes descend."""
         return self._child.pid
 
     def _signal(self, number: signal.Signals) -> None:
@@ -144,7 +144,7 @@ class Play:
             os.killpg(self._child.pid, number)
 
     def events(self, deadline: float) -> Iterator[Event]:
-        """What the play tells, until it ends or the deadline (of time.monotonic) passes."""
+        """The play's events, until it ends or the deadline (of time.monotonic) passes."""
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))

@@ -1,7 +1,7 @@
-"""What the API servers are told beside kubeadm's own: flags, and the files that these name.
+"""The API servers' flags beside kubeadm's own, and the files that these flags name.
 
-The files are in one folder, which the pod mounts as a whole: one that is put in the place of
-another is seen there. For encryption at rest see docs/decisions/022.
+The files are in one folder, which the pod mounts as a whole, so that the pod sees a file that
+replaces another. For encryption at rest see docs/decisions/022.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CIPHERS = (
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
 )
-"""Of TLS: with forward secrecy and authenticated encryption."""
+"""Cipher suites of TLS with forward secrecy and authenticated encryption."""
 
 _AUDIT, _ADMISSION, _ENCRYPTION, _OIDC_CA = (
     f"{FOLDER}/{name}"
@@ -42,11 +42,12 @@ _UNTOLD: tuple[dict[str, Any], ...] = (
     {"resources": [{"group": "", "resources": ["events"]}]},
     {"resources": [{"group": "events.k8s.io", "resources": ["events"]}]},
 )
-"""What tells nothing of anybody, and is most of the traffic."""
+"""Requests that the audit log leaves out: they tell nothing of users, and are most of the traffic.
+"""
 
 
 def flags(spec: PoolSpec) -> dict[str, str]:
-    """Of the API server. Its audit log is rotated; all of it has a gigabyte at most."""
+    """The API server's flags. Its audit log is rotated, and has a gigabyte at most in all."""
     return {
         "profiling": "false",
         "service-account-extend-token-expiration": "false",
@@ -66,7 +67,7 @@ def flags(spec: PoolSpec) -> dict[str, str]:
 
 
 def files(spec: PoolSpec) -> dict[str, str]:
-    """The text of each public file, by the shell's name for it (see scripts/membership.sh)."""
+    """The text of each public file, by its shell variable (see scripts/membership.sh)."""
     oidc = spec.api_server.oidc
     return {
         "AUDIT_POLICY": _text(_audit_policy(spec.api_server.audit_policy)),
@@ -76,7 +77,7 @@ def files(spec: PoolSpec) -> dict[str, str]:
 
 
 def volumes() -> list[dict[str, Any]]:
-    """Of the API server's static pod."""
+    """Extra volumes of the API server's static pod."""
     return [
         {
             "name": "api-server",
@@ -95,18 +96,22 @@ def volumes() -> list[dict[str, Any]]:
 
 
 def _audit_policy(text: str | None) -> dict[str, Any]:
-    """The user's; ours has who did what, as metadata alone: so no secret is in the log."""
+    """The user's policy, or ours: who did what as metadata alone, so no secret is in the log."""
     rules = [*({"level": "None", **which} for which in _UNTOLD), {"level": "Metadata"}]
     ours: Mapping[str, Any] = {"omitStages": ["RequestReceived"], "rules": rules}
-    its = ours if text is None else settings(text)
-    return {**its, "apiVersion": "audit.k8s.io/v1", "kind": "Policy"}
+    policy = ours if text is None else settings(text)
+    return {**policy, "apiVersion": "audit.k8s.io/v1", "kind": "Policy"}
 
 
-def _admission(its: ApiServer) -> dict[str, Any]:
-    """Pod Security for namespaces that have no label of their own. Kubernetes' own parts need the
-    node; those of MetalLB and of the CNIs come with namespaces that say so themselves.
+def _admission(api_server: ApiServer) -> dict[str, Any]:
+    """Pod Security for namespaces that have no label of their own. kube-system is exempt, since
+    Kubernetes' own pods need the node; MetalLB and the CNIs bring namespaces with labels.
     """
-    levels = {"enforce": its.pod_security, "warn": its.pod_security, "audit": "restricted"}
+    levels = {
+        "enforce": api_server.pod_security,
+        "warn": api_server.pod_security,
+        "audit": "restricted",
+    }
     pod_security = {
         "apiVersion": "pod-security.admission.config.k8s.io/v1",
         "kind": "PodSecurityConfiguration",

@@ -1,4 +1,4 @@
-"""One authenticated SSH connection to a server whose host key is the declared one, or an error."""
+"""One authenticated SSH connection to a server that has the declared host key, or an error."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from rpool.model.site import Ssh
 from rpool.reach.keys import HostKey, fingerprint
 
 KEEPALIVE_SECONDS = 5
-SILENCE_MILLISECONDS = 20_000  # of a peer that acknowledges nothing: then contact is lost
-STOPPED_MILLISECONDS = 200  # after which one that waits for a dead server sees that nobody does
+SILENCE_MILLISECONDS = 20_000  # contact is lost with a peer that acknowledges nothing for so long
+STOPPED_MILLISECONDS = 200  # between two looks at `stopped` while a connection is awaited
 
 CIPHERS = tuple(
     f"aes{bits}-{mode}"
@@ -42,11 +42,11 @@ MACS = tuple(f"hmac-sha2-{bits}{tail}" for tail in ("-etm@openssh.com", "") for 
 
 MOST_CHARACTERS = 400
 
-logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters is raised
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # its errors are raised as well
 
 
 class LoginRefused(Unreachable):
-    """The server is there and does not let us in; asking again changes nothing."""
+    """The server answers and refuses the login; another try changes nothing."""
 
     retryable = False
 
@@ -54,8 +54,8 @@ class LoginRefused(Unreachable):
 def connect(
     server: Server, ssh: Ssh, key: paramiko.PKey, stopped: threading.Event
 ) -> paramiko.Transport:
-    """A live transport. Tries again what may pass (a server that is booting), within the time and
-    until `stopped` is set.
+    """A live transport. Failures that may pass (a server is booting) are retried, within the
+    connect timeout and until `stopped` is set.
 
     Raises Unreachable, and Refused for a host key that is not the declared one.
     """
@@ -89,50 +89,50 @@ def _connect_once(
 def transport_to(
     server: Server, deadline: float, stopped: threading.Event | None = None
 ) -> paramiko.Transport:
-    """A connection on which nothing was said yet. Raises Unreachable."""
+    """A connection before the SSH handshake. Raises Unreachable."""
     seconds = max(0.1, deadline - time.monotonic())
     try:
-        link = _linked(server, seconds, stopped or threading.Event())
+        connection = _connected_socket(server, seconds, stopped or threading.Event())
     except OSError as error:
         raise unreachable(server, _reason(error, seconds)) from None
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MILLISECONDS)
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MILLISECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        transport = paramiko.Transport(link)
+        transport = paramiko.Transport(connection)
     except paramiko.SSHException as error:
-        link.close()
+        connection.close()
         raise unreachable(server, str(error)) from None
     seconds = max(0.1, deadline - time.monotonic())
     transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = seconds
     return transport
 
 
-def _linked(server: Server, seconds: float, stopped: threading.Event) -> socket.socket:
-    """As socket.create_connection, but whoever is done can end it: to a server that is dead it
-    takes all of its time.
+def _connected_socket(server: Server, seconds: float, stopped: threading.Event) -> socket.socket:
+    """A connected socket, as socket.create_connection makes it, but `stopped` ends the wait: a
+    dead server would use up all of `seconds`.
     """
-    link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        link.setblocking(False)
-        code = link.connect_ex((server.address, server.port))
+        connection.setblocking(False)
+        code = connection.connect_ex((server.address, server.port))
         if code == errno.EINPROGRESS:
-            _await_link(link, time.monotonic() + seconds, stopped)
-            code = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        link.setblocking(True)
+            _await_connection(connection, time.monotonic() + seconds, stopped)
+            code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        connection.setblocking(True)
     except BaseException:
-        link.close()
+        connection.close()
         raise
     if code:
-        link.close()
+        connection.close()
         raise OSError(code, os.strerror(code))
-    return link
+    return connection
 
 
-def _await_link(link: socket.socket, end: float, stopped: threading.Event) -> None:
-    waiting = select.poll()
-    waiting.register(link, select.POLLOUT)
-    while not waiting.poll(STOPPED_MILLISECONDS):
+def _await_connection(connection: socket.socket, end: float, stopped: threading.Event) -> None:
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT)
+    while not poll.poll(STOPPED_MILLISECONDS):
         if stopped.is_set():
             raise InterruptedError(errno.EINTR, "nobody waits for it any more")
         if time.monotonic() >= end:
@@ -163,9 +163,9 @@ def _shake_hands(
         if "host key" not in str(error):
             raise unreachable(server, f"its SSH is of old, or locked down: {error}") from None
         raise _wrong_key(server, expected, f"none of type {expected.kind}") from None
-    except Exception as error:  # paramiko raises what its thread met: whatever was sent
-        what = str(error) or "it closed the connection"
-        raise unreachable(server, f"no SSH there: {what}") from None
+    except Exception as error:  # paramiko raises whatever its thread met: a peer may send anything
+        reason = str(error) or "it closed the connection"
+        raise unreachable(server, f"no SSH there: {reason}") from None
     if presented.asbytes() != expected.blob:
         raise _wrong_key(server, expected, fingerprint(presented.asbytes()))
 
@@ -187,10 +187,10 @@ def _log_in(transport: paramiko.Transport, server: Server, ssh: Ssh, key: parami
             f"The key's fingerprint is {fingerprint(key.asbytes())}; its public half must be in "
             f"{ssh.user}'s authorized_keys there.",
         ) from None
-    except Exception as error:  # the same
+    except Exception as error:  # as above
         raise unreachable(server, f"contact broke during login: {error}") from None
 
 
 def unreachable(server: Server, why: str) -> Unreachable:
     summary = f"cannot reach {server.name} at {server.address}:{server.port}: {why}"
-    return Unreachable(summary[:MOST_CHARACTERS])  # it may quote what the server said
+    return Unreachable(summary[:MOST_CHARACTERS])  # it may quote the server

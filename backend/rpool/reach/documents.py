@@ -24,28 +24,28 @@ NODES_PATH = (
     "{.status.allocatable.cpu}{'\\t'}{.status.allocatable.memory}{'\\t'}"
     "{.spec.taints}{'\\n'}{end}"
 )
-"""A node a line: name, labels (JSON), unschedulable, Ready and since when, allocatable cores and
-memory, taints (JSON)."""
+"""One line per node: name, labels (JSON), unschedulable, Ready and since when, allocatable cores
+and memory, taints (JSON)."""
 
 PODS_PATH = (
     "{range .items[*]}{.spec.nodeName}{'\\t'}{.spec.containers[*].resources.requests.cpu}{'\\t'}"
     "{.spec.containers[*].resources.requests.memory}{'\\n'}{end}"
 )
-"""A pod a line: its node, and what each of its containers requests of cores and of memory."""
+"""One line per pod: its node, and the cores and the memory that its containers request."""
 
 MOST_RECORD = 512 * 1024
-"""Characters: a cluster of 1,000 servers with some labels each has half of that."""
+"""In characters: the record of 1,000 servers with some labels each has half of that."""
 
 DNS_PATH = "{range .items[*]}{.spec.nodeName}{' '}{.metadata.name}{'\\n'}{end}"
 TOKENS_PATH = "{range .items[*]}{.metadata.name}{' '}{.data.description}{'\\n'}{end}"
 
 
 CHANGE = "rpool/change"
-"""The annotation that says which change wrote the record: record.sh compares it."""
+"""The annotation that names the change that wrote the record: record.sh compares it."""
 
 
 def record(record: Record) -> str:
-    """The ConfigMap that holds a cluster's record; record.sh knows the version that it replaces."""
+    """The ConfigMap that holds a cluster's record; record.sh fills in the version to replace."""
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -63,7 +63,7 @@ def record(record: Record) -> str:
 
 
 def signing_request(name: str, request: str, seconds: int) -> dict[str, Any]:
-    """A CertificateSigningRequest for a client certificate: what somebody asks the cluster for."""
+    """A CertificateSigningRequest for a client certificate."""
     return {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",
@@ -78,30 +78,30 @@ def signing_request(name: str, request: str, seconds: int) -> dict[str, Any]:
 
 
 def approval(name: str, request: str, seconds: int) -> dict[str, Any]:
-    """That request, approved; sign.sh fills in which one it is."""
+    """That request, approved; sign.sh fills in its uid and version."""
     document = signing_request(name, request, seconds)
     document["metadata"] |= {"uid": "@UID@", "resourceVersion": "@VERSION@"}
-    said = {"reason": "Rpool", "message": "asked for by rpool kubeconfig"}
-    approved = {"type": "Approved", "status": "True", **said}
+    reason = {"reason": "Rpool", "message": "asked for by rpool kubeconfig"}
+    approved = {"type": "Approved", "status": "True", **reason}
     return document | {"status": {"conditions": [approved]}}
 
 
 def _addresses(record: Record) -> str:
-    """Name and address of each member, one a line: whom approve.sh lets have a certificate."""
-    return "".join(f"{name} {its.address}\n" for name, its in sorted(record.members.items()))
+    """Name and address of each member, one per line: approve.sh grants certificates to these."""
+    return "".join(f"{name} {member.address}\n" for name, member in sorted(record.members.items()))
 
 
 def _text(record: Record) -> str:
-    """In one order whatever the order of sets and mappings, so that what is the same looks so."""
+    """The record's JSON. Sets and mappings are sorted, so that equal records have equal texts."""
     fields = asdict(record)
     kept = fields.pop("reserved")
-    whole = {"format": FORMAT, **fields, **kept}
-    return json.dumps(whole, default=sorted, sort_keys=True, separators=(",", ":"))
+    document = {"format": FORMAT, **fields, **kept}
+    return json.dumps(document, default=sorted, sort_keys=True, separators=(",", ":"))
 
 
 def read_record(text: str) -> Record:
-    """The record in a ConfigMap's text. Raises ValueError when it is none, or has what no
-    configuration could have brought into it, and NewerFormat when a newer rpool wrote it.
+    """The record in a ConfigMap's text. Raises ValueError for what is no record, or has what no
+    configuration could have put there, and NewerFormat when a newer rpool wrote it.
     """
     if len(text) > MOST_RECORD:
         raise ValueError(f"it has {len(text)} characters; {MOST_RECORD} are allowed")
@@ -111,8 +111,8 @@ def read_record(text: str) -> Record:
     check_format("the record (ConfigMap kube-system/rpool)", fields.pop("format", None), FORMAT)
     reserved = {name: fields.pop(name) for name in sorted(RESERVED & fields.keys())}
     record = _records().validate_python({**fields, "reserved": reserved})
-    if strange := sorted(_forgotten(fields, json.loads(_text(record)))):
-        raise ValueError(f"nobody knows its {', '.join(strange)}")
+    if unknown := sorted(_forgotten(fields, json.loads(_text(record)))):
+        raise ValueError(f"nobody knows its {', '.join(unknown)}")
     if record.settled is None and record.wanted is None:
         raise ValueError("it has nothing settled and nothing wanted")
     from rpool.config import wrong_in  # slow to load, and not every command looks at a cluster
@@ -122,15 +122,15 @@ def read_record(text: str) -> Record:
     return record
 
 
-def _forgotten(found: object, kept: object) -> Iterator[str]:
-    """The fields of what was found, however deep, that would be lost when it is written again."""
-    if isinstance(found, dict) and isinstance(kept, dict):
-        yield from found.keys() - kept.keys()
-        for name in found.keys() & kept.keys():
-            yield from _forgotten(found[name], kept[name])
-    elif isinstance(found, list) and isinstance(kept, list):
-        for each, its in zip(found, kept, strict=False):
-            yield from _forgotten(each, its)
+def _forgotten(stored: object, kept: object) -> Iterator[str]:
+    """Fields of `stored`, at any depth, that are not in `kept`: a later write would lose them."""
+    if isinstance(stored, dict) and isinstance(kept, dict):
+        yield from stored.keys() - kept.keys()
+        for name in stored.keys() & kept.keys():
+            yield from _forgotten(stored[name], kept[name])
+    elif isinstance(stored, list) and isinstance(kept, list):
+        for item, kept_item in zip(stored, kept, strict=False):
+            yield from _forgotten(item, kept_item)
 
 
 @cache
@@ -143,7 +143,7 @@ def _records() -> TypeAdapter[Record]:
 def metallb(pools: Mapping[str, tuple[str, ...]]) -> str:
     """MetalLB's address pools and the one advertisement (L2) that names them all."""
     documents = [
-        _metallb("IPAddressPool", name, {"addresses": [_span(its) for its in addresses]})
+        _metallb("IPAddressPool", name, {"addresses": [_span(span) for span in addresses]})
         for name, addresses in sorted(pools.items())
     ]
     advertisement = _metallb("L2Advertisement", "rpool", {"ipAddressPools": sorted(pools)})
@@ -151,7 +151,7 @@ def metallb(pools: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _span(addresses: str) -> str:
-    """MetalLB takes a single address as a network alone."""
+    """A range or network as it is; a single address as a network, since MetalLB takes no other."""
     return addresses if {"-", "/"} & set(addresses) else f"{addresses}/32"
 
 

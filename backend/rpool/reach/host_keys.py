@@ -1,7 +1,7 @@
-"""Which host key a server presents, before anybody has said that it is the right one.
+"""The host key that a server presents, before anyone has confirmed that it is the right one.
 
-Nothing is sent to it but the beginning of a handshake. Whether the key is believed is a person's
-choice, or that of the known_hosts that a person has made.
+Only the beginning of a handshake is sent. Whether the key is trusted is a person's decision, or
+that of a known_hosts file that a person made.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Presented:
 
 
 def presented(server: Server) -> Presented:
-    """The key that a server shows, of its best type. Raises Unreachable."""
+    """The key that a server presents, of its best type. Raises Unreachable."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     transport = transport_to(server, deadline)
     try:
@@ -41,9 +41,9 @@ def presented(server: Server) -> Presented:
         options.key_types = (*(kind for kind in HOST_KEY_TYPES if kind != "ssh-rsa"), *_RSA)
         transport.start_client(timeout=PATIENCE_SECONDS)
         key = transport.get_remote_server_key()
-    except Exception as error:  # paramiko raises what its thread met: whatever was sent
-        what = str(error) or "it closed the connection"
-        raise unreachable(server, f"no SSH there: {what}") from None
+    except Exception as error:  # paramiko raises whatever its thread met: a peer may send anything
+        reason = str(error) or "it closed the connection"
+        raise unreachable(server, f"no SSH there: {reason}") from None
     finally:
         transport.close()
     return Presented(f"{key.get_name()} {key.get_base64()}", fingerprint(key.asbytes()))
@@ -65,7 +65,7 @@ class KnownHosts:
             self._read(line.strip())
 
     def _read(self, line: str) -> None:
-        """What cannot be read is left out, as ssh does; so are certificate authorities."""
+        """Adds the keys of a line. A line that cannot be read is skipped, as by ssh; so is a CA."""
         if line.startswith("@revoked "):
             self._revoked.update(line.split()[3:4])
         elif line and line[0] not in "#@":
@@ -75,14 +75,14 @@ class KnownHosts:
                         self._keys.add(name, entry.key.get_name(), entry.key)
 
     def has(self, server: Server, key: Presented) -> bool:
-        """Whether the key is known as the server's. Raises Refused where another one is."""
+        """Whether the key is known as the server's. Raises Refused where a different one is."""
         name = server.address if server.port == 22 else f"[{server.address}]:{server.port}"
         kind, text = key.text.split()
         if text in self._revoked:
             summary = f"{server.address} presents a host key that {self._path} has revoked"
             raise Refused(summary, f"It is {key.fingerprint}.")
-        there = self._keys.lookup(name)
-        if there is None or (known := there.get(kind)) is None:
+        keys = self._keys.lookup(name)
+        if keys is None or (known := keys.get(kind)) is None:
             return False
         if known.get_base64() != text:
             raise Refused(

@@ -1,4 +1,4 @@
-"""An inspection of one server: what its script is told, and what is read out of what it prints."""
+"""An inspection of one server: its script, and the result that is read from the output."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _trial_text() -> str:
 
 
 def script(server: Server, addresses: Mapping[ServerName, str], trial: Trial) -> str:
-    """The script of one server; `addresses` are those of all that take part."""
+    """The script for one server; `addresses` are those of all servers that take part."""
     visits = (
-        f"{its.peer}={addresses[its.peer]}:{its.port}{'!' if its.served else ''}"
-        for its in trial.visits
+        f"{visit.peer}={addresses[visit.peer]}:{visit.port}{'!' if visit.served else ''}"
+        for visit in trial.visits
     )
     variables = {
         "ADDRESS": server.address,
@@ -45,12 +45,12 @@ def script(server: Server, addresses: Mapping[ServerName, str], trial: Trial) ->
 
 
 def inspected(server: ServerName, trial: Trial, printed: bytes) -> Inspected:
-    """What a server printed. What makes no sense is a failure of that server; peers and ports are
-    only those of its trial.
+    """What a server printed. Output that makes no sense is a failure of that server; only peers
+    and ports of its trial count.
     """
     try:
         return _inspected(trial, list(_facts(printed.decode(errors="replace"))))
-    except Exception as error:  # a server prints what it wants
+    except Exception as error:  # a server may print anything
         raise CommandFailed(
             f"the inspection of {server} printed what cannot be read",
             f"{type(error).__name__}: {str(error)[:MOST_CHARACTERS]}",
@@ -64,39 +64,39 @@ def _facts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _inspected(trial: Trial, facts: Sequence[tuple[str, str]]) -> Inspected:
-    told: dict[str, list[str]] = defaultdict(list)
+    lines: dict[str, list[str]] = defaultdict(list)
     for kind, rest in facts:
-        told[kind].append(rest)
+        lines[kind].append(rest)
 
     def first(kind: str) -> str:
-        return _short(next(iter(told[kind]), ""))
+        return _short(next(iter(lines[kind]), ""))
 
     def count(kind: str) -> int | None:
-        return _count(told[kind][0]) if told[kind] else None
+        return _count(lines[kind][0]) if lines[kind] else None
 
-    visits = {(its.peer, its.port) for its in trial.visits}
-    used = (text.split("\t") for text in told["used"])
-    cut = (text.split("\t") for text in told["cut"])
-    narrow = (text.split("\t") for text in told["narrow"])
+    visits = {(visit.peer, visit.port) for visit in trial.visits}
+    used = (text.split("\t") for text in lines["used"])
+    cut = (text.split("\t") for text in lines["cut"])
+    narrow = (text.split("\t") for text in lines["narrow"])
     return Inspected(
         interface=first("interface"),
         mac=first("mac"),
         mtu=_count(first("mtu")),
         system=first("system_name"),
         systems=frozenset(first("system").split()),
-        systemd=bool(told["systemd"]),
+        systemd=bool(lines["systemd"]),
         cgroups=first("cgroups"),
         kernel=first("kernel"),
-        missing_modules=tuple(map(_short, told["no_module"])),
+        missing_modules=tuple(map(_short, lines["no_module"])),
         containerd=first("containerd"),
         containerd_to_come=first("containerd_to_come"),
-        folders=tuple(_folder(text) for text in told["folder"]),
-        write_ms=_milliseconds(told["write_ms"][0]) if told["write_ms"] else None,
+        folders=tuple(_folder(text) for text in lines["folder"]),
+        write_ms=_milliseconds(lines["write_ms"][0]) if lines["write_ms"] else None,
         swap_mib=count("swap_mib") or 0,
         available_mib=count("available_mib"),
-        resolvers=tuple(map(_short, told["resolver"])),
+        resolvers=tuple(map(_short, lines["resolver"])),
         synchronized={"yes": True, "no": False}.get(first("synchronized")),
-        firewalls=tuple(map(_short, told["firewall"])),
+        firewalls=tuple(map(_short, lines["firewall"])),
         used={Port.read(port): _short(by) for port, by in used if Port.read(port) in trial.listens},
         cut={
             (peer, Port.read(port)): _short(how)
@@ -112,12 +112,12 @@ def _inspected(trial: Trial, facts: Sequence[tuple[str, str]]) -> Inspected:
 def _folder(text: str) -> Folder:
     path, rest = text.split("\t")
     writable, inodes, free_inodes, free_kib, mount = rest.split(" ", 4)
-    counted = inodes.isdigit() and inodes != "0"
+    counts_inodes = inodes.isdigit() and inodes != "0"
     return Folder(
         path=_short(path),
         writable=writable == "yes",
         free_mib=_count(free_kib) // 1024,
-        free_inodes=_count(free_inodes) if counted else None,
+        free_inodes=_count(free_inodes) if counts_inodes else None,
         mount=_short(mount),
     )
 

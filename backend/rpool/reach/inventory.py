@@ -1,7 +1,7 @@
 """An Ansible inventory, read by Ansible itself in a child process.
 
-Only what is text is read, INI and YAML: no script is run and no plugin is asked. Ansible shows its
-variables as they are written; a template in one stays text.
+Only text is read, INI and YAML: no script is run and no other plugin. Ansible lists variables as
+they are written; a template in one stays text.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def read_file(path: Path) -> list[Host]:
 def read_text(text: str) -> list[Host]:
     """The hosts of an inventory, INI or YAML. Raises SpecError."""
     with tempfile.TemporaryDirectory(prefix="rpool-") as home:
-        file = Path(home) / ("inventory.yaml" if _is_yaml(text) else "inventory")
-        file.write_text(text, "utf-8")
-        return list(_hosts(_listed(file, home)))
+        path = Path(home) / ("inventory.yaml" if _is_yaml(text) else "inventory")
+        path.write_text(text, "utf-8")
+        return list(_hosts(_listed(path, home)))
 
 
 def _is_yaml(text: str) -> bool:
@@ -47,11 +47,11 @@ def _is_yaml(text: str) -> bool:
         return False
 
 
-def _listed(file: Path, home: str) -> Mapping[str, Any]:
+def _listed(path: Path, home: str) -> Mapping[str, Any]:
     command = [sys.executable, "-P", "-m", "ansible.cli.inventory"]
-    command += [f"--inventory={file}", "--list"]
+    command += [f"--inventory={path}", "--list"]
     config = Path(home) / "ansible.cfg"
-    config.touch()  # so that no other is read
+    config.touch()  # so that Ansible reads no other
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C.UTF-8",
@@ -63,7 +63,7 @@ def _listed(file: Path, home: str) -> Mapping[str, Any]:
         "ANSIBLE_NOCOLOR": "true",
     }
     try:
-        ran = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=home,
             env=environment,
@@ -72,31 +72,35 @@ def _listed(file: Path, home: str) -> Mapping[str, Any]:
             timeout=PATIENCE_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise _wrong(f"{file.name} took Ansible longer than a minute to read") from None
-    if ran.returncode != 0:
-        said = (ran.stdout + ran.stderr).decode(errors="replace").strip()[-MOST_CHARACTERS:]
-        raise _wrong(f"{file.name} is no inventory that Ansible can read", said)
-    found = json.loads(ran.stdout)
-    assert isinstance(found, dict)  # noqa: S101 that is what Ansible prints
-    return found
+        raise _wrong(f"{path.name} took Ansible longer than a minute to read") from None
+    if completed.returncode != 0:
+        output = (
+            (completed.stdout + completed.stderr)
+            .decode(errors="replace")
+            .strip()[-MOST_CHARACTERS:]
+        )
+        raise _wrong(f"{path.name} is no inventory that Ansible can read", output)
+    inventory = json.loads(completed.stdout)
+    assert isinstance(inventory, dict)  # noqa: S101 Ansible prints nothing else
+    return inventory
 
 
-def _hosts(listed: Mapping[str, Any]) -> Iterator[Host]:
-    """In the order of their names; of each, the groups that it is in itself."""
-    variables = listed["_meta"]["hostvars"]
+def _hosts(inventory: Mapping[str, Any]) -> Iterator[Host]:
+    """The hosts by name, each with the groups that list it directly."""
+    all_variables = inventory["_meta"]["hostvars"]
     groups: dict[str, list[str]] = {}
-    for group, its in listed.items():
-        for name in its.get("hosts", ()) if group != "_meta" else ():
+    for group, content in inventory.items():
+        for name in content.get("hosts", ()) if group != "_meta" else ():
             groups.setdefault(name, []).append(group)
     for name in sorted(groups):
-        its = variables.get(name, {})
+        variables = all_variables.get(name, {})
         yield Host(
             name,
-            str(its.get("ansible_host", name)),
-            _port(name, its.get("ansible_port", 22)),
-            str(its.get("ansible_user", "")),
+            str(variables.get("ansible_host", name)),
+            _port(name, variables.get("ansible_port", 22)),
+            str(variables.get("ansible_user", "")),
             tuple(groups[name]),
-            its,
+            variables,
         )
 
 

@@ -1,6 +1,6 @@
-"""SSH keys out of a configuration: the one we log in with, and those that servers must present.
+"""SSH keys of a configuration: the one to log in with, and those that servers must present.
 
-A key that cannot be used is a mistake in the configuration, said without showing any of it.
+A key that cannot be used is an error of the configuration; the error shows no part of the key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
 def load_private_key(secret: Secret) -> paramiko.PKey:
-    """The key in any of the formats that ssh-keygen and openssl write."""
+    """The key, in any of the formats that ssh-keygen and openssl write. Raises SpecError."""
     text = secret.reveal().strip() + "\n"
     key = _parse(text.encode())
     if isinstance(key, Ed25519PrivateKey):
@@ -39,7 +39,7 @@ def load_private_key(secret: Secret) -> paramiko.PKey:
 
 
 def _openssh(key: Ed25519PrivateKey | RSAPrivateKey | EllipticCurvePrivateKey) -> io.StringIO:
-    """The one format that paramiko reads of every type."""
+    """The key in OpenSSH's format, the only one that paramiko reads for every type."""
     plain = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,
@@ -67,8 +67,8 @@ def _encrypted() -> SpecError:
     return _bad_key("has a passphrase", "Give a key without one: nobody is there to type it.")
 
 
-def _bad_key(what: str, advice: str) -> SpecError:
-    return SpecError([Problem(("ssh", "private_key"), f"the SSH private key {what}", advice)])
+def _bad_key(predicate: str, advice: str) -> SpecError:
+    return SpecError([Problem(("ssh", "private_key"), f"the SSH private key {predicate}", advice)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class HostKey:
 
     @property
     def algorithms(self) -> tuple[str, ...]:
-        """What to negotiate, so that a server with several keys presents this one."""
+        """The algorithms to negotiate, so that a server with several keys presents this one."""
         return _ALGORITHMS.get(self.kind, (self.kind,))
 
     @property
@@ -100,6 +100,6 @@ class HostKey:
 
 
 def fingerprint(blob: bytes) -> str:
-    """As `ssh-keygen -l` prints it."""
+    """The fingerprint as `ssh-keygen -l` prints it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"SHA256:{digest}"

@@ -1,6 +1,6 @@
-"""kubeadm's configuration (v1beta4) as documents, purely: what a cluster's spec means to kubeadm.
+"""kubeadm's configuration (v1beta4) as documents, by pure functions of a cluster's spec.
 
-Documents go to the server as JSON, which is YAML, by standard input: they hold the bootstrap token
+Documents go to the server as JSON, which is YAML, on standard input: they hold the bootstrap token
 and the certificate key. `kubeadm` on the server reads them from a file in memory.
 """
 
@@ -31,7 +31,7 @@ Document = Mapping[str, Any]
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 ENDED_PODS = 1000
-"""So many are kept for whoever looks; kubeadm's default is 12,500."""
+"""So many ended pods are kept for inspection; kubeadm's default is 12,500."""
 
 HARDENED: Document = {
     "podPidsLimit": 4096,
@@ -39,7 +39,7 @@ HARDENED: Document = {
     "serverTLSBootstrap": True,
     "tlsCipherSuites": CIPHERS,
 }
-"""Of every kubelet, unless the user says otherwise."""
+"""Settings of every kubelet, unless the user sets others."""
 
 PATIENCE: Document = {
     "kubernetesAPICall": "5m0s",
@@ -47,8 +47,8 @@ PATIENCE: Document = {
     "kubeletHealthCheck": "8m0s",
     "tlsBootstrap": "8m0s",
 }
-"""kubeadm's own deadlines, of which some are a minute, fail a server that is merely slow; ours, of
-the whole action, ends what hangs."""
+"""kubeadm's own deadlines, some of them a minute, fail a server that is merely slow. Our deadline
+for the whole action ends what hangs."""
 
 
 def stream(documents: Sequence[Document]) -> str:
@@ -57,7 +57,7 @@ def stream(documents: Sequence[Document]) -> str:
 
 
 def init(action: Init) -> list[Document]:
-    """What `kubeadm init` is given. The token is ours, else kubeadm draws one that lives a day."""
+    """The documents for `kubeadm init`. Without our token kubeadm makes one that lives a day."""
     return [
         {
             "apiVersion": API,
@@ -76,7 +76,7 @@ def init(action: Init) -> list[Document]:
 
 
 def join(action: Join) -> list[Document]:
-    """What `kubeadm join` is given: the CA is pinned, so a false API is refused."""
+    """The documents for `kubeadm join`: the CA is pinned, so a false API is refused."""
     secrets, spec = action.secrets, action.spec
     if not secrets.ca_pin:
         raise Bug(f"{action.server} was to join without a pin of the cluster's CA")
@@ -103,8 +103,8 @@ def join(action: Join) -> list[Document]:
 
 
 def upload_certs(action: AdmitJoiners, node: Server) -> list[Document]:
-    """What `kubeadm init phase upload-certs` is given. The server fills in @VERSION@, its own
-    kubeadm's: without one, kubeadm asks the Internet.
+    """The documents for `kubeadm init phase upload-certs`. The server fills in @VERSION@, that of
+    its own kubeadm: without one, kubeadm asks the Internet.
     """
     return [
         {
@@ -119,7 +119,7 @@ def upload_certs(action: AdmitJoiners, node: Server) -> list[Document]:
 
 
 def token_secret(secrets: JoinSecrets) -> Document:
-    """The bootstrap token as the Secret that it is; the server fills in @EXPIRES@ by its clock."""
+    """The Secret of the bootstrap token; the server fills in @EXPIRES@ by its own clock."""
     token_id, _, token_secret = secrets.token.reveal().partition(".")
     return {
         "apiVersion": "v1",
@@ -139,12 +139,12 @@ def token_secret(secrets: JoinSecrets) -> Document:
 
 
 def token_id(token: Secret) -> str:
-    """The public half of a bootstrap token: its Secret's name has it."""
+    """The public half of a bootstrap token, which is in its Secret's name."""
     return token.reveal().partition(".")[0]
 
 
 def url_host(address: str) -> str:
-    """An address as URLs want it: IPv6 in brackets."""
+    """An address as the host of a URL: IPv6 in brackets."""
     return f"[{address}]" if ":" in address else address
 
 
@@ -163,7 +163,7 @@ def _local_endpoint(node: Server) -> Document:
 
 
 def node_labels(node: Server, labels: Mapping[str, str] = NO_LABELS) -> str:
-    """As the kubelet is told them: its zone, and these."""
+    """The kubelet's `node-labels`: the node's zone, and `labels`."""
     zone = {"topology.kubernetes.io/zone": node.zone} if node.zone else {}
     return ",".join(
         f"{key}={value}" for key, value in (zone | dict(sorted(labels.items()))).items()
@@ -173,10 +173,10 @@ def node_labels(node: Server, labels: Mapping[str, str] = NO_LABELS) -> str:
 def _registration(
     node: Server, spec: PoolSpec, labels: Mapping[str, str] = NO_LABELS
 ) -> dict[str, Any]:
-    """The node is named as the fleet names the server, whatever its hostname is."""
+    """kubeadm's nodeRegistration. The node has the server's name in the fleet, not its hostname."""
     arguments = [{"name": "node-ip", "value": node.address}]
-    if told := node_labels(node, labels):
-        arguments.append({"name": "node-labels", "value": told})
+    if labels_text := node_labels(node, labels):
+        arguments.append({"name": "node-labels", "value": labels_text})
     return {
         "name": node.name,
         "kubeletExtraArgs": arguments,
@@ -185,8 +185,8 @@ def _registration(
 
 
 def _taints(taints: Sequence[Taint], spec: PoolSpec, *, control_plane: bool) -> dict[str, Any]:
-    """kubeadm's own where none are asked for: those that keep workloads off a control plane, unless
-    it is to take them.
+    """The part of nodeRegistration with taints. Without one, kubeadm taints a control plane to keep
+    workloads off; a schedulable control plane gets an empty list.
     """
     if not taints and not (control_plane and spec.control_plane.schedulable):
         return {}
@@ -223,7 +223,7 @@ def _arguments(values: Mapping[str, str]) -> list[Document]:
 
 
 def _endpoint_host(spec: PoolSpec) -> str:
-    """The endpoint's name or address alone; in certificates IPv6 goes without brackets."""
+    """The endpoint's name or address without port; certificates have IPv6 without brackets."""
     endpoint = spec.control_plane.endpoint
     if endpoint.vip is not None:
         return str(ipaddress.ip_address(endpoint.vip))

@@ -1,7 +1,7 @@
-"""Third-party manifests: where upstream publishes them, and the digest of what we know.
+"""Third-party manifests: where upstream publishes them, and their digests.
 
-None is copied into this repository. The server fetches them, from upstream or the site's mirror,
-and refuses a file with another digest; so a mirror need not be trusted.
+None is copied into this repository. The server fetches them from upstream or from the site's
+mirror, and refuses a file with another digest, so a mirror need not be trusted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ RAW = "https://raw.githubusercontent.com"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`upstream` is the address at the release's tag, `mirrored` the path below a mirror."""
+    """`upstream` is the URL at the release's tag, `mirrored` the path below a mirror."""
 
     upstream: str
     mirrored: str

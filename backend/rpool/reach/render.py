@@ -1,4 +1,4 @@
-"""Actions as scripts, purely: what each needs to know, and which files carry it out.
+"""Actions as scripts, by pure functions: the variables of each, and the files that carry it out.
 
 The `match` is closed, so a new action cannot be forgotten.
 """
@@ -34,7 +34,7 @@ LEAVING = {
 
 
 RUNTIME_SECONDS = 20
-"""For a container runtime that does not run: longer, and it does not come back by itself."""
+"""For a stopped container runtime: one that stays away longer does not come back by itself."""
 
 
 def _base64(text: str) -> str:
@@ -46,7 +46,7 @@ TOKENS = {
     "OUR_DESCRIPTION": _base64(kubeadm.DESCRIPTION),
     "TIMER_DESCRIPTION": _base64(kubeadm.TIMER_DESCRIPTION),
 }
-"""Which of a cluster's bootstrap tokens are ours."""
+"""Variables that tell our bootstrap tokens from a cluster's other ones."""
 
 
 def render(action: Action, site: SiteConfig, timeout_seconds: float) -> str:
@@ -94,7 +94,7 @@ def _over(ownership: Ownership | None) -> Variables:
 
 
 def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variables]:
-    """The files with the action's `act`, and what they need to know."""
+    """The files with the action's `act`, and their variables."""
     node = _node(site, action.server)
     match action:
         case act.SetPhase():
@@ -106,8 +106,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
                 node | cni.TRACES | _control_plane(action.spec, node) | _init(action)
             )
         case act.Join():
-            more = _control_plane(action.spec, node) if action.control_plane else {}
-            return ("traces", "membership", "join"), node | cni.TRACES | more | _join(action)
+            extra = _control_plane(action.spec, node) if action.control_plane else {}
+            return ("traces", "membership", "join"), node | cni.TRACES | extra | _join(action)
         case act.Reset():
             parts = ("traces", "clean", "footholds", "compare", "unprepare", "reset")
             return parts, {"VIP": action.vip or "", **cni.TRACES}
@@ -145,8 +145,8 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
         case act.Mend():
             return ("mend",), node
         case act.StepDown():
-            more = {"ETCD": "etcd" if action.etcd else "", "RUNTIME_SECONDS": str(RUNTIME_SECONDS)}
-            return ("membership", "step-down"), node | more
+            extra = {"ETCD": "etcd" if action.etcd else "", "RUNTIME_SECONDS": str(RUNTIME_SECONDS)}
+            return ("membership", "step-down"), node | extra
         case act.RecoverEtcd():
             return ("etcd", "recover-etcd"), node
         case act.RemoveEtcdMember():
@@ -160,7 +160,7 @@ def _parts(action: Guarded, site: SiteConfig) -> tuple[tuple[str, ...], Variable
 
 
 def guarded(server: ServerName, ownership: Ownership) -> Variables:
-    """What the guard compares with what is on the server (see scripts/guard.sh)."""
+    """Variables that the guard compares with the server's claim (see scripts/guard.sh)."""
     return {
         "CLAIM_UID": ownership.uid,
         "CLAIM_EPOCH": str(ownership.epoch),
@@ -227,7 +227,7 @@ def _revoke(action: act.RevokeJoiners) -> Variables:
 def _drain(action: act.Drain) -> Variables:
     return {
         "NODES": " ".join(action.nodes),
-        "DRAIN_SECONDS": str(max(1, action.timeout_seconds)),  # 0 is for ever to kubectl
+        "DRAIN_SECONDS": str(max(1, action.timeout_seconds)),  # kubectl takes 0 as no limit
         "BUDGETS": action.budgets.value,
         **LEAVING,
     }
@@ -248,16 +248,16 @@ def _manifest(manifest: Manifest, site: SiteConfig) -> Variables:
 
 
 def _set_node(action: act.SetNode) -> Variables:
-    was, wanted = action.was, action.wanted
-    gone = sorted(was.labels.keys() - wanted.labels.keys())
-    kept = {(taint.key, taint.effect) for taint in wanted.taints}
+    current, wanted = action.was, action.wanted
+    removed = sorted(current.labels.keys() - wanted.labels.keys())
+    kept_taints = {(taint.key, taint.effect) for taint in wanted.taints}
     return {
         "NODE": action.node,
         "LABELS": " ".join(
-            [*(f"{k}={v}" for k, v in sorted(wanted.labels.items())), *(f"{k}-" for k in gone)]
+            [*(f"{k}={v}" for k, v in sorted(wanted.labels.items())), *(f"{k}-" for k in removed)]
         ),
         "TAINTS": " ".join(f"{t.key}={t.value}:{t.effect}" for t in wanted.taints),
         "GONE_TAINTS": " ".join(
-            f"{t.key}:{t.effect}" for t in was.taints if (t.key, t.effect) not in kept
+            f"{t.key}:{t.effect}" for t in current.taints if (t.key, t.effect) not in kept_taints
         ),
     }

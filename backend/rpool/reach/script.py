@@ -1,8 +1,8 @@
-"""Putting scripts together: quoted assignments, files of functions, and a call of `main`.
+"""Composes scripts of quoted assignments, files of functions, and a call of `main`.
 
-The files in `scripts/` are plain POSIX sh. What an action needs to know comes to them as variables
-whose values are quoted here, and nowhere else is shell text made. The result travels by standard
-input, so no value, secret or not, is ever in an argument list or an environment.
+The files in `scripts/` are plain POSIX sh. An action's values reach them as variables that are
+quoted here; shell text is made nowhere else. The script goes to the server on standard input, so
+no value, secret or not, is ever in an argument list or an environment.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def compose(
     variables: Mapping[str, str],
     stdin: Literal["script", "heartbeat"] = "script",
 ) -> str:
-    """The script that `parts` make with `variables` set: names in `scripts/`, or in a folder that
-    is named (`cni/NAME`), without `.sh`.
+    """The script of `parts` with `variables` set. A part is the name of a file without `.sh`, in
+    `scripts/` or in a named folder (`cni/NAME`).
 
-    Everything but the last line only defines things: a transfer that is cut runs nothing. What runs
-    then reads nothing of the standard input by which the script came, unless that is not how.
+    All lines but the last only define things, so a transfer that is cut off runs nothing. `main`
+    has no standard input where the script itself came that way (`stdin="script"`).
     """
     call = "main </dev/null" if stdin == "script" else "main"
     assignments = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]

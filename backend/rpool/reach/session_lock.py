@@ -1,8 +1,8 @@
-"""A cluster's session lock on a server: a process there that lives on our heartbeats.
+"""A cluster's session lock on a server: a process there that our heartbeats keep alive.
 
-The server frees the lock after 30 s of silence, by its own clock. So the lock is ours for certain
+The server frees the lock after 30 s of silence, by its own clock. So the lock is certainly ours
 only until 30 s after the *sending* of the last heartbeat that was answered; `lost()` turns true a
-little earlier, for good. Time is counted through suspend: a laptop that slept has lost its locks.
+little earlier, for good. Time goes on during suspend: a laptop that slept has lost its locks.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ BEAT_SECONDS = 5.0
 RELEASE_SECONDS = 2.0
 MOST_BYTES = 1 << 16  # of an answer
 DIGITS = re.compile(rb"[0-9]{0,9}")
-GIVEN = re.compile(rb"[0-9]{1,9}h")  # the number of the latest session there, and that we hold it
-MOST_ANSWERS = 8  # that have come since the last heartbeat; a keeper of ours sends one
+GIVEN = re.compile(rb"[0-9]{1,9}h")  # number of the server's latest session, and that we hold it
+MOST_ANSWERS = 8  # since the last heartbeat; our process on the server sends one
 
 
 def seconds_awake_or_not() -> float:
-    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
+    """A monotonic clock that goes on while the machine sleeps, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class HeldLock:
-    """Holds the lock while it is entered. Raises Refused when another operation has it."""
+    """Holds the lock while it is entered. Raises Refused when another operation holds it."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class HeldLock:
         beat_seconds: float = BEAT_SECONDS,
         patience_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        """`patience_seconds` is for the answer: whether we have the lock, or why not."""
+        """`patience_seconds` limits the wait for the answer: the lock is ours, or why not."""
         self._session = session
         self._patience_seconds = patience_seconds
         self._uid = uid
@@ -92,12 +92,12 @@ class HeldLock:
                 self._channel.shutdown_write()
                 self._channel.status_event.wait(RELEASE_SECONDS)
         except (paramiko.SSHException, EOFError, OSError):
-            pass  # contact is lost, and the server frees it by itself
+            pass  # contact is lost, and the server frees the lock by itself
         finally:
             self._stack.close()
 
     def _script(self) -> str:
-        """As an argument, since standard input is the heartbeat; it holds no secret."""
+        """The script, for an argument, since standard input is the heartbeat; it has no secret."""
         variables = {
             "POOL_UID": self._uid,
             "HOLDER": f"{_user()}@{socket.gethostname()}, process {os.getpid()}, "
@@ -129,7 +129,9 @@ class HeldLock:
         self._held_until = sent + SILENCE_SECONDS - MARGIN_SECONDS
 
     def _beat_on(self, channel: paramiko.Channel) -> None:
-        """Until the lock is given up or lost; every answer extends it from when we asked."""
+        """Sends heartbeats until the lock is given up or lost. Each answer extends it, from the
+        time the heartbeat was sent.
+        """
         channel.settimeout(SILENCE_SECONDS - MARGIN_SECONDS)
         try:
             while not self._over.wait(self._beat_seconds):
@@ -143,14 +145,14 @@ class HeldLock:
         except (paramiko.SSHException, EOFError, OSError):
             pass
         if self._over.is_set():
-            return  # who lets it go waits for the script's end: a closed channel would hide that
+            return  # __exit__ waits for the script's end, which a closed channel would hide
         self._over.set()
         with suppress(paramiko.SSHException, EOFError, OSError):
-            channel.close()  # what it goes on to say is not kept
+            channel.close()  # further output is not kept
 
 
 def _first_word(channel: paramiko.Channel, deadline: float) -> bytes:
-    """What gives the lock, or what was read until it could not be that any more."""
+    """The answer that gives the lock, or the output up to where it could not be that any more."""
     answer = b""
     while DIGITS.fullmatch(answer):
         part = _within(channel, deadline).recv(1)
@@ -161,8 +163,8 @@ def _first_word(channel: paramiko.Channel, deadline: float) -> bytes:
 
 
 def _end_of(channel: paramiko.Channel, printed: bytes, deadline: float) -> Completed:
-    """How the script ended that gave no lock; `printed` was read already. Raises TimeoutError when
-    that takes until the deadline, however lively the server is.
+    """The end of a script that gave no lock; `printed` is what was read before. Raises TimeoutError
+    at the deadline, even while the server goes on printing.
     """
     while part := _within(channel, deadline).recv(1 << 16):
         printed += part
@@ -173,10 +175,10 @@ def _end_of(channel: paramiko.Channel, printed: bytes, deadline: float) -> Compl
 
 
 def _within(channel: paramiko.Channel, deadline: float) -> paramiko.Channel:
-    left = deadline - time.monotonic()
-    if left <= 0:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
         raise TimeoutError
-    channel.settimeout(left)
+    channel.settimeout(remaining)
     return channel
 
 

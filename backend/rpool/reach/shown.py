@@ -1,5 +1,6 @@
-"""From what journal-lines.sh, requests.sh and working.sh print to what people are shown: see
-`sightings`.
+"""Parses what journal-lines.sh, requests.sh and working.sh print, for people to read.
+
+As in `sightings`, nothing that a server prints is believed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from rpool.reach.sightings import MOST, MOST_NAME
 
 
 def events(printed: bytes) -> tuple[Event, ...]:
-    """The lines of a journal; one that is half written, or a newer rpool's, is left out."""
+    """The events of a journal. A line that is half written, or a newer rpool's, is left out."""
     lines = printed.decode(errors="replace").splitlines()
     return tuple(event for event in map(Event.of_line, lines) if event is not None)
 
 
 def working(printed: bytes) -> Working | None:
-    """What works on a server. What is said of it in another way is something, too."""
+    """What works on a server, or None. Text of another form counts as something that works."""
     if not (text := printed.decode(errors="replace").strip()):
         return None
     now, _, rest = text.partition(" ")
@@ -34,19 +35,19 @@ def working(printed: bytes) -> Working | None:
 
 
 def requested(server: ServerName, printed: bytes) -> Mapping[ServerName, Requested]:
-    """The sums of each node."""
-    found: dict[ServerName, Requested] = {}
+    """The sums of what pods request on each node. Raises CommandFailed."""
+    sums: dict[ServerName, Requested] = {}
     try:
         for line in printed.decode().splitlines():
             node, cores, memory = line.split("\t")
             name = printable(node[:MOST_NAME])
-            its = found.get(name, Requested())
-            found[name] = Requested(
-                its.cores + sum(map(quantity, cores.split())),
-                its.memory_gib + sum(map(quantity, memory.split())) / 2**30,
-                its.pods + 1,
+            before = sums.get(name, Requested())
+            sums[name] = Requested(
+                before.cores + sum(map(quantity, cores.split())),
+                before.memory_gib + sum(map(quantity, memory.split())) / 2**30,
+                before.pods + 1,
             )
     except ValueError as error:
-        what = f"what {server} tells of its pods cannot be read"
-        raise CommandFailed(what, f"{type(error).__name__}: {str(error)[:200]}") from None
-    return found
+        summary = f"what {server} tells of its pods cannot be read"
+        raise CommandFailed(summary, f"{type(error).__name__}: {str(error)[:200]}") from None
+    return sums

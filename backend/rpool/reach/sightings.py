@@ -1,7 +1,7 @@
-"""From what the looks of `scripts/` (probe.sh, observe.sh ...) and reset.sh print to what was seen.
+"""Parses what the read-only scripts (probe.sh, observe.sh ...) and reset.sh print.
 
-This is the border where a server's text becomes data, so nothing is believed of it: a server that
-prints what makes no sense has failed, whatever that is, and no text of it is long.
+Here a server's text becomes data, so none of it is believed: output that makes no sense, of
+whatever kind, is a failure of that server, and texts are cut to a limited length.
 """
 
 from __future__ import annotations
@@ -41,49 +41,52 @@ from rpool.reach import documents
 MOST = 1_000_000_000
 MOST_NAME = 253
 MOST_TIME = 40
-MOST_KEY = 317  # of a label: its prefix, a slash, its name
+MOST_KEY = 317  # of a label's key: prefix, slash, name
 MOST_CERTIFICATE = 1 << 16
 MOST_NEWS = 1000
 UNREADABLE = "cannot be read"
-"""Of a claim."""
+"""What `read_claim` says of a claim that makes no sense."""
 
 
 def probed(server: ServerName, printed: bytes) -> Probed:
-    """A probe. A claim that is none counts as a trace: nobody may take such a server."""
+    """A probe. A claim that cannot be read is a trace, so that no cluster takes the server."""
     try:
-        seen = json.loads(printed.decode(errors="replace"))  # a claim may hold anything
-        claim_text = "\n".join(_lines(seen, "claim"))
-        found = read_claim(claim_text) if seen["claim_there"] else None
-        unread = found if isinstance(found, str) else ""
-        role = _line(seen, "joined")
-        served = _lines(seen, "served")
-        failures = map(Failure.of_line, _lines(seen, "failures")[:MOST_KEPT])
-        end, _, certificate = _line(seen, "certificates").partition(" ")
-        begun = _finite(float(seen["clock_seconds"]))
+        facts = json.loads(printed.decode(errors="replace"))  # a claim may have any bytes
+        claim_text = "\n".join(_lines(facts, "claim"))
+        claim = read_claim(claim_text) if facts["claim_there"] else None
+        claim_unread = claim if isinstance(claim, str) else ""
+        role = _line(facts, "joined")
+        served = _lines(facts, "served")
+        failures = map(Failure.of_line, _lines(facts, "failures")[:MOST_KEPT])
+        end, _, certificate = _line(facts, "certificates").partition(" ")
+        started = _finite(float(facts["clock_seconds"]))
         return Probed(
             server=server,
-            hostname=_line(seen, "hostname"),
-            machine_id=_line(seen, "machine_id"),
-            product_uuid=_line(seen, "product_uuid"),
-            cores=_count(_line(seen, "cores")),
-            memory_mib=_count(_line(seen, "memory_mib")),
-            claim=found if isinstance(found, Claim) else None,
-            traces=(*_cut(_lines(seen, "traces")), *([f"a claim that {unread}"] if unread else [])),
+            hostname=_line(facts, "hostname"),
+            machine_id=_line(facts, "machine_id"),
+            product_uuid=_line(facts, "product_uuid"),
+            cores=_count(_line(facts, "cores")),
+            memory_mib=_count(_line(facts, "memory_mib")),
+            claim=claim if isinstance(claim, Claim) else None,
+            traces=(
+                *_cut(_lines(facts, "traces")),
+                *([f"a claim that {claim_unread}"] if claim_unread else []),
+            ),
             joined=bool(role),
             joined_control_plane=role == Role.CONTROL_PLANE,
-            addresses=_cut(_lines(seen, "addresses")),
-            routes=tuple(str(IPv4Network(r, strict=False)) for r in _lines(seen, "routes")),
-            clock_seconds=begun,
-            took_seconds=max(0.0, _finite(float(seen["ended_seconds"])) - begun),
-            kubeadm_ended=bool(role or _line(seen, "kubeadm_ended")),
-            claim_unread=unread,
+            addresses=_cut(_lines(facts, "addresses")),
+            routes=tuple(str(IPv4Network(r, strict=False)) for r in _lines(facts, "routes")),
+            clock_seconds=started,
+            took_seconds=max(0.0, _finite(float(facts["ended_seconds"])) - started),
+            kubeadm_ended=bool(role or _line(facts, "kubeadm_ended")),
+            claim_unread=claim_unread,
             served=read_mark("\n".join(served)) if served else None,
             certificate=certificate,
             certificate_end_seconds=_finite(float(end or 0)),
             failures=tuple(failures),
-            unwritable=disk if (disk := _line(seen, "unwritable")) in UNWRITABLE else "",
+            unwritable=disk if (disk := _line(facts, "unwritable")) in UNWRITABLE else "",
         )
-    except Exception as error:  # a server prints what it wants, JSON too deep to parse for one
+    except Exception as error:  # a server may print anything, such as JSON too deep to parse
         raise _unreadable(f"the probe of {server} printed what cannot be read", error) from None
 
 
@@ -91,16 +94,16 @@ def _unreadable(summary: str, error: Exception) -> CommandFailed:
     return CommandFailed(summary, f"{type(error).__name__}: {str(error)[:MOST_CHARACTERS]}")
 
 
-def _lines(seen: Mapping[str, Any], name: str) -> list[str]:
-    lines = seen[name]
+def _lines(facts: Mapping[str, Any], name: str) -> list[str]:
+    lines = facts[name]
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise TypeError(f"{name} is no list of lines")
     return lines
 
 
-def _line(seen: Mapping[str, Any], name: str) -> str:
-    """A fact that is one line, or empty where the server does not tell it."""
-    return next(iter(_cut(_lines(seen, name)[:1])), "")
+def _line(facts: Mapping[str, Any], name: str) -> str:
+    """A fact that is one line; empty where the server does not report it."""
+    return next(iter(_cut(_lines(facts, name)[:1])), "")
 
 
 def _cut(texts: Iterable[str]) -> tuple[str, ...]:
@@ -125,7 +128,7 @@ def _finite(number: float) -> float:
 
 
 def read_claim(text: str) -> Claim | str:
-    """The claim that a server shows, or why it cannot be read: the end of a sentence about it."""
+    """The claim in a text, or why it cannot be read, as the end of a sentence about the claim."""
     try:
         return Claim.from_dict(json.loads(text))
     except UnknownFormat as why:
@@ -135,7 +138,7 @@ def read_claim(text: str) -> Claim | str:
 
 
 def cluster(server: ServerName, printed: bytes) -> ClusterSeen:
-    """A cluster as a control plane showed it."""
+    """A cluster as a control plane reports it. Raises CommandFailed, NewerFormat."""
     nodes: dict[ServerName, NodeSeen] = {}
     record: Record | None = None
     certificate, metallb, open_to_joiners, clock = "", False, False, 0.0
@@ -165,7 +168,7 @@ def cluster(server: ServerName, printed: bytes) -> ClusterSeen:
 
 def check_proof(server: ServerName, printed: bytes, challenge: str, certificate: str) -> None:
     """Raises Refused unless a control plane has signed the challenge with the key of the CA that it
-    shows: nobody else has that.
+    shows: only control planes of that cluster have it.
     """
     facts = dict(_facts(printed.decode(errors="replace")))
     try:
@@ -180,16 +183,16 @@ def check_proof(server: ServerName, printed: bytes, challenge: str, certificate:
 
 
 def _check_plain(value: Any) -> None:
-    """Raises ValueError for a text that would steer a terminal, or a number that no state can hold:
-    whoever administers the cluster can write them, and they go into the state as they are.
+    """Raises ValueError for text that would steer a terminal, and for a number that no state can
+    hold: the cluster's administrators can write them, and they go into the state as they are.
     """
     if isinstance(value, Mapping):
-        for key, its in value.items():
+        for key, item in value.items():
             _check_plain(key)
-            _check_plain(its)
+            _check_plain(item)
     elif isinstance(value, list | tuple | Set):
-        for its in value:
-            _check_plain(its)
+        for item in value:
+            _check_plain(item)
     elif isinstance(value, str) and printable(value) != value:
         raise ValueError("there is a control character in it")
     elif isinstance(value, int) and abs(value) > MOST:
@@ -197,7 +200,7 @@ def _check_plain(value: Any) -> None:
 
 
 def packages(printed: bytes) -> PackagesSeen:
-    """Packages as versions.sh printed them, without the revision of the package."""
+    """Versions of packages as versions.sh printed them, without the package's revision."""
     facts = list(_facts(printed.decode(errors="replace")))
     versions = {rest.partition("-")[0] for kind, rest in facts if kind == "version"}
     return PackagesSeen(
@@ -207,11 +210,11 @@ def packages(printed: bytes) -> PackagesSeen:
 
 
 def etcd_members(server: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
-    """Members as etcdctl printed them; one whose health was not told of has none."""
+    """Members as etcdctl printed them; one whose health is not printed counts as unhealthy."""
     try:
         facts = dict(_facts(printed.decode()))
         health = json.loads(facts["health"])
-        answering = {each["endpoint"] for each in health if each["health"]}
+        answering = {endpoint["endpoint"] for endpoint in health if endpoint["health"]}
         members = json.loads(facts["members"])["members"]
         return tuple(_etcd_member(member, answering) for member in members)
     except Exception as error:
@@ -219,8 +222,8 @@ def etcd_members(server: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
 
 
 def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:
-    """What is not so is left out of etcdctl's JSON: a name and addresses before the member has
-    started, and that it is no learner. Ids are numbers there, and hexadecimal everywhere else.
+    """A member in etcdctl's JSON, which leaves out empty and false values: the name and addresses
+    of a member that has not started, and isLearner. Ids are decimal there, hexadecimal elsewhere.
     """
     return EtcdMember(
         id=format(member["ID"], "x"),
@@ -254,14 +257,14 @@ def _node(line: str) -> tuple[ServerName, NodeSeen]:
         allocatable_memory_gib=quantity(memory) / 2**30,
         labels=labels,
         taints=tuple(
-            Taint(_short(its["key"], MOST_KEY), _short(its.get("value", "")), _short(its["effect"]))
-            for its in json.loads(taints or "[]")
+            Taint(_short(t["key"], MOST_KEY), _short(t.get("value", "")), _short(t["effect"]))
+            for t in json.loads(taints or "[]")
         ),
     )
 
 
 def _seconds(time: str) -> float:
-    """Of a time as Kubernetes writes it, since 1970; 0 for what is none."""
+    """Seconds since 1970 of a time as Kubernetes writes it; 0 for other text."""
     try:
         return datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -277,7 +280,7 @@ def encryption(server: ServerName, printed: bytes) -> Secret:
 
 
 def certificate(server: ServerName, printed: bytes) -> str:
-    """A certificate (PEM) as sign.sh printed it; whether it is the right one others look at."""
+    """A certificate (PEM) as sign.sh printed it; callers check whether it is the right one."""
     try:
         text = base64.b64decode(printed[:MOST_CERTIFICATE], validate=True).decode("ascii")
         _check_plain(text)
@@ -287,6 +290,6 @@ def certificate(server: ServerName, printed: bytes) -> str:
 
 
 def news(printed: bytes) -> News:
-    """What a reset has to tell of its server; whatever it prints is text of limited length."""
+    """The news of a reset about its server: lines of limited number and length."""
     lines = printed.decode(errors="replace").splitlines()
     return _cut(line for line in lines[:MOST_NEWS] if line)

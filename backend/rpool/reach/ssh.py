@@ -1,9 +1,9 @@
-"""Running commands on servers as root, over SSH: one narrow port, with outcomes as types.
+"""Runs commands on servers as root, over SSH: one narrow port, with outcomes as types.
 
-A command that ended is `Completed`, whatever its code. Everything else is an error that says what
-is known: `Unreachable` (it never started), `OutcomeUnknown` (contact was lost while it ran),
-`TimedOut` (it went on for longer than it may; contact is fine), `CommandFailed` (it printed more
-than anything of ours does).
+A command that ended is `Completed`, whatever its exit code. Everything else is an error that says
+what is known: `Unreachable` (it never started), `OutcomeUnknown` (contact was lost while it ran),
+`TimedOut` (it ran for longer than allowed; contact is fine), `CommandFailed` (it printed more than
+any command of ours does).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from rpool.model.site import Ssh
 from rpool.reach.connection import connect
 from rpool.reach.keys import load_private_key
 
-CHANNELS = 8  # sshd's MaxSessions is 10 a connection
+CHANNELS = 8  # sshd's MaxSessions is 10 per connection
 CHUNK = 1 << 16
-MOST_OUTPUT_BYTES = 8 << 20  # what a server says is kept in memory, of many servers at once
+MOST_OUTPUT_BYTES = 8 << 20  # output is kept in memory, that of many servers at once
 BROKEN = (paramiko.SSHException, EOFError, OSError)  # what paramiko raises when contact is lost
 
 
@@ -41,7 +41,7 @@ class Completed:
 
 
 class Sessions:
-    """A session for each server of a fleet. Thread-safe; connects only when one is used."""
+    """A session for each server of a fleet. Thread-safe; a session connects when it is used."""
 
     def __init__(self, fleet: Fleet, ssh: Ssh) -> None:
         key = load_private_key(ssh.private_key)
@@ -65,7 +65,7 @@ class _Connection:
 
 @dataclass(slots=True)
 class Session:
-    """One server. Commands run at once share a connection, up to what sshd allows on one."""
+    """One server. Concurrent commands share a connection, up to what sshd allows on one."""
 
     server: Server
     ssh: Ssh
@@ -73,11 +73,11 @@ class Session:
     _connections: list[_Connection] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: threading.Event = field(default_factory=threading.Event)
-    # Why the last try to connect has failed, and when it did.
+    # When the last try to connect failed (time.monotonic), and why.
     _failed: tuple[float, Unreachable] | None = None
 
     def run(self, command: str, stdin: bytes = b"", timeout_seconds: float = 60) -> Completed:
-        """Run a shell command as root and wait for its end."""
+        """Runs a shell command as root and waits for its end."""
         deadline = time.monotonic() + timeout_seconds
         with self.channel(command) as channel:
             try:
@@ -94,7 +94,7 @@ class Session:
 
     @contextmanager
     def channel(self, command: str) -> Iterator[paramiko.Channel]:
-        """A channel in which the command, as root, has been started."""
+        """A channel on which the command has been started as root."""
         connection, channel = self._open()
         try:
             try:
@@ -110,7 +110,7 @@ class Session:
                     connection.channels -= 1
 
     def close(self) -> None:
-        """Whoever waits for a server that does not answer does so no longer."""
+        """Closes all connections, and ends waiting for a server that does not answer."""
         self._closed.set()
         with self._lock:
             for connection in self._connections:
@@ -118,7 +118,9 @@ class Session:
             self._connections.clear()
 
     def _start(self, channel: paramiko.Channel, command: str) -> None:
-        """paramiko waits for ever for the answer of an sshd that has frozen: this does not."""
+        """Starts a command within the connect timeout: by itself paramiko would wait without end
+        for an sshd that has frozen.
+        """
         limit = threading.Timer(self.ssh.connect_timeout_seconds, _close, (channel,))
         limit.daemon = True
         limit.start()
@@ -132,13 +134,13 @@ class Session:
         return shell if self.ssh.user == "root" else f"sudo -n -- {shell}"
 
     def _open(self) -> tuple[_Connection, paramiko.Channel]:
-        """A channel on a connection that is open already, if one of them still works."""
+        """A channel, on a connection that is open already if one of them still works."""
         while True:
             connection, fresh = self._connection()
             try:
                 seconds = self.ssh.connect_timeout_seconds
                 return connection, connection.transport.open_session(timeout=seconds)
-            except Exception as error:  # paramiko raises what its thread met: whatever was sent
+            except Exception as error:  # paramiko raises whatever its thread met
                 connection.transport.close()
                 with self._lock:
                     connection.channels -= 1
@@ -147,9 +149,10 @@ class Session:
                     raise Unreachable(f"{self.server.name} gives no session: {why}") from None
 
     def _connection(self) -> tuple[_Connection, bool]:
-        """A connection with room for one more channel, counted in; and whether it is new. Of those
-        who ask for one meanwhile none tries again what has just failed: each try on a dead server
-        would take its time, one after the other.
+        """A connection with room for one more channel, which is counted, and whether it is new.
+
+        Callers that waited while a try to connect failed get its error and do not try themselves:
+        on a dead server each try would take the whole timeout, one after the other.
         """
         asked = time.monotonic()
         with self._lock:
@@ -181,7 +184,7 @@ class Session:
             self._start(channel, "sudo -n true")
             channel.status_event.wait(self.ssh.connect_timeout_seconds)
             code = channel.exit_status
-        except Exception as error:  # the same
+        except Exception as error:  # as in _open
             transport.close()
             raise Unreachable(f"{self.server.name}: contact broke after login: {error}") from None
         _close(channel)
@@ -198,27 +201,27 @@ class Session:
     def _collect(
         self, channel: paramiko.Channel, command: str, deadline: float
     ) -> tuple[bytes, bytes]:
-        """What the command prints, until it has ended or contact is lost."""
+        """The command's stdout and stderr, until it has ended or contact is lost."""
         stdout, stderr = bytearray(), bytearray()
         poll = select.poll()
         poll.register(channel.fileno(), select.POLLIN)
         while True:
-            over = channel.closed or (channel.exit_status_ready() and channel.eof_received)
+            ended = channel.closed or (channel.exit_status_ready() and channel.eof_received)
             while channel.recv_ready() and len(stdout) <= MOST_OUTPUT_BYTES:
                 stdout += channel.recv(CHUNK)
             while channel.recv_stderr_ready() and len(stderr) <= MOST_OUTPUT_BYTES:
                 stderr += channel.recv_stderr(CHUNK)
             if len(stdout) + len(stderr) > MOST_OUTPUT_BYTES:
                 raise self._too_much()
-            if over:
+            if ended:
                 return bytes(stdout), bytes(stderr)
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 raise TimedOut(f"{self.server.name}: a command did not end in time")
-            if channel.eof_received:  # the end of the output; that of the command may come later
-                channel.status_event.wait(min(left, 1.0))
+            if channel.eof_received:  # the output has ended; the command may end later
+                channel.status_event.wait(min(remaining, 1.0))
             else:
-                poll.poll(min(left, 1.0) * 1000)
+                poll.poll(min(remaining, 1.0) * 1000)
 
     def _too_much(self) -> CommandFailed:
         return CommandFailed(
@@ -234,13 +237,15 @@ class Session:
 
 
 def _close(channel: paramiko.Channel) -> None:
-    """How a command ended is known by then: a connection that breaks here changes nothing."""
+    """Closes a channel. The command's end is known by then, so a broken connection is no error."""
     with suppress(*BROKEN):
         channel.close()
 
 
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
-    """A command need not read all that it is given; how it ends tells how it went."""
+    """Sends a command its standard input. The command need not read all of it; its exit code says
+    how it went.
+    """
     try:
         channel.sendall(stdin)
         channel.shutdown_write()

@@ -1,7 +1,7 @@
-"""What a finished script means: success, or the error that says who, where and why.
+"""What a finished script means: success, or an error that says which server, what and why.
 
-The exit codes are those of scripts/library.sh. Nothing secret passes: the values that went in are
-taken out of what is shown, and so is everything that looks like a token or a key.
+The exit codes are those of scripts/library.sh. Errors show no secret: the action's secret values
+are cut out of the output, and so is everything that looks like a token or a key.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from rpool.reach.ssh import Completed
 
 SHOWN_LINES = 20
 MOST_TRACES = 5
-"""In one sentence."""
+"""In one summary."""
 SHOWN_CHARACTERS = 500
-"""Of a line: what a server prints may be of any length."""
+"""Of one line: a server may print lines of any length."""
 
 
 class Exit(IntEnum):
-    """The exit codes that mean something, as in scripts/library.sh; 124, 137: `timeout`'s own."""
+    """The exit codes with a meaning, as in scripts/library.sh; 124 and 137 are `timeout`'s own."""
 
     FOREIGN = 81
     STALE = 82
@@ -70,7 +70,7 @@ def failure(
         return None
     printed = redact(completed.stdout.decode(errors="replace"), secrets)
     stdout = "\n".join(_short(printed.splitlines()[:SHOWN_LINES]))
-    said = _tail(redact(completed.stderr.decode(errors="replace"), secrets))
+    stderr = _tail(redact(completed.stderr.decode(errors="replace"), secrets))
     match completed.code:
         case Exit.FOREIGN:
             return ForeignClaim(f"{server} {_whose(printed)}", f"{doing}: nothing was done there.")
@@ -87,7 +87,7 @@ def failure(
             detail = f"{doing}: nothing was done there. {Do.PLAN_AGAIN.text()}"
             number = printed.strip()
             session = int(number) if number.isascii() and number.isdigit() else 0
-            return Overtaken(summary, f"{detail}\n{said}", min(session, MOST_SESSION))
+            return Overtaken(summary, f"{detail}\n{stderr}", min(session, MOST_SESSION))
         case Exit.UNCLAIMED:
             summary = f"{server} is not claimed, so nothing was done there"
             return NotClaimed(summary, f"{doing}: the claim was expected. Was it released?")
@@ -96,40 +96,44 @@ def failure(
             summary = f"{server} is not clean: {traces or 'it has traces of Kubernetes'}"
             return Refused(summary, f"{stdout}\n{Do.CLEAN.text()}".lstrip())
         case Exit.DOMAIN:
-            there = named(read_mark(printed))
-            summary = f"{server} has served in {there}: install it anew before it serves in another"
+            domain = named(read_mark(printed))
+            summary = (
+                f"{server} has served in {domain}: install it anew before it serves in another"
+            )
             return Refused(summary, f"{doing}: nothing was done there.")
         case Exit.ASIDE:
             summary = f"{server} was set aside: {Failure.of_line(printed.strip())}"
             return Refused(summary, Do.LIFT.text(server=server))
         case Exit.BUSY:
-            return Refused(f"{doing}: {server} is busy", said)
+            return Refused(f"{doing}: {server} is busy", stderr)
         case Exit.HELD:
             summary = f"another operation holds the cluster's lock on {server}"
-            return LockHeld(summary, f"{said}\n{Do.WAIT.text()}")
+            return LockHeld(summary, f"{stderr}\n{Do.WAIT.text()}")
         case Exit.OVERTAKEN:
             summary = "another operation works on the cluster, and has written its record"
-            return Refused(summary, f"{said}\n{Do.WAIT.text()}")
+            return Refused(summary, f"{stderr}\n{Do.WAIT.text()}")
         case Exit.WAS_MEMBER:
             summary = f"{server} has been a member of its cluster, so nothing was undone there"
-            return Refused(summary, f"{doing}: {said}\n{Do.PUT_MARK_BACK.text(server=server)}")
+            return Refused(summary, f"{doing}: {stderr}\n{Do.PUT_MARK_BACK.text(server=server)}")
         case Exit.UNCLEAN:
             summary = f"{server} is not clean after its reset; its claim was kept"
-            return CommandFailed(summary, f"Left over:\n{stdout}\n{said}".rstrip())
+            return CommandFailed(summary, f"Left over:\n{stdout}\n{stderr}".rstrip())
         case Exit.ALTERED:
             summary = f"{server} has packages whose files were changed; its claim was kept"
-            return CommandFailed(summary, f"{stdout}\n{said}\n{Do.REINSTALL.text()}")
+            return CommandFailed(summary, f"{stdout}\n{stderr}\n{Do.REINSTALL.text()}")
         case Exit.UNDRAINED:
-            return NotDrained(f"{doing} (through {server}) has not ended in time", said)
+            return NotDrained(f"{doing} (through {server}) has not ended in time", stderr)
         case Exit.TIMED_OUT | Exit.KILLED:
-            return TimedOut(f"{doing} on {server} did not end in time", said)
+            return TimedOut(f"{doing} on {server} did not end in time", stderr)
         case code:
-            shown = said or _tail(printed)
-            return CommandFailed(f"{doing} failed on {server} (exit {code})", shown)
+            output = stderr or _tail(printed)
+            return CommandFailed(f"{doing} failed on {server} (exit {code})", output)
 
 
 def _unread(doing: str, server: ServerName, text: str) -> Refused:
-    """A claim that makes no sense is nobody's; one of another version may well be ours."""
+    """The error for a claim that cannot be read. A damaged one counts as another cluster's; one of
+    another format may be of this cluster.
+    """
     claim = read_claim(text)
     summary = f"{server} has a claim that {claim if isinstance(claim, str) else UNREADABLE}"
     damaged = claim == UNREADABLE or isinstance(claim, Claim)
@@ -138,12 +142,12 @@ def _unread(doing: str, server: ServerName, text: str) -> Refused:
 
 def _misplaced(server: ServerName, text: str) -> str:
     claim = read_claim(text)
-    whose = claim.server if isinstance(claim, Claim) else "another server"
-    return f"{server} has the claim of {whose}: addresses in the fleet have changed places"
+    owner = claim.server if isinstance(claim, Claim) else "another server"
+    return f"{server} has the claim of {owner}: addresses in the fleet have changed places"
 
 
 def _whose(text: str) -> str:
-    """Of a claim's JSON: whose it is, as the end of a sentence about the server."""
+    """The owner in a claim's JSON, as the end of a sentence about the server."""
     claim = read_claim(text)
     if isinstance(claim, str):
         return f"has a claim that {claim}"
@@ -154,7 +158,7 @@ def _whose(text: str) -> str:
 
 
 def _tail(text: str) -> str:
-    """The last lines, without kubeadm's long coloured report on the kernel's settings."""
+    """The last lines, without kubeadm's long coloured report on the kernel's configuration."""
     lines = [line for line in text.strip().splitlines() if "\x1b[" not in line]
     return "\n".join(_short(lines[-SHOWN_LINES:]))
 

@@ -1,7 +1,7 @@
 """The API's virtual IP: kube-vip as a static pod, which the kubelet starts before there is an API.
 
-The settings are those that kube-vip's own generator makes for a control plane with ARP, but for how
-long the API is gone when the address's holder dies: docs/decisions/011.
+The settings are those of kube-vip's own generator for a control plane with ARP, except the ones
+that decide how long the API is gone when the address's holder dies: docs/decisions/011.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 USER = "rpool:kube-vip"
-"""As whom it speaks to the API."""
+"""The user as which kube-vip talks to the API."""
 
 _LEASE = "plndr-cp-lock"
 
@@ -20,7 +20,7 @@ IMAGE = "ghcr.io/kube-vip/kube-vip:v1.0.0"
 def pod(vip: str) -> str:
     """The manifest; the server fills in @INTERFACE@, the one that has the server's address.
 
-    The kubeconfig is made on the server (see scripts/membership.sh), for USER alone.
+    The kubeconfig is made on the server (see scripts/membership.sh), for USER only.
     """
     return json.dumps(
         {
@@ -30,7 +30,7 @@ def pod(vip: str) -> str:
             "spec": {
                 "hostNetwork": True,
                 "priorityClassName": "system-node-critical",
-                # kube-vip speaks to the API on its own server, not to the address it holds.
+                # kube-vip talks to the API on its own server, not at the address it holds.
                 "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["kubernetes"]}],
                 "containers": [_container(vip)],
                 "volumes": [
@@ -43,7 +43,7 @@ def pod(vip: str) -> str:
 
 
 def rights() -> str:
-    """What USER may do: keep its lease, which says who has the address."""
+    """USER's rights: to keep the lease that says which server has the address."""
     api, where = "rbac.authorization.k8s.io", {"name": USER, "namespace": "kube-system"}
     leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
     role = {
@@ -51,7 +51,7 @@ def rights() -> str:
         "kind": "Role",
         "metadata": where,
         "rules": [
-            {**leases, "verbs": ["create"]},  # what is not there yet has no name to go by
+            {**leases, "verbs": ["create"]},  # RBAC cannot restrict a create by name
             {**leases, "verbs": ["get", "update"], "resourceNames": [_LEASE]},
         ],
     }

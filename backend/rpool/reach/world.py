@@ -38,13 +38,13 @@ from rpool.reach.ssh import Completed, Sessions
 from rpool.reach.verdict import Exit, failure
 
 LOOK_SECONDS = 45.0
-FENCE_SECONDS = 700.0  # longer than what has a server to itself may take
+FENCE_SECONDS = 700.0  # longer than an action that has a server to itself may take
 SIGN_SECONDS = 20.0  # signing takes a second or two
-GRACE_SECONDS = 15.0  # for a script that is told to end to do so, and to say why
+GRACE_SECONDS = 15.0  # in which a script that was told to end does so, and says why
 
 
 class RealWorld:
-    """A site's servers over SSH. Connections are opened when needed and kept until `close`."""
+    """A site's servers over SSH. Connections open when they are needed and stay until `close`."""
 
     at_once = 32
 
@@ -54,7 +54,7 @@ class RealWorld:
         fence_seconds: float = FENCE_SECONDS,
         sign_seconds: float = SIGN_SECONDS,
     ) -> None:
-        """`fence_seconds`: how long a fence waits for what works on the server; `sign_seconds`: how
+        """`fence_seconds`: how long a fence waits for operations on the server; `sign_seconds`: how
         long a cluster may take to sign a certificate.
         """
         self._site = site
@@ -69,7 +69,7 @@ class RealWorld:
         return sightings.probed(server, self._look("a probe", server, script))
 
     def _fenced(self, server: ServerName, fence: Fence) -> bytes:
-        """What a probe prints, behind a fence."""
+        """The output of a probe behind a fence."""
         variables = {
             "POOL_UID": fence.uid,
             "SESSION": str(fence.session),
@@ -106,7 +106,7 @@ class RealWorld:
     def inspect(self, server: ServerName, trial: Trial) -> Inspected:
         self._address(server)
         servers = self._site.fleet.servers
-        addresses = {name: its.address for name, its in servers.items()}
+        addresses = {name: entry.address for name, entry in servers.items()}
         script = inspecting.script(servers[server], addresses, trial)
         return inspecting.inspected(server, trial, self._look("an inspection", server, script))
 
@@ -121,9 +121,9 @@ class RealWorld:
         }
         script = compose(("library", "observe"), variables)
         printed = self._look("looking at the cluster", server, script)
-        seen = sightings.cluster(server, printed)
-        sightings.check_proof(server, printed, challenge, seen.ca_certificate)
-        return seen
+        observed = sightings.cluster(server, printed)
+        sightings.check_proof(server, printed, challenge, observed.ca_certificate)
+        return observed
 
     def encryption(self, server: ServerName) -> Secret:
         self._address(server)
@@ -182,17 +182,17 @@ class RealWorld:
         self._sessions.close()
 
     def _address(self, server: ServerName) -> str:
-        """Raises NotInFleet when the server's entry was removed."""
+        """The server's address. Raises NotInFleet when its entry was removed."""
         return self._sessions.session(server).server.address
 
     def _run(self, server: ServerName, script: str, timeout_seconds: float) -> Completed:
-        """Run a script under a deadline that the server itself keeps: nothing outlives us there."""
+        """Runs a script. The server itself enforces the deadline, so no script outlives us."""
         command = f"timeout -k 10 {math.ceil(timeout_seconds)} sh -s"
         session = self._sessions.session(server)
         return session.run(command, script.encode(), timeout_seconds + GRACE_SECONDS)
 
     def _look(self, doing: str, server: ServerName, script: str) -> bytes:
-        """Run a script that changes nothing; a server that does not answer it is out of reach."""
+        """The output of a read-only script. Raises Unreachable if the server does not answer."""
         return _printed(doing, server, self._answer(doing, server, script, LOOK_SECONDS))
 
     def _answer(
@@ -205,13 +205,13 @@ class RealWorld:
 
 
 def _printed(doing: str, server: ServerName, completed: Completed) -> bytes:
-    """What a look printed, or the error that it ended with."""
+    """What a read-only script printed. Raises the error that it ended with."""
     error = failure(doing, server, completed)
     if isinstance(error, TimedOut):
         raise Unreachable(error.summary, error.detail)
     if isinstance(error, CommandFailed):
         raise error
-    if error is not None:  # a look has no guard, so no code of its own can say no
+    if error is not None:  # a read-only script has no guard, so it cannot have been refused
         raise CommandFailed(f"{doing} failed on {server}", f"{error.summary}\n{error.detail}")
     return completed.stdout
 
@@ -225,12 +225,12 @@ def keys_in(encryption: str) -> tuple[Secret, ...]:
 
 
 def secrets_of(action: Action) -> tuple[Secret, ...]:
-    """What must not show in anything that is said about the action."""
+    """The action's secrets, which no text about it may show."""
     match action:
         case act.Init() | act.Join() | act.AdmitJoiners() | act.RevokeJoiners():
             token = action.secrets.token
-            halves = tuple(Secret(half) for half in token.reveal().split(".")[1:])
-            its = action.secrets
-            return (token, *halves, its.certificate_key, *keys_in(its.encryption.reveal()))
+            halves = tuple(Secret(part) for part in token.reveal().split(".")[1:])
+            join = action.secrets
+            return (token, *halves, join.certificate_key, *keys_in(join.encryption.reveal()))
         case _:
             return ()

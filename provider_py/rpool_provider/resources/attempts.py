@@ -1,4 +1,4 @@
-"""How a verb of the engine is to be carried out, by what a resource says of it."""
+"""The limits, the log and the warnings of a verb of the engine, from a resource's values."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 def timeouts(values: Values) -> Values:
-    found = values["timeouts"]
-    return found if isinstance(found, dict) else {}
+    block = values["timeouts"]
+    return block if isinstance(block, dict) else {}
 
 
 def attempt(
-    verb: str, default: str, values: Values, stop: threading.Event, said: list[str]
+    verb: str, default: str, values: Values, stop: threading.Event, warning_texts: list[str]
 ) -> Attempt:
-    """At most as long as `timeouts` says of the verb; each step is a log line. What the user is to
-    be warned of is appended to `said`.
+    """An attempt that is limited by the verb's `timeouts` and logs each step. Warnings for the user
+    are appended to `warning_texts`.
     """
     from rpool.api import Attempt
 
     text = timeouts(values).get(verb) or default
-    return Attempt(timeout_seconds=seconds(text), stop=stop, log=_log, warn=said.append)
+    return Attempt(timeout_seconds=seconds(text), stop=stop, log=_log, warn=warning_texts.append)
 
 
-def warnings(said: Iterable[str]) -> list[Diagnostic]:
+def warnings(texts: Iterable[str]) -> list[Diagnostic]:
     """The engine's warnings: the first line of each is its summary."""
-    parts = (text.partition("\n") for text in said)
+    parts = (text.partition("\n") for text in texts)
     return [diagnostic.warning(summary, detail) for summary, _, detail in parts]
 
 

@@ -1,8 +1,8 @@
 """`rpool_cluster`: a Kubernetes cluster as a pool of cores and memory.
 
-The reference resource: a new one is a copy of this module and its schema, cut down. Deciding and
-doing are the engine's; here its words and Terraform's are brought together. What only one call
-needs is imported in it: most processes that Terraform starts are there to validate.
+The reference resource: a new one is a copy of this module and its schema, cut down. The engine
+decides and acts; this module translates between its words and Terraform's. What only one call needs
+is imported in that call: most processes that Terraform starts only validate.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Cluster:
         problems = durations.problems(timeouts(config), ("timeouts",))
         drain = config["drain"] if isinstance(config["drain"], dict) else {}
         limits = (drain.get("timeout"), ("drain", "timeout"))
-        whole = (timeouts(config).get("update"), ("timeouts", "update"))
-        problems += durations.longer(*limits, *whole, "60m")
+        update = (timeouts(config).get("update"), ("timeouts", "update"))
+        problems += durations.longer(*limits, *update, "60m")
         problems += _on_unreachable(config)
         try:
             cluster_state.draft(config)
@@ -77,14 +77,16 @@ class Cluster:
         return cluster_plan.change(prior, values, changed, site)
 
     def _note_protected(self, values: Values | None, site: Site | None) -> None:
-        """Of what is there, for a plan that would replace it; one that never came to be may go."""
+        """Notes a protected cluster, for a plan that would replace it. One that was never made to
+        the end is not protected.
+        """
         if site is None or values is None or not values["ca_certificate"]:
             return
         if values["deletion_protection"] is True:
             self._clusters.protect(site, values["name"])
 
     def _check(self, values: Values, site: Site | None, *, is_new: bool) -> None:
-        """Raises SpecError with what is wrong with the known part of a request, on this site and
+        """Raises SpecError with what is wrong with the known part of a request: on this site, and
         beside other clusters.
         """
         draft, unknown = cluster_state.draft(values)
@@ -99,13 +101,13 @@ class Cluster:
         self._note_protected(held.values, site)
         known = cluster_private.decode(held.private)
         prior = cluster_state.view(held.values, known.repairs)
-        found = site.read_pool(prior, known.offer.taken)
-        said = warnings(found.warnings)
-        if found.spec is None:  # without contact, what was known stays known
-            return Reply(_held(held, found.view), said)
-        private = cluster_private.encode(known.then(found))
-        values = cluster_state.with_spec(held.values, found.spec)
-        return Reply(_held(Held(values, private), found.view), said)
+        observed = site.read_pool(prior, known.offer.taken)
+        diagnostics = warnings(observed.warnings)
+        if observed.spec is None:  # without contact, private data and request stay as they were
+            return Reply(_held(held, observed.view), diagnostics)
+        private = cluster_private.encode(known.then(observed))
+        values = cluster_state.with_spec(held.values, observed.spec)
+        return Reply(_held(Held(values, private), observed.view), diagnostics)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
@@ -114,22 +116,24 @@ class Cluster:
         assert planned.values is not None  # noqa: S101
         spec = cluster_state.spec(planned.values)
         assert spec is not None  # noqa: S101 all that was planned is known by now
-        said: list[str] = []
+        warning_texts: list[str] = []
         try:
-            view = site.create_pool(spec, attempt("create", "60m", planned.values, stop, said))
+            view = site.create_pool(
+                spec, attempt("create", "60m", planned.values, stop, warning_texts)
+            )
         except PoolIncomplete as error:
             held = _held(Held(planned.values), error.view)
-            if error.usable:  # an error would taint it, and the next apply build it anew
+            if error.usable:  # an error would taint it, and the next apply would replace it
                 mend = cluster_made.to_be_mended(spec.name, error)
-                return Reply(held, [*warnings(said), mend, cluster_made.way_in(spec.name)])
-            return Reply(held, [*warnings(said), *diagnostic.of_error(error)])
+                return Reply(held, [*warnings(warning_texts), mend, cluster_made.way_in(spec.name)])
+            return Reply(held, [*warnings(warning_texts), *diagnostic.of_error(error)])
         made = _held(Held(planned.values), view)
-        return Reply(made, [*warnings(said), cluster_made.way_in(spec.name)])
+        return Reply(made, [*warnings(warning_texts), cluster_made.way_in(spec.name)])
 
     def update(self, prior: Held, planned: Held, site: Site, stop: threading.Event) -> Reply:
-        """What fails before anything was changed leaves the prior state, but for what no server
-        knows of; after that, its size is the prior one, so that the next plan shows again what is
-        missing.
+        """Changes the cluster. A failure before any change leaves the prior state, except for what
+        no server knows of. A later failure leaves the prior size, so that the next plan shows again
+        what is missing.
         """
         from rpool.api import PoolIncomplete, Repairs
         from rpool.attempt import NoApi
@@ -143,29 +147,29 @@ class Cluster:
         assert spec is not None  # noqa: S101 all that was planned is known by now
         view, roles = cluster_state.view(prior.values), cluster_state.roles(planned.values)
         before = cluster_state.with_ours(prior.values, planned.values)
-        said: list[str] = []
-        its = attempt("update", "60m", planned.values, stop, said)
+        warning_texts: list[str] = []
+        limits = attempt("update", "60m", planned.values, stop, warning_texts)
         try:
             repairs = cluster_private.decode(planned.private or prior.private).repairs
             if not cluster_plan.repairs(spec):
                 repairs = Repairs(returned=repairs.returned)
             recover = cluster_state.recovers_from(prior.values, planned.values)
             groups = cluster_state.groups(planned.values)
-            changed = site.change_pool(view, spec, roles, its, repairs, recover, groups)
+            changed = site.change_pool(view, spec, roles, limits, repairs, recover, groups)
         except (PoolIncomplete, StalePlan) as error:
             cause = error.cause if isinstance(error, PoolIncomplete) else error
-            left = error.view if isinstance(error, PoolIncomplete) else view
+            current = error.view if isinstance(error, PoolIncomplete) else view
             taken = cause.taken if isinstance(cause, StalePlan) else {}
             known = cluster_private.learned(planned.private or prior.private, taken)
-            said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
-            return Reply(_held(Held(before, known), left), said_and_failed)
+            diagnostics = [*warnings(warning_texts), *diagnostic.of_error(error)]
+            return Reply(_held(Held(before, known), current), diagnostics)
         except RpoolError as error:
             if isinstance(error, NoApi):
                 before = cluster_state.without_recovery(before, planned.values)
             if before == prior.values:
                 raise
             return Reply(Held(before, prior.private), diagnostic.of_error(error))
-        return Reply(_held(Held(planned.values), changed), warnings(said))
+        return Reply(_held(Held(planned.values), changed), warnings(warning_texts))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
@@ -174,19 +178,19 @@ class Cluster:
         view = cluster_state.view(prior.values)
         is_request = bool(prior.private and prior.values["kubernetes_version"])  # and no remains
         goes_on = is_request and prior.private == _replaces(prior.values)
-        if goes_on and (left := site.leave_pool(view)) is not None:
-            return Reply(Held(None), _left(view.name, left))
-        if prior.values["ca_certificate"]:  # else it never came to be, and is to be made anew
-            _refuse_if_protected(prior.values)  # -replace asks for no plan of this half
-        said: list[str] = []
+        if goes_on and (claimed := site.leave_pool(view)) is not None:
+            return Reply(Held(None), _left(view.name, claimed))
+        if prior.values["ca_certificate"]:  # else it was never made to the end, and may be replaced
+            _refuse_if_protected(prior.values)  # with -replace, Terraform asks no plan of a destroy
+        warning_texts: list[str] = []
         try:
-            its = attempt("delete", "30m", prior.values, stop, said)
+            limits = attempt("delete", "30m", prior.values, stop, warning_texts)
             abandon = (prior.values["destroy"] or {}).get("on_unreachable") == "abandon"
-            said += site.destroy_pool(view, its, abandon=abandon)
+            warning_texts += site.destroy_pool(view, limits, abandon=abandon)
         except PoolIncomplete as error:
-            said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
-            return Reply(_held(prior, error.view), said_and_failed)
-        return Reply(Held(None), warnings(said))
+            diagnostics = [*warnings(warning_texts), *diagnostic.of_error(error)]
+            return Reply(_held(prior, error.view), diagnostics)
+        return Reply(Held(None), warnings(warning_texts))
 
     def import_(self, id_: str, site: Site) -> Reply:
         """`id_` is a uid or a name. Raises SpecError, Unreachable."""
@@ -194,10 +198,11 @@ class Cluster:
 
         try:
             pool = site.find_pool(id_)
-        except Remains as what:
-            text = f"{what.summary}: it can only be destroyed or replaced"
+        except Remains as remains:
+            text = f"{remains.summary}: it can only be destroyed or replaced"
             return Reply(
-                Held(cluster_state.remains(what.view)), [diagnostic.warning(text, what.detail)]
+                Held(cluster_state.remains(remains.view)),
+                [diagnostic.warning(text, remains.detail)],
             )
         configured = cluster_state.configuration(pool.record.spec)
         return Reply(Held(cluster_state.with_view(configured, pool.view)))
@@ -207,17 +212,17 @@ class Cluster:
 
 
 def _on_unreachable(config: Values) -> list[Problem]:
-    its = config["destroy"] if isinstance(config["destroy"], dict) else {}
-    value = its.get("on_unreachable")
+    block = config["destroy"] if isinstance(config["destroy"], dict) else {}
+    value = block.get("on_unreachable")
     if value is None or value is UNKNOWN or value in ("fail", "abandon"):
         return []
-    said = f"destroy.on_unreachable: {shown(value)} is neither fail nor abandon"
-    return [Problem(("destroy", "on_unreachable"), said)]
+    summary = f"destroy.on_unreachable: {shown(value)} is neither fail nor abandon"
+    return [Problem(("destroy", "on_unreachable"), summary)]
 
 
 def _replaces(values: Values) -> bytes:
-    """Private data of a create's plan. The destroying half of a replacement gets it, too, and so
-    knows that a create of the same request follows. Nothing while that is not all known.
+    """Private data of a create's plan. The destroy of a replacement gets it too, and so knows that
+    a create of the same request follows. Empty while the request is not wholly known.
     """
     spec, unknown = cluster_state.draft(values)
     if spec is None or unknown:
@@ -237,14 +242,16 @@ def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:
 
 
 def _held(held: Held, view: PoolView | None) -> Held:
-    """`held` with what the engine says there is now."""
+    """`held` with the engine's view of what there is now."""
     if view is None or held.values is None:
         return Held(None)
     return Held(cluster_state.with_view(held.values, view), held.private)
 
 
 def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
-    """What a create would pick by what is known now. Raises SpecError when nothing would do."""
+    """Warnings about the servers that a create would pick by what is known now. Raises SpecError
+    when no choice fits.
+    """
     from rpool_provider.resources import cluster_foreseen, cluster_plan
 
     spec, _ = cluster_state.draft(values)
@@ -254,13 +261,13 @@ def _likely(values: Values, site: Site | None) -> list[Diagnostic]:
 
 
 _TOGETHER_SECONDS = 0.1
-"""Plans that Terraform asks for no further apart are of one walk: it asks for all that depends on
-nothing at once.
+"""Plans at most this far apart belong to one walk: Terraform asks at once for all resources that
+depend on nothing.
 """
 
 
 def _out_of_reach(name: str) -> RpoolError:
-    """Not "No changes", which is what a plan by the state alone would often be."""
+    """The error of a plan without contact: by the state alone it would often say "No changes"."""
     return RpoolError(
         f"no server that was asked answers by SSH, of cluster {name} or any other",
         Do.REACH_SITE.text(),

@@ -29,8 +29,8 @@ class ClusterData:
         name, id_ = config["name"], config["id"]
         if not is_wholly_known([name, id_]) or (name is None) != (id_ is None):
             return []
-        what = "needs exactly one of name and id"
-        problem = Problem((), f"data source rpool_cluster {what}", "id is the cluster's uid.")
+        rule = "needs exactly one of name and id"
+        problem = Problem((), f"data source rpool_cluster {rule}", "id is the cluster's uid.")
         return diagnostic.of_error(SpecError([problem]))
 
     def read(self, config: Values, site: Site) -> Values:

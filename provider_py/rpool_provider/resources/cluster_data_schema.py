@@ -37,7 +37,7 @@ FACTS: tuple[Attribute, ...] = tuple(
     for attribute in CLUSTER.root.attributes
     if not attribute.configurable and attribute.name != "id"
 )
-"""What the resource computes."""
+"""The attributes that the resource computes, but for `id`."""
 
 CLUSTER_DATA = Schema(
     Object(

@@ -1,4 +1,4 @@
-"""What a plan says of a create, which has no servers yet: those that it will likely take."""
+"""What a plan of a create says: the servers that it will likely take, as none are known yet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _likely(cluster: str, advice: Advice) -> Diagnostic:
 
 
 def _too_much(cluster: str, advice: Advice) -> Diagnostic:
-    """No error: what is in use may get free in the same apply."""
+    """A warning and no error: servers in use may become free in the same apply."""
     lines = [
         "Its apply fails, unless servers get free before: by a destroy in the same apply, say.",
         advice.doubt,
@@ -58,12 +58,12 @@ def _how_free(advice: Advice) -> str:
         return f"These may be in use, and apply takes others then. {advice.doubt}"
     if not advice.likely.keys() - advice.earlier.keys():
         return ""
-    those = "The others" if advice.earlier else "They"
-    return f"{those} are free now; apply takes others where one is in use or not clean by then."
+    subject = "The others" if advice.earlier else "They"
+    return f"{subject} are free now; apply takes others where one is in use or not clean by then."
 
 
 def _claimed(cluster: str, advice: Advice) -> Iterator[str]:
-    """What becomes of those that have the claim of a cluster of that name."""
+    """What happens to servers that a cluster of that name claims now."""
     for uid in sorted({claim.uid for claim in advice.earlier.values()}):
         names = sorted(name for name, claim in advice.earlier.items() if claim.uid == uid)
         yield (

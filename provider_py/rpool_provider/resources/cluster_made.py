@@ -1,4 +1,4 @@
-"""What an apply that made a cluster says of it in the end."""
+"""The warnings at the end of an apply that made a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planning a change of a cluster: what of it is in the request, and who joins and leaves for it."""
+"""Plans a change of a cluster: what changes in the request, and which servers join and leave."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ FIXED = {
     "api_server": "rpool cannot change what the API servers were told on a running cluster yet",
 }
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
-"""What follows from the request and from who is in the cluster."""
+"""What follows from the request and from the cluster's members."""
 _WITH_A_CA = ("ca_certificate", "ca_pin")
 
 
 def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site | None) -> Plan:
-    """The plan of a change in place; `values` has what is configured, and the rest as before."""
+    """The plan of a change in place; `values` is the configuration, and the prior state for what it
+    does not set.
+    """
     assert prior.values is not None  # noqa: S101
     _refuse(prior.values, values, changed)
-    # A create that was cut off has no certificate yet.
+    # After a create that was cut off there is no certificate yet.
     follows = _FOLLOWS if prior.values["ca_certificate"] else (*_FOLLOWS, *_WITH_A_CA)
     if site is None or (unsure := unknown_sizes(values)):
         later = [_chosen_later(values, unsure)] if site is not None else []
@@ -51,60 +53,64 @@ def change(prior: Held, values: Values, changed: Sequence[Changed], site: Site |
     _refuse_to_recover_from_others(prior.values, values)
     refuse_moved(f"cluster {prior.values['name']}", prior.values["servers"], fleet)
     spec, _ = cluster_state.draft(values)
-    assert spec is not None  # noqa: S101 what decides about servers is known
+    assert spec is not None  # noqa: S101 all of _SIZES is known
     known = cluster_private.decode(prior.private)
     current = _current(prior.values, known, spec)
-    said: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     try:
         target = site.plan_pool(spec, current, known.offer)
     except DoesNotFit as error:
         target = as_is(current, fleet)
         if reaches_servers(prior.values, values) or Role.CONTROL_PLANE not in target.roles.values():
             raise
-        said = [_fits_no_more(spec.name, error)]
+        diagnostics = [_fits_no_more(spec.name, error)]
     servers = {
         name: Member.of(fleet.servers[name], role, target.groups.get(name, DEFAULT_GROUP))
         for name, role in sorted(target.roles.items())
     }
     schedulable = spec.control_plane.schedulable
-    working = [
-        its
-        for its in servers.values()
-        if its.group == DEFAULT_GROUP and (schedulable or its.role is Role.WORKER)
+    counted = [
+        member
+        for member in servers.values()
+        if member.group == DEFAULT_GROUP and (schedulable or member.role is Role.WORKER)
     ]
     will_be_well = not (known.repairs.held if repairs(spec) else known.repairs)
     will_be_well = will_be_well and target.no_spare is None
     known_then: dict[str, Any] = {
         "condition": Condition.SETTLED.value if will_be_well else UNKNOWN,
-        "servers": {name: cluster_state.server(its) for name, its in servers.items()},
+        "servers": {name: cluster_state.server(member) for name, member in servers.items()},
     }
-    if not current.lost & target.roles.keys():  # else who stays counts for nothing, or again
-        known_then["allocated_cores"] = sum(its.cores for its in working)
-        known_then["allocated_memory"] = sum(its.memory_gib for its in working)
+    if not current.lost & target.roles.keys():  # else a lost member counts as 0, or again if back
+        known_then["allocated_cores"] = sum(member.cores for member in counted)
+        known_then["allocated_memory"] = sum(member.memory_gib for member in counted)
     will_be = values | dict.fromkeys(follows, UNKNOWN) | known_then
     if not _acts(prior.values, will_be, spec, known):
         will_be |= {"condition": prior.values["condition"]}
     if target.no_spare is not None:
-        said.append(_no_spare(spec.name, current.lost & target.roles.keys(), target.no_spare))
-    said += _explained(target, current, fleet, prior.values, will_be)
-    return Plan(will_be, prior.private, [], said)
+        diagnostics.append(
+            _no_spare(spec.name, current.lost & target.roles.keys(), target.no_spare)
+        )
+    diagnostics += _explained(target, current, fleet, prior.values, will_be)
+    return Plan(will_be, prior.private, [], diagnostics)
 
 
 def repairs(spec: PoolSpec) -> bool:
-    """Whether plans of this request repair members that are not well."""
+    """Whether plans of this request repair unhealthy members."""
     return spec.repair.mode is RepairMode.PLAN
 
 
 def _acts(prior: Values, planned: Values, spec: PoolSpec, known: Known) -> bool:
-    """Whether there is anything for an apply to do with the servers."""
+    """Whether an apply has anything to do on the servers."""
     if prior["condition"] == Condition.UNREACHABLE.value:
         mends = repairs(spec)
     elif prior["condition"] == Condition.DEGRADED.value:
         mends = repairs(spec) and bool(known.repairs)
     else:
         mends = prior["condition"] != Condition.SETTLED.value
-    other = prior | {"condition": None} != planned | {"condition": None}
-    return mends or (other and reaches_servers(prior, planned | {"condition": prior["condition"]}))
+    differs = prior | {"condition": None} != planned | {"condition": None}
+    return mends or (
+        differs and reaches_servers(prior, planned | {"condition": prior["condition"]})
+    )
 
 
 _SIZES: tuple[Path, ...] = (
@@ -117,30 +123,30 @@ _SIZES: tuple[Path, ...] = (
     ("trust",),
     ("workers",),
 )
-"""What decides which servers a cluster takes."""
+"""The attributes that decide which servers a cluster takes."""
 
 
 def unknown_sizes(values: Values) -> list[str]:
-    """Of what decides which servers a cluster takes, that which is not known yet."""
+    """The attributes of _SIZES that are not known yet."""
     _, unknown = cluster_state.split_request(values)
     return [".".join(map(str, path)) for path in _SIZES if touches(path, unknown)]
 
 
 def _chosen_later(values: Values, unsure: Sequence[str]) -> Diagnostic:
     name = values["name"] if isinstance(values["name"], str) else "of a name that is not known yet"
-    what = f"{' and '.join(unsure)} {'is' if len(unsure) == 1 else 'are'} not known yet"
+    reason = f"{' and '.join(unsure)} {'is' if len(unsure) == 1 else 'are'} not known yet"
     return diagnostic.warning(
         f"Cluster {name}: the apply chooses who joins and who leaves",
-        f"{what}. The plan may show all servers as removed; that is not what will happen.",
+        f"{reason}. The plan may show all servers as removed; that is not what will happen.",
     )
 
 
 def reaches_servers(prior: Values, planned: Values) -> bool:
-    """Whether a change is more than Terraform's own business, or another spelling of the same."""
-    other = {name for name in prior if prior[name] != planned[name]} - cluster_state.OURS_ALONE
-    if other - cluster_state.REQUEST:
+    """Whether a change concerns servers: more than Terraform's own settings or another spelling."""
+    changed = {name for name in prior if prior[name] != planned[name]} - cluster_state.OURS_ALONE
+    if changed - cluster_state.REQUEST:
         return True
-    return bool(other) and cluster_state.spec(prior) != cluster_state.spec(planned)
+    return bool(changed) and cluster_state.spec(prior) != cluster_state.spec(planned)
 
 
 def _current(prior: Values, known: Known, spec: PoolSpec) -> Current:
@@ -148,34 +154,34 @@ def _current(prior: Values, known: Known, spec: PoolSpec) -> Current:
 
     size = _size(prior, schedulable=bool(prior["control_plane"]["schedulable"]))
     groups = cluster_state.groups(prior)
-    sizes = {name: _size(its) for name, its in (prior["workers"] or {}).items()}
+    sizes = {name: _size(group) for name, group in (prior["workers"] or {}).items()}
     roles = cluster_state.roles(prior)
     lost = known.repairs.lost if repairs(spec) else frozenset()
     failed = known.repairs.failed
-    its = (known.joining, known.leaving, lost, failed)
-    return Current(prior["id"], size, roles, *its, groups, sizes)
+    changing = (known.joining, known.leaving, lost, failed)
+    return Current(prior["id"], size, roles, *changing, groups, sizes)
 
 
-def _size(its: Values, *, schedulable: bool = False) -> Size:
+def _size(request: Values, *, schedulable: bool = False) -> Size:
     from rpool.api import Size
     from rpool.model.pool import Tolerance
 
-    tolerate = its["tolerate"] or {}
-    outlasts = Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0)
-    return Size(its["cores"], its["memory"], outlasts, schedulable)
+    tolerate = request["tolerate"] or {}
+    tolerance = Tolerance(tolerate.get("servers") or 0, tolerate.get("zones") or 0)
+    return Size(request["cores"], request["memory"], tolerance, schedulable)
 
 
 def _explained(
     target: Target, current: Current, fleet: Fleet, prior: Values, planned: Values
 ) -> list[Diagnostic]:
-    """Who joins, who leaves and why, and what the workers have before and after, in one warning."""
+    """One warning: servers that join, those that leave and why, and the size before and after."""
     joining, leaving = sorted(target.joining), sorted(target.leaving)
     if not joining and not leaving:
         return []
 
     domain = planned["trust"] or COMMON
-    half_in, groups = current.joining, {**current.groups, **target.groups}
-    strangers = {n for n in leaving if fleet.servers[n].trust != domain}
+    half_joined, groups = current.joining, {**current.groups, **target.groups}
+    of_other_domains = {n for n in leaving if fleet.servers[n].trust != domain}
 
     def about(name: ServerName) -> str:
         notes = {
@@ -183,20 +189,20 @@ def _explained(
             f"group {groups.get(name)}": name in groups,
             "retiring": fleet.servers[name].retire,
             "lost": fleet.servers[name].lost or name in current.lost,
-            f"in {named(fleet.servers[name].trust)} by the fleet": name in strangers,
+            f"in {named(fleet.servers[name].trust)} by the fleet": name in of_other_domains,
             "half out already": name in current.leaving,
             "has failed to join": name in current.failed,
-            "half in, and not needed": name in half_in & target.leaving - current.failed,
+            "half in, and not needed": name in half_joined & target.leaving - current.failed,
         }
-        said = ", ".join(note for note, holds in notes.items() if holds)
-        return f"{name} ({said})" if said else name
+        text = ", ".join(note for note, holds in notes.items() if holds)
+        return f"{name} ({text})" if text else name
 
     lines = [f"Joining: {', '.join(map(about, joining))}."] if joining else []
     lines += [f"Leaving: {', '.join(map(about, leaving))}."] if leaving else []
-    had, gets = (
+    before, after = (
         f"{v['allocated_cores']} cores, {v['allocated_memory']} GiB" for v in (prior, planned)
     )
-    lines.append(f"Workers: {had} before; {gets} after.")
+    lines.append(f"Workers: {before} before; {after} after.")
     lines += [
         f"{name} is planned for cluster {other}, too: one of the two gets it, the other one's "
         "apply fails, and its next plan names another."
@@ -214,10 +220,10 @@ def _count(servers: Sequence[ServerName], one: str, many: str) -> str:
 
 
 def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
-    """A server that is in use can't just vanish from the fleet: nobody could reach it again."""
-    gone = sorted((prior["servers"] or {}).keys() - fleet.servers.keys())
-    if gone:
-        names = ", ".join(gone)
+    """Raises RpoolError for a server in use that the fleet lacks: it could not be reached again."""
+    missing = sorted((prior["servers"] or {}).keys() - fleet.servers.keys())
+    if missing:
+        names = ", ".join(missing)
         raise RpoolError(
             f"cluster {prior['name']} uses {names}, which the fleet no longer has",
             Do.PUT_ENTRY_BACK.text(),
@@ -226,21 +232,23 @@ def _refuse_lost_entries(prior: Values, fleet: Fleet) -> None:
 
 def _refuse_to_recover_from_others(prior: Values, values: Values) -> None:
     name = cluster_state.recovers_from(prior, values)
-    planes = [n for n, its in cluster_state.roles(prior).items() if its is Role.CONTROL_PLANE]
-    if name is not None and name not in planes:
+    control_planes = [
+        n for n, role in cluster_state.roles(prior).items() if role is Role.CONTROL_PLANE
+    ]
+    if name is not None and name not in control_planes:
         summary = f"recover_from names {name}, which is no control plane of the cluster"
-        detail = f"Its control planes are {', '.join(planes)}."
+        detail = f"Its control planes are {', '.join(control_planes)}."
         raise SpecError([Problem(("control_plane", "recover_from"), summary, detail)])
 
 
 def refuse_moved(what: str, servers: Values, fleet: Fleet, at: Path = ()) -> None:
-    """Raises SpecError where the fleet has another address for a server than the one with which it
-    joined: its kubelet, etcd and certificates keep that one.
+    """Raises SpecError where a server's address in the fleet is not the one it joined with: its
+    kubelet, etcd and certificates keep the old one.
     """
     moved = [
-        f"{name} ({its['address']} when it joined, {fleet.servers[name].address} now)"
-        for name, its in sorted(servers.items())
-        if not fleet.servers[name].lost and its["address"] != fleet.servers[name].address
+        f"{name} ({member['address']} when it joined, {fleet.servers[name].address} now)"
+        for name, member in sorted(servers.items())
+        if not fleet.servers[name].lost and member["address"] != fleet.servers[name].address
     ]
     if moved:
         summary = f"{what} has servers whose address was changed in the fleet: {', '.join(moved)}"
@@ -256,7 +264,7 @@ def _no_spare(name: str, lost: Collection[ServerName], error: DoesNotFit) -> Dia
 
 
 def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:
-    """No error: it would be in the way of all else in the configuration, and of a destroy."""
+    """A warning: an error would block all else in the configuration, and a destroy."""
     (problem,) = error.problems
     return diagnostic.warning(
         f"Cluster {name} no longer fits the fleet: no server joins it",
@@ -265,9 +273,9 @@ def _fits_no_more(name: str, error: DoesNotFit) -> Diagnostic:
 
 
 def _refuse(prior: Values, values: Values, changed: Sequence[Changed]) -> None:
-    was, wanted = cluster_state.spec(prior), cluster_state.spec(values)
-    if was and wanted:  # {} and null mean the same, say
-        same = {n for n in ("kubeadm", "api_server") if getattr(was, n) == getattr(wanted, n)}
+    current, wanted = cluster_state.spec(prior), cluster_state.spec(values)
+    if current and wanted:  # compared as requests: {} and null, for example, mean the same
+        same = {n for n in ("kubeadm", "api_server") if getattr(current, n) == getattr(wanted, n)}
         changed = [change for change in changed if change.path[0] not in same]
     problems = [
         Problem(

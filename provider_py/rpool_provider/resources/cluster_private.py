@@ -1,7 +1,7 @@
-"""What a read of a cluster leaves for the plans after it, in Terraform's private data.
+"""What a read of a cluster leaves for later plans, in Terraform's private data.
 
-Private data of a read reaches both plans of an apply unchanged, a saved plan's too; it is what lets
-planning be a pure function. It is not shown, but not encrypted either.
+Private data of a read reaches both plans of an apply unchanged, also with a saved plan, so planning
+can be a pure function. It is not shown, but not encrypted either.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The offer, the members that are half in and half out of the cluster, and what is to be done
-    about those that are not well. Those that `refused` to join in applies that failed come last,
-    whatever a look at them shows.
+    """The offer, members whose join or departure was cut off, and repairs of unhealthy members.
+    Servers in `refused` failed to join in earlier applies: they are chosen last, whatever a probe
+    of them shows.
     """
 
     offer: Offer = field(default_factory=Offer)
@@ -39,9 +39,9 @@ class Known:
 
 
 def learned(before: bytes, taken: Mapping[ServerName, str]) -> bytes:
-    """What an update that failed leaves for the read before the next plan: all that is known to be
-    taken, so that two sets of servers never take turns. A read that sees one free drops it; but
-    until an apply succeeds others come first, for it may look free and take no claim.
+    """What a failed update leaves for the read before the next plan: all servers that are known to
+    be taken, so that plans do not alternate between two sets. A read that finds one free drops it;
+    but until an apply succeeds others come first, as it may look free and accept no claim.
     """
     known = decode(before)
     offer = Offer(taken={**known.offer.taken, **taken})
@@ -70,8 +70,8 @@ def encode(known: Known) -> bytes:
 
 
 def decode(private: bytes) -> Known:
-    """What `encode` made. What does not have its shape or its format is nothing, as after a create:
-    another version of rpool wrote it, and the next read makes it anew.
+    """What `encode` made. Data of another shape or format counts as none, as after a create: it is
+    from another version of rpool, and the next read replaces it.
     """
     try:
         data = json.loads(private or b"{}")
@@ -97,10 +97,10 @@ def decode(private: bytes) -> Known:
 
 
 def _names(value: Any) -> frozenset[ServerName]:
-    its = value if isinstance(value, list) else []
-    return frozenset(its) if all(isinstance(name, str) for name in its) else frozenset()
+    names = value if isinstance(value, list) else []
+    return frozenset(names) if all(isinstance(name, str) for name in names) else frozenset()
 
 
 def _reasons(value: Any) -> dict[ServerName, str]:
-    its = value if isinstance(value, dict) else {}
-    return its if all(isinstance(reason, str) for reason in its.values()) else {}
+    reasons = value if isinstance(value, dict) else {}
+    return reasons if all(isinstance(reason, str) for reason in reasons.values()) else {}

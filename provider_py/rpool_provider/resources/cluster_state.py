@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rpool.model.pool import PoolSpec
 
 OURS_ALONE = frozenset({"timeouts", "deletion_protection", "destroy"})
-"""What a user sets that no server knows of."""
+"""Attributes that a user sets and no server knows of."""
 
 _CHANGING = {
     "tolerate": "tolerate",
@@ -30,14 +30,14 @@ _CHANGING = {
     "repair": "repair",
     "groups": "workers",
 }
-"""Of a request: the attribute that each field comes from which may change in place, less what a
-view tells, too.
+"""Fields of a request that may change in place, and the attribute of each, without those that a
+view has too.
 """
 
 _OURS = {"deletion_protection": False, "destroy": {"on_unreachable": "fail"}}
 
 REQUEST = frozenset(a.name for a in CLUSTER.root.attributes if a.configurable) - OURS_ALONE
-"""What a user asks for of the servers."""
+"""Attributes that a user sets and that concern the servers."""
 
 
 def spec(values: dict[str, Any]) -> PoolSpec | None:
@@ -54,8 +54,8 @@ def split_request(values: dict[str, Any]) -> tuple[dict[str, Any], frozenset[Pat
 
 
 def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
-    """The request as far as it is known, with stand-ins for the rest, and the paths of that. Raises
-    SpecError with all that is wrong with it by itself.
+    """The request as far as it is known, with stand-ins for the rest, and the paths of the rest.
+    Raises SpecError with all that is wrong with it by itself.
     """
     from rpool.config import parse_draft
     from rpool.model.ranges import overlaps
@@ -70,7 +70,7 @@ def draft(values: dict[str, Any]) -> tuple[PoolSpec | None, Collection[Path]]:
 
 
 def configuration(spec: PoolSpec) -> dict[str, Any]:
-    """The configuration that a request came from, with what only Terraform knows at its default."""
+    """The configuration that a request came from; what only Terraform knows is at its default."""
     from rpool.config import written
 
     return {**written(spec), **_OURS, "timeouts": None}
@@ -90,26 +90,26 @@ def remains(view: PoolView) -> dict[str, Any]:
 
 
 def with_spec(values: dict[str, Any], carried_out: PoolSpec) -> dict[str, Any]:
-    """`values` with what the cluster's record has otherwise: a change that this state was never
-    told of. What is the same stays as it was written, and so does what no change can touch, such as
-    the networks: who can write to the record has no say in that.
+    """`values` with what differs in the cluster's record: a change that this state does not have.
+    Equal values stay as they were written. So do values that cannot be changed, such as the
+    networks: a writer of the record has no say in these.
     """
     known = spec(values)
     if known is None or known == carried_out:
         return values
-    planes = replace(known.control_plane, servers=carried_out.control_plane.servers)
-    carried_out = replace(carried_out, control_plane=planes)
-    anew = configuration(carried_out)
-    other = {
+    control_plane = replace(known.control_plane, servers=carried_out.control_plane.servers)
+    carried_out = replace(carried_out, control_plane=control_plane)
+    recorded = configuration(carried_out)
+    changed = {
         name
         for field, name in _CHANGING.items()
         if getattr(known, field) != getattr(carried_out, field)
     }
-    return values | {name: anew[name] for name in other}
+    return values | {name: recorded[name] for name in changed}
 
 
 def endpoint(values: dict[str, Any]) -> Any:
-    """Where the API will answer: known before there is a cluster, unless its address is not."""
+    """The API's `host:port`, known before there is a cluster; unknown if its parts are."""
     configured = values["control_plane"]
     where = configured["endpoint"] if isinstance(configured, dict) else UNKNOWN
     if not isinstance(where, dict) or not is_wholly_known(where):
@@ -118,17 +118,17 @@ def endpoint(values: dict[str, Any]) -> Any:
 
 
 def recovers_from(prior: dict[str, Any], values: dict[str, Any]) -> ServerName | None:
-    """The control plane from which etcd is to be made anew: it was not said before, so that nothing
-    happens a second time.
+    """The control plane to recover etcd from; None without one, and if the prior state has the same
+    one, so that a recovery does not happen twice.
     """
-    now = values["control_plane"]["recover_from"]
+    wanted = values["control_plane"]["recover_from"]
     before = (prior["control_plane"] or {}).get("recover_from")
-    return now if isinstance(now, str) and now != before else None
+    return wanted if isinstance(wanted, str) and wanted != before else None
 
 
 def with_ours(prior: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """`prior` with what of `values` no server knows of: it holds though an apply fails, or nobody
-    could lift the protection of a cluster that is broken, or abandon its servers.
+    """`prior` with those of `values` that no server knows of. They hold even if an apply fails:
+    otherwise a broken cluster's protection could not be lifted, nor its servers abandoned.
     """
     return prior | {name: values[name] for name in sorted(OURS_ALONE)}
 
@@ -141,7 +141,7 @@ def without_recovery(prior: dict[str, Any], values: dict[str, Any]) -> dict[str,
 
 
 def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
-    """`values` with what a view knows; what is unknown even so becomes null."""
+    """`values` with those of a view; what is still unknown becomes null."""
     known: dict[str, Any] = unknown_as_null(values)
     return known | {
         "id": view.uid,
@@ -155,12 +155,12 @@ def with_view(values: dict[str, Any], view: PoolView) -> dict[str, Any]:
         "endpoint": view.endpoint,
         "ca_certificate": view.ca_certificate,
         "ca_pin": _pin(known, view.ca_certificate),
-        "servers": {name: server(its) for name, its in sorted(view.servers.items())},
+        "servers": {name: server(member) for name, member in sorted(view.servers.items())},
     }
 
 
 def _pin(before: dict[str, Any], certificate: str) -> str:
-    """It is kept where the certificate is the same: to read one takes time."""
+    """The certificate's pin; the prior one if the certificate is the same: parsing takes time."""
     if not certificate or (before.get("ca_pin") and before["ca_certificate"] == certificate):
         return before.get("ca_pin") or ""
     from rpool.certificates import ca_pin
@@ -181,8 +181,8 @@ def server(server: Member) -> dict[str, Any]:
 
 
 def view(values: dict[str, Any], repairs: Repairs | None = None) -> PoolView:
-    """The view that a state was made from; which servers count as lost is not in the state itself,
-    but beside it.
+    """The view that a state was made from. Which servers count as lost is not in the state, but in
+    private data.
     """
     return PoolView(
         uid=values["id"],
@@ -201,21 +201,21 @@ def view(values: dict[str, Any], repairs: Repairs | None = None) -> PoolView:
 
 
 def _condition(word: str | None) -> Condition:
-    """Another version's state may have none, or a word of its own: then nothing says that the
-    cluster is whole.
+    """The condition in a state. Another version's state may have none, or another word: then
+    nothing says that the cluster is complete.
     """
     known = {condition.value: condition for condition in Condition}
     return known.get(word or "", Condition.INCOMPLETE)
 
 
 def roles(values: dict[str, Any]) -> dict[ServerName, Role]:
-    return {name: Role(its["role"]) for name, its in values["servers"].items()}
+    return {name: Role(server["role"]) for name, server in values["servers"].items()}
 
 
 def groups(values: dict[str, Any]) -> dict[ServerName, str]:
-    """In which group each server is that is not in the default one."""
-    its = {name: server["group"] for name, server in values["servers"].items()}
-    return {name: group for name, group in its.items() if group != DEFAULT_GROUP}
+    """The group of each server that is not in the default group."""
+    all_groups = {name: server["group"] for name, server in values["servers"].items()}
+    return {name: group for name, group in all_groups.items() if group != DEFAULT_GROUP}
 
 
 def _member(server: dict[str, Any]) -> Member:

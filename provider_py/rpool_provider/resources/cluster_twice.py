@@ -1,12 +1,12 @@
-"""Two clusters of one configuration that cannot be beside each other, told in the plan.
+"""Finds, in the plan, two clusters of one configuration that conflict with each other.
 
-As with nodes (see `node_twice`): Terraform does not say which resource it asks a plan for, but the
-plans of one command are made by one process, and each new cluster is planned once in it. One that
-stays is planned as a new one, too, where the user forces its replacement (-replace, or a taint):
-that it is protected from deletion shows only beside what was read or planned of it before.
+As with nodes (see `node_twice`): Terraform does not say which resource it asks a plan for, but one
+process makes all plans of a command, and plans each new cluster once. An existing cluster is also
+planned as a new one where the user forces its replacement (-replace, or a taint): whether it is
+protected from deletion is known only from what was read or planned of it before.
 
 Where a process serves many commands (see `Provider.serves_many`) two plans of one name may be one
-cluster, and nothing is told: the apply finds two of one name, and changes nothing.
+cluster, so nothing is reported: the apply finds two of one name, and changes nothing.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class Clusters:
         self._lock = threading.Lock()
 
     def protect(self, site: Site, name: str) -> None:
-        """Note a cluster that is there, and may not be destroyed."""
+        """Notes an existing cluster that may not be destroyed."""
         with self._lock:
             self._protected.setdefault(site, set()).add(name)
 
     def would_destroy(self, site: Site, name: str) -> bool:
-        """Whether a new cluster of that name takes the place of one that may not be destroyed."""
+        """Whether a new cluster of that name would replace one that may not be destroyed."""
         with self._lock:
             return name in self._protected.get(site, ()) and not self._serves_many()
 
     def plan(self, site: Site, spec: PoolSpec, unknown: Collection[Path], *, is_new: bool) -> None:
-        """Raise SpecError if another cluster has the name, the virtual IP, or some addresses of
-        MetalLB's.
+        """Raises SpecError if another cluster has the name, the virtual IP, or some addresses of
+        MetalLB.
         """
         from rpool.model.ranges import shared
 
@@ -64,8 +64,8 @@ class Clusters:
             return
         with self._lock:
             planned = self._planned.setdefault(site, {})
-            its = planned.get(spec.name)
-            problems = [_problem(spec.name)] if its and _are_two(its, spec, is_new) else []
+            earlier = planned.get(spec.name)
+            problems = [_problem(spec.name)] if earlier and _are_two(earlier, spec, is_new) else []
             for name, other in planned.items():
                 if name != spec.name:
                     problems += shared(spec, other.spec, unknown, other.unknown)
@@ -74,13 +74,13 @@ class Clusters:
             planned[spec.name] = _Planned(spec, unknown, is_new)
 
 
-def _are_two(its: _Planned, spec: PoolSpec, is_new: bool) -> bool:
-    """Whether two plans of one name are of two resources. One that is there and one that is new may
-    be one resource, which the user has replaced: then they are the same request.
+def _are_two(earlier: _Planned, spec: PoolSpec, is_new: bool) -> bool:
+    """Whether two plans of one name are of two resources. An existing cluster and a new one may be
+    one resource that the user replaces: then the requests are equal.
     """
-    if its.is_new and is_new:
+    if earlier.is_new and is_new:
         return True
-    return its.is_new != is_new and its.spec != spec
+    return earlier.is_new != is_new and earlier.spec != spec
 
 
 def _problem(name: str) -> Problem:

@@ -1,7 +1,7 @@
-"""What a data source has to be able to do. Values are as in `resource`.
+"""What a data source has to implement. Values are as in `resource`.
 
-Terraform reads it in the plan as soon as its configuration is known, and else in the apply. All
-values that it answers with have to be known.
+Terraform reads it in the plan if its configuration is known, else in the apply. All values that it
+returns have to be known.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ class DataSource(Protocol):
         """Everything that is wrong with a configuration by itself."""
 
     def read(self, config: Values, site: Site) -> Values:
-        """What there is. Raises RpoolErrors: nothing found is one, too."""
+        """The values that there are. Raises RpoolErrors, also where nothing is found."""

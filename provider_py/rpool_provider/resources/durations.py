@@ -9,20 +9,22 @@ from rpool.model.duration import seconds
 
 
 def problems(durations: dict[str, Any], at: Path) -> list[Problem]:
-    """What is wrong with an object of durations; what is null or unknown is not looked at."""
-    found = []
+    """What is wrong with an object of durations; null and unknown values are not checked."""
+    problems_found = []
     for name, text in durations.items():
         if isinstance(text, str):
             try:
                 seconds(text)
             except ValueError as error:
-                found.append(Problem((*at, name), f"{'.'.join((*map(str, at), name))}: {error}"))
-    return found
+                problems_found.append(
+                    Problem((*at, name), f"{'.'.join((*map(str, at), name))}: {error}")
+                )
+    return problems_found
 
 
 def longer(inner: Any, inner_at: Path, outer: Any, outer_at: Path, default: str) -> list[Problem]:
-    """A mistake where one duration lies within another and is longer. What is null, unknown or
-    wrong in itself is not looked at.
+    """An error where a duration that is part of another is longer. Null, unknown and malformed
+    values are not checked.
     """
     try:
         is_longer = isinstance(inner, str) and seconds(inner) > seconds(outer or default)

@@ -1,7 +1,7 @@
-"""What an ephemeral resource has to be able to do. Values are as in `resource`.
+"""What an ephemeral resource has to implement. Values are as in `resource`.
 
 Terraform opens it in each plan and apply in which its configuration is known, and keeps nothing of
-it. All values that it answers with have to be known.
+it. All values that it returns have to be known.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ class EphemeralResource(Protocol):
         """Everything that is wrong with a configuration by itself."""
 
     def open(self, config: Values, site: Site) -> Values:
-        """What is had while Terraform runs. Raises RpoolErrors."""
+        """The values for as long as Terraform runs. Raises RpoolErrors."""

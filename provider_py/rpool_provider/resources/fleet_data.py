@@ -25,14 +25,14 @@ class FleetData:
     def read(self, config: Values, site: Site) -> Values:
         fleet, survey = site.config.fleet.servers, site.survey()
         return {
-            "servers": {n: _server(its, survey.servers[n]) for n, its in sorted(fleet.items())},
+            "servers": {n: _server(s, survey.servers[n]) for n, s in sorted(fleet.items())},
             "free_cores": sum(server.cores for server in survey.free),
             "free_memory": sum(server.memory_gib for server in survey.free),
         }
 
 
-def _server(server: Server, its: Surveyed) -> dict[str, Any]:
-    claim = its.probed.claim if its.probed else None
+def _server(server: Server, surveyed: Surveyed) -> dict[str, Any]:
+    claim = surveyed.probed.claim if surveyed.probed else None
     return {
         "address": server.address,
         "zone": server.zone,
@@ -43,13 +43,15 @@ def _server(server: Server, its: Surveyed) -> dict[str, Any]:
         "retire": server.retire,
         "lost": server.lost,
         "trust": server.trust or None,
-        "reachable": its.probed is not None,
+        "reachable": surveyed.probed is not None,
         "pool": claim.pool if claim else None,
         "pool_id": claim.uid if claim else None,
         "role": claim.role.value if claim else None,
         "phase": claim.phase.value if claim else None,
-        "let_go": its.let_go,
-        "spare": its.why_no_spare is None,
-        "failures": [str(failure) for failure in its.probed.failures] if its.probed else [],
-        "why": its.why_no_spare,
+        "let_go": surveyed.let_go,
+        "spare": surveyed.why_no_spare is None,
+        "failures": [str(failure) for failure in surveyed.probed.failures]
+        if surveyed.probed
+        else [],
+        "why": surveyed.why_no_spare,
     }

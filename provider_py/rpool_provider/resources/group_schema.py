@@ -1,4 +1,4 @@
-"""Which servers, how much of them, and what their Nodes get: of a cluster, and of its groups."""
+"""Schemas of a cluster's groups, partly shared with the cluster: servers, sizes, labels, taints."""
 
 from __future__ import annotations
 

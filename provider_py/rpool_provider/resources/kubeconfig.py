@@ -47,7 +47,7 @@ class Kubeconfig:
             advice = Do.WITHOUT_KUBECONFIG.text()
             raise Unreachable(error.summary, f"{error.detail}\n{advice}".lstrip()) from error
         user = kubeconfig.with_certificate(credential)
-        whole = kubeconfig.kubeconfig(kubeconfig.context_name(entrance), entrance, user)
+        document = kubeconfig.kubeconfig(kubeconfig.context_name(entrance), entrance, user)
         return {
             "cluster": entrance.uid,
             "user": identity.user,
@@ -57,7 +57,7 @@ class Kubeconfig:
             "cluster_ca_certificate": entrance.ca_certificate,
             "client_certificate": credential.certificate,
             "client_key": credential.key.reveal(),
-            "kubeconfig": kubeconfig.text(whole),
+            "kubeconfig": kubeconfig.text(document),
         }
 
 
@@ -66,7 +66,7 @@ def _identity(config: Values) -> Values:
 
 
 def _no_id(cluster: object) -> list[Problem]:
-    """A mistake where that is known, and is no id."""
+    """An error if `cluster` is known and is no id."""
     if not isinstance(cluster, str) or UID.fullmatch(cluster):
         return []
     summary = f"cluster: {shown(cluster)} is not the id of a cluster, such as 0863513a9c41d07e"

@@ -1,6 +1,6 @@
 """What values of attributes mean: equal for two spellings of the same, which are no change.
 
-What is not well-formed means itself.
+A malformed value means itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rpool.model.duration import seconds
 
 
 def duration(text: Any) -> Any:
-    """10m is 600s."""
+    """Seconds: 10m is 600s."""
     try:
         return seconds(text)
     except (TypeError, ValueError):
@@ -20,14 +20,14 @@ def duration(text: Any) -> Any:
 
 
 def ranges(pools: Any) -> Any:
-    """Spaces around a range's dash say nothing."""
-    if not isinstance(pools, dict) or not all(isinstance(its, list) for its in pools.values()):
+    """Ranges without spaces: those around a dash mean nothing."""
+    if not isinstance(pools, dict) or not all(isinstance(pool, list) for pool in pools.values()):
         return pools
-    return {name: ["".join(str(text).split()) for text in its] for name, its in pools.items()}
+    return {name: ["".join(str(text).split()) for text in pool] for name, pool in pools.items()}
 
 
 def yaml(text: Any) -> Any:
-    """Comments, quotes and the order of keys say nothing."""
+    """JSON with sorted keys: comments, quotes and the order of keys mean nothing."""
     from yaml import YAMLError
 
     from rpool import plain_yaml

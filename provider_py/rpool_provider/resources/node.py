@@ -27,7 +27,7 @@ _REQUEST = ("cluster", "server", "cluster_ca_pin", "labels", "taint")
 _PLACE = ("address", "zone", "cores", "memory")
 
 _INCOMPLETE = b'{"incomplete":true}'
-"""Private data of a read that found a join or a departure cut off, for the plan after it."""
+"""Private data of a read that found a join or departure cut off, for the next plan."""
 
 
 class Node:
@@ -62,30 +62,34 @@ class Node:
                 _refuse_moved(site, server, prior.values)
             elif isinstance(cluster, str):
                 site.refuse_own(cluster, server)
-        said = _marked(site, server)
+        diagnostics = _marked(site, server)
         replaces: list[Path] = []
         if prior.values is not None:
             if prior.private == _INCOMPLETE:
-                values |= {"zone": UNKNOWN}  # an update, which puts the server in again
-                said = [*said, _put_in_again(prior.values)]
+                values |= {"zone": UNKNOWN}  # a change, so that an update puts the server in again
+                diagnostics = [*diagnostics, _put_in_again(prior.values)]
             changed = planning.changes(NODE.root, prior.values, values)
             replaces = [change.path for change in changed if change.attribute.replaces]
         if site is not None and isinstance(server, str) and not replaces:
             self._nodes.plan(site, server, cluster, is_new=prior.values is None)
-        return Plan(values, prior.private, replaces, said)
+        return Plan(values, prior.private, replaces, diagnostics)
 
     def read(self, held: Held, site: Site) -> Reply:
         assert held.values is not None  # noqa: S101 Terraform reads only what it has
         request = _known(held.values)
-        found = site.read_node(request.pool, request.server, request.ca_pin)
-        if found.unreachable:
-            said = f"Nothing could be found out about {held.values['id']}; it is shown as before."
-            return Reply(held, [diagnostic.warning(said)])
-        if found.spec is None:
+        observed_node = site.read_node(request.pool, request.server, request.ca_pin)
+        if observed_node.unreachable:
+            summary = (
+                f"Nothing could be found out about {held.values['id']}; it is shown as before."
+            )
+            return Reply(held, [diagnostic.warning(summary)])
+        if observed_node.spec is None:
             return Reply(Held(None))
-        private = _INCOMPLETE if found.incomplete else b""
-        observed = _as_observed(held.values, found.spec) | {"cluster_ca_pin": found.ca_pin}
-        warnings = [diagnostic.warning(text) for text in found.warnings]
+        private = _INCOMPLETE if observed_node.incomplete else b""
+        observed = _as_observed(held.values, observed_node.spec) | {
+            "cluster_ca_pin": observed_node.ca_pin
+        }
+        warnings = [diagnostic.warning(text) for text in observed_node.warnings]
         return Reply(Held(held.values | observed, private), warnings)
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply:
@@ -97,38 +101,40 @@ class Node:
         if _known(prior.values) == _known(planned.values) and planned.private != _INCOMPLETE:
             return Reply(planned)
         reply = self._pin("update", _placed(planned, site), site, stop)
-        failed = any(its.is_error for its in reply.diagnostics)
+        failed = any(d.is_error for d in reply.diagnostics)
         return Reply(prior, reply.diagnostics) if failed else reply
 
     def _pin(self, verb: str, planned: Held, site: Site, stop: threading.Event) -> Reply:
-        """Once anything may have been changed the node is in the state, so that it is let go."""
+        """Puts the server in. As soon as anything may have changed, the node is in the state, so
+        that a destroy removes it.
+        """
         from rpool.api import PoolIncomplete
 
         assert planned.values is not None  # noqa: S101
         request = _known(planned.values)
-        said: list[str] = []
+        warning_texts: list[str] = []
         try:
-            limits = attempt(verb, "30m", planned.values, stop, said)
+            limits = attempt(verb, "30m", planned.values, stop, warning_texts)
             pin = site.pin_node(request, limits, is_new=verb == "create")
         except PoolIncomplete as error:
             values = planned.values | {"cluster_ca_pin": request.ca_pin or None}
-            said_and_failed = [*warnings(said), *diagnostic.of_error(error)]
-            return Reply(Held(values, planned.private), said_and_failed)
+            diagnostics = [*warnings(warning_texts), *diagnostic.of_error(error)]
+            return Reply(Held(values, planned.private), diagnostics)
         values = planned.values | {"cluster_ca_pin": pin}
-        return Reply(Held(values, planned.private), warnings(said))
+        return Reply(Held(values, planned.private), warnings(warning_texts))
 
     def delete(self, prior: Held, site: Site, stop: threading.Event) -> Reply:
         from rpool.api import PoolIncomplete
 
         assert prior.values is not None  # noqa: S101
         request = _known(prior.values)
-        said: list[str] = []
-        limits = attempt("delete", "30m", prior.values, stop, said)
+        warning_texts: list[str] = []
+        limits = attempt("delete", "30m", prior.values, stop, warning_texts)
         try:
             site.unpin_node(request.pool, request.server, limits, request.ca_pin)
         except PoolIncomplete as error:
-            return Reply(prior, [*warnings(said), *diagnostic.of_error(error)])
-        return Reply(Held(None), warnings(said))
+            return Reply(prior, [*warnings(warning_texts), *diagnostic.of_error(error)])
+        return Reply(Held(None), warnings(warning_texts))
 
     def import_(self, id_: str, site: Site) -> Reply:
         cluster, _, server = id_.partition("/")
@@ -136,11 +142,11 @@ class Node:
             summary = f"{shown(id_)} is not the id of an rpool_node"
             raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a9c41d07e/r2u11.")])
         pool = site.find_pool(cluster)
-        found = site.read_node(pool.record.uid, server)
-        if found.unreachable:
+        observed_node = site.read_node(pool.record.uid, server)
+        if observed_node.unreachable:
             summary = f"nothing could be found out about {shown(server)} in cluster {cluster}"
             raise Unreachable(summary, f"No control plane showed its API. {Do.AGAIN.text()}")
-        if found.spec is None:
+        if observed_node.spec is None:
             summary = f"{shown(server)} is not pinned in cluster {cluster}"
             raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])
         blank: Values = {attribute.name: None for attribute in NODE.root.attributes}
@@ -150,7 +156,9 @@ class Node:
             "id": f"{pool.record.uid}/{server}",
         }
         values = blank | names | _place(site, server, is_new=False)
-        observed = _as_observed(values, found.spec) | {"cluster_ca_pin": found.ca_pin}
+        observed = _as_observed(values, observed_node.spec) | {
+            "cluster_ca_pin": observed_node.ca_pin
+        }
         return Reply(Held(values | observed))
 
     def upgrade(self, version: int, state: Values) -> Values:
@@ -170,8 +178,8 @@ def _known(values: Values) -> NodeRequest:
 
 
 def _place(site: Site, name: str, *, is_new: bool) -> Values:
-    """Where the server is, by the fleet. Raises SpecError unless it is one to be put somewhere; one
-    that is in already may be let go as it is.
+    """Where the server is, by the fleet. Raises SpecError unless the fleet has it and a new one is
+    reserved; a server that is in already may leave as it is.
     """
     server = site.config.fleet.servers.get(name)
     if server is None:
@@ -202,7 +210,7 @@ def _refuse_moved(site: Site, name: str, prior: Values) -> None:
 
 
 def _placed(planned: Held, site: Site) -> Held:
-    """What was planned, with the place that was left open; nothing is left over of a cut-off."""
+    """The planned values with the place that was left unknown, and without private data."""
     values = planned.values or {}
     return Held(values | _place(site, values["server"], is_new=False))
 
@@ -215,27 +223,29 @@ def _put_in_again(values: Values) -> Diagnostic:
 
 
 def _marked(site: Site | None, name: Any) -> list[Diagnostic]:
-    """A mark in the fleet lets a cluster's own servers go, but not one that was put there."""
-    its = site.config.fleet.servers.get(name) if site and isinstance(name, str) else None
-    if its is None or not (its.retire or its.lost):
+    """A warning for a server that is marked `retire` or `lost`: clusters replace their own servers
+    by these marks, but not an rpool_node.
+    """
+    server = site.config.fleet.servers.get(name) if site and isinstance(name, str) else None
+    if server is None or not (server.retire or server.lost):
         return []
     mark, advice = "retire", Do.TAKE_OUT.text()
-    if its.lost:
+    if server.lost:
         mark, advice = "lost", Do.REPLACE_NODE.text()
     summary = f"{name} is marked {mark} = true in the fleet, and stays in its cluster"
     return [diagnostic.warning(summary, advice)]
 
 
 def _as_observed(values: Values, spec: NodeSpec) -> Values:
-    """Labels and taints in Terraform's words; what is not set, or as it was written, stays so."""
+    """Labels and taints in Terraform's words; unset and equal values stay as they were written."""
     null = {key: None for key, value in (values["labels"] or {}).items() if value is None}
     labels = {**null, **spec.labels} or (None if values["labels"] is None else {})
     written = {(t["key"], t["value"] or "", t["effect"]): t for t in values["taint"] or ()}
     taints = [
         written.get(
-            (its.key, its.value, its.effect),
-            {"key": its.key, "value": its.value or None, "effect": its.effect},
+            (taint.key, taint.value, taint.effect),
+            {"key": taint.key, "value": taint.value or None, "effect": taint.effect},
         )
-        for its in spec.taints
+        for taint in spec.taints
     ]
     return {"labels": labels, "taint": taints}

@@ -1,9 +1,9 @@
-"""One server in two nodes of one configuration, told in the plan.
+"""Finds, in the plan, one server in two nodes of one configuration.
 
-Terraform does not say which resource it asks a plan for, but the plans of one command are made by
-one process. What it cannot tell apart is a node that stays as it is beside a new one for the same
-server and cluster: a replacement that the user forces (-replace) is planned in just these two
-calls. That mistake is found by the apply, which changes nothing then.
+Terraform does not say which resource it asks a plan for, but one process makes all plans of a
+command. It cannot report a node that stays as it is beside a new one for the same server and
+cluster: a forced replacement (-replace) is planned by the same two calls. The apply finds that
+mistake, and then changes nothing.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Nodes:
         self._lock = threading.Lock()
 
     def plan(self, site: Site, server: str, cluster: Any, *, is_new: bool) -> None:
-        """Raise SpecError if another node has the server. A node that is replaced counts once, as
-        a new one.
-        """
+        """Raises SpecError if another node has the server. A replaced node counts once, as new."""
         if self._serves_many():  # then it may be one node, planned by several commands
             return
         with self._lock:
@@ -52,7 +50,7 @@ class Nodes:
 
 
 def _differ(cluster: Any, other: Any) -> bool:
-    """Whether both are known, and are two."""
+    """Whether both clusters are known, and differ."""
     return cluster is not None and is_wholly_known([cluster, other]) and cluster != other
 
 

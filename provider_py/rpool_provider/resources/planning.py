@@ -1,8 +1,7 @@
 """Planned values by the rules that Terraform checks, and what changes between two of them.
 
-The rules: what is configured stays as configured, or as before where that means the same; what
-nobody configures and only we know is its default, or as before, or unknown; everything else is
-null.
+The rules: a configured value stays as configured, or as before where that means the same; a
+computed value that is not configured is its default, or as before, or unknown; all else is null.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from rpool_provider.wire.unknown import UNKNOWN, Unknown, is_wholly_known
 def planned(
     type_: Object, config: Mapping[str, Any], prior: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Values for `config`; `prior` is None for what does not exist yet."""
+    """The planned values for `config`; `prior` is None for what does not exist yet."""
     return {
         attribute.name: _planned(attribute, config[attribute.name], (prior or {}), prior is None)
         for attribute in type_.attributes
@@ -54,8 +53,8 @@ class Changed:
 def changes(
     root: Object, prior: Mapping[str, Any], planned: Mapping[str, Any], at: Path = ()
 ) -> Iterator[Changed]:
-    """Attributes whose values differ, the innermost ones of nested objects. Of an object that is
-    not known yet, any may.
+    """Attributes whose values differ, the innermost ones of nested objects. In an object that is
+    not known yet, all count as different.
     """
     for attribute in root.attributes:
         before, after = prior[attribute.name], planned[attribute.name]
@@ -64,7 +63,7 @@ def changes(
         if isinstance(type_, Object) and isinstance(before, dict) and isinstance(after, dict):
             yield from changes(type_, before, after, path)
         elif isinstance(type_, Object) and isinstance(before, dict) and isinstance(after, Unknown):
-            unknown = dict.fromkeys((its.name for its in type_.attributes), UNKNOWN)
+            unknown = dict.fromkeys((a.name for a in type_.attributes), UNKNOWN)
             yield from changes(type_, before, unknown, path)
         elif before != after:
             yield Changed(attribute, path, after)

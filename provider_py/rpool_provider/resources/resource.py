@@ -1,7 +1,7 @@
-"""What a resource has to be able to do. It sees Python values; the wire is behind it.
+"""What a resource has to implement. It gets Python values, not the wire's.
 
 Values are dicts with every attribute of the schema: None where null, `Unknown` where not known yet.
-Whatever goes wrong is raised; the servicer shows it. A verb that got part of the way *returns* the
+Errors are raised, and the servicer reports them. A verb that got part of the way *returns* the
 state that there is now together with the error.
 """
 
@@ -25,7 +25,8 @@ Values = dict[str, Any]
 class Held:
     """What Terraform keeps for a resource between commands. `values` is None when there is none.
 
-    `private` is ours alone and not shown, but not encrypted either: no secret belongs there.
+    `private` is for the provider alone; it is not shown, but not encrypted either: no secret
+    belongs there.
     """
 
     values: Values | None
@@ -40,7 +41,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`values` is None for a destruction. `replaces`: the attributes that need a new resource."""
+    """`values` is None for a destroy. `replaces`: the attributes that need a new resource."""
 
     values: Values | None
     private: bytes = b""
@@ -61,7 +62,7 @@ class Resource(Protocol):
         """
 
     def read(self, held: Held, site: Site) -> Reply:
-        """Look at it again; None as values says that it is gone."""
+        """The resource as it is now; its values are None if it is gone."""
 
     def create(self, planned: Held, site: Site, stop: threading.Event) -> Reply: ...
 
@@ -72,4 +73,4 @@ class Resource(Protocol):
     def import_(self, id_: str, site: Site) -> Reply: ...
 
     def upgrade(self, version: int, state: Values) -> Values:
-        """A state that an older schema wrote, in today's words."""
+        """A state of an older schema, converted to the current one."""

@@ -1,4 +1,4 @@
-"""Diagnostics, and the attribute paths in them, in the protocol's words."""
+"""Diagnostics and their attribute paths as protobuf messages."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ def encode(diagnostics: Iterable[Diagnostic], root: Type) -> list[pb.Diagnostic]
 
 
 def _one(diagnostic: Diagnostic, root: Type) -> pb.Diagnostic:
-    whole = path(diagnostic.path, root).steps
-    shown = whole[: _shown(diagnostic.path, root)]
+    steps = path(diagnostic.path, root).steps
+    shown_steps = steps[: _shown(diagnostic.path, root)]
     message = pb.Diagnostic(
         severity=pb.Diagnostic.ERROR if diagnostic.is_error else pb.Diagnostic.WARNING,
         summary=diagnostic.summary,
         detail=diagnostic.detail,
     )
-    if shown:
-        message.attribute.steps.extend(shown)
-    if len(shown) < len(diagnostic.path):
+    if shown_steps:
+        message.attribute.steps.extend(shown_steps)
+    if len(shown_steps) < len(diagnostic.path):
         message.summary = _with_path(diagnostic)
     return message
 
 
 def _shown(steps: Path, root: Type) -> int:
-    """How many steps of a path Terraform can turn into a line: those through blocks, to an
-    attribute of the last one, and to a key that is written there. From any longer path it shows the
-    first line of the resource.
+    """How many steps of a path Terraform can map to a line: those through blocks, to an attribute
+    of the last block, and to a key in that attribute. For a longer path it shows the first line of
+    the resource.
     """
     type_, count = root, 0
     for step in steps:
         match type_:
             case Object(attributes):
-                found = next((its for its in attributes if its.name == step), None)
-                if found is None:
+                attribute = next((a for a in attributes if a.name == step), None)
+                if attribute is None:
                     break
                 count += 1
-                if found.block is None:
-                    return count + isinstance(found.type, Map | Dynamic)
-                type_ = found.type
+                if attribute.block is None:
+                    return count + isinstance(attribute.type, Map | Dynamic)
+                type_ = attribute.type
             case Map(Object() as block):
                 count += 1  # blocks with a label
                 type_ = block
@@ -56,27 +56,27 @@ def _shown(steps: Path, root: Type) -> int:
 
 
 def _with_path(diagnostic: Diagnostic) -> str:
-    """The summary, with the whole path in it for those who cannot see where the error points."""
+    """The summary with the whole path in it, since the shown line does not tell it."""
     where = ".".join(map(str, diagnostic.path))
-    said = diagnostic.summary
-    return said if where in said else f"{where}: {said}"
+    summary = diagnostic.summary
+    return summary if where in summary else f"{where}: {summary}"
 
 
 def path(steps: Path, root: Type) -> pb.AttributePath:
-    """A path as far as the schema knows it. The protocol cannot point into a set, so it ends there.
+    """A path as far as the schema knows it. The protocol has no paths into a set, so it ends there.
 
-    An attribute's name and a map's key look alike in Python; the schema tells which is which.
+    An attribute's name and a map's key are both strings here; the schema tells which is which.
     """
     message = pb.AttributePath()
     type_ = root
     for step in steps:
         match type_:
             case Object(attributes):
-                found = [a.type for a in attributes if a.name == step]
-                if not found:
+                types = [a.type for a in attributes if a.name == step]
+                if not types:
                     break
                 message.steps.append(_Step(attribute_name=str(step)))
-                type_ = found[0]
+                type_ = types[0]
             case Map(element):
                 message.steps.append(_Step(element_key_string=str(step)))
                 type_ = element

@@ -1,7 +1,7 @@
-"""Values of whatever type they have: with their own type beside them, in cty's JSON.
+"""Values of dynamic type: each with its own type beside it, in cty's JSON.
 
-Such a value comes as it was written. What Terraform does with a value whose type is declared
-(the text "16" becomes the number 16) is done here, by `converted`.
+Such a value comes as it was written. `converted` does what Terraform does with a value whose type
+is declared (the text "16" becomes the number 16).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 def decoded(raw: Any) -> Any:
-    """The value in what the wire has: its type's JSON, and itself."""
+    """The value of a pair from the wire: the JSON of its type, and the value."""
     if not isinstance(raw, list) or len(raw) != 2:
         raise Bug("a value of dynamic type came without its type")
     return _decoded(json.loads(raw[0]), raw[1])
@@ -65,16 +65,16 @@ def _type_of(value: Any) -> Any:
         case None:
             return "dynamic"
         case dict():
-            return ["object", {key: _type_of(its) for key, its in value.items()}]
+            return ["object", {key: _type_of(item) for key, item in value.items()}]
         case list() | tuple():
-            return ["tuple", [_type_of(its) for its in value]]
+            return ["tuple", [_type_of(item) for item in value]]
         case _:
             raise Bug(f"{type(value).__name__} is not a Terraform value")
 
 
 def converted(type_: Type, value: Any) -> Any:
     """`value` as an attribute of that type would have it. What cannot be converted, and what the
-    type does not have, stays as it is: whoever checks the value says so.
+    type lacks, stays as it is: the checks of the value report it.
     """
     match type_, value:
         case (Primitive(), _):
@@ -84,7 +84,7 @@ def converted(type_: Type, value: Any) -> Any:
         case (List(element) | Set(element), list()):
             return [converted(element, item) for item in value]
         case (Object(attributes), dict()):
-            types: dict[str, Type] = {its.name: its.type for its in attributes}
+            types: dict[str, Type] = {a.name: a.type for a in attributes}
             return {
                 key: converted(types[key], item) if key in types else item
                 for key, item in value.items()
@@ -97,7 +97,7 @@ def _primitive(type_: Primitive, value: Any) -> Any:
     if type_ is STRING and isinstance(value, bool):
         return str(value).lower()
     if type_ is STRING and not isinstance(value, str | dict | list | Unknown | None):
-        return str(value)  # of a number
+        return str(value)  # a number's
     if type_ is BOOL and value in ("true", "false"):
         return value == "true"
     if type_ is NUMBER and isinstance(value, str) and _NUMBER.fullmatch(value):

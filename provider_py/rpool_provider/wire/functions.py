@@ -1,4 +1,4 @@
-"""The provider's functions in the protocol's words, and calls of them."""
+"""The provider's functions as protobuf messages, and their calls."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from rpool_provider.wire import dynamic, schemas, values
 from rpool_provider.wire.gen import tfplugin6_pb2 as pb
 
 
-def encode(its: Function) -> pb.Function:
+def encode(function: Function) -> pb.Function:
     message = pb.Function(
-        parameters=[pb.Function.Parameter(name=its.parameter, type=_type(its.takes))],
-        summary=its.summary,
-        description=its.description,
+        parameters=[pb.Function.Parameter(name=function.parameter, type=_type(function.takes))],
+        summary=function.summary,
+        description=function.description,
         description_kind=pb.MARKDOWN,
     )
-    getattr(message, "return").type = _type(its.returns)  # a word of Python's
+    getattr(message, "return").type = _type(function.returns)  # `return` is a keyword of Python
     return message
 
 
 def answer(request: pb.CallFunction.Request, context: Any) -> pb.CallFunction.Response:
-    """The result of a call, or an error at its argument."""
+    """The result of a call, or an error about its argument."""
     response = pb.CallFunction.Response()
     try:
         response.result.msgpack = _result(request)
     except Exception as error:
-        response.error.text = _said(error)
+        response.error.text = _error_text(error)
         response.error.function_argument = 0
     return response
 
 
 def _result(request: pb.CallFunction.Request) -> bytes:
-    its = FUNCTIONS.get(request.name)
-    if its is None:
+    function = FUNCTIONS.get(request.name)
+    if function is None:
         raise Bug(f"Terraform asked for function {request.name}, which this provider does not have")
-    found = its.call(values.decode(its.takes, request.arguments[0].msgpack))
-    if isinstance(its.returns, Dynamic):
-        return dynamic.encode(found)
-    return values.encode(its.returns, found)
+    result = function.call(values.decode(function.takes, request.arguments[0].msgpack))
+    if isinstance(function.returns, Dynamic):
+        return dynamic.encode(result)
+    return values.encode(function.returns, result)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, SpecError):
-        said = (f"{its.summary}\n{its.detail}".strip() for its in error.problems)
-        return "\n".join(said)
+        texts = (f"{problem.summary}\n{problem.detail}".strip() for problem in error.problems)
+        return "\n".join(texts)
     return str(as_rpool_error(error, "calling the function"))
 
 

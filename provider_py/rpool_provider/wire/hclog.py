@@ -1,6 +1,6 @@
-"""Log lines as Terraform's host process reads them from our stderr: hclog's JSON, one a line.
+"""Log lines as Terraform's host process reads them from our stderr: hclog's JSON, one per line.
 
-`TF_LOG` and `TF_LOG_PROVIDER` choose what is shown; the host does that, so everything is written.
+The host filters them by `TF_LOG` and `TF_LOG_PROVIDER`, so everything is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rpool.errors import printable
 Level = Literal["trace", "debug", "info", "warn", "error"]
 
 _LONGEST = 48_000
-"""Characters of a message. The host cuts lines at 64 KiB and then no longer knows their level."""
+"""Characters of a message. The host cuts lines at 64 KiB, and then does not know their level."""
 
 
 def log(level: Level, message: str, **fields: str | int | float) -> None:
@@ -29,11 +29,11 @@ def log(level: Level, message: str, **fields: str | int | float) -> None:
             **fields,
         }
     )
-    with suppress(OSError):  # the host may be gone; then there is nobody left to tell
+    with suppress(OSError):  # the host may be gone, and then the line has no reader
         os.write(2, line.encode() + b"\n")
 
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC with exactly six decimals: the host drops the level of any other form."""
-    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micro:06d}Z"
+    whole_seconds, micro = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole_seconds))}.{micro:06d}Z"

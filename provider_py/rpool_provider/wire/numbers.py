@@ -1,7 +1,7 @@
-"""Numbers between Terraform, which has them at any length, and Python.
+"""Numbers between Terraform, where they have any precision, and Python.
 
-One that is not whole goes back as decimal text: that is how Terraform reads it from configuration
-and from state, so 0.1 stays the same number on both sides.
+A number that is not whole is sent as decimal text: Terraform reads it so from configuration and
+from state, so 0.1 stays the same number on both sides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _INTEGERS = range(-(2**63), 2**64)
 
 
 def read(value: Any) -> Any:
-    """An int where the number is whole. Raises TypeError, ValueError, ArithmeticError."""
+    """The number, as an int where it is whole. Raises TypeError, ValueError, ArithmeticError."""
     if isinstance(value, str):
         return from_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

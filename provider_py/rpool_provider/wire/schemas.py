@@ -1,4 +1,4 @@
-"""Our schema, as data, in the protocol's words."""
+"""The provider's schema as protobuf messages."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def encode(schema: Schema) -> pb.Schema:
     return pb.Schema(version=schema.version, block=block)
 
 
-def _block(its: Object, description: str) -> pb.Schema.Block:
+def _block(block: Object, description: str) -> pb.Schema.Block:
     return pb.Schema.Block(
         description=description,
-        attributes=[_attribute(a) for a in its.attributes if a.block is None],
-        block_types=[_nested_block(a, a.block) for a in its.attributes if a.block is not None],
+        attributes=[_attribute(a) for a in block.attributes if a.block is None],
+        block_types=[_nested_block(a, a.block) for a in block.attributes if a.block is not None],
         description_kind=pb.MARKDOWN,
     )
 
 
-def _nested_block(attribute: Attribute, its: Object) -> pb.Schema.NestedBlock:
-    exactly = int(attribute.required)
+def _nested_block(attribute: Attribute, block: Object) -> pb.Schema.NestedBlock:
+    count = int(attribute.required)
     return pb.Schema.NestedBlock(
         type_name=attribute.name,
-        block=_block(its, attribute.description),
+        block=_block(block, attribute.description),
         nesting=_block_nesting(attribute.type),
-        min_items=exactly,
-        max_items=exactly,
+        min_items=count,
+        max_items=count,
     )
 
 

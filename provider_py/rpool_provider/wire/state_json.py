@@ -16,7 +16,7 @@ def read(data: bytes) -> Any:
 
 
 def conform(type_: Type, value: Any) -> Any:
-    """An older value in today's shape: attributes that are gone fall away, new ones are null."""
+    """An older value in the current shape: removed attributes are dropped, new ones are null."""
     if value is None:
         return None
     match type_:

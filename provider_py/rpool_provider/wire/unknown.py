@@ -10,15 +10,15 @@ from rpool.errors import Path
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """`refinements` is what Terraform knows about the value all the same ("not null", a prefix).
+    """`refinements` is what Terraform does know about the value ("not null", a prefix).
 
-    It goes back untouched, so that an attribute that is passed through stays what it was.
+    They are sent back unchanged, so that an attribute that is passed through stays the same.
     """
 
     refinements: bytes = b""
 
     def __str__(self) -> str:
-        """As Terraform puts it, should it ever get into a sentence."""
+        """Terraform's words for it, in case it gets into a sentence."""
         return "(known after apply)"
 
     def __bool__(self) -> bool:
@@ -39,7 +39,7 @@ def is_wholly_known(value: Any) -> bool:
 def split(value: Any) -> tuple[Any, frozenset[Path]]:
     """The known part of a value, and the paths of what was left out of it.
 
-    A list with an unknown element is left out as a whole: the places of the others would shift.
+    A list with an unknown element is left out as a whole: the other elements would change places.
     """
     hidden: set[Path] = set()
     return _known(value, (), hidden), frozenset(hidden)
@@ -56,7 +56,7 @@ def _known(value: Any, path: Path, hidden: set[Path]) -> Any:
 
 
 def unknown_as_null(value: Any) -> Any:
-    """What of a planned value may be saved when an apply was cut off: state is wholly known."""
+    """A planned value as it may be saved when an apply was cut off: state has no unknown values."""
     if isinstance(value, Unknown):
         return None
     if isinstance(value, dict):

@@ -8,8 +8,7 @@
     unknown        Unknown
     dynamic        the value itself, by its own type
 
-Whoever sends a value that
-does not have its type gets a `Malformed` that names the place, and never the value.
+A value that does not have its type raises a `Malformed`, which names the place and never the value.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def _convert(type_: Type, value: Any, number: Any, path: Path) -> Any:
         return value
     match type_:
         case Dynamic():
-            return dynamic.decoded(value)  # only configurations have such, and none goes back
+            return dynamic.decoded(value)  # only configurations have these, and none is sent back
         case Primitive():
             return _primitive(type_, value, number, path)
         case List(element) | Set(element):

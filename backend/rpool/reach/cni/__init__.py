@@ -1,7 +1,7 @@
 """CNIs: all that the engine must know of each is in one file here, and nowhere else.
 
-Who looks at a server or resets it need not know which CNI its cluster had: `TRACES` has what all
-of them leave, and belongs to every script that `traces` is a part of.
+A probe or a reset of a server need not know which CNI its cluster had: `TRACES` has what all of
+them leave, and goes with every script that `traces` is a part of.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ KNOWN: Mapping[str, Cni] = {name: _known(name) for name in CNIS}
 
 
 def named(name: str) -> Cni:
-    """The CNI of that name. Raises Refused for any other: a name may come from a cluster's record,
-    which whoever administers that cluster can write.
+    """The CNI of that name. Raises Refused for an unknown one: a name may come from a cluster's
+    record, which its administrators can write.
     """
     if name not in KNOWN:
         raise Refused(
@@ -45,7 +45,7 @@ def named(name: str) -> Cni:
 
 
 def installed(name: str) -> Install:
-    """How the CNI of that name is installed. Raises Refused where that is the user's to do."""
+    """How the CNI of that name is installed. Raises Refused where the user has to install it."""
     install = named(name).install
     if install is None:
         raise Refused(f"with cni {name!r} the network of pods is the user's to install")
@@ -63,4 +63,4 @@ TRACES: dict[str, str] = {
     "CNI_INTERFACES": _all(lambda cni: cni.interfaces, "|"),
     "CNI_CHAINS": _all(lambda cni: cni.chains, "|"),
 }
-"""What scripts are told of all known CNIs: words of paths, and alternatives of patterns."""
+"""Variables of scripts about all known CNIs: paths between spaces, and alternatives of patterns."""

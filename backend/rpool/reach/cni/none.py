@@ -1,5 +1,5 @@
-"""No CNI of ours: the user installs one, with a tool of their own. What the usual ones leave counts
-all the same, so that such a server is no spare, and is clean after a reset.
+"""No CNI of ours: users install one with a tool of their own. Traces of the usual CNIs count all
+the same, so that such a server is no spare, and is clean after a reset.
 """
 
 from __future__ import annotations
