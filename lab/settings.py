@@ -1,4 +1,4 @@
-"""What a Terraform configuration must be told to use a lab as its site."""
+"""The values with which a Terraform configuration uses a lab as its site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments of busybox and terraform alone, each made anew, with another user in each.
+"""Environments of busybox and terraform alone, each of them new, with a user of its own.
 
 The provider comes from a private registry that signs it, and is served on the loopback. The home
 cannot be written, and there is no Python and no C library.

@@ -84,8 +84,8 @@ def test_each_command_that_the_demo_names_is_one() -> None:
 def test_the_demo_needs_what_every_user_has_and_no_tools_of_developers() -> None:
     """So that `make demo` installs no linters first."""
     program = (
-        "import sys, lab.cli; print({name.partition('.')[0] for name, its in sys.modules.items()"
-        " if 'site-packages' in str(getattr(its, '__file__', ''))} - {'_distutils_hack'})"
+        "import sys, lab.cli; print({n.partition('.')[0] for n, module in sys.modules.items()"
+        " if 'site-packages' in str(getattr(module, '__file__', ''))} - {'_distutils_hack'})"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True)
     assert ran.stdout.decode().strip() == "set()", ran.stderr

@@ -1,4 +1,4 @@
-"""Configurations of which a part is not known before something else is applied. Pure."""
+"""Configurations with a part that is not known before something else is applied. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protocol.random_edits import Config, Place, placed
 from protocol.site_config import Expression
 
 NOT_NULL = msgpack.ExtType(12, b"\x81\x01\xc2")
-"""A value that is not known, of which Terraform knows that it is not null."""
+"""An unknown value that Terraform knows not to be null."""
 
 _SCALARS: tuple[Place, ...] = (
     ("name",), ("kubernetes_version",), ("cores",), ("memory",), ("deletion_protection",),

@@ -1,4 +1,4 @@
-"""A cluster that somebody resizes with Terraform, on real servers or on modelled ones.
+"""A cluster that an operator resizes with Terraform, on real servers or on modelled ones.
 
 What the operator does is the same for both and is here. How the site is observed differs, and is
 with each: `modelled.py`, and the lab's in tests/lab.
