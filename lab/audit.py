@@ -31,38 +31,39 @@ _SHOWN_LINES = 20
 
 
 class Unreachable(Exception):
-    """Nobody could be asked."""
+    """The service that knows the vulnerabilities did not answer."""
 
 
 class Unclear(Exception):
-    """What pip-audit said, when it was not what was asked of it."""
+    """The output of pip-audit, where it is no result."""
 
 
 def findings(lock: Path, service: str | None = None) -> list[str]:
-    """What is known of the packages in a lock file, a line each. `service`: the address of another
-    one, with OSV's interface. Raises Unreachable or Unclear.
+    """The known vulnerabilities of the packages in a lock file, a line each.
+
+    `service`: the address of another service with OSV's interface. Raises Unreachable or Unclear.
     """
     other = ("--osv-url", service) if service else ()
     command = [*_PIP_AUDIT, *other, "--requirement", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         packages = json.loads(done.stdout)["dependencies"]
-        found = [line for package in packages for line in _of(package)]
+        lines = [line for package in packages for line in _vulnerabilities(package)]
     except (ValueError, KeyError, TypeError):
         if _NO_NETWORK.search(done.stderr):
             raise Unreachable from None
         raise Unclear("\n".join(done.stderr.splitlines()[-_SHOWN_LINES:])) from None
-    if bool(found) != bool(done.returncode) or not packages:
+    if bool(lines) != bool(done.returncode) or not packages:
         raise Unclear(f"pip-audit ended with {done.returncode}, of {len(packages)} packages")
-    return found
+    return lines
 
 
-def _of(package: dict[str, Any]) -> Iterator[str]:
+def _vulnerabilities(package: dict[str, Any]) -> Iterator[str]:
     if "skip_reason" in package:
         raise Unclear(f"{package['name']} was not looked at: {package['skip_reason']}")
-    for its in package["vulns"]:
-        fixed = ", ".join(its["fix_versions"]) or "no version yet"
-        yield f"{package['name']} {package['version']}: {its['id']}, fixed in {fixed}"
+    for vulnerability in package["vulns"]:
+        fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
+        yield f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fails(lock: Path, service: str | None) -> bool:
-    """Says what came of one lock file, and whether that is a reason to stop."""
+    """Prints the result for one lock file; True where it is a reason to stop."""
     try:
         lines = findings(Path(lock), service)
     except Unreachable:

@@ -52,7 +52,7 @@ class Cache:
 
     @property
     def complete(self) -> Path:
-        """One file for each Kubernetes version of which everything is there."""
+        """One file for each Kubernetes version that is built completely."""
         return self.root / "complete"
 
 

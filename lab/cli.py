@@ -82,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     ssh.add_argument("command", nargs=argparse.REMAINDER)
     desk = verb("run", _run, "run a command at the operator's desk")
     desk.add_argument("command", nargs=argparse.REMAINDER)
-    told = verb("terraform", _terraform, "print the path of terraform, built if there is none")
-    told.add_argument("--every", action="store_true", help="one of each version that is tested")
+    binary = verb("terraform", _terraform, "print the path of terraform, built if there is none")
+    binary.add_argument("--every", action="store_true", help="one of each version that is tested")
     for name, (_, about) in POWER.items():
         verb(name, _power, about).add_argument("server")
         verbs.choices[name].set_defaults(power=name)

@@ -27,13 +27,13 @@ NEEDED = {
 
 
 def require_root() -> None:
-    """The lab makes namespaces, mounts and control groups."""
+    """Raise unless this is root: the lab makes namespaces, mounts and control groups."""
     if os.geteuid() != 0:
         raise LabError("the lab needs root: it makes network namespaces, mounts and cgroups")
 
 
 def require_go() -> None:
-    """Kubernetes is built from its Go modules."""
+    """Raise unless Go is installed: Kubernetes is built from its Go modules."""
     if shutil.which("go") is None:
         raise LabError("the lab builds Kubernetes from Go modules, and `go` is not installed")
 
@@ -57,26 +57,27 @@ def debian_mirror() -> str:
 
 
 def debian_mirrors() -> dict[str, str]:
-    """The addresses of this machine's Debian mirrors, by what a suite's name has after that of its
-    release: "" always, and "-security" where apt knows of one.
+    """The addresses of this machine's Debian mirrors, by the suffix of the suite's name.
+
+    The suffix "" is always there, "-security" where apt knows of such a mirror.
     """
-    found = _mirrors_in_apts_lists()
-    if not found and os.geteuid() == 0:  # a new machine, where apt has asked none yet
+    mirrors = _listed_mirrors()
+    if not mirrors and os.geteuid() == 0:  # a new machine: apt has no lists yet
         with step("apt-get update"):
             run("apt-get", "update", "-q")
-        found = _mirrors_in_apts_lists()
-    if "" not in found:
+        mirrors = _listed_mirrors()
+    if "" not in mirrors:
         raise LabError("apt lists no Debian mirror; run `apt-get update` once")
-    return found
+    return mirrors
 
 
-def _mirrors_in_apts_lists() -> dict[str, str]:
+def _listed_mirrors() -> dict[str, str]:
     listed = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(CODENAME)")
-    found: dict[str, str] = {}
+    mirrors: dict[str, str] = {}
     for line in listed.splitlines():
         address, _, rest = line.partition(" ")
         origin, _, codename = rest.partition(" ")
-        _, dash, after = codename.partition("-")
-        if origin == "Debian" and after in ("", "security"):
-            found.setdefault(dash + after, address)
-    return found
+        _, dash, suffix = codename.partition("-")
+        if origin == "Debian" and suffix in ("", "security"):
+            mirrors.setdefault(dash + suffix, address)
+    return mirrors

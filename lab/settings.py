@@ -1,4 +1,4 @@
-"""What a Terraform configuration must be told to use a lab as its site."""
+"""The values with which a Terraform configuration uses a lab as its site."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lab.site.servers import as_yaml
 VIPS = range(200, 210)
 LOAD_BALANCER_RANGE = (220, 250)
 
-# On a machine with version 1 control groups, whose kernel has no modules: what hardware with a
-# Debian of its own does not need. JSON is YAML.
+# Needed on a machine with version 1 control groups and a kernel without modules, not on hardware
+# with a Debian of its own. JSON is YAML.
 KUBEADM = {
     "kubelet": json.dumps(
         {
@@ -49,8 +49,9 @@ def fleet(lab: Lab) -> str:
 
 
 def write_variables(lab: Lab, folder: Path) -> None:
-    """Put into a folder with the example's variables fleet.yaml, lab.auto.tfvars.json, and
-    site.yaml, which says the same to the command rpool.
+    """Write fleet.yaml, lab.auto.tfvars.json and site.yaml into a folder with the example.
+
+    site.yaml says to the command rpool what the variables say to Terraform.
     """
     facts = site(lab)
     write(folder / "fleet.yaml", fleet(lab))

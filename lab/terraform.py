@@ -38,7 +38,7 @@ def _opentofu(version: str) -> Program:
 
 
 EVERY = (_terraform("1.11.4"), _terraform("1.13.3"), _opentofu("1.12.6"))
-"""The first is that of every day. Of both the newest is here that is served as a module."""
+"""The first is for everyday use. The newest of both that are served as modules are here."""
 
 
 def terraform(cache: Cache) -> str:
@@ -47,22 +47,24 @@ def terraform(cache: Cache) -> str:
 
 
 def there(cache: Cache) -> str | None:
-    """That command; None where it would have to be built."""
+    """The command that `terraform` returns; None where it would have to be built."""
     built = _command(cache.programs / EVERY[0].key, EVERY[0])
     return _on_path() or (str(built) if built.exists() else None)
 
 
 def every(cache: Cache) -> list[str]:
-    """A command for each of EVERY, in that order: that of PATH where it is of that version."""
-    found = _on_path()
-    ours = _key(found) if found else ""
-    return [found if found and its.key == ours else _built(cache, its) for its in EVERY]
+    """A command for each of EVERY, in that order: the one on PATH where the version is the same."""
+    on_path = _on_path()
+    key = _key(on_path) if on_path else ""
+    return [
+        on_path if on_path and program.key == key else _built(cache, program) for program in EVERY
+    ]
 
 
 @functools.cache
 def version(command: str) -> tuple[int, int]:
     """(1, 12) of Terraform 1.12.2, and of OpenTofu 1.12.6: they count alike."""
-    major, minor, _ = _told(command).split(".", 2)
+    major, minor, _ = _version_of(command).split(".", 2)
     return int(major), int(minor)
 
 
@@ -72,23 +74,23 @@ def _on_path() -> str | None:
 
 def _key(command: str) -> str:
     name = "opentofu" if Path(command).name == "tofu" else "terraform"
-    return f"{name}-{_told(command)}"
+    return f"{name}-{_version_of(command)}"
 
 
-def _told(command: str) -> str:
-    # A CLI configuration that is not there is told before the JSON.
+def _version_of(command: str) -> str:
+    # A warning that the CLI configuration is not there would be printed before the JSON.
     text = run(command, "version", "-json", env={"TF_CLI_CONFIG_FILE": os.devnull})
-    told: str = json.loads(text)["terraform_version"]
-    return told
+    answer: str = json.loads(text)["terraform_version"]
+    return answer
 
 
-def _built(cache: Cache, its: Program) -> str:
-    """It has a lock of its own: a lab need not wait for minutes of this."""
+def _built(cache: Cache, program: Program) -> str:
+    """The program's command, built under a lock of its own: no lab waits minutes for this."""
     with locked(cache, "terraform.lock"):
-        folder = programs.built(cache, its)
-    return str(_command(folder, its))
+        folder = programs.built(cache, program)
+    return str(_command(folder, program))
 
 
-def _command(folder: Path, its: Program) -> Path:
-    (name,) = its.binaries
+def _command(folder: Path, program: Program) -> Path:
+    (name,) = program.binaries
     return folder / name

@@ -18,8 +18,10 @@ SETTINGS = 'provider_installation {{\n  filesystem_mirror {{\n    path = "{}/mir
 
 
 def main(binary: str, handshake: Callable[[Path], None], elsewhere: Callable[[Path], None]) -> None:
-    """Print both, and their ratio. `handshake` prints how long a launcher takes to shake hands,
-    `elsewhere` how long a release does in a system that has nothing else.
+    """Print both times and their ratio.
+
+    `handshake` prints the time to the handshake of a launcher, `elsewhere` that of a release on a
+    system that has nothing else.
     """
     say("a release, installed and used")
     with tempfile.TemporaryDirectory(prefix="rpool-bench-") as name:

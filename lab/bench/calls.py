@@ -1,6 +1,6 @@
 """Where the time of a plan goes: a line for each start of the plugin and each call of it.
 
-Terraform's own log has the moments; a call lasts until the next thing it says of the provider.
+Terraform's own log has the moments; a call lasts until the log's next line about the provider.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def calls(plan: Callable[[Path], object], runs: int) -> None:
 def _lasted(log: Path) -> Iterator[tuple[str, float]]:
     """Each start of the plugin, and each call of it, with its milliseconds."""
     moments = list(_moments(log))
-    for (said, begin), (_, end) in pairwise(moments):
-        if said != _EXITED:
-            yield said, (end - begin) * 1000
+    for (name, begin), (_, end) in pairwise(moments):
+        if name != _EXITED:
+            yield name, (end - begin) * 1000
 
 
 def _moments(log: Path) -> Iterator[tuple[str, float]]:
     for line in log.read_text(errors="replace").splitlines():
-        said = re.findall(r"GRPCProvider\.v6: (\w+)$", line)
-        said += [word for text, word in _WORDS.items() if text in line]
-        if said:
-            yield said[0], datetime.fromisoformat(line.split()[0]).timestamp()
+        names = re.findall(r"GRPCProvider\.v6: (\w+)$", line)
+        names += [word for text, word in _WORDS.items() if text in line]
+        if names:
+            yield names[0], datetime.fromisoformat(line.split()[0]).timestamp()

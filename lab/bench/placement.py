@@ -135,15 +135,16 @@ def optimum(case: Case) -> tuple[float, bool]:
 
 
 def _outlasts(case: Case) -> Iterator[Row]:
-    """What stays after every loss of zones has the request. The worst loss of n servers is the
-    least of n levels and all that exceeds the level, at the best level.
+    """Rows by which the request is met after every loss of zones and of servers.
+
+    The worst loss of n servers is the least, over all levels, of n levels plus what exceeds them.
     """
     zones = sorted({s.zone for s in case.free})
     for lost in combinations(zones, case.spec.tolerate.zones):
-        stays = np.array([s.zone not in lost for s in case.free], float)
+        remains = np.array([s.zone not in lost for s in case.free], float)
         for resource, (sizes, need) in enumerate(_resources(case)):
             row, level, excess = _row(case, resource)
-            row[: len(sizes)] = sizes * stays
+            row[: len(sizes)] = sizes * remains
             row[level], row[excess] = -case.spec.tolerate.servers, -1
             yield row, need
 
@@ -157,7 +158,7 @@ def _exceeds(case: Case) -> Iterator[Row]:
 
 
 def _in_order(case: Case) -> Iterator[Row]:
-    """Of servers that are the same to the program, the first goes first: else it tries them all."""
+    """Rows that take servers of one kind in order; without them the solver tries every choice."""
     last: dict[tuple[int, int, str], int] = {}
     for server, s in enumerate(case.free):
         key = s.cores, s.memory_gib, s.zone if case.spec.tolerate.zones else ""

@@ -23,12 +23,12 @@ def publish(cache: Cache, folder: Path, origin: str) -> None:
 
 
 def public_key(cache: Cache) -> str:
-    """The key that signs, in ASCII armour."""
+    """The signing key, in ASCII armour."""
     return _gpg(cache, "--armor", "--export")
 
 
 def fingerprint(cache: Cache) -> str:
-    """That of the key that signs."""
+    """The fingerprint of the signing key."""
     lines = _gpg(cache, "--with-colons", "--fingerprint").splitlines()
     return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
 

@@ -1,7 +1,7 @@
 """The lab's Debian mirror: what a prepared server needs beyond its installation.
 
 The packages are fetched once by the machine's own apt, against the state of the guest, so that
-exactly those come along which the guest lacks.
+exactly what the guest lacks is fetched.
 """
 
 from __future__ import annotations

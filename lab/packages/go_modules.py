@@ -1,7 +1,7 @@
 """Builds programs out of Go modules, with the dependencies that their own authors chose.
 
-`go install` refuses a module whose go.mod has replace directives, and most of Kubernetes' kin
-have some. So each program is built in a small module of our own, which repeats the go.mod of
+`go install` refuses a module whose go.mod has replace directives, as most of those around
+Kubernetes have. So each program is built in a small module of our own, which repeats the go.mod of
 the module that it comes from.
 """
 
@@ -30,8 +30,8 @@ class Program:
     `binaries` maps the name that a binary gets to its package's path below the module.
     `staging` is the version of the modules that the go.mod replaces by folders of its own
     repository; without it such lines are dropped, so that the required version counts.
-    `stub` takes the place of such a module that nobody serves and nobody needs here: the text of
-    its one Go file, in which PACKAGE stands for the name of its package.
+    `stub` replaces such modules, where they are not served and not needed here: the text of their
+    one Go file, in which PACKAGE stands for the name of the package.
     `emptied` are packages that are left out of the build: they don't build here.
     `dropped` are modules that only those packages need.
     """
@@ -53,7 +53,7 @@ class Program:
 
     @property
     def environment(self) -> dict[str, str]:
-        """A module with a pinned hash is one that the checksum database doesn't have."""
+        """Go's settings. The checksum database does not have a module whose hash is pinned."""
         return {**ENVIRONMENT, **({"GONOSUMDB": self.module} if self.sum else {})}
 
 
@@ -75,7 +75,7 @@ def rewrite(go_mod: str, program: Program) -> str:
 
 
 def _stub_of(module: str) -> str:
-    """The folder of its stub, from the module of our own that builds the program."""
+    """The folder of a module's stub, relative to the module of our own."""
     return f"./stubs/{module.rpartition('/')[2]}"
 
 
@@ -97,10 +97,10 @@ class Downloaded:
 
 def download(module: str, version: str, environment: Mapping[str, str]) -> Downloaded:
     """Fetch a module's source; it lies in Go's module cache."""
-    with tempfile.TemporaryDirectory() as nowhere:
+    with tempfile.TemporaryDirectory() as scratch:
         text = run(
             "go", "mod", "download", "-json", f"{module}@v{version}",
-            env=environment, cwd=Path(nowhere),
+            env=environment, cwd=Path(scratch),
         )  # fmt: skip
     answer = json.loads(text)
     return Downloaded(Path(answer["GoMod"]), Path(answer["Dir"]))

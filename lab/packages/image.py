@@ -63,8 +63,8 @@ def layer(files: Mapping[str, Path], links: Mapping[str, str] | None = None) -> 
 
 
 def _folders(files: Mapping[str, Path]) -> list[str]:
-    found = {str(parent) for path in files for parent in Path(path).parents if str(parent) != "."}
-    return sorted(found | {"tmp", "etc", "proc", "sys", "dev", "run"})
+    parents = {str(parent) for path in files for parent in Path(path).parents if str(parent) != "."}
+    return sorted(parents | {"tmp", "etc", "proc", "sys", "dev", "run"})
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lab.versions import Release
 
 
 def publish(cache: Cache, release: Release, guest: Path, served: dict[str, str]) -> None:
-    """Store every image of the release, and check that none is missing that anything names."""
+    """Store every image of the release, and check that every image that is named is stored."""
     storage = Storage(cache.registry)
     with step("storing images"):
         for image in _images(cache, release, system_layer(guest)):

@@ -24,7 +24,7 @@ CNI_PLUGINS = {
         "bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf",
     )},
 }  # fmt: skip
-# Not knowable from a module, and nothing reads them but people.
+# A module does not say them, and only people read them.
 COMMIT = "0" * 40
 BUILD_DATE = "1970-01-01T00:00:00Z"
 

@@ -31,8 +31,8 @@ def system_layer(guest: Path) -> bytes:
     folder = guest / "usr"
     programs = [f"/usr/{program}" for program in PROGRAMS if (folder / program).exists()]
     extensions = [f"/{path.relative_to(guest)}" for path in folder.glob("lib/*/xtables/*.so")]
-    found = [*programs, *extensions, *_libraries(guest, [*programs, *extensions])]
-    files = {path.lstrip("/"): (guest / path.lstrip("/")).resolve() for path in found}
+    paths = [*programs, *extensions, *_libraries(guest, [*programs, *extensions])]
+    files = {path.lstrip("/"): (guest / path.lstrip("/")).resolve() for path in paths}
     return layer(files, LINKS)
 
 

@@ -48,7 +48,7 @@ def make(*names: str) -> None:
 
 
 def _share_cpus(group: Path) -> None:
-    """A version 1 cpuset starts empty, and nothing can run in it."""
+    """Copy the parent's CPUs: a version 1 cpuset starts empty, and nothing can run in it."""
     if not (group / "cgroup.clone_children").exists() or not (group / "cpuset.cpus").exists():
         return
     for setting in ("cpuset.cpus", "cpuset.mems"):
@@ -80,14 +80,14 @@ def _fact(name: str, *names: str) -> bool:
 
 def commands(*names: str) -> list[str]:
     """The command line of each process in the group and below."""
-    found = []
+    lines = []
     for group, _, _ in os.walk(unified().joinpath(TOP, *names)):  # walks on past a group that goes
         with suppress(OSError):  # a group, or a process, that has just gone
             for process in Path(group, "cgroup.procs").read_text().split():
                 with suppress(OSError):
                     words = Path("/proc", process, "cmdline").read_bytes()
-                    found.append(words.decode(errors="replace").replace("\0", " ").strip())
-    return found
+                    lines.append(words.decode(errors="replace").replace("\0", " ").strip())
+    return lines
 
 
 def freeze(frozen: bool, *names: str) -> None:

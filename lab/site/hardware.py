@@ -62,18 +62,18 @@ def _processor(stanza: str, number: int, cores: int) -> str:
 
 
 def _write_cpu_folder(server: Server, folder: Path) -> None:
-    everyone = f"0-{server.cores - 1}" if server.cores > 1 else "0"
+    all_cores = f"0-{server.cores - 1}" if server.cores > 1 else "0"
     _files(folder, {
-        "online": everyone, "possible": everyone, "present": everyone,
+        "online": all_cores, "possible": all_cores, "present": all_cores,
         "offline": "", "isolated": "", "kernel_max": "255",
     })  # fmt: skip
     for number in range(server.cores):
-        mine = {"list": str(number), "": f"{1 << number:x}"}
-        all_of_us = {"list": everyone, "": f"{(1 << server.cores) - 1:x}"}
+        own = {"list": str(number), "": f"{1 << number:x}"}
+        whole = {"list": all_cores, "": f"{(1 << server.cores) - 1:x}"}
         topology = {"core_id": str(number), "physical_package_id": "0", "die_id": "0"}
         for group, members in (
-            ("thread_siblings", mine), ("core_cpus", mine), ("cluster_cpus", mine),
-            ("core_siblings", all_of_us), ("package_cpus", all_of_us), ("die_cpus", all_of_us),
+            ("thread_siblings", own), ("core_cpus", own), ("cluster_cpus", own),
+            ("core_siblings", whole), ("package_cpus", whole), ("die_cpus", whole),
         ):  # fmt: skip
             topology |= {group: members[""], f"{group}_list": members["list"]}
         _files(folder / f"cpu{number}" / "topology", topology)

@@ -32,7 +32,7 @@ def make_disk(lab: Lab, server: Server, owner_key: str) -> None:
     write(disk / "machine-id", uuid.uuid4().hex)
     write_hardware(server, upper / "usr/lib/rpool-lab/hardware")
     write(upper / "etc/hostname", f"{server.name}\n")
-    # Nobody answers there, as at a site without DNS; but CoreDNS wants a name server to be named.
+    # Nothing answers there, as at a site without DNS; but CoreDNS wants a name server to be named.
     write(upper / "etc/resolv.conf", f"nameserver {lab.gateway}\n")
     write(upper / "etc/hosts", f"127.0.0.1 localhost\n{server.address} {server.name}\n")
     write(
@@ -171,9 +171,9 @@ def ssh(lab: Lab, name: str, *command: str) -> list[str]:
 
 def answers_ssh(lab: Lab, server: Server) -> bool:
     """Whether something at the server's port 22 speaks SSH, as seen from the desk."""
-    asked = f'exec 3<>/dev/tcp/{server.address}/22 && read -t 1 -u 3 greeting && [ -n "$greeting" ]'
+    probe = f'exec 3<>/dev/tcp/{server.address}/22 && read -t 1 -u 3 greeting && [ -n "$greeting" ]'
     done = subprocess.run(
-        ["nsenter", f"--net=/run/netns/{lab.desk}", "timeout", "1.5", "bash", "-c", asked],
+        ["nsenter", f"--net=/run/netns/{lab.desk}", "timeout", "1.5", "bash", "-c", probe],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

@@ -51,7 +51,7 @@ def addresses(lab: Lab) -> dict[str, Any]:
 
 
 def _registry_settings(cache: Cache, lab: Lab) -> str:
-    """Its configuration is YAML, of which JSON is a part."""
+    """The registry's configuration: it is YAML, and JSON is YAML."""
     return json.dumps({
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},

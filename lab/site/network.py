@@ -12,10 +12,10 @@ from lab.site.layout import Lab
 from lab.site.servers import Server
 
 BITS = 24
-# Without one of its own a bridge takes the least of its ports': then each cable that is plugged in
-# may change it, and servers ask a gateway that is not there until their neighbour entry expires.
+# A bridge without a MAC of its own takes the least of its ports'. Each cable that is plugged in may
+# then change it, and servers send to the old one until their neighbour entry expires.
 GATEWAY_MAC = "0a:58:00:00:00:01"
-# no namespace name of ours has fewer characters than this
+# where `ip netns` keeps the namespaces
 NAMESPACES = Path("/run/netns")
 
 

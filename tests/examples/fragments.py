@@ -37,7 +37,7 @@ _BLOCKS = [
 _FIRST = re.compile(r"^(\w+)", re.M)
 _VARIABLE = re.compile(r'^variable "(\w+)"', re.M)
 _OTHERS = re.compile(r'^provider "(?:kubernetes|helm)" \{.*?^\}\n', re.M | re.S)
-"""Providers that cannot be had here: these blocks are cut out, and the rest is applied."""
+"""Blocks of providers that are not available here: they are cut out, and the rest is applied."""
 
 BASE = """\
 terraform {
@@ -76,8 +76,8 @@ ephemeral "rpool_kubeconfig" "batch" {
 
 @dataclass(frozen=True)
 class Fragment:
-    """`line` is that of its fence, `path` from the checkout. `file` is what its fence says that it
-    is: a file of an example, or one that is of no use alone.
+    """`path` is relative to the checkout, `line` is that of the fence. `file` is the name in the
+    fence: a file of an example, or one that is of no use alone.
     """
 
     path: Path
@@ -124,7 +124,7 @@ class Fragment:
 
 
 def fragments() -> Iterator[Fragment]:
-    """All in files for readers that are in the repository."""
+    """All pieces in the Markdown files of the repository."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
         cwd=CHECKOUT, capture_output=True, text=True, check=True,
@@ -133,7 +133,7 @@ def fragments() -> Iterator[Fragment]:
         if not (CHECKOUT / name).exists():
             continue
         whole = (CHECKOUT / name).read_text()
-        for found in _FENCE.finditer(whole):
-            text = textwrap.dedent(found["text"])
-            line = whole.count("\n", 0, found.start()) + 1
-            yield Fragment(Path(name), line, text, found["file"])
+        for fence in _FENCE.finditer(whole):
+            text = textwrap.dedent(fence["text"])
+            line = whole.count("\n", 0, fence.start()) + 1
+            yield Fragment(Path(name), line, text, fence["file"])

@@ -19,8 +19,8 @@ from examples.fragments import Fragment, fragments
 from examples.tree import run, settings, sources
 
 FRAGMENTS = list(fragments())
-CONFIGURATIONS = [its for its in FRAGMENTS if not its.is_settings and not its.file]
-SETTINGS = [its for its in FRAGMENTS if its.is_settings]
+CONFIGURATIONS = [piece for piece in FRAGMENTS if not piece.is_settings and not piece.file]
+SETTINGS = [piece for piece in FRAGMENTS if piece.is_settings]
 
 FLEET = {
     **{f"r{rack}u0{unit}": {"cores": cores, "memory": 4 * cores, "zone": f"rack{rack}"}
@@ -37,7 +37,7 @@ r1u02 ansible_host=10.0.1.2 rpool_cores=32 rpool_memory=128Gi
 
 @pytest.fixture(scope="module")
 def rc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    texts = [its.text for its in FRAGMENTS]
+    texts = [piece.text for piece in FRAGMENTS]
     return settings(tmp_path_factory.mktemp("settings"), sources(texts))
 
 
@@ -63,7 +63,8 @@ def lab_site(folder: Path) -> dict[str, object]:
 def folder(tmp_path: Path) -> Path:
     """With the files that readers have beside what they copy, and a kubectl that does nothing."""
     fleet = {
-        name: {**its, "address": f"10.0.5.{n}"} for n, (name, its) in enumerate(FLEET.items(), 1)
+        name: {**entry, "address": f"10.0.5.{n}"}
+        for n, (name, entry) in enumerate(FLEET.items(), 1)
     }
     (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet))
     site = {"fleet_file": "fleet.yaml", "ssh": {"user": "ops"}}
@@ -82,7 +83,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_there_are_some_in_the_readme_and_in_docs() -> None:
-    places = {its.path.parts[0] for its in CONFIGURATIONS}
+    places = {piece.path.parts[0] for piece in CONFIGURATIONS}
     assert {"README.md", "docs"} <= places
     assert SETTINGS
 

@@ -24,9 +24,9 @@ from rpool.simulate.store import Store
 SIMULATED = "simulated.tfvars"
 ALL = configurations()
 MODULE = Path("terraform/module")
-"""It has no provider block, and so cannot be applied alone: two others have it, and its test."""
+"""It has no provider block, and so cannot be applied alone: two others use it, and its test."""
 
-APPLIED = [its for its in ALL if its != MODULE]
+APPLIED = [example for example in ALL if example != MODULE]
 WORKSPACES = {"site-per-workspace": ("ams", "fra")}
 REMOTE = "cloud.tf"
 KUBECTL = """\
@@ -63,7 +63,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 
 def test_there_is_an_example_of_each_kind() -> None:
-    assert {its.name for its in ALL} >= {
+    assert {example.name for example in ALL} >= {
         "air-gapped", "application", "hcp-terraform", "module", "one-cluster", "simulated",
         "site-per-workspace", "two-sites",
     }  # fmt: skip
@@ -84,17 +84,17 @@ def test_it_is_applied_and_destroyed(examples: Examples, example: Path) -> None:
     values = [f"-var-file={SIMULATED}"] if (folder / SIMULATED).exists() else []
     for workspace in WORKSPACES.get(example.name, ("default",)):
         before = claimed(folder)
-        its = replace(examples, environment={"TF_WORKSPACE": workspace})
-        applied = its.done(example, "apply", "-auto-approve", *values)
+        in_workspace = replace(examples, environment={"TF_WORKSPACE": workspace})
+        applied = in_workspace.done(example, "apply", "-auto-approve", *values)
         assert "SIMULATED" in applied
         taken = claimed(folder) - before
         assert taken, "no cluster was made"
         if example.name in WORKSPACES:
             assert {name.split("-")[0] for name in taken} == {workspace}
-        its.done(example, "plan", "-detailed-exitcode", *values)
+        in_workspace.done(example, "plan", "-detailed-exitcode", *values)
     for workspace in WORKSPACES.get(example.name, ("default",)):
-        its = replace(examples, environment={"TF_WORKSPACE": workspace})
-        its.done(example, "destroy", "-auto-approve", *values)
+        in_workspace = replace(examples, environment={"TF_WORKSPACE": workspace})
+        in_workspace.done(example, "destroy", "-auto-approve", *values)
     assert claimed(folder) == set()
 
 
@@ -107,17 +107,17 @@ def test_the_module_s_own_test_passes(examples: Examples) -> None:
 def test_a_program_gets_a_kubeconfig_for_as_long_as_it_runs(
     examples: Examples, tmp_path: Path
 ) -> None:
-    """The same file does with the cluster of another example, as tests/lab/test_kubeconfig.py has
-    it on servers that boot.
+    """The file works with the cluster of another example, too, as tests/lab/test_kubeconfig.py
+    uses it on servers that boot.
     """
     folder = tmp_path / "terraform/one-cluster"
     shutil.copytree(examples.folder / "terraform/one-cluster", folder)
     shutil.copy(examples.folder / "terraform/application/application.tf", folder)
     (tmp_path / "kubectl").write_text(KUBECTL.format(folder=tmp_path))
     (tmp_path / "kubectl").chmod(0o755)
-    its = replace(examples, folder=tmp_path)
+    copies = replace(examples, folder=tmp_path)
     kubectl = f"-var=kubectl={tmp_path}/kubectl"
-    its.done(
+    copies.done(
         Path("terraform/one-cluster"), "apply", "-auto-approve", f"-var-file={SIMULATED}", kubectl
     )
     first, second = (tmp_path / "called").read_text().splitlines()
@@ -131,7 +131,7 @@ def test_a_program_gets_a_kubeconfig_for_as_long_as_it_runs(
 
 
 def test_without_modelled_servers_an_example_asks_for_a_key(examples: Examples) -> None:
-    """Nobody reaches real servers by leaving a variable out, nor modelled ones."""
+    """A variable that is left out leads neither to real servers nor to modelled ones."""
     planned = examples.run(Path("terraform/two-sites"), "plan")
     assert planned.status == 1
     assert "ssh.private_key is required" in planned
@@ -141,4 +141,4 @@ def claimed(folder: Path) -> set[str]:
     """The servers that a cluster has."""
     with closing(Store(folder / FILE_NAME)) as store:
         machines = store.load() or {}
-    return {name for name, its in machines.items() if its.claim is not None}
+    return {name for name, machine in machines.items() if machine.claim is not None}

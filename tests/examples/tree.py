@@ -17,7 +17,7 @@ _SOURCE = re.compile(r'source\s*=\s*"([^"]*/rpool)"')
 
 
 def copied(folder: Path) -> Path:
-    """The examples as they are in the repository, without what somebody's runs have left there."""
+    """The examples as they are in the repository, without what runs have left there."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "."],
         cwd=EXAMPLES, capture_output=True, text=True, check=True,
@@ -30,19 +30,23 @@ def copied(folder: Path) -> Path:
 
 
 def configurations(folder: Path = EXAMPLES) -> list[Path]:
-    """Each folder below that has a configuration, as a path from there."""
+    """Each folder below this one that has a configuration, as a relative path."""
     return sorted({path.parent.relative_to(folder) for path in folder.rglob("*.tf")})
 
 
 def sources(texts: Iterable[str]) -> set[str]:
-    """All addresses by which they ask for the provider."""
-    return {found for text in texts for found in _SOURCE.findall(text)} | {"resource-pool/rpool"}
+    """All addresses by which these texts require the provider."""
+    return {address for text in texts for address in _SOURCE.findall(text)} | {
+        "resource-pool/rpool"
+    }
 
 
 def settings(folder: Path, addresses: Iterable[str]) -> Path:
     """A CLI configuration by which each of these addresses is the checkout's provider."""
     file = folder / "terraformrc"
-    overrides = "".join(f'    "{its}" = "{CHECKOUT}/provider_py"\n' for its in sorted(addresses))
+    overrides = "".join(
+        f'    "{address}" = "{CHECKOUT}/provider_py"\n' for address in sorted(addresses)
+    )
     file.write_text(
         f"provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n"
     )

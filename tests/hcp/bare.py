@@ -1,7 +1,7 @@
-"""Environments of busybox and terraform alone, each made anew, with another user in each.
+"""Environments of busybox and terraform alone, each of them new, with a user of its own.
 
-The provider comes from a private registry that signs it, and is served on the loopback. The home is
-nobody's to write, and there is no Python and no C library.
+The provider comes from a private registry that signs it, and is served on the loopback. The home
+cannot be written, and there is no Python and no C library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOME = "/home/agent"
 
 @dataclass(frozen=True)
 class There:
-    """One such system. `before` is what the command that runs there is run by."""
+    """One such system. `before` are words that go before each command there."""
 
     bare: Bare
     before: Sequence[str] = ()
@@ -42,11 +42,11 @@ class There:
         return self.start_any("terraform", *words, **variables)
 
     def start_any(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
-        told = {"HOME": HOME, "SSL_CERT_FILE": "/etc/tls.pem", **variables}
+        environment = {"HOME": HOME, "SSL_CERT_FILE": "/etc/tls.pem", **variables}
         with (self.work / OUTPUT).open("w") as printed:
             return subprocess.Popen(
                 self.bare.command(*words, before=self.before),
-                env=self.bare.environment(**told),
+                env=self.bare.environment(**environment),
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
@@ -55,8 +55,8 @@ class There:
 
 @dataclass
 class Environments:
-    """Calling it makes the next one. `kept` is the one folder that is the same in all: servers that
-    are modelled are in it, and what else is there is removed. `used` has the users.
+    """Calling it makes the next one. `kept` is the one folder that is the same in all: the modelled
+    servers stay in it, and all else in it is removed. `used` has the ids of the users.
     """
 
     busybox: Path
@@ -85,8 +85,10 @@ def workspace(
     variables: Mapping[str, str],
     namespace: str | None = None,
 ) -> Iterator[Workspace]:
-    """One whose runs are in such environments, while its state and the provider's registry are
-    served, in that network namespace. Its configuration depends on the provider's address.
+    """A workspace whose runs are in such environments.
+
+    Its state and the provider's registry are served in that network namespace. Its configuration
+    depends on the provider's address.
     """
     state = State()
     registry, backend = listening(namespace), listening(namespace)

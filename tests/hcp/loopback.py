@@ -28,15 +28,15 @@ def alone() -> Iterator[str]:
 
 
 def inside(namespace: str) -> list[str]:
-    """What a command is run by so that it is in there."""
+    """The words that run a command in the namespace."""
     return ["nsenter", f"--net={_NAMESPACES / namespace}", "--"]
 
 
 def listening(namespace: str | None = None) -> socket.socket:
-    """It stays in the namespace in which it was made, whoever asks it. None: the one we are in."""
+    """A socket that listens in a namespace, whichever process uses it. None: this process's own."""
     if namespace is None:
         return socket.create_server(("127.0.0.1", 0))
-    with ThreadPoolExecutor(max_workers=1) as thread:  # which enters, and ends there
+    with ThreadPoolExecutor(max_workers=1) as thread:  # it enters the namespace, and ends there
         return thread.submit(_inside, namespace).result()
 
 

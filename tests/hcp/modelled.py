@@ -1,7 +1,7 @@
 """The story's site where servers are modelled: the example for HCP Terraform, with `simulated` set.
 
-Its servers are in a file of the folder that Terraform runs in. As real ones they outlive a run, and
-are the one thing there that does.
+Its servers are in a file of the folder that Terraform runs in. Like real ones they outlive a run;
+nothing else there does.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def told(workspace: Workspace, work: Path) -> ToldOfModelled:
 
 
 def emptied(work: Path) -> None:
-    """As a new environment finds it: the servers are there, and nothing else."""
+    """Remove all but the servers: so a new environment finds the folder."""
     for path in work.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -73,11 +73,13 @@ def emptied(work: Path) -> None:
 def claims(work: Path) -> dict[str, dict[str, Any]]:
     with closing(Store(work / FILE_NAME)) as store:
         machines = store.load() or {}
-    return {name: dict(its.claim.as_dict()) for name, its in machines.items() if its.claim}
+    return {
+        name: dict(machine.claim.as_dict()) for name, machine in machines.items() if machine.claim
+    }
 
 
 def moment(step: str, outcome: Result) -> Moment:
-    """When a step has got that far. The run stands still meanwhile: it waits for its servers."""
+    """When a step has that outcome. The run stands still in it: it waits for its servers."""
 
     @contextmanager
     def reached(work: Path, process: subprocess.Popen[bytes]) -> Iterator[None]:

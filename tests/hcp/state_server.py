@@ -17,7 +17,7 @@ OK, NOT_FOUND, CONFLICT, LOCKED = 200, 404, 409, 423
 
 @dataclass
 class State:
-    """`told` has each state that was ever written, the last one is what counts."""
+    """`told` has each state that was ever written; the last one counts."""
 
     told: list[bytes] = field(default_factory=list)
     lock: dict[str, Any] | None = None
@@ -30,14 +30,20 @@ class State:
     @property
     def clusters(self) -> list[dict[str, Any]]:
         """The attributes of each rpool_cluster in it."""
-        found = (its for its in self.content["resources"] if its["type"] == "rpool_cluster")
-        return [instance["attributes"] for its in found for instance in its["instances"]]
+        resources = (
+            resource
+            for resource in self.content["resources"]
+            if resource["type"] == "rpool_cluster"
+        )
+        return [
+            instance["attributes"] for resource in resources for instance in resource["instances"]
+        ]
 
     def force_unlock(self) -> None:
         self.lock = None
 
     def answer(self, method: str, holder: str, body: bytes) -> tuple[int, bytes]:
-        """`holder` is the id of the lock under which somebody writes."""
+        """`holder` is the id of the lock under which a state is written."""
         with self._one_at_a_time:
             match method:
                 case "GET":
@@ -61,7 +67,7 @@ class State:
 
 @contextmanager
 def kept(state: State, bound: socket.socket) -> Iterator[str]:
-    """The address, while it is served."""
+    """Serve the state; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:

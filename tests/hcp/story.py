@@ -1,7 +1,7 @@
 """What is promised of runs in HCP Terraform, as one story for modelled servers and for real ones.
 
-Whoever tells it has a fixture `told`. The tests build on each other: a run is cancelled by force in
-the middle of a create, the next one is cancelled, the one after that makes the cluster.
+A module that runs it has a fixture `told`. The tests build on each other: a run is cancelled by
+force in the middle of a create, the next one is cancelled, the one after that makes the cluster.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class Told:
 
 class Runs:
     def test_a_run_that_is_cancelled_by_force_leaves_claims_and_no_state(self, told: Told) -> None:
-        its = told.workspace
-        planned = its.plan()
+        workspace = told.workspace
+        planned = workspace.plan()
         assert planned.status == CHANGES, planned.output
-        its.kill(planned, told.killed_at)
+        workspace.kill(planned, told.killed_at)
         assert {claim["owner"] for claim in told.claims().values()} == {SLUG}
-        assert its.state.clusters == []
-        assert its.state.lock is not None
-        assert LOCKED in its.plan().output
-        its.state.force_unlock()
+        assert workspace.state.clusters == []
+        assert workspace.state.lock is not None
+        assert LOCKED in workspace.plan().output
+        workspace.state.force_unlock()
 
     def test_one_that_is_cancelled_goes_on_as_far_as_it_must_and_ends(self, told: Told) -> None:
         planned = told.workspace.plan()
@@ -86,16 +86,16 @@ class Runs:
         kept = [*told.workspace.state.told, *map(unpacked, told.workspace.plans)]
         assert len(told.workspace.plans) >= 4
         assert told.workspace.state.told
-        assert not [its for its in kept if told.secret.encode() in its]
+        assert not [content for content in kept if told.secret.encode() in content]
 
 
 def unpacked(plan: bytes) -> bytes:
-    """All that a saved plan has: it is a zip file, so a look at its bytes sees nothing."""
+    """The content of a saved plan, which is a compressed zip file."""
     with zipfile.ZipFile(io.BytesIO(plan)) as archive:
         return b"".join(map(archive.read, archive.namelist()))
 
 
 def assert_its_servers_alone_are_claimed(told: Told) -> None:
     (cluster,) = told.workspace.state.clusters
-    claims = {name: (its["uid"], its["phase"]) for name, its in told.claims().items()}
+    claims = {name: (claim["uid"], claim["phase"]) for name, claim in told.claims().items()}
     assert claims == dict.fromkeys(cluster["servers"], (cluster["id"], "member"))

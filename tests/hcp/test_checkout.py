@@ -49,9 +49,9 @@ class Here:
 def mirror(folder: Path) -> Path:
     """A CLI configuration by which `terraform init` installs this checkout's provider."""
     version, platform = build.version(), build.own_platform()
-    its = folder / f"mirror/registry.terraform.io/{SOURCE}/{version}/{platform}"
-    its.mkdir(parents=True)
-    program = its / f"terraform-provider-rpool_v{version}"
+    target = folder / f"mirror/registry.terraform.io/{SOURCE}/{version}/{platform}"
+    target.mkdir(parents=True)
+    program = target / f"terraform-provider-rpool_v{version}"
     program.write_text(f"#!/bin/sh\nexec {LAUNCHER}\n")
     program.chmod(0o755)
     rc = folder / "terraformrc"

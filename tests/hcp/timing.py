@@ -32,9 +32,9 @@ def main(release: Path) -> None:
             bare = _environment(Path(name) / str(number), busybox, release)
             inits.append(_init(bare))
             (launcher,) = (bare.work / ".terraform/providers").rglob("terraform-provider-rpool_v*")
-            there = bare.command(f"/work/{launcher.relative_to(bare.work)}", mounts=False)
+            command = bare.command(f"/work/{launcher.relative_to(bare.work)}", mounts=False)
             for _ in range(STARTS):
-                ours.append(_handshake(there))
+                ours.append(_handshake(command))
                 checkouts.append(_handshake([str(LAUNCHER)]))
             shutil.rmtree(bare.folder)
     archive, checkout = min(ours) * 1000, min(checkouts) * 1000

@@ -26,33 +26,35 @@ Look = dict[str, Any]
 
 class WatchedRuns(Runs):
     def test_rpool_watch_sees_a_run_begin_go_on_and_end(self, told: ToldOfModelled) -> None:
-        its = told.workspace
+        workspace = told.workspace
         for name in told.grown:
-            its.variables.pop(name, None)
-        its.run()
-        its.variables |= told.grown
-        planned = its.plan()
+            workspace.variables.pop(name, None)
+        workspace.run()
+        workspace.variables |= told.grown
+        planned = workspace.plan()
         assert planned.status == CHANGES, planned.output
         steps: list[str] = []
         with watching(told.folder) as looks:
             assert next(looks)["under_way"] == []
 
             def look() -> None:
-                seen = next(one for one in looks if one["under_way"])
-                assert {step["owner"] for step in seen["under_way"]} == {SLUG}
-                steps.extend(step["step"] for step in seen["under_way"])
+                busy = next(one for one in looks if one["under_way"])
+                assert {step["owner"] for step in busy["under_way"]} == {SLUG}
+                steps.extend(step["step"] for step in busy["under_way"])
 
             moments = (new_step(told.folder, steps) for _ in range(2))
-            applied = its.halt(planned, moments, look)
+            applied = workspace.halt(planned, moments, look)
             assert applied.status == DONE, applied.output
-            (cluster,) = its.state.clusters
-            members = next(its for its in map(settled, looks) if its == set(cluster["servers"]))
+            (cluster,) = workspace.state.clusters
+            members = next(
+                names for names in map(settled, looks) if names == set(cluster["servers"])
+            )
         assert len(set(steps)) > 1
         assert len(members) > 1
 
 
 def settled(look: Look) -> set[str]:
-    """The members of a cluster that has come to rest; of another none."""
+    """The members of a settled cluster; of another none."""
     if look["under_way"] or look["condition"] != "settled":
         return set()
     return {slot["name"] for slot in look["slots"] if slot["state"] == "member"}
@@ -60,7 +62,7 @@ def settled(look: Look) -> set[str]:
 
 @contextmanager
 def watching(folder: Path) -> Iterator[Iterator[Look]]:
-    """What it prints, a look a line, for as long as it is wanted."""
+    """The looks that `rpool watch` prints, one a line, until the context ends."""
     command = [sys.executable, "-m", "rpool", "watch", "batch", "--json"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -70,9 +72,9 @@ def watching(folder: Path) -> Iterator[Iterator[Look]]:
             process.terminate()
 
 
-def new_step(folder: Path, seen: list[str]) -> Moment:
-    """When a step is under way, by the servers' journals, that was not seen yet. The run stands
-    still meanwhile: it waits for its servers.
+def new_step(folder: Path, known: list[str]) -> Moment:
+    """When a step that is not known yet is under way, by the servers' journals. The run stands
+    still in it: it waits for its servers.
     """
 
     @contextmanager
@@ -80,7 +82,7 @@ def new_step(folder: Path, seen: list[str]) -> Moment:
         while True:
             with closing(Store(folder / FILE_NAME)) as store, store.alone():
                 assert process.poll() is None, (work / OUTPUT).read_text()
-                if steps_under_way(store) - set(seen):
+                if steps_under_way(store) - set(known):
                     yield
                     return
             with suppress(subprocess.TimeoutExpired):
@@ -91,7 +93,7 @@ def new_step(folder: Path, seen: list[str]) -> Moment:
 
 def steps_under_way(store: Store) -> set[str]:
     machines = (store.load() or {}).values()
-    lines = dict.fromkeys(line for its in machines for line in its.journal)
+    lines = dict.fromkeys(line for machine in machines for line in machine.journal)
     events = [event for event in map(Event.of_line, lines) if event is not None]
     events.sort(key=lambda event: event.time)
     return {event.step for event, _ in under_way(events, datetime.now(UTC))}

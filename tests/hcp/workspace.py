@@ -1,7 +1,7 @@
 """Runs as HCP Terraform has them: a plan, and an apply of that plan in another environment.
 
-Of a workspace are kept: the configuration, the variables, the state with its lock, and of a run the
-saved plan. All else of an environment is gone with it.
+A workspace keeps the configuration, the variables, the state with its lock, and the saved plan of
+a run. All else in an environment is gone with it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Environment(Protocol):
 
 Environments = Callable[[], AbstractContextManager[Environment]]
 Moment = Callable[[Path, subprocess.Popen[bytes]], AbstractContextManager[None]]
-"""Reached once it is entered: a run in that folder, by that process, goes no further before it
-ends. (With real servers it does.)
+"""Entered once it is reached. The run in that folder, by that process, goes no further before the
+context ends. (With real servers it does.)
 """
 
 
@@ -53,7 +53,7 @@ class Planned:
 
 @dataclass
 class Workspace:
-    """`plans` has all that were saved, `init_seconds` how long each `terraform init` has taken."""
+    """`plans` has all saved plans, `init_seconds` the seconds of each `terraform init`."""
 
     configuration: Mapping[str, bytes]
     variables: dict[str, str]
@@ -66,20 +66,20 @@ class Workspace:
 
     def plan(self, *more: str) -> Planned:
         self.runs += 1
-        with self._environment() as its:
+        with self._environment() as environment:
             words = ("plan", "-no-color", f"-out={PLAN}", "-detailed-exitcode", *more)
-            ran = self._finished(its, *words)
-            file = its.work / PLAN
+            ran = self._finished(environment, *words)
+            file = environment.work / PLAN
             saved = file.read_bytes() if file.exists() else b""
             self.plans += [saved] if saved else []
             return Planned(ran.status, ran.output, saved)
 
     def apply(self, planned: Planned) -> Ran:
-        with self._environment(planned) as its:
-            return self._finished(its, "apply", "-no-color", PLAN)
+        with self._environment(planned) as environment:
+            return self._finished(environment, "apply", "-no-color", PLAN)
 
     def run(self, *more: str) -> tuple[Planned, Ran]:
-        """A run that has something to change, and does it."""
+        """Plan, which must have changes, and apply."""
         planned = self.plan(*more)
         assert planned.status == CHANGES, planned.output
         applied = self.apply(planned)
@@ -87,38 +87,38 @@ class Workspace:
         return planned, applied
 
     def kill(self, planned: Planned, moment: Moment) -> None:
-        """Terraform and the plugin, at a moment of the apply. What a forced cancel does."""
-        with self._applying(planned) as (its, process), ExitStack() as stack:
-            with moment(its.work, process):
+        """Kill Terraform and the plugin at a moment of the apply, as a forced cancel does."""
+        with self._applying(planned) as (environment, process), ExitStack() as stack:
+            with moment(environment.work, process):
                 tree = Tree(process, stack)
                 tree.kill()
             tree.await_end()
 
     def cancel(self, planned: Planned, moment: Moment) -> Ran:
-        """Terraform is asked to stop, once, and ends by itself."""
-        with self._applying(planned) as (its, process):
-            with moment(its.work, process):
+        """Ask Terraform to stop, once, at a moment of the apply; it ends by itself."""
+        with self._applying(planned) as (environment, process):
+            with moment(environment.work, process):
                 process.send_signal(signal.SIGINT)
             process.wait(ENDS_SECONDS)
-            return Ran(process.returncode, (its.work / OUTPUT).read_text())
+            return Ran(process.returncode, (environment.work / OUTPUT).read_text())
 
     def halt(self, planned: Planned, moments: Iterable[Moment], look: Callable[[], None]) -> Ran:
         """An apply that stands still at each of these moments until `look` has returned."""
-        with self._applying(planned) as (its, process):
+        with self._applying(planned) as (environment, process):
             for moment in moments:
                 with ExitStack() as stack, ExitStack() as still:
-                    with moment(its.work, process):
+                    with moment(environment.work, process):
                         still.enter_context(Tree(process, stack).standing_still())
                     look()
             process.wait(ENDS_SECONDS)
-            return Ran(process.returncode, (its.work / OUTPUT).read_text())
+            return Ran(process.returncode, (environment.work / OUTPUT).read_text())
 
     @contextmanager
     def _applying(self, planned: Planned) -> Iterator[tuple[Environment, subprocess.Popen[bytes]]]:
-        with self._environment(planned) as its:
-            process = its.start("apply", "-no-color", PLAN, **self._told())
+        with self._environment(planned) as environment:
+            process = environment.start("apply", "-no-color", PLAN, **self._settings())
             try:
-                yield its, process
+                yield environment, process
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -126,24 +126,24 @@ class Workspace:
 
     @contextmanager
     def _environment(self, planned: Planned | None = None) -> Iterator[Environment]:
-        with self.environments() as its:
+        with self.environments() as environment:
             for name, content in self.configuration.items():
-                (its.work / name).write_bytes(content)
+                (environment.work / name).write_bytes(content)
             if planned is not None:
-                (its.work / PLAN).write_bytes(planned.file)
+                (environment.work / PLAN).write_bytes(planned.file)
             begun = time.monotonic()
-            ran = self._finished(its, "init", "-no-color")
+            ran = self._finished(environment, "init", "-no-color")
             self.init_seconds.append(time.monotonic() - begun)
             assert ran.status == DONE, ran.output
-            yield its
+            yield environment
 
-    def _finished(self, its: Environment, *words: str) -> Ran:
-        process = its.start(*words, **self._told())
+    def _finished(self, environment: Environment, *words: str) -> Ran:
+        process = environment.start(*words, **self._settings())
         process.wait(ENDS_SECONDS)
-        return Ran(process.returncode, (its.work / OUTPUT).read_text())
+        return Ran(process.returncode, (environment.work / OUTPUT).read_text())
 
-    def _told(self) -> dict[str, str]:
-        """All that a run is told is in its environment."""
+    def _settings(self) -> dict[str, str]:
+        """The environment variables of a run: they have all its settings."""
         return {
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",

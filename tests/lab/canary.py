@@ -14,8 +14,8 @@ from types import TracebackType
 TOKEN = re.compile(rb"(?<![A-Za-z0-9_.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![A-Za-z0-9_.-])")
 PRIVATE = b"PRIVATE KEY-----"
 KINDS = (b"", b"RSA ", b"EC ", b"OPENSSH ", b"ENCRYPTED ")
-# kubeadm's certificate key, told from the digests that stand behind a name: sha256:..., and that of
-# the certificate by which somebody has come to the API.
+# kubeadm's certificate key. A digest is none: it stands behind a name, sha256: or, for the
+# certificate by which a user has come to the API, X509SHA256=.
 CERTIFICATE_KEY = re.compile(
     rb"(?<!X509SHA256=)(?<![0-9a-zA-Z:/@_.-])[0-9a-f]{64}(?![0-9a-zA-Z_.-])"
 )
@@ -39,31 +39,31 @@ class Canary:
 
     def in_(self, text: bytes) -> list[str]:
         """What was found, in words that give nothing away."""
-        found = [
+        findings = [
             f"line {i + 1} of the SSH key" for i, line in enumerate(self.lines) if line in text
         ]
-        found += [f"a key: {key[:4].decode()}..." for key in self.keys if key in text]
+        findings += [f"a key: {key[:4].decode()}..." for key in self.keys if key in text]
         if PRIVATE in text:
-            found.append("a private key in PEM form")
+            findings.append("a private key in PEM form")
         for kind in KINDS:
             if any(part in text for part in _base64_forms(b"-----BEGIN %bPRIVATE KEY" % kind)):
-                found.append("a private key in base64, as a kubeconfig has it")
+                findings.append("a private key in base64, as a kubeconfig has it")
         if CERTIFICATE_KEY_OPTION in text:
-            found.append("a certificate key in a command line")
-        found += [
+            findings.append("a certificate key in a command line")
+        findings += [
             f"a certificate key: {hit[:6].decode()}..." for hit in CERTIFICATE_KEY.findall(text)
         ]
-        found += [f"a bootstrap token: {hit[:3].decode()}..." for hit in TOKEN.findall(text)]
-        return found
+        findings += [f"a bootstrap token: {hit[:3].decode()}..." for hit in TOKEN.findall(text)]
+        return findings
 
 
 def _base64_forms(text: bytes) -> list[bytes]:
-    """The base64 of `text` at each of the three alignments, less the ends that depend on others."""
+    """The base64 of `text` at each of the three alignments, less the ends that vary."""
     return [base64.b64encode(b" " * shift + text)[4:-4] for shift in range(3)]
 
 
 def unpacked(plan: Path) -> bytes:
-    """All that a saved plan has: it is a zip file, so a look at its bytes sees nothing."""
+    """The content of a saved plan, which is a compressed zip file."""
     with zipfile.ZipFile(plan) as archive:
         return b"\n".join(archive.read(name) for name in archive.namelist())
 
@@ -93,8 +93,8 @@ class ProcessWatch:
         self._thread.join()
 
     def seen(self) -> bytes:
-        """All that was read, less the ids of containers and Terraform's cookie, which have the form
-        of a certificate key. A real one stands behind kubeadm's option, and the option stays.
+        """All that was read, less what has the form of a certificate key: ids of containers and
+        Terraform's cookie have it, too. A real key stands behind kubeadm's option, which stays.
         """
         return CERTIFICATE_KEY.sub(b"", b"\n".join(sorted(self._seen)).replace(b"\0", b" "))
 

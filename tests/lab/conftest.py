@@ -33,8 +33,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def plain_start(desk: Desk) -> None:
-    """Each file of tests starts with servers that run and belong to nobody, and with the example's
-    own variables, whatever the one before it left.
+    """Each file of tests starts with running servers that no cluster has claimed, and with the
+    example's own variables, whatever the file before it left.
     """
     for server in desk.lab.fleet:
         desk.power("power-on", server.name)

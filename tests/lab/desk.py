@@ -50,7 +50,7 @@ class Desk:
 
     @property
     def temporary(self) -> Path:
-        """What a started terraform and its plugin have as TMPDIR: where a killed one leaves it."""
+        """TMPDIR of a started terraform and its plugin; a killed one leaves its files there."""
         return self.folder / "tmp"
 
     def words(self, *command: str) -> list[str]:
@@ -97,14 +97,14 @@ class Desk:
         return self.words(self.binary, words[0], "-no-color", *words[1:])
 
     def claims(self, *silent: str) -> dict[str, dict[str, Any]]:
-        """What the claim files on all servers say, but for those that are `silent`; servers without
-        one are left out.
+        """The claims on all servers but the `silent` ones, by server; one without a claim is left
+        out.
         """
         names = [server.name for server in self.lab.fleet if server.name not in silent]
         with ThreadPoolExecutor(max_workers=len(names)) as threads:
             texts = threads.map(lambda name: self.ssh(name, f"cat {CLAIM} 2>/dev/null || :"), names)
-            found = dict(zip(names, texts, strict=True))
-        return {name: json.loads(text) for name, text in found.items() if text}
+            by_server = dict(zip(names, texts, strict=True))
+        return {name: json.loads(text) for name, text in by_server.items() if text}
 
     def reinstall(self, names: Collection[str]) -> None:
         """Give servers a new disk, and put their new host keys into the configuration."""
@@ -132,7 +132,7 @@ class Desk:
         return done.stdout
 
     def is_up(self, server: str) -> bool:
-        """Whether somebody can log in."""
+        """Whether root can log in."""
         try:
             self.ssh(server, ":")
         except AssertionError:
@@ -181,7 +181,7 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 def wait_for(what: str, seconds: float, holds: Callable[[], bool]) -> float:
-    """Poll until it holds; how long that took, or an AssertionError that says what did not come."""
+    """Poll until it holds. Returns the seconds, or raises AssertionError with what did not come."""
     start = time.monotonic()
     while not holds():
         assert time.monotonic() - start < seconds, f"{what} did not come within {seconds} s"

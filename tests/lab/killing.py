@@ -1,4 +1,4 @@
-"""Killing terraform and its plugin at a point of an apply: by SIGKILL, so that no state is told.
+"""Killing terraform and its plugin at a point of an apply: by SIGKILL, so that no state is written.
 
 What they had started elsewhere goes on: scripts on servers, and Ansible until it notices.
 """
@@ -28,7 +28,7 @@ ENDS_SECONDS = 500.0
 @dataclass(frozen=True)
 class Point:
     """`seconds` after a step was started or done; `*` in its name is any server. With a `command`
-    they count from when a server is seen to run it: a script is really in its middle.
+    they count from when a server runs that, so that a script is really in its middle.
     """
 
     step: str
@@ -49,23 +49,23 @@ class Point:
     def is_of(self, step: str) -> bool:
         return fnmatchcase(step, self.step)
 
-    def is_reached(self, said: list[Said], lab: Lab) -> bool:
-        if not any(self.is_of(its.step) and its.outcome is self.outcome for its in said):
+    def is_reached(self, lines: list[Said], lab: Lab) -> bool:
+        if not any(self.is_of(line.step) and line.outcome is self.outcome for line in lines):
             return False
-        return not self.command or any(self.command in its for its in cgroups.commands(lab.name))
+        return not self.command or any(
+            self.command in command for command in cgroups.commands(lab.name)
+        )
 
 
 @dataclass(frozen=True)
 class Killed:
-    """What the log had said by the end: servers that it named, steps that had not ended, and those
-    that were done.
-    """
+    """What the log had by the end: servers that it names, steps that had not ended, steps done."""
 
     seconds: float
     servers: frozenset[str]
     running: frozenset[str]
     done: frozenset[str]
-    ended_after_seconds: float  # what they had started on this machine was gone then, too
+    ended_after_seconds: float  # until all that they had started on this machine was gone
 
 
 def killed_at(desk: Desk, point: Point) -> Killed:
@@ -94,7 +94,7 @@ def killed_at(desk: Desk, point: Point) -> Killed:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an apply ended in the middle of which something happened to `server`."""
+    """How an apply ended after something happened to `server` in its middle."""
 
     server: str
     status: int
@@ -105,8 +105,9 @@ class Ended:
 def struck_at(
     desk: Desk, point: Point, strike: Callable[[str, subprocess.Popen[bytes]], None], *words: str
 ) -> Ended:
-    """Run terraform (an apply, unless words say otherwise), let something happen to the server of
-    that point, or to terraform, once it is reached, and wait until terraform ends by itself.
+    """Run terraform (an apply, unless `words` say otherwise) and wait until it ends by itself.
+
+    Once the point is reached, `strike` lets something happen to its server or to terraform.
     """
     log = desk.folder / "struck.log"
     log.unlink(missing_ok=True)
@@ -115,8 +116,8 @@ def struck_at(
     try:
         reach(point, desk.lab, terraform, log)
         time.sleep(point.seconds)
-        reached = (its for its in said(log) if point.is_of(its.step))
-        server = next(its.server for its in reached if its.outcome is point.outcome)
+        lines = (line for line in said(log) if point.is_of(line.step))
+        server = next(line.server for line in lines if line.outcome is point.outcome)
         strike(server, terraform)
         terraform.wait(ENDS_SECONDS)
     finally:
@@ -140,8 +141,8 @@ def reach(point: Point, lab: Lab, terraform: subprocess.Popen[bytes], log: Path)
 def _killed(log: Path, seconds: float, ended_after: float) -> Killed:
     lines = said(log)
     started, done, failed = (
-        frozenset(its.step for its in lines if its.outcome is outcome)
+        frozenset(line.step for line in lines if line.outcome is outcome)
         for outcome in (Result.STARTED, Result.DONE, Result.FAILED)
     )
-    servers = frozenset(its.server for its in lines)
+    servers = frozenset(line.server for line in lines)
     return Killed(seconds, servers, started - done - failed, done, ended_after)

@@ -1,4 +1,4 @@
-"""What a cluster left on a server, told by other means than rpool's own check."""
+"""What a cluster left on a server, found by other means than rpool's own check."""
 
 from __future__ import annotations
 

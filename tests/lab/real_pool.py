@@ -48,13 +48,13 @@ class RealPool(Pool):
         return {line.split()[0]: line.split()[1] for line in lines}
 
     def labels_and_taints(self, node: str) -> tuple[dict[str, str], set[str]]:
-        found = json.loads(self.kubectl(f"get node {node} -o json"))
-        taints = {taint["key"] for taint in found["spec"].get("taints", [])}
-        return found["metadata"]["labels"], taints
+        document = json.loads(self.kubectl(f"get node {node} -o json"))
+        taints = {taint["key"] for taint in document["spec"].get("taints", [])}
+        return document["metadata"]["labels"], taints
 
     def etcd_members(self) -> set[str]:
-        head = self.with_role("control_plane")[0]
-        listed = self.kubectl(f"-n kube-system exec etcd-{head} -- {ETCDCTL} member list")
+        control_plane = self.with_role("control_plane")[0]
+        listed = self.kubectl(f"-n kube-system exec etcd-{control_plane} -- {ETCDCTL} member list")
         members = [line.split(", ") for line in listed.splitlines()]
         assert all(fields[1] == "started" for fields in members), listed
         return {fields[2] for fields in members}
@@ -78,9 +78,9 @@ class RealPool(Pool):
         self.desk.ssh(server, SICK[what])
 
     def holds_address(self) -> str:
-        shown = f"ip -o addr show | grep -q 'inet {self.desk.vip}/' && echo yes || :"
-        heads = self.with_role("control_plane")
-        (holder,) = [name for name in heads if self.desk.ssh(name, shown)]
+        script = f"ip -o addr show | grep -q 'inet {self.desk.vip}/' && echo yes || :"
+        control_planes = self.with_role("control_plane")
+        (holder,) = [name for name in control_planes if self.desk.ssh(name, script)]
         return holder
 
     def pass_time(self) -> None:

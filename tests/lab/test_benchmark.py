@@ -32,8 +32,8 @@ API = "process: kube-apiserver, name"
 PKI = "/etc/kubernetes/pki"
 
 
-def named(its: Entry) -> str:
-    return f"{its.id} {its.holds}"
+def named(entry: Entry) -> str:
+    return f"{entry.id} {entry.holds}"
 
 
 def why(kind: str, wanted: Any, facts: Facts = SERVER) -> str:
@@ -84,23 +84,23 @@ def test_nothing_holds_where_nothing_is_told(entry: Entry) -> None:
     ],
 )
 def test_what_a_server_says_is_compared(kind: str, wanted: dict[str, Any], expected: str) -> None:
-    found = why(kind, {"process": "kube-apiserver", **wanted} if kind == "flag" else wanted)
-    assert found == "" if not expected else expected in found
+    reason = why(kind, {"process": "kube-apiserver", **wanted} if kind == "flag" else wanted)
+    assert reason == "" if not expected else expected in reason
 
 
-def its(kind: str, name: str, namespace: str = "", **more: Any) -> dict[str, Any]:
+def api_object(kind: str, name: str, namespace: str = "", **more: Any) -> dict[str, Any]:
     where = {"namespace": namespace} if namespace else {}
     return {"kind": kind, "metadata": {"name": name, **where}, **more}
 
 
 def bound(kind: str, name: str, *accounts: str, role: str = "admin") -> dict[str, Any]:
-    """In kube-system."""
+    """A binding of these accounts of kube-system."""
     subjects = [{"kind": "ServiceAccount", "namespace": "kube-system", "name": a} for a in accounts]
-    return its(kind, name, "kube-system", subjects=subjects, roleRef={"name": role})
+    return api_object(kind, name, "kube-system", subjects=subjects, roleRef={"name": role})
 
 
 def pod(name: str, container: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    return its("Pod", name, "kube-system", spec={"containers": [container or {}], **spec})
+    return api_object("Pod", name, "kube-system", spec={"containers": [container or {}], **spec})
 
 
 READER = {"verbs": ["get"], "resources": ["secrets"]}
@@ -111,7 +111,7 @@ ALL_LEFT = {"level": "Metadata"}
 
 
 def role(rule: Mapping[str, Any]) -> dict[str, Any]:
-    return its("ClusterRole", "reader", rules=[rule])
+    return api_object("ClusterRole", "reader", rules=[rule])
 
 
 READ = {"verbs": ["get", "list"], "resources": ["secrets"]}
@@ -130,7 +130,12 @@ BINDING = bound("ClusterRoleBinding", "reading", "default", role="reader")
         ("wildcards", {}, [role(ADMIN)], "reader"),
         ("wildcards", {"but": ["reader"]}, [role(ADMIN)], ""),
         ("rule", "no_right_of_a_default_account", [BINDING], "kube-system"),
-        ("rule", "default_accounts_give_no_token", [its("ServiceAccount", "default")], "default"),
+        (
+            "rule",
+            "default_accounts_give_no_token",
+            [api_object("ServiceAccount", "default")],
+            "default",
+        ),
         ("rule", "tokens_have_rights", [pod("dns", serviceAccountName="default"), BINDING], ""),
         ("rule", "tokens_have_rights", [pod("dns", serviceAccountName="dns"), BINDING], "dns"),
         ("rule", "tokens_have_rights", [pod("static")], ""),
@@ -138,12 +143,12 @@ BINDING = bound("ClusterRoleBinding", "reading", "default", role="reader")
         ("rule", "no_secret_is_in_an_environment", [pod("web", SECRET)], "kube-system/web"),
         ("rule", "network_policies_are_enforced", [pod("kube-flannel-ds-7")], "there is none"),
         ("rule", "network_policies_are_enforced", [pod("cilium-7")], ""),
-        ("rule", "each_namespace_has_a_network_policy", [its("Namespace", "web")], "web"),
+        ("rule", "each_namespace_has_a_network_policy", [api_object("Namespace", "web")], "web"),
         ("rule", "the_default_namespace_is_empty", [pod("web")], ""),
         (
             "rule",
             "the_default_namespace_is_empty",
-            [pod("web"), its("Service", "web", "default")],
+            [pod("web"), api_object("Service", "web", "default")],
             "default/web",
         ),
     ],
@@ -151,8 +156,8 @@ BINDING = bound("ClusterRoleBinding", "reading", "default", role="reader")
 def test_what_objects_say_is_judged(
     kind: str, wanted: Any, objects: list[dict[str, Any]], expected: str
 ) -> None:
-    found = why(kind, wanted, Facts(objects=objects))
-    assert found == "" if not expected else expected in found
+    reason = why(kind, wanted, Facts(objects=objects))
+    assert reason == "" if not expected else expected in reason
 
 
 @pytest.mark.parametrize(
@@ -171,8 +176,8 @@ def test_what_objects_say_is_judged(
 def test_an_audit_policy_that_leaves_something_out_is_found(
     rules: list[dict[str, Any]], expected: str
 ) -> None:
-    found = why("rule", "audit_leaves_out_nothing_of_note", Facts(policy={"rules": rules}))
-    assert found == "" if not expected else expected in found
+    reason = why("rule", "audit_leaves_out_nothing_of_note", Facts(policy={"rules": rules}))
+    assert reason == "" if not expected else expected in reason
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,7 @@ PLAIN = "pod/plain created (server dry run)"
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("admission", "expected"),
     [
         ([PLAIN, FORBIDDEN.format("hostPath volumes")], ""),
         ([PLAIN, FORBIDDEN.format("privileged")], "privileged"),
@@ -197,9 +202,9 @@ PLAIN = "pod/plain created (server dry run)"
         ([FORBIDDEN.format("hostPath volumes")], "not even a plain pod"),
     ],
 )
-def test_a_pod_must_be_refused_for_its_own_fault(said: list[str], expected: str) -> None:
-    found = why("refused", {"for": "hostPath"}, Facts(admission=said))
-    assert found == "" if not expected else expected in found
+def test_a_pod_must_be_refused_for_its_own_fault(admission: list[str], expected: str) -> None:
+    reason = why("refused", {"for": "hostPath"}, Facts(admission=admission))
+    assert reason == "" if not expected else expected in reason
 
 
 def test_a_pod_is_the_plain_one_but_for_what_is_asked() -> None:
@@ -228,11 +233,11 @@ def test_all_failures_are_shown_at_once_and_a_server_is_asked_once() -> None:
         asked.append(server)
         return "process\tsleep 9\n"
 
-    found = failures(ssh, ["r1u04"], ["r2u04"])
+    lines = failures(ssh, ["r1u04"], ["r2u04"])
     assert sorted(asked) == ["r1u04", "r2u04"]
     expected = {entry.id for entry in ALL if not entry.exception}
-    assert {line.partition(" ")[0] for line in found} == expected
-    assert "1.2.15 The API server cannot be profiled. On r1u04: no kube-apiserver runs" in found
+    assert {line.partition(" ")[0] for line in lines} == expected
+    assert "1.2.15 The API server cannot be profiled. On r1u04: no kube-apiserver runs" in lines
 
 
 def test_the_api_is_asked_through_one_server_alone() -> None:

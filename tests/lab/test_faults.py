@@ -1,9 +1,9 @@
 """What happens to real servers in the middle of a create, a change or a destroy: applies converge,
 and nobody puts a hand on a server.
 
-Each is told by a step, what happens then to its server (or to terraform at the desk), and what ends
-that before the next apply: power that comes back, a cable that is plugged in. One that ends nothing
-is a server that is gone for good, and nobody marks it. They are one story of one cluster.
+A fault is a step, what happens then to its server (or to terraform at the desk), and what ends that
+before the next apply: power that comes back, a cable that is plugged in. Where nothing ends it, a
+server may be gone for good, and nobody marks it. The faults are one story of one cluster.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ resource "rpool_cluster" "demo" {
   }
 }
 """
-"""A server that hangs once it has joined is waited for as long as that."""
+"""An update waits so long for a server that hangs once it has joined."""
 
 CONVERGED_SECONDS = 400.0
 """At most, from the end of the apply that was struck: a dead member has its grace, and its Node
@@ -131,7 +131,7 @@ class Fault:
     end: Callable[[RealPool, str], None] = nothing
 
 
-ONE, TWO, THREE_HEADS = sized(1), sized(2), sized(1, 3)
+ONE, TWO, THREE_PLANES = sized(1), sized(2), sized(1, 3)
 PREPARING = Point("prepare *", seconds=1)
 JOINING = Point("join *", command="kubeadm join")
 LEAVING = Point("drain *", seconds=0.2)
@@ -158,7 +158,7 @@ FAULTS = {
     "grow: who joins hangs": Fault(ONE, TWO, JOINING, it_hangs, it_goes_on),
     "more control planes: power fails for a moment in a join": Fault(
         ONE,
-        THREE_HEADS,
+        THREE_PLANES,
         Point("join *", seconds=4, command="kubeadm join"),
         power_fails_for_a_moment,
     ),
@@ -168,7 +168,7 @@ FAULTS = {
     ),
     "shrink: a cable is pulled in a reset": Fault(TWO, ONE, WIPING, cable_is_pulled, cable_is_back),
     "fewer control planes: power fails for a moment as one steps down": Fault(
-        THREE_HEADS, ONE, Point("step down *", seconds=0.5), power_fails_for_a_moment
+        THREE_PLANES, ONE, Point("step down *", seconds=0.5), power_fails_for_a_moment
     ),
     "destroy: power fails for a moment in a reset": Fault(
         TWO, None, WIPING, power_fails_for_a_moment
@@ -227,7 +227,7 @@ def test_a_fault(pool: RealPool, name: str) -> None:
         pool.assert_settled()
         assert not set(back) & pool.members()
     owned = {} if fault.after is None else dict.fromkeys(pool.members(), Phase.MEMBER)
-    claims = {n: its["phase"] for n, its in pool.desk.claims(*back).items()}
+    claims = {n: claim["phase"] for n, claim in pool.desk.claims(*back).items()}
     assert claims == owned
 
 
@@ -252,13 +252,13 @@ def give_back(pool: RealPool) -> None:
 
 
 def converge(pool: RealPool, *, destroyed: bool) -> int:
-    """Apply until a plan is empty (or destroy until nothing is left); how many it took."""
+    """How many applies it takes until a plan is empty (or destroys, until nothing is left)."""
     words = ("destroy", "-auto-approve") if destroyed else ("apply", "-auto-approve")
-    end, applies, said = time.monotonic() + CONVERGED_SECONDS, 0, ""
+    end, applies, output = time.monotonic() + CONVERGED_SECONDS, 0, ""
     while not is_over(pool, destroyed=destroyed):
-        assert time.monotonic() < end, said
+        assert time.monotonic() < end, output
         done = pool.terraform(*words)
-        applies, said = applies + 1, done.stdout + done.stderr
+        applies, output = applies + 1, done.stdout + done.stderr
     return applies
 
 
@@ -273,16 +273,16 @@ def is_over(pool: RealPool, *, destroyed: bool) -> bool:
 def first_words(printed: str) -> str:
     """The first error that terraform showed, else the first warning of the apply, else nothing."""
     for kind in ("Error", "Warning"):
-        found = re.findall(rf"^{kind}: (.+)$", printed.replace("│ ", ""), re.MULTILINE)
-        found = [text for text in found if "development overrides" not in text]
-        if found:
-            return f"{kind}: {found[0]}"
+        messages = re.findall(rf"^{kind}: (.+)$", printed.replace("│ ", ""), re.MULTILINE)
+        messages = [text for text in messages if "development overrides" not in text]
+        if messages:
+            return f"{kind}: {messages[0]}"
     return "nothing"
 
 
 @soak
 def test_the_whole_site_loses_its_power_and_gets_it_back(pool: RealPool) -> None:
-    """Nobody has to do anything."""
+    """The cluster recovers without an apply."""
     prepare(pool, FAULTS["grow: Ctrl-C in a join"])
     names = sorted(pool.members())
     for name in names:

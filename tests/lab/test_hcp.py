@@ -52,9 +52,9 @@ def told(
 
     with built.throwaway_key(new("gnupg")) as signing:
         made = built.release(new("dist"), signing, own_platform())
-        with workspace(made, environments, configuration, variables, desk.lab.desk) as its:
+        with workspace(made, environments, configuration, variables, desk.lab.desk) as hcp:
             yield Told(
-                its,
+                hcp,
                 desk.claims,
                 killed_at=at(desk, Point("init *", seconds=4, command="kubeadm init")),
                 cancelled_at=at(desk, Point("join *", command="kubeadm join")),
@@ -63,7 +63,7 @@ def told(
             )
             figure(
                 f"terraform init in an environment of HCP Terraform's kind: "
-                f"{min(its.init_seconds):.2f} s (least of {len(its.init_seconds)})"
+                f"{min(hcp.init_seconds):.2f} s (least of {len(hcp.init_seconds)})"
             )
 
 
@@ -72,7 +72,7 @@ class TestRuns(Runs):
 
 
 def told_by_variables(desk: Desk, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The example's files, and what the lab tells it, but for the file of the key."""
+    """The example's files, and the lab's values for its variables, without the key's file."""
     write_variables(desk.lab, folder)
     variables = json.loads((folder / "lab.auto.tfvars.json").read_text())
     del variables["ssh_key_file"]

@@ -2,7 +2,7 @@
 configuration finishes what they had begun, with nothing imported by hand, and then a plan is empty.
 
 Two of these run with the other tests, in the order in which they stand here; all of them are `make
-soak`. A create starts on servers that belong to nobody. The changes are one story of one cluster:
+soak`. A create starts on servers without a claim. The changes are one story of one cluster:
 each starts where the one before it ended.
 """
 
@@ -46,8 +46,8 @@ SECRETS = "ls -d /run/rpool/secret.* 2>/dev/null || :"
 
 @dataclass(frozen=True)
 class Change:
-    """From a cluster of a size to one of another, killed at a point; a busy one has an application
-    on each worker.
+    """From a cluster of one size to another, killed at a point; a busy one has an application on
+    each worker.
     """
 
     before: dict[str, int]
@@ -65,7 +65,7 @@ CREATES = [
     pytest.param(Point("metallb", seconds=0.7), id="in-network-and-metallb", marks=soak),
     pytest.param(Point("join *", command="kubeadm join"), id="in-worker-join", marks=soak),
     pytest.param(Point("join *", Result.DONE), id="joined-and-no-member-yet", marks=soak),
-    # The record itself is written faster than anybody is killed.
+    # The record itself is written faster than a process is killed.
     pytest.param(Point("revoke *"), id="before-the-record-is-settled", marks=soak),
 ]
 
@@ -124,14 +124,14 @@ def test_a_killed_create_is_finished_by_the_next_apply(pool: RealPool, point: Po
 def test_a_create_that_was_made_to_its_end_and_never_told_is_imported_as_its_error_says(
     pool: RealPool,
 ) -> None:
-    """Whether another state has it nobody can tell: a settled cluster is never adopted."""
+    """Another state may have it, so a settled cluster is never adopted."""
     give_back(pool)
     pool.write(**sized(1))
     killed_at(pool.desk, Point("record settled", Result.DONE))
     refused = pool.refused("apply", "-auto-approve")
-    found = re.search(r"terraform import rpool_cluster\.NAME (\w+)", " ".join(refused.split()))
-    assert found is not None, refused
-    imported = pool.terraform("import", "rpool_cluster.demo", found[1])
+    command = re.search(r"terraform import rpool_cluster\.NAME (\w+)", " ".join(refused.split()))
+    assert command is not None, refused
+    imported = pool.terraform("import", "rpool_cluster.demo", command[1])
     assert imported.returncode == 0, imported.stdout + imported.stderr
     pool.apply()
     pool.assert_settled()
@@ -158,9 +158,7 @@ def give_back(pool: RealPool) -> None:
 
 
 def start_from(pool: RealPool, change: Change) -> None:
-    """A cluster of the size before: the one that is there, or another where the test before did
-    not leave it like that.
-    """
+    """Make a cluster of the size before, unless the test before this one left it like that."""
     pool.write(**change.before)
     if pool.terraform("plan", "-detailed-exitcode").returncode != NO_CHANGES:
         give_back(pool)
@@ -178,7 +176,7 @@ def busy(pool: RealPool) -> Iterator[None]:
 
 
 def finish(pool: RealPool, what: str, point: Point) -> None:
-    """Apply and kill, apply again: that succeeds, and all is as if nobody had been killed."""
+    """Apply and kill, apply again: that succeeds, and all is as if nothing had been killed."""
     killed = killed_at(pool.desk, point)
     begun = time.monotonic()
     applied = pool.terraform("apply", "-auto-approve")
@@ -198,7 +196,7 @@ def assert_claimed_by_this_cluster_alone(pool: RealPool, touched: frozenset[str]
     """Its servers have its claim, as members; all others have none, and those that were touched
     have nothing of a cluster.
     """
-    claims = {n: (its["uid"], its["phase"]) for n, its in pool.desk.claims().items()}
+    claims = {n: (claim["uid"], claim["phase"]) for n, claim in pool.desk.claims().items()}
     assert claims == dict.fromkeys(pool.members(), (pool.state()["id"], Phase.MEMBER))
     others = touched - pool.members()
     assert {name: pool.leftovers(name) for name in others} == dict.fromkeys(others, "")
@@ -213,5 +211,5 @@ def assert_no_secret_is_left(pool: RealPool) -> None:
     assert folders == dict.fromkeys(folders, "")
     canary = Canary.of(Path(pool.desk.site["key_file"]).read_text())
     files = [path for path in pool.desk.temporary.rglob("*") if path.is_file()]
-    found = {path: canary.in_(path.read_bytes()) for path in files}
-    assert {path: what for path, what in found.items() if what} == {}
+    findings = {path: canary.in_(path.read_bytes()) for path in files}
+    assert {path: secrets for path, secrets in findings.items() if secrets} == {}

@@ -1,4 +1,4 @@
-"""Who is killed, and who is not: else a test of killing proves nothing."""
+"""Which processes are killed, and which are not: else a test of killing proves nothing."""
 
 from __future__ import annotations
 

@@ -103,47 +103,47 @@ def test_the_plan_after_it_is_empty(here: Desk, applied: Done) -> None:
 
 
 def words(here: Desk, command: str, *more: str) -> list[str]:
-    """An `rpool` command about the cluster, as somebody at the desk calls it."""
+    """An `rpool` command about the cluster, as it is called at the desk."""
     site = str(here.folder / "site.yaml")
     return here.words(sys.executable, "-m", "rpool", command, "demo", "--site", site, *more)
 
 
 def rpool(here: Desk, command: str, *more: str) -> str:
-    its = words(here, command, *more)
-    done = subprocess.run(its, capture_output=True, text=True, check=False)
+    argv = words(here, command, *more)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def requested(here: Desk) -> dict[str, tuple[float, float]]:
-    """Shares of what each node offers that its pods request, cores and memory, by the whole of what
-    the API has: nothing is left to a jsonpath.
+    """The shares of each node's allocatable cores and memory that its pods request, by the whole of
+    what the API has: nothing is left to a jsonpath.
     """
     through = here.with_role("control_plane")[0]
     pods = json.loads(here.kubectl(through, "get pods --all-namespaces -o json"))["items"]
     nodes = json.loads(here.kubectl(through, "get nodes -o json"))["items"]
-    sums = {its["metadata"]["name"]: {"cpu": 0.0, "memory": 0.0} for its in nodes}
+    sums = {item["metadata"]["name"]: {"cpu": 0.0, "memory": 0.0} for item in nodes}
     for pod in pods:
         node, phase = pod["spec"].get("nodeName"), pod["status"]["phase"]
         if node is None or phase in ("Succeeded", "Failed"):
             continue
         for container in pod["spec"]["containers"]:
-            asked = container.get("resources", {}).get("requests", {})
+            requests = container.get("resources", {}).get("requests", {})
             for what in sums[node]:
-                sums[node][what] += quantity(asked.get(what, "0"))
-    offers = {its["metadata"]["name"]: its["status"]["allocatable"] for its in nodes}
+                sums[node][what] += quantity(requests.get(what, "0"))
+    offers = {item["metadata"]["name"]: item["status"]["allocatable"] for item in nodes}
     return {
         name: (
-            its["cpu"] / quantity(offers[name]["cpu"]),
-            its["memory"] / quantity(offers[name]["memory"]),
+            used["cpu"] / quantity(offers[name]["cpu"]),
+            used["memory"] / quantity(offers[name]["memory"]),
         )
-        for name, its in sums.items()
+        for name, used in sums.items()
     }
 
 
 def bars(slots: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
-    """The same as the picture has it; spares have none."""
-    drawn = ((its["name"], (its["cores_used"], its["memory_used"])) for its in slots)
+    """The same shares in what rpool prints; spares have none."""
+    drawn = ((slot["name"], (slot["cores_used"], slot["memory_used"])) for slot in slots)
     return {name: used for name, used in drawn if used != (None, None)}
 
 
@@ -151,7 +151,7 @@ def test_what_show_and_watch_draw_is_what_the_pods_request(here: Desk, applied: 
     """By what a real kubectl prints for our jsonpath; in quick tests a kubectl of ours answers."""
     for _ in range(5):  # pods may come and go still
         expected = requested(here)
-        shown = bars(json.loads(rpool(here, "show", "--json"))["slots"])
+        drawn = bars(json.loads(rpool(here, "show", "--json"))["slots"])
         with subprocess.Popen(words(here, "watch", "--json"), stdout=subprocess.PIPE) as watch:
             assert watch.stdout is not None
             line = json.loads(watch.stdout.readline())
@@ -160,9 +160,9 @@ def test_what_show_and_watch_draw_is_what_the_pods_request(here: Desk, applied: 
             break
     else:
         pytest.fail("pods came and went all the time")
-    assert shown.keys() == expected.keys() == set(here.state()["servers"])
+    assert drawn.keys() == expected.keys() == set(here.state()["servers"])
     for name, used in expected.items():
-        assert shown[name] == pytest.approx(used), name
+        assert drawn[name] == pytest.approx(used), name
         assert bars(line["slots"])[name] == pytest.approx(used), name
     assert all(cores > 0 for cores, _ in expected.values()), "no server has pods that request any"
 
@@ -173,8 +173,8 @@ def asked(here: Desk, applied: Done, kubectl: str, tmp_path: Path) -> Callable[.
 
     def ask(question: str, *more: str) -> Done:
         path = tmp_path / "config"
-        said = rpool(here, "kubeconfig", "--merge", str(path), *more)
-        assert "kubectl --context rpool-demo" in said
+        output = rpool(here, "kubeconfig", "--merge", str(path), *more)
+        assert "kubectl --context rpool-demo" in output
         command = here.words(kubectl, "--kubeconfig", str(path), *question.split())
         environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -187,10 +187,10 @@ def test_somebody_gets_in(
     asked: Callable[..., Done], how: tuple[str, ...], figure: Callable[[str], None]
 ) -> None:
     started = time.monotonic()
-    got = asked("auth whoami -o json", "--user", "ann", *how)
+    whoami = asked("auth whoami -o json", "--user", "ann", *how)
     figure(f"a kubeconfig {' '.join(how)} and its first use: {time.monotonic() - started:.1f} s")
-    assert got.returncode == 0, got.stderr
-    who = json.loads(got.stdout)["status"]["userInfo"]
+    assert whoami.returncode == 0, whoami.stderr
+    who = json.loads(whoami.stdout)["status"]["userInfo"]
     assert who["username"] == "ann"
     assert "kubeadm:cluster-admins" in who["groups"]
 

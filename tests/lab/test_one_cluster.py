@@ -1,7 +1,7 @@
 """The main job, in the order in which an operator lives through it: the tests build on each other.
 
-apply, look, lose a control plane, get it back, destroy. No server is made anew between the files of
-tests: each works on those that the one before it gave back.
+apply, look, lose a control plane, get it back, destroy. No server is reinstalled between the files
+of tests: each works on those that the one before it gave back.
 """
 
 from __future__ import annotations
@@ -80,9 +80,11 @@ def test_the_api_answers_at_the_virtual_ip(desk: Desk, traced: Path) -> None:
 
 
 def test_it_is_as_the_cis_benchmark_asks_save_for_the_exceptions(desk: Desk, traced: Path) -> None:
-    """Before there is anything of users' in it."""
-    found = benchmark.failures(desk.ssh, desk.with_role("control_plane"), desk.with_role("worker"))
-    assert not found, "\n".join(found)
+    """Before users have put anything into it."""
+    failures = benchmark.failures(
+        desk.ssh, desk.with_role("control_plane"), desk.with_role("worker")
+    )
+    assert not failures, "\n".join(failures)
 
 
 def test_the_cluster_s_dns_outlives_any_one_server(desk: Desk, traced: Path) -> None:
@@ -114,8 +116,8 @@ def test_a_plan_after_the_apply_is_empty(desk: Desk, traced: Path) -> None:
 
 def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatch) -> None:
     control_planes = desk.with_role("control_plane")
-    encrypts = _encryption_key(desk, control_planes[0])
-    canary = Canary.of(Path(desk.site["key_file"]).read_text(), encrypts)
+    encryption_key = _encryption_key(desk, control_planes[0])
+    canary = Canary.of(Path(desk.site["key_file"]).read_text(), encryption_key)
     texts = {
         "state": (desk.folder / "terraform.tfstate").read_bytes(),
         "plan file": unpacked(desk.folder / "saved.tfplan"),
@@ -128,13 +130,13 @@ def test_no_secret_is_left_anywhere(desk: Desk, traced: Path, watch: ProcessWatc
     }
     assert all(texts.values()), "something that should have been looked at was empty"
     assert b"kubeadm" in watch.seen(), "the watch was asleep while kubeadm ran"
-    found = {where: canary.in_(text) for where, text in texts.items()}
-    assert {where: what for where, what in found.items() if what} == {}
+    findings = {where: canary.in_(text) for where, text in texts.items()}
+    assert {where: secrets for where, secrets in findings.items() if secrets} == {}
 
 
 def _encryption_key(desk: Desk, control_plane: str) -> str:
-    written = json.loads(desk.ssh(control_plane, f"cat {API_SERVER}/encryption.yaml"))
-    return str(written["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"])
+    configuration = json.loads(desk.ssh(control_plane, f"cat {API_SERVER}/encryption.yaml"))
+    return str(configuration["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"])
 
 
 def test_a_secret_is_encrypted_by_a_key_that_all_control_planes_have(
@@ -148,19 +150,19 @@ def test_a_secret_is_encrypted_by_a_key_that_all_control_planes_have(
         f"-n kube-system exec etcd-{control_planes[-1]} -- etcdctl --cacert={pki}/ca.crt "
         f"--cert={pki}/server.crt --key={pki}/server.key get /registry/secrets/default/told -w json"
     )
-    (kept,) = json.loads(desk.kubectl(control_planes[0], command))["kvs"]
-    value = base64.b64decode(kept["value"])
+    (entry,) = json.loads(desk.kubectl(control_planes[0], command))["kvs"]
+    value = base64.b64decode(entry["value"])
     assert value.startswith(b"k8s:enc:secretbox:v1:first:")
     assert b"plain-text" not in value
     for through in control_planes:  # each API server can read it
         address = desk.state()["servers"][through]["address"]
-        asked = f"--server=https://{address}:6443 get secret told -o jsonpath={{.data}}"
-        assert "word" in desk.kubectl(through, asked)
+        query = f"--server=https://{address}:6443 get secret told -o jsonpath={{.data}}"
+        assert "word" in desk.kubectl(through, query)
     desk.kubectl(control_planes[0], "delete secret told")
 
 
 def test_a_key_that_came_by_a_variable_is_in_no_saved_plan(desk: Desk, traced: Path) -> None:
-    """After the look at all environments: here it is in Terraform's own, as the operator put it."""
+    """Runs after all environments were searched: here the operator puts it into Terraform's."""
     key = Path(desk.site["key_file"]).read_text()
     planned = desk.terraform("plan", "-out=variable.tfplan", TF_VAR_ssh_key=key)
     assert planned.returncode == 0, planned.stdout + planned.stderr
@@ -175,13 +177,13 @@ def test_no_token_and_no_uploaded_certificate_outlives_the_apply(desk: Desk, tra
 
 
 def test_the_journal_shows_each_step_on_the_servers(desk: Desk, traced: Path) -> None:
-    kept = [
+    journals = [
         desk.ssh(name, "cat /var/lib/rpool/journal.jsonl").splitlines()
         for name in desk.with_role("control_plane")
     ]
     done = {
         event["step"]
-        for lines in kept
+        for lines in journals
         for event in map(json.loads, lines)
         if event["outcome"] == "done"
     }

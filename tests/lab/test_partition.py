@@ -52,8 +52,8 @@ def seen(pool: RealPool, desk: Desk) -> dict[str, Any]:
     record = pool.kubectl(
         "-n kube-system get configmap rpool -o jsonpath='{.metadata.uid} {.data}'"
     )
-    wanted = "jsonpath='{range .items[*]}{.metadata.name} {.metadata.labels} {.spec}{\"\\n\"}{end}'"
-    nodes = pool.kubectl(f"get nodes -o {wanted}")
+    path = "jsonpath='{range .items[*]}{.metadata.name} {.metadata.labels} {.spec}{\"\\n\"}{end}'"
+    nodes = pool.kubectl(f"get nodes -o {path}")
     return {"claims": desk.claims(), "record": record, "nodes": nodes}
 
 

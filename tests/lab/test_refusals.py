@@ -52,12 +52,12 @@ def settings(desk: Desk) -> Iterator[Callable[[Settings], None]]:
 
 
 def refused(desk: Desk) -> str:
-    """Apply, which must fail; what it said, without line breaks. No server may have a claim."""
+    """The error of an apply, which must fail and claim no server, without line breaks."""
     applied = desk.terraform("apply", "-auto-approve")
     assert applied.returncode != 0, applied.stdout
     assert applied.stderr.count("Error: ") == 1, applied.stderr
     claims = {s.name: desk.ssh(s.name, "ls -A /var/lib/rpool 2>&1 || :") for s in desk.lab.fleet}
-    assert all("claim" not in found for found in claims.values()), f"{claims}\n{applied.stderr}"
+    assert all("claim" not in listing for listing in claims.values()), f"{claims}\n{applied.stderr}"
     return " ".join(applied.stderr.split())
 
 
@@ -66,8 +66,8 @@ def test_a_dirty_server_is_never_taken(desk: Desk, settings: Callable[[Settings]
     path = "/etc/kubernetes/kubelet.conf"
     desk.ssh("r3u08", f"mkdir -p /etc/kubernetes && echo left over > {path}")
     try:
-        said = refused(desk)
-        assert f"r3u08: not clean: {path}" in said
+        error = refused(desk)
+        assert f"r3u08: not clean: {path}" in error
         assert desk.ssh("r3u08", f"cat {path}") == "left over\n"
     finally:
         desk.ssh("r3u08", "rm -r /etc/kubernetes")
@@ -82,9 +82,9 @@ def test_a_server_of_another_pool_is_passed_over_and_named(
     )
     try:
         applied = desk.terraform("apply", "-auto-approve")
-        said = " ".join(applied.stderr.split())
+        error = " ".join(applied.stderr.split())
         assert applied.returncode != 0
-        assert "r1u08: claimed by cluster other (uid ffffffff, owner eve@desk, member)" in said
+        assert "r1u08: claimed by cluster other (uid ffffffff, owner eve@desk, member)" in error
         assert desk.ssh("r1u08", "cat /var/lib/rpool/claim").strip() == CLAIM
     finally:
         desk.ssh("r1u08", "rm -r /var/lib/rpool")
@@ -108,18 +108,18 @@ def test_a_server_with_another_host_key_is_not_spoken_to(
     text = "\n".join([lines[0].replace(true, false), *lines[1:]])
     (desk.folder / "fleet.yaml").write_text(text)
     settings(EVERY_SERVER)
-    said = refused(desk)
-    assert lines[0].split(":")[0] in said
-    assert "host key" in said
+    error = refused(desk)
+    assert lines[0].split(":")[0] in error
+    assert "host key" in error
 
 
 def test_a_version_that_the_repository_does_not_have_is_refused_before_any_claim(
     desk: Desk, settings: Callable[[Settings], None]
 ) -> None:
     settings({"kubernetes_version": "1.36.9"})
-    said = refused(desk)
-    assert "1.36.9" in said
-    assert "1.36.3" in said, "the error does not say which versions there are"
+    error = refused(desk)
+    assert "1.36.9" in error
+    assert "1.36.3" in error, "the error does not say which versions there are"
 
 
 def test_a_virtual_ip_that_something_has_is_refused(

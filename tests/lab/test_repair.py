@@ -69,15 +69,15 @@ class TestRepairing(Repairing):
 
     def test_two_of_three_control_planes_are_lost_for_good(self, pool: RealPool) -> None:
         """What is in the API is there still, and so is the application."""
-        left, *gone = pool.with_role("control_plane")
+        survivor, *lost = pool.with_role("control_plane")
         pool.kubectl("create configmap kept --from-literal=word=here")
-        for name in gone:
+        for name in lost:
             pool.lose(name)
             pool.mark(name, "lost")
         planned = pool.terraform("plan", "-detailed-exitcode")
         assert planned.returncode == CHANGES, planned.stdout + planned.stderr
         assert "set control_plane.recover_from" in " ".join(planned.stdout.split())
-        with pool.also("demo_override", RECOVER.replace("SERVER", left)):
+        with pool.also("demo_override", RECOVER.replace("SERVER", survivor)):
             seconds = pool.apply()
             pool.assert_settled()
             assert pool.kubectl("get configmap kept -o jsonpath='{.data.word}'") == "here"

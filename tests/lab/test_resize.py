@@ -51,9 +51,9 @@ class TestResizing(Resizing):
         pool.kubectl(budget(0))
         pool.write(cores=4, memory=8)
         with pool.also("demo_override", drain('timeout = "5s"')):
-            said = pool.refused("apply", "-auto-approve")
-            assert "could not be drained within 5 s" in said
-            assert "/hello allows none to go" in said
+            error = pool.refused("apply", "-auto-approve")
+            assert "could not be drained within 5 s" in error
+            assert "/hello allows none to go" in error
             assert pool.with_role("worker") == workers
             assert pool.state()["cores"] == 12
             assert not pool.tainted()
@@ -80,10 +80,10 @@ class TestResizing(Resizing):
 
     def test_a_pool_whose_api_is_gone_is_destroyed(self, pool: RealPool) -> None:
         members, vip = pool.members(), pool.desk.vip
-        for head in pool.with_role("control_plane"):
-            pool.desk.ssh(head, "rm /etc/kubernetes/manifests/kube-apiserver.yaml")
-        gone = f"https://{vip}:6443/livez"
-        wait_for("the API to be gone", 60, lambda: pool.desk.answers(gone) == "")
+        for control_plane in pool.with_role("control_plane"):
+            pool.desk.ssh(control_plane, "rm /etc/kubernetes/manifests/kube-apiserver.yaml")
+        livez = f"https://{vip}:6443/livez"
+        wait_for("the API to be gone", 60, lambda: pool.desk.answers(livez) == "")
         destroyed = pool.terraform("destroy", "-auto-approve")
         assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
         assert {name: pool.leftovers(name) for name in members} == dict.fromkeys(members, "")

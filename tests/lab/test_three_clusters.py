@@ -32,7 +32,7 @@ def write(desk: Desk, cores: Mapping[str, int]) -> None:
 
 
 def applied(desk: Desk) -> tuple[str, float]:
-    """What one apply said and how many seconds it took; after it nothing is left to do."""
+    """The output and the seconds of one apply; a plan after it is empty."""
     start = time.monotonic()
     done = desk.terraform("apply", "-auto-approve")
     seconds = time.monotonic() - start
@@ -43,14 +43,17 @@ def applied(desk: Desk) -> tuple[str, float]:
 
 
 def members(desk: Desk) -> dict[str, set[str]]:
-    (found,) = [its for its in resources(desk.folder) if its["type"] == "rpool_cluster"]
-    return {its["index_key"]: set(its["attributes"]["servers"]) for its in found["instances"]}
+    (clusters,) = [found for found in resources(desk.folder) if found["type"] == "rpool_cluster"]
+    return {
+        cluster["index_key"]: set(cluster["attributes"]["servers"])
+        for cluster in clusters["instances"]
+    }
 
 
-def announced(said: str, name: str) -> set[str]:
+def announced(output: str, name: str) -> set[str]:
     """The servers that the warning about a create has named."""
     pattern = rf"Cluster {name} will likely take.*?Control plane: (.*?)\. Workers: (.*?)\. "
-    *_, parts = re.findall(pattern, said)
+    *_, parts = re.findall(pattern, output)
     return set(", ".join(parts).split(", "))
 
 
@@ -65,10 +68,10 @@ def test_three_clusters_are_made_and_grown_in_one_apply_each(
         # Workers of 8, 8 and 16 cores: then the lab's three spares are alike, one for each.
         made_with = {"a": 8, "b": 8, "c": 16}
         write(here, made_with)
-        said, seconds = applied(here)
+        output, seconds = applied(here)
         figure(f"three clusters of 1 + 1 in one apply: {seconds:.1f} s")
         made = members(here)
-        assert {name: announced(said, name) for name in NAMES} == made
+        assert {name: announced(output, name) for name in NAMES} == made
         assert sum(map(len, made.values())) == len(set().union(*made.values())) == 6
 
         write(here, {name: cores + 4 for name, cores in made_with.items()})
@@ -76,8 +79,8 @@ def test_three_clusters_are_made_and_grown_in_one_apply_each(
         figure(f"each of the three grown by a worker in one apply: {seconds:.1f} s")
         grown = members(here)
         assert all(made[name] < grown[name] for name in NAMES)
-        owners = {server: its["pool"] for server, its in here.claims().items()}
-        assert owners == {server: name for name, its in grown.items() for server in its}
+        owners = {server: claim["pool"] for server, claim in here.claims().items()}
+        assert owners == {server: name for name, servers in grown.items() for server in servers}
         assert len(owners) == len(desk.lab.fleet)
     finally:
         destroyed = here.terraform("destroy", "-auto-approve")

@@ -32,8 +32,8 @@ class _Service(BaseHTTPRequestHandler):
     code = 200
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        holed = asked == {"package": {"name": "holed", "ecosystem": "PyPI"}, "version": "2.0.0"}
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        holed = query == {"package": {"name": "holed", "ecosystem": "PyPI"}, "version": "2.0.0"}
         self.send_response(self.code)
         self.end_headers()
         self.wfile.write(json.dumps({"vulns": [HOLE]} if holed else {}).encode())
@@ -81,9 +81,9 @@ def test_a_service_that_cannot_be_reached_is_said_in_one_line_and_passes(
     with service() as address:
         pass
     assert audited(address, lock) == 0
-    said = capsys.readouterr().out
-    assert ": NOT DONE, the service" in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().out
+    assert ": NOT DONE, the service" in output
+    assert output.count("\n") == 1
 
 
 @pytest.mark.parametrize("code", [403, 500])
@@ -102,4 +102,4 @@ def test_a_lock_that_locks_nothing_fails(lock: Path, text: str) -> None:
 
 def test_all_that_is_locked_is_looked_at() -> None:
     checkout = Path(__file__).parent.parent.parent
-    assert {its.name for its in checkout.glob("*.lock")} == set(audit.LOCKS)
+    assert {path.name for path in checkout.glob("*.lock")} == set(audit.LOCKS)

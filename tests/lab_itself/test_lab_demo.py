@@ -24,7 +24,7 @@ from rpool.cli.site_file import site_of
 
 
 class LabIn(Lab):
-    """One that is recorded in a folder of its own."""
+    """A lab that is recorded in a folder of its own."""
 
     @property
     def run(self) -> Path:
@@ -33,14 +33,14 @@ class LabIn(Lab):
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    """One server, as far as its settings need it."""
-    its = LabIn("demo", "1.36.3", "10.88.0", 1, (), str(tmp_path / "lab"))
-    (public,) = (its.disk(server) / "upper" / f"{HOST_KEY}.pub" for server in its.fleet)
+    """A lab of one server, as far as its settings need it."""
+    lab = LabIn("demo", "1.36.3", "10.88.0", 1, (), str(tmp_path / "lab"))
+    (public,) = (lab.disk(server) / "upper" / f"{HOST_KEY}.pub" for server in lab.fleet)
     public.parent.mkdir(parents=True)
     public.write_text(f"{HOST_KEYS[0]} root@r1u04\n")
-    (its.run / "packages_key").write_text("0" * 40)
-    its.key.write_text(PRIVATE_KEY)
-    return its
+    (lab.run / "packages_key").write_text("0" * 40)
+    lab.key.write_text(PRIVATE_KEY)
+    return lab
 
 
 def test_the_command_reads_the_site_that_is_written_beside_the_fleet(
@@ -76,21 +76,21 @@ def test_each_command_that_the_demo_names_is_one() -> None:
         parser().parse_args(words)
     for words in split(r"python -m lab ([^;\n]*)", text):
         cli._parser().parse_args(words)
-    said = {line.split()[2] for line in text.splitlines() if line.startswith("  desk rpool")}
-    assert said == {"list", "show", "watch", "kubeconfig"}
+    verbs = {line.split()[2] for line in text.splitlines() if line.startswith("  desk rpool")}
+    assert verbs == {"list", "show", "watch", "kubeconfig"}
     assert "/cache/kubectl --kubeconfig build/demo.kubeconfig" in text
 
 
 def test_the_demo_needs_what_every_user_has_and_no_tools_of_developers() -> None:
     """So that `make demo` installs no linters first."""
     program = (
-        "import sys, lab.cli; print({name.partition('.')[0] for name, its in sys.modules.items()"
-        " if 'site-packages' in str(getattr(its, '__file__', ''))} - {'_distutils_hack'})"
+        "import sys, lab.cli; print({n.partition('.')[0] for n, module in sys.modules.items()"
+        " if 'site-packages' in str(getattr(module, '__file__', ''))} - {'_distutils_hack'})"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True)
     assert ran.stdout.decode().strip() == "set()", ran.stderr
-    said = subprocess.run(["make", "-n", "demo"], cwd=CHECKOUT, capture_output=True, text=True)
-    assert "requirements-dev" not in said.stdout
+    dry_run = subprocess.run(["make", "-n", "demo"], cwd=CHECKOUT, capture_output=True, text=True)
+    assert "requirements-dev" not in dry_run.stdout
 
 
 def test_the_lab_s_page_names_the_image_that_its_registry_has() -> None:

@@ -13,9 +13,9 @@ SERVER = servers(6, "10.88.0")[5]  # 16 cores, 32 GiB
 
 def test_memory_is_a_little_below_nominal_as_on_hardware(tmp_path: Path) -> None:
     write_hardware(SERVER, tmp_path)
-    found = re.search(r"^MemTotal: +(\d+) kB$", (tmp_path / "meminfo").read_text(), re.MULTILINE)
-    assert found is not None
-    assert 0.95 < int(found[1]) / (32 * 1024 * 1024) < 1.0
+    total = re.search(r"^MemTotal: +(\d+) kB$", (tmp_path / "meminfo").read_text(), re.MULTILINE)
+    assert total is not None
+    assert 0.95 < int(total[1]) / (32 * 1024 * 1024) < 1.0
 
 
 def test_cores_agree_wherever_a_program_looks(tmp_path: Path) -> None:

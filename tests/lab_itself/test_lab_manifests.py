@@ -9,5 +9,5 @@ from rpool.reach.manifests import METALLB
 
 
 def test_the_lab_serves_the_manifests_of_all_cnis_and_of_metallb() -> None:
-    installed = [its.install.manifest for its in cni.KNOWN.values() if its.install]
+    installed = [plugin.install.manifest for plugin in cni.KNOWN.values() if plugin.install]
     assert set(SERVED) == {manifest.mirrored for manifest in [*installed, METALLB]}

@@ -58,8 +58,8 @@ class Calls:
         )
 
     def plan(self, config: dict[str, Any] | None, prior: Any = None, private: bytes = b"") -> Any:
-        """`prior` is a DynamicValue from an earlier answer. It is a command of its own: one process
-        may serve many tests, and two clusters of one name in one command are a mistake.
+        """`prior` is a DynamicValue from an earlier answer. The plan is a command of its own: one
+        process may serve many tests, and two clusters of one name in one command are a mistake.
         """
         self._configure()
         return self.plan_beside(config, prior, private)

@@ -20,9 +20,9 @@ class Blamed(AssertionError):
 
 
 def blame(about: str, problems: Iterator[str]) -> None:
-    """Raise Blamed if there are any."""
-    if found := list(problems):
-        raise Blamed(f"{about}: {'; '.join(found)}")
+    """Raise Blamed if there are problems."""
+    if blamed := list(problems):
+        raise Blamed(f"{about}: {'; '.join(blamed)}")
 
 
 def is_known(value: Any) -> bool:
@@ -43,24 +43,29 @@ def conformed(block: Any, value: Any, at: str = "the object") -> Any:
     """
     if value is None or value == UNKNOWN:
         return value
-    attributes = {its.name: its for its in block.attributes}
-    blocks = {its.type_name: its for its in block.block_types}
+    attributes = {attribute.name: attribute for attribute in block.attributes}
+    blocks = {nested.type_name: nested for nested in block.block_types}
     if not isinstance(value, dict) or value.keys() != attributes.keys() | blocks.keys():
         raise Blamed(f"{at} does not have the attributes of its schema")
-    done = {name: _attribute(its, value[name], f"{at}.{name}") for name, its in attributes.items()}
-    return done | {name: _nested(its, value[name], f"{at}.{name}") for name, its in blocks.items()}
+    done = {
+        name: _attribute(attribute, value[name], f"{at}.{name}")
+        for name, attribute in attributes.items()
+    }
+    return done | {
+        name: _nested(nested, value[name], f"{at}.{name}") for name, nested in blocks.items()
+    }
 
 
-def _nested(its: Any, value: Any, at: str) -> Any:
+def _nested(nested: Any, value: Any, at: str) -> Any:
     """The value of a block, or of all blocks of one name."""
-    if value is None and its.nesting != its.SINGLE:
+    if value is None and nested.nesting != nested.SINGLE:
         raise Blamed(f"{at} is null, and a block of its kind is never")
-    if its.nesting in (its.SINGLE, its.GROUP) or value == UNKNOWN:
-        return conformed(its.block, value, at)
-    if its.nesting == its.MAP and isinstance(value, dict):
-        return {key: conformed(its.block, item, f"{at}.{key}") for key, item in value.items()}
-    if its.nesting == its.SET and isinstance(value, list):
-        return sorted((conformed(its.block, item, at) for item in value), key=repr)
+    if nested.nesting in (nested.SINGLE, nested.GROUP) or value == UNKNOWN:
+        return conformed(nested.block, value, at)
+    if nested.nesting == nested.MAP and isinstance(value, dict):
+        return {key: conformed(nested.block, item, f"{at}.{key}") for key, item in value.items()}
+    if nested.nesting == nested.SET and isinstance(value, list):
+        return sorted((conformed(nested.block, item, at) for item in value), key=repr)
     raise Blamed(f"{at} is a {type(value).__name__}, and no blocks")
 
 
@@ -72,7 +77,7 @@ def _attribute(attribute: Any, value: Any, at: str) -> Any:
         return value
     if nested.nesting != nested.MAP or not isinstance(value, dict):
         raise Blamed(f"{at} is no map of objects")
-    inner = {its.name: its for its in nested.attributes}
+    inner = {part.name: part for part in nested.attributes}
     for key, item in value.items():
         if not isinstance(item, dict) or item.keys() != inner.keys():
             raise Blamed(f"{at}.{key} does not have the attributes of its schema")
@@ -107,57 +112,65 @@ def _typed(type_: Any, value: Any, at: str) -> Any:
 def plan_problems(
     block: Any, prior: Any, config: Any, planned: Any, at: str = "the object"
 ) -> Iterator[str]:
-    """Where a plan is none for this configuration: what is set is planned as it is set, or stays as
-    it was; what is not set is null, unless it is computed.
+    """Where a plan does not fit its configuration.
+
+    What is set is planned as it is set, or stays as it was. What is not set is null, unless it is
+    computed.
     """
     if planned is None or config is None:
         if planned is not config:
             yield f"{at} is planned as {planned}, and configured as {config}"
         return
     for attribute in block.attributes:
-        before, wanted, then = (_of(its, attribute.name) for its in (prior, config, planned))
+        before, wanted, then = (_of(value, attribute.name) for value in (prior, config, planned))
         if then == wanted or (then == before and None not in (before, wanted)):
             continue
         if attribute.computed and (wanted is None or not attribute.optional):
             continue
         yield f"{at}.{attribute.name} is planned as {then}, and configured as {wanted}"
-    for its in block.block_types:
-        before, wanted, then = (_of(value, its.type_name) for value in (prior, config, planned))
-        where = f"{at}.{its.type_name}"
+    for nested in block.block_types:
+        before, wanted, then = (_of(value, nested.type_name) for value in (prior, config, planned))
+        where = f"{at}.{nested.type_name}"
         if then == wanted:
             continue
-        if UNKNOWN in (wanted, then) or its.nesting == its.SET or _other_keys(its, wanted, then):
+        if (
+            UNKNOWN in (wanted, then)
+            or nested.nesting == nested.SET
+            or _other_keys(nested, wanted, then)
+        ):
             yield f"{where} is planned as {then}, and configured as {wanted}"
-        elif its.nesting == its.MAP:
+        elif nested.nesting == nested.MAP:
             for key in wanted:
-                was = _of(before, key) if key in (before or {}) else None
-                yield from plan_problems(its.block, was, wanted[key], then[key], f"{where}.{key}")
+                earlier = _of(before, key) if key in (before or {}) else None
+                yield from plan_problems(
+                    nested.block, earlier, wanted[key], then[key], f"{where}.{key}"
+                )
         else:
-            yield from plan_problems(its.block, before, wanted, then, where)
+            yield from plan_problems(nested.block, before, wanted, then, where)
 
 
-def _other_keys(its: Any, one: Any, other: Any) -> bool:
-    return bool(its.nesting == its.MAP and one.keys() != other.keys())
+def _other_keys(nested: Any, one: Any, other: Any) -> bool:
+    return bool(nested.nesting == nested.MAP and one.keys() != other.keys())
 
 
 def _of(value: Any, name: str) -> Any:
-    """An attribute of an object; of one that is null it is null, of an unknown one unknown."""
+    """An attribute of an object: null where the object is null, unknown where it is unknown."""
     return value[name] if isinstance(value, dict) else value
 
 
 def replacing(prior: Any, planned: Any, paths: Sequence[Sequence[Step]]) -> list[Sequence[Step]]:
-    """Those of the paths whose values differ: they make a plan a replacement. Raises Blamed for a
-    path that leads nowhere.
+    """The paths whose values differ: they make a plan a replacement. Raises Blamed for a path that
+    leads nowhere.
     """
-    found = []
+    changed = []
     for path in paths:
         before, after = _at(prior, path), _at(planned, path)
         if before is NOWHERE and after is NOWHERE:
             raise Blamed(f"{path} is to replace the object, and leads nowhere")
-        before, after = (None if its is NOWHERE else its for its in (before, after))
+        before, after = (None if value is NOWHERE else value for value in (before, after))
         if before != after or not is_known(after):
-            found.append(path)
-    return found
+            changed.append(path)
+    return changed
 
 
 NOWHERE = object()
@@ -178,8 +191,8 @@ def _at(value: Any, path: Sequence[Step]) -> Any:
 
 
 def differences(block: Any, planned: Any, actual: Any, at: str = "the object") -> Iterator[str]:
-    """Where something is not what was planned, by what the plan knew of it. `actual` is a later
-    plan or the result of the apply.
+    """Where `actual`, a later plan or the result of the apply, is not what was planned. What the
+    plan did not know may be anything.
     """
     if (planned is None) != (actual is None):
         yield f"{at} was {_presence(planned)}, and is {_presence(actual)} now"
@@ -191,18 +204,18 @@ def differences(block: Any, planned: Any, actual: Any, at: str = "the object") -
         type_ = ["map", "object"] if nested.attributes else json.loads(attribute.type)
         before, now = _of(planned, attribute.name), _of(actual, attribute.name)
         yield from _changed(type_, before, now, f"{at}.{attribute.name}")
-    for its in block.block_types:
-        before, now = _of(planned, its.type_name), _of(actual, its.type_name)
-        where = f"{at}.{its.type_name}"
-        if before == UNKNOWN and its.nesting in (its.SET, its.MAP):
+    for nested_block in block.block_types:
+        before, now = _of(planned, nested_block.type_name), _of(actual, nested_block.type_name)
+        where = f"{at}.{nested_block.type_name}"
+        if before == UNKNOWN and nested_block.nesting in (nested_block.SET, nested_block.MAP):
             continue
-        if its.nesting == its.SET or _other_keys(its, before, now):
+        if nested_block.nesting == nested_block.SET or _other_keys(nested_block, before, now):
             yield from _changed(["set", "object"], before, now, where)
-        elif its.nesting == its.MAP:
+        elif nested_block.nesting == nested_block.MAP:
             for key in before:
-                yield from differences(its.block, before[key], now[key], f"{where}.{key}")
+                yield from differences(nested_block.block, before[key], now[key], f"{where}.{key}")
         elif before != UNKNOWN or now is not None:
-            yield from differences(its.block, before, now, where)
+            yield from differences(nested_block.block, before, now, where)
 
 
 def _presence(value: Any) -> str:

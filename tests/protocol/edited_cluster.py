@@ -27,8 +27,8 @@ PATIENCE = 3
 """Applies after a failed one, until nothing is left to do."""
 
 LAST_RESORT = ("does not fit",)
-"""The error after which a user destroys the cluster: a replacement began, and the cluster had
-stayed where nothing new may come.
+"""The error after which a user destroys the cluster: a replacement began, and no server may join
+where the old cluster was.
 """
 
 EDITS_A_PROCESS = 25
@@ -38,18 +38,21 @@ EDITS_A_PROCESS = 25
 def change_hardware(
     chance: random.Random, world_file: Path, fleets: tuple[Fleet, Fleet], members: Collection[str]
 ) -> None:
-    """What a user does with servers as the first fleet becomes the second. What is marked lost
-    mostly has no power. When the mark is taken away it is the same server as before, or, where the
-    clusters let go of it, one that was installed anew.
+    """What a user does with servers as the first fleet becomes the second.
+
+    A server that is marked lost mostly has no power. When the mark goes it is the same server as
+    before, or, where no cluster has it any more, a reinstalled one.
     """
-    was, is_ = ({n for n, its in fleet.items() if its.get("lost")} for fleet in fleets)
-    if was == is_:
+    lost_before, lost_after = (
+        {n for n, entry in fleet.items() if entry.get("lost")} for fleet in fleets
+    )
+    if lost_before == lost_after:
         return
     machines = recall(world_file).machines
-    for name in sorted(is_ - was):
+    for name in sorted(lost_after - lost_before):
         if name in machines and chance.random() < 0.7:
             machines[name].powered = False
-    for name in sorted((was - is_) & fleets[1].keys() & machines.keys()):
+    for name in sorted((lost_before - lost_after) & fleets[1].keys() & machines.keys()):
         if name in members:
             machines[name].powered = True
         else:
@@ -126,21 +129,21 @@ class EditedCluster:
     def _plan(self, edit: Edit) -> Change:
         """Terraform's plan, in half of all cases of a configuration that is not all known."""
         chance, written = self._chance, edit.written
-        config, its_site = written.clusters.get(LABELS[0]), written.site
+        config, site_values = written.clusters.get(LABELS[0]), written.site
         if config is not None and chance.random() < 0.5:
             self.counts["unknown"] += 1
             config = partly_unknown(chance, config, edit.places)
             self._note(f"unknown in {config}")
-            its_site = self._partly_unknown_site(its_site)
-        self._core.begin(its_site)
+            site_values = self._partly_unknown_site(site_values)
+        self._core.begin(site_values)
         if chance.random() < 0.85:
             self._core.refresh()
         change = self._core.plan(config, forced=chance.random() < 0.015)
         self._note(f"plan: {change.action.value}")
         return change
 
-    def _partly_unknown_site(self, its_site: Config) -> Config:
-        unsure = copy.deepcopy(its_site)
+    def _partly_unknown_site(self, site_values: Config) -> Config:
+        unsure = copy.deepcopy(site_values)
         match self._chance.choice(["all", "address", *[""] * 10]):
             case "all":
                 unsure["fleet"] = UNKNOWN
@@ -175,8 +178,8 @@ class EditedCluster:
         self._hardware(edit.written.fleet, self._written.fleet)
         if self._converges(self._written):
             return
-        said = any(its in self.history[-1] for its in LAST_RESORT)
-        if begun is Action.UPDATE or not said:  # an update takes no cluster's life
+        is_last_resort = any(error in self.history[-1] for error in LAST_RESORT)
+        if begun is Action.UPDATE or not is_last_resort:  # an update takes no cluster's life
             raise Blamed("neither the new nor the last configuration can be applied")
         self.counts["last resort"] += 1
         self._note("destroyed")
@@ -216,10 +219,11 @@ class EditedCluster:
             self.counts["faults"] += 1
             kind = self._chance.choice(BREAKS)
             names = sorted(written.fleet)
-            some = self._chance.sample(names, self._chance.choice([1, 3, len(names)]))
-            self._note(f"{kind.__name__} breaks on {', '.join(some)}")
+            broken = self._chance.sample(names, self._chance.choice([1, 3, len(names)]))
+            self._note(f"{kind.__name__} breaks on {', '.join(broken)}")
             keep(
-                self._world_file, Kept(broken={(kind, n): CommandFailed("it broke") for n in some})
+                self._world_file,
+                Kept(broken={(kind, n): CommandFailed("it broke") for n in broken}),
             )
         try:
             yield

@@ -107,8 +107,8 @@ class EditedWorkspace:
 
     def _check(self, ran: Ran) -> None:
         words = " ".join(ran.output.replace("│", " ").split()).lower()
-        if found := [its for its in BLAME if its in words]:
-            raise Blamed(f"{found} in the output:\n{ran.output}")
+        if blames := [word for word in BLAME if word in words]:
+            raise Blamed(f"{blames} in the output:\n{ran.output}")
 
     def _check_that_nothing_is_left(self) -> None:
         planned = self._workspace.plan()
@@ -128,7 +128,7 @@ class EditedWorkspace:
         self._write(self._written, number)
         if self._converges():
             return
-        if not any(said in self.history[-1] for said in LAST_RESORT):
+        if not any(error in self.history[-1] for error in LAST_RESORT):
             raise Blamed("neither the new nor the last configuration can be applied")
         self.counts["last resort"] += 1
         self.history.append("destroyed")
@@ -161,6 +161,6 @@ class EditedWorkspace:
         return json.loads(file.read_text())["resources"] if file.exists() else []
 
     def _members(self) -> set[str]:
-        resources = [its for its in self._state() if its["type"] == "rpool_cluster"]
-        instances = [instance for its in resources for instance in its["instances"]]
-        return {name for its in instances for name in its["attributes"]["servers"] or ()}
+        clusters = [found for found in self._state() if found["type"] == "rpool_cluster"]
+        instances = [instance for cluster in clusters for instance in cluster["instances"]]
+        return {name for instance in instances for name in instance["attributes"]["servers"] or ()}

@@ -1,4 +1,4 @@
-"""Configurations of which a part is not known before something else is applied. Pure."""
+"""Configurations with a part that is not known before something else is applied. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protocol.random_edits import Config, Place, placed
 from protocol.site_config import Expression
 
 NOT_NULL = msgpack.ExtType(12, b"\x81\x01\xc2")
-"""A value that is not known, of which Terraform knows that it is not null."""
+"""An unknown value that Terraform knows not to be null."""
 
 _SCALARS: tuple[Place, ...] = (
     ("name",), ("kubernetes_version",), ("cores",), ("memory",), ("deletion_protection",),
@@ -36,8 +36,8 @@ _BLOCKS = (
 
 
 def partly_unknown(chance: Random, config: Config, edited: Collection[Place] = ()) -> Config:
-    """The same with values of the wire that are not known, and seldom a block that is not known as
-    a whole (`dynamic` in Terraform). Rather those places that were edited.
+    """The same with values of the wire that are not known, preferably at edited places. Seldom a
+    whole block is not known (`dynamic` in Terraform).
     """
     unsure = copy.deepcopy(config)
     for place in _hidden(chance, config, edited):
@@ -61,13 +61,15 @@ def known_later(
 
 
 def _hidden(chance: Random, config: Config, edited: Collection[Place]) -> list[Place]:
-    """Some places, of which none lies within another."""
+    """Some places; none lies within another."""
     places = list(_places(config))
     if chance.random() < 0.6:  # a value that is new comes from a resource that changes with it
-        here = [its for its in places if any(its[: len(place)] == place for place in edited)]
+        here = [place for place in places if any(place[: len(e)] == e for e in edited)]
         places = here or places
     chosen = chance.sample(places, min(len(places), chance.choice([1, 1, 2, 3])))
-    return [its for its in chosen if not any(its[: len(o)] == o for o in chosen if o != its)]
+    return [
+        place for place in chosen if not any(place[: len(o)] == o for o in chosen if o != place)
+    ]
 
 
 def _places(config: Config) -> Iterator[Place]:
@@ -76,9 +78,9 @@ def _places(config: Config) -> Iterator[Place]:
         if len(place) == 1 or place[0] in config or place[0] == _ALWAYS_THERE:
             yield place
     pools = _value(config, ("metallb", "pools")) or {}
-    for name, its in pools.items():
+    for name, ranges in pools.items():
         yield ("metallb", "pools", name)
-        yield from (("metallb", "pools", name, number) for number in range(len(its)))
+        yield from (("metallb", "pools", name, number) for number in range(len(ranges)))
     zones = _value(config, ("selector", "zones")) or ()
     yield from (("selector", "zones", number) for number in range(len(zones)))
     yield from (("selector", "labels", key) for key in _value(config, ("selector", "labels")) or ())

@@ -63,7 +63,7 @@ class PluginProcess:
 
     def __init__(self, command: Sequence[str] = (str(LAUNCHER),), **environment: str) -> None:
         started = time.perf_counter()
-        # A file, since a pipe that nobody reads is full after some applies, and stops it for good.
+        # A file, since a pipe that is not read is full after some applies, and blocks the process.
         self._log = tempfile.TemporaryFile("a+")  # noqa: SIM115 open as long as the process
         self.process = subprocess.Popen(
             command,

@@ -40,7 +40,7 @@ class Tree:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Terraform and its plugins do, in each of their threads, and go on afterwards."""
+        """Stop Terraform and its plugins, each thread of them; they go on afterwards."""
         self._signal(signal.SIGSTOP)
         try:
             begun = time.monotonic()
@@ -74,7 +74,7 @@ def _parents() -> dict[int, int]:
 
 
 def _stands_still(process: int) -> bool:
-    """Or has ended."""
+    """Whether each thread of the process stands still, or has ended."""
     for thread in Path(f"/proc/{process}/task").glob("*/stat"):
         with suppress(OSError):
             if thread.read_text().rpartition(")")[2].split()[0] not in "TtZX":
@@ -90,30 +90,30 @@ def _below(process: int, parents: dict[int, int]) -> Iterator[int]:
 
 
 def started_by(process: int, command: str) -> list[int]:
-    """The processes that one has started, also through others, with this in their command line."""
-    found = []
+    """The descendants of a process that have this in their command line."""
+    pids = []
     for pid in _below(process, _parents()):
         with suppress(OSError):
             if command.encode() in (Path("/proc") / str(pid) / "cmdline").read_bytes():
-                found.append(pid)
-    return found
+                pids.append(pid)
+    return pids
 
 
 def _descriptors(processes: list[int], stack: ExitStack) -> list[int]:
-    found = []
+    descriptors = []
     for process in processes:
         with suppress(ProcessLookupError):  # it has ended since
             descriptor = os.pidfd_open(process)
             stack.callback(os.close, descriptor)
-            found.append(descriptor)
-    return found
+            descriptors.append(descriptor)
+    return descriptors
 
 
 def _all_end(descriptors: list[int], seconds: float) -> bool:
     """Whether each process ends in time: then its descriptor can be read."""
     deadline = time.monotonic() + seconds
     for descriptor in descriptors:
-        left = max(0.0, deadline - time.monotonic())
-        if not select.select([descriptor], [], [], left)[0]:
+        remaining = max(0.0, deadline - time.monotonic())
+        if not select.select([descriptor], [], [], remaining)[0]:
             return False
     return True

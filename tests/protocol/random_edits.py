@@ -1,8 +1,8 @@
 """Random edits of what a user has written: clusters, nodes and the fleet. Pure, by a `Random`.
 
 An edit sets a place in a cluster's block to one of the values that `settings` has for it. Some are
-the same in other words, some replace the cluster, some are refused in place, a few are mistakes:
-what Terraform is told has to be in order whichever it is.
+the same in another spelling, some replace the cluster, some are refused in place, a few are
+mistakes. The provider's answers must be in order for each of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Edit:
-    """What was written anew, and in which words; if it was in a cluster, in which and where."""
+    """The new configuration, and the edit in words; in a cluster, also which one and where."""
 
     words: str
     written: Written
@@ -62,7 +62,7 @@ def beginning() -> Written:
 
 
 def new(label: str) -> Config:
-    """A cluster in its own words, as it is first written."""
+    """A cluster as it is first written."""
     number = LABELS.index(label)
     endpoint = {"vip": f"10.0.1.{200 + number}"}
     return cluster(
@@ -104,7 +104,7 @@ def settings(number: int) -> Settings:
         ),
         ("metallb",): (
             None,
-            *({"pools": {"default": [its]}} for its in ranges),
+            *({"pools": {"default": [addresses]}} for addresses in ranges),
             {"pools": {"a": [ranges[0], ranges[2]], "b": [f"{low}.40/32"]}},
             {"pools": {"b": [f"{low}.40-{low}.40"], "a": [ranges[2], ranges[0]]}},
         ),
@@ -152,7 +152,7 @@ def settings(number: int) -> Settings:
 
 
 def placed(config: Config, place: Place, value: Any) -> None:
-    """Set it there; a block that has to be there for it comes along. None takes it out."""
+    """Set a value; blocks around it are added where they are missing. None removes it."""
     inner: Any = config
     for step in place[:-1]:
         inner = inner.setdefault(step, {}) if isinstance(inner, dict) else inner[step]
@@ -168,8 +168,8 @@ def placed(config: Config, place: Place, value: Any) -> None:
 def edited(
     chance: Random, written: Written, members: Collection[str] = (), clusters: int = 1
 ) -> Edit:
-    """The next edit. `members` are servers in use, on which fleet edits rather fall; there are at
-    most so many `clusters`, and a node only where several may be.
+    """The next edit. `members` are servers in use, which fleet edits prefer. There are at most so
+    many `clusters`, and a node only where there may be several.
     """
     kinds = {_a_setting: 80, _of_the_fleet: 14, _another_cluster: 3 * clusters}
     if clusters > 1:
@@ -189,15 +189,15 @@ class _Edited:
 
 
 def _a_setting(edit: _Edited) -> Edit:
-    """Mostly one, sometimes several of one cluster at once."""
+    """Mostly one setting, sometimes several of one cluster at once."""
     chance = edit.chance
     label = chance.choice(sorted(edit.written.clusters))
     config = copy.deepcopy(edit.written.clusters[label])
-    its = settings(LABELS.index(label))
+    choices = settings(LABELS.index(label))
     places, words = list[Place](), list[str]()
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         (values,) = chance.choices(
-            [its.in_place, its.replacing, its.refused, its.mistakes], [84, 9, 3, 4]
+            [choices.in_place, choices.replacing, choices.refused, choices.mistakes], [84, 9, 3, 4]
         )
         place = chance.choice(sorted(values))
         value = chance.choice(values[place])
@@ -247,7 +247,7 @@ def _of_the_fleet(edit: _Edited) -> Edit:
         name = chance.choice(sorted(marked or usual))
         del fleet[name]
         return Edit(f"{name} is gone", replace(edit.written, fleet=fleet))
-    name = chance.choice([its for its in edit.members if its in usual] + sorted(usual))
+    name = chance.choice([member for member in edit.members if member in usual] + sorted(usual))
     entry = dict(fleet[name])
     what = chance.choice(["retire", "retire", "lost", "lost", "reserved", "trust", *_HARDWARE])
     if what in _HARDWARE:
@@ -270,4 +270,4 @@ _HARDWARE: Mapping[str, Sequence[Any]] = {
     "labels": ({}, {"disk": "nvme"}),
     "address": ("",),
 }
-"""What is found out about a server, or done to it. An address is drawn."""
+"""What may change about a server. An address is drawn."""

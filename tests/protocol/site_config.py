@@ -61,14 +61,14 @@ def complete(block: Any, values: dict[str, Any] | None) -> Any:
     return attributes | blocks
 
 
-def _nested(its: Any, value: Any) -> Any:
-    if its.nesting == its.SET:
-        return [complete(its.block, item) for item in value or []]
-    if its.nesting == its.MAP and isinstance(value, dict | None):
-        return {key: complete(its.block, item) for key, item in (value or {}).items()}
-    if its.nesting == its.GROUP and value is None:
+def _nested(nested: Any, value: Any) -> Any:
+    if nested.nesting == nested.SET:
+        return [complete(nested.block, item) for item in value or []]
+    if nested.nesting == nested.MAP and isinstance(value, dict | None):
+        return {key: complete(nested.block, item) for key, item in (value or {}).items()}
+    if nested.nesting == nested.GROUP and value is None:
         value = {}
-    return complete(its.block, value)
+    return complete(nested.block, value)
 
 
 def _complete(attribute: Any, value: Any) -> Any:

@@ -22,7 +22,7 @@ class Said:
 
 
 def said(log: Path) -> list[Said]:
-    """What a log has by now; not its last line while that is half written."""
+    """The steps in a log so far, without a last line that is half written."""
     text = log.read_text() if log.exists() else ""
     whole = text.rpartition("\n")[0].splitlines()
     lines = [{k: quoted or bare for k, quoted, bare in _FIELD.findall(line)} for line in whole]
@@ -34,5 +34,5 @@ def said(log: Path) -> list[Said]:
 
 
 def has_said(log: Path, step: str, outcome: Result) -> bool:
-    """Whether a step of that name, in which `*` is any server, has got that far."""
-    return any(fnmatchcase(its.step, step) and its.outcome is outcome for its in said(log))
+    """Whether the log has that outcome of such a step; `*` in its name is any server."""
+    return any(fnmatchcase(line.step, step) and line.outcome is outcome for line in said(log))

@@ -84,8 +84,10 @@ class Core:
     def begin(self, site_values: dict[str, Any]) -> None:
         """Configure the provider, as each command does in a process of its own."""
         config = packed(self.calls.site_schema, site_values)
-        self._said("validate", self.calls.plugin.call("ValidateProviderConfig", config=config))
-        self._said("configure", self.calls.configure(site_values))
+        self._check_errors(
+            "validate", self.calls.plugin.call("ValidateProviderConfig", config=config)
+        )
+        self._check_errors("configure", self.calls.configure(site_values))
         if self.held is not None:
             self.held = self._out_of_the_file(self.held)
 
@@ -93,7 +95,7 @@ class Core:
         if self.held is None:
             return
         reply = self.calls.read(self.held.dynamic, self.held.private)
-        self._said("read", reply)
+        self._check_errors("read", reply)
         self.held = self._to_hold("read", reply, tainted=self.held.tainted)
 
     def plan(self, config: dict[str, Any] | None, forced: bool = False) -> Change:
@@ -101,23 +103,23 @@ class Core:
         held = self.held
         if config is None:
             return self._plan_of_nothing()
-        self._said("validate", self.calls.validate(config))
+        self._check_errors("validate", self.calls.validate(config))
         prior = None if held is None or held.tainted else held
         reply = self._planned(config, prior, prior.private if prior else b"")
         change = self._change(reply, Action.CREATE)
         if prior is None:
             return change if held is None else replace(change, action=Action.REPLACE)
-        paths = [path(its) for its in reply.requires_replace]
+        paths = [path(attribute) for attribute in reply.requires_replace]
         if not forced and change.value == prior.value:
             return replace(change, action=Action.NOTHING)
         if not forced and not replacing(prior.value, change.value, paths):
             return replace(change, action=Action.UPDATE)
-        anew = self._planned(config, None, change.private)
-        return self._change(anew, Action.REPLACE)
+        recreated = self._planned(config, None, change.private)
+        return self._change(recreated, Action.REPLACE)
 
     def apply(self, config: dict[str, Any] | None, change: Change) -> None:
         """Carry a plan out, now that all of the configuration is known. A replacement is a delete,
-        of which nobody asks for a plan, and a create.
+        for which no plan is asked, and a create.
         """
         if change.action is Action.NOTHING:
             return
@@ -134,14 +136,14 @@ class Core:
             {"msgpack": final.dynamic.msgpack}, prior.dynamic if prior else None, final.private
         )
         failed = self._has_errors("apply", reply)
-        left = self._to_hold("apply", reply, tainted=failed and prior is None)
-        if prior is not None and left is None:
+        returned = self._to_hold("apply", reply, tainted=failed and prior is None)
+        if prior is not None and returned is None:
             raise Blamed("an update returned no object")
-        self.held = left
+        self.held = returned
         if failed:
-            self._said("apply", reply)
-        its = left.value if left else None
-        blame("the apply", differences(self._block, final.value, its))
+            self._check_errors("apply", reply)
+        actual = returned.value if returned else None
+        blame("the apply", differences(self._block, final.value, actual))
 
     # -- their parts ---------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Core:
             version=self.calls.schema.version,
             raw_state={"json": json.dumps(held.value).encode()},
         )
-        self._said("upgrade", reply)
+        self._check_errors("upgrade", reply)
         if conformed(self._block, values(reply.upgraded_state)) != held.value:
             raise Blamed("the state is another one after an upgrade to the same version")
         return replace(held, dynamic=reply.upgraded_state)
@@ -166,16 +168,16 @@ class Core:
         if self.held is None:
             return Change(Action.NOTHING, None, None, b"")
         reply = self.calls.plan_beside(None, self.held.dynamic, self.held.private)
-        self._said("plan", reply)
+        self._check_errors("plan", reply)
         change = self._change(reply, Action.DELETE)
         if change.value is not None:
             raise Blamed("the plan of a destroy is of something")
         return change
 
     def _planned(self, config: dict[str, Any], prior: Held | None, private: bytes) -> Any:
-        """The answer, once it is a plan for this configuration."""
+        """The answer of a plan, which must fit this configuration."""
         reply = self.calls.plan_beside(config, prior.dynamic if prior else None, private)
-        self._said("plan", reply)
+        self._check_errors("plan", reply)
         if reply.legacy_type_system:
             raise Blamed("the plan asks for the rules of old SDKs")
         wanted = msgpack.unpackb(packed(self.calls.schema, config)["msgpack"], ext_hook=_unknown)
@@ -186,13 +188,13 @@ class Core:
         return reply
 
     def _change(self, reply: Any, action: Action) -> Change:
-        its = reply.planned_state
-        value = conformed(self._block, values(its))
+        planned = reply.planned_state
+        value = conformed(self._block, values(planned))
         _check_identity("plan", reply.planned_identity, value)
-        return Change(action, its, value, reply.planned_private)
+        return Change(action, planned, value, reply.planned_private)
 
     def _compare(self, change: Change, final: Change) -> None:
-        """Whether the plan that is applied is the one that was shown, with more of it known."""
+        """Raise Blamed unless the plan that is applied is the shown one, with more of it known."""
         as_shown = Action.CREATE if change.action is Action.REPLACE else change.action
         if final.action not in (as_shown, Action.NOTHING) or (
             final.action is Action.NOTHING and as_shown is not Action.UPDATE
@@ -208,7 +210,7 @@ class Core:
         failed = self._has_errors("apply", reply)
         self.held = self._to_hold("apply", reply, tainted=held.tainted)
         if failed:
-            self._said("apply", reply)
+            self._check_errors("apply", reply)
         if self.held is not None:
             raise Blamed("a destroy without an error left something")
 
@@ -221,17 +223,20 @@ class Core:
 
     def _has_errors(self, call: str, reply: Any) -> bool:
         try:
-            self._said(call, reply)
+            self._check_errors(call, reply)
         except Refused:
             return True
         return False
 
-    def _said(self, call: str, reply: Any) -> None:
-        """Raises Refused if there are errors, and Blamed if they are no words for a user."""
-        for its in reply.diagnostics:
-            text = f"{its.summary}\n{its.detail}"
-            if not its.summary or its.severity not in (its.ERROR, its.WARNING):
-                raise Blamed(f"{call} answers with a diagnostic that says nothing: {its}")
+    def _check_errors(self, call: str, reply: Any) -> None:
+        """Raise Refused if there are errors, and Blamed if they are no words for a user."""
+        for diagnostic in reply.diagnostics:
+            text = f"{diagnostic.summary}\n{diagnostic.detail}"
+            if not diagnostic.summary or diagnostic.severity not in (
+                diagnostic.ERROR,
+                diagnostic.WARNING,
+            ):
+                raise Blamed(f"{call} answers with a diagnostic that says nothing: {diagnostic}")
             if any(word in text for word in UNPLAIN):
                 raise Blamed(f"{call}: {text}")
         errors = [d.summary for d in reply.diagnostics if d.severity == d.ERROR]
@@ -239,11 +244,11 @@ class Core:
             raise Refused(call, errors)
 
 
-def _check_identity(call: str, told: Any, value: Any) -> None:
-    """A cluster has it as long as it is there, and it is always the same: its uid's."""
+def _check_identity(call: str, answered: Any, value: Any) -> None:
+    """A cluster has an identity as long as it is there, always the same: that of its uid."""
     is_there = value is not None and value["id"] != UNKNOWN
-    if identity(told) != ({"id": value["id"]} if is_there else None):
-        raise Blamed(f"{call} answers with the identity {identity(told)} for {value}")
+    if identity(answered) != ({"id": value["id"]} if is_there else None):
+        raise Blamed(f"{call} answers with the identity {identity(answered)} for {value}")
 
 
 def _unknown(code: int, data: bytes) -> Any:

@@ -34,7 +34,7 @@ def test_a_created_cluster_is_wholly_known(created: Any) -> None:
     state = values(created)
     assert all(state[name] not in (None, UNKNOWN) for name in COMPUTED)
     assert state["condition"] == "settled"
-    roles = [its["role"] for its in state["servers"].values()]
+    roles = [server["role"] for server in state["servers"].values()]
     assert roles.count("control_plane") == 3
     assert state["allocated_cores"] >= 16
 
@@ -172,7 +172,7 @@ def _pool_of_two(number: int) -> dict[str, Any]:
 def test_a_destroy_that_was_cut_off_is_gone_on_with_whatever_is_planned_next(
     calls: Calls, world_file: Path
 ) -> None:
-    """It was the half of a replacement that turned out to be none, say. What is left of the cluster
+    """For instance the first half of a replacement that was called off. What is left of the cluster
     has no API, so nothing else can be done with it.
     """
     created = calls.create(cluster()).new_state
@@ -187,10 +187,12 @@ def test_a_destroy_that_was_cut_off_is_gone_on_with_whatever_is_planned_next(
         read = later.read(left.new_state, left.private)
         assert "being destroyed" in read.diagnostics[0].summary
         planned = later.plan_beside(cluster(), read.new_state, read.private)
-        assert [path(its) for its in planned.requires_replace] == [("kubernetes_version",)]
-        anew = later.plan_beside(cluster(), None, planned.planned_private)
-        gone = later.apply({"msgpack": b"\xc0"}, read.new_state, anew.planned_private)
+        assert [path(attribute) for attribute in planned.requires_replace] == [
+            ("kubernetes_version",)
+        ]
+        recreated = later.plan_beside(cluster(), None, planned.planned_private)
+        gone = later.apply({"msgpack": b"\xc0"}, read.new_state, recreated.planned_private)
         assert errors(gone) == []
-        made = later.apply(anew.planned_state, None, anew.planned_private)
+        made = later.apply(recreated.planned_state, None, recreated.planned_private)
     assert errors(made) == []
     assert values(made.new_state)["condition"] == "settled"

@@ -41,12 +41,12 @@ def changed(good: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_one_plain_error(reply: Any, row: dict[str, Any]) -> None:
-    (found,) = (d for d in reply.diagnostics if d.severity == d.ERROR)
-    steps = [s.attribute_name or s.element_key_string for s in found.attribute.steps]
-    text = f"{found.summary}\n{found.detail}"
+    (error,) = (d for d in reply.diagnostics if d.severity == d.ERROR)
+    steps = [s.attribute_name or s.element_key_string for s in error.attribute.steps]
+    text = f"{error.summary}\n{error.detail}"
     assert row["says"] in text
     assert not NO_PLAIN_WORDS.search(text), text
-    assert len(found.summary) < 250, text
+    assert len(error.summary) < 250, text
     outermost = row["at"].split(".")
     assert steps[: len(outermost)] == outermost
 
@@ -105,20 +105,20 @@ def test_what_is_wrong_hides_nothing_else(shared: Calls) -> None:
             "timeouts.create": "x",
         },
     )
-    found = {d.attribute.steps[0].attribute_name for d in shared.validate(bad).diagnostics}
-    assert found == {"cores", "name", "tolerate", "control_plane", "networking", "timeouts"}
+    attributes = {d.attribute.steps[0].attribute_name for d in shared.validate(bad).diagnostics}
+    assert attributes == {"cores", "name", "tolerate", "control_plane", "networking", "timeouts"}
 
 
 def test_a_bad_key_hides_no_mistake_in_the_fleet(shared: Calls) -> None:
     bad = changed(site(30), {"ssh.private_key": "x", "fleet.s1.cores": 0, "fleet.s3.address": "x"})
-    for name, its in bad["fleet"].items():
+    for name, entry in bad["fleet"].items():
         if name not in ("s1", "s2", "s3"):
-            del its["host_key"]
+            del entry["host_key"]
     bad["fleet"]["s5"]["address"] = bad["fleet"]["s4"]["address"]
     config = packed(shared.site_schema, bad)
-    found = shared.plugin.call("ValidateProviderConfig", config=config).diagnostics
-    said = [d.summary for d in found]
-    assert len(said) == 5, said
-    (keys,) = (d for d in found if "host_key is missing" in d.summary)
+    diagnostics = shared.plugin.call("ValidateProviderConfig", config=config).diagnostics
+    summaries = [d.summary for d in diagnostics]
+    assert len(summaries) == 5, summaries
+    (keys,) = (d for d in diagnostics if "host_key is missing" in d.summary)
     assert keys.summary.endswith(", 20 more")
     assert "ssh-keyscan -t ed25519 10.0.0." in keys.detail

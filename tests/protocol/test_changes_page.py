@@ -39,15 +39,15 @@ def test_a_plan_does_what_the_page_says(shared: Calls, created: Any, row: str) -
     other_domain = {f"t{n}": server(20 + n, trust="team-a") for n in range(6)}
     shared.configure(site() | {"fleet": site()["fleet"] | other_domain})
     reply = shared.plan(cluster(**CHANGES[row]), created)
-    replaced = [".".join(map(str, path(its))) for its in reply.requires_replace]
+    replaced = [".".join(map(str, path(attribute))) for attribute in reply.requires_replace]
     if ROWS[row] == "replaces it":
         assert errors(reply) == []
         assert replaced
-        assert all(its == row or its.startswith(f"{row}.") for its in replaced)
+        assert all(place == row or place.startswith(f"{row}.") for place in replaced)
     elif ROWS[row].startswith("is an error of the plan"):
-        ((found, said),) = problems(reply)
-        assert found[0] == row
-        assert said.endswith(ROWS[row].partition(": ")[2])
+        ((place, summary),) = problems(reply)
+        assert place[0] == row
+        assert summary.endswith(ROWS[row].partition(": ")[2])
     else:
         assert ROWS[row] == "reaches no server"
         assert (errors(reply), replaced) == ([], [])

@@ -26,76 +26,76 @@ def planned(calls: Calls) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("tamper", "said"),
+    ("tamper", "problem"),
     [
-        (lambda its: None, ""),
-        (lambda its: its.update(condition="settled"), ""),
-        (lambda its: its.update(cores=17), "cores is planned as 17, and configured as 16"),
-        (lambda its: its.update(cores=UNKNOWN), "cores is planned as"),
-        (lambda its: its.update(name=None), "name is planned as None"),
-        (lambda its: its.update(deletion_protection=True), ""),
-        (lambda its: its["networking"].update(cni=UNKNOWN), ""),
-        (lambda its: its["control_plane"].update(servers=1), "control_plane.servers is planned"),
-        (lambda its: its["selector"].update(labels={}), "selector.labels is planned as {}"),
-        (lambda its: its.update(selector=None), "selector is planned as None"),
+        (lambda plan: None, ""),
+        (lambda plan: plan.update(condition="settled"), ""),
+        (lambda plan: plan.update(cores=17), "cores is planned as 17, and configured as 16"),
+        (lambda plan: plan.update(cores=UNKNOWN), "cores is planned as"),
+        (lambda plan: plan.update(name=None), "name is planned as None"),
+        (lambda plan: plan.update(deletion_protection=True), ""),
+        (lambda plan: plan["networking"].update(cni=UNKNOWN), ""),
+        (lambda plan: plan["control_plane"].update(servers=1), "control_plane.servers is planned"),
+        (lambda plan: plan["selector"].update(labels={}), "selector.labels is planned as {}"),
+        (lambda plan: plan.update(selector=None), "selector is planned as None"),
         (
-            lambda its: its.update(timeouts={"create": "9m", "update": None, "delete": None}),
+            lambda plan: plan.update(timeouts={"create": "9m", "update": None, "delete": None}),
             "timeouts is",
         ),
-        (lambda its: its.update(selector=UNKNOWN), "selector is planned as"),
+        (lambda plan: plan.update(selector=UNKNOWN), "selector is planned as"),
     ],
 )
 def test_a_plan_that_is_none_for_its_configuration_is_found(
-    shared: Calls, block: Any, tamper: Tamper, said: str
+    shared: Calls, block: Any, tamper: Tamper, problem: str
 ) -> None:
     plan, config = planned(shared), conformed(block, complete(block, CONFIG))
     tamper(plan)
-    found = "; ".join(plan_problems(block, None, config, plan))
-    assert said in found if said else not found
+    problems = "; ".join(plan_problems(block, None, config, plan))
+    assert problem in problems if problem else not problems
 
 
 def test_what_is_planned_as_it_was_is_no_problem(shared: Calls, block: Any) -> None:
     prior, config = planned(shared), conformed(block, complete(block, cluster(cores=8)))
-    assert not [its for its in plan_problems(block, prior, config, prior) if "cores" in its]
+    assert not [p for p in plan_problems(block, prior, config, prior) if "cores" in p]
 
 
 @pytest.mark.parametrize(
-    ("tamper", "said"),
+    ("tamper", "problem"),
     [
-        (lambda its: None, ""),
-        (lambda its: its.update(condition="settled", servers={}), ""),
-        (lambda its: its.update(cores=17), "cores was 16, and is 17 now"),
-        (lambda its: its.update(endpoint=None), "endpoint was 10.0.0.200:6443, and is None"),
-        (lambda its: its.update(cores=UNKNOWN), "cores was 16"),
-        (lambda its: its["selector"].update(zones=["rack1", "rack2"]), ""),
-        (lambda its: its["selector"].update(zones=["rack1"]), ""),
-        (lambda its: its["selector"].update(zones=["rack2", "rack3"]), "selector.zones was"),
-        (lambda its: its["selector"].update(labels={}), "selector.labels was None"),
-        (lambda its: its["metallb"].update(pools={"a": ["10.0.0.9/32"]}), ""),
-        (lambda its: its["metallb"].update(pools={"b": []}), "pools.a has vanished"),
-        (lambda its: its["metallb"].update(pools={"a": []}), "pools.a was"),
-        (lambda its: its.update(timeouts={}), "timeouts was absent, and is present now"),
-        (lambda its: its.update(tolerate=None, selector=None), "selector was present"),
+        (lambda plan: None, ""),
+        (lambda plan: plan.update(condition="settled", servers={}), ""),
+        (lambda plan: plan.update(cores=17), "cores was 16, and is 17 now"),
+        (lambda plan: plan.update(endpoint=None), "endpoint was 10.0.0.200:6443, and is None"),
+        (lambda plan: plan.update(cores=UNKNOWN), "cores was 16"),
+        (lambda plan: plan["selector"].update(zones=["rack1", "rack2"]), ""),
+        (lambda plan: plan["selector"].update(zones=["rack1"]), ""),
+        (lambda plan: plan["selector"].update(zones=["rack2", "rack3"]), "selector.zones was"),
+        (lambda plan: plan["selector"].update(labels={}), "selector.labels was None"),
+        (lambda plan: plan["metallb"].update(pools={"a": ["10.0.0.9/32"]}), ""),
+        (lambda plan: plan["metallb"].update(pools={"b": []}), "pools.a has vanished"),
+        (lambda plan: plan["metallb"].update(pools={"a": []}), "pools.a was"),
+        (lambda plan: plan.update(timeouts={}), "timeouts was absent, and is present now"),
+        (lambda plan: plan.update(tolerate=None, selector=None), "selector was present"),
     ],
 )
 def test_what_was_planned_otherwise_is_found(
-    shared: Calls, block: Any, tamper: Tamper, said: str
+    shared: Calls, block: Any, tamper: Tamper, problem: str
 ) -> None:
     plan = planned(shared)
     actual = copy.deepcopy(plan)
     tamper(actual)
-    found = "; ".join(differences(block, plan, actual))
-    assert said in found if said else not found
+    problems = "; ".join(differences(block, plan, actual))
+    assert problem in problems if problem else not problems
 
 
 def test_servers_are_compared_one_by_one(shared: Calls, block: Any, created: Any) -> None:
     plan = conformed(block, values(created))
     actual = copy.deepcopy(plan)
-    name, its = actual["servers"].popitem()
+    name, server = actual["servers"].popitem()
     assert list(differences(block, plan, actual)) == [f"the object.servers.{name} has vanished"]
-    actual["servers"][name] = its | {"zone": "attic"}
-    (found,) = differences(block, plan, actual)
-    assert found.startswith(f"the object.servers.{name}.zone was")
+    actual["servers"][name] = server | {"zone": "attic"}
+    (problem,) = differences(block, plan, actual)
+    assert problem.startswith(f"the object.servers.{name}.zone was")
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_the_order_of_a_set_is_none(shared: Calls, block: Any) -> None:
 def test_a_path_replaces_where_its_values_differ(shared: Calls, created: Any) -> None:
     reply = shared.plan(cluster(name="other"), created)
     before, after = values(created), values(reply.planned_state)
-    (its,) = map(path, reply.requires_replace)
-    assert replacing(before, after, [its, ("cores",)]) == [("name",)]
+    (place,) = map(path, reply.requires_replace)
+    assert replacing(before, after, [place, ("cores",)]) == [("name",)]
     assert replacing(before, after | {"timeouts": UNKNOWN}, [("timeouts", "create")])
     with pytest.raises(Blamed, match="leads nowhere"):
         replacing(before, after, [("timeouts", "create")])
@@ -140,7 +140,7 @@ UNTAINTED = GROUP | {"taint": []}
 
 
 @pytest.mark.parametrize(
-    ("then", "said"),
+    ("then", "problem"),
     [
         ({}, "the object.workers is planned as {}"),
         ({"gpu": GROUP, "cpu": GROUP}, "the object.workers is planned as"),
@@ -149,12 +149,13 @@ UNTAINTED = GROUP | {"taint": []}
     ],
 )
 def test_blocks_with_labels_are_compared_one_by_one(
-    block: Any, then: dict[str, Any], said: str
+    block: Any, then: dict[str, Any], problem: str
 ) -> None:
     wanted, planned = (
-        conformed(block, complete(block, cluster(workers=its))) for its in ({"gpu": GROUP}, then)
+        conformed(block, complete(block, cluster(workers=groups)))
+        for groups in ({"gpu": GROUP}, then)
     )
     assert list(plan_problems(block, None, wanted, wanted)) == []
-    assert said in " ".join(plan_problems(block, None, wanted, planned))
+    assert problem in " ".join(plan_problems(block, None, wanted, planned))
     assert list(differences(block, wanted, wanted)) == []
     assert list(differences(block, wanted, planned)) != []

@@ -1,4 +1,4 @@
-"""What Terraform reads and does not manage: the fleet, and clusters of whoever made them."""
+"""What Terraform reads and does not manage: the fleet, and clusters, whatever made them."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_a_cluster_is_read_as_the_resource_has_it(shared: Calls, created: Any, k
     source = Data(shared.plugin, "rpool_cluster")
     reply = source.read(**{key: resource[key]})
     assert errors(reply) == []
-    found = values(reply.state)
-    status = {name: found.pop(name) for name in ("allocatable", "nodes")}
-    assert found == {name: resource[name] for name in found}
+    data = values(reply.state)
+    status = {name: data.pop(name) for name in ("allocatable", "nodes")}
+    assert data == {name: resource[name] for name in data}
     assert status["nodes"].keys() == resource["servers"].keys()
     for name, node in status["nodes"].items():
         role = resource["servers"][name]["role"]
@@ -68,9 +68,9 @@ def test_a_cluster_is_read_as_the_resource_has_it(shared: Calls, created: Any, k
 def test_what_a_data_source_tells_is_not_set(
     shared: Calls, source: str, config: dict[str, Any]
 ) -> None:
-    told = list(config)[-1]
+    attribute = list(config)[-1]
     (error,) = Data(shared.plugin, source).validate(**config)
-    assert error == f"{told} is set by the provider; remove it"
+    assert error == f"{attribute} is set by the provider; remove it"
 
 
 @pytest.mark.parametrize("config", [{}, {"name": "batch", "id": "0863513a9c41d07e"}])
@@ -159,8 +159,8 @@ def test_terraform_reads_both(tmp_path: Path, world_file: Path) -> None:
     workspace.write(batch=cluster(), more=DATA)
     applied = workspace.apply()
     assert applied.status == 0, applied.output
-    shown = json.loads(workspace.run("output", "-json").output)
-    outputs = {name: output["value"] for name, output in shown.items()}
+    printed = json.loads(workspace.run("output", "-json").output)
+    outputs = {name: output["value"] for name, output in printed.items()}
     assert outputs == {"free": 8, "ready": [True] * 5, "same": True}
     assert workspace.plan().status == 0
 

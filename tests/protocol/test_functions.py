@@ -47,13 +47,15 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def evaluated(workspace: Workspace, *expressions: str) -> list[Any]:
-    """What outputs with these expressions are after an apply."""
-    outputs = [f'output "o{n}" {{\n  value = {its}\n}}' for n, its in enumerate(expressions)]
+    """The values of outputs with these expressions after an apply."""
+    outputs = [
+        f'output "o{n}" {{\n  value = {expression}\n}}' for n, expression in enumerate(expressions)
+    ]
     workspace.write(site_values={"simulate": {"servers": 3}}, more="\n".join(outputs))
     applied = workspace.apply()
     assert applied.status == 0, applied.output
-    found = json.loads(workspace.run("output", "-json").output)
-    return [found[f"o{n}"]["value"] for n in range(len(expressions))]
+    printed = json.loads(workspace.run("output", "-json").output)
+    return [printed[f"o{n}"]["value"] for n in range(len(expressions))]
 
 
 def test_terraform_calls_them(workspace: Workspace) -> None:
@@ -88,7 +90,7 @@ def test_an_inventory_is_a_fleet_in_the_provider_s_own_block(workspace: Workspac
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "error"),
     [
         ('gib("200G")', "is 186.265 GiB, and the memory of a server is a whole number of them"),
         ('gib("lots")', "'lots' is no quantity"),
@@ -97,13 +99,13 @@ def test_an_inventory_is_a_fleet_in_the_provider_s_own_block(workspace: Workspac
     ],
 )
 def test_a_wrong_argument_is_an_error_at_its_place(
-    workspace: Workspace, call: str, said: str
+    workspace: Workspace, call: str, error: str
 ) -> None:
     output = f'output "o" {{\n  value = provider::rpool::{call}\n}}'
     workspace.write(site_values={"simulate": {"servers": 3}}, more=output)
     planned = workspace.plan()
     assert planned.status == 1
-    assert said in planned
+    assert error in planned
     assert "Invalid value for" in planned
 
 
@@ -111,7 +113,9 @@ def test_every_call_that_lists_functions_lists_the_same(shared: Calls) -> None:
     listed = shared.plugin.call("GetFunctions").functions
     assert set(listed) == {"gib", "inventory"}
     assert shared.plugin.call("GetProviderSchema").functions == listed
-    assert {its.name for its in shared.plugin.call("GetMetadata").functions} == set(listed)
+    assert {function.name for function in shared.plugin.call("GetMetadata").functions} == set(
+        listed
+    )
 
 
 def test_a_function_that_there_is_not_is_an_error(shared: Calls) -> None:

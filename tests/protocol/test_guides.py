@@ -28,7 +28,7 @@ UNKNOWN = {
     "Argument or block definition required",
     "Invalid expression",
 }
-"""What Terraform says of a name that is none, of a value of another type, and of what is no HCL."""
+"""Terraform's errors for an unknown name, for a value of another type, and for what is no HCL."""
 
 IDENTITY = re.compile(r"^ +identity +=", re.M)
 
@@ -64,7 +64,7 @@ def whole(text: str) -> str:
 
 
 def unknown(workspace: Workspace, pieces: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The pieces with something that Terraform does not know, and what: each is a module here."""
+    """The pieces with an error of UNKNOWN, and that error. Each piece is a module here."""
     root = []
     for number, (where, text) in enumerate(pieces.items()):
         module = workspace.folder / f"module{number}"
@@ -73,20 +73,20 @@ def unknown(workspace: Workspace, pieces: Mapping[str, str]) -> list[tuple[str, 
         root.append(f'module "of{number}" {{\n source = "./module{number}"\n}}\n')
     (workspace.folder / "main.tf").write_text("".join(root))
     assert workspace.run("get").status == 0
-    said = json.loads(workspace.run("validate", "-json").output)["diagnostics"]
+    diagnostics = json.loads(workspace.run("validate", "-json").output)["diagnostics"]
     names = list(pieces)
     return [
-        (names[int(found[1])], f"{its['summary']}: {its['detail']}")
-        for its in said
-        if its["summary"] in UNKNOWN
-        and (found := re.match(r"module(\d+)/", its["range"]["filename"]))
+        (names[int(match[1])], f"{diagnostic['summary']}: {diagnostic['detail']}")
+        for diagnostic in diagnostics
+        if diagnostic["summary"] in UNKNOWN
+        and (match := re.match(r"module(\d+)/", diagnostic["range"]["filename"]))
     ]
 
 
 def test_a_configuration_that_is_shown_has_no_name_that_is_unknown(workspace: Workspace) -> None:
     pieces = configurations()
     if version(terraform()) < (1, 12):  # nothing that has one can be read
-        pieces = {where: its for where, its in pieces.items() if not IDENTITY.search(its)}
+        pieces = {where: text for where, text in pieces.items() if not IDENTITY.search(text)}
     assert len(pieces) > 20
     assert unknown(workspace, pieces) == []
 

@@ -179,10 +179,10 @@ _LOADED = """if True:
         route = servicer.routes(made, print)["/tfplugin6.Provider/" + name]
         assert not route.unary_unary(getattr(pb, name).Request(), None).diagnostics
     def blank(schema, **values):
-        return {its.name: None for its in schema.root.attributes} | values
+        return {attribute.name: None for attribute in schema.root.attributes} | values
     def loaded(*names):
         inside = tuple(name + "." for name in names)
-        assert [its for its in sys.modules if (its + ".").startswith(inside)] == []
+        assert [module for module in sys.modules if (module + ".").startswith(inside)] == []
 """
 
 

@@ -28,18 +28,18 @@ def calls(world_file: Path) -> Iterator[Calls]:
         yield Calls(process, SITE)
 
 
-def by(**its: Any) -> dict[str, Any]:
-    return {"identity_data": {"msgpack": msgpack.packb(its)}}
+def by(**attributes: Any) -> dict[str, Any]:
+    return {"identity_data": {"msgpack": msgpack.packb(attributes)}}
 
 
 def test_each_resource_has_one_of_text_that_an_import_has_to_name(shared: Calls) -> None:
     schemas = shared.plugin.call("GetResourceIdentitySchemas").identity_schemas
-    attributes = {name: its.identity_attributes for name, its in schemas.items()}
-    assert {name: [a.name for a in its] for name, its in attributes.items()} == KNOWN_BY
+    attributes = {name: schema.identity_attributes for name, schema in schemas.items()}
+    assert {name: [a.name for a in parts] for name, parts in attributes.items()} == KNOWN_BY
     assert schemas.keys() == shared.plugin.call("GetProviderSchema").resource_schemas.keys()
-    for its in (a for some in attributes.values() for a in some):
-        assert (its.type, its.required_for_import) == (b'"string"', True)
-        assert its.description
+    for attribute in (a for parts in attributes.values() for a in parts):
+        assert (attribute.type, attribute.required_for_import) == (b'"string"', True)
+        assert attribute.description
 
 
 def test_a_cluster_has_its_own_from_its_create_to_its_end(calls: Calls) -> None:
@@ -93,21 +93,21 @@ def test_a_cluster_and_a_node_are_imported_by_it_as_by_their_ids(calls: Calls) -
         "ApplyResourceChange", **node, planned_state=planned.planned_state, config=config
     )
     assert errors(put_in) == []
-    for kind, id_, its in (
+    for kind, id_, known in (
         ("rpool_cluster", uid, {"id": uid}),
         ("rpool_node", f"{uid}/g1", {"cluster": uid, "server": "g1"}),
     ):
-        said = [
+        replies = [
             calls.plugin.call("ImportResourceState", type_name=kind, **asked)
-            for asked in ({"id": id_}, {"identity": by(**its)})
+            for asked in ({"id": id_}, {"identity": by(**known)})
         ]
-        assert said[0].imported_resources
-        assert said[0] == said[1]
-        assert identity(said[1].imported_resources[0].identity) == its
+        assert replies[0].imported_resources
+        assert replies[0] == replies[1]
+        assert identity(replies[1].imported_resources[0].identity) == known
 
 
 @pytest.mark.parametrize(
-    ("kind", "its", "error"),
+    ("kind", "known", "error"),
     [
         ("rpool_cluster", {"id": None}, "the identity to import by has no id"),
         ("rpool_cluster", {"id": ""}, "the identity to import by has no id"),
@@ -116,11 +116,11 @@ def test_a_cluster_and_a_node_are_imported_by_it_as_by_their_ids(calls: Calls) -
     ],
 )
 def test_an_import_by_one_of_nothing_says_so(
-    shared: Calls, created: Any, kind: str, its: dict[str, Any], error: str
+    shared: Calls, created: Any, kind: str, known: dict[str, Any], error: str
 ) -> None:
-    reply = shared.plugin.call("ImportResourceState", type_name=kind, identity=by(**its))
-    (said,) = errors(reply)
-    assert error in said
+    reply = shared.plugin.call("ImportResourceState", type_name=kind, identity=by(**known))
+    (summary,) = errors(reply)
+    assert error in summary
     assert not reply.imported_resources
 
 
@@ -141,10 +141,10 @@ def test_import_blocks_name_a_cluster_and_a_node_by_it(tmp_path: Path, world_fil
     workspace.write(site_values=SITE, more=NODE, batch=cluster())
     assert workspace.apply().status == 0
     uid = workspace.state()["attributes"]["id"]
-    its = {CLUSTER: {"id": uid}, GPU: {"cluster": uid, "server": "g1"}}
-    for address in its:
+    known = {CLUSTER: {"id": uid}, GPU: {"cluster": uid, "server": "g1"}}
+    for address in known:
         assert workspace.run("state", "rm", address).status == 0
-    blocks = [f"import {{\n to = {to}\n identity = {json.dumps(i)}\n}}" for to, i in its.items()]
+    blocks = [f"import {{\n to = {to}\n identity = {json.dumps(i)}\n}}" for to, i in known.items()]
     workspace.write(site_values=SITE, more=NODE + "\n".join(blocks), batch=cluster())
     planned = workspace.plan()
     if version(terraform()) < (1, 12):
@@ -156,4 +156,4 @@ def test_import_blocks_name_a_cluster_and_a_node_by_it(tmp_path: Path, world_fil
     assert workspace.plan().status == 0
     state = json.loads((tmp_path / "terraform.tfstate").read_text())
     kept = {f"{r['type']}.{r['name']}": r["instances"][0]["identity"] for r in state["resources"]}
-    assert kept == its
+    assert kept == known

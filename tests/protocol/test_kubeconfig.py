@@ -46,41 +46,45 @@ def ephemeral(shared: Calls) -> Ephemeral:
 
 
 def test_it_is_announced(shared: Calls) -> None:
-    names = {its.type_name for its in shared.plugin.call("GetMetadata").ephemeral_resources}
+    names = {
+        resource.type_name for resource in shared.plugin.call("GetMetadata").ephemeral_resources
+    }
     assert (
         names == set(shared.plugin.call("GetProviderSchema").ephemeral_resource_schemas) == {NAME}
     )
 
 
 def test_it_gives_all_that_other_providers_take(ephemeral: Ephemeral, created: Any) -> None:
-    its = values(created)
-    assert errors(ephemeral.validate(cluster=its["id"])) == []
-    reply = ephemeral.open(cluster=its["id"])
+    state = values(created)
+    assert errors(ephemeral.validate(cluster=state["id"])) == []
+    reply = ephemeral.open(cluster=state["id"])
     assert errors(reply) == []
     assert not reply.HasField("renew_at")
     assert reply.private == b""
-    got = values(reply.result)
-    assert got.keys() == {a.name for a in ephemeral.schema.block.attributes}
-    assert None not in got.values()
-    assert got["host"] == f"https://{its['endpoint']}"
-    assert got["cluster_ca_certificate"] == its["ca_certificate"]
-    assert got["groups"] == ["kubeadm:cluster-admins"]
-    assert got["ttl"] == "1h"
-    loaded = x509.load_pem_x509_certificate(got["client_certificate"].encode())
-    key = load_pem_private_key(got["client_key"].encode(), None)
+    result = values(reply.result)
+    assert result.keys() == {a.name for a in ephemeral.schema.block.attributes}
+    assert None not in result.values()
+    assert result["host"] == f"https://{state['endpoint']}"
+    assert result["cluster_ca_certificate"] == state["ca_certificate"]
+    assert result["groups"] == ["kubeadm:cluster-admins"]
+    assert result["ttl"] == "1h"
+    loaded = x509.load_pem_x509_certificate(result["client_certificate"].encode())
+    key = load_pem_private_key(result["client_key"].encode(), None)
     assert key.public_key() == loaded.public_key()
-    loaded.verify_directly_issued_by(x509.load_pem_x509_certificate(its["ca_certificate"].encode()))
-    (user,) = yaml.safe_load(got["kubeconfig"])["users"]
-    assert base64.b64decode(user["user"]["client-key-data"]).decode() == got["client_key"]
+    loaded.verify_directly_issued_by(
+        x509.load_pem_x509_certificate(state["ca_certificate"].encode())
+    )
+    (user,) = yaml.safe_load(result["kubeconfig"])["users"]
+    assert base64.b64decode(user["user"]["client-key-data"]).decode() == result["client_key"]
     for call in ("RenewEphemeralResource", "CloseEphemeralResource"):
         assert errors(ephemeral.plugin.call(call, type_name=NAME)) == []
 
 
 def test_somebody_gets_less(ephemeral: Ephemeral, created: Any) -> None:
-    asked = {"user": "ci", "groups": ["deployers"], "ttl": "600s"}
-    got = values(ephemeral.open(cluster=values(created)["id"], **asked).result)
-    assert {name: got[name] for name in asked} == asked
-    loaded = x509.load_pem_x509_certificate(got["client_certificate"].encode())
+    wanted = {"user": "ci", "groups": ["deployers"], "ttl": "600s"}
+    result = values(ephemeral.open(cluster=values(created)["id"], **wanted).result)
+    assert {name: result[name] for name in wanted} == wanted
+    loaded = x509.load_pem_x509_certificate(result["client_certificate"].encode())
     assert loaded.subject.rfc4514_string() == "CN=ci,O=deployers"
 
 
@@ -102,19 +106,19 @@ def test_a_mistake_is_told_at_its_place(
 
 
 def test_what_is_not_known_yet_is_no_mistake(ephemeral: Ephemeral) -> None:
-    asked = {"user": UNKNOWN, "groups": [UNKNOWN], "ttl": UNKNOWN}
-    assert errors(ephemeral.validate(cluster=UNKNOWN, **asked)) == []
+    unknown = {"user": UNKNOWN, "groups": [UNKNOWN], "ttl": UNKNOWN}
+    assert errors(ephemeral.validate(cluster=UNKNOWN, **unknown)) == []
 
 
 def test_a_cluster_that_is_nowhere_is_an_error(ephemeral: Ephemeral, created: Any) -> None:
-    (said,) = errors(ephemeral.open(cluster="0863513a9c41d07e"))
-    assert 'no server of the fleet belongs to a cluster "0863513a9c41d07e"' in said
+    (error,) = errors(ephemeral.open(cluster="0863513a9c41d07e"))
+    assert 'no server of the fleet belongs to a cluster "0863513a9c41d07e"' in error
 
 
 def test_before_the_provider_is_known_it_is_not_had(tmp_path: Path) -> None:
     with PluginProcess(simulated(tmp_path / "world")) as plugin:
-        (said,) = errors(Ephemeral(plugin).open(cluster="0863513a9c41d07e"))
-    assert "the provider's configuration is not known yet" in said
+        (error,) = errors(Ephemeral(plugin).open(cluster="0863513a9c41d07e"))
+    assert "the provider's configuration is not known yet" in error
 
 
 # -- with the real Terraform -----------------------------------------------------------------------
@@ -137,7 +141,7 @@ resource "terraform_data" "pod" {{
 
 @pytest.fixture
 def workspace(tmp_path: Path, world_file: Path) -> Workspace:
-    """Without a private key in the configuration, which a saved plan has."""
+    """A workspace without a private key in its configuration, which a saved plan would have."""
     workspace = Workspace(tmp_path, world_file)
     write(workspace)
     return workspace
@@ -145,20 +149,22 @@ def workspace(tmp_path: Path, world_file: Path) -> Workspace:
 
 def write(workspace: Workspace, *lost: str) -> None:
     fleet = site()["fleet"]
-    marked = {name: its | {"lost": name in lost} for name, its in fleet.items()}
+    marked = {name: entry | {"lost": name in lost} for name, entry in fleet.items()}
     workspace.write(more=KUBECONFIG, site_values={"simulate": {}, "fleet": marked}, batch=cluster())
 
 
 def test_it_is_used_in_the_apply_that_makes_the_cluster_and_nothing_of_it_is_left(
     workspace: Workspace,
 ) -> None:
-    left = workspace.left_behind()
+    texts = workspace.left_behind()
     (user,) = yaml.safe_load((workspace.folder / "used").read_text())["users"]
     data = user["user"]
     pem = base64.b64decode(data["client-key-data"]).decode()
     secrets = [data["client-key-data"], *pem.splitlines()[1:-1], "PRIVATE KEY"]
-    left["the servers"] = workspace.world_file.read_text()
-    assert [where for where, text in left.items() if any(its in text for its in secrets)] == []
+    texts["the servers"] = workspace.world_file.read_text()
+    assert [
+        where for where, text in texts.items() if any(secret in text for secret in secrets)
+    ] == []
 
 
 def test_an_apply_that_made_a_cluster_ends_with_the_way_in_and_no_other_does(
@@ -188,9 +194,9 @@ def without_api(workspace: Workspace) -> list[str]:
     """The control planes of a cluster that have lost their power: all but one."""
     assert workspace.apply().status == 0
     servers = workspace.state()["attributes"]["servers"]
-    gone = sorted(name for name, its in servers.items() if its["role"] == "control_plane")[1:]
-    power(workspace, gone, on=False)
-    return gone
+    lost = sorted(name for name, server in servers.items() if server["role"] == "control_plane")[1:]
+    power(workspace, lost, on=False)
+    return lost
 
 
 def power(workspace: Workspace, names: list[str], *, on: bool) -> None:
@@ -201,8 +207,8 @@ def power(workspace: Workspace, names: list[str], *, on: bool) -> None:
 
 
 def advised(workspace: Workspace, *words: str) -> list[str]:
-    """The option that the error of a plan advises. OpenTofu needs none: it does not open what is
-    of a cluster that is to be changed.
+    """The option that the error of a plan advises. OpenTofu needs none: it does not open the
+    kubeconfig of a cluster that is to be changed.
     """
     refused = workspace.plan(*words)
     if is_opentofu():

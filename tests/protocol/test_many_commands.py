@@ -18,7 +18,7 @@ from rpool.simulate import FILE_NAME
 
 SMALL = {"cores": 8, "memory": 32}
 LARGE = {"cores": 40, "memory": 160}
-"""With one control plane that takes the six servers of the site."""
+"""With one control plane this takes the six servers of the site."""
 
 
 class Runs:
@@ -29,24 +29,24 @@ class Runs:
         self._held: dict[str, tuple[Any, bytes]] = {}
 
     def plan(self, name: str, **wanted: Any) -> list[str]:
-        """Refresh and plan; nothing comes of it. Returns what is wrong with it."""
+        """Refresh and plan, without an apply. Returns the errors."""
         if name in self._held:
             read = self._calls.read(*self._held[name])
             self._held[name] = read.new_state, read.private
         return errors(self._planned(name, wanted, in_apply=False))
 
     def apply(self, name: str, **wanted: Any) -> set[str]:
-        """Plan, plan again, apply. Returns the servers that the cluster has then."""
+        """Plan, plan again, apply. Returns the cluster's servers afterwards."""
         assert self.plan(name, **wanted) == []
         again = self._planned(name, wanted, in_apply=bool(wanted))  # not of a destroy
         prior = self._held.get(name, (None,))[0]
         made = self._calls.apply(again.planned_state, prior, again.planned_private)
         assert errors(again) + errors(made) == []
-        its = values(made.new_state)
+        state = values(made.new_state)
         self._held[name] = made.new_state, made.private
-        if its is None:
+        if state is None:
             del self._held[name]
-        return set(its["servers"] if its else ())
+        return set(state["servers"] if state else ())
 
     def _planned(self, name: str, wanted: Any, *, in_apply: bool) -> Any:
         """Nothing wanted is a destroy."""
@@ -127,7 +127,7 @@ def test_runs_of_one_file_plan_make_and_change_a_cluster(tmp_path: Path) -> None
     workspace = Workspace(tmp_path, tmp_path / FILE_NAME, provider=[str(LAUNCHER)])
     workspace.write(site_values={"simulate": {"servers": 12}}, more=MODULE)
     wanted = [("plan", 48), ("plan", 64), ("apply", 64), ("apply", 32), ("apply", 64)]
-    runs = [RUN % (f"number_{n}", *its) for n, its in enumerate(wanted)]
+    runs = [RUN % (f"number_{n}", *run) for n, run in enumerate(wanted)]
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/team.tftest.hcl").write_text(TESTS + "".join(runs))
     ran = workspace.run("test", "-no-color")

@@ -62,7 +62,7 @@ def test_an_error_inside_an_attribute_shows_the_attributes_line_and_names_the_wh
 
 def fleet(*servers: dict[str, Any]) -> Expression:
     """A fleet with a line a server."""
-    lines = [f"s{number} = {json.dumps(its)}" for number, its in enumerate(servers, 1)]
+    lines = [f"s{number} = {json.dumps(entry)}" for number, entry in enumerate(servers, 1)]
     return Expression("\n".join(["{", *lines, "}"]))
 
 
@@ -112,9 +112,9 @@ resource "rpool_node" "gpu" {
 }
 """
     workspace.write(more=node)
-    found = workspace.errors()
+    errors = workspace.errors()
     lines = (workspace.folder / "main.tf").read_text().splitlines()
-    places = {lines[e["range"]["start"]["line"] - 1].strip(): e["summary"] for e in found}
+    places = {lines[e["range"]["start"]["line"] - 1].strip(): e["summary"] for e in errors}
     assert places == {
         '"a b" = "x"': 'labels.a b: "a b" is not a Kubernetes label key',
         'resource "rpool_node" "gpu" {': "taint.0.effect: "  # Terraform tells no taint from another

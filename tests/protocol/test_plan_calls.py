@@ -58,7 +58,7 @@ def test_rules_wait_for_what_is_unknown_in_the_cluster(shared: Calls) -> None:
 
 def test_known_mistakes_are_told_beside_unknown_values(shared: Calls) -> None:
     reply = shared.validate(cluster(cores=UNKNOWN, name="No_Label"))
-    assert [found for found, _ in problems(reply)] == [("name",)]
+    assert [place for place, _ in problems(reply)] == [("name",)]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_unknown_addresses_hide_nothing(shared: Calls, created: Any, pools: Any)
     assert errors(later) == []
     assert values(later.planned_state)["servers"] == values(created)["servers"]
     assert problems(shared.plan(cluster(cores=1000) | unsure))[0][0] == ("cores",)
-    (found,) = errors(shared.plan(cluster() | unsure | at("10.0.0.4")))
-    assert "takes an address that a server has" in found
+    (summary,) = errors(shared.plan(cluster() | unsure | at("10.0.0.4")))
+    assert "takes an address that a server has" in summary
 
 
 def test_a_check_that_is_not_known_yet_may_be_the_same(shared: Calls, created: Any) -> None:
@@ -125,7 +125,7 @@ def at(vip: Any = None, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "error"),
     [
         (at("10.0.0.200", address="api.example:6443"), "exactly one of vip and address"),
         (at(), "exactly one of vip and address"),
@@ -140,10 +140,10 @@ def at(vip: Any = None, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_rules_need_only_what_they_are_about_and_no_servers(
-    shared: Calls, wrong: dict[str, Any], said: str
+    shared: Calls, wrong: dict[str, Any], error: str
 ) -> None:
-    (found,) = errors(shared.validate(cluster(cores=UNKNOWN, name=UNKNOWN) | wrong))
-    assert said in found
+    (summary,) = errors(shared.validate(cluster(cores=UNKNOWN, name=UNKNOWN) | wrong))
+    assert error in summary
 
 
 @pytest.mark.parametrize(
@@ -169,24 +169,24 @@ def test_what_may_turn_out_to_be_right_is_no_error(shared: Calls, unsure: dict[s
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "error"),
     [
         ({"selector": {"zones": ["attic"]}}, "no server of the fleet is in zone attic"),
         (at("10.0.0.4"), "vip 10.0.0.4 takes an address that a server has"),
     ],
 )
 def test_rules_about_the_fleet_need_only_what_they_are_about(
-    shared: Calls, wrong: dict[str, Any], said: str
+    shared: Calls, wrong: dict[str, Any], error: str
 ) -> None:
-    (found,) = errors(shared.plan(cluster(cores=UNKNOWN) | wrong))
-    assert said in found
+    (summary,) = errors(shared.plan(cluster(cores=UNKNOWN) | wrong))
+    assert error in summary
 
 
 RANGE = {"metallb": {"pools": {"default": ["10.0.0.210-10.0.0.220"]}}}
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "said"),
+    ("one", "other", "error"),
     [
         ({}, {}, "vip 10.0.0.200 is also the virtual IP of cluster batch"),
         (RANGE, at("10.0.0.215"), "vip 10.0.0.215 lies inside MetalLB range 10.0.0.210-10.0.0.220"),
@@ -196,11 +196,11 @@ RANGE = {"metallb": {"pools": {"default": ["10.0.0.210-10.0.0.220"]}}}
     ],
 )
 def test_two_clusters_of_one_command_have_no_address_in_common(
-    calls: Calls, one: dict[str, Any], other: dict[str, Any], said: str
+    calls: Calls, one: dict[str, Any], other: dict[str, Any], error: str
 ) -> None:
     assert errors(calls.plan(cluster() | one)) == []
-    (found,) = errors(calls.plan_beside(cluster(name="other") | other))
-    assert said in found
+    (summary,) = errors(calls.plan_beside(cluster(name="other") | other))
+    assert error in summary
     assert errors(calls.plan_beside(cluster(name="third") | at(UNKNOWN))) == []
     assert errors(calls.plan_beside(cluster(name="fourth") | at("10.0.0.9"))) == []
 
@@ -272,7 +272,7 @@ def test_what_this_version_cannot_change_is_an_error_of_the_plan(
     shared: Calls, created: Any, change: dict[str, Any], where: tuple[str, ...]
 ) -> None:
     reply = shared.plan(cluster(**change), created)
-    assert [found for found, _ in problems(reply)] == [where]
+    assert [place for place, _ in problems(reply)] == [where]
     assert "rpool cannot" in errors(reply)[0]
 
 

@@ -1,4 +1,4 @@
-"""Where the SSH key is after a plan and an apply, as people are told to give it: nowhere."""
+"""Given as people are told to give it, the SSH key is nowhere after a plan and an apply."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ SECRET = PRIVATE_KEY.splitlines()[1]
 
 
 def where_the_key_is(workspace: Workspace, variable: str) -> list[str]:
-    """Plan, show and apply with the key in a variable of this kind, and look into all that is left
-    of it.
-    """
+    """What has the key after a plan, a show and an apply with it in a variable of this kind."""
     ssh = {"ssh": {"private_key": Expression("var.ssh_key")}}
     declared = f'variable "ssh_key" {{\n  type = string\n  {variable}\n}}\n'
     workspace.write(more=declared, site_values=site() | ssh, batch=cluster())
-    left = workspace.left_behind(TF_VAR_ssh_key=PRIVATE_KEY)
-    return [where for where, text in left.items() if SECRET in text]
+    texts = workspace.left_behind(TF_VAR_ssh_key=PRIVATE_KEY)
+    return [where for where, text in texts.items() if SECRET in text]
 
 
 def test_the_private_key_is_in_no_state_plan_log_or_output(workspace: Workspace) -> None:
@@ -43,20 +41,20 @@ def test_a_variable_that_is_only_sensitive_would_be_in_saved_plans(workspace: Wo
 
 
 def examples() -> dict[str, str]:
-    """Each configuration that people are shown, by its file."""
+    """Each file that shows people a configuration."""
     files = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
     files += sorted((CHECKOUT / "examples").rglob("*.tf"))
     return {str(path.relative_to(CHECKOUT)): path.read_text() for path in files}
 
 
 def test_whoever_copies_an_example_has_no_key_in_a_saved_plan() -> None:
-    shown = examples()
+    texts = examples()
     declared = re.compile(r'variable "ssh_key" \{[^}]*ephemeral\s*=\s*true')
-    assert declared.search(shown["README.md"])
-    assert declared.search(shown["examples/terraform/one-cluster/variables.tf"])
-    for name, text in shown.items():
+    assert declared.search(texts["README.md"])
+    assert declared.search(texts["examples/terraform/one-cluster/variables.tf"])
+    for name, text in texts.items():
         if re.search(r"var\.ssh_key\b", text):
-            beside = [t for n, t in shown.items() if Path(n).parent == Path(name).parent]
+            beside = [t for n, t in texts.items() if Path(n).parent == Path(name).parent]
             assert any(map(declared.search, beside)), name
 
 

@@ -19,7 +19,7 @@ def test_only_the_private_key_is_sensitive(shared: Calls) -> None:
     reply = shared.plugin.call("GetProviderSchema")
 
     def sensitive(block: Any) -> list[str]:
-        inner = [name for its in block.block_types for name in sensitive(its.block)]
+        inner = [name for nested in block.block_types for name in sensitive(nested.block)]
         return [a.name for a in block.attributes if a.sensitive] + inner
 
     assert sensitive(reply.provider.block) == ["private_key"]

@@ -1,7 +1,7 @@
 """However a user edits a configuration, Terraform never has a reason to blame the provider, and the
 plan after an apply is empty.
 
-RPOOL_SEED=N makes the same edits again. Uids are drawn all the same, and other servers picked.
+RPOOL_SEED=N makes the same edits again, though not the same uids: other servers may be picked.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def drawn_seed() -> int:
     return seed
 
 
-def run(its: EditedCluster | EditedWorkspace, edits: int) -> Counter[str]:
-    """What happened how often; it is printed, too."""
+def run(editing: EditedCluster | EditedWorkspace, edits: int) -> Counter[str]:
+    """How often each thing happened; it is printed, too."""
     try:
-        its.run(edits)
+        editing.run(edits)
     finally:
-        print(*its.history[-TOLD:], dict(its.counts), sep="\n")
-    return its.counts
+        print(*editing.history[-TOLD:], dict(editing.counts), sep="\n")
+    return editing.counts
 
 
 def too_seldom(counts: Counter[str]) -> set[str]:

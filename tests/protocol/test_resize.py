@@ -1,6 +1,6 @@
 """Resizing with the real Terraform: what its plans print, and that applies do just that.
 
-The plans are kept literally, in golden/: RPOOL_GOLDEN=write writes them anew.
+The plans are kept literally, in golden/; RPOOL_GOLDEN=write rewrites them.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SPARE = {"r2u04": server(4, zone="rack2", **BIG)}
 
 
 def fleet(more: dict[str, Any] | None = None, **changed: dict[str, Any]) -> dict[str, Any]:
-    """Three small servers for the control plane and two big ones, so that it is known who is
-    picked; of the big ones r1u05 is the first to go, since it has a label that nobody asked for.
+    """Three small servers for the control plane and two big ones, so that it is known which are
+    picked. Of the big ones r1u05 is the first to leave: it has a label that is not asked for.
     """
     servers = {
         name: server(n, zone=name[:2].replace("r", "rack"), cores=4, memory=8)
@@ -80,10 +80,10 @@ def change(workspace: Workspace, **written: Any) -> None:
 def shown(workspace: Workspace, planned: Ran) -> str:
     """The part of a plan that says what will happen, and its warning, on one line each."""
     assert planned.status == CHANGES, planned.output
-    found = re.search(r"^  # rpool_cluster.*?^Plan: [^\n]*\n", planned.output, re.S | re.M)
-    assert found is not None, planned.output
+    match = re.search(r"^  # rpool_cluster.*?^Plan: [^\n]*\n", planned.output, re.S | re.M)
+    assert match is not None, planned.output
     uid = workspace.state()["attributes"]["id"]
-    lines = [line.rstrip() for line in found[0].replace(uid, "0863513a9c41d07e").splitlines()]
+    lines = [line.rstrip() for line in match[0].replace(uid, "0863513a9c41d07e").splitlines()]
     text = "\n".join(lines) + "\n"
     pattern = r"Warning: (Cluster .*?)\n.*?((?:Joining|Leaving): .*?after\.)"
     if (warned := re.search(pattern, planned.output, re.S)) is not None:
@@ -273,12 +273,12 @@ def test_a_drain_that_fails_changes_nothing_and_the_next_apply_tries_again(
 def test_two_pools_that_grow_in_one_apply_share_the_fleet(workspace: Workspace) -> None:
     servers = {f"s{n:02}": server(n) for n in range(1, 15)}
     values = site() | {"fleet": servers}
-    head = {"servers": 1, "endpoint": {"vip": "10.0.0.200"}}
+    one = {"servers": 1, "endpoint": {"vip": "10.0.0.200"}}
     other = {"servers": 1, "endpoint": {"vip": "10.0.0.201"}}
 
     def both(cores: int) -> dict[str, Any]:
         return {
-            "a": cluster(name="a", cores=cores, memory=8, control_plane=head),
+            "a": cluster(name="a", cores=cores, memory=8, control_plane=one),
             "b": cluster(name="b", cores=cores, memory=8, control_plane=other),
         }
 

@@ -28,14 +28,14 @@ def workspace(tmp_path: Path) -> Workspace:
 def fleet(**marked: dict[str, Any]) -> dict[str, Any]:
     """The twelve servers written down, some of them with marks."""
     servers = {
-        its.name: {
-            "address": its.address,
-            "cores": its.cores,
-            "memory": its.memory_gib,
-            "zone": its.zone,
-            **marked.get(its.name, {}),
+        server.name: {
+            "address": server.address,
+            "cores": server.cores,
+            "memory": server.memory_gib,
+            "zone": server.zone,
+            **marked.get(server.name, {}),
         }
-        for its in generated(12).servers.values()
+        for server in generated(12).servers.values()
     }
     return {"simulate": {}, "fleet": servers}
 
@@ -110,21 +110,21 @@ def test_a_cluster_is_made_grown_and_destroyed_without_a_server(workspace: Works
 def test_a_lost_server_that_is_marked_is_replaced(workspace: Workspace) -> None:
     apply(workspace, site_values=fleet(), batch=cluster())
     servers = workspace.state()["attributes"]["servers"]
-    gone = next(name for name, its in servers.items() if its["role"] == Role.WORKER)
+    lost = next(name for name, server in servers.items() if server["role"] == Role.WORKER)
     file = ["--file", str(workspace.world_file)]
-    assert main(["simulate", "lose", gone, *file]) == 0
+    assert main(["simulate", "lose", lost, *file]) == 0
 
-    marked = fleet(**{gone: {"lost": True}})
+    marked = fleet(**{lost: {"lost": True}})
     workspace.write(site_values=marked, batch=cluster())
     planned = workspace.plan()
     assert_says_simulated_once(planned)
-    assert f"{gone} (lost)" in planned
+    assert f"{lost} (lost)" in planned
     apply(workspace, site_values=marked, batch=cluster())
-    assert gone not in workspace.state()["attributes"]["servers"]
+    assert lost not in workspace.state()["attributes"]["servers"]
 
-    assert main(["simulate", "restore", gone, *file]) == 0
-    claim = recall(workspace.world_file).machines[gone].claim
-    assert claim is not None and claim.pool == "batch"  # nobody could take it off
+    assert main(["simulate", "restore", lost, *file]) == 0
+    claim = recall(workspace.world_file).machines[lost].claim
+    assert claim is not None and claim.pool == "batch"  # it could not be removed
 
 
 def test_a_node_of_a_simulated_site_is_no_real_one_either(workspace: Workspace) -> None:

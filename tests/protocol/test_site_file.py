@@ -24,9 +24,9 @@ def test_what_terraform_makes_by_a_site_file_the_command_lists_by_the_same(tmp_p
     workspace = Workspace(tmp_path, tmp_path / FILE_NAME, provider=[str(LAUNCHER)])
     (tmp_path / "site.yaml").write_text("simulate: {}\nfleet_file: fleet.yaml\nowner: ann@desk\n")
     lines = [
-        f"{name}: {{address: {its.address}, cores: {its.cores}, memory: {its.memory_gib}, "
-        f"zone: {its.zone}}}"
-        for name, its in generated(9).servers.items()
+        f"{name}: {{address: {server.address}, cores: {server.cores}, "
+        f"memory: {server.memory_gib}, zone: {server.zone}}}"
+        for name, server in generated(9).servers.items()
     ]
     (tmp_path / "fleet.yaml").write_text("\n".join(lines))
     values = {
@@ -40,8 +40,8 @@ def test_what_terraform_makes_by_a_site_file_the_command_lists_by_the_same(tmp_p
     made = workspace.state()["attributes"]
     command = [sys.executable, "-m", "rpool", "list", "--json"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    found = json.loads(ran.stdout)
-    its = found["clusters"][made["id"]]
-    assert (its["owner"], its["condition"]) == ("ann@desk", "settled")
-    assert its["servers"].keys() == made["servers"].keys()
-    assert found["servers"].keys() == generated(9).servers.keys()
+    document = json.loads(ran.stdout)
+    listed = document["clusters"][made["id"]]
+    assert (listed["owner"], listed["condition"]) == ("ann@desk", "settled")
+    assert listed["servers"].keys() == made["servers"].keys()
+    assert document["servers"].keys() == generated(9).servers.keys()

@@ -56,8 +56,8 @@ def test_edits_of_a_cluster_are_in_place_an_error_or_a_replacement(workspace: Wo
     assert "kubernetes_version: rpool cannot upgrade Kubernetes yet" in refused
 
     workspace.write(batch=cluster(networking={"cni": "none"}))
-    shown = workspace.plan()
-    assert '"flannel" -> "none" # forces replacement' in shown
+    replacing = workspace.plan()
+    assert '"flannel" -> "none" # forces replacement' in replacing
     assert workspace.apply().status == 0
     assert workspace.state()["attributes"]["id"] != uid
 
@@ -229,9 +229,9 @@ def test_a_bad_cluster_is_one_clear_error_of_validate(
 
 
 def _assert_one_error(workspace: Workspace, error: str) -> None:
-    (found,) = workspace.errors()
-    assert error in found["summary"]
-    assert found["range"]["start"]["line"] > 5  # it points into the block
+    (diagnostic,) = workspace.errors()
+    assert error in diagnostic["summary"]
+    assert diagnostic["range"]["start"]["line"] > 5  # it points into the block
 
 
 BAD_FOR_THIS_SITE: list[tuple[Any, str]] = [

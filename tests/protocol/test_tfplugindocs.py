@@ -43,9 +43,9 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = Workspace(folder, folder / FILE_NAME, provider=[str(LAUNCHER)])
     workspace.write(site_values={"simulate": {"servers": 12}})
     printed = json.loads(workspace.run("providers", "schema", "-json").output)
-    ((address, its),) = printed["provider_schemas"].items()
+    ((address, provider),) = printed["provider_schemas"].items()
     host, _, name = address.split("/")
-    printed["provider_schemas"] = {f"{host}/{NAMESPACE}/{name}": its}
+    printed["provider_schemas"] = {f"{host}/{NAMESPACE}/{name}": provider}
     (folder / "schema.json").write_text(json.dumps(printed))
     return folder / "schema.json"
 
@@ -65,9 +65,9 @@ def validated(program: Path, schema: Path, checkout: Path) -> subprocess.Complet
 
 
 def test_the_pages_are_as_a_registry_wants_them(tfplugindocs: Path, schema: Path) -> None:
-    said = validated(tfplugindocs, schema, CHECKOUT)
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert "running file checks on docs/guides/repair.md" in said.stdout + said.stderr
+    done = validated(tfplugindocs, schema, CHECKOUT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "running file checks on docs/guides/repair.md" in done.stdout + done.stderr
 
 
 def test_a_page_of_nothing_and_one_without_a_title_are_found(
@@ -77,7 +77,7 @@ def test_a_page_of_nothing_and_one_without_a_title_are_found(
     shutil.copytree(CHECKOUT / "docs", tmp_path / "docs")
     (tmp_path / "docs/resources" / "moon.md").write_text("---\npage_title: moon\n---\n")
     (tmp_path / "docs/guides" / "bare.md").write_text("# Bare\n")
-    said = validated(tfplugindocs, schema, tmp_path)
-    assert said.returncode != 0
-    assert "moon.md" in said.stdout + said.stderr
-    assert "bare.md" in said.stdout + said.stderr
+    done = validated(tfplugindocs, schema, tmp_path)
+    assert done.returncode != 0
+    assert "moon.md" in done.stdout + done.stderr
+    assert "bare.md" in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What a plan says comes true on a fleet that is in use: one apply does it, whoever else grows.
+"""What a plan says comes true on a fleet in use: one apply does it, while other clusters grow.
 
 Uids are drawn, and so each run picks other servers: `make soak` runs each story many times.
 """
@@ -51,8 +51,8 @@ def applied(workspace: Workspace, *options: str, **written: Any) -> Ran:
 def members(workspace: Workspace) -> dict[str, set[str]]:
     """The servers of each cluster of the state."""
     resources = json.loads((workspace.folder / "terraform.tfstate").read_text())["resources"]
-    found = [(r["name"], r["instances"][0]["attributes"]) for r in resources]
-    return {name: set(attributes["servers"]) for name, attributes in found}
+    clusters = [(r["name"], r["instances"][0]["attributes"]) for r in resources]
+    return {name: set(attributes["servers"]) for name, attributes in clusters}
 
 
 def announced(output: str, name: str) -> set[str]:
@@ -75,7 +75,7 @@ def test_a_cluster_grows_by_ten_beside_others_of_its_state(workspace: Workspace,
 def test_a_cluster_grows_by_ten_beside_others_of_another_state(
     tmp_path: Path, world_file: Path, run: int
 ) -> None:
-    """Those it learns of by looks. Once it has missed, the next plan knows."""
+    """It learns of the others by observing. Where a plan misses one, the next plan knows it."""
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
     workspace = Workspace(tmp_path / "one", world_file)
@@ -96,10 +96,14 @@ def test_a_cluster_moves_to_a_zone_half_of_which_another_has(
 ) -> None:
     zones = {"here": range(1, 5), "there": range(5, 11)}
     fleet = {f"s{n}": server(n, zone=zone) for zone, numbers in zones.items() for n in numbers}
-    its_site = site() | {"fleet": fleet}
+    site_values = site() | {"fleet": fleet}
     half = one(1, 2, selector={"zones": ["there"]})
-    applied(workspace, site_values=its_site, half=half, c2=one(2, 2, selector={"zones": ["here"]}))
-    applied(workspace, site_values=its_site, half=half, c2=one(2, 2, selector={"zones": ["there"]}))
+    applied(
+        workspace, site_values=site_values, half=half, c2=one(2, 2, selector={"zones": ["here"]})
+    )
+    applied(
+        workspace, site_values=site_values, half=half, c2=one(2, 2, selector={"zones": ["there"]})
+    )
     assert (
         members(workspace)["c2"] == {f"s{n}" for n in zones["there"]} - members(workspace)["half"]
     )
@@ -112,9 +116,9 @@ def test_ten_clusters_are_made_and_grow_in_one_apply_each(
 ) -> None:
     at_once = f"-parallelism={parallelism}"
     ten = {f"c{number}": one(number, 2) for number in range(1, 11)}
-    said = applied(workspace, at_once, site_values=site(56), **ten).output
+    output = applied(workspace, at_once, site_values=site(56), **ten).output
     if parallelism > 1:
-        assert {name: announced(said, name) for name in ten} == members(workspace)
+        assert {name: announced(output, name) for name in ten} == members(workspace)
     ten = {f"c{number}": one(number, 4) for number in range(1, 11)}
     applied(workspace, at_once, site_values=site(56), **ten)
     sizes = [len(servers) for servers in members(workspace).values()]
@@ -145,10 +149,10 @@ def test_a_create_takes_the_servers_that_its_plan_announced(workspace: Workspace
 
 @times(10)
 def test_clusters_made_at_once_take_what_each_was_announced(workspace: Workspace, run: int) -> None:
-    """Of like servers, with none to spare. Plan and apply ask for them in another order."""
+    """All servers are alike, with none to spare. Plan and apply have different orders."""
     five = {f"c{number}": one(number, 2) for number in range(1, 6)}
-    said = applied(workspace, site_values=site(15), **five).output
-    assert {name: announced(said, name) for name in five} == members(workspace)
+    output = applied(workspace, site_values=site(15), **five).output
+    assert {name: announced(output, name) for name in five} == members(workspace)
 
 
 @times(10)
@@ -163,6 +167,6 @@ def test_clusters_that_do_not_fit_together_ruin_none(workspace: Workspace, run: 
     assert "Missing: " in ran
     made = members(workspace)
     assert sorted(map(len, made.values())) == [4, 4, 4]
-    left: dict[str, Any] = {name: its for name, its in four.items() if name in made}
-    workspace.write(site_values=site(14), **left)
+    remaining: dict[str, Any] = {name: config for name, config in four.items() if name in made}
+    workspace.write(site_values=site(14), **remaining)
     assert workspace.plan().status == NO_CHANGES

@@ -23,11 +23,13 @@ OPENTOFUS_NAME = "registry.opentofu.org/resource-pool/rpool"
 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, str]:
-    """By the keys of EVERY."""
-    return dict(zip((its.key for its in EVERY), every(default_cache()), strict=True))
+    """The commands by the keys of EVERY."""
+    return dict(zip((program.key for program in EVERY), every(default_cache()), strict=True))
 
 
-@pytest.mark.parametrize(("first", "second"), list(permutations(EVERY, 2)), ids=lambda its: its.key)
+@pytest.mark.parametrize(
+    ("first", "second"), list(permutations(EVERY, 2)), ids=lambda program: program.key
+)
 def test_what_one_has_made_another_changes_and_gives_back(
     tmp_path: Path, world_file: Path, commands: dict[str, str], first: Program, second: Program
 ) -> None:
@@ -47,8 +49,8 @@ def test_what_one_has_made_another_changes_and_gives_back(
     grown = other.apply()
     assert "0 added, 1 changed, 0 destroyed" in grown, grown.output
     assert other.plan().status == 0
-    its = json.loads((tmp_path / "terraform.tfstate").read_text())["resources"]
-    known = [resource["type"] for resource in its if resource["instances"][0].get("identity")]
+    resources = json.loads((tmp_path / "terraform.tfstate").read_text())["resources"]
+    known = [resource["type"] for resource in resources if resource["instances"][0].get("identity")]
     knows = version(commands[second.key]) >= (1, 12)
     assert sorted(known) == (["rpool_cluster", "rpool_node"] if knows else [])
     gone = other.destroy()

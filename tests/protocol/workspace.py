@@ -28,13 +28,13 @@ def found_terraform() -> str | None:
 
 def terraform() -> str:
     """The program to test with: RPOOL_TERRAFORM, or that of the machine (`lab/terraform.py`)."""
-    found = found_terraform()
-    if not found:
+    program = found_terraform()
+    if not program:
         pytest.fail(
             "these tests need terraform or tofu on PATH, or its path in RPOOL_TERRAFORM; "
             "`python -m lab terraform` builds one"
         )
-    return found
+    return program
 
 
 def is_opentofu() -> bool:
@@ -42,7 +42,7 @@ def is_opentofu() -> bool:
 
 
 def unpacked(plan: Path) -> str:
-    """All that a saved plan has: it is a zip file, so a look at its bytes sees nothing."""
+    """The content of a saved plan, which is a compressed zip file."""
     with zipfile.ZipFile(plan) as archive:
         return "\n".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
 
@@ -108,8 +108,8 @@ class Workspace:
 
     def errors(self) -> list[Any]:
         """What `terraform validate` finds wrong."""
-        found = json.loads(self.run("validate", "-json").output)["diagnostics"]
-        return [diagnostic for diagnostic in found if diagnostic["severity"] == "error"]
+        diagnostics = json.loads(self.run("validate", "-json").output)["diagnostics"]
+        return [diagnostic for diagnostic in diagnostics if diagnostic["severity"] == "error"]
 
     def plan(self, *more: str) -> Ran:
         return self.run("plan", "-no-color", "-input=false", "-detailed-exitcode", *more)
@@ -121,32 +121,32 @@ class Workspace:
         return self.run("destroy", "-no-color", "-input=false", "-auto-approve", *more)
 
     def left_behind(self, **environment: str) -> dict[str, str]:
-        """All that a plan that was saved, shown and applied has left, but in the world."""
+        """All texts that a plan leaves that is saved, shown and applied, but for the servers'."""
         log = self.folder / "log"
         given = {"TF_LOG": "TRACE", "TF_LOG_PATH": str(log), **environment}
         planned = self.run("plan", "-no-color", "-out=plan", **given)
         shown = self.run("show", "-json", "plan")
         applied = self.run("apply", "-no-color", "plan", **given)
         assert (planned.status, shown.status, applied.status) == (0, 0, 0), applied.output
-        left = {
+        texts = {
             "output": planned.output + applied.output,
             "log": log.read_text(),
             "state": (self.folder / "terraform.tfstate").read_text(),
             "saved plan": unpacked(self.folder / "plan"),
             "saved plan in JSON": shown.output,
         }
-        assert all(left.values()), "something that should have been looked at was empty"
-        return left
+        assert all(texts.values()), "something that should have been looked at was empty"
+        return texts
 
     def actions(self, *more: str) -> dict[str, Sequence[str]]:
         """What a plan would do, by address."""
         assert self.run("plan", "-input=false", "-out=plan", *more).status == 0
-        shown = json.loads(self.run("show", "-json", "plan").output)
-        return {c["address"]: c["change"]["actions"] for c in shown["resource_changes"]}
+        plan = json.loads(self.run("show", "-json", "plan").output)
+        return {c["address"]: c["change"]["actions"] for c in plan["resource_changes"]}
 
     def state(self, address: str = CLUSTER) -> Any:
         """The instance of a resource in the state file; None when there is none."""
         file = self.folder / "terraform.tfstate"
         resources = json.loads(file.read_text())["resources"] if file.exists() else []
-        found = [r for r in resources if f"{r['type']}.{r['name']}" == address]
-        return found[0]["instances"][0] if found else None
+        matching = [r for r in resources if f"{r['type']}.{r['name']}" == address]
+        return matching[0]["instances"][0] if matching else None

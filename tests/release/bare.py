@@ -15,8 +15,8 @@ from protocol.workspace import terraform
 USER = 12345
 HOST = "registry.test"
 _LIBRARIES = ("libc.so.6", "libcrypto.so.3", "libffi.so.8", "libssl.so.3", "libz.so.1")
-"""Whoever loads one of these from the system, and not from where it is at home, gets nowhere. A
-system with musl has such ones, too: other libraries of these names.
+"""A program that loads one of these from the system, and not from its own archive, fails here. A
+system with musl is like that, too: it has other libraries of these names.
 """
 _DEVICES = {"null": (1, 3), "urandom": (1, 9)}
 
@@ -30,8 +30,8 @@ class Ran:
 
 
 class Bare:
-    """That system in a folder. What its user may write is /work and /tmp. `kept` is a folder that
-    outlives it, as /work.
+    """Such a system in a folder. Its user may write /work and /tmp. `kept` is a folder that
+    is /work there and outlives the system.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Bare:
         return self._kept or self.folder / "work"
 
     def run(self, *words: str, proc: bool = False, **environment: str) -> Ran:
-        """Run a command there, as a user of no name, in /work. `proc`: with /proc mounted."""
+        """Run a command there, as a user without a name, in /work. `proc`: with /proc mounted."""
         done = subprocess.run(
             self.command(*words, mounts=proc),
             env=self.environment(**environment),
@@ -72,23 +72,23 @@ class Bare:
         return Ran(done.returncode, done.stdout)
 
     def command(self, *words: str, mounts: bool = True, before: Sequence[str] = ()) -> list[str]:
-        """What runs these words there. The process is theirs: nothing else stays. `mounts`: with
-        /proc, and the folder that is kept as /work.
+        """The command that runs these words there; its process becomes theirs. `mounts`: with
+        /proc, and the kept folder as /work.
         """
         user = f"--userspec={self._user}:{self._user}"
-        there = [_CHROOT, user, str(self.folder), "/bin/sh", "-c", 'cd /work && exec "$@"', "sh"]
+        inside = [_CHROOT, user, str(self.folder), "/bin/sh", "-c", 'cd /work && exec "$@"', "sh"]
         if mounts:
             kept = str(self._kept or "")
             outside = [_UNSHARE, "--mount", "/bin/sh", "-c", _MOUNTS, "sh", str(self.folder), kept]
-            there = [*outside, *there]
-        return [*map(_path, before[:1]), *before[1:], *there, *words]
+            inside = [*outside, *inside]
+        return [*map(_path, before[:1]), *before[1:], *inside, *words]
 
     def environment(self, **more: str) -> dict[str, str]:
         return {"PATH": "/bin", "HOME": "/nowhere", "CHECKPOINT_DISABLE": "1", **more}
 
 
 def _path(program: str) -> str:
-    """Its whole path: PATH is that of the system in there."""
+    """A program's whole path: PATH is that of the bare system."""
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or program
 
 

@@ -21,13 +21,13 @@ EPOCH = 1_800_000_000
 
 
 def release(folder: Path, key: SigningKey | None, *platforms: str) -> Release:
-    """For all platforms, unless some are named."""
+    """A release for all platforms, unless some are named."""
     return build.release(folder, platforms or list(PLATFORMS), EPOCH, key)
 
 
 @contextmanager
 def throwaway_key(home: Path) -> Iterator[SigningKey]:
-    """In a keyring of its own, which `gpg` is told of by the environment, as a user's is."""
+    """A key in a keyring of its own, which `gpg` finds by the environment, as it finds a user's."""
     home.chmod(0o700)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("GNUPGHOME", str(home))
@@ -52,6 +52,6 @@ def tools(folder: Path) -> Path:
 
 def unpack(archive: Path, to: Path) -> Path:
     with zipfile.ZipFile(archive) as packed:
-        for its in packed.infolist():
-            Path(packed.extract(its, to)).chmod(its.external_attr >> 16 & 0o777)
+        for entry in packed.infolist():
+            Path(packed.extract(entry, to)).chmod(entry.external_attr >> 16 & 0o777)
     return to

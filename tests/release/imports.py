@@ -15,9 +15,9 @@ OTHERS = (
 RUN = "__main__"
 
 for package in (rpool, rpool_provider):
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not found.name.endswith(RUN):
-            importlib.import_module(found.name)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith(RUN):
+            importlib.import_module(module.name)
 for name in OTHERS:
     importlib.import_module(name)
 print("imported")

@@ -13,10 +13,10 @@ def main() -> None:
     sys.path.append(sys.argv[1])
     fakes: Any = importlib.import_module("fakes")
     server = fakes.FakeServer("r1u04")
-    told: dict[str, Any] = {}
+    outcomes: dict[str, Any] = {}
     servers = fakes.FakeServers({"r1u04": server})
-    run_preparation(servers, fakes.site(), [fakes.prepare("r1u04")], 60, told.__setitem__)
-    print(told, list(server.scripts))
+    run_preparation(servers, fakes.site(), [fakes.prepare("r1u04")], 60, outcomes.__setitem__)
+    print(outcomes, list(server.scripts))
 
 
 if __name__ == "__main__":

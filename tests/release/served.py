@@ -27,7 +27,9 @@ class _Silent(SimpleHTTPRequestHandler):
 def served(
     folder: Path, certificate: Path, listening: socket.socket | None = None
 ) -> Iterator[int]:
-    """The port, of this machine's loopback unless a socket is given that listens elsewhere. The
+    """Serve the folder; yields the port.
+
+    It is on this machine's loopback, unless a socket is given that listens elsewhere. The
     certificate is from `certify`, with its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -31,8 +31,8 @@ def test_times_umask_and_the_order_of_files_on_the_disk_change_nothing(tmp_path:
 def test_entries_are_sorted_and_programs_run(tmp_path: Path) -> None:
     archive.write(fill(tmp_path / "tree"), tmp_path / "zip", MOMENT)
     with zipfile.ZipFile(tmp_path / "zip") as packed:
-        modes = {its.filename: its.external_attr >> 16 for its in packed.infolist()}
-        moments = {its.date_time for its in packed.infolist()}
+        modes = {entry.filename: entry.external_attr >> 16 for entry in packed.infolist()}
+        moments = {entry.date_time for entry in packed.infolist()}
     assert modes == {
         "bin/rpool": 0o100755,
         "lib/python3/a.pyc": 0o100644,
@@ -45,4 +45,4 @@ def test_entries_are_sorted_and_programs_run(tmp_path: Path) -> None:
 def test_a_time_before_zip_files_knew_any_is_the_first_that_they_know(tmp_path: Path) -> None:
     archive.write(fill(tmp_path / "tree"), tmp_path / "zip", 0)
     with zipfile.ZipFile(tmp_path / "zip") as packed:
-        assert {its.date_time for its in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.date_time for entry in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}

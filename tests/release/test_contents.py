@@ -65,14 +65,14 @@ def imports(file: Path) -> list[str]:
     names = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            names += [its.name for its in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names.append(node.module or "")
     return names
 
 
 def test_a_key_of_a_cache_knows_what_is_locked_and_for_whom() -> None:
-    keys = [wheels.key(*its) for its in (("a", "x86_64"), ("b", "x86_64"), ("a", "aarch64"))]
+    keys = [wheels.key(*words) for words in (("a", "x86_64"), ("b", "x86_64"), ("a", "aarch64"))]
     assert len(set(keys)) == len(keys)
 
 

@@ -29,7 +29,7 @@ cd /tmp && echo *
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[str]:
-    """Nobody is there but the registry and the state."""
+    """A network with the registry and the state, and nothing else."""
     with alone() as network:
         yield network
 
@@ -45,8 +45,8 @@ def environments(
 @pytest.fixture(scope="module")
 def told(made: Release, environments: Environments, network: str) -> Iterator[Told]:
     variables = modelled.VARIABLES
-    with workspace(made, environments, modelled.configuration, variables, network) as its:
-        yield modelled.told(its, environments.kept)
+    with workspace(made, environments, modelled.configuration, variables, network) as hcp:
+        yield modelled.told(hcp, environments.kept)
 
 
 class TestRuns(WatchedRuns):
@@ -62,9 +62,9 @@ def test_an_environment_has_nothing_of_the_one_before(environments: Environments
         (first.work / "left").write_text("something")
         process = first.start_any("sh", "-c", "echo >/tmp/left")
         assert process.wait() == 0
-    with environments() as its:
-        its.start_any("sh", "-c", LOOK).wait()
-        printed = (its.work / OUTPUT).read_text()
+    with environments() as second:
+        second.start_any("sh", "-c", LOOK).wait()
+        printed = (second.work / OUTPUT).read_text()
     assert printed.splitlines()[-2:] == [OUTPUT, "*"], printed
     assert "home can be written" not in printed
     assert "there is more" not in printed

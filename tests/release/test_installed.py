@@ -54,14 +54,14 @@ def terraform(bare: Bare, *words: str) -> Ran:
 
 
 def makes_a_cluster(bare: Bare) -> None:
-    """Plan, apply, and a plan that has nothing to do: Terraform takes the digest of all that is
-    installed each time, so what changed a file of it would fail here.
+    """Plan, apply, and a plan that has nothing to do: each time Terraform computes the digest of
+    all that is installed, so that a run that changed a file would fail here.
     """
     for words in (("plan",), ("apply", "-auto-approve"), ("plan", "-detailed-exitcode")):
         ran = terraform(bare, *words)
         assert ran.status == 0, ran.output
     assert "No changes." in ran.output
-    assert [its.name for its in (bare.folder / "tmp").iterdir()] == []
+    assert [path.name for path in (bare.folder / "tmp").iterdir()] == []
 
 
 def test_two_builds_are_the_same(made: Release, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_the_command_line_is_in_it_too(installed: Path, bare: Bare) -> None:
 def test_it_is_small_enough_to_be_installed_in_two_seconds(made: Release) -> None:
     for platform in made.platforms:
         with zipfile.ZipFile(made.archive(platform)) as packed:
-            sizes = [its.file_size for its in packed.infolist()]
+            sizes = [entry.file_size for entry in packed.infolist()]
         assert (len(sizes) < MOST_FILES, sum(sizes) < MOST_BYTES) == (True, True), platform
 
 
@@ -187,8 +187,8 @@ def test_that_for_arm64_starts_under_emulation(made: Release, tools: Path, tmp_p
         f'#!/bin/sh\nexec {tools}/qemu-aarch64 "${{0%/*}}/ld-arm64.so" "$@"\n'
     )
     (tree / "lib/ld.so").chmod(0o755)
-    told = run(tree / "bin/python3", "-c", "import platform; print(platform.machine())")
-    assert told == "aarch64\n"
+    machine = run(tree / "bin/python3", "-c", "import platform; print(platform.machine())")
+    assert machine == "aarch64\n"
     with PluginProcess([str(tree / f"terraform-provider-rpool_v{made.version}")]) as plugin:
         assert plugin.handshake.fields[:3] == ["1", "6", "unix"]
     ansible = run(

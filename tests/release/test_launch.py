@@ -68,7 +68,7 @@ def test_it_is_found_through_links_to_it_and_to_its_folder(tree: Path, tmp_path:
 
 
 def test_a_list_of_folders_is_not_cut_where_a_folder_has_a_colon(tree: Path) -> None:
-    """As that of a registry with a port has."""
+    """The folder of a registry with a port has one."""
     port = tree.rename(tree.with_name("registry.example:8443"))
     ran = told(f"{port}/bin/python3", port)
     assert ran == loaded(port, locpath="/proc/self/fd/9")

@@ -27,9 +27,9 @@ def test_a_mirror_has_an_index_and_the_archives_that_it_names(tmp_path: Path, ho
     assert read(folder / "index.json") == {"versions": {"0.1.0": {}}}
     archives = read(folder / "0.1.0.json")["archives"]
     assert set(archives) == set(PLATFORMS)
-    for platform, its in archives.items():
-        assert its["url"] == f"terraform-provider-rpool_0.1.0_{platform}.zip"
-        assert its["hashes"] == hashes(folder / its["url"])
+    for platform, entry in archives.items():
+        assert entry["url"] == f"terraform-provider-rpool_0.1.0_{platform}.zip"
+        assert entry["hashes"] == hashes(folder / entry["url"])
 
 
 def test_a_registry_answers_at_each_path_of_its_protocol(tmp_path: Path, key: SigningKey) -> None:
@@ -61,7 +61,7 @@ def test_releases_that_are_there_stay_and_the_same_version_is_exchanged(
     mirror = tmp_path / "out/mirror/registry.terraform.io/resource-pool/rpool"
     assert read(mirror / "index.json")["versions"] == {"0.1.0": {}, "0.2.0": {}}
     versions = read(tmp_path / "out/registry" / REGISTRY / "versions")["versions"]
-    assert [its["version"] for its in versions] == ["0.1.0", "0.2.0"]
+    assert [entry["version"] for entry in versions] == ["0.1.0", "0.2.0"]
 
 
 def test_without_a_key_there_is_no_registry(tmp_path: Path) -> None:

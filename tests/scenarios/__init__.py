@@ -1,4 +1,4 @@
-"""The texts of scenarios are no test files, but their assertions are to explain themselves, too."""
+"""Scenarios are no test files, so pytest is told to explain their assertions, too."""
 
 from __future__ import annotations
 

@@ -60,11 +60,11 @@ class ModelledPool(Pool):
 
     def nodes(self) -> dict[str, str]:
         machines, cluster = self._machines(), self._cluster()
-        well = {name for name, its in machines.items() if its.powered and not its.sick}
-        ready = {name: "Ready" if name in well else "NotReady" for name in cluster.nodes}
+        well = {name for name, machine in machines.items() if machine.powered and not machine.sick}
+        states = {name: "Ready" if name in well else "NotReady" for name in cluster.nodes}
         return {
-            name: f"{its},SchedulingDisabled" if name in cluster.cordoned else its
-            for name, its in ready.items()
+            name: f"{state},SchedulingDisabled" if name in cluster.cordoned else state
+            for name, state in states.items()
         }
 
     def labels_and_taints(self, node: str) -> tuple[dict[str, str], set[str]]:
@@ -96,7 +96,7 @@ class ModelledPool(Pool):
         return self.with_role("control_plane")[0]  # any may: there are no addresses in the model
 
     def pass_time(self) -> None:
-        """As though the grace were over."""
+        """Ages what is down, as though its grace were over."""
 
         def age(machines: Machines) -> None:
             for machine in machines.values():
@@ -152,9 +152,9 @@ class ModelledPool(Pool):
             return store.load() or {}
 
     def _cluster(self) -> Cluster:
-        cluster = self._a_head().cluster
+        cluster = self._control_plane().cluster
         assert cluster is not None
         return cluster
 
-    def _a_head(self) -> Machine:
+    def _control_plane(self) -> Machine:
         return self._machines()[self.with_role("control_plane")[0]]

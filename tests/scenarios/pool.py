@@ -1,7 +1,7 @@
-"""A cluster that somebody resizes with Terraform, on real servers or on modelled ones.
+"""A cluster that an operator resizes with Terraform, on real servers or on modelled ones.
 
-What the operator does is the same for both and stands here; how the site is looked at differs, and
-stands with each: `modelled.py`, and the lab's in tests/lab.
+What the operator does is the same for both and is here. How the site is observed differs, and is
+with each: `modelled.py`, and the lab's in tests/lab.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Changed:
-    """What an apply did: who joined and left, by which steps; what it said, without line breaks."""
+    """What an apply did: servers that joined and left, steps; its output without line breaks."""
 
     joined: set[str]
     left: set[str]
@@ -93,7 +93,7 @@ class Pool(ABC):
 
     @abstractmethod
     def etcd_members(self) -> set[str]:
-        """By etcd's own account."""
+        """The names of the members, by etcd itself."""
 
     @abstractmethod
     def leftovers(self, server: str) -> str:
@@ -109,13 +109,11 @@ class Pool(ABC):
 
     @abstractmethod
     def restore(self, server: str) -> None:
-        """Give it power again; what was on its disk still is."""
+        """Give it power again; its disk is as it was."""
 
     @abstractmethod
     def fall_sick(self, server: str, what: Literal["kubelet", "disk"]) -> None:
-        """Its Node is not Ready any more: a restart mends its kubelet, and nothing but a new join
-        what is on its disk.
-        """
+        """Make its Node NotReady. A restart mends a kubelet; only a new join mends a disk."""
 
     @abstractmethod
     def holds_address(self) -> str:
@@ -127,7 +125,7 @@ class Pool(ABC):
 
     @abstractmethod
     def plant(self, server: str, *paths: str) -> None:
-        """Somebody with root puts files there that are no cluster's; they go with the lab."""
+        """Put files there that belong to no cluster, as root would; they go with the lab."""
 
     @abstractmethod
     def asking(self) -> AbstractContextManager[Gaps]:
@@ -143,11 +141,11 @@ class Pool(ABC):
 
     @abstractmethod
     def spread_application(self) -> None:
-        """Start its copies anew: they are on as many workers as there are, then."""
+        """Restart its copies: afterwards they are on as many workers as there are."""
 
     @abstractmethod
     def taken(self, server: str, claim: Claim) -> AbstractContextManager[None]:
-        """The server has this claim meanwhile."""
+        """The server has this claim inside the context."""
 
     @abstractmethod
     def figure(self, sentence: str) -> None:
@@ -175,7 +173,7 @@ class Pool(ABC):
 
     @contextmanager
     def also(self, name: str, text: str) -> Iterator[None]:
-        """More configuration in a file of its own; what that had is back afterwards."""
+        """Add configuration in a file of its own; the file is as before afterwards."""
         path = self.folder / f"{name}.tf"
         before = path.read_text() if path.exists() else None
         path.write_text(text)
@@ -213,16 +211,17 @@ class Pool(ABC):
         return set(fleet) - self.members().union(*(self.members(name) for name in names))
 
     def journal(self, lost: str = "") -> set[str]:
-        """The lines that the cluster's control planes keep, but for a lost one's."""
-        heads = [name for name in self.with_role("control_plane") if name != lost]
-        return {line for name in heads for line in self.journal_on(name)}
+        """The journal lines of the cluster's control planes, without those of a lost one."""
+        control_planes = [name for name in self.with_role("control_plane") if name != lost]
+        return {line for name in control_planes for line in self.journal_on(name)}
 
     # -- what the operator does -----------------------------------------------------------------
 
     def change(self, what: str, lost: str = "") -> Changed:
-        """Plan and apply. What the plan named is what was done, no other server was changed, those
-        that left are clean (a lost one is not looked at), the application was there all the time,
-        and a plan after it is empty.
+        """Plan and apply. Asserts that what the plan named was done and no other server changed.
+
+        Asserts, too, that servers that left are clean (a lost one is not checked), that the
+        application answered all the time, and that a plan after it is empty.
         """
         before, known = self.members(), self.journal(lost)
         named = self.planned("saved.tfplan")
@@ -240,17 +239,17 @@ class Pool(ABC):
             f"{web.longest_seconds:.1f} s, {web.failed} of {web.asked} requests failed"
         )
         events = [json.loads(line) for line in self.journal() - known]
-        changed = {its["server"] for its in events if its["step"].startswith(OWN_STEPS)}
+        changed = {event["server"] for event in events if event["step"].startswith(OWN_STEPS)}
         assert changed <= named
         clean = left - {lost}
         assert {name: self.leftovers(name) for name in clean} == dict.fromkeys(clean, "")
         self.assert_settled()
         assert web.longest_seconds < LONGEST_GAP_SECONDS
-        done = {its["step"] for its in events if its["outcome"] == "done"}
+        done = {event["step"] for event in events if event["outcome"] == "done"}
         return Changed(joined, left, done, _flat(applied.stdout))
 
     def apply(self) -> float:
-        """Apply, with an empty plan after it; how many seconds it took."""
+        """Seconds of an apply, after which a plan is empty."""
         started = time.monotonic()
         applied = self.terraform("apply", "-auto-approve")
         seconds = time.monotonic() - started
@@ -259,14 +258,14 @@ class Pool(ABC):
         return seconds
 
     def await_changes(self, says: str) -> str:
-        """Wait until a plan is not empty, and says this; all that it says, without line breaks."""
+        """The output, without line breaks, of the first plan that has changes and says this."""
         end = time.monotonic() + REPAIR_SECONDS
         while True:
             planned = self.terraform("plan", "-detailed-exitcode")
             assert planned.returncode != FAILED, planned.stdout + planned.stderr
-            said = _flat(planned.stdout)
-            if planned.returncode == CHANGES and says in said:
-                return said
+            output = _flat(planned.stdout)
+            if planned.returncode == CHANGES and says in output:
+                return output
             assert time.monotonic() < end, f"no plan said {says!r}: {planned.stdout}"
             self.pass_time()
 
@@ -274,19 +273,19 @@ class Pool(ABC):
         """Verb and server of the steps that were done since those lines of the journal."""
         events = [json.loads(line) for line in self.journal() - known]
         return [
-            (its["step"].removesuffix(f" {its['server']}"), its["server"])
-            for its in events
-            if its["outcome"] == "done"
+            (event["step"].removesuffix(f" {event['server']}"), event["server"])
+            for event in events
+            if event["outcome"] == "done"
         ]
 
     def refused(self, *words: str) -> str:
-        """Run Terraform, which must fail; what it said, without line breaks."""
+        """Run Terraform, which must fail. Returns its errors without line breaks."""
         done = self.terraform(*words)
         assert done.returncode == FAILED, done.stdout
         return _flat(done.stderr)
 
     def assert_planned(self) -> None:
-        """A plan is empty."""
+        """Asserts that a plan is empty."""
         again = self.terraform("plan", "-detailed-exitcode")
         assert again.returncode == NO_CHANGES, again.stdout + again.stderr
 
@@ -295,19 +294,19 @@ class Pool(ABC):
         self.assert_members_are_settled()
 
     def assert_members_are_settled(self) -> None:
-        """The cluster's nodes are its servers, all Ready and taking pods, and etcd has the
-        control planes.
+        """Asserts that the cluster's nodes are its servers, all Ready and taking pods, and that
+        etcd's members are the control planes.
         """
         assert self.nodes() == dict.fromkeys(self.members(), "Ready")
         assert self.etcd_members() == set(self.with_role("control_plane"))
 
     def planned(self, plan: str) -> set[str]:
-        """Plan, and save it; the servers that it says will come or go."""
+        """Plan, and save the plan. Returns the servers that it says will join or leave."""
         planned = self.terraform("plan", f"-out={plan}")
         assert planned.returncode == 0, planned.stdout + planned.stderr
-        shown = json.loads(self.terraform("show", "-json", plan).stdout)
+        document = json.loads(self.terraform("show", "-json", plan).stdout)
         named: set[str] = set()
-        for resource in shown["resource_changes"]:
+        for resource in document["resource_changes"]:
             sides = (resource["change"][side] or {} for side in ("before", "after"))
             before, after = (set(values.get("servers") or ()) for values in sides)
             named |= before ^ after

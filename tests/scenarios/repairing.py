@@ -1,8 +1,8 @@
 """What is promised of members that are not well, as one story for real and for modelled servers.
 
-Nobody marks anything in the fleet: a plan sees it, once the grace is over, and its apply repairs.
-Whoever tells the story has a fixture `pool`: three control planes and two workers of the lab's nine
-servers, with an application that two replicas keep alive. The tests build on each other.
+Nothing is marked in the fleet: a plan sees it, once the grace is over, and its apply repairs. A
+module that runs the story has a fixture `pool`: three control planes and two workers of the lab's
+nine servers, with an application that two replicas keep alive. The tests build on each other.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ resource "rpool_cluster" "demo" {
 
 
 def repair(most: int = 1) -> str:
-    """More configuration, by which so many are repaired at once."""
+    """Configuration by which at most so many members are repaired at once."""
     return REPAIR.replace("MOST", str(most))
 
 
 def replaced(pool: Pool, dead: str, what: str) -> None:
-    """Until its grace is over a plan names it, and changes nothing; then it puts another server in
-    its place, and its apply does so.
+    """A plan within the grace names the dead server and changes nothing; one after it replaces the
+    server by another, and so does its apply.
     """
-    had = pool.members()
+    before = pool.members()
     with pool.asking() as web:
         pool.lose(dead)
         early = pool.terraform("plan", "-detailed-exitcode")
         assert early.returncode == NO_CHANGES, early.stdout
-        said = pool.await_changes(f"{dead} (")
-        assert "It counts as lost: another server takes its place, if there is one." in said
+        output = pool.await_changes(f"{dead} (")
+        assert "It counts as lost: another server takes its place, if there is one." in output
         named = pool.planned("saved.tfplan")
         assert dead in named
         seconds = pool.apply()
-    (new,) = pool.members() - had
-    assert had - pool.members() == {dead}
+    (new,) = pool.members() - before
+    assert before - pool.members() == {dead}
     assert named == {dead, new}
     pool.assert_settled()
     pool.figure(
@@ -50,15 +50,15 @@ def replaced(pool: Pool, dead: str, what: str) -> None:
 
 
 def mended(pool: Pool, sick: str, what: str, *steps: str) -> None:
-    """The cluster keeps its servers, and these steps were done about the one that was not well,
-    besides what need not succeed there.
+    """The cluster keeps its servers, and these steps are done for the sick one, besides those that
+    need not succeed there.
     """
-    had, known = pool.members(), pool.journal()
-    said = pool.await_changes(f"{sick} (")
-    assert "This plan mends it: its container runtime and kubelet are restarted" in said
+    before, known = pool.members(), pool.journal()
+    output = pool.await_changes(f"{sick} (")
+    assert "This plan mends it: its container runtime and kubelet are restarted" in output
     assert pool.planned("saved.tfplan") == set()
     seconds = pool.apply()
-    assert pool.members() == had
+    assert pool.members() == before
     pool.assert_settled()
     done = {verb for verb, server in pool.done(known) if server == sick}
     assert done - GENTLE == set(steps), done
@@ -66,7 +66,7 @@ def mended(pool: Pool, sick: str, what: str, *steps: str) -> None:
 
 
 GENTLE = {"drain", "step down", "label"}
-"""What need not succeed, or be done, there."""
+"""Steps that need not succeed, or be done, for a sick member."""
 ANEW = ("leave", "reset", "forget", "claim", "prepare", "join", "member", "ready")
 
 
@@ -74,23 +74,23 @@ class RepairingAtOnce:
     """With `max_lost = 3`."""
 
     def test_three_that_are_not_well_are_repaired_by_one_apply(self, pool: Pool) -> None:
-        had, known = pool.members(), pool.journal()
+        before, known = pool.members(), pool.journal()
         worker, sick = pool.with_role("worker")
         holder = pool.holds_address()
         with pool.asking() as web:
             pool.lose(worker)
             pool.lose(holder)
             pool.fall_sick(sick, "kubelet")
-            said = pool.await_changes("3 members are not well")
-            while said.count("repair.grace is 30s"):
+            output = pool.await_changes("3 members are not well")
+            while output.count("repair.grace is 30s"):
                 pool.pass_time()
-                said = pool.await_changes("3 members are not well")
-            assert said.count("It counts as lost") == 2
-            assert said.count("This plan mends it") == 1
+                output = pool.await_changes("3 members are not well")
+            assert output.count("It counts as lost") == 2
+            assert output.count("This plan mends it") == 1
             named = pool.planned("saved.tfplan")
             seconds = pool.apply()
-        assert had - pool.members() == {worker, holder}
-        assert pool.members() - had == named - {worker, holder}
+        assert before - pool.members() == {worker, holder}
+        assert pool.members() - before == named - {worker, holder}
         pool.assert_settled()
         assert ("mend", sick) in pool.done(known)
         pool.figure(
@@ -103,7 +103,7 @@ class RepairingAtOnce:
 
 
 def wiped(pool: Pool) -> None:
-    """A zombie's kubelet may register its Node again, and a control plane has the address."""
+    """A server that is back may register its Node again, or have the virtual IP."""
     back = sorted(pool.lost)
     for name in back:
         pool.restore(name)

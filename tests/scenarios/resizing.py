@@ -1,11 +1,10 @@
 """What is promised of resizing, as one story for real servers and for modelled ones.
 
-Which servers join and leave is said by size (among equals the cluster's uid decides), and of some
-changes every step: so where the model would plan or do other than real servers make us do, one of
-the two fails. Whoever tells the story has a fixture `pool`: the lab's nine servers, three of them
-control planes of a cluster that one more works for. In each of three racks unit 4 and unit 12 are
-SMALL and labelled disk=ssd; of the units 8, two are MIDDLE and r3u08 is BIG. The tests build on
-each other.
+The servers that join and leave are named by size (among equals the cluster's uid decides), and for
+some changes each step is named. So one of the two fails where the model differs from real servers.
+A module that runs the story has a fixture `pool`: of the lab's nine servers three are control
+planes of a cluster with one worker. In each of three racks unit 4 and unit 12 are SMALL and
+labelled disk=ssd; of the units 8, two are MIDDLE and r3u08 is BIG. The tests build on each other.
 """
 
 from __future__ import annotations
@@ -164,8 +163,8 @@ class Resizing:
         pool.write(cores=12, memory=24)
         (planned,) = pool.planned("saved.tfplan")
         with pool.taken(planned, FOREIGN):
-            said = pool.refused("apply", "saved.tfplan")
-            assert f"{planned} was to join, but is claimed by cluster other (uid ffffffff" in said
+            error = pool.refused("apply", "saved.tfplan")
+            assert f"{planned} was to join, but is claimed by cluster other (uid ffffffff" in error
             assert not pool.tainted()
             assert pool.state()["cores"] == 4
             pool.assert_members_are_settled()
@@ -188,10 +187,10 @@ class Resizing:
     def test_of_two_pools_that_want_the_last_spare_one_gets_it(self, pool: Pool) -> None:
         with pool.also("second", SECOND.replace("NETWORK", pool.network)):
             pool.write(cores=28, memory=56, second=28)
-            said = pool.refused("apply", "-auto-approve")
-            assert said.count("Error: ") == 1
-            assert "r3u08 was to join, but " in said
-            assert "claimed by cluster" in said
+            errors = pool.refused("apply", "-auto-approve")
+            assert errors.count("Error: ") == 1
+            assert "r3u08 was to join, but " in errors
+            assert "claimed by cluster" in errors
             cores = {name: pool.state(name)["cores"] for name in ("demo", "second")}
             assert sorted(cores.values()) == [12, 28]
             assert not any(pool.tainted(name) for name in cores)

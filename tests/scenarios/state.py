@@ -21,10 +21,10 @@ def instance(folder: Path, name: str = "demo") -> dict[str, Any]:
 
 
 def attributes(folder: Path, name: str = "demo") -> dict[str, Any]:
-    """Of a cluster; empty when it is not in the state."""
+    """The attributes of a cluster; empty when it is not in the state."""
     return dict(instance(folder, name).get("attributes", {}))
 
 
 def with_role(folder: Path, role: str, name: str = "demo") -> list[str]:
     servers = attributes(folder, name)["servers"]
-    return sorted(its for its, server in servers.items() if server["role"] == role)
+    return sorted(member for member, server in servers.items() if server["role"] == role)

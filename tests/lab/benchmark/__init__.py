@@ -34,9 +34,9 @@ def failures(ssh: Callable[[str, str], str], control_planes: Names, workers: Nam
 
 
 def unexpected(asked: Sequence[Entry], facts: Mapping[str, Facts]) -> Iterator[str]:
-    """What of that does not hold where it should, and what holds that has an exception."""
+    """A line for each entry that does not hold, and for each exception that holds."""
     for entry in asked:
-        problems = {name: problem(entry, its) for name, its in facts.items()}
+        problems = {name: problem(entry, server_facts) for name, server_facts in facts.items()}
         if entry.exception and not any(problems.values()):
             yield f"{entry.id} {entry.holds} It does now, so its exception can go."
         elif not entry.exception:
@@ -46,12 +46,15 @@ def unexpected(asked: Sequence[Entry], facts: Mapping[str, Facts]) -> Iterator[s
 
 
 def look(ssh: Callable[[str, str], str], through: str, servers: Names) -> dict[str, Facts]:
-    """All servers at once, one round trip each; the API is asked through one of them."""
+    """The facts of all servers, one round trip each; one of them asks the API."""
     with ThreadPoolExecutor(max_workers=len(servers)) as threads:
         scripts = [script(servers if name == through else ()) for name in servers]
         facts = dict(zip(servers, map(parse, threads.map(ssh, servers, scripts)), strict=True))
     kubelets = facts[through].kubelets
-    return {name: replace(its, kubelet=kubelets.get(name, {})) for name, its in facts.items()}
+    return {
+        name: replace(server_facts, kubelet=kubelets.get(name, {}))
+        for name, server_facts in facts.items()
+    }
 
 
 def script(nodes: Names) -> str:

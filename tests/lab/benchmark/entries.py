@@ -1,6 +1,6 @@
 """What the CIS Kubernetes Benchmark 1.12 asks for, in our words: the entries of the YAML files.
 
-An entry's id is its number there. An entry with an exception is one that clusters of rpool's do not
+An entry's id is its number there. An entry with an exception is one that rpool's clusters do not
 meet: the test asserts that as well, so that an exception goes with its reason.
 
 Not here is what no machine can decide: who is given certificates and accounts (3.1.1, 3.1.2), and
@@ -41,7 +41,7 @@ def cluster() -> list[Entry]:
 
 def _read(name: str) -> list[Entry]:
     written = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
-    return [_entry(**its) for its in written]
+    return [_entry(**entry) for entry in written]
 
 
 def _entry(id: str, holds: str, exception: str = "", **kind: Any) -> Entry:

@@ -1,4 +1,4 @@
-"""What one server said of itself, and what the API said through it: the lines of look.sh."""
+"""What one server is like, and what the API said through it: the lines of look.sh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class File:
 
 @dataclass(frozen=True)
 class Facts:
-    """Whatever was not told is empty, and no entry holds by that."""
+    """What look.sh did not print is empty, and no entry holds by that."""
 
     processes: Sequence[Sequence[str]] = ()  # command lines, in words
     files: Sequence[File] = ()
@@ -30,28 +30,28 @@ class Facts:
     kubelet: Object = field(default_factory=dict)  # this server's
     objects: Sequence[Object] = ()
     secrets: Sequence[str] = ()  # their types
-    admission: Sequence[str] = ()  # what was said to pods
+    admission: Sequence[str] = ()  # the answers to pods
 
     def of(self, kind: str) -> list[Object]:
-        return [its for its in self.objects if its["kind"] == kind]
+        return [item for item in self.objects if item["kind"] == kind]
 
 
 def parse(text: str) -> Facts:
     """Facts of the lines that one look printed; one of an unknown kind is an error."""
-    said: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    lines_of: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for line in text.splitlines():
         kind, _, rest = line.partition("\t")
-        said[kind].append(rest)
+        lines_of[kind].append(rest)
     return Facts(
-        processes=[line.split() for line in said["process"]],
-        files=[_file(line) for line in said["file"]],
-        listens=said["listens"],
-        providers=said["provider"],
-        policy=json.loads("".join(said["policy"]) or "{}"),
-        kubelets=dict(map(_kubelet, said["kubelet"])),
-        objects=json.loads("".join(said["objects"]) or '{"items": []}')["items"],
-        secrets=said["secret"],
-        admission=said["admission"],
+        processes=[line.split() for line in lines_of["process"]],
+        files=[_file(line) for line in lines_of["file"]],
+        listens=lines_of["listens"],
+        providers=lines_of["provider"],
+        policy=json.loads("".join(lines_of["policy"]) or "{}"),
+        kubelets=dict(map(_kubelet, lines_of["kubelet"])),
+        objects=json.loads("".join(lines_of["objects"]) or '{"items": []}')["items"],
+        secrets=lines_of["secret"],
+        admission=lines_of["admission"],
     )
 
 

@@ -29,12 +29,12 @@ def _flag(entry: Entry, facts: Facts) -> str:
     lines = [words for words in facts.processes if PurePosixPath(words[0]).name == process]
     if not lines:
         return f"no {process} runs"
-    found = {f"--{name}": _value(words, name) for words in lines for name in many(names)}
-    return _first(_unmet(what, value, condition) for what, value in found.items())
+    values = {f"--{name}": _value(words, name) for words in lines for name in many(names)}
+    return _first(_unmet(what, value, condition) for what, value in values.items())
 
 
 def _value(words: Sequence[str], name: str) -> str | None:
-    """What a command line gives a flag at last; a flag alone says true."""
+    """The last value of a flag on a command line; a flag without one is true."""
     values = [word.partition("=") for word in words if word.split("=")[0] == f"--{name}"]
     if not values:
         return None
@@ -43,20 +43,20 @@ def _value(words: Sequence[str], name: str) -> str | None:
 
 
 def _kubelet(entry: Entry, facts: Facts) -> str:
-    """`path` has dots; a flag of the kubelet is in what it says of itself, too."""
+    """`path` has dots; a flag of the kubelet is in its own report, too."""
     path, condition = _split(entry.wanted, "path")
     if not facts.kubelet:
         return "the kubelet has not said how it is configured"
-    found: Any = facts.kubelet
+    setting: Any = facts.kubelet
     for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return _unmet(path, found, condition)
+        setting = setting.get(key) if isinstance(setting, Mapping) else None
+    return _unmet(path, setting, condition)
 
 
 def _listens(entry: Entry, facts: Facts) -> str:
     port, condition = _split(entry.wanted, "port")
     ends = [address.rpartition(":") for address in facts.listens]
-    addresses = [address for address, _, its in ends if its == str(port)]
+    addresses = [address for address, _, bound in ends if bound == str(port)]
     return _unmet(f"who listens at {port}", addresses or None, condition)
 
 
@@ -124,25 +124,25 @@ def _first(problems: Iterable[str]) -> str:
     return next(filter(None, problems), "")
 
 
-def _listed(found: Any) -> list[Any]:
-    return found.split(",") if isinstance(found, str) else many(found)
+def _listed(actual: Any) -> list[Any]:
+    return actual.split(",") if isinstance(actual, str) else many(actual)
 
 
 CONDITIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "is": operator.eq,
     "is_not": operator.ne,
-    "has": lambda found, value: value in _listed(found),
-    "lacks": lambda found, value: value not in _listed(found),
-    "within": lambda found, values: set(_listed(found)) <= set(values),
-    "at_least": lambda found, least: int(found) >= int(least),
-    "set": lambda found, _: found != "",
+    "has": lambda actual, value: value in _listed(actual),
+    "lacks": lambda actual, value: value not in _listed(actual),
+    "within": lambda actual, values: set(_listed(actual)) <= set(values),
+    "at_least": lambda actual, least: int(actual) >= int(least),
+    "set": lambda actual, _: actual != "",
     "absent": lambda _, __: False,
 }
-"""Of what was found; `absent` alone is met by nothing."""
+"""By the actual value; `absent` alone is met by none."""
 
 
-def _unmet(what: str, found: Any, condition: Condition) -> str:
+def _unmet(what: str, actual: Any, condition: Condition) -> str:
     [(word, value)] = condition.items()
-    if found is None:
+    if actual is None:
         return "" if word == "absent" else f"{what} is not there"
-    return "" if CONDITIONS[word](found, value) else f"{what} is {found}"
+    return "" if CONDITIONS[word](actual, value) else f"{what} is {actual}"

@@ -24,8 +24,10 @@ CONTAINER: Mapping[str, Any] = {
 
 def pods(entries: Iterable[Entry]) -> str:
     """The plain pod and one for each entry that wants its own refused, as a List."""
-    asked = [_pod(name_of(its.id), its.wanted) for its in entries if its.kind == "refused"]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [_pod(PLAIN, {}), *asked]})
+    refused = [
+        _pod(name_of(entry.id), entry.wanted) for entry in entries if entry.kind == "refused"
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [_pod(PLAIN, {}), *refused]})
 
 
 def name_of(id: str) -> str:
@@ -33,8 +35,8 @@ def name_of(id: str) -> str:
 
 
 def was_refused(name: str, word: str, facts: Facts) -> str:
-    """Why not, or not for that reason; empty when it was. If the plain pod was not admitted, it may
-    have been for any."""
+    """Why the pod was not refused for that reason; empty when it was. Where the plain pod is not
+    admitted, a refusal proves nothing."""
     if not was_admitted(PLAIN, facts):
         return "not even a plain pod is admitted"
     refusals = [line for line in facts.admission if REFUSED.format(name) in line]

@@ -1,6 +1,6 @@
 """What an entry asks of objects of the API and of files that it reads: a function each.
 
-They say why it does not hold; nothing when it does.
+Each returns why the entry does not hold; empty when it does.
 """
 
 from __future__ import annotations
@@ -30,19 +30,25 @@ def granted(
     bindings = facts.of("ClusterRoleBinding")
     if ADMINS not in map(_name, bindings):
         return "the bindings were not told"
-    others = [its for its in bindings if not _is_own(its) and _name(its) not in (ADMINS, *but)]
-    found = [
-        _name(its)
-        for its in others
-        if any(_grants(rule, verbs, resources) for rule in roles.get(its["roleRef"]["name"], ()))
+    others = [
+        binding
+        for binding in bindings
+        if not _is_own(binding) and _name(binding) not in (ADMINS, *but)
     ]
-    return f"it is granted by {', '.join(found)}" if found else ""
+    names = [
+        _name(binding)
+        for binding in others
+        if any(
+            _grants(rule, verbs, resources) for rule in roles.get(binding["roleRef"]["name"], ())
+        )
+    ]
+    return f"it is granted by {', '.join(names)}" if names else ""
 
 
 def _grants(rule: Object, verbs: Collection[str], resources: Collection[str]) -> bool:
     """A wildcard grants whatever is asked for."""
-    its = rule.get("resources", ())
-    return _meets(rule["verbs"], verbs) and _meets(its, resources)
+    granted_on = rule.get("resources", ())
+    return _meets(rule["verbs"], verbs) and _meets(granted_on, resources)
 
 
 def _meets(given: Collection[str], asked: Collection[str]) -> bool:
@@ -54,8 +60,8 @@ def wildcards(facts: Facts, but: Collection[str] = ()) -> str:
     roles = [*facts.of("ClusterRole"), *facts.of("Role")]
     if not roles:
         return "the roles were not told"
-    others = [its for its in roles if not _is_own(its) and _name(its) not in but]
-    return _listed(its for its in others if any(map(_is_wild, its.get("rules") or ())))
+    others = [role for role in roles if not _is_own(role) and _name(role) not in but]
+    return _listed(role for role in others if any(map(_is_wild, role.get("rules") or ())))
 
 
 def _is_wild(rule: Object) -> bool:
@@ -76,14 +82,14 @@ def no_bootstrap_token(facts: Facts) -> str:
 
 def audit_leaves_out_nothing_of_note(facts: Facts) -> str:
     rules = facts.policy.get("rules") or [{}]
-    untold = [rule for rule in rules if rule.get("level") == "None"]
+    unlogged = [rule for rule in rules if rule.get("level") == "None"]
     if set(rules[-1]) != {"level"} or rules[-1]["level"] == "None":
         return "its last rule is not about all that is left"
-    for rule in untold:
+    for rule in unlogged:
         if not _resources(rule) and not rule.get("nonResourceURLs"):
             return f"{rule} leaves out too much"
-    left = {name for rule in untold for name in _resources(rule)} & NOTED
-    return f"it leaves out {', '.join(sorted(left))}" if left else ""
+    missing = {name for rule in unlogged for name in _resources(rule)} & NOTED
+    return f"it leaves out {', '.join(sorted(missing))}" if missing else ""
 
 
 def _resources(rule: Object) -> set[str]:
@@ -91,18 +97,20 @@ def _resources(rule: Object) -> set[str]:
 
 
 def default_accounts_give_no_token(facts: Facts) -> str:
-    accounts = [its for its in facts.of("ServiceAccount") if _name(its) == "default"]
+    accounts = [account for account in facts.of("ServiceAccount") if _name(account) == "default"]
     if not accounts:
         return "the accounts were not told"
-    return _listed(its for its in accounts if its.get("automountServiceAccountToken") is not False)
+    return _listed(
+        account for account in accounts if account.get("automountServiceAccountToken") is not False
+    )
 
 
 def no_right_of_a_default_account(facts: Facts) -> str:
     accounts = _accounts_with_rights(facts)
     if not accounts:
         return "the bindings were not told"
-    found = sorted(namespace for namespace, name in accounts if name == "default")
-    return f"one of {', '.join(found)} has" if found else ""
+    namespaces = sorted(namespace for namespace, name in accounts if name == "default")
+    return f"one of {', '.join(namespaces)} has" if namespaces else ""
 
 
 def tokens_have_rights(facts: Facts) -> str:
@@ -123,9 +131,9 @@ def _mounts(pod: Object, facts: Facts) -> bool:
     if not name:
         return False
     silent = {(namespace, name)} <= {
-        (its["metadata"]["namespace"], _name(its))
-        for its in facts.of("ServiceAccount")
-        if its.get("automountServiceAccountToken") is False
+        (account["metadata"]["namespace"], _name(account))
+        for account in facts.of("ServiceAccount")
+        if account.get("automountServiceAccountToken") is False
     }
     return bool(pod["spec"].get("automountServiceAccountToken", not silent))
 
@@ -146,23 +154,25 @@ def pod_security_decides(facts: Facts) -> str:
 
 
 def network_policies_are_enforced(facts: Facts) -> str:
-    found = [pod for pod in facts.of("Pod") if _name(pod).startswith(ENFORCERS)]
-    return "" if found else f"there is none of {', '.join(ENFORCERS)}"
+    enforcers = [pod for pod in facts.of("Pod") if _name(pod).startswith(ENFORCERS)]
+    return "" if enforcers else f"there is none of {', '.join(ENFORCERS)}"
 
 
 def each_namespace_has_a_network_policy(facts: Facts) -> str:
-    have = {policy["metadata"]["namespace"] for policy in facts.of("NetworkPolicy")}
+    covered = {policy["metadata"]["namespace"] for policy in facts.of("NetworkPolicy")}
     namespaces = facts.of("Namespace")
     if not namespaces:
         return "the namespaces were not told"
-    return _listed(its for its in namespaces if _name(its) not in have)
+    return _listed(namespace for namespace in namespaces if _name(namespace) not in covered)
 
 
 def no_secret_is_in_an_environment(facts: Facts) -> str:
     pods = facts.of("Pod")
     if not pods:
         return "the pods were not told"
-    return _listed(pod for pod in pods if any(_has_secret(its) for its in _containers(pod)))
+    return _listed(
+        pod for pod in pods if any(_has_secret(container) for container in _containers(pod))
+    )
 
 
 def _containers(pod: Object) -> Iterator[Object]:
@@ -171,7 +181,7 @@ def _containers(pod: Object) -> Iterator[Object]:
 
 
 def _has_secret(container: Object) -> bool:
-    sources = [its.get("valueFrom") or {} for its in container.get("env") or ()]
+    sources = [variable.get("valueFrom") or {} for variable in container.get("env") or ()]
     if any("secretKeyRef" in source for source in sources):
         return True
     return any("secretRef" in source for source in container.get("envFrom") or ())
@@ -180,25 +190,25 @@ def _has_secret(container: Object) -> bool:
 def the_default_namespace_is_empty(facts: Facts) -> str:
     if not facts.of("Pod"):
         return "the pods were not told"
-    its = [*facts.of("Pod"), *facts.of("Service")]
-    there = [one for one in its if one["metadata"]["namespace"] == "default"]
-    return _listed(one for one in there if _name(one) != "kubernetes")
+    objects = [*facts.of("Pod"), *facts.of("Service")]
+    found = [item for item in objects if item["metadata"]["namespace"] == "default"]
+    return _listed(item for item in found if _name(item) != "kubernetes")
 
 
-def _name(its: Object) -> str:
-    return str(its["metadata"]["name"])
+def _name(item: Object) -> str:
+    return str(item["metadata"]["name"])
 
 
-def _is_own(its: Object) -> bool:
+def _is_own(item: Object) -> bool:
     """Whether Kubernetes itself makes it, in any cluster."""
     key, value = KUBERNETES_OWN
-    return bool(its["metadata"].get("labels", {}).get(key) == value)
+    return bool(item["metadata"].get("labels", {}).get(key) == value)
 
 
-def _listed(found: Any) -> str:
+def _listed(items: Any) -> str:
     """Each by its namespace, if it has one, and its name."""
     names = (
-        "/".join(filter(None, (its["metadata"].get("namespace"), _name(its)))) for its in found
+        "/".join(filter(None, (item["metadata"].get("namespace"), _name(item)))) for item in items
     )
     return ", ".join(names)
 
