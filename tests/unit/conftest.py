@@ -1,14 +1,13 @@
 """Tests that kill an operation meet one order of its steps, drawn from a seed.
 
 Why it exists: steps that are allowed at once run in threads, so which of them are done when a test
-kills the operation after one of them would be chance, and a failure could not be had again. So each
-test of a file that uses `killed` has one thread (see `fault/in_turn.py`), and meets the order that
-its name draws: the same in each run. Other orders are drawn by RPOOL_ORDER, any word, of which
-`make soak` does twenty:
+kills the operation would be chance, and a failure could not be reproduced. So each test of a file
+that uses `killed` has one thread (see `fault/in_turn.py`), and meets the order that its name draws:
+the same in each run. RPOOL_ORDER, any word, draws another order; `make soak` runs twenty:
 
     RPOOL_ORDER=7 pytest -m in_turn tests/unit
 
-A test that brings threads of its own together with the engine's is marked `threads`, and has both.
+A test that needs threads of its own beside the engine's is marked `threads`, and keeps both.
 """
 
 from __future__ import annotations
@@ -36,6 +35,6 @@ def _in_turn(request: pytest.FixtureRequest) -> Iterator[None]:
     from fault.in_turn import InTurn
 
     seed = f"{ORDER} {request.node.name}"
-    random.seed(seed)  # of what a stage draws
+    random.seed(seed)  # for what a stage draws
     with InTurn(random.Random(seed)).one_thread():  # noqa: S311 not for secrets
         yield

@@ -31,8 +31,8 @@ Test = ParamSpec("Test")
 
 
 def follows(advice: Do, *ways: int) -> Callable[[Callable[Test, None]], Callable[Test, None]]:
-    """Of a test that goes these ways of an advice (all of them where none is named). It fails
-    unless it has read the very text.
+    """Marks a test that follows these ways of an advice (all of them where none is named). It fails
+    unless it has read the advice's text.
     """
 
     def walk(test: Callable[Test, None]) -> Callable[Test, None]:
@@ -49,10 +49,10 @@ def follows(advice: Do, *ways: int) -> Callable[[Callable[Test, None]], Callable
     return walk
 
 
-def read(advice: Do, said: object, **words: str) -> None:
-    """What was said, an error for one, has this advice word by word."""
-    shown = diagnostic.of_error(said) if isinstance(said, RpoolError) else []
-    text = "\n".join(its.detail for its in shown) or str(said)
+def read(advice: Do, message: object, **words: str) -> None:
+    """Checks that a message, an error or its text, has this advice word by word."""
+    diagnostics = diagnostic.of_error(message) if isinstance(message, RpoolError) else []
+    text = "\n".join(found.detail for found in diagnostics) or str(message)
     assert advice.text(**words) in text
     _read.add(advice)
 
@@ -75,8 +75,8 @@ class Desk:
     # -- what is written -----------------------------------------------------------------------
 
     def write(self, *specs: PoolSpec, **nodes: tuple[str, NodeSpec]) -> None:
-        """Another configuration: these clusters, and each of these nodes in the one named."""
-        self.wanted = Wanted({its.name: its for its in specs}, nodes)
+        """Writes another configuration: these clusters, and each node in the cluster it names."""
+        self.wanted = Wanted({spec.name: spec for spec in specs}, nodes)
 
     def mark(self, *servers: str, **marks: Any) -> None:
         for server in servers:
@@ -85,14 +85,14 @@ class Desk:
     def remove_entries(self, *servers: str) -> Fleet:
         """Returns the fleet that had them."""
         before = self.stage.site.config.fleet
-        left = {n: its for n, its in before.servers.items() if n not in servers}
-        self.stage.open(Fleet(left))
+        kept = {name: server for name, server in before.servers.items() if name not in servers}
+        self.stage.open(Fleet(kept))
         return before
 
     # -- what is done --------------------------------------------------------------------------
 
     def apply(self) -> str:
-        """What it said: errors, or else warnings."""
+        """Returns its errors, or else its warnings."""
         run = self.state.apply(self.wanted, threading.Event())
         return "\n".join(run.errors or run.warnings)
 
@@ -106,10 +106,12 @@ class Desk:
         assert self.state.apply(self.wanted, threading.Event()).errors == []
         again = self.state.apply(self.wanted, threading.Event())
         assert again.was_empty, again
-        assert all(its.values["condition"] == "settled" for its in self.state.clusters.values())
+        assert all(
+            cluster.values["condition"] == "settled" for cluster in self.state.clusters.values()
+        )
 
     def is_whole(self, name: str = "batch") -> None:
-        """The same, and by every account the cluster is as it is written."""
+        """As `succeeds`, and the cluster is in every respect as written."""
         self.succeeds()
         settled(self.stage, self.view(name), self.wanted.clusters[name])
 
@@ -128,7 +130,7 @@ class Desk:
         return cluster_state.view(self.state.clusters[name].values)
 
     def workers(self) -> list[str]:
-        return [n for n, its in self.view().servers.items() if its.role is Role.WORKER]
+        return [n for n, server in self.view().servers.items() if server.role is Role.WORKER]
 
     def power(self, *servers: str, on: bool) -> None:
         for server in servers:

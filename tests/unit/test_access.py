@@ -26,11 +26,11 @@ def test_a_cluster_signs_for_a_user_who_has_the_key() -> None:
     assert (door.uid, door.name, door.host) == (view.uid, "batch", f"https://{view.endpoint}")
     assert door.ca_certificate == view.ca_certificate
     before = time.time()
-    its = stage.site.credential(door, ANN)
-    assert before + 3590 < its.ends_seconds < time.time() + 3610
-    key = its.key.reveal()
+    issued = stage.site.credential(door, ANN)
+    assert before + 3590 < issued.ends_seconds < time.time() + 3610
+    key = issued.key.reveal()
     assert key.startswith("-----BEGIN PRIVATE KEY-----")
-    assert key not in repr(its)
+    assert key not in repr(issued)
 
 
 def test_nothing_that_a_server_is_sent_has_the_key_and_no_server_is_changed() -> None:
@@ -100,7 +100,7 @@ def test_a_modelled_cluster_signs_no_more_than_a_real_one() -> None:
         stage.world.sign(through, new_request("ann", [])[0], 599)
 
 
-# -- who is asked, and how long ------------------------------------------------------------------
+# -- which server is asked, and how long ----------------------------------------------------------
 
 
 def test_what_this_process_has_seen_is_not_looked_for_again() -> None:
@@ -125,11 +125,11 @@ def test_a_control_plane_that_serves_is_found_beside_a_dead_one() -> None:
 def test_where_nothing_answers_the_error_comes_in_time(is_known: bool, silent: type[Look]) -> None:
     stage, view = made()
     over = threading.Event()
-    its = (view if is_known else None, stage.site.config.fleet, stage.faulty)
+    arguments = (view if is_known else None, stage.site.config.fleet, stage.faulty)
     with stage.faults(Fault(silent, lambda _: over.wait(30))):
         began = time.monotonic()
         with pytest.raises(Unreachable, match=f'cluster "?{view.uid}'):
-            entrance(view.uid, *its, patience_seconds=1.0)
+            entrance(view.uid, *arguments, patience_seconds=1.0)
         assert time.monotonic() - began < 3
         over.set()
 
@@ -156,20 +156,20 @@ def test_a_cluster_that_is_nowhere_is_an_error_that_names_the_others() -> None:
 
 
 def test_who_says_nothing_is_an_admin_by_a_group_that_can_be_unbound() -> None:
-    its = parse_identity({}, owner="ann@desk")
-    assert its == Identity("rpool-ann@desk", ("kubeadm:cluster-admins",), 3600)
+    identity = parse_identity({}, owner="ann@desk")
+    assert identity == Identity("rpool-ann@desk", ("kubeadm:cluster-admins",), 3600)
 
 
 def test_any_owner_makes_a_user_of_64_characters_at_most() -> None:
-    its = parse_identity({}, owner="a strange owner, " + 100 * "x")
-    assert its is not None
-    assert its.user.startswith("rpool-a-strange-owner-xxx")
-    assert len(its.user) == 64
+    identity = parse_identity({}, owner="a strange owner, " + 100 * "x")
+    assert identity is not None
+    assert identity.user.startswith("rpool-a-strange-owner-xxx")
+    assert len(identity.user) == 64
 
 
 def test_no_groups_are_none() -> None:
-    its = parse_identity({"user": "ann", "groups": [], "ttl": "24h"})
-    assert its == Identity("ann", (), 86400)
+    identity = parse_identity({"user": "ann", "groups": [], "ttl": "24h"})
+    assert identity == Identity("ann", (), 86400)
 
 
 @pytest.mark.parametrize(

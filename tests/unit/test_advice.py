@@ -1,4 +1,4 @@
-"""Each advice is followed by some test, in each of its ways, and every place that gives it can."""
+"""Some test follows each advice in each of its ways, and each place that gives one fills it in."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import rpool_provider
 from rpool.advice import Do
 
 for path in Path(__file__).parent.glob("test_advice_*.py"):
-    import_module(path.stem)  # it notes which ways its tests go
+    import_module(path.stem)  # the import notes which ways its tests go
 
 FOOTHOLDS = "tests/unit/reach/test_reach_footholds.py"
 ELSEWHERE = {
-    # Ways that only the real Terraform or a real server can go, and the test that does.
+    # Ways that need the real Terraform or a real server, and the test that goes each.
     (Do.IMPORT_NODE, 0): "tests/protocol/test_node.py::test_a_node_is_renamed_by_a_moved_block",
     (Do.SET_BACK, 1): "tests/protocol/test_terraform.py::test_a_cluster_is_built_anew_as_advised",
     (Do.WITHOUT_KUBECONFIG, 0): "tests/protocol/test_kubeconfig.py::"
@@ -41,9 +41,9 @@ CHECKOUT = Path(__file__).parent.parent.parent
 
 @pytest.mark.parametrize("advice", Do, ids=lambda advice: advice.name)
 def test_each_way_of_an_advice_is_gone_by_some_test(advice: Do) -> None:
-    elsewhere = {way for its, way in ELSEWHERE if its is advice}
-    gone = following.WALKS[advice] | elsewhere
-    assert gone == set(range(len(advice.ways)))
+    elsewhere = {way for do, way in ELSEWHERE if do is advice}
+    followed = following.WALKS[advice] | elsewhere
+    assert followed == set(range(len(advice.ways)))
 
 
 @pytest.mark.parametrize("place", ELSEWHERE.values())
@@ -53,14 +53,14 @@ def test_what_is_gone_elsewhere_is_there(place: str) -> None:
 
 
 def given() -> Iterator[tuple[str, Do, ast.Call]]:
-    """Every place that gives an advice, and how."""
+    """Every place that gives an advice: the place, the advice, the call."""
     for package in (rpool, rpool_provider):
         for path in Path(package.__path__[0]).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(its := node.func, ast.Attribute):
-                    of = its.value
-                    if isinstance(of, ast.Attribute) and ast.unparse(of.value) == "Do":
-                        yield f"{path.name}:{node.lineno}", Do[of.attr], node
+                if isinstance(node, ast.Call) and isinstance(function := node.func, ast.Attribute):
+                    advice = function.value
+                    if isinstance(advice, ast.Attribute) and ast.unparse(advice.value) == "Do":
+                        yield f"{path.name}:{node.lineno}", Do[advice.attr], node
 
 
 def test_whoever_gives_an_advice_fills_in_what_it_names() -> None:
@@ -69,7 +69,7 @@ def test_whoever_gives_an_advice_fills_in_what_it_names() -> None:
     wrong = {}
     for place, advice, call in places:
         named = {name for _, name, _, _ in string.Formatter().parse(" ".join(advice.ways)) if name}
-        words = {its.arg for its in call.keywords}
+        words = {keyword.arg for keyword in call.keywords}
         if None not in words and words != named:  # most_of() gives words of its own
             wrong[place] = (advice.name, words ^ named)
     assert wrong == {}

@@ -84,7 +84,7 @@ def test_a_plan_without_a_refresh_that_wants_what_is_half_out() -> None:
     desk.write(SMALLER)
     with killed(desk.stage, act.SetPhase):
         desk.apply()
-    roles = {name: its.role for name, its in before.servers.items()}
+    roles = {name: member.role for name, member in before.servers.items()}
     with pytest.raises(StalePlan) as caught:
         desk.stage.site.change_pool(before, SPEC, roles, desk.stage.attempt())
     read(Do.PLAN_AGAIN, caught.value)
@@ -149,20 +149,20 @@ def test_an_operation_that_takes_too_long() -> None:
 @follows(Do.BRING_API_BACK)
 def test_a_cluster_whose_control_planes_do_not_answer(way: str) -> None:
     desk = with_cluster()
-    heads = desk.view().control_planes
-    desk.power(*heads, on=False)
+    control_planes = desk.view().control_planes
+    desk.power(*control_planes, on=False)
     desk.write(BIGGER)
     read(Do.BRING_API_BACK, desk.refused(), needed="2", count="3")
     if way == "destroyed":
-        desk.mark(*heads, lost=True)
-        return desk.gives_back(*heads)
+        desk.mark(*control_planes, lost=True)
+        return desk.gives_back(*control_planes)
     if way == "recovered":
-        desk.mark(*heads[1:], lost=True)
-        desk.power(heads[0], on=True)
-        planes = replace(BIGGER.control_plane, recover_from=heads[0])
-        desk.write(replace(BIGGER, control_plane=planes))
+        desk.mark(*control_planes[1:], lost=True)
+        desk.power(control_planes[0], on=True)
+        control_plane = replace(BIGGER.control_plane, recover_from=control_planes[0])
+        desk.write(replace(BIGGER, control_plane=control_plane))
         return desk.succeeds()
-    desk.power(*heads[:2], on=True)
+    desk.power(*control_planes[:2], on=True)
     return desk.succeeds()
 
 
@@ -178,31 +178,31 @@ def not_imported(desk: Desk, uid: str) -> RpoolError:
 def test_a_cluster_whose_api_is_not_found_by_an_import(way: str) -> None:
     desk = with_cluster()
     view, fleet = desk.view(), desk.stage.site.config.fleet
-    heads = view.control_planes
+    control_planes = view.control_planes
     if way == "entries put back":
-        desk.remove_entries(*heads)
+        desk.remove_entries(*control_planes)
     elif way == "applied":
         desk.stage.cluster(view).record = None
     else:
-        desk.power(*heads, on=False)
+        desk.power(*control_planes, on=False)
     read(Do.FIND_API, not_imported(desk, view.uid), uid=view.uid)
     if way == "brought back":
-        desk.power(*heads, on=True)
+        desk.power(*control_planes, on=True)
     elif way == "entries put back":
         desk.stage.open(fleet)
     elif way == "applied":
         desk.succeeds()
     else:
-        desk.mark(*heads, lost=True)
+        desk.mark(*control_planes, lost=True)
     desk.state.clusters.clear()
     desk.imports(view.uid)
     if way == "marked lost":
-        desk.gives_back(*heads)
+        desk.gives_back(*control_planes)
     else:
         desk.is_whole()
 
 
-# -- who is in a cluster --------------------------------------------------------------------------
+# -- which servers are in a cluster ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["wider", "more servers", "less"])
@@ -211,15 +211,15 @@ def test_a_cluster_whose_api_is_not_found_by_an_import(way: str) -> None:
 def test_a_cluster_that_does_not_fit(way: str) -> None:
     narrow = replace(SPEC, selector=Selector(frozenset({"rack1", "rack2"})))
     desk = Desk(Stage(9), narrow)
-    whole = desk.remove_entries("r1u06", "r2u07")
-    said = desk.refused()
-    read(Do.MAKE_ROOM, said)
-    read(Do.WIDEN, said)
-    assert "Free for its selector: " in said
+    fleet = desk.remove_entries("r1u06", "r2u07")
+    errors = desk.refused()
+    read(Do.MAKE_ROOM, errors)
+    read(Do.WIDEN, errors)
+    assert "Free for its selector: " in errors
     if way == "wider":
         desk.write(SPEC)
     elif way == "more servers":
-        desk.stage.open(whole)
+        desk.stage.open(fleet)
     else:
         desk.write(replace(narrow, cores=8, memory_gib=16))
     desk.is_whole()
@@ -229,7 +229,7 @@ def test_a_cluster_that_does_not_fit(way: str) -> None:
 def test_a_member_of_etcd_that_is_nobody_s() -> None:
     desk = with_cluster()
     cluster, machines = desk.stage.cluster(desk.view()), desk.stage.world.machines
-    free = next(its for name, its in machines.items() if name not in desk.view().servers)
+    free = next(machine for name, machine in machines.items() if name not in desk.view().servers)
     cluster.members["stranger"] = "cafe"
     machines["stranger"] = replace(free, cluster=cluster, role=Role.CONTROL_PLANE)
     desk.write(BIGGER)
@@ -269,13 +269,13 @@ def test_a_server_that_joins_and_does_not_get_ready(role: Role, way: str) -> Non
     desk = with_cluster()
     wanted = BIGGER if role is Role.WORKER else FIVE
     target = desk.stage.plan(desk.view(), wanted, SPEC)
-    name = next(its for its in target.joining if target.roles[its] is role)
+    name = next(n for n in target.joining if target.roles[n] is role)
     machine = desk.stage.machine(name)
     machine.sick = "disk"
     desk.write(wanted)
-    said = desk.refused()
-    assert f"{name} does not get Ready" in said
-    read(Do.MAKE_READY, said, server=name)
+    errors = desk.refused()
+    assert f"{name} does not get Ready" in errors
+    read(Do.MAKE_READY, errors, server=name)
     if way == "mended":
         machine.sick = ""
     else:

@@ -24,7 +24,9 @@ POLICIES = {
 
 
 def budget(*servers: str) -> Fault:
-    """A disruption budget that keeps pods there, for as long as it is respected or pods take."""
+    """A disruption budget that keeps pods on these servers, unless a drain overrides it or waits
+    PATIENT seconds.
+    """
 
     def keeps(action: act.Drain) -> bool:
         hasty = action.timeout_seconds < PATIENT
@@ -46,11 +48,11 @@ def test_a_server_that_a_budget_does_not_let_go(way: str, leaver: str) -> None:
     kept = {SERVER: ("batch", GPU)} if leaver != SERVER else {}
     with desk.stage.faults(budget(SERVER, *before)):
         desk.write(SPEC, **kept)
-        said = desk.refused()
-        read(Do.LET_DRAIN, said)
-        assert "could not be drained within 600 s" in said
-        assert "budget shop/web allows none to go" in said
-        assert "stays a member" in said
+        errors = desk.refused()
+        read(Do.LET_DRAIN, errors)
+        assert "could not be drained within 600 s" in errors
+        assert "budget shop/web allows none to go" in errors
+        assert "stays a member" in errors
         if way != "allowed":
             spec = replace(SPEC, drain=POLICIES[way])
             desk.write(spec, **{SERVER: ("batch", GPU)})

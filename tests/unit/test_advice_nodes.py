@@ -46,22 +46,22 @@ def with_node() -> Desk:
 @follows(Do.GIVE_NODE_UP)
 def test_a_node_whose_cluster_may_be_alive(way: str) -> None:
     desk = with_node()
-    heads = desk.view().control_planes
+    control_planes = desk.view().control_planes
     if way == "given up":
-        for name in heads:
+        for name in control_planes:
             desk.stage.machine(name).stepped_down = True
     else:
-        desk.power(*heads, on=False)
+        desk.power(*control_planes, on=False)
     desk.write(SPEC)
     read(Do.GIVE_NODE_UP, desk.refused(), needed="2", count="3")
     if way == "brought back":
-        desk.power(*heads[:2], on=True)
+        desk.power(*control_planes[:2], on=True)
         return desk.succeeds()
     if way == "marked lost":
-        desk.mark(*heads, lost=True)
+        desk.mark(*control_planes, lost=True)
         desk.apply()
         assert desk.stage.world.probe(SERVER).is_spare
-        return desk.gives_back(*heads)
+        return desk.gives_back(*control_planes)
     del desk.state.nodes[SERVER]
     return desk.gives_back()
 
@@ -138,8 +138,8 @@ def test_a_node_that_is_half_in(way: str, cut: type[act.Action]) -> None:
         desk.apply()
     held = Node().read(desk.state.nodes[SERVER].held, desk.stage.site).held
     config = node_config(desk.state.clusters["batch"], SERVER, GPU)
-    (said,) = Node().plan(held, config, desk.stage.site).diagnostics
-    read(Do.PUT_IN_AGAIN, said.detail)
+    (diagnostic,) = Node().plan(held, config, desk.stage.site).diagnostics
+    read(Do.PUT_IN_AGAIN, diagnostic.detail)
     if way == "taken out":
         desk.write(SPEC)
     desk.succeeds()
@@ -177,7 +177,7 @@ def test_a_node_of_a_cluster_that_has_lost_its_record() -> None:
 @follows(Do.PUT_CLAIM_BACK)
 def test_a_claim_that_somebody_deleted(way: str, role: Role) -> None:
     desk = with_cluster()
-    name = next(n for n, its in desk.view().servers.items() if its.role is role)
+    name = next(n for n, server in desk.view().servers.items() if server.role is role)
     machine, cluster = desk.stage.machine(name), desk.stage.cluster(desk.view())
     claim, machine.claim = machine.claim, None
     read(Do.PUT_CLAIM_BACK, desk.refused(), server=name)
@@ -194,13 +194,13 @@ def test_a_claim_that_somebody_deleted(way: str, role: Role) -> None:
 @follows(Do.PUT_MARK_BACK)
 def test_a_control_plane_that_does_not_say_that_it_has_joined(way: str) -> None:
     desk = with_cluster()
-    head = desk.view().control_planes[0]
+    control_plane = desk.view().control_planes[0]
     desk.write(BIGGER)
-    gone = Answer(lambda its: replace(its, joined=False, joined_control_plane=False))
-    with desk.stage.faults(Fault(Probe, gone, servers=head)):
-        read(Do.PUT_MARK_BACK, desk.refused(), server=head)
+    unjoined = Answer(lambda probed: replace(probed, joined=False, joined_control_plane=False))
+    with desk.stage.faults(Fault(Probe, unjoined, servers=control_plane)):
+        read(Do.PUT_MARK_BACK, desk.refused(), server=control_plane)
         if way == "retired":
-            desk.mark(head, retire=True)
+            desk.mark(control_plane, retire=True)
             desk.apply()
     desk.is_whole()
 
@@ -223,7 +223,7 @@ def test_a_node_that_does_not_say_that_it_has_joined(way: str) -> None:
 
 @follows(Do.CORRECT_ADDRESS)
 def test_an_address_at_which_another_machine_answers() -> None:
-    """That of a control plane which an older record, put back from a backup, does not name."""
+    """It is that of a control plane that an older record, put back from a backup, does not name."""
     desk = with_cluster(SPEC, 14)
     cluster, before = desk.stage.cluster(desk.view()), desk.state.copy()
     older = cluster.record
@@ -233,7 +233,7 @@ def test_an_address_at_which_another_machine_answers() -> None:
     cluster.record, desk.state = older, before
     cluster.delete_node(new)
     blank = {"claim": None, "traces": (), "joined": False, "kubeadm_ended": False}
-    another = Answer(lambda its: replace(its, joined_control_plane=False, **blank))
+    another = Answer(lambda probed: replace(probed, joined_control_plane=False, **blank))
     faults = [
         Fault(Probe, another, servers=new),
         Fault((act.TakeClaim, act.Prepare), lambda _: None, INSTEAD, servers=new),
@@ -260,7 +260,7 @@ def test_a_version_that_cannot_be_had() -> None:
 @follows(Do.UNPROTECT)
 def test_a_cluster_that_is_protected(way: str) -> None:
     desk = Desk(Stage(12))
-    third = Fault(act.Join, CommandFailed("no"), where=lambda its: its.control_plane, first=2)
+    third = Fault(act.Join, CommandFailed("no"), where=lambda join: join.control_plane, first=2)
     with desk.stage.faults(*([third] if way == "untainted" else [])):
         desk.apply()
     instance = desk.state.clusters["batch"]
@@ -293,7 +293,9 @@ def test_a_record_that_a_newer_version_wrote() -> None:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     config = SiteConfig(servers(9), Ssh(Secret("key")))
-    return Site(config, lambda its: StoredWorld(its.fleet, Store(tmp_path / "site.json")))
+    return Site(
+        config, lambda site_config: StoredWorld(site_config.fleet, Store(tmp_path / "site.json"))
+    )
 
 
 @pytest.mark.parametrize("content", ["{", json.dumps({"version": 3})])

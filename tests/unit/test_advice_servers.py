@@ -56,7 +56,7 @@ def has_what_a_create_left() -> tuple[Desk, list[str]]:
     with killed(desk.stage, act.RevokeJoiners):
         desk.apply()
     desk.state.clusters.clear()
-    claims = {n: its.claim for n, its in desk.stage.world.machines.items() if its.claim}
+    claims = {n: machine.claim for n, machine in desk.stage.world.machines.items() if machine.claim}
     return desk, [max(claims)]
 
 
@@ -98,7 +98,7 @@ def test_a_server_that_does_not_answer(
     else:
         desk.mark(*silent, lost=True)
     desk.succeeds()
-    names = {name for its in desk.state.clusters.values() for name in its.values["servers"]}
+    names = {name for cluster in desk.state.clusters.values() for name in cluster.values["servers"]}
     assert desk.stage.claimed() - names == (set(silent) if way == "marked lost" else set())
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_does_not_answer(
 def test_one_that_dies_before_it_has_joined_is_replaced_at_once(
     situation: Callable[[], tuple[Desk, list[str]]],
 ) -> None:
-    """Nothing of it counts in the cluster yet, so that nobody has to wait for it."""
+    """Nothing of it counts in the cluster yet, so that no operation waits for it."""
     desk, (silent,) = situation()
     desk.power(silent, on=False)
     desk.succeeds()
@@ -157,7 +157,7 @@ def test_the_server_of_a_node_that_does_not_answer(way: str) -> None:
 def test_servers_without_which_a_cluster_does_not_fit(way: str) -> None:
     desk = Desk(Stage(9))
     silent = ("r1u03", "r2u04", "r3u05")
-    whole = desk.remove_entries("r1u06", "r2u07", "r3u08")
+    fleet = desk.remove_entries("r1u06", "r2u07", "r3u08")
     desk.power(*silent, on=False)
     read(Do.BRING_SPARES_BACK, desk.refused())
     if way == "brought back":
@@ -165,7 +165,7 @@ def test_servers_without_which_a_cluster_does_not_fit(way: str) -> None:
     elif way == "asks for less":
         desk.write(replace(ONE, cores=4, memory_gib=8))
     else:
-        desk.stage.open(whole)
+        desk.stage.open(fleet)
     desk.is_whole()
 
 
@@ -305,7 +305,7 @@ def test_the_server_of_a_node_that_is_in_use(way: str) -> None:
 def test_a_clock_that_is_wrong() -> None:
     desk = with_cluster(count=6)
     (joining,) = desk.stage.plan(desk.view(), BIGGER, SPEC).joining
-    wrong = Answer(lambda its: replace(its, clock_seconds=its.clock_seconds + 60))
+    wrong = Answer(lambda probed: replace(probed, clock_seconds=probed.clock_seconds + 60))
     desk.write(BIGGER)
     with desk.stage.faults(Fault(Probe, wrong, servers=joining)):
         read(Do.START_TIME_SERVICE, desk.refused())

@@ -1,5 +1,5 @@
-"""A living cluster is neither dead nor gone: not without its claims, its record, or its entries in
-the fleet. Nothing of it is reset, and no import makes it something to destroy.
+"""A living cluster is not taken for dead or gone when it has lost its claims, its record, or its
+entries in the fleet. Nothing of it is reset, and no import makes it something to destroy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def pinned(control_planes: int = 3) -> tuple[Stage, PoolView]:
 def lacks(stage: Stage, *names: str) -> None:
     """The provider's fleet has no entry for these."""
     fleet = stage.site.config.fleet.servers
-    stage.open(Fleet({name: its for name, its in fleet.items() if name not in names}))
+    stage.open(Fleet({name: server for name, server in fleet.items() if name not in names}))
 
 
 def only_claim_lost(stage: Stage, view: PoolView) -> None:
@@ -105,7 +105,8 @@ def test_another_site_with_the_same_names_is_not_the_cluster_s() -> None:
     other = Stage(12)
     fleet = other.site.config.fleet.servers
     moved = {
-        n: replace(its, address=its.address.replace("10.0.", "10.9.")) for n, its in fleet.items()
+        n: replace(server, address=server.address.replace("10.0.", "10.9."))
+        for n, server in fleet.items()
     }
     other.open(Fleet(moved))
     with pytest.raises(Refused, match="the fleet does not have at the address that it had"):
@@ -128,7 +129,7 @@ def test_what_a_create_had_claimed_since_its_record_is_given_back_too() -> None:
     full = Fault(act.Prepare, CommandFailed("disk is full"), where=first_worker)
     with stage.faults(full), killed(stage, act.TakeClaim, first=6):
         stage.site.create_pool(SPEC, stage.attempt())
-    (uid,) = {its.claim.uid for its in stage.world.machines.values() if its.claim}
+    (uid,) = {machine.claim.uid for machine in stage.world.machines.values() if machine.claim}
     stage.open()
     imported = Cluster().import_(uid, stage.site)
     stage.open()
@@ -141,8 +142,8 @@ def test_remains_with_a_control_plane_that_has_lost_its_quorum_go_by_the_operato
     stage = Stage(12)
     with killed(stage, act.Join, where=lambda join: join.control_plane):
         stage.site.create_pool(SPEC, stage.attempt())
-    (uid,) = {its.claim.uid for its in stage.world.machines.values() if its.claim}
-    cluster = next(its.cluster for its in stage.world.machines.values() if its.cluster)
+    (uid,) = {machine.claim.uid for machine in stage.world.machines.values() if machine.claim}
+    cluster = next(machine.cluster for machine in stage.world.machines.values() if machine.cluster)
     first, second = cluster.members
     stage.machine(first).powered = False
     stage.mark(first, lost=True)
@@ -153,7 +154,7 @@ def test_remains_with_a_control_plane_that_has_lost_its_quorum_go_by_the_operato
     imported = Cluster().import_(uid, stage.site).held
     deleted = Cluster().delete(imported, stage.site, threading.Event())
     assert deleted.held.values is None
-    assert stage.claimed() == {first}  # without power: nobody saw that it is claimed
+    assert stage.claimed() == {first}  # without power: its claim is not seen
 
 
 def test_a_node_whose_end_was_cut_off_at_its_record_is_whole() -> None:
@@ -164,8 +165,8 @@ def test_a_node_whose_end_was_cut_off_at_its_record_is_whole() -> None:
     assert not stage.site.read_node(view.uid, NODE).incomplete
     stage.site.pin_node(NodeRequest(view.uid, NODE, NodeSpec()), stage.attempt())
     stage.open()
-    found = stage.site.read_node(view.uid, NODE)
-    assert (found.spec, found.incomplete) == (NodeSpec(), False)
+    node = stage.site.read_node(view.uid, NODE)
+    assert (node.spec, node.incomplete) == (NodeSpec(), False)
 
 
 def test_workers_reach_their_api_while_it_has_its_quorum() -> None:

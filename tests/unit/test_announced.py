@@ -41,7 +41,7 @@ def test_what_is_in_use_or_not_clean_is_not_announced_and_the_create_takes_what_
     assert not {first, second, third} & announced.likely.keys()
     stage.open()  # an apply is another process
     view = stage.site.create_pool(SPEC, stage.attempt())
-    assert {name: its.role for name, its in view.servers.items()} == announced.likely
+    assert {name: server.role for name, server in view.servers.items()} == announced.likely
 
 
 def test_a_cluster_that_is_to_be_made_again_is_announced_the_same_servers() -> None:
@@ -90,17 +90,17 @@ def test_what_does_not_fit_today_is_announced_with_the_reason() -> None:
     advice = stage.site.advise(SPEC)
     assert advice.likely.keys() == set(stage.world.machines)
     assert "r1u03: claimed by cluster other (uid ffffffff" in advice.doubt
-    (said,) = cluster_foreseen.told("batch", advice)
-    assert said.summary == "Cluster batch does not fit on the servers that are free now"
-    assert "Its apply fails, unless servers get free before" in said.detail
-    assert "Missing: " in said.detail
-    assert "likely" not in f"{said.summary}{said.detail}"
-    assert not said.is_error
+    (warning,) = cluster_foreseen.told("batch", advice)
+    assert warning.summary == "Cluster batch does not fit on the servers that are free now"
+    assert "Its apply fails, unless servers get free before" in warning.detail
+    assert "Missing: " in warning.detail
+    assert "likely" not in f"{warning.summary}{warning.detail}"
+    assert not warning.is_error
 
 
 def test_one_server_is_one() -> None:
-    (said,) = cluster_foreseen.told("c1", Advice({"r1u00": Role.CONTROL_PLANE}))
-    assert said.summary == "Cluster c1 will likely take 1 server"
+    (warning,) = cluster_foreseen.told("c1", Advice({"r1u00": Role.CONTROL_PLANE}))
+    assert warning.summary == "Cluster c1 will likely take 1 server"
 
 
 def test_a_host_key_that_is_not_the_declared_one_is_told_since_the_create_stops_at_it() -> None:
@@ -113,9 +113,9 @@ def test_a_host_key_that_is_not_the_declared_one_is_told_since_the_create_stops_
         with pytest.raises(WrongHostKey):
             stage.site.create_pool(SPEC, stage.attempt())
     assert odd not in advice.likely
-    _, said = cluster_foreseen.told("batch", advice)
-    assert said.summary == f"Cluster batch: the apply stops at {odd}, which has another host key"
-    assert said.detail.startswith(f"{other.summary}.\nExpected x")
+    _, warning = cluster_foreseen.told("batch", advice)
+    assert warning.summary == f"Cluster batch: the apply stops at {odd}, which has another host key"
+    assert warning.detail.startswith(f"{other.summary}.\nExpected x")
     stage.mark(odd, reserved=True)
     with stage.faults(Fault(Probe, other, servers=odd, sure=False)):
         assert stage.site.advise(SPEC).strange == {}
@@ -146,7 +146,7 @@ def test_a_plan_waits_for_silent_servers_a_moment_only(monkeypatch: pytest.Monke
 
 
 def test_a_create_that_loses_many_races_goes_on_while_there_are_servers() -> None:
-    """More of them than it tries anything else."""
+    """More races than it tries anything else."""
     stage = Stage(18)
     lost: set[str] = set()
 
@@ -172,7 +172,7 @@ def test_a_failed_create_leaves_its_servers_to_others() -> None:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("count", [5, 12], ids=["there are no others", "there are others"])
 def test_a_create_goes_on_with_a_server_that_another_cluster_was_to_get(count: int) -> None:
-    """It has its claim already: whoever was announced it before looks at it, and takes another."""
+    """The server has its claim already: a cluster that was announced it before takes another."""
     stage, in_use = Stage(count), InUse()
     kept = dict(list(stage.site.advise(SPEC).likely.items())[:1])
     assert in_use.reserve("other", kept.keys())

@@ -1,5 +1,5 @@
 """What random schedules do not reach: creates that race, that are taken over and cut off again, and
-servers that nobody would know of afterwards.
+servers that no state would name afterwards.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SMALL = replace(ONE, cores=8, memory_gib=16)
 
 
 def uids(stage: Stage) -> set[str]:
-    return {its.claim.uid for its in stage.world.machines.values() if its.claim}
+    return {machine.claim.uid for machine in stage.world.machines.values() if machine.claim}
 
 
 def other_process(stage: Stage) -> Stage:
@@ -54,7 +54,9 @@ def orphans(stage: Stage, known: set[str]) -> set[str]:
 
 
 def config(spec: PoolSpec = SPEC) -> Values:
-    computed = [its.name for its in Cluster.schema.root.attributes if not its.configurable]
+    computed = [
+        attribute.name for attribute in Cluster.schema.root.attributes if not attribute.configurable
+    ]
     return cluster_state.configuration(spec) | dict.fromkeys(computed)
 
 
@@ -62,27 +64,27 @@ def tainted(stage: Stage, spec: PoolSpec, fault: Fault) -> Held:
     plan = Cluster().plan(Held(None), config(spec), stage.site)
     with stage.faults(fault):
         reply = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
-    assert [its for its in reply.diagnostics if its.is_error]
+    assert [diagnostic for diagnostic in reply.diagnostics if diagnostic.is_error]
     assert reply.held.values is not None
     stage.open()
     return reply.held
 
 
 def replaced(stage: Stage, state: Held, spec: PoolSpec) -> tuple[Held, list[str]]:
-    """A tainted cluster's replacement, as Terraform does it in one process; what the state has in
-    the end, and the errors.
+    """Replaces a tainted cluster, as Terraform does it in one process. Returns what the state has
+    in the end, and the errors.
     """
     plan = Cluster().plan(Held(None), config(spec), stage.site)
-    gone = Cluster().delete(Held(state.values, plan.private), stage.site, threading.Event())
-    errors = [f"{its.summary}\n{its.detail}" for its in gone.diagnostics if its.is_error]
-    if gone.held.values is not None:
-        return gone.held, errors
+    deleted = Cluster().delete(Held(state.values, plan.private), stage.site, threading.Event())
+    errors = [f"{d.summary}\n{d.detail}" for d in deleted.diagnostics if d.is_error]
+    if deleted.held.values is not None:
+        return deleted.held, errors
     try:
-        made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
+        created = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     except RpoolError as error:
         return Held(None), [*errors, str(error)]
-    errors += [f"{its.summary}\n{its.detail}" for its in made.diagnostics if its.is_error]
-    return made.held, errors
+    errors += [f"{d.summary}\n{d.detail}" for d in created.diagnostics if d.is_error]
+    return created.held, errors
 
 
 def give_back(stage: Stage, error: Refused) -> None:
@@ -90,15 +92,15 @@ def give_back(stage: Stage, error: Refused) -> None:
     advised = re.search(r"terraform import rpool_cluster.NAME (\w+)", error.detail)
     assert advised is not None, error
     imported = Cluster().import_(advised[1], stage.site).held
-    gone = Cluster().delete(Held(imported.values), stage.site, threading.Event())
-    assert gone.held.values is None
+    deleted = Cluster().delete(Held(imported.values), stage.site, threading.Event())
+    assert deleted.held.values is None
 
 
 def known_to(state: Held) -> set[str]:
     return set() if state.values is None else {str(state.values["id"])}
 
 
-NO_JOIN = Fault(act.Join, CommandFailed("no"), where=lambda its: its.control_plane)
+NO_JOIN = Fault(act.Join, CommandFailed("no"), where=lambda join: join.control_plane)
 NO_INIT = Fault(act.Init, CommandFailed("no"))
 
 
@@ -111,23 +113,23 @@ def test_of_two_creates_of_one_name_at_the_same_moment_only_one_makes_a_cluster(
 ) -> None:
     """Both have looked at the same spares, and neither has claimed any yet."""
     stage = Stage(14)
-    ended: list[object] = []
+    results: list[object] = []
 
     def second(_: act.TakeClaim) -> None:
         other = other_process(stage)
         try:
-            ended.append(other.site.create_pool(spec, other.attempt()))
+            results.append(other.site.create_pool(spec, other.attempt()))
         except RpoolError as error:
-            ended.append(error)
+            results.append(error)
 
     fault = Fault(act.TakeClaim, second, BEFORE, times=1)
     with stage.faults(fault):
         try:
-            ended.append(stage.site.create_pool(spec, stage.attempt()))
+            results.append(stage.site.create_pool(spec, stage.attempt()))
         except RpoolError as error:
-            ended.append(error)
-    made = [its for its in ended if not isinstance(its, RpoolError)]
-    assert len(made) <= 1, "two clusters with one virtual IP"
+            results.append(error)
+    views = [result for result in results if not isinstance(result, RpoolError)]
+    assert len(views) <= 1, "two clusters with one virtual IP"
     clusters = {id(m.cluster) for m in stage.world.machines.values() if m.cluster}
     assert len(clusters) <= 1
 
@@ -135,7 +137,7 @@ def test_of_two_creates_of_one_name_at_the_same_moment_only_one_makes_a_cluster(
 @pytest.mark.threads
 def test_a_create_that_has_claimed_only_workers_yet_is_not_taken_over_while_it_works() -> None:
     stage = Stage(14)
-    ended: list[object] = []
+    results: list[object] = []
 
     def second(action: act.TakeClaim) -> None:
         for _ in range(100):
@@ -146,25 +148,25 @@ def test_a_create_that_has_claimed_only_workers_yet_is_not_taken_over_while_it_w
             return
         other = other_process(stage)
         try:
-            ended.append(other.site.create_pool(SPEC, other.attempt()))
+            results.append(other.site.create_pool(SPEC, other.attempt()))
         except RpoolError as error:
-            ended.append(error)
+            results.append(error)
 
-    heads = ("r1u00", "r2u01", "r3u02")
+    control_planes = ("r1u00", "r2u01", "r3u02")
     once = iter([True])
     fault = Fault(
         act.TakeClaim,
-        lambda its: second(its) if next(once, False) else threading.Event().wait(3),
+        lambda action: second(action) if next(once, False) else threading.Event().wait(3),
         BEFORE,
-        heads,
+        control_planes,
     )
     with stage.faults(fault):
         try:
-            ended.append(stage.site.create_pool(SPEC, stage.attempt()))
+            results.append(stage.site.create_pool(SPEC, stage.attempt()))
         except RpoolError as error:
-            ended.append(error)
+            results.append(error)
     clusters = {id(m.cluster) for m in stage.world.machines.values() if m.cluster}
-    assert len(clusters) == 1, ended
+    assert len(clusters) == 1, results
 
 
 # -- a resume that is cut off itself --------------------------------------------------------------
@@ -231,12 +233,12 @@ def test_a_destroy_leaves_nothing_unnamed_of_what_was_taken_over_in_part(killed_
             if any(machine.claim and machine.cluster for machine in stage.world.machines.values()):
                 continue  # it serves under the other's uid: only the next create can have it
             imported = Cluster().import_(uid, stage.site).held
-            gone = Cluster().delete(Held(imported.values), stage.site, threading.Event())
-            assert gone.held.values is None
+            deleted = Cluster().delete(Held(imported.values), stage.site, threading.Event())
+            assert deleted.held.values is None
             assert stage.claimed() == set()
         try:
             view = stage.site.create_pool(SPEC, stage.attempt())
-        except Refused as error:  # a control plane without the others: it serves nobody
+        except Refused as error:  # a control plane without the others: it serves nothing
             (uid,) = uids(stage)
             assert Do.IMPORT_SILENT.text(uid=uid) in error.detail
             for server in stage.claimed():
@@ -261,7 +263,7 @@ def test_what_was_taken_over_is_returned_when_the_rest_does_not_fit() -> None:
     assert set(caught.value.view.servers) == stage.claimed()
 
 
-# -- who is silent, absent or elsewhere ------------------------------------------------------------
+# -- servers that are silent, absent or elsewhere -------------------------------------------------
 
 
 def test_a_server_that_falls_silent_between_the_sweep_and_the_fence_is_not_left_behind() -> None:
@@ -269,9 +271,11 @@ def test_a_server_that_falls_silent_between_the_sweep_and_the_fence_is_not_left_
     with killed(stage, act.Join, where=lambda join: not join.control_plane):
         stage.site.create_pool(SPEC, stage.attempt())
     worker = next(n for n, m in stage.world.machines.items() if m.role is Role.WORKER)
-    gone = Fault(Probe, Unreachable("no"), servers=worker, where=lambda its: its.fence is not None)
+    silent = Fault(
+        Probe, Unreachable("no"), servers=worker, where=lambda probe: probe.fence is not None
+    )
     known: set[str] = set()
-    with stage.faults(gone):
+    with stage.faults(silent):
         try:
             known = {stage.site.create_pool(SPEC, stage.attempt()).uid}
         except PoolIncomplete as error:
@@ -288,7 +292,7 @@ def test_a_server_that_was_removed_from_the_fleet_is_not_left_behind_by_a_resume
     before = uids(stage)
     worker = next(n for n, m in stage.world.machines.items() if m.role is Role.WORKER)
     fleet = stage.site.config.fleet.servers
-    stage.open(Fleet({n: its for n, its in fleet.items() if n != worker}))
+    stage.open(Fleet({n: server for n, server in fleet.items() if n != worker}))
     with pytest.raises(RpoolError, match=worker):
         stage.site.create_pool(SPEC, stage.attempt())
     assert uids(stage) == before
@@ -298,7 +302,7 @@ def test_a_silent_server_of_a_tainted_create_is_not_left_behind_by_its_replaceme
     stage = Stage(12)
     state = tainted(stage, SPEC, NO_INIT)
     assert state.values is not None
-    worker = next(n for n, its in state.values["servers"].items() if its["role"] == "worker")
+    worker = next(n for n, server in state.values["servers"].items() if server["role"] == "worker")
     stage.machine(worker).powered = False
     state, errors = replaced(stage, state, SPEC)
     stage.machine(worker).powered = True
@@ -343,15 +347,15 @@ def test_a_protected_cluster_that_serves_is_not_reset_by_its_replacement() -> No
     protected = {"deletion_protection": True}
     plan = Cluster().plan(Held(None), config() | protected, stage.site)
     with stage.faults(Fault(act.ApplyMetalLB, CommandFailed("no"))):
-        made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
+        created = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     stage.open()
-    held = Cluster().read(made.held, stage.site).held
+    held = Cluster().read(created.held, stage.site).held
     other = config(replace(SPEC, cores=24, memory_gib=48)) | protected
     plan = Cluster().plan(Held(None), other, stage.site)
     stage.acted.clear()
     with pytest.raises(RpoolError, match="is protected from deletion"):
         Cluster().delete(Held(held.values, plan.private), stage.site, threading.Event())
-    assert not [its for its in stage.acted if isinstance(its, act.Reset)]
+    assert not [action for action in stage.acted if isinstance(action, act.Reset)]
 
 
 # -- namesakes -------------------------------------------------------------------------------------
@@ -362,8 +366,8 @@ def test_a_settled_namesake_whose_api_is_down_is_not_joined_by_a_second_one_of_i
 ):
     stage = Stage(14)
     stage.site.create_pool(SPEC, stage.attempt())
-    for head in ("r1u00", "r2u01"):
-        stage.machine(head).powered = False
+    for name in ("r1u00", "r2u01"):
+        stage.machine(name).powered = False
     with pytest.raises(RpoolError, match="batch"):
         stage.site.create_pool(SPEC, stage.attempt())
     assert len(uids(stage)) == 1
@@ -406,13 +410,13 @@ def record_edited(edit: Callable[[Record], Record]) -> tuple[Stage, Held]:
     """A cluster whose record somebody has edited, as the next refresh sees it."""
     stage = Stage(12)
     plan = Cluster().plan(Held(None), config(), stage.site)
-    made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
-    assert made.held.values is not None
-    cluster = stage.cluster(cluster_state.view(made.held.values))
+    created = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
+    assert created.held.values is not None
+    cluster = stage.cluster(cluster_state.view(created.held.values))
     assert cluster.record is not None
     cluster.record = edit(cluster.record)
     stage.open()
-    return stage, made.held
+    return stage, created.held
 
 
 def test_a_record_with_nothing_settled_and_nothing_wanted_is_an_error_that_says_so() -> None:
@@ -423,25 +427,27 @@ def test_a_record_with_nothing_settled_and_nothing_wanted_is_an_error_that_says_
 
 def test_a_record_with_a_server_that_the_fleet_lacks_is_in_nobodys_way() -> None:
     ghost = Member(Role.WORKER, "10.9.9.9", "rack1", 1, 1)
-    stage, held = record_edited(lambda its: replace(its, members={**its.members, "ghost": ghost}))
-    found = Cluster().read(held, stage.site)
-    (warning,) = found.diagnostics
+    stage, held = record_edited(
+        lambda record: replace(record, members={**record.members, "ghost": ghost})
+    )
+    refreshed = Cluster().read(held, stage.site)
+    (warning,) = refreshed.diagnostics
     assert "names ghost, which it has not" in warning.summary
     more = config(replace(SPEC, cores=24, memory_gib=48))
-    planned = Cluster().plan(found.held, more, stage.site)
+    planned = Cluster().plan(refreshed.held, more, stage.site)
     assert planned.values is not None
     assert "ghost" not in planned.values["servers"]
 
 
 def test_a_record_without_control_planes_is_an_error_that_names_the_record() -> None:
     stage, held = record_edited(
-        lambda its: replace(
-            its, members={n: replace(m, role=Role.WORKER) for n, m in its.members.items()}
+        lambda record: replace(
+            record, members={n: replace(m, role=Role.WORKER) for n, m in record.members.items()}
         )
     )
     assert held.values is not None
     view = cluster_state.view(held.values)
-    roles = {name: its.role for name, its in view.servers.items()}
+    roles = {name: server.role for name, server in view.servers.items()}
     with pytest.raises(RpoolError, match="record"):
         stage.site.change_pool(view, replace(SPEC, cores=17), roles, stage.attempt())
 

@@ -38,7 +38,7 @@ def spares(desk: Desk) -> set[str]:
 
 
 def the_first(*kinds: type, why: Exception = FAILS, count: int = 1) -> Fault:
-    """A fault of the first servers that are struck, and of these from there on."""
+    """A fault of the first `count` servers that are acted on, then and at each later action."""
     struck: set[str] = set()
 
     def strike(call: Any) -> None:
@@ -53,12 +53,12 @@ def the_first(*kinds: type, why: Exception = FAILS, count: int = 1) -> Fault:
 @pytest.mark.parametrize("kind", [act.Prepare, act.Join])
 def test_a_mirror_that_is_down_for_days_costs_the_site_no_more_than_is_wanted(kind: type) -> None:
     desk = with_cluster(count=14)
-    had = desk.stage.claimed()
+    before = desk.stage.claimed()
     desk.write(BIGGER)
     with desk.stage.faults(Fault(kind, FAILS)):
         for _ in range(5):
             assert errors(desk)
-            assert len(desk.stage.claimed() - had) == 1
+            assert len(desk.stage.claimed() - before) == 1
     desk.is_whole()
 
 
@@ -87,8 +87,8 @@ def test_what_fails_on_several_sets_none_of_them_aside() -> None:
     desk.write(replace(SPEC, cores=40, memory_gib=80))
     with desk.stage.faults(the_first(act.Join, count=2)):
         assert errors(desk)
-    noted = [its for m in desk.stage.world.machines.values() for its in m.failures]
-    assert [its.aside for its in noted] == [False, False]
+    noted = [failure for m in desk.stage.world.machines.values() for failure in m.failures]
+    assert [failure.aside for failure in noted] == [False, False]
 
 
 def test_whom_another_operation_has_overtaken_notes_nothing() -> None:
@@ -113,7 +113,7 @@ def test_a_create_on_a_site_where_all_has_failed_looks_at_no_more_than_it_has_to
         machine.failures.append(PUT_THERE)
     looked_at: set[str] = set()
     before: set[str] = set()  # the first claim: afterwards all clusters of the site are looked for
-    look = Fault(Probe, lambda look: looked_at.add(look.server))
+    look = Fault(Probe, lambda probe: looked_at.add(probe.server))
     with stage.faults(look, Fault(act.TakeClaim, lambda _: before.update(looked_at), times=1)):
         likely = stage.site.advise(SPEC).likely
         view = stage.site.create_pool(SPEC, stage.attempt())

@@ -30,8 +30,8 @@ def test_fuzz(seed: int) -> None:
     start = set(desk.view().servers)
     ill: set[str] = set()
     uid = desk.view().uid
-    heads = of(desk, Role.CONTROL_PLANE)
-    anchor = stage.machine(heads[0]).cluster
+    control_planes = of(desk, Role.CONTROL_PLANE)
+    anchor = stage.machine(control_planes[0]).cluster
     assert anchor is not None
     broken: list[str] = []
 
@@ -47,14 +47,14 @@ def test_fuzz(seed: int) -> None:
     log: list[str] = []
     for _ in range(rng.randint(1, 4)):
         view = desk.view()
-        planes = [n for n in view.servers if view.servers[n].role is Role.CONTROL_PLANE]
+        control_planes = [n for n in view.servers if view.servers[n].role is Role.CONTROL_PLANE]
         may_die = (len(anchor.members) - 1) // 2 - (
             len(anchor.members) - len(stage.world._running(anchor))
         )
         for name in rng.sample(sorted(view.servers), rng.randint(0, 3)):
             how = rng.choice(["die", "kubelet", "disk", "back"])
             if how == "die":
-                if name in planes:
+                if name in control_planes:
                     if may_die < 1:
                         continue
                     may_die -= 1
@@ -88,8 +88,8 @@ def test_fuzz(seed: int) -> None:
                 Fault(CHANGES, CommandFailed("no"), first=rng.randint(1, 12), times=1, sure=False)
             )
         with suppress(RpoolError), stage.faults(*faults):
-            said = desk.apply()
-            log.append(f"{cut}: {said[:300]}")
+            output = desk.apply()
+            log.append(f"{cut}: {output[:300]}")
         stage.open()
         assert not broken, (broken, log)
     for name in stage.world.machines:

@@ -26,9 +26,9 @@ def node(desk: Desk) -> str:
 
 
 def test_an_import_after_a_recovery_is_empty() -> None:
-    desk, (left, *gone) = broken()
-    desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk, (survivor, *lost) = broken()
+    desk.mark(*lost, lost=True)
+    desk.write(recovering(survivor))
     desk.succeeds()
     uid = desk.view().uid
     del desk.state.clusters["batch"]
@@ -38,16 +38,16 @@ def test_an_import_after_a_recovery_is_empty() -> None:
 
 def test_a_cluster_can_be_made_with_recover_from_left_in_its_configuration() -> None:
     desk = Desk(Stage(12), recovering("r1u00"))
-    said = desk.apply()
-    assert desk.state.clusters, said
+    output = desk.apply()
+    assert desk.state.clusters, output
 
 
 @pytest.mark.parametrize("kind", [act.StepDown, act.RecoverEtcd, act.Reset, act.Join])
 @pytest.mark.parametrize("when", ["killed", "failed"])
 def test_of_five_cut_off_anywhere(kind: type, when: str) -> None:
-    desk, heads = broken(FIVE, lost=3, count=16)
-    desk.mark(*heads[-3:], lost=True)
-    desk.write(recovering(heads[1], FIVE))
+    desk, control_planes = broken(FIVE, lost=3, count=16)
+    desk.mark(*control_planes[-3:], lost=True)
+    desk.write(recovering(control_planes[1], FIVE))
     if when == "killed":
         with killed(desk.stage, kind):
             desk.apply()
@@ -55,64 +55,64 @@ def test_of_five_cut_off_anywhere(kind: type, when: str) -> None:
         with desk.stage.faults(Fault(kind, CommandFailed("no"), times=1)):
             desk.apply()
     desk.is_whole()
-    assert heads[1] in desk.view().servers
+    assert control_planes[1] in desk.view().servers
 
 
 def test_another_server_named_after_a_recovery_that_was_cut_off() -> None:
-    """Of five, the first has been ended already for the second; now the first is named."""
-    desk, heads = broken(FIVE, lost=3, count=16)
-    desk.mark(*heads[-3:], lost=True)
-    desk.write(recovering(heads[1], FIVE))
+    """Of five, the first has stepped down already for the second; now the first is named."""
+    desk, control_planes = broken(FIVE, lost=3, count=16)
+    desk.mark(*control_planes[-3:], lost=True)
+    desk.write(recovering(control_planes[1], FIVE))
     with killed(desk.stage, act.StepDown):
         desk.apply()
-    desk.write(recovering(heads[0], FIVE))
+    desk.write(recovering(control_planes[0], FIVE))
     desk.is_whole()
 
 
 def test_recovery_with_plan_that_was_consistent() -> None:
-    desk, (left, *gone) = broken()
-    desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk, (survivor, *lost) = broken()
+    desk.mark(*lost, lost=True)
+    desk.write(recovering(survivor))
     assert applied(desk) == ""
     desk.is_whole()
 
 
 def test_recovery_and_growth() -> None:
-    desk, (left, *gone) = broken(count=16)
-    desk.mark(*gone, lost=True)
-    desk.write(replace(recovering(left), cores=24, memory_gib=48))
+    desk, (survivor, *lost) = broken(count=16)
+    desk.mark(*lost, lost=True)
+    desk.write(replace(recovering(survivor), cores=24, memory_gib=48))
     assert applied(desk) == ""
     desk.is_whole()
 
 
 @pytest.mark.parametrize("to", [FIVE, ONE])
 def test_recovery_and_other_control_planes(to: object) -> None:
-    desk, (left, *gone) = broken(count=16)
-    desk.mark(*gone, lost=True)
-    desk.write(recovering(left, to))  # type: ignore[arg-type]
+    desk, (survivor, *lost) = broken(count=16)
+    desk.mark(*lost, lost=True)
+    desk.write(recovering(survivor, to))  # type: ignore[arg-type]
     assert applied(desk) == ""
     desk.is_whole()
 
 
 def test_recovery_without_spares() -> None:
-    desk, (left, *gone) = broken(count=5)
-    desk.mark(*gone, lost=True)
+    desk, (survivor, *lost) = broken(count=5)
+    desk.mark(*lost, lost=True)
     desk.write(
-        recovering(left, replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1)))
+        recovering(survivor, replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1)))
     )
     assert applied(desk) == ""
     desk.is_whole()
 
 
 def test_recovery_with_a_dead_worker() -> None:
-    desk, (left, *gone) = broken(count=12)
+    desk, (survivor, *lost) = broken(count=12)
     dead = desk.workers()[-1]
     die(desk, dead)
-    desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk.mark(*lost, lost=True)
+    desk.write(recovering(survivor))
     for _ in range(3):
-        said = applied(desk)
-    assert said == ""
+        errors = applied(desk)
+    assert errors == ""
     desk.is_whole()
 
 
@@ -122,10 +122,10 @@ def test_recovery_with_a_node() -> None:
     desk.mark(spare, reserved=True)
     desk.write(SPEC, **{spare: ("batch", NodeSpec())})
     desk.succeeds()
-    left, *gone = sorted(desk.view().control_planes)
-    desk.power(*gone, on=False)
-    desk.mark(*gone, lost=True)
-    desk.write(recovering(left), **{spare: ("batch", NodeSpec())})
+    survivor, *lost = sorted(desk.view().control_planes)
+    desk.power(*lost, on=False)
+    desk.mark(*lost, lost=True)
+    desk.write(recovering(survivor), **{spare: ("batch", NodeSpec())})
     desk.succeeds()
 
 
@@ -138,6 +138,6 @@ def test_a_server_that_was_to_join_and_dies_is_no_member() -> None:
     with desk.stage.faults(
         Fault(act.Prepare, lambda _: desk.stage.machine(new).lose_power(), servers=new)
     ):
-        said = desk.apply()
-    assert said
+        output = desk.apply()
+    assert output
     desk.is_whole()

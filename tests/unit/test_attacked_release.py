@@ -25,7 +25,7 @@ def alone(desk: Desk, server: str) -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_a_living_member_is_not_released_by_a_site_file_that_names_it_alone(role: Role) -> None:
     desk = with_cluster()
-    server = [n for n, its in sorted(desk.view().servers.items()) if its.role is role][-1]
+    server = [n for n, member in sorted(desk.view().servers.items()) if member.role is role][-1]
     uid = desk.view().uid
     alone(desk, server)
     with pytest.raises(Refused):
@@ -42,11 +42,11 @@ def test_a_destroy_that_fails_names_whom_it_has_abandoned() -> None:
     desk.write()
     with desk.stage.faults(Fault(act.Reset, CommandFailed("no"), servers=stuck)):
         run = desk.state.apply(desk.wanted, threading.Event())
-    said = "\n".join([*run.errors, *run.warnings])
+    output = "\n".join([*run.errors, *run.warnings])
     again = desk.state.apply(desk.wanted, threading.Event())
-    said += "\n".join([*again.errors, *again.warnings])
+    output += "\n".join([*again.errors, *again.warnings])
     assert desk.state.clusters == {}
-    assert f"rpool release {dead} --claim {uid}" in said
+    assert f"rpool release {dead} --claim {uid}" in output
 
 
 @follows(Do.LET_GO, 1)

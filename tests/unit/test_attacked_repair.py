@@ -18,15 +18,15 @@ from rpool_provider.resources.resource import Held, Values
 from rpool_provider.wire.unknown import UNKNOWN
 
 
-def consistent(planned: Any, there: Any, at: str = "") -> list[str]:
+def consistent(planned: Any, actual: Any, at: str = "") -> list[str]:
     """Where Terraform would say "Provider produced inconsistent result after apply"."""
     if planned is UNKNOWN:
         return []
-    if isinstance(planned, dict) and isinstance(there, dict):
-        if planned.keys() != there.keys():
-            return [f"{at}: {sorted(planned)} and {sorted(there)}"]
-        return [x for k in planned for x in consistent(planned[k], there[k], f"{at}.{k}")]
-    return [] if planned == there else [f"{at}: {planned} and {there}"]
+    if isinstance(planned, dict) and isinstance(actual, dict):
+        if planned.keys() != actual.keys():
+            return [f"{at}: {sorted(planned)} and {sorted(actual)}"]
+        return [x for k in planned for x in consistent(planned[k], actual[k], f"{at}.{k}")]
+    return [] if planned == actual else [f"{at}: {planned} and {actual}"]
 
 
 def applied(desk: Desk) -> str:
@@ -68,8 +68,8 @@ def test_a_retiring_server_that_dies_is_replaced() -> None:
     dead = one_of(desk, Role.WORKER)
     desk.mark(dead, retire=True)
     die(desk, dead)
-    said = planned(desk)[2]
-    assert "lost" in said
+    text = planned(desk)[2]
+    assert "lost" in text
     desk.is_whole()
     assert dead not in desk.view().servers
 
@@ -81,10 +81,10 @@ def test_who_fell_sick_and_died_before_the_apply_is_not_said_to_lack_a_spare() -
     before, plan, _ = planned(desk)
     die(desk, sick)
     desk.stage.open()
-    said = carry_out(desk, before, plan)
-    assert sick in said
-    assert "No server that is free can take its place" not in said
-    assert "add servers to the fleet" not in said
+    text = carry_out(desk, before, plan)
+    assert sick in text
+    assert "No server that is free can take its place" not in text
+    assert "add servers to the fleet" not in text
 
 
 def test_a_brake_that_is_lifted_before_the_apply_is_not_said_to_lack_a_spare() -> None:
@@ -94,8 +94,8 @@ def test_a_brake_that_is_lifted_before_the_apply_is_not_said_to_lack_a_spare() -
     before, plan, _ = planned(desk)
     desk.power(two, on=True)
     desk.stage.open()
-    said = carry_out(desk, before, plan)
-    assert "No server that is free can take its place" not in said
+    text = carry_out(desk, before, plan)
+    assert "No server that is free can take its place" not in text
 
 
 def test_a_brake_holds_also_those_whose_nodes_were_deleted() -> None:
@@ -138,33 +138,33 @@ def test_what_is_planned_of_it_comes_and_in_the_end_all_is_well(
     if count < 7 and ("bigger" in to or to == "five"):
         return
     desk = with_cluster(STARTS[start], count=count)
-    w, p = of(desk, Role.WORKER), of(desk, Role.CONTROL_PLANE)
+    workers, control_planes = of(desk, Role.WORKER), of(desk, Role.CONTROL_PLANE)
     if ill in ("dead worker", "both", "two dead", "deleted"):
-        die(desk, w[-1])
+        die(desk, workers[-1])
     if ill == "two dead":
-        die(desk, w[-2])
+        die(desk, workers[-2])
     if ill == "dead plane":
-        die(desk, p[-1])
+        die(desk, control_planes[-1])
     if ill == "both":
-        desk.stage.machine(w[-2]).fall_sick("disk", LONG)
+        desk.stage.machine(workers[-2]).fall_sick("disk", LONG)
     if ill == "sick worker":
-        desk.stage.machine(w[-1]).fall_sick("kubelet", LONG)
+        desk.stage.machine(workers[-1]).fall_sick("kubelet", LONG)
     if ill == "broken plane":
-        desk.stage.machine(p[0]).fall_sick("disk", LONG)
+        desk.stage.machine(control_planes[0]).fall_sick("disk", LONG)
     if ill == "deleted":
-        desk.stage.cluster(desk.view()).delete_node(w[-1])
+        desk.stage.cluster(desk.view()).delete_node(workers[-1])
     desk.write(SPECS[to])
     for _ in range(3):
-        said = applied(desk)
-    if not said:
+        errors = applied(desk)
+    if not errors:
         assert is_empty(desk)
-    for m in desk.stage.world.machines.values():
-        m.give_power()
-        m.sick, m.down_since = "", 0.0
+    for machine in desk.stage.world.machines.values():
+        machine.give_power()
+        machine.sick, machine.down_since = "", 0.0
     for _ in range(3):
-        if not (said := applied(desk)):
+        if not (errors := applied(desk)):
             break
-    assert not said
+    assert not errors
     desk.is_whole()
 
 

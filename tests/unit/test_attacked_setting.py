@@ -19,22 +19,22 @@ from rpool_provider.resources.cluster import Cluster
 from rpool_provider.resources.resource import Held, Values
 
 
-def sets(desk: Desk, **ours: Any) -> Values:
-    """Apply with these set; what is in the state then."""
+def sets(desk: Desk, **settings: Any) -> Values:
+    """Applies with these set; returns what is in the state then."""
     desk.stage.open()
     site = desk.stage.site
-    found = Cluster().read(desk.state.clusters["batch"].held, site)
-    config = cluster_config(SPEC) | ours
-    plan = Cluster().plan(found.held, config, site)
+    refreshed = Cluster().read(desk.state.clusters["batch"].held, site)
+    config = cluster_config(SPEC) | settings
+    plan = Cluster().plan(refreshed.held, config, site)
     try:
         held = (
             Cluster()
-            .update(found.held, Held(plan.values, plan.private), site, threading.Event())
+            .update(refreshed.held, Held(plan.values, plan.private), site, threading.Event())
             .held
         )
     except RpoolError as error:
         print(error, error.detail)
-        held = found.held
+        held = refreshed.held
     assert held.values is not None
     desk.state.clusters["batch"].held = held
     return held.values
@@ -95,18 +95,18 @@ def test_two_sick_control_planes_keep_two_others() -> None:
         desk.stage.machine(name).fall_sick("disk", LONG)
     desk.stage.acted.clear()
     desk.apply()
-    there, least = 3, 3
+    members, fewest = 3, 3
     order = []
-    for its in desk.stage.acted:
-        if isinstance(its, RemoveEtcdMember):
-            there -= 1
-        elif isinstance(its, Join) and its.control_plane:
-            there += 1
+    for action in desk.stage.acted:
+        if isinstance(action, RemoveEtcdMember):
+            members -= 1
+        elif isinstance(action, Join) and action.control_plane:
+            members += 1
         else:
             continue
-        order.append((type(its).__name__, its.server))
-        least = min(least, there)
-    assert least == 2, order
+        order.append((type(action).__name__, action.server))
+        fewest = min(fewest, members)
+    assert fewest == 2, order
 
 
 def test_a_mode_that_becomes_warn_does_not_say_settled() -> None:

@@ -1,4 +1,4 @@
-"""One server that answers nonsense, or lies, is in nobody's way but its own."""
+"""One server that answers nonsense, or lies, is in the way of no other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PICKED = "r2u01"  # a small server, which a create takes for a control plane
 
 
 class Lying:
-    """The stage's world, in which one server's probe is another's doing."""
+    """The stage's world, in which `answer` alters what one server's probe says."""
 
     def __init__(self, stage: Stage, name: str, answer: Callable[[Probed], Probed]) -> None:
         self._inner, self._name, self._answer = stage.world, name, answer
@@ -55,14 +55,14 @@ def deep(probed: Probed) -> Probed:
 def test_a_spare_that_prints_deep_json_is_in_the_way_of_no_other_cluster() -> None:
     stage = Stage(9)
     view = stage.site.create_pool(SPEC, stage.attempt())
-    bad = next(name for name, its in stage.world.machines.items() if its.claim is None)
+    bad = next(name for name, machine in stage.world.machines.items() if machine.claim is None)
     site = lying(stage, bad, deep)
     assert site.read_pool(view).view is not None
     assert lying(stage, bad, deep).find_pool("batch").record.uid == view.uid
-    found = lying(stage, bad, deep).survey().servers
-    assert found[bad].probed is None
-    assert bad in (found[bad].why_no_spare or "")
-    assert [name for name, its in found.items() if its.probed is None] == [bad]
+    surveyed = lying(stage, bad, deep).survey().servers
+    assert surveyed[bad].probed is None
+    assert bad in (surveyed[bad].why_no_spare or "")
+    assert [name for name, server in surveyed.items() if server.probed is None] == [bad]
 
 
 @pytest.mark.parametrize("control_planes", [1, 3])
@@ -82,9 +82,15 @@ def test_when_spares_that_are_needed_answer_nonsense_they_are_named_with_what_th
 
 
 LIES: dict[str, tuple[Callable[[Probed], Probed], str]] = {
-    "machine id": (lambda its: replace(its, machine_id="machine-r1u00"), "the same machine_id"),
-    "clock ahead": (lambda its: replace(its, clock_seconds=its.clock_seconds + 60), "its clock is"),
-    "clock behind": (lambda its: replace(its, clock_seconds=0), "its clock is"),
+    "machine id": (
+        lambda probed: replace(probed, machine_id="machine-r1u00"),
+        "the same machine_id",
+    ),
+    "clock ahead": (
+        lambda probed: replace(probed, clock_seconds=probed.clock_seconds + 60),
+        "its clock is",
+    ),
+    "clock behind": (lambda probed: replace(probed, clock_seconds=0), "its clock is"),
 }
 
 
@@ -104,7 +110,7 @@ def test_a_create_passes_over_a_spare_that_copies_another_or_whose_clock_is_off(
 def test_servers_with_one_hostname_go_together() -> None:
     """Their Nodes have the names of the fleet."""
     stage = Stage(7)
-    site = lying(stage, PICKED, lambda its: replace(its, hostname="r1u00"))
+    site = lying(stage, PICKED, lambda probed: replace(probed, hostname="r1u00"))
     assert PICKED in site.create_pool(SPEC, stage.attempt()).servers
 
 
@@ -113,38 +119,38 @@ def probed(name: str, **more: Any) -> Probed:
     return replace(blank, **more)
 
 
-def seen(clocks: Mapping[str, ClockSeen], **more: Any) -> dict[str, Sighting]:
+def sighted(clocks: Mapping[str, ClockSeen], **more: Any) -> dict[str, Sighting]:
     return {name: Sighting(probed(name, **more), clock) for name, clock in clocks.items()}
 
 
 def test_members_that_clash_among_themselves_stay_an_error() -> None:
     clocks = {"a": ClockSeen(0.0), "b": ClockSeen(9.0), "c": ClockSeen(0.1)}
-    alike = seen(clocks, machine_id="one")
+    alike = sighted(clocks, machine_id="one")
     assert odd_ones(alike, {"a", "b"}).keys() == {"c"}
-    found = findings(SPEC, {name: alike[name] for name in "ab"}, {"a", "b"})
-    assert any("a and b have the same machine_id" in text for text in found)
-    assert any("the clocks of a and b are 9.0 s apart" in text for text in found)
+    problems = findings(SPEC, {name: alike[name] for name in "ab"}, {"a", "b"})
+    assert any("a and b have the same machine_id" in text for text in problems)
+    assert any("the clocks of a and b are 9.0 s apart" in text for text in problems)
 
 
 def test_of_two_clocks_that_differ_the_one_that_is_not_ours_is_off() -> None:
     for off in "ab":
         clocks = {name: ClockSeen(40.0 if name == off else 0.2) for name in "ab"}
-        assert odd_ones(seen(clocks)).keys() == {off}
+        assert odd_ones(sighted(clocks)).keys() == {off}
 
 
 def test_what_goes_together_has_no_odd_one() -> None:
-    assert odd_ones(seen({name: ClockSeen(n * 0.9) for n, name in enumerate("abc")})) == {}
+    assert odd_ones(sighted({name: ClockSeen(n * 0.9) for n, name in enumerate("abc")})) == {}
     assert odd_ones({}) == {}
 
 
 class Slow:
-    """Servers that read their clock at once, and take their time to answer. Time is the test's."""
+    """Servers that read their clock at once, and answer late. Time is the test's own."""
 
     def __init__(self, *seconds: float, off: float = 0.0, looks: float = 0.0) -> None:
         self.time = 1e9
         self._seconds = list(seconds)
         self._off = off
-        self._looks = looks  # seconds of each, and told as such
+        self._looks = looks  # seconds that each probe says it took
 
     def now(self) -> float:
         return self.time
@@ -156,40 +162,40 @@ class Slow:
 
 
 def clock(slow: Slow) -> ClockSeen:
-    found, lost = probe_all(cast(World, slow), ["r1u04"], slow.now)
-    assert not lost
-    return found["r1u04"].clock
+    answered, unanswered = probe_all(cast(World, slow), ["r1u04"], slow.now)
+    assert not unanswered
+    return answered["r1u04"].clock
 
 
 @pytest.mark.parametrize("seconds", [(5.0, 0.1), (5.0, 5.0), (30.0, 30.0), (0.1,)])
 def test_a_slow_server_has_no_wrong_clock(seconds: tuple[float, ...]) -> None:
     clocks = {"slow": clock(Slow(*seconds)), "quick": clock(Slow(0.0))}
-    assert findings(SPEC, seen(clocks)) == []
-    assert odd_ones(seen(clocks)) == {}
+    assert findings(SPEC, sighted(clocks)) == []
+    assert odd_ones(sighted(clocks)) == {}
 
 
 def test_a_wrong_clock_is_found_also_when_the_first_look_was_slow() -> None:
     clocks = {"slow": clock(Slow(20.0, 0.1, off=3.0)), "quick": clock(Slow(0.0))}
-    assert odd_ones(seen(clocks)).keys() == {"slow"}
+    assert odd_ones(sighted(clocks)).keys() == {"slow"}
 
 
 @pytest.mark.parametrize("off", [0.0, 3.0])
 def test_a_server_that_looks_slowly_tells_its_clock_the_first_time(off: float) -> None:
-    told = clock(Slow(0.2, off=off, looks=30.0))
-    assert told.offset_seconds == pytest.approx(off - 0.1)
-    assert told.error_seconds == pytest.approx(0.1)
+    clock_seen = clock(Slow(0.2, off=off, looks=30.0))
+    assert clock_seen.offset_seconds == pytest.approx(off - 0.1)
+    assert clock_seen.error_seconds == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("ended", [1.0, -1e300, 1e300])
 def test_a_server_that_lies_about_how_long_it_looked_has_no_clock_of_less_than_no_error(
     ended: float,
 ) -> None:
-    lies = sightings.probed("r1u04", json.dumps(PROBE | {"ended_seconds": ended}).encode())
-    assert lies.took_seconds >= 0.0
+    parsed = sightings.probed("r1u04", json.dumps(PROBE | {"ended_seconds": ended}).encode())
+    assert parsed.took_seconds >= 0.0
     slow = Slow(0.2)
-    world = SimpleNamespace(probe=lambda *_: slow.probe("") and lies)
-    found, _ = probe_all(cast(World, world), ["r1u04"], slow.now)
-    assert found["r1u04"].clock.error_seconds >= 0.0
+    world = SimpleNamespace(probe=lambda *_: slow.probe("") and parsed)
+    answered, _ = probe_all(cast(World, world), ["r1u04"], slow.now)
+    assert answered["r1u04"].clock.error_seconds >= 0.0
 
 
 PROBE: dict[str, Any] = {
@@ -232,17 +238,17 @@ CLAIM = {
 def test_no_text_of_a_probe_is_long() -> None:
     long = "x" * 5000
     claim = json.dumps(CLAIM, indent=1).splitlines()
-    said = PROBE | {name: [long] for name in ("hostname", "machine_id", "product_uuid", "traces")}
+    answer = PROBE | {name: [long] for name in ("hostname", "machine_id", "product_uuid", "traces")}
     line = {"format": 1, "at": long, "step": "", "cluster": "", "why": long, "aside": False}
-    said["failures"] = [json.dumps(line)]
-    seen = sightings.probed(
-        "r1u04", json.dumps(said | {"claim": claim, "claim_there": ["yes"]}).encode()
+    answer["failures"] = [json.dumps(line)]
+    parsed = sightings.probed(
+        "r1u04", json.dumps(answer | {"claim": claim, "claim_there": ["yes"]}).encode()
     )
-    assert seen.claim is not None
-    texts = [seen.hostname, seen.machine_id, seen.product_uuid, *seen.traces]
-    texts += [seen.failures[0].why, seen.failures[0].at]
-    texts += [seen.claim.pool, seen.claim.owner, seen.claim.since]
-    texts += [seen.claim.server, seen.claim.machine_id, seen.claim.group]
+    assert parsed.claim is not None
+    texts = [parsed.hostname, parsed.machine_id, parsed.product_uuid, *parsed.traces]
+    texts += [parsed.failures[0].why, parsed.failures[0].at]
+    texts += [parsed.claim.pool, parsed.claim.owner, parsed.claim.since]
+    texts += [parsed.claim.server, parsed.claim.machine_id, parsed.claim.group]
     assert {len(text) for text in texts} == {200}
 
 
@@ -252,15 +258,17 @@ def test_no_text_of_a_probe_steers_a_terminal() -> None:
     claim = json.dumps(
         CLAIM | {"owner": evil, "pool": evil, "server": evil, "group": evil}
     ).splitlines()
-    said = PROBE | {name: [evil] for name in ("hostname", "machine_id", "traces", "addresses")}
+    answer = PROBE | {name: [evil] for name in ("hostname", "machine_id", "traces", "addresses")}
     failure = Failure(evil, evil, evil, evil).as_line()
-    said |= {"failures": [failure, evil]}
-    seen = sightings.probed(
-        "r1u04", json.dumps(said | {"claim": claim, "claim_there": ["yes"]}).encode()
+    answer |= {"failures": [failure, evil]}
+    parsed = sightings.probed(
+        "r1u04", json.dumps(answer | {"claim": claim, "claim_there": ["yes"]}).encode()
     )
     node = json.dumps({"a": evil})
     printed = f"node\tr1u04\t{node}\t\tTrue\t1\t1Ki\t\n".encode()
-    assert "\x1b" not in f"{seen!r}{sightings.cluster('r1u04', printed)!r}".replace("\\x1b", "\x1b")
+    assert "\x1b" not in f"{parsed!r}{sightings.cluster('r1u04', printed)!r}".replace(
+        "\\x1b", "\x1b"
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,11 +301,11 @@ def test_a_probe_that_makes_no_sense_is_a_failure_of_its_server(wrong: dict[str,
 
 
 def test_a_claim_in_deep_json_is_one_that_cannot_be_read() -> None:
-    seen = sightings.probed(
+    parsed = sightings.probed(
         "r1u04", json.dumps(PROBE | {"claim": [DEEP.decode()], "claim_there": ["yes"]}).encode()
     )
-    assert seen.claim is None
-    assert not seen.is_spare
+    assert parsed.claim is None
+    assert not parsed.is_spare
 
 
 HOSTILE = {
@@ -332,7 +340,7 @@ def recorded(**more: Any) -> bytes:
     ids=["a name", "a kubelet's text", "half a character", "a size", "a certificate"],
 )
 def test_what_a_state_cannot_hold_is_no_record(printed: bytes) -> None:
-    """Whoever administers a cluster writes it; Terraform prints lines of a state as they are."""
+    """An administrator of a cluster can write it; Terraform prints lines of a state as they are."""
     assert sightings.cluster("r1u04", recorded(kubeadm=Kubeadm("a: 1\n#\tb\n"))).record
     with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
         sightings.cluster("r1u04", printed)

@@ -60,7 +60,7 @@ def test_control_planes_go_from_three_to_five_and_back() -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_a_retiring_server_is_replaced_first(role: Role) -> None:
     stage, view = made(12)
-    old = next(name for name, its in view.servers.items() if its.role is role)
+    old = next(name for name, server in view.servers.items() if server.role is role)
     stage.mark(old, retire=True)
     after = stage.become(view, SPEC)
     assert old not in after.servers
@@ -73,7 +73,7 @@ def test_the_only_control_plane_retires_once_another_serves() -> None:
     stage = Stage(12)
     single = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
     view = stage.site.create_pool(single, stage.attempt())
-    old = next(name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE)
+    old = next(name for name, server in view.servers.items() if server.role is Role.CONTROL_PLANE)
     stage.mark(old, retire=True)
     after = stage.become(view, single, single)
     assert old not in after.servers
@@ -83,7 +83,7 @@ def test_the_only_control_plane_retires_once_another_serves() -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_a_lost_server_is_replaced_without_being_reached(role: Role) -> None:
     stage, view = made(12)
-    old = next(name for name, its in view.servers.items() if its.role is role)
+    old = next(name for name, server in view.servers.items() if server.role is role)
     stage.machine(old).powered = False
     stage.mark(old, lost=True)
     stage.events.clear()
@@ -100,7 +100,7 @@ def test_a_selector_moves_the_pool() -> None:
     stage, view = made(12)
     wanted = replace(SPEC, selector=Selector(frozenset({"rack1", "rack2"})))
     after = stage.become(view, wanted)
-    assert {its.zone for its in after.servers.values()} == {"rack1", "rack2"}
+    assert {server.zone for server in after.servers.values()} == {"rack1", "rack2"}
     settled(stage, after, wanted)
 
 
@@ -163,10 +163,10 @@ def test_one_that_is_no_longer_clean_as_it_is_claimed_says_what_is_there() -> No
     def begin(_: act.TakeClaim) -> None:
         stage.machine(server).traces = (trace,)
 
-    said = f"{server} was to join, but is not clean: {trace}"
+    message = f"{server} was to join, but is not clean: {trace}"
     with (
         stage.faults(Fault(act.TakeClaim, begin)),
-        pytest.raises(PoolIncomplete, match=said),
+        pytest.raises(PoolIncomplete, match=message),
     ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
 
@@ -213,10 +213,10 @@ def test_a_failed_drain_leaves_the_server_in_the_pool() -> None:
 
 def test_no_member_leaves_etcd_while_the_rest_would_lose_its_quorum() -> None:
     stage, view = made(12)
-    heads = [n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE]
+    control_planes = [n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE]
     one = replace(SPEC, control_plane=replace(SPEC.control_plane, servers=1))
     target = stage.plan(view, one, SPEC)
-    staying = next(name for name in heads if name in target.roles)
+    staying = next(name for name in control_planes if name in target.roles)
     leaving = sorted(target.leaving)
     # One of the two that leave is dead: two of three answer, and either of those is needed.
     stage.machine(leaving[0]).powered = False
@@ -230,7 +230,7 @@ def test_no_member_leaves_etcd_while_the_rest_would_lose_its_quorum() -> None:
 
 
 def test_no_member_leaves_etcd_that_the_others_need_for_their_quorum() -> None:
-    """Of five two are silent, and two more are to leave: either would take the quorum along."""
+    """Two of five are silent, and two more are to leave: without either there is no quorum."""
     stage = Stage(14)
     view = stage.site.create_pool(FIVE, stage.attempt())
     target = stage.plan(view, SPEC, FIVE)
@@ -241,7 +241,7 @@ def test_no_member_leaves_etcd_that_the_others_need_for_their_quorum() -> None:
     with pytest.raises(Refused, match="would have no quorum: 2 of 4"):
         stage.site.change_pool(view, SPEC, target.roles, stage.attempt())
     assert stage.acted == []
-    assert len(stage.world.etcd_members(staying[2])) == 5  # it still has a quorum to tell of it
+    assert len(stage.world.etcd_members(staying[2])) == 5  # etcd still has a quorum, and answers
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -270,18 +270,18 @@ def test_a_server_that_does_not_get_in_is_tried_again_by_the_next_plan(
     assert partial is not None
     assert partial.cores == SPEC.cores
     assert stage.claimed() <= set(partial.servers)
-    found = stage.site.read_pool(partial).view
-    assert found is not None
-    assert stage.claimed() <= set(found.servers)
-    settled(stage, stage.become(found, BIGGER), BIGGER)
+    refreshed = stage.site.read_pool(partial).view
+    assert refreshed is not None
+    assert stage.claimed() <= set(refreshed.servers)
+    settled(stage, stage.become(refreshed, BIGGER), BIGGER)
 
 
 def test_nothing_is_changed_while_another_operation_holds_the_pool() -> None:
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
-    head = next(n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE)
+    control_plane = next(n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE)
     with (
-        stage.world.lock(head, view.uid),
+        stage.world.lock(control_plane, view.uid),
         pytest.raises(Refused, match="locked"),
     ):
         stage.site.change_pool(view, BIGGER, target.roles, stage.attempt())
@@ -324,13 +324,13 @@ def test_a_plan_that_somebody_overtook_changes_nothing() -> None:
     stage, view = made(12)
     shrink = stage.plan(view, SMALLER, SPEC)
     bigger = stage.become(view, BIGGER)
-    (came,) = set(bigger.servers) - set(view.servers)
+    (joined,) = set(bigger.servers) - set(view.servers)
     stage.acted.clear()
-    with pytest.raises(StalePlan, match=f"somebody else since the plan: {came} came"):
+    with pytest.raises(StalePlan, match=f"somebody else since the plan: {joined} came"):
         stage.site.change_pool(view, SMALLER, shrink.roles, stage.attempt())
     stage.become(bigger, SPEC, BIGGER)
     stage.acted.clear()
-    stale = {name: its.role for name, its in bigger.servers.items()}
+    stale = {name: server.role for name, server in bigger.servers.items()}
     with pytest.raises(StalePlan, match="left"):
         stage.site.change_pool(bigger, BIGGER, stale, stage.attempt())
     assert stage.acted == []
@@ -338,7 +338,7 @@ def test_a_plan_that_somebody_overtook_changes_nothing() -> None:
 
 @pytest.mark.parametrize("last", [act.WriteRecord, act.Prepare])
 def test_an_operation_that_lost_its_lock_writes_no_record(last: type[Action]) -> None:
-    """Neither a settled one, nor the one of before where nothing has come of it."""
+    """Neither a settled one nor, where nothing was changed, the former one."""
     stage, view = made()
     target = stage.plan(view, BIGGER, SPEC)
     (joining,) = target.joining

@@ -1,5 +1,5 @@
 """Changes after a change that was cut off, overtaken or reverted, and pools that others have hurt:
-nobody is lost, nobody is taken who should not be, and the next apply gets there.
+no server is lost, none is taken that should not be, and the next apply gets there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rpool.simulate.machine import Cluster
 
 
 def cut_off(stage: Stage, view: PoolView, wanted: PoolSpec, fault: Fault) -> PoolView:
-    """A change that fails by `fault`; the cluster as a read shows it afterwards."""
+    """Makes a change that fails by `fault`. Returns the cluster as read afterwards."""
     target = stage.plan(view, wanted, SPEC)
     with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
@@ -41,15 +41,15 @@ def cut_off(stage: Stage, view: PoolView, wanted: PoolSpec, fault: Fault) -> Poo
 
 def read(stage: Stage, view: PoolView) -> PoolView:
     stage.open()
-    found = stage.site.read_pool(view).view
-    assert found is not None
-    return found
+    fresh = stage.site.read_pool(view).view
+    assert fresh is not None
+    return fresh
 
 
 def without_knowledge(stage: Stage, view: PoolView) -> dict[ServerName, Role]:
     """The roles that a plan without a refresh would want, for the size from before."""
     stage.open()
-    roles = {name: its.role for name, its in view.servers.items()}
+    roles = {name: server.role for name, server in view.servers.items()}
     current = Current(view.uid, Size.of(SPEC), roles)
     return dict(stage.site.plan_pool(SPEC, current, Offer()).roles)
 
@@ -59,11 +59,11 @@ def test_who_is_half_out_is_not_taken_back_by_a_plan_that_does_not_know(
     kind: type[Action],
 ) -> None:
     stage, view = made(12)
-    left = cut_off(stage, view, SMALLER, Fault(kind, CommandFailed("busy")))
-    roles = without_knowledge(stage, left)
+    partial = cut_off(stage, view, SMALLER, Fault(kind, CommandFailed("busy")))
+    roles = without_knowledge(stage, partial)
     with pytest.raises(StalePlan, match="is on its way out of this cluster"):
-        stage.site.change_pool(left, SPEC, roles, stage.attempt())
-    settled(stage, stage.become(left, SMALLER), SMALLER)
+        stage.site.change_pool(partial, SPEC, roles, stage.attempt())
+    settled(stage, stage.become(partial, SMALLER), SMALLER)
 
 
 def test_a_drained_server_that_may_stay_after_all_is_uncordoned() -> None:
@@ -110,8 +110,8 @@ def test_a_reverted_growth_of_the_control_plane_lets_unprepared_servers_go() -> 
 def test_reverted_address_pools_come_back() -> None:
     stage, view = made(12)
     fault = Fault(act.Drain, CommandFailed("a budget"))
-    left = cut_off(stage, view, replace(SMALLER, metallb_pools={}), fault)
-    after = stage.become(left, SPEC)
+    partial = cut_off(stage, view, replace(SMALLER, metallb_pools={}), fault)
+    after = stage.become(partial, SPEC)
     cluster = stage.machine(with_role(after, Role.CONTROL_PLANE)[0]).cluster
     assert cluster is not None
     assert cluster.pools == SPEC.metallb_pools
@@ -121,10 +121,10 @@ def test_reverted_address_pools_come_back() -> None:
 def test_a_server_on_its_way_in_that_another_pool_took_is_forgotten() -> None:
     stage, view = made(12)
     (joining,) = stage.plan(view, BIGGER, SPEC).joining
-    left = cut_off(stage, view, BIGGER, Fault(act.Join, CommandFailed("no"), servers=joining))
+    partial = cut_off(stage, view, BIGGER, Fault(act.Join, CommandFailed("no"), servers=joining))
     stage.machine(joining).reset()
     stage.machine(joining).claim = FOREIGN
-    after = stage.become(left, BIGGER)
+    after = stage.become(partial, BIGGER)
     assert joining not in after.servers
     assert stage.machine(joining).claim == FOREIGN
     stage.machine(joining).claim = None
@@ -134,13 +134,13 @@ def test_a_server_on_its_way_in_that_another_pool_took_is_forgotten() -> None:
 def test_a_server_on_its_way_in_that_died_is_an_error_with_what_to_do() -> None:
     stage, view = made(12)
     (joining,) = stage.plan(view, BIGGER, SPEC).joining
-    left = cut_off(stage, view, BIGGER, Fault(act.Join, CommandFailed("no"), servers=joining))
+    partial = cut_off(stage, view, BIGGER, Fault(act.Join, CommandFailed("no"), servers=joining))
     stage.machine(joining).powered = False
     with pytest.raises(RpoolError, match="is to join, but cannot be reached") as caught:
-        stage.become(left, BIGGER)
+        stage.become(partial, BIGGER)
     assert "lost = true" in caught.value.detail
     stage.mark(joining, lost=True)
-    after = stage.become(left, BIGGER)
+    after = stage.become(partial, BIGGER)
     stage.machine(joining).claim = None
     settled(stage, after, BIGGER)
 
@@ -156,11 +156,11 @@ def test_a_deleted_node_registers_again() -> None:
 @pytest.mark.parametrize("mark", ["retire", "lost"])
 def test_a_control_plane_that_was_reinstalled_is_replaced(mark: str) -> None:
     stage, view = made(12)
-    head = with_role(view, Role.CONTROL_PLANE)[0]
-    stage.machine(head).reset()
-    stage.mark(head, **{mark: True})
+    control_plane = with_role(view, Role.CONTROL_PLANE)[0]
+    stage.machine(control_plane).reset()
+    stage.mark(control_plane, **{mark: True})
     after = stage.become(view, SPEC)
-    assert head not in after.servers
+    assert control_plane not in after.servers
     settled(stage, after, SPEC)
 
 
@@ -199,13 +199,15 @@ def test_a_lost_server_that_can_be_reached_is_reset_without_a_drain() -> None:
 
 def test_a_lost_server_that_came_back_is_not_let_in_as_it_is() -> None:
     stage, view = made(12)
-    head = with_role(view, Role.CONTROL_PLANE)[0]
-    stage.machine(head).powered = False
-    stage.mark(head, lost=True)
+    control_plane = with_role(view, Role.CONTROL_PLANE)[0]
+    stage.machine(control_plane).powered = False
+    stage.mark(control_plane, lost=True)
     after = stage.become(view, SPEC)
-    stage.machine(head).powered = True
-    stage.mark(head, lost=False)
-    roles = {name: its.role for name, its in after.servers.items()} | {head: Role.WORKER}
+    stage.machine(control_plane).powered = True
+    stage.mark(control_plane, lost=False)
+    roles = {name: server.role for name, server in after.servers.items()} | {
+        control_plane: Role.WORKER
+    }
     with pytest.raises(StalePlan, match="before it was lost; it is reset first"):
         stage.site.change_pool(after, SPEC, roles, stage.attempt())
 
@@ -214,13 +216,13 @@ def test_a_lost_server_that_came_back_is_not_let_in_as_it_is() -> None:
 def test_the_cluster_of_another_pool_is_never_worked_in(others: int) -> None:
     """A control plane that left has become the first of a cluster that has no record yet."""
     stage, view = made(12)
-    heads = with_role(view, Role.CONTROL_PLANE)
+    control_planes = with_role(view, Role.CONTROL_PLANE)
     foreign = Cluster(new_ca(), "1.36.3")
-    foreign.add(heads[0], Role.CONTROL_PLANE)
-    machine = stage.machine(heads[0])
+    foreign.add(control_planes[0], Role.CONTROL_PLANE)
+    machine = stage.machine(control_planes[0])
     machine.claim = replace(FOREIGN, role=Role.CONTROL_PLANE)
     machine.cluster = foreign
-    for name in heads[others + 1 :]:
+    for name in control_planes[others + 1 :]:
         stage.machine(name).stepped_down = True  # no API there to compare with
     roles = dict(stage.plan(view, BIGGER, SPEC).roles)
     try:
@@ -228,6 +230,6 @@ def test_the_cluster_of_another_pool_is_never_worked_in(others: int) -> None:
     except RpoolError as error:
         assert others or isinstance(error, Refused | Unreachable)
     assert foreign.record is None
-    assert set(foreign.nodes) == {heads[0]}
+    assert set(foreign.nodes) == {control_planes[0]}
     assert machine.claim == replace(FOREIGN, role=Role.CONTROL_PLANE)
-    assert not [action for action in stage.acted if action.server == heads[0]]
+    assert not [action for action in stage.acted if action.server == control_planes[0]]

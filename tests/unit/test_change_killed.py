@@ -1,5 +1,5 @@
 """A plugin that is killed tells Terraform nothing: the state stays as it was before the change, and
-so does the record of what was carried out. Whoever comes next finds the cluster, and finishes.
+so does the record of what was carried out. The next operation finds the cluster, and finishes.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ def kill(
     stage: Stage,
     view: PoolView,
     wanted: PoolSpec,
-    was: PoolSpec = SPEC,
+    before: PoolSpec = SPEC,
     after: type[Action] | tuple[type, ...] = act.WriteRecord,
 ) -> None:
-    """A change that is killed after the first such action."""
-    target = stage.plan(view, wanted, was)
+    """Makes a change that is killed after the first such action."""
+    target = stage.plan(view, wanted, before)
     with killed(stage, after):
         stage.site.change_pool(view, wanted, target.roles, stage.attempt())
 
 
 def read(stage: Stage, view: PoolView) -> PoolView:
     stage.open()
-    found = stage.site.read_pool(view)
-    assert found.view is not None
+    reading = stage.site.read_pool(view)
+    assert reading.view is not None
     known = ("is incomplete: an apply finishes it", "1 member is not well")
-    assert all(any(text in its for text in known) for its in found.warnings)
-    return found.view
+    assert all(any(text in warning for text in known) for warning in reading.warnings)
+    return reading.view
 
 
 def record_of(stage: Stage, view: PoolView) -> Record:
@@ -57,11 +57,11 @@ def fails(kind: type[Action]) -> Fault:
 
 
 def failed(
-    stage: Stage, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC, *faults: Fault
+    stage: Stage, view: PoolView, wanted: PoolSpec, before: PoolSpec = SPEC, *faults: Fault
 ) -> PoolView:
-    """An apply that fails, and the read after it."""
+    """Makes an apply that fails. Returns the cluster as read afterwards."""
     with stage.faults(*faults), pytest.raises(PoolIncomplete) as caught:
-        stage.become(view, wanted, was)
+        stage.become(view, wanted, before)
     assert caught.value.view is not None
     return read(stage, caught.value.view)
 
@@ -71,9 +71,9 @@ def test_a_pool_that_moves_from_rack_to_rack_is_found_wherever_it_was_killed(
     control_planes: int,
 ) -> None:
     def on(rack: str) -> PoolSpec:
-        planes = replace(SPEC.control_plane, servers=control_planes)
+        control_plane = replace(SPEC.control_plane, servers=control_planes)
         selector = Selector(frozenset({rack}))
-        return replace(SMALLER, control_plane=planes, selector=selector)
+        return replace(SMALLER, control_plane=control_plane, selector=selector)
 
     cut = 0
     while True:
@@ -98,9 +98,9 @@ def test_a_pool_is_gone_only_when_nobody_on_the_fleet_has_its_claim() -> None:
     other = next(name for name in stage.world.machines if name not in view.servers)
     stage.machine(other).powered = False
     stage.open()
-    found = stage.site.read_pool(view)
-    assert found.view == view
-    assert f"Not reached: {other}" in found.warnings[0]
+    reading = stage.site.read_pool(view)
+    assert reading.view == view
+    assert f"Not reached: {other}" in reading.warnings[0]
     stage.mark(other, lost=True)
     assert stage.site.read_pool(view).view is None
 
@@ -116,7 +116,7 @@ def test_a_shrink_is_not_forgotten_when_the_next_attempt_fails() -> None:
 
 def test_a_plan_beside_an_apply_says_that_one_may_be_at_work_whose_and_since_when() -> None:
     stage, view = made()
-    said: list[str] = []
+    warnings: list[str] = []
 
     def look(action: act.Join) -> None:
         site = Site(stage.site.config, connect=lambda _: stage.world)
@@ -124,13 +124,13 @@ def test_a_plan_beside_an_apply_says_that_one_may_be_at_work_whose_and_since_whe
         claim = stage.machine(action.server).claim
         assert claim is not None
         assert f"the last claim is {claim.owner}'s, of {claim.since}" in text
-        said.append(text)
+        warnings.append(text)
 
     with stage.faults(Fault(act.Join, look)):
         stage.become(view, BIGGER)
-    assert said
-    assert "Perhaps an apply is at work on it now" in said[0]
-    assert "rpool watch batch shows that." in said[0]
+    assert warnings
+    assert "Perhaps an apply is at work on it now" in warnings[0]
+    assert "rpool watch batch shows that." in warnings[0]
 
 
 def test_what_was_carried_out_last_is_what_an_import_shows() -> None:
@@ -148,24 +148,24 @@ OTHER_ADDRESSES = replace(SPEC, metallb_pools={"default": ("10.0.1.220-10.0.1.25
 
 
 @pytest.mark.parametrize(
-    ("was", "wanted"), [(SPEC, OTHER_ADDRESSES), (SPEC, NO_METALLB), (NO_METALLB, SPEC)]
+    ("before", "wanted"), [(SPEC, OTHER_ADDRESSES), (SPEC, NO_METALLB), (NO_METALLB, SPEC)]
 )
 @pytest.mark.parametrize("then", ["the same", "as before"])
 def test_metallb_is_as_asked_for_after_a_kill_and_a_stop(
-    was: PoolSpec, wanted: PoolSpec, then: str
+    before: PoolSpec, wanted: PoolSpec, then: str
 ) -> None:
     stage = Stage(9)
-    view = stage.site.create_pool(was, stage.attempt())
+    view = stage.site.create_pool(before, stage.attempt())
     touched = (act.ApplyMetalLB, act.ConfigureMetalLB, act.RemoveMetalLB)
-    kill(stage, view, wanted, was, touched)
+    kill(stage, view, wanted, before, touched)
     stop = threading.Event()
     stop.set()
     state = read(stage, view)
-    target = stage.plan(state, wanted, was)
+    target = stage.plan(state, wanted, before)
     with pytest.raises(RpoolError, match="stopped on request"):
         stage.site.change_pool(state, wanted, target.roles, stage.attempt(stop=stop))
-    asked = wanted if then == "the same" else was
-    after = stage.become(read(stage, state), asked, was)
+    asked = wanted if then == "the same" else before
+    after = stage.become(read(stage, state), asked, before)
     settled(stage, after, asked)
     cluster = stage.machine(with_role(after, Role.CONTROL_PLANE)[0]).cluster
     assert cluster is not None
@@ -177,15 +177,15 @@ def test_who_was_reset_stays_half_out_while_it_is_out_of_reach() -> None:
     stage = Stage(14)
     big = replace(SPEC, cores=32, memory_gib=64)
     view = stage.site.create_pool(big, stage.attempt())
-    gone, _ = sorted(stage.plan(view, SPEC, big).leaving)
+    leaving, _ = sorted(stage.plan(view, SPEC, big).leaving)
     state = failed(stage, view, SPEC, big, fails(act.DeleteNode))
-    stage.machine(gone).powered = False
+    stage.machine(leaving).powered = False
     state = failed(stage, state, SPEC, big)
-    stage.machine(gone).powered = True
-    stage.machine(gone).claim = FOREIGN
+    stage.machine(leaving).powered = True
+    stage.machine(leaving).claim = FOREIGN
     target = stage.plan(read(stage, state), big, big)
-    assert gone in target.leaving
-    assert gone not in target.roles
+    assert leaving in target.leaving
+    assert leaving not in target.roles
 
 
 def test_who_has_not_joined_yet_stays_half_in_while_it_is_out_of_reach() -> None:
@@ -217,8 +217,8 @@ def test_a_plan_that_took_a_server_for_another_role_is_stale() -> None:
     view = stage.site.create_pool(ONE, stage.attempt())
     more = stage.become(view, SPEC, ONE)
     new = (set(with_role(more, Role.CONTROL_PLANE)) - set(view.servers)).pop()
-    roles = {name: its.role for name, its in view.servers.items()} | {new: Role.WORKER}
-    roles |= {name: its.role for name, its in more.servers.items() if name != new}
+    roles = {name: server.role for name, server in view.servers.items()} | {new: Role.WORKER}
+    roles |= {name: server.role for name, server in more.servers.items() if name != new}
     with pytest.raises(StalePlan, match=f"{new} got another role"):
         stage.site.change_pool(view, BIGGER, roles, stage.attempt())
 
@@ -259,8 +259,8 @@ def test_a_record_that_somebody_deleted_is_made_anew_from_the_claims() -> None:
     record = record_of(stage, view)
     assert (record.is_settled, set(record.pinned)) == (True, {extra})
     assert record.generation > generation
-    found = stage.site.read_node(view.uid, extra)
-    assert (found.spec, found.unreachable) == (NodeSpec(), False)
+    node = stage.site.read_node(view.uid, extra)
+    assert (node.spec, node.unreachable) == (NodeSpec(), False)
 
 
 def test_a_record_is_not_made_anew_while_a_node_could_be_forgotten() -> None:
@@ -281,24 +281,29 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
     """The only control plane is replaced; a worker's drain goes on for long after that."""
     stage = Stage(12)
     view = stage.site.create_pool(ONE, stage.attempt())
-    (head,) = with_role(view, Role.CONTROL_PLANE)
+    (former,) = with_role(view, Role.CONTROL_PLANE)
     small = replace(ONE, cores=8, memory_gib=16)
     extra = next(name for name in sorted(stage.world.machines) if name not in view.servers)
     fleet = stage.site.config.fleet.servers
-    marked = {head: replace(fleet[head], retire=True), extra: replace(fleet[extra], reserved=True)}
+    marked = {
+        former: replace(fleet[former], retire=True),
+        extra: replace(fleet[extra], reserved=True),
+    }
     stage.open(Fleet({**fleet, **marked}))
-    roles = {name: its.role for name, its in view.servers.items()}
+    roles = {name: server.role for name, server in view.servers.items()}
     target = stage.site.plan_pool(
         small, Current(view.uid, Size.of(ONE), roles), stage.site.read_pool(view).offer
     )
     moved, asked = threading.Event(), threading.Event()
-    slow = Fault(act.Drain, lambda _: asked.wait(60), where=lambda its: its.nodes != (head,))
+    slow = Fault(act.Drain, lambda _: asked.wait(60), where=lambda drain: drain.nodes != (former,))
 
     def lose_the_former(_: act.DeleteNode) -> None:
-        stage.machine(head).powered = False
+        stage.machine(former).powered = False
         moved.set()
 
-    over = Fault(act.DeleteNode, lose_the_former, AFTER, where=lambda its: its.node == head)
+    over = Fault(
+        act.DeleteNode, lose_the_former, AFTER, where=lambda deletion: deletion.node == former
+    )
     done: list[PoolView] = []
     changing = threading.Thread(
         target=lambda: done.append(
@@ -320,7 +325,7 @@ def test_who_finds_only_the_new_control_plane_finds_the_lock_there_too() -> None
 
 
 def overtaking(cluster: Cluster, kind: type | tuple[type, ...]) -> tuple[Fault, Record]:
-    """Another operation writes its record, which is given too, before each action of a kind."""
+    """A fault that writes another operation's record before each action of a kind; that record."""
     assert cluster.record is not None
     others = replace(cluster.record, generation=7, change="5ca1ab1e")
 
@@ -332,7 +337,7 @@ def overtaking(cluster: Cluster, kind: type | tuple[type, ...]) -> tuple[Fault, 
 
 @pytest.mark.parametrize("kind", [act.TakeClaim, act.Prepare, act.SetPhase])
 def test_the_record_of_whoever_was_faster_stays(kind: type[Action]) -> None:
-    """A lock was lost for long enough, and another operation has begun: its record is the one."""
+    """A lock was lost for long enough, and another operation has begun: its record stays."""
     stage, view = made(12)
     target = stage.plan(view, BIGGER, SPEC)
     fault, others = overtaking(stage.cluster(view), kind)
@@ -363,6 +368,6 @@ def test_a_create_that_was_killed_after_its_record_is_imported_and_made_whole() 
     no_phase = replace(fails(act.SetPhase), sure=False)
     with stage.faults(no_phase), killed(stage, act.WriteRecord):
         stage.site.create_pool(SPEC, stage.attempt())
-    found = stage.site.find_pool("batch").view
-    assert found.condition is Condition.INCOMPLETE
-    settled(stage, stage.become(found, SPEC), SPEC)
+    imported = stage.site.find_pool("batch").view
+    assert imported.condition is Condition.INCOMPLETE
+    settled(stage, stage.become(imported, SPEC), SPEC)

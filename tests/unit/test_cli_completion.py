@@ -14,7 +14,7 @@ from rpool.cli.main import main
 
 def completed(folder: Path, line: str) -> set[str]:
     """What bash would offer at the end of `line`."""
-    asked = {
+    environment = {
         "_ARGCOMPLETE": "1",
         "_ARGCOMPLETE_STDOUT_FILENAME": str(folder / "said"),
         "_ARGCOMPLETE_IFS": "\n",
@@ -23,7 +23,7 @@ def completed(folder: Path, line: str) -> set[str]:
     }
     program = "from rpool.cli.main import main; main()"
     command = [sys.executable, "-c", program]
-    subprocess.run(command, cwd=folder, env={**os.environ, **asked}, capture_output=True)
+    subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True)
     return {word.strip() for word in (folder / "said").read_text().split("\n")}
 
 

@@ -1,4 +1,4 @@
-"""docs/guides/command.md tells of each command and its options, and of none that there is not."""
+"""docs/guides/command.md has each command and its options, and none that does not exist."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     return dict(_below(parser()))
 
 
-def _below(its: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for action in its._actions:
+def _below(command: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in command._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.items()
 
 
-def options(its: argparse.ArgumentParser) -> set[str]:
+def options(command: argparse.ArgumentParser) -> set[str]:
     """The long options of a command and of all its verbs."""
-    own = {word for action in its._actions for word in action.option_strings}
-    below = {word for _, verb in _below(its) for word in options(verb)}
+    own = {word for action in command._actions for word in action.option_strings}
+    below = {word for _, verb in _below(command) for word in options(verb)}
     return {word for word in own | below if word.startswith("--")} - {"--help"}
 
 
@@ -48,12 +48,12 @@ def test_a_section_has_the_options_and_verbs_of_its_command(name: str) -> None:
         assert f"`{verb}`" in text
 
 
-def leaves(its: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """A command's verbs; itself where it has none."""
-    below = [verb for _, verb in _below(its)]
-    yield from below or [its]
+def leaves(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A command's verbs; the command itself where it has none."""
+    below = [verb for _, verb in _below(command)]
+    yield from below or [command]
 
 
 @pytest.mark.parametrize("name", sorted(commands().keys() - {"completion"}))
 def test_each_command_prints_for_programs_but_for_a_shell_s_own(name: str) -> None:
-    assert all("--json" in options(its) for its in leaves(commands()[name]))
+    assert all("--json" in options(verb) for verb in leaves(commands()[name]))

@@ -55,7 +55,9 @@ def test_a_journal_tells_who_worked_there_in_which_run_and_how_it_went(
     assert main(["journal", view.uid, "--json", "--lines", "3", *site]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(events) == 3
-    assert {(its["pool"], its["owner"], its["run"]) for its in events} == {("batch", OWNER, RUN)}
+    assert {(event["pool"], event["owner"], event["run"]) for event in events} == {
+        ("batch", OWNER, RUN)
+    }
 
 
 def test_what_several_control_planes_have_is_told_once_in_the_order_of_time() -> None:
@@ -71,8 +73,10 @@ def test_what_several_control_planes_have_is_told_once_in_the_order_of_time() ->
 def test_a_control_plane_that_does_not_answer_is_named_and_the_others_tell() -> None:
     stage, view = made()
     (silent, *_) = view.control_planes
-    gone = Fault(ReadJournal, Unreachable("no contact"), where=lambda its: its.server == silent)
-    with stage.faults(gone):
+    silence = Fault(
+        ReadJournal, Unreachable("no contact"), where=lambda call: call.server == silent
+    )
+    with stage.faults(silence):
         chronicle = stage.site.journal(view.control_planes, 10)
     assert chronicle.silent.keys() == {silent}
     assert len(chronicle.events) == 10
@@ -84,10 +88,10 @@ def test_the_command_says_who_did_not_answer(tmp_path: Path, capsys: Output) -> 
     lost = view.control_planes[0]
     assert main(["simulate", "lose", lost, "--file", str(tmp_path / FILE_NAME)]) == 0
     assert main(["journal", "batch", "--lines", "1", "--site", str(tmp_path / "site.yaml")]) == 0
-    said = capsys.readouterr()
-    assert "record settled" in said.out
+    captured = capsys.readouterr()
+    assert "record settled" in captured.out
     silent = f"No answer from {lost}: {lost} cannot be reached (simulated)\n"
-    assert said.err == SIMULATED + silent
+    assert captured.err == SIMULATED + silent
 
 
 def test_who_follows_reads_each_event_once_and_what_comes() -> None:

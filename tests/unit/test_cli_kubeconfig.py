@@ -37,8 +37,8 @@ def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PoolView]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "site.yaml").write_text("simulate: { servers: 12 }\nowner: ann\n")
-    with closing(site()) as its:
-        yield its.create_pool(SPEC, Attempt(60))
+    with closing(site()) as opened:
+        yield opened.create_pool(SPEC, Attempt(60))
 
 
 def site() -> Site:
@@ -49,17 +49,17 @@ def site() -> Site:
 
 def printed(output: Output, *words: str) -> str:
     status = main(["kubeconfig", *words])
-    said = output.readouterr()
-    assert status == 0, said.err
-    assert said.err in ("", SIMULATED)  # one that was kept asks no server
-    return said.out
+    captured = output.readouterr()
+    assert status == 0, captured.err
+    assert captured.err in ("", SIMULATED)  # a credential that was kept asks no server
+    return captured.out
 
 
 def refused(output: Output, *words: str) -> str:
     assert main(["kubeconfig", *words]) == 1
-    said = output.readouterr()
-    assert said.out == ""
-    return said.err
+    captured = output.readouterr()
+    assert captured.out == ""
+    return captured.err
 
 
 def certificate(user: dict[str, Any]) -> x509.Certificate:
@@ -71,53 +71,53 @@ def subject(user: dict[str, Any]) -> str:
 
 
 def test_a_kubeconfig_is_printed_that_lets_its_user_in(view: PoolView, capsys: Output) -> None:
-    its = yaml.safe_load(printed(capsys, "batch"))
-    (cluster,) = its["clusters"]
+    kubeconfig = yaml.safe_load(printed(capsys, "batch"))
+    (cluster,) = kubeconfig["clusters"]
     assert cluster["cluster"]["server"] == f"https://{view.endpoint}"
     ca = base64.b64decode(cluster["cluster"]["certificate-authority-data"]).decode()
     assert ca == view.ca_certificate
-    (user,) = its["users"]
+    (user,) = kubeconfig["users"]
     assert subject(user["user"]) == "CN=rpool-ann,O=kubeadm:cluster-admins"
-    left = certificate(user["user"]).not_valid_after_utc.timestamp() - time.time()
-    assert 3500 < left <= 3600
-    assert its["current-context"] == its["contexts"][0]["name"] == "rpool-batch"
+    remaining_seconds = certificate(user["user"]).not_valid_after_utc.timestamp() - time.time()
+    assert 3500 < remaining_seconds <= 3600
+    assert kubeconfig["current-context"] == kubeconfig["contexts"][0]["name"] == "rpool-batch"
 
 
 def test_somebody_gets_less(view: PoolView, capsys: Output) -> None:
     words = ("--user", "bob", "--group", "team-a", "--group", "team-b", "--ttl", "10m")
-    its = yaml.safe_load(printed(capsys, view.uid, *words, "--context", "b"))
-    assert subject(its["users"][0]["user"]) == "CN=bob,O=team-b,O=team-a"
-    assert its["current-context"] == "b"
+    kubeconfig = yaml.safe_load(printed(capsys, view.uid, *words, "--context", "b"))
+    assert subject(kubeconfig["users"][0]["user"]) == "CN=bob,O=team-b,O=team-a"
+    assert kubeconfig["current-context"] == "b"
 
 
 def test_it_is_merged_into_the_users_own(view: PoolView, capsys: Output, tmp_path: Path) -> None:
     path = tmp_path / ".kube/config"
     path.parent.mkdir()
     path.write_text("current-context: old\nclusters: null\n")
-    said = printed(capsys, "batch", "--merge")
-    assert "PRIVATE" not in said and "client-key" not in said
-    assert "rpool-ann (kubeadm:cluster-admins), until 20" in said
-    assert "kubectl --context rpool-batch get nodes" in said
-    its = yaml.safe_load(path.read_text())
-    assert its["current-context"] == "old"
-    assert subject(its["users"][0]["user"]).startswith("CN=rpool-ann,")
+    text = printed(capsys, "batch", "--merge")
+    assert "PRIVATE" not in text and "client-key" not in text
+    assert "rpool-ann (kubeadm:cluster-admins), until 20" in text
+    assert "kubectl --context rpool-batch get nodes" in text
+    kubeconfig = yaml.safe_load(path.read_text())
+    assert kubeconfig["current-context"] == "old"
+    assert subject(kubeconfig["users"][0]["user"]).startswith("CN=rpool-ann,")
     printed(capsys, "batch", "--merge", "other")
     assert yaml.safe_load((tmp_path / "other").read_text())["kind"] == "Config"
 
 
 def test_json_is_the_same_kubeconfig(view: PoolView, capsys: Output) -> None:
-    its = json.loads(printed(capsys, "batch", "--json", "--user", "bob"))
-    assert its["clusters"] == yaml.safe_load(printed(capsys, "batch"))["clusters"]
-    assert subject(its["users"][0]["user"]).startswith("CN=bob,")
+    kubeconfig = json.loads(printed(capsys, "batch", "--json", "--user", "bob"))
+    assert kubeconfig["clusters"] == yaml.safe_load(printed(capsys, "batch"))["clusters"]
+    assert subject(kubeconfig["users"][0]["user"]).startswith("CN=bob,")
 
 
 def test_json_says_what_was_merged(view: PoolView, capsys: Output, tmp_path: Path) -> None:
-    said = printed(capsys, "batch", "--merge", "--json", "--group", "team-a")
-    assert "client-key" not in said
-    found = json.loads(said)
+    text = printed(capsys, "batch", "--merge", "--json", "--group", "team-a")
+    assert "client-key" not in text
+    facts = json.loads(text)
     merged = yaml.safe_load((tmp_path / ".kube/config").read_text())
     end = certificate(merged["users"][0]["user"]).not_valid_after_utc
-    assert found == {
+    assert facts == {
         "file": str(tmp_path / ".kube/config"),
         "context": merged["current-context"],
         "cluster": "batch",
@@ -133,11 +133,13 @@ def test_json_says_what_was_merged(view: PoolView, capsys: Output, tmp_path: Pat
 @pytest.fixture
 def command(view: PoolView, capsys: Output) -> list[str]:
     """What a client runs by a kubeconfig that is renewed."""
-    its = yaml.safe_load(printed(capsys, "batch", "--exec", "--group", "team-a", "--ttl", "10m"))
-    run = its["users"][0]["user"]["exec"]
+    kubeconfig = yaml.safe_load(
+        printed(capsys, "batch", "--exec", "--group", "team-a", "--ttl", "10m")
+    )
+    run = kubeconfig["users"][0]["user"]["exec"]
     assert run["apiVersion"] == "client.authentication.k8s.io/v1"
     assert run["interactiveMode"] == "Never"
-    assert "PRIVATE" not in json.dumps(its)
+    assert "PRIVATE" not in json.dumps(kubeconfig)
     words: list[str] = run["args"]
     assert words[:3] == ["-m", "rpool", "kubeconfig"]
     assert words[3] == view.uid
@@ -145,9 +147,9 @@ def command(view: PoolView, capsys: Output) -> list[str]:
 
 
 def test_what_a_client_runs_prints_a_credential(command: list[str], capsys: Output) -> None:
-    its = json.loads(printed(capsys, *command))
-    assert its["kind"] == "ExecCredential"
-    status = its["status"]
+    credential = json.loads(printed(capsys, *command))
+    assert credential["kind"] == "ExecCredential"
+    status = credential["status"]
     loaded = x509.load_pem_x509_certificate(status["clientCertificateData"].encode())
     assert loaded.subject.rfc4514_string() == "CN=rpool-ann,O=team-a"
     end = loaded.not_valid_after_utc
@@ -178,11 +180,11 @@ def test_credentials_of_two_are_kept_apart(command: list[str], capsys: Output) -
 
 
 def test_all_that_is_wrong_is_said_with_what_to_do(view: PoolView, capsys: Output) -> None:
-    said = refused(capsys, "batch", "--group", "system:masters", "--ttl", "5m")
-    assert "kubeadm:cluster-admins is bound to cluster-admin, too" in said
-    assert "ttl: 5m is not between 10m and 24h" in said
-    said = refused(capsys, "bach")
-    assert f"Clusters that were found, with their uids: batch ({view.uid})." in said
+    errors = refused(capsys, "batch", "--group", "system:masters", "--ttl", "5m")
+    assert "kubeadm:cluster-admins is bound to cluster-admin, too" in errors
+    assert "ttl: 5m is not between 10m and 24h" in errors
+    errors = refused(capsys, "bach")
+    assert f"Clusters that were found, with their uids: batch ({view.uid})." in errors
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "explain", "journal", "kubeconfig"])

@@ -32,9 +32,9 @@ def listed(folder: Path, capsys: Output) -> list[str]:
 
 def document(folder: Path, capsys: Output) -> dict[str, Any]:
     assert main(["list", "--json", "--site", str(folder / "site.yaml")]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert isinstance(found, dict)
-    return found
+    loaded = json.loads(capsys.readouterr().out)
+    assert isinstance(loaded, dict)
+    return loaded
 
 
 def words(lines: list[str], server: str) -> list[str]:
@@ -60,8 +60,8 @@ def test_a_cluster_is_listed_with_its_size_its_api_and_its_owner_and_its_servers
     assert cluster[3:] == f"48, 32 wanted 192, 128 wanted 4 settled {view.endpoint} {OWNER}".split()
     assert len(view.servers) == 4
     for name, member in view.servers.items():
-        its = [member.zone, name, str(member.cores), str(member.memory_gib)]
-        assert words(lines, name) == [*its, "batch", member.role.value, "member"]
+        cells = [member.zone, name, str(member.cores), str(member.memory_gib)]
+        assert words(lines, name) == [*cells, "batch", member.role.value, "member"]
 
 
 def test_a_server_that_an_rpool_node_put_there_is_counted_beside_the_others(
@@ -82,34 +82,34 @@ def test_the_workers_of_all_groups_count(tmp_path: Path, capsys: Output) -> None
     lines = listed(tmp_path, capsys)
     assert lines[1].split()[3:9] == ["80,", "64", "wanted", "320,", "256", "wanted"]
     (one,) = (line.split() for line in lines if "worker (fast)" in line)
-    its = document(tmp_path, capsys)["servers"][one[1]]
-    assert (its["role"], its["group"]) == ("worker", "fast")
+    server = document(tmp_path, capsys)["servers"][one[1]]
+    assert (server["role"], server["group"]) == ("worker", "fast")
 
 
 def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(
     tmp_path: Path, capsys: Output
 ) -> None:
     view = made_in(tmp_path)
-    (lost, *_) = (n for n, its in view.servers.items() if its.role is Role.WORKER)
+    (lost, *_) = (n for n, member in view.servers.items() if member.role is Role.WORKER)
     assert main(["simulate", "lose", lost, "--file", str(tmp_path / FILE_NAME)]) == 0
     capsys.readouterr()
     lines = listed(tmp_path, capsys)
     assert f"No answer from 1 of 12 servers: {lost}." in lines
     assert words(lines, lost)[4:] == ["batch", "worker", "silent"]
     assert any(line.startswith(f"{lost}: silent: {lost} ") for line in lines)
-    its = document(tmp_path, capsys)["servers"][lost]
-    assert (its["reachable"], its["cluster"], its["spare"]) == (False, "batch", False)
+    server = document(tmp_path, capsys)["servers"][lost]
+    assert (server["reachable"], server["cluster"], server["spare"]) == (False, "batch", False)
 
 
 def test_a_cluster_without_an_api_says_so_and_the_rest_is_listed(
     tmp_path: Path, capsys: Output
 ) -> None:
     view = made_in(tmp_path)
-    (head,) = view.control_planes
-    assert main(["simulate", "lose", head, "--file", str(tmp_path / FILE_NAME)]) == 0
-    found = (capsys.readouterr(), document(tmp_path, capsys))[1]["clusters"][view.uid]
-    assert (found["condition"], found["cores"]) == ("unreachable", None)
-    assert found["servers"].keys() == view.servers.keys() - {head}
+    (control_plane,) = view.control_planes
+    assert main(["simulate", "lose", control_plane, "--file", str(tmp_path / FILE_NAME)]) == 0
+    cluster = (capsys.readouterr(), document(tmp_path, capsys))[1]["clusters"][view.uid]
+    assert (cluster["condition"], cluster["cores"]) == ("unreachable", None)
+    assert cluster["servers"].keys() == view.servers.keys() - {control_plane}
     assert "batch: no control plane of it answers" in listed(tmp_path, capsys)
 
 
@@ -128,24 +128,24 @@ def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
     assert any(line.startswith("r1u03: spare, taken last: join for ") for line in lines)
     assert words(lines, "r2u02")[6:] == ["spare,", "reserved"]
     assert "Free: 156 cores and 624 GiB, on 9 of 12 servers." in lines
-    found = document(tmp_path, capsys)
-    assert (found["free_cores"], found["free_memory"]) == (156, 624)
-    assert found["servers"]["r1u02"]["failures"] == [str(aside)]
+    facts = document(tmp_path, capsys)
+    assert (facts["free_cores"], facts["free_memory"]) == (156, 624)
+    assert facts["servers"]["r1u02"]["failures"] == [str(aside)]
 
 
 def test_a_cell_is_short_and_the_marks_are_in_it_however_long_the_reason_is(
     tmp_path: Path, capsys: Output
 ) -> None:
     view = made_in(tmp_path)
-    (head,) = view.control_planes
-    (worker, *_) = view.servers.keys() - {head}
+    (control_plane,) = view.control_planes
+    (worker, *_) = view.servers.keys() - {control_plane}
     marks = {"reserved": True, "lost": True}
     with closing(site_in(tmp_path)) as site:
-        entries = {n: fleet_entry(its) for n, its in site.config.fleet.servers.items()}
+        entries = {n: fleet_entry(server) for n, server in site.config.fleet.servers.items()}
     entries[worker] |= marks
     text = json.dumps({"simulate": {}, "fleet": entries})
     (tmp_path / "site.yaml").write_text(text)
-    assert main(["simulate", "reinstall", head, "--file", str(tmp_path / FILE_NAME)]) == 0
+    assert main(["simulate", "reinstall", control_plane, "--file", str(tmp_path / FILE_NAME)]) == 0
     capsys.readouterr()
     lines = listed(tmp_path, capsys)
     assert words(lines, worker)[6:] == ["let", "go,", "reserved,", "lost"]
@@ -155,8 +155,8 @@ def test_a_cell_is_short_and_the_marks_are_in_it_however_long_the_reason_is(
 
 
 def fleet_entry(server: Server) -> dict[str, Any]:
-    its = {"address": server.address, "cores": server.cores, "memory": server.memory_gib}
-    return {**its, "zone": server.zone}
+    entry = {"address": server.address, "cores": server.cores, "memory": server.memory_gib}
+    return {**entry, "zone": server.zone}
 
 
 def test_no_text_of_a_server_passes_for_a_line_of_ours(tmp_path: Path, capsys: Output) -> None:
@@ -176,12 +176,14 @@ def test_one_of_two_clusters_of_a_name_is_asked_for_by_its_uid(tmp_path: Path) -
     made_in(tmp_path)
     with closing(site_in(tmp_path)) as site:
         survey = site.survey()
-    (its,) = survey.clusters.values()
-    two = replace(survey, clusters={its.uid: its, "ffffffff": replace(its, uid="ffffffff")})
+    (cluster,) = survey.clusters.values()
+    two = replace(
+        survey, clusters={cluster.uid: cluster, "ffffffff": replace(cluster, uid="ffffffff")}
+    )
     assert two.cluster("ffffffff").uid == "ffffffff"
     with pytest.raises(SpecError, match="2 clusters are called batch") as caught:
         two.cluster("batch")
-    assert f"{its.uid} on " in caught.value.problems[0].detail
+    assert f"{cluster.uid} on " in caught.value.problems[0].detail
 
 
 def test_a_fleet_and_a_key_may_be_in_files_of_their_own(tmp_path: Path, capsys: Output) -> None:
@@ -191,9 +193,9 @@ def test_a_fleet_and_a_key_may_be_in_files_of_their_own(tmp_path: Path, capsys: 
     assert document(tmp_path, capsys)["servers"].keys() == {"r1u01"}
     (tmp_path / "fleet.yaml").unlink()
     assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
-    said = capsys.readouterr().err
-    assert f"fleet_file: {tmp_path / 'fleet.yaml'} cannot be read: No such file" in said
-    assert "fleet_file), ssh, mirrors" in said
+    errors = capsys.readouterr().err
+    assert f"fleet_file: {tmp_path / 'fleet.yaml'} cannot be read: No such file" in errors
+    assert "fleet_file), ssh, mirrors" in errors
 
 
 def test_all_that_is_wrong_with_a_site_is_said_with_what_to_do(
@@ -201,13 +203,13 @@ def test_all_that_is_wrong_with_a_site_is_said_with_what_to_do(
 ) -> None:
     (tmp_path / "site.yaml").write_text("simulate: {}\nfleet: {r1u01: {retired: true}}\n")
     assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
-    said = capsys.readouterr().err
-    assert "rpool: fleet.r1u01.address is required" in said
-    assert "Did you mean retire?" in said
+    errors = capsys.readouterr().err
+    assert "rpool: fleet.r1u01.address is required" in errors
+    assert "Did you mean retire?" in errors
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "meant"),
+    ("text", "setting", "meant"),
     [
         (
             "ssh: {private_keyfile: k}",
@@ -228,12 +230,12 @@ def test_all_that_is_wrong_with_a_site_is_said_with_what_to_do(
     ],
 )
 def test_a_setting_of_a_site_s_file_that_there_is_not_is_told_with_the_one_that_was_meant(
-    tmp_path: Path, capsys: Output, text: str, said: str, meant: str
+    tmp_path: Path, capsys: Output, text: str, setting: str, meant: str
 ) -> None:
     (tmp_path / "site.yaml").write_text(f"{text}\n")
     assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert lines[lines.index(f"rpool: {said} is no setting") + 1].startswith(meant)
+    assert lines[lines.index(f"rpool: {setting} is no setting") + 1].startswith(meant)
 
 
 def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:
@@ -245,7 +247,7 @@ def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:
 
 
 def test_help_loads_neither_ssh_nor_tables() -> None:
-    """So that it is there at once, and completion, too."""
+    """So that it is there at once, as is completion."""
     program = (
         "import sys; from rpool.cli.main import parser; parser().format_help();"
         "print({'paramiko', 'rich', 'pydantic', 'yaml', 'ansible'} & sys.modules.keys())"

@@ -15,8 +15,8 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 def test_alone_it_prints_the_help(capsys: Output) -> None:
     assert main([]) == 0
-    said = capsys.readouterr()
-    assert (said.out, said.err) == (parser().format_help(), "")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (parser().format_help(), "")
 
 
 def test_its_version_is_that_of_the_release(capsys: Output) -> None:

@@ -26,14 +26,16 @@ Output = pytest.CaptureFixture[str]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def shown(stage: Stage, view: PoolView, requested: dict[str, Requested] | None) -> dict[str, Slot]:
+def slots_of(
+    stage: Stage, view: PoolView, requested: dict[str, Requested] | None
+) -> dict[str, Slot]:
     survey = stage.site.survey()
-    return {its.name: its for its in slots(survey, survey.cluster(view.uid), requested)}
+    return {slot.name: slot for slot in slots(survey, survey.cluster(view.uid), requested)}
 
 
 def test_each_server_is_in_its_zone_and_told_apart(tmp_path: Path, capsys: Output) -> None:
     view = made_in(tmp_path, r2u02={"reserved": True})
-    lost = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    lost = next(name for name, member in view.servers.items() if member.role is Role.WORKER)
     assert main(["simulate", "lose", lost, "--file", str(tmp_path / FILE_NAME)]) == 0
     capsys.readouterr()
     site = ["--site", str(tmp_path / "site.yaml")]
@@ -41,45 +43,45 @@ def test_each_server_is_in_its_zone_and_told_apart(tmp_path: Path, capsys: Outpu
     first, second, _, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"Cluster batch ({view.uid}): settled, Kubernetes 1.36.3, API ")
     assert second == "48 cores, 192 GiB (wanted: 32 cores, 128 GiB)"
-    zone, found = "", {}
+    zone, rows = "", {}
     for line in lines:
         zone = zone if line.startswith(" ") else line
         if line.startswith(" "):
-            found[line.split()[0]] = (zone, " ".join(line.split()[5:]))
-    assert len(found) == 12
-    for name, its in view.servers.items():
+            rows[line.split()[0]] = (zone, " ".join(line.split()[5:]))
+    assert len(rows) == 12
+    for name, member in view.servers.items():
         state = "silent: " if name == lost else "member"
-        assert found[name][0] == its.zone
-        assert found[name][1].startswith(f"{its.role.value} {state}")
-    assert found["r2u02"] == ("rack2", "spare spare, reserved")
+        assert rows[name][0] == member.zone
+        assert rows[name][1].startswith(f"{member.role.value} {state}")
+    assert rows["r2u02"] == ("rack2", "spare spare, reserved")
 
 
 def test_json_has_the_same_facts(tmp_path: Path, capsys: Output) -> None:
     fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
     view = made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
     assert main(["show", "batch", "--json", "--site", str(tmp_path / "site.yaml")]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["id"], found["condition"]) == (view.uid, "settled")
-    kinds = {its["name"]: its["kind"] for its in found["slots"]}
-    groups = {its["name"]: its["group"] for its in found["slots"] if its["group"]}
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["id"], facts["condition"]) == (view.uid, "settled")
+    kinds = {slot["name"]: slot["kind"] for slot in facts["slots"]}
+    groups = {slot["name"]: slot["group"] for slot in facts["slots"] if slot["group"]}
     assert groups == {n: m.group for n, m in view.servers.items() if m.role is Role.WORKER}
     assert set(groups.values()) == {"default", "fast"}
     assert {n: k for n, k in kinds.items() if k != "spare"} == {
-        name: its.role.value for name, its in view.servers.items()
+        name: member.role.value for name, member in view.servers.items()
     }
 
 
 def test_a_worker_of_a_further_group_is_told_apart(tmp_path: Path, capsys: Output) -> None:
     fast = Group(32, 128, selector=Selector(labels={"disk": "nvme"}))
     view = made_in(tmp_path, replace(SPEC, groups={"fast": fast}))
-    its = ["show", "batch", "--site", str(tmp_path / "site.yaml")]
-    assert main(its) == 0
+    command = ["show", "batch", "--site", str(tmp_path / "site.yaml")]
+    assert main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "80 cores, 320 GiB (wanted: 64 cores, 256 GiB)"
     of_fast = {name for name, member in view.servers.items() if member.group == "fast"}
     assert of_fast == {line.split()[0] for line in lines if "  worker (fast)  member" in line}
     assert len({line.index("member") for line in lines if "  member" in line}) == 1
-    assert main([*its, "--svg"]) == 0
+    assert main([*command, "--svg"]) == 0
     picture = ET.fromstring(capsys.readouterr().out)  # noqa: S314 ours
     boxes = [[text.text for text in box.iter(f"{SVG}text")] for box in picture.iter(f"{SVG}g")]
     assert of_fast == {box[0] for box in boxes if "group fast" in box}
@@ -87,13 +89,13 @@ def test_a_worker_of_a_further_group_is_told_apart(tmp_path: Path, capsys: Outpu
 
 def test_what_pods_request_is_a_share_of_what_the_node_offers() -> None:
     stage, view = made()
-    (worker, other) = [n for n, its in view.servers.items() if its.role is Role.WORKER][:2]
-    found = shown(stage, view, {worker: Requested(cores=2.0, memory_gib=7.84, pods=3)})
-    assert (found[worker].cores_used, found[worker].memory_used) == (0.25, 0.5)
-    assert (found[other].cores_used, found[other].memory_used) == (0.0, 0.0)
-    line = next(line for line in as_text(found.values()) if worker in line)
+    (worker, other) = [n for n, member in view.servers.items() if member.role is Role.WORKER][:2]
+    by_server = slots_of(stage, view, {worker: Requested(cores=2.0, memory_gib=7.84, pods=3)})
+    assert (by_server[worker].cores_used, by_server[worker].memory_used) == (0.25, 0.5)
+    assert (by_server[other].cores_used, by_server[other].memory_used) == (0.0, 0.0)
+    line = next(line for line in as_text(by_server.values()) if worker in line)
     assert "[##........]  25 % [#####.....]  50 %" in line
-    assert shown(stage, view, None)[worker].cores_used is None
+    assert slots_of(stage, view, None)[worker].cores_used is None
 
 
 def test_a_cluster_whose_pods_nobody_tells_of_is_shown_without(capsys: Output) -> None:
@@ -107,11 +109,11 @@ def test_a_cluster_whose_pods_nobody_tells_of_is_shown_without(capsys: Output) -
 
 def test_a_member_that_is_not_ready_is_marked() -> None:
     stage, view = made()
-    worker = next(n for n, its in view.servers.items() if its.role is Role.WORKER)
+    worker = next(n for n, member in view.servers.items() if member.role is Role.WORKER)
     stage.machine(worker).sick = "kubelet"
-    found = shown(stage, view, None)
-    assert [name for name, its in found.items() if its.is_bad] == [worker]
-    assert found[worker].state == "member, NotReady"
+    by_server = slots_of(stage, view, None)
+    assert [name for name, slot in by_server.items() if slot.is_bad] == [worker]
+    assert by_server[worker].state == "member, NotReady"
 
 
 def test_the_svg_is_xml_has_a_box_for_each_server_and_both_colour_schemes(
@@ -120,8 +122,8 @@ def test_the_svg_is_xml_has_a_box_for_each_server_and_both_colour_schemes(
     view = made_in(tmp_path)
     assert main(["show", "batch", "--svg", "--site", str(tmp_path / "site.yaml")]) == 0
     text = capsys.readouterr().out
-    boxes = [its for its in ET.fromstring(text).iter(f"{SVG}rect") if "box" in its.get("class", "")]  # noqa: S314 ours
-    classes = [its.get("class", "").split()[1] for its in boxes]
+    boxes = [box for box in ET.fromstring(text).iter(f"{SVG}rect") if "box" in box.get("class", "")]  # noqa: S314 ours
+    classes = [box.get("class", "").split()[1] for box in boxes]
     assert len(boxes) == 12
     assert classes.count("worker") == sum(m.role is Role.WORKER for m in view.servers.values())
     assert classes.count("control_plane") == len(view.control_planes)
@@ -133,18 +135,20 @@ def test_no_text_of_the_svg_leaves_its_box() -> None:
     long = Slot("storage-07.rack12.ams", "a", 128, 2048, "worker", "silent: " + "so long, " * 9)
     marked = replace(long, is_bad=True, cores_used=0.4, memory_used=0.5)
     picture = ET.fromstring("".join(as_svg(["t"], [long, marked])))  # noqa: S314 ours
-    said = [its.text or "" for its in picture.iter(f"{SVG}text")]
-    words = [its for its in said if "so long" in its]
+    texts = [element.text or "" for element in picture.iter(f"{SVG}text")]
+    words = [text for text in texts if "so long" in text]
     assert len(words) == 4
     assert max(map(len, words)) <= 30
-    assert [its[-1] for its in words[1::2]] == ["…", "…"]
-    assert said.count("storage-07.rac…") == 2
+    assert [text[-1] for text in words[1::2]] == ["…", "…"]
+    assert texts.count("storage-07.rac…") == 2
 
 
 def test_the_svg_tells_what_its_colours_mean_of_those_that_it_has() -> None:
     slot = Slot("r1u01", "a", 4, 16, "worker", "member", cores_used=0.4, memory_used=0.5)
     picture = ET.fromstring("".join(as_svg(["t"], [slot, replace(slot, kind="spare")])))  # noqa: S314 ours
-    keys = [its.get("class") for its in picture.iter(f"{SVG}rect") if "key" in its.get("class", "")]
+    keys = [
+        rect.get("class") for rect in picture.iter(f"{SVG}rect") if "key" in rect.get("class", "")
+    ]
     assert keys == ["key worker", "key spare"]
 
 

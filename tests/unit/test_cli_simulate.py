@@ -1,4 +1,4 @@
-"""`rpool simulate`: servers lose their power and get it back; who does not know how is told."""
+"""`rpool simulate`: servers lose their power and get it back; a wrong call is told how."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
     before = file.read_bytes()
     assert simulate(file, "lose", "r1u02") == 0
     assert "r1u02 is lost" in capsys.readouterr().out
-    with closing(world(file)) as seen, pytest.raises(Unreachable):
-        seen.probe("r1u02")
+    with closing(world(file)) as opened, pytest.raises(Unreachable):
+        opened.probe("r1u02")
     assert simulate(file, "restore", "r1u02") == 0
     assert "cluster other has a claim on it" in capsys.readouterr().out
-    with closing(world(file)) as seen:
-        assert seen.probe("r1u02").claim == FOREIGN
+    with closing(world(file)) as opened:
+        assert opened.probe("r1u02").claim == FOREIGN
     assert file.read_bytes() == before
 
 
@@ -68,9 +68,9 @@ def test_a_blocked_port_stays_so_until_it_is_opened(file: Path, capsys: Output) 
     before = file.read_bytes()
     assert simulate(file, "block", "r2u01", "tcp/6443", "udp/8472") == 0
     assert "r2u01 lets nobody in at tcp/6443, udp/8472." in capsys.readouterr().out
-    with closing(world(file)) as seen:
-        seen.probe("r2u01")
-        assert seen.machines["r2u01"].blocked == ("tcp/6443", "udp/8472")
+    with closing(world(file)) as opened:
+        opened.probe("r2u01")
+        assert opened.machines["r2u01"].blocked == ("tcp/6443", "udp/8472")
     assert simulate(file, "block", "r2u01") == 0
     assert file.read_bytes() == before
     assert simulate(file, "block", "r2u01", "sctp/6443") == 1
@@ -78,10 +78,10 @@ def test_a_blocked_port_stays_so_until_it_is_opened(file: Path, capsys: Output) 
 
 
 def test_a_server_that_has_lost_its_power_knows_no_session_any_more(file: Path) -> None:
-    """Its disk has none: they are in memory, as the commands that they refuse."""
+    """Sessions are in memory, like the commands that they refuse; its disk has none."""
     before = file.read_bytes()
-    with closing(world(file)) as seen:
-        seen.probe("r1u02", Fence("0863513a9c41d07e", 4))
+    with closing(world(file)) as opened:
+        opened.probe("r1u02", Fence("0863513a9c41d07e", 4))
     assert file.read_bytes() != before
     assert simulate(file, "lose", "r1u02") == simulate(file, "restore", "r1u02") == 0
     assert file.read_bytes() == before
@@ -90,13 +90,13 @@ def test_a_server_that_has_lost_its_power_knows_no_session_any_more(file: Path) 
 def test_a_server_that_is_installed_anew_has_nothing_on_it_and_no_domain_of_trust(
     file: Path, capsys: Output
 ) -> None:
-    with closing(world(file)) as seen:
-        assert seen.probe("r1u02").served == ""
+    with closing(world(file)) as opened:
+        assert opened.probe("r1u02").served == ""
     assert simulate(file, "lose", "r1u02") == simulate(file, "reinstall", "r1u02") == 0
-    said = capsys.readouterr().out
-    assert "r1u02 is installed anew: nothing is on it.\nCluster other has lost it by that" in said
-    with closing(world(file)) as seen:
-        probed = seen.probe("r1u02")
+    output = capsys.readouterr().out
+    assert "r1u02 is installed anew: nothing is on it.\nCluster other has lost it by that" in output
+    with closing(world(file)) as opened:
+        probed = opened.probe("r1u02")
     assert (probed.is_spare, probed.served) == (True, None)
     assert simulate(file, "reinstall", "r1u01") == 0
     assert capsys.readouterr().out == "r1u01 is installed anew: nothing is on it.\n"
@@ -110,22 +110,22 @@ def test_what_is_so_already_is_said(file: Path, capsys: Output) -> None:
 
 
 def test_one_that_is_lost_already_can_have_been_so_for_longer(file: Path, capsys: Output) -> None:
-    """That is what losing it has advised, for whoever wants its cluster to replace it at once."""
+    """Losing it advises that, to have its cluster replace it at once."""
     assert simulate(file, "lose", "r1u02") == 0
     assert "--ago 10m, at once" in capsys.readouterr().out
     assert simulate(file, "lose", "r1u02", "--ago", "10m") == 0
     assert "r1u02 is lost: it has no power" in capsys.readouterr().out
-    with closing(world(file)) as seen, pytest.raises(Unreachable):
-        seen.probe("r1u02")
-    with closing(world(file)) as seen:
-        assert time.time() - seen.machines["r1u02"].down_since > 10 * 60 - 1
+    with closing(world(file)) as opened, pytest.raises(Unreachable):
+        opened.probe("r1u02")
+    with closing(world(file)) as opened:
+        assert time.time() - opened.machines["r1u02"].down_since > 10 * 60 - 1
 
 
 def test_an_unknown_server_names_the_known_ones(file: Path, capsys: Output) -> None:
     assert simulate(file, "lose", "r1u99") == 1
-    said = capsys.readouterr().err
-    assert "there is no server r1u99" in said
-    assert "r1u01, r1u02" in said
+    errors = capsys.readouterr().err
+    assert "there is no server r1u99" in errors
+    assert "r1u01, r1u02" in errors
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_json_has_how_a_server_is_and_whose_it_was(
 
 def test_json_of_a_server_that_is_nobody_s_says_so(file: Path, capsys: Output) -> None:
     assert simulate(file, "lose", "r1u01", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["cluster"], found["cluster_id"]) == (None, None)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["cluster"], facts["cluster_id"]) == (None, None)
 
 
 @pytest.mark.parametrize("words", [("lose", "r1u01"), ("restore", "r1u01"), ("reinstall", "r1u01")])
@@ -166,9 +166,9 @@ def test_without_a_simulated_site_it_says_what_to_do(
     tmp_path: Path, capsys: Output, words: tuple[str, ...]
 ) -> None:
     assert simulate(tmp_path / "none.json", *words) == 1
-    said = capsys.readouterr().err
-    assert "there is no simulated site in" in said
-    assert "terraform apply" in said
+    errors = capsys.readouterr().err
+    assert "there is no simulated site in" in errors
+    assert "terraform apply" in errors
     assert list(tmp_path.iterdir()) == []
 
 

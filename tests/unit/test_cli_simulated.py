@@ -21,11 +21,11 @@ CALLED["release"] = ["release", SPARE]
 
 
 def commands_of_a_site() -> Iterator[str]:
-    """Those that take `--site`; a scan takes from it how to log in, and asks what it is told to."""
+    """Those that take `--site`, but scan: it takes the login from that and asks what it is told."""
     for action in parser()._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, its in action.choices.items():
-                if "--site" in its._option_string_actions and name != "scan":
+            for name, command in action.choices.items():
+                if "--site" in command._option_string_actions and name != "scan":
                     yield name
 
 
@@ -39,10 +39,10 @@ def test_a_command_says_that_servers_are_modelled_beside_its_document(
 ) -> None:
     made_in(tmp_path)
     assert main([*CALLED[name], "--json", "--site", str(tmp_path / "site.yaml")]) == 0
-    said = capsys.readouterr()
-    assert said.err == SIMULATED
-    assert all(json.loads(its) for its in [said.out] if name != "journal")
-    assert "SIMULATED" not in said.out
+    captured = capsys.readouterr()
+    assert captured.err == SIMULATED
+    assert all(json.loads(document) for document in [captured.out] if name != "journal")
+    assert "SIMULATED" not in captured.out
 
 
 def test_so_does_one_that_is_refused(tmp_path: Path, capsys: Output) -> None:
@@ -53,6 +53,6 @@ def test_so_does_one_that_is_refused(tmp_path: Path, capsys: Output) -> None:
 
 def test_a_shell_that_completes_a_name_is_told_nothing_else(tmp_path: Path, capsys: Output) -> None:
     (tmp_path / "site.yaml").write_text("simulate: {servers: 3}\n")
-    its = argparse.Namespace(site=tmp_path / "site.yaml")
-    assert completion._servers("", its) == ["r1u01", "r2u01", "r3u01"]
+    arguments = argparse.Namespace(site=tmp_path / "site.yaml")
+    assert completion._servers("", arguments) == ["r1u01", "r2u01", "r3u01"]
     assert capsys.readouterr() == ("", "")

@@ -33,7 +33,7 @@ DONE = replace(JOIN, outcome=Result.DONE, time="2026-11-30T10:02:50.000+00:00")
 
 
 class Clock:
-    """One that only waits move."""
+    """A clock that only waits move."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -76,40 +76,40 @@ def test_a_screen_has_the_cluster_its_servers_what_is_under_way_and_what_was_don
     assert text.splitlines()[-1].endswith("record settled           done in 0.0 s")
     assert len([line for line in text.splitlines() if line.startswith("20")]) == EVENTS_SHOWN
     busy = replace(look, events=(*look.events, replace(JOIN, owner="ann@desk")), at=AT)
-    line = next(its for its in screen(busy).splitlines() if its.startswith("join r2u04"))
+    line = next(row for row in screen(busy).splitlines() if row.startswith("join r2u04"))
     assert line.split() == ["join", "r2u04", "30", "s", "ann@desk"]
 
 
 def test_who_joins_by_an_apply_elsewhere_is_seen_some_seconds_later() -> None:
     stage, view = made()
     clock = Clock()
-    seen = watched(stage, view, clock)
-    first = next(seen)
+    watching = watched(stage, view, clock)
+    first = next(watching)
     bigger = stage.become(view, BIGGER)
     (joined,) = bigger.servers.keys() - view.servers.keys()
-    second = next(seen)
+    second = next(watching)
     assert second.slots == first.slots
     assert any(event.step == f"join {joined}" for event in second.events)
     while clock.now < 6:
-        second = next(seen)
+        second = next(watching)
     assert joined in {slot.name for slot in second.slots}
 
 
 @pytest.mark.parametrize(
-    ("after", "said"),
+    ("after", "says"),
     [
         (act.TakeClaim, "It is being made, or its create was cut off: no control plane has joined"),
         (act.Init, "It is being made, or its create was cut off"),
-        (act.SetPhase, "bootstrapping"),  # told by its record by then
+        (act.SetPhase, "bootstrapping"),  # its record says so by then
     ],
 )
-def test_a_cluster_that_is_being_made_is_no_failure(after: type[act.Action], said: str) -> None:
+def test_a_cluster_that_is_being_made_is_no_failure(after: type[act.Action], says: str) -> None:
     stage = Stage()
     with killed(stage, after):
         stage.site.create_pool(SPEC, stage.attempt())
     look = next(looks(stage.site, "batch"))
     assert f"Cluster batch ({look.cluster.uid}): incomplete" in screen(look)
-    assert said in screen(look)
+    assert says in screen(look)
     assert cluster_facts(look.cluster)["condition"] == "incomplete"
 
 
@@ -136,11 +136,11 @@ def test_a_cluster_that_is_being_destroyed_is_no_failure() -> None:
 def test_a_cluster_that_is_destroyed_meanwhile_is_shown_without_servers() -> None:
     stage, view = made()
     clock = Clock()
-    seen = watched(stage, view, clock)
-    next(seen)
+    watching = watched(stage, view, clock)
+    next(watching)
     stage.site.destroy_pool(view, stage.attempt())
     while clock.now < 6:
-        last = next(seen)
+        last = next(watching)
     assert last.slots == ()
     assert "Cluster batch" in screen(last)
 
@@ -160,27 +160,29 @@ def test_json_is_a_line_a_look(tmp_path: Path) -> None:
         process.terminate()
     for line in lines:
         assert (line["id"], line["condition"], line["under_way"]) == (view.uid, "settled", [])
-        workers = {its["name"] for its in line["slots"] if its["kind"] == Role.WORKER}
-        assert workers == {n for n, its in view.servers.items() if its.role is Role.WORKER}
+        workers = {slot["name"] for slot in line["slots"] if slot["kind"] == Role.WORKER}
+        assert workers == {n for n, member in view.servers.items() if member.role is Role.WORKER}
 
 
 def test_on_a_screen_it_is_said_that_servers_are_modelled_and_before_it_too(tmp_path: Path) -> None:
     made_in(tmp_path)
-    ours, its = pty.openpty()
+    parent_end, child_end = pty.openpty()
     command = [sys.executable, "-m", "rpool", "watch", "batch"]
     screen = {**os.environ, "TERM": "xterm"}
     with (
-        subprocess.Popen(command, cwd=tmp_path, stdout=its, stderr=its, env=screen) as process,
-        os.fdopen(ours, "rb", buffering=0) as terminal,
+        subprocess.Popen(
+            command, cwd=tmp_path, stdout=child_end, stderr=child_end, env=screen
+        ) as process,
+        os.fdopen(parent_end, "rb", buffering=0) as terminal,
     ):
-        os.close(its)
-        said = b""
-        while b"Nothing is under way" not in said:
-            said += terminal.read(4096)
+        os.close(child_end)
+        output = b""
+        while b"Nothing is under way" not in output:
+            output += terminal.read(4096)
         process.terminate()
-    before, on_it = said.split(b"\x1b[?1049h")
+    before, on_screen = output.split(b"\x1b[?1049h")
     assert before.decode().splitlines() == SIMULATED.splitlines()
-    assert on_it.count(b"SIMULATED") == 1
+    assert on_screen.count(b"SIMULATED") == 1
 
 
 def test_without_a_terminal_it_says_what_to_call_instead(

@@ -84,13 +84,13 @@ def test_a_change_that_the_state_was_never_told_of_shows_in_a_read() -> None:
     )
     stage.become(view, other)
     stage.open()
-    shown = Cluster().read(state, stage.site).held.values
-    assert shown is not None
+    values = Cluster().read(state, stage.site).held.values
+    assert values is not None
     assert state.values is not None
-    assert cluster_state.spec(shown) == other
-    same = shown.keys() - {"cores", "memory", "metallb", "tolerate", "servers"}
+    assert cluster_state.spec(values) == other
+    same = values.keys() - {"cores", "memory", "metallb", "tolerate", "servers"}
     same -= {"allocated_cores", "allocated_memory"}
-    assert {n: shown[n] for n in same} == {n: state.values[n] for n in same}
+    assert {n: values[n] for n in same} == {n: state.values[n] for n in same}
 
 
 def test_what_is_the_same_stays_as_it_was_written() -> None:
@@ -104,7 +104,7 @@ def test_what_is_the_same_stays_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("after", [act.TakeClaim, act.Prepare, act.Init, act.Join])
 def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Action]) -> None:
-    """Terraform has no state of it. No record is written: that, too, comes too late."""
+    """Terraform has no state of it, and no record is written: the kill comes before."""
     stage = Stage(12)
     late = Fault(act.WriteRecord, Unreachable("killed"), sure=False)
     with stage.faults(late), killed(stage, after):
@@ -121,15 +121,19 @@ def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Act
     assert stage.claimed() == set()
 
 
-@pytest.mark.parametrize("left", ["a killed create", "its first control plane is off"])
-def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(left: str) -> None:
+@pytest.mark.parametrize("remains", ["a killed create", "its first control plane is off"])
+def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(remains: str) -> None:
     stage = Stage(12)
     with killed(stage, act.Prepare):
         stage.site.create_pool(SPEC, stage.attempt())
     dead = "r3u11"  # a spare
-    if left != "a killed create":
-        heads = [n for n in stage.claimed() if stage.machine(n).claim.role is Role.CONTROL_PLANE]  # type: ignore[union-attr]
-        dead = sorted(heads)[0]
+    if remains != "a killed create":
+        control_planes = [
+            n
+            for n in stage.claimed()
+            if stage.machine(n).claim.role is Role.CONTROL_PLANE  # type: ignore[union-attr]
+        ]
+        dead = sorted(control_planes)[0]
     stage.machine(dead).powered = False
     with pytest.raises(Unreachable, match="none through which its API answers") as caught:
         Cluster().import_("batch", stage.site)
@@ -143,8 +147,8 @@ def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(lef
 
 @pytest.mark.parametrize("api", ["gone", "without a record"])
 def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str) -> None:
-    """All of them are members by then, and the state went with the machine. Where the API still
-    serves, it takes the operator's word that this is no living cluster without its record.
+    """All servers are members by then, and the state is lost. Where the API still serves, the
+    operator has to say that this is no living cluster that has lost its record.
     """
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
@@ -214,20 +218,22 @@ def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> Non
 
 
 def planned(changes: Values, state: Values | None = None) -> Plan:
-    """The plan of a settled cluster with a configuration that is otherwise as it was made by."""
+    """Plans a settled cluster with the configuration that made it, but for `changes`."""
     stage = Stage(12)
     view = stage.site.create_pool(SPEC, stage.attempt())
     prior = held(view, **(state or {}))
     config = cluster_state.configuration(SPEC) | changes
-    computed = [its.name for its in CLUSTER.root.attributes if not its.configurable]
+    computed = [
+        attribute.name for attribute in CLUSTER.root.attributes if not attribute.configurable
+    ]
     return Cluster().plan(prior, config | dict.fromkeys(computed), stage.site)
 
 
 @pytest.mark.parametrize("unknown", [UNKNOWN, Unknown(b"not null, and that is all")])
 def test_an_object_that_is_not_known_yet_may_replace(unknown: Unknown) -> None:
     assert planned({}).replaces == []
-    found = planned({"control_plane": unknown}).replaces
-    assert ("control_plane", "endpoint", "vip") in found
+    replaced = planned({"control_plane": unknown}).replaces
+    assert ("control_plane", "endpoint", "vip") in replaced
 
 
 def test_a_certificate_that_is_yet_to_come_is_unknown() -> None:
@@ -261,10 +267,10 @@ REQUEST = [attribute.name for attribute in CLUSTER.root.attributes if attribute.
 def test_no_message_shows_how_an_unknown_value_is_kept(unknown: str, edit: Values) -> None:
     refined = Unknown(b"not null, and that is all")
     try:
-        said = planned(edit | {unknown: refined}).diagnostics
+        diagnostics = planned(edit | {unknown: refined}).diagnostics
     except SpecError as error:
-        said = diagnostic.of_error(error)
-    texts = [text for its in said for text in (its.summary, its.detail)]
+        diagnostics = diagnostic.of_error(error)
+    texts = [text for message in diagnostics for text in (message.summary, message.detail)]
     assert not any("Unknown" in text or "refinements" in text for text in texts), texts
 
 
@@ -280,9 +286,9 @@ def test_a_state_whose_condition_is_not_known_here_is_read_and_planned(
     stage = Stage(12)
     state = held(stage.site.create_pool(SPEC, stage.attempt()), condition=condition)
     stage.open()
-    shown = Cluster().read(state, stage.site).held.values
-    assert shown is not None
-    assert shown["condition"] == "settled"
+    values = Cluster().read(state, stage.site).held.values
+    assert values is not None
+    assert values["condition"] == "settled"
     assert planned({"cores": 24, "memory": 48}, {"condition": condition}).values is not None
 
 
@@ -292,6 +298,6 @@ def test_a_state_without_a_condition_outlasts_a_read_without_contact() -> None:
     for name in view.control_planes:
         stage.machine(name).powered = False
     stage.open()
-    shown = Cluster().read(held(view, condition=None), stage.site).held.values
-    assert shown is not None
-    assert shown["condition"] == "unreachable"  # which says as little that it is whole
+    values = Cluster().read(held(view, condition=None), stage.site).held.values
+    assert values is not None
+    assert values["condition"] == "unreachable"  # which does not say that it is whole either

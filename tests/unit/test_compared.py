@@ -20,7 +20,7 @@ from rpool.model.view import Condition, PoolView
 
 
 def reinstalled(stage: Stage, view: PoolView) -> None:
-    """A worker that nobody marked; its Node is NotReady."""
+    """A worker without a mark; its Node is NotReady."""
     stage.machine(with_role(view, Role.WORKER)[0]).reset()
 
 
@@ -63,9 +63,9 @@ def test_what_is_not_as_recorded_shows_and_is_mended(
 ) -> None:
     stage, view = made(12)
     harm(stage, view)
-    found = stage.read(view)
-    assert found.condition is Condition.INCOMPLETE
-    after = stage.become(found, SPEC)
+    refreshed = stage.read(view)
+    assert refreshed.condition is Condition.INCOMPLETE
+    after = stage.become(refreshed, SPEC)
     for machine in stage.world.machines.values():
         if machine.claim is not None and machine.claim.uid == FOREIGN.uid:
             machine.claim = None  # so that `settled` can count the claims
@@ -88,27 +88,27 @@ def test_a_lost_control_plane_that_returns_pushes_nobody_out() -> None:
     new = set(after.control_planes) - set(view.control_planes)
     stage.machine(ghost).give_power()
     stage.mark(ghost, lost=False)
-    found = stage.read(after)
-    assert found.condition is Condition.INCOMPLETE
-    assert ghost not in found.servers
+    refreshed = stage.read(after)
+    assert refreshed.condition is Condition.INCOMPLETE
+    assert ghost not in refreshed.servers
     stage.acted.clear()
-    whole = stage.become(found, SPEC)
+    whole = stage.become(refreshed, SPEC)
     assert new <= set(whole.control_planes)
-    assert [its.server for its in stage.acted if isinstance(its, act.Reset)] == [ghost]
+    assert [action.server for action in stage.acted if isinstance(action, act.Reset)] == [ghost]
     settled(stage, whole, SPEC)
 
 
-@pytest.mark.parametrize("was", [SMALLER, BIGGER], ids=["after a growth", "after a shrink"])
-def test_an_older_record_that_was_put_back_forgets_nobody(was: object) -> None:
+@pytest.mark.parametrize("before", [SMALLER, BIGGER], ids=["after a growth", "after a shrink"])
+def test_an_older_record_that_was_put_back_forgets_nobody(before: object) -> None:
     stage = Stage(14)
-    first = SMALLER if was is SMALLER else BIGGER
+    first = SMALLER if before is SMALLER else BIGGER
     view = stage.site.create_pool(first, stage.attempt())
     older = stage.cluster(view).record
     now = stage.become(view, SPEC, first)
     stage.cluster(view).record = older
-    found = stage.read(now)
-    assert stage.claimed() <= set(found.servers)
-    after = stage.become(found, SPEC, first)
+    refreshed = stage.read(now)
+    assert stage.claimed() <= set(refreshed.servers)
+    after = stage.become(refreshed, SPEC, first)
     assert stage.claimed() == set(after.servers)
     settled(stage, after, SPEC)
 
@@ -118,13 +118,13 @@ def test_a_member_whose_claim_somebody_deleted_is_an_error_that_names_it() -> No
     worker = with_role(view, Role.WORKER)[0]
     stage.machine(worker).claim = None
     stage.open()
-    found = stage.site.read_pool(view)
-    assert found.view is not None
-    assert found.view.condition is Condition.INCOMPLETE
-    assert f"{worker} runs in cluster batch, but its claim" in found.warnings[0]
+    reading = stage.site.read_pool(view)
+    assert reading.view is not None
+    assert reading.view.condition is Condition.INCOMPLETE
+    assert f"{worker} runs in cluster batch, but its claim" in reading.warnings[0]
     stage.acted.clear()
     with pytest.raises(RpoolError, match=f"{worker} runs in cluster batch, but its claim"):
-        stage.become(found.view, SPEC)
+        stage.become(reading.view, SPEC)
     assert kinds(stage.acted, act.Reset, act.Drain, act.DeleteNode) == []
 
 

@@ -109,8 +109,8 @@ RANGE: Path = ("metallb", "pools", "default", 0)
 )
 def test_a_mistake_in_a_pool_is_found_at_plan(path: Path, value: Any, at: Path, says: str) -> None:
     problems = problems_at_plan(changed(POOL, path, value))
-    found = [f"{p.summary}\n{p.detail}" for p in problems if p.path == at]
-    assert any(says in text for text in found), problems
+    texts = [f"{p.summary}\n{p.detail}" for p in problems if p.path == at]
+    assert any(says in text for text in texts), problems
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_a_mistake_in_a_site_is_found_before_any_server_is_asked(
 ) -> None:
     with pytest.raises(SpecError) as caught:
         parse_site(changed(SITE, path, value))
-    found = {problem.path: problem.summary for problem in caught.value.problems}
-    assert says in found[at]
+    summaries = {problem.path: problem.summary for problem in caught.value.problems}
+    assert says in summaries[at]
 
 
 def test_a_server_name_that_cannot_be_a_node_name_is_found() -> None:

@@ -11,5 +11,5 @@ PAGE = Path(__file__).parents[2] / "docs/guides/api-server.md"
 
 
 def test_the_page_lists_the_flags_that_are_taken() -> None:
-    told = PAGE.read_text().split("**Flags**")[1]
-    assert set(re.findall(r"`([a-z0-9-]+)`", told)) - {"kubeadm"} == FLAGS
+    section = PAGE.read_text().split("**Flags**")[1]
+    assert set(re.findall(r"`([a-z0-9-]+)`", section)) - {"kubeadm"} == FLAGS

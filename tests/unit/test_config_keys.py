@@ -26,7 +26,7 @@ KEYS = {
 
 FULL_SITE: dict[str, Any] = {
     **SITE,
-    "fleet": {name: {**its, "labels": {"disk": "nvme"}} for name, its in SITE["fleet"].items()},
+    "fleet": {name: {**entry, "labels": {"disk": "nvme"}} for name, entry in SITE["fleet"].items()},
     "ssh": {"private_key": PRIVATE_KEY, "user": "ops"},
     "mirrors": {"packages": "https://a", "images": "https://b", "manifests": "https://c"},
 }
@@ -59,7 +59,7 @@ CONFIGURATIONS: dict[str, tuple[Callable[[Any], object], dict[str, Any]]] = {
 
 
 def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
-    """Each value and each key of a map, which is told by True."""
+    """The path of each value and of each key of a map, and whether it is a key."""
     items = value.items() if isinstance(value, Mapping) else enumerate(value)
     for step, item in items:
         if isinstance(value, Mapping):
@@ -101,9 +101,9 @@ def test_no_error_has_a_part_of_a_key_in_any_place(
         try:
             read(spoilt(config, path, is_key, key))
         except SpecError as error:
-            said = "".join(f"{str(error)!r}{error.problems!r}".split())
-            assert BODY[:12] not in said
-            assert not [part for part in parts(key) if part in said]
+            text = "".join(f"{str(error)!r}{error.problems!r}".split())
+            assert BODY[:12] not in text
+            assert not [part for part in parts(key) if part in text]
         else:
             assert path == ("ssh", "private_key")
 

@@ -17,8 +17,13 @@ NONE = dict.fromkeys(attribute.name for attribute in CLUSTER.root.attributes)
 
 
 def a_cluster(name: str, vip: str, cores: int = 8) -> PoolSpec:
-    its = ControlPlane(1, Endpoint(vip=vip))
-    more = {"control_plane": its, "cores": cores, "memory_gib": 2 * cores, "metallb_pools": {}}
+    control_plane = ControlPlane(1, Endpoint(vip=vip))
+    more = {
+        "control_plane": control_plane,
+        "cores": cores,
+        "memory_gib": 2 * cores,
+        "metallb_pools": {},
+    }
     return replace(SPEC, name=name, **more)  # type: ignore[arg-type]
 
 
@@ -28,36 +33,38 @@ def grown(stage: Stage, resource: Cluster, spec: PoolSpec, view: PoolView) -> st
     read = resource.read(held, stage.site)
     bigger = replace(spec, cores=spec.cores + 8, memory_gib=spec.memory_gib + 16)
     plan = resource.plan(read.held, {**NONE, **configuration(bigger)}, stage.site)
-    return "\n".join(f"{its.summary}\n{its.detail}" for its in plan.diagnostics)
+    return "\n".join(
+        f"{diagnostic.summary}\n{diagnostic.detail}" for diagnostic in plan.diagnostics
+    )
 
 
 def two_clusters(count: int) -> tuple[Stage, list[tuple[PoolSpec, PoolView]]]:
     stage = Stage(count)
     specs = [a_cluster("one", "10.0.1.201"), a_cluster("two", "10.0.1.202")]
-    made = [(spec, stage.site.create_pool(spec, stage.attempt())) for spec in specs]
+    clusters = [(spec, stage.site.create_pool(spec, stage.attempt())) for spec in specs]
     stage.open()
-    return stage, made
+    return stage, clusters
 
 
 def test_the_plan_says_who_else_is_to_get_the_server() -> None:
     stage, ((one, first), (two, second)) = two_clusters(6)
     (spare,) = {
         name
-        for name, its in stage.site.config.fleet.servers.items()
-        if its.cores == 8 and name not in stage.claimed()
+        for name, server in stage.site.config.fleet.servers.items()
+        if server.cores == 8 and name not in stage.claimed()
     }
     resource = Cluster()
-    said = grown(stage, resource, one, first)
-    assert f"Joining: {spare}." in said
-    assert "too:" not in said
-    said = grown(stage, resource, two, second)
-    assert f"Joining: {spare}." in said
-    assert f"{spare} is planned for cluster one, too:" in said
+    warnings = grown(stage, resource, one, first)
+    assert f"Joining: {spare}." in warnings
+    assert "too:" not in warnings
+    warnings = grown(stage, resource, two, second)
+    assert f"Joining: {spare}." in warnings
+    assert f"{spare} is planned for cluster one, too:" in warnings
 
 
 def test_clusters_that_each_have_one_of_their_own_say_nothing() -> None:
-    stage, made = two_clusters(7)
+    stage, clusters = two_clusters(7)
     resource = Cluster()
-    said = [grown(stage, resource, spec, view) for spec, view in made]
-    assert all("1 server joins" in its for its in said)
-    assert not any("too:" in its for its in said)
+    warnings = [grown(stage, resource, spec, view) for spec, view in clusters]
+    assert all("1 server joins" in text for text in warnings)
+    assert not any("too:" in text for text in warnings)

@@ -91,9 +91,9 @@ def test_servers_that_do_not_answer_are_no_lack_of_servers() -> None:
         stage.machine(name).powered = False
     with pytest.raises(
         Unreachable, match="3 servers cannot be reached by SSH, and cluster"
-    ) as said:
+    ) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
-    assert all(name in said.value.detail for name in silent)
+    assert all(name in caught.value.detail for name in silent)
     assert stage.acted == []
     with pytest.raises(DoesNotFit):
         stage.site.create_pool(replace(SPEC, cores=64), stage.attempt())
@@ -197,7 +197,7 @@ def test_a_claim_whose_outcome_is_unknown_is_no_orphan() -> None:
         act.TakeClaim,
         OutcomeUnknown("contact was lost"),
         AFTER,
-        where=lambda its: its.claim.role is Role.WORKER,
+        where=lambda take: take.claim.role is Role.WORKER,
         times=1,
     )
     with stage.faults(fault) as (claims,):
@@ -244,8 +244,8 @@ def test_a_member_that_misses_a_probe_while_another_is_replaced_is_not_forgotten
 
 def test_a_control_plane_whose_join_lost_its_answer_is_looked_at_and_goes_on() -> None:
     stage = Stage()
-    heads = list(stage.world.machines)[:3]
-    fault = Fault(act.Join, OutcomeUnknown("contact was lost"), AFTER, servers=heads)
+    control_planes = list(stage.world.machines)[:3]
+    fault = Fault(act.Join, OutcomeUnknown("contact was lost"), AFTER, servers=control_planes)
     with stage.faults(fault) as (joins,):
         view = stage.site.create_pool(SPEC, stage.attempt())
     assert len({join.server for join in joins}) == len(joins) == 2
@@ -255,8 +255,8 @@ def test_a_control_plane_whose_join_lost_its_answer_is_looked_at_and_goes_on() -
 
 def test_a_control_plane_that_fails_to_join_is_not_reset_behind_etcds_back() -> None:
     stage = Stage()
-    heads = list(stage.world.machines)[:3]
-    fault = Fault(act.Join, CommandFailed("its disk is slow"), servers=heads)
+    control_planes = list(stage.world.machines)[:3]
+    fault = Fault(act.Join, CommandFailed("its disk is slow"), servers=control_planes)
     with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     assert not any(isinstance(action, act.Reset) for action in stage.acted)

@@ -37,9 +37,9 @@ def test_a_dead_one_does_not_count_for_the_repair_of_the_cluster_s_own() -> None
     desk, dead, _ = with_node()
     own = of(desk, Role.WORKER)[-1]
     die(desk, dead, own)
-    said = planned(desk)[2]
-    assert "max_lost" not in said
-    assert "It counts as lost: another server takes its place, if there is one." in said
+    text = planned(desk)[2]
+    assert "max_lost" not in text
+    assert "It counts as lost: another server takes its place, if there is one." in text
     desk.apply()
     assert own not in desk.view().servers
 
@@ -49,12 +49,12 @@ def test_a_dead_one_does_not_count_for_the_repair_of_the_cluster_s_own() -> None
 def test_until_it_is_marked_it_is_an_error_that_says_what_to_do(way: str) -> None:
     desk, dead, other = with_node()
     die(desk, dead)
-    said = planned(desk)[2]
-    read(Do.MEND_NODES, said, servers=dead)
-    assert "another server takes its place" not in said
-    said = desk.refused()
-    assert f"nothing was done about {dead}" in said
-    read(Do.MEND_NODES, said, servers=dead)
+    text = planned(desk)[2]
+    read(Do.MEND_NODES, text, servers=dead)
+    assert "another server takes its place" not in text
+    text = desk.refused()
+    assert f"nothing was done about {dead}" in text
+    read(Do.MEND_NODES, text, servers=dead)
     if way == "brought back":
         desk.power(dead, on=True)
     else:
@@ -75,10 +75,10 @@ def test_once_it_is_marked_it_is_a_warning_that_says_what_to_do(way: str, alive:
     desk.mark(marked, lost=True)
     ran = run(desk)
     assert ran.errors == []
-    said = "\n".join(ran.warnings)
-    assert "not well" not in said
-    assert f"{marked} is marked lost = true in the fleet, and stays in its cluster" in said
-    read(Do.REPLACE_NODE, said)
+    text = "\n".join(ran.warnings)
+    assert "not well" not in text
+    assert f"{marked} is marked lost = true in the fleet, and stays in its cluster" in text
+    read(Do.REPLACE_NODE, text)
     assert desk.view().condition is Condition.SETTLED
     assert run(desk).was_empty
     desk.write(SPEC, **{other: ("batch", GPU)} if way == "replaced" else {})
@@ -91,10 +91,10 @@ def test_an_own_one_and_a_node_s_are_told_apart() -> None:
     desk, dead, _ = with_node()
     own = of(desk, Role.WORKER)[-2:]
     die(desk, dead, *own)
-    said = planned(desk)[2]
-    assert "2 members are not well at once, and repair.max_lost is 1" in said
-    assert Do.LIFT_BRAKE.text(servers=", ".join(own)) in said
-    assert Do.MEND_NODES.text(servers=dead) in said
+    text = planned(desk)[2]
+    assert "2 members are not well at once, and repair.max_lost is 1" in text
+    assert Do.LIFT_BRAKE.text(servers=", ".join(own)) in text
+    assert Do.MEND_NODES.text(servers=dead) in text
 
 
 @pytest.mark.parametrize("way", ["an apply", "an apply, nothing registers", "a release"])
@@ -102,9 +102,9 @@ def test_the_old_one_goes_with_its_mark_and_is_wiped_when_it_returns(way: str) -
     desk, dead, other = with_node()
     die(desk, dead)
     put(desk, other)
-    said = desk.refused()
-    assert f"{dead} is to leave, but cannot be reached" in said
-    read(Do.BRING_BACK, said, servers=dead)
+    errors = desk.refused()
+    assert f"{dead} is to leave, but cannot be reached" in errors
+    read(Do.BRING_BACK, errors, servers=dead)
     desk.mark(dead, lost=True)
     desk.succeeds()
     cluster = desk.stage.cluster(desk.view())

@@ -72,29 +72,29 @@ def test_an_unreachable_pool_is_shown_as_before_with_a_warning() -> None:
     view = stage.site.create_pool(SPEC, stage.attempt())
     for machine in stage.world.machines.values():
         machine.powered = False
-    found = stage.site.read_pool(view)
-    assert found.view == replace(view, condition=Condition.UNREACHABLE)
-    assert "Out of reach by SSH" in found.warnings[0]
+    reading = stage.site.read_pool(view)
+    assert reading.view == replace(view, condition=Condition.UNREACHABLE)
+    assert "Out of reach by SSH" in reading.warnings[0]
 
 
 def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:
     stage = Stage()
     view = stage.site.create_pool(SPEC, stage.attempt())
-    more = replace(view.servers[next(iter(view.servers))])
+    extra = replace(view.servers[next(iter(view.servers))])
     incomplete = replace(
-        view, condition=Condition.INCOMPLETE, servers={**view.servers, "r9u99": more}
+        view, condition=Condition.INCOMPLETE, servers={**view.servers, "r9u99": extra}
     )
-    (head,) = [n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE][:1]
-    cluster = stage.machine(head).cluster
+    (control_plane,) = [n for n, s in view.servers.items() if s.role is Role.CONTROL_PLANE][:1]
+    cluster = stage.machine(control_plane).cluster
     assert cluster is not None
     assert cluster.record is not None
     settled = stage.site.read_pool(incomplete).view
     assert settled == view  # somebody else has finished it
     cluster.record = replace(cluster.record, settled=None, wanted=SPEC)
-    found = stage.site.read_pool(incomplete).view
-    assert found is not None
-    assert "r9u99" in found.servers
-    assert found.condition is Condition.INCOMPLETE
+    refreshed = stage.site.read_pool(incomplete).view
+    assert refreshed is not None
+    assert "r9u99" in refreshed.servers
+    assert refreshed.condition is Condition.INCOMPLETE
 
 
 def test_a_drain_that_fails_is_a_warning_once_all_servers_are_back() -> None:

@@ -17,35 +17,41 @@ Pods = Counter[tuple[str, str]]
 
 
 def deployment() -> Mapping[str, Any]:
-    (its,) = (
-        found for found in yaml.safe_load_all(EXAMPLE.read_text()) if found["kind"] == "Deployment"
+    (manifest,) = (
+        document
+        for document in yaml.safe_load_all(EXAMPLE.read_text())
+        if document["kind"] == "Deployment"
     )
-    return dict(its["spec"])
+    return dict(manifest["spec"])
 
 
-def fits(constraint: Mapping[str, Any], node: str, revision: str, pods: Pods, planes: int) -> bool:
-    """As the scheduler has it: kubernetes.io/docs/concepts/scheduling-eviction/
-    topology-spread-constraints. Whether one more pod of a revision may go to a worker.
+def fits(
+    constraint: Mapping[str, Any], node: str, revision: str, pods: Pods, control_planes: int
+) -> bool:
+    """Whether one more pod of a revision may go to a worker, by the scheduler's rule
+    (kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints).
     """
     is_own = "pod-template-hash" in constraint.get("matchLabelKeys", ())
     workers = {name for name, _ in pods}
     counts = {
         name: sum(
             count
-            for (at, of), count in pods.items()
-            if at == name and (of == revision or not is_own)
+            for (worker, template), count in pods.items()
+            if worker == name and (template == revision or not is_own)
         )
         for name in workers
     }
     if constraint.get("nodeTaintsPolicy", "Ignore") == "Ignore":
-        counts |= {f"control plane {n}": 0 for n in range(planes)}
+        counts |= {f"control plane {n}": 0 for n in range(control_planes)}
     return bool(counts[node] + 1 - min(counts.values()) <= constraint["maxSkew"])
 
 
-def place(constraint: Mapping[str, Any], revision: str, pods: Pods, planes: int = 3) -> bool:
-    """Add a pod where it fits; False where it is Pending."""
+def place(
+    constraint: Mapping[str, Any], revision: str, pods: Pods, control_planes: int = 3
+) -> bool:
+    """Adds a pod where it fits. Returns False if it is Pending."""
     for node in sorted({name for name, _ in pods}):
-        if fits(constraint, node, revision, pods, planes):
+        if fits(constraint, node, revision, pods, control_planes):
             pods[node, revision] += 1
             return True
     return False
@@ -53,14 +59,14 @@ def place(constraint: Mapping[str, Any], revision: str, pods: Pods, planes: int 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_it_can_be_rolled_out_wherever_its_copies_run(workers: int) -> None:
-    its = deployment()
-    (constraint,) = its["template"]["spec"]["topologySpreadConstraints"]
+    spec = deployment()
+    (constraint,) = spec["template"]["spec"]["topologySpreadConstraints"]
     pods: Pods = Counter({(f"w{n}", OLD): 0 for n in range(workers)})
-    for _ in range(its["replicas"]):
+    for _ in range(spec["replicas"]):
         assert place(constraint, OLD, pods), "a copy is Pending"
-    for _ in range(its["replicas"]):  # the default: one more, and then one less
+    for _ in range(spec["replicas"]):  # the default: one more, and then one less
         assert place(constraint, NEW, pods), "the rollout does not go on"
         pods[next(key for key, count in pods.items() if key[1] == OLD and count)] -= 1
-    assert sum(pods.values()) == its["replicas"]
+    assert sum(pods.values()) == spec["replicas"]
     spread = {node for (node, _), count in pods.items() if count}
-    assert len(spread) == min(workers, its["replicas"])
+    assert len(spread) == min(workers, spec["replicas"])

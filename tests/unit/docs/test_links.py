@@ -17,7 +17,7 @@ PAGE = CHECKOUT / "docs/guides/security.md"
 
 @cache
 def kept() -> list[Path]:
-    """All files of the checkout that are kept, or new."""
+    """All files of the checkout that git tracks, and new ones."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=CHECKOUT,
@@ -25,7 +25,7 @@ def kept() -> list[Path]:
         text=True,
         check=True,
     )
-    return [its for line in listed.stdout.splitlines() if (its := CHECKOUT / line).is_file()]
+    return [path for line in listed.stdout.splitlines() if (path := CHECKOUT / line).is_file()]
 
 
 def pages() -> list[Path]:
@@ -39,8 +39,8 @@ def prose(text: str) -> str:
 
 def links(text: str) -> list[str]:
     """Where a page leads to in the checkout, as it is written there."""
-    found: list[str] = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(text)))
-    return [link for link in found if not re.match(r"[a-z]+:", link)]
+    targets: list[str] = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(text)))
+    return [link for link in targets if not re.match(r"[a-z]+:", link)]
 
 
 def anchors(text: str) -> Iterator[str]:
@@ -62,26 +62,26 @@ def broken(page: Path, text: str) -> Iterator[str]:
 
 
 def test_every_link_of_every_page_leads_somewhere() -> None:
-    assert [said for page in pages() for said in broken(page, page.read_text())] == []
+    assert [problem for page in pages() for problem in broken(page, page.read_text())] == []
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "repair.md#nothing", "#nothing", "../nowhere/"])
 def test_a_link_to_nothing_is_found(link: str) -> None:
     text = f"# A title\n[there](repair.md#brakes), [here](#a-title), `[code](x)`, [a]({link})\n"
-    assert [said.partition(": ")[2].split()[0] for said in broken(PAGE, text)] == [link]
+    assert [problem.partition(": ")[2].split()[0] for problem in broken(PAGE, text)] == [link]
 
 
 def outside(page: Path, text: str) -> list[str]:
     """Links of a page that lead out of docs/."""
     docs = CHECKOUT / "docs"
-    return [its for its in links(text) if docs not in (page.parent / its).resolve().parents]
+    return [link for link in links(text) if docs not in (page.parent / link).resolve().parents]
 
 
 def test_a_page_that_a_registry_shows_links_to_nothing_outside_of_docs() -> None:
     """There it is without the rest of the repository."""
     pages = [CHECKOUT / "docs/index.md", *SHOWN]
     assert len(pages) > 20
-    assert {page.name: left for page in pages if (left := outside(page, page.read_text()))} == {}
+    assert {page.name: outer for page in pages if (outer := outside(page, page.read_text()))} == {}
 
 
 def test_a_link_out_of_docs_is_found() -> None:
@@ -98,4 +98,4 @@ def test_a_page_that_is_named_in_a_message_or_a_comment_is_there() -> None:
         for name in re.findall(r"\bdocs/[-\w/]+\.(?:md\.tmpl|md|json|sh)\b", path.read_text())
     ]
     assert len(named) > 10
-    assert [its for its in named if not (CHECKOUT / its[1]).exists()] == []
+    assert [reference for reference in named if not (CHECKOUT / reference[1]).exists()] == []

@@ -16,5 +16,5 @@ def test_each_target_has_a_line() -> None:
         ["make", "--no-print-directory", "help"], cwd=CHECKOUT, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stderr
-    told = [line.split(maxsplit=1) for line in ran.stdout.splitlines()]
-    assert sorted(name for name, _ in told) == sorted(line.split()[1:])
+    listed = [line.split(maxsplit=1) for line in ran.stdout.splitlines()]
+    assert sorted(name for name, _ in listed) == sorted(line.split()[1:])

@@ -39,19 +39,19 @@ def test_what_is_made_is_up_to_date() -> None:
 def test_a_page_that_is_not_is_told() -> None:
     changed = made() | {DOCS / "index.md": "something else"}
     del changed[DOCS / "functions/gib.md"], changed[PICTURES / "show.svg"]
-    told = [line.split()[0] for line in stale(changed)]
-    assert told == ["docs/index.md", "docs/functions/gib.md", "docs/pictures/show.svg"]
+    reported = [line.split()[0] for line in stale(changed)]
+    assert reported == ["docs/index.md", "docs/functions/gib.md", "docs/pictures/show.svg"]
 
 
-def told(block: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+def encoded(block: Any, at: str = "") -> Iterator[tuple[str, Any]]:
     """Every attribute and block of a schema as Terraform gets it, by its path."""
-    for its in block.attributes:
-        yield f"{at}{its.name}", its
-        for inner in its.nested_type.attributes:
-            yield f"{at}{its.name}.{inner.name}", inner
-    for its in block.block_types:
-        yield f"{at}{its.type_name}", its
-        yield from told(its.block, f"{at}{its.type_name}.")
+    for attribute in block.attributes:
+        yield f"{at}{attribute.name}", attribute
+        for inner in attribute.nested_type.attributes:
+            yield f"{at}{attribute.name}.{inner.name}", inner
+    for nested in block.block_types:
+        yield f"{at}{nested.type_name}", nested
+        yield from encoded(nested.block, f"{at}{nested.type_name}.")
 
 
 def listed(page: str) -> Iterator[tuple[str, str]]:
@@ -60,24 +60,24 @@ def listed(page: str) -> Iterator[tuple[str, str]]:
         parts = re.split(r"^### `(.+)`$", section, flags=re.MULTILINE)
         for heading, text in zip(["", *parts[1::2]], parts[::2], strict=True):
             at = f"{heading}." if heading else ""
-            found = re.findall(r"^- `(\w+)` \((.+?)\) ", text, flags=re.MULTILINE)
-            yield from ((f"{at}{name}", notes) for name, notes in found)
+            lines = re.findall(r"^- `(\w+)` \((.+?)\) ", text, flags=re.MULTILINE)
+            yield from ((f"{at}{name}", notes) for name, notes in lines)
 
 
 @pytest.mark.parametrize("page", sorted(subjects()))
 def test_a_page_has_every_attribute_and_who_sets_it(page: str) -> None:
     schema = subjects()[page][1].schema
-    there = dict(listed((DOCS / f"{page}.md").read_text()))
-    wanted = dict(told(schemas.encode(schema).block))
-    typeless = {path for path in there if path.startswith("fleet.")}
-    assert there.keys() - typeless == wanted.keys()
+    documented = dict(listed((DOCS / f"{page}.md").read_text()))
+    wanted = dict(encoded(schemas.encode(schema).block))
+    typeless = {path for path in documented if path.startswith("fleet.")}
+    assert documented.keys() - typeless == wanted.keys()
     assert bool(typeless) == (page == "index")
-    for path, its in wanted.items():
-        notes = there[path].split(", ")
-        assert ("sensitive" in notes) == getattr(its, "sensitive", False), path
-        if hasattr(its, "required"):
-            assert ("required" in notes) == its.required, path
-            assert ("optional" in notes) == its.optional, path
+    for path, element in wanted.items():
+        notes = documented[path].split(", ")
+        assert ("sensitive" in notes) == getattr(element, "sensitive", False), path
+        if hasattr(element, "required"):
+            assert ("required" in notes) == element.required, path
+            assert ("optional" in notes) == element.optional, path
 
 
 def test_marks_types_and_defaults_of_a_schema() -> None:
@@ -91,8 +91,8 @@ def test_marks_types_and_defaults_of_a_schema() -> None:
             computed("id", STRING, "Its id."),
         )
     )
-    said = reference(Subject(Schema(root, ""), {"tags"}, "another thing"))
-    assert said.splitlines() == [
+    page = reference(Subject(Schema(root, ""), {"tags"}, "another thing"))
+    assert page.splitlines() == [
         "## Arguments",
         "",
         "A change of what is marked **replaces** makes another thing, visibly in the plan.",
@@ -139,7 +139,7 @@ def test_something_new_without_a_page_is_told(tmp_path: Path) -> None:
         made(folder)
 
 
-@pytest.mark.parametrize("path", [DOCS / "index.md", *SHOWN], ids=lambda its: its.name)
+@pytest.mark.parametrize("path", [DOCS / "index.md", *SHOWN], ids=lambda path: path.name)
 def test_a_page_is_as_a_registry_wants_it(path: Path) -> None:
     """tfplugindocs asks for the same, and for nothing else of a page (`test_tfplugindocs.py`)."""
     assert path.suffix == ".md"

@@ -1,4 +1,4 @@
-"""The pictures of the pages: the same for everybody who makes them, whole, and alone."""
+"""The pictures of the pages: the same whoever makes them, whole, and self-contained."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ NAMES = sorted(path.name for path in PICTURES.glob("*"))
 def texts(name: str) -> list[str]:
     """What a picture says, in its order."""
     picture = ET.parse(PICTURES / name)  # noqa: S314 ours
-    said = [(its.text or "").replace("\xa0", " ").strip() for its in picture.iter(f"{SVG}text")]
-    return [its for its in said if its]
+    lines = [
+        (element.text or "").replace("\xa0", " ").strip() for element in picture.iter(f"{SVG}text")
+    ]
+    return [text for text in lines if text]
 
 
 def test_another_process_draws_the_same() -> None:
@@ -49,20 +51,20 @@ def test_a_picture_loads_nothing_and_tells_of_no_machine(name: str) -> None:
 
 
 def test_a_join_is_seen_while_it_is_under_way() -> None:
-    said = texts("watch.svg")
-    at = said.index("UNDER WAY")
-    assert said[at + 1 : at + 3] == ["SINCE", "BY"]
-    assert said[at + 4 : at + 6] == [f"{WATCHED_SECONDS} s", OWNER]
+    lines = texts("watch.svg")
+    at = lines.index("UNDER WAY")
+    assert lines[at + 1 : at + 3] == ["SINCE", "BY"]
+    assert lines[at + 4 : at + 6] == [f"{WATCHED_SECONDS} s", OWNER]
     growth = "32 cores, 128 GiB (wanted: 48 cores, 192 GiB; on their way: 16 cores, 64 GiB)"
-    assert growth in said
-    joins, server = said[at + 3].split()
+    assert growth in lines
+    joins, server = lines[at + 3].split()
     assert joins == "join"
-    line = next(its for its in said if its.startswith(server))
+    line = next(text for text in lines if text.startswith(server))
     assert line.endswith("bootstrapping")
 
 
 def test_who_joined_is_a_worker_afterwards_and_one_is_not_well() -> None:
-    said = texts("show.svg")
-    assert "48 cores, 192 GiB (wanted: 48 cores, 192 GiB)" in said
-    assert [its for its in said if its.startswith("member, NotReady since")]
-    assert said.count("cluster web") == 2
+    lines = texts("show.svg")
+    assert "48 cores, 192 GiB (wanted: 48 cores, 192 GiB)" in lines
+    assert [text for text in lines if text.startswith("member, NotReady since")]
+    assert lines.count("cluster web") == 2

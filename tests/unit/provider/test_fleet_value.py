@@ -32,24 +32,24 @@ def typed(value: Any) -> tuple[Any, Any]:
             return "number", value
         case list():
             pairs = [typed(item) for item in value]
-            return ["tuple", [t for t, _ in pairs]], [its for _, its in pairs]
+            return ["tuple", [t for t, _ in pairs]], [v for _, v in pairs]
     items = {key: typed(item) for key, item in value.items()}
     return ["object", {k: t for k, (t, _) in items.items()}], {k: v for k, (_, v) in items.items()}
 
 
 def config(fleet: Any) -> dict[str, Any]:
-    type_, its = typed(fleet)
-    sent = its if isinstance(its, msgpack.ExtType) else [json.dumps(type_).encode(), its]
+    type_, value = typed(fleet)
+    sent = value if isinstance(value, msgpack.ExtType) else [json.dumps(type_).encode(), value]
     simulated = {"servers": None}
     nothing = dict.fromkeys(attribute.name for attribute in SITE.root.attributes)
     packed = msgpack.packb(nothing | {"fleet": sent, "simulate": simulated})
-    found: dict[str, Any] = values.decode(SITE.root, packed)
-    return found
+    decoded: dict[str, Any] = values.decode(SITE.root, packed)
+    return decoded
 
 
 def errors(fleet: Any) -> list[tuple[tuple[str | int, ...], str, str]]:
-    said = Provider().validate(config(fleet))
-    return [(its.path, its.summary, its.detail) for its in said]
+    diagnostics = Provider().validate(config(fleet))
+    return [(diagnostic.path, diagnostic.summary, diagnostic.detail) for diagnostic in diagnostics]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_texts_are_converted_as_in_an_attribute_with_a_type() -> None:
     odd = {"cores": "4", "memory": "16", "zone": 1, "labels": {"a": 7, "b": True, "c": 0.5}}
     provider.configure(config({"r1": R1 | odd | {"reserved": "true"}}))
     assert provider.site is not None
-    its = provider.site.config.fleet.servers["r1"]
-    assert (its.cores, its.memory_gib, its.zone, its.reserved) == (4, 16, "1", True)
-    assert its.labels == {"a": "7", "b": "true", "c": "0.5"}
+    server = provider.site.config.fleet.servers["r1"]
+    assert (server.cores, server.memory_gib, server.zone, server.reserved) == (4, 16, "1", True)
+    assert server.labels == {"a": "7", "b": "true", "c": "0.5"}
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_collections_with_a_type_of_their_own_are_read_alike() -> None:
     type_ = ["map", ["object", {"zones": ["set", "string"], "any": "dynamic"}, ["any"]]]
     sent = {"a": {"zones": ["x"], "any": [b'"number"', "12"]}, "b": None}
     packed = msgpack.packb([json.dumps(type_).encode(), sent])
-    found = values.decode(SITE.root.attributes[0].type, packed)
-    assert found == {"a": {"zones": ["x"], "any": 12}, "b": None}
+    decoded = values.decode(SITE.root.attributes[0].type, packed)
+    assert decoded == {"a": {"zones": ["x"], "any": 12}, "b": None}
     with pytest.raises(Bug):
         values.decode(SITE.root.attributes[0].type, msgpack.packb("bare"))
 

@@ -16,8 +16,12 @@ from rpool_provider.provider import Provider
 def test_the_schemas_told_are_those_of_the_resources() -> None:
     provider = Provider()
     resources, data_sources = provider.resources, provider.data_sources
-    assert provider.resource_schemas == {name: its.schema for name, its in resources.items()}
-    assert provider.data_source_schemas == {name: its.schema for name, its in data_sources.items()}
+    assert provider.resource_schemas == {
+        name: resource.schema for name, resource in resources.items()
+    }
+    assert provider.data_source_schemas == {
+        name: data_source.schema for name, data_source in data_sources.items()
+    }
 
 
 def test_all_calls_of_a_process_meet_the_same_resources() -> None:

@@ -48,10 +48,10 @@ SET: list[dict[str, Any]] = [
 
 
 def _complete(type_: Object, values: dict[str, Any]) -> dict[str, Any]:
-    """Every attribute, null where `values` has none: as Terraform sends a configuration. Of blocks
-    of which there may be many there are none then.
+    """Every attribute, null where `values` has none, as Terraform sends a configuration. Blocks
+    that may be there several times are an empty collection then.
     """
-    found = {}
+    complete = {}
     for attribute in type_.attributes:
         value = values.get(attribute.name)
         if attribute.block is not None and isinstance(attribute.type, Map):
@@ -63,8 +63,8 @@ def _complete(type_: Object, values: dict[str, Any]) -> dict[str, Any]:
             value = value or {}
         if isinstance(attribute.type, Object) and isinstance(value, dict):
             value = _complete(attribute.type, value)
-        found[attribute.name] = value
-    return found
+        complete[attribute.name] = value
+    return complete
 
 
 @pytest.mark.parametrize("changes", SET, ids=str)

@@ -86,14 +86,16 @@ def test_what_users_write_is_a_block_so_that_terraform_refuses_what_is_not_in_it
     encoded = schemas.encode(Schema(root, "")).block
     modes = pb.Schema.NestedBlock.NestingMode
     assert not encoded.attributes
-    assert [(its.nesting, its.min_items, its.max_items) for its in encoded.block_types] == [
+    assert [
+        (nested.nesting, nested.min_items, nested.max_items) for nested in encoded.block_types
+    ] == [
         (modes.SINGLE, 1, 1),
         (modes.GROUP, 0, 0),
         (modes.LIST, 0, 0),
         (modes.SET, 0, 0),
         (modes.MAP, 0, 0),
     ]
-    assert all(its.block.attributes[0].name == "x" for its in encoded.block_types)
+    assert all(nested.block.attributes[0].name == "x" for nested in encoded.block_types)
 
 
 def test_what_we_alone_set_is_nested_attributes() -> None:

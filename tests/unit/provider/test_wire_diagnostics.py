@@ -36,12 +36,12 @@ ROOT = Object(
 
 
 def steps(path: Path) -> list[tuple[str, str | int]]:
-    found = []
+    encoded = []
     for step in diagnostics.path(path, ROOT).steps:
         kind = step.WhichOneof("selector")
         assert kind is not None
-        found.append((kind, getattr(step, kind)))
-    return found
+        encoded.append((kind, getattr(step, kind)))
+    return encoded
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_diagnostic_about_the_whole_has_no_attribute() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "shown", "summary"),
+    ("where", "pointed_at", "summary"),
     [
         (("fleet",), ["fleet"], "is bad"),
         (("fleet", "s1"), ["fleet", "s1"], "is bad"),
@@ -111,11 +111,11 @@ def test_a_diagnostic_about_the_whole_has_no_attribute() -> None:
     ],
 )
 def test_a_place_ends_where_terraform_finds_a_line_and_the_summary_names_the_rest(
-    where: Path, shown: list[str], summary: str
+    where: Path, pointed_at: list[str], summary: str
 ) -> None:
     (message,) = diagnostics.encode([Diagnostic("is bad", "", where)], ROOT)
-    found = [getattr(step, step.WhichOneof("selector") or "") for step in message.attribute.steps]
-    assert (found, message.summary) == (shown, summary)
+    encoded = [getattr(step, step.WhichOneof("selector") or "") for step in message.attribute.steps]
+    assert (encoded, message.summary) == (pointed_at, summary)
     named = Diagnostic(f"the whole {'.'.join(map(str, where))}", "", where)
     (message,) = diagnostics.encode([named], ROOT)
     assert message.summary == named.summary
@@ -138,9 +138,9 @@ def test_an_unexpected_error_shows_where_and_never_what_it_quotes() -> None:
     try:
         dict[str, int]()["canary-secret"]
     except KeyError as error:
-        (shown,) = diagnostic.of_error(error)
-    assert shown.is_error
-    assert "KeyError" in shown.summary
-    assert "provider/test_wire_diagnostics.py" in shown.detail
-    assert "report" in shown.detail
-    assert "canary" not in shown.summary + shown.detail
+        (reported,) = diagnostic.of_error(error)
+    assert reported.is_error
+    assert "KeyError" in reported.summary
+    assert "provider/test_wire_diagnostics.py" in reported.detail
+    assert "report" in reported.detail
+    assert "canary" not in reported.summary + reported.detail
