@@ -106,7 +106,7 @@ class NoApi(Unreachable):
 
 class Remains(NoApi):
     """Claims are all that is left of a cluster: no control plane has its record. Its create or its
-    destroy was cut off.
+    destroy was interrupted.
     """
 
 

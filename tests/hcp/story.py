@@ -15,7 +15,7 @@ from typing import Any
 from hcp.workspace import CHANGES, DONE, SLUG, Moment, Workspace
 
 LOCKED = "Error acquiring the state lock"
-GOES_ON = "goes on with what an earlier create has left"
+GOES_ON = "continues an interrupted create"
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def test_another_ssh_key_than_the_servers_know_is_said_so(
 ) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other")
     settings({"ssh_key_file": str(tmp_path / "other")})
-    assert "does not let root in with the SSH key given" in refused(desk)
+    assert "rejects root with the given SSH key" in refused(desk)
 
 
 def test_a_server_with_another_host_key_is_not_spoken_to(

@@ -86,7 +86,7 @@ def test_two_of_one_name_are_told_by_the_apply(world_file: Path) -> None:
         assert errors(first) + errors(second) == []
         assert errors(calls.apply(first.planned_state)) == []
         (refused,) = errors(calls.apply(second.planned_state))
-    assert "cluster batch is there already" in refused
+    assert "cluster batch already exists" in refused
 
 
 MODULE = """

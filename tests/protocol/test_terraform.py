@@ -143,7 +143,7 @@ def test_a_create_that_fails_is_tainted_and_gone_on_with(workspace: Workspace) -
     assert workspace.actions() == {CLUSTER: ["delete", "create"]}
     again = workspace.apply()
     assert again.status == 0
-    assert "goes on with what an earlier create has left" in again
+    assert "continues an interrupted create" in again
     assert workspace.plan().status == NO_CHANGES
     claimed = {n for n, m in recall(workspace.world_file).machines.items() if m.claim}
     assert set(workspace.state()["attributes"]["servers"]) == claimed

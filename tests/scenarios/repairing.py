@@ -55,7 +55,7 @@ def mended(pool: Pool, sick: str, what: str, *steps: str) -> None:
     """
     before, known = pool.members(), pool.journal()
     output = pool.await_changes(f"{sick} (")
-    assert "This plan mends it: its container runtime and kubelet are restarted" in output
+    assert "This plan repairs it: its container runtime and kubelet are restarted" in output
     assert pool.planned("saved.tfplan") == set()
     seconds = pool.apply()
     assert pool.members() == before
@@ -81,12 +81,12 @@ class RepairingAtOnce:
             pool.lose(worker)
             pool.lose(holder)
             pool.fall_sick(sick, "kubelet")
-            output = pool.await_changes("3 members are not well")
+            output = pool.await_changes("3 members are unhealthy")
             while output.count("repair.grace is 30s"):
                 pool.pass_time()
-                output = pool.await_changes("3 members are not well")
+                output = pool.await_changes("3 members are unhealthy")
             assert output.count("It counts as lost") == 2
-            assert output.count("This plan mends it") == 1
+            assert output.count("This plan repairs it") == 1
             named = pool.planned("saved.tfplan")
             seconds = pool.apply()
         assert before - pool.members() == {worker, holder}
@@ -107,7 +107,7 @@ def wiped(pool: Pool) -> None:
     back = sorted(pool.lost)
     for name in back:
         pool.restore(name)
-        pool.await_changes(f"{name} was let go when it was lost, and is back")
+        pool.await_changes(f"{name} was removed when it was lost, and came back")
     seconds = pool.apply()
     pool.assert_settled()
     assert {name: pool.leftovers(name) for name in back} == dict.fromkeys(back, "")

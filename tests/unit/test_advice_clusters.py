@@ -274,7 +274,7 @@ def test_a_server_that_joins_and_does_not_get_ready(role: Role, way: str) -> Non
     machine.sick = "disk"
     desk.write(wanted)
     errors = desk.refused()
-    assert f"{name} does not get Ready" in errors
+    assert f"{name} does not become Ready" in errors
     read(Do.MAKE_READY, errors, server=name)
     if way == "mended":
         machine.sick = ""

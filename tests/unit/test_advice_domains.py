@@ -56,7 +56,7 @@ def test_the_server_of_a_node_whose_domain_was_changed() -> None:
     desk.mark(NODE, trust=OTHER)
     warnings = desk.apply()
     read(Do.TAKE_OUT, warnings)
-    assert f"{NODE} is in domain team-b by the fleet, and stays in cluster batch" in warnings
+    assert f"{NODE} is in domain team-b in the fleet, but stays in cluster batch" in warnings
     desk.write(IN_A)
     desk.succeeds()
     assert desk.stage.machine(NODE).claim is None

@@ -80,7 +80,7 @@ def test_where_there_is_no_other_server_it_announces_what_others_want_too() -> N
     stage = Stage(5)
     first, second = stage.site.advise(SPEC), stage.site.advise(named(1))
     assert set(second.likely) < set(first.likely)
-    assert second.doubt == "Other clusters of this plan are to get some of them."
+    assert second.doubt == "Other clusters of this plan take some of them."
 
 
 def test_what_does_not_fit_today_is_announced_with_the_reason() -> None:
@@ -129,7 +129,7 @@ def test_servers_that_nobody_reaches_are_announced_as_declared_with_a_word() -> 
     with stage.faults(Fault(Probe, Unreachable("no route"))) as (probes,):
         advice = stage.site.advise(SPEC)
     assert advice.likely == free
-    assert advice.doubt == "None of them could be looked at: no route."
+    assert advice.doubt == "None of them could be checked: no route."
     assert len(probes) == len(free), "once nobody answers, nobody else is asked"
 
 
@@ -142,7 +142,7 @@ def test_a_plan_waits_for_silent_servers_a_moment_only(monkeypatch: pytest.Monke
         advice = stage.site.advise(SPEC)
         answers.set()
     assert silent not in advice.likely
-    assert advice.doubt == "Not all servers were looked at within 0 s."
+    assert advice.doubt == "Not all servers were checked within 0 s."
 
 
 def test_a_create_that_loses_many_races_goes_on_while_there_are_servers() -> None:

@@ -342,7 +342,7 @@ def recorded(**more: Any) -> bytes:
 def test_what_a_state_cannot_hold_is_no_record(printed: bytes) -> None:
     """An administrator of a cluster can write it; Terraform prints lines of a state as they are."""
     assert sightings.cluster("r1u04", recorded(kubeadm=Kubeadm("a: 1\n#\tb\n"))).record
-    with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
+    with pytest.raises(CommandFailed, match="what r1u04 reports of its cluster cannot be read"):
         sightings.cluster("r1u04", printed)
 
 

@@ -41,7 +41,7 @@ def read(stage: Stage, view: PoolView) -> PoolView:
     stage.open()
     reading = stage.site.read_pool(view)
     assert reading.view is not None
-    known = ("is incomplete: an apply finishes it", "1 member is not well")
+    known = ("is incomplete: an apply finishes it", "1 member is unhealthy")
     assert all(any(text in warning for text in known) for warning in reading.warnings)
     return reading.view
 
@@ -129,8 +129,8 @@ def test_a_plan_beside_an_apply_says_that_one_may_be_at_work_whose_and_since_whe
     with stage.faults(Fault(act.Join, look)):
         stage.become(view, BIGGER)
     assert warnings
-    assert "Perhaps an apply is at work on it now" in warnings[0]
-    assert "rpool watch batch shows that." in warnings[0]
+    assert "An apply may be running now" in warnings[0]
+    assert "rpool watch batch shows it." in warnings[0]
 
 
 def test_what_was_carried_out_last_is_what_an_import_shows() -> None:
@@ -271,7 +271,7 @@ def test_a_record_is_not_made_anew_while_a_node_could_be_forgotten() -> None:
     cluster.record = None
     stage.machine(extra).powered = False
     stage.open()
-    with pytest.raises(Refused, match=f"nobody can say whose {extra} is"):
+    with pytest.raises(Refused, match=f"the owner of {extra} is unknown"):
         stage.become(view, SPEC)
     assert cluster.record is None
 

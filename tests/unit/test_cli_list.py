@@ -123,7 +123,7 @@ def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
     lines = listed(tmp_path, capsys)
     assert words(lines, "r1u02")[6:] == ["set", "aside"]
     assert words(lines, "r1u03")[6:] == ["spare,", "taken", "last"]
-    (why,) = (line for line in lines if line.startswith("r1u02: set aside: join for cluster"))
+    (why,) = (line for line in lines if line.startswith("r1u02: quarantined: join for cluster"))
     assert "rpool release r1u02" in why
     assert any(line.startswith("r1u03: spare, taken last: join for ") for line in lines)
     assert words(lines, "r2u02")[6:] == ["spare,", "reserved"]

@@ -98,8 +98,11 @@ def test_who_joins_by_an_apply_elsewhere_is_seen_some_seconds_later() -> None:
 @pytest.mark.parametrize(
     ("after", "says"),
     [
-        (act.TakeClaim, "It is being made, or its create was cut off: no control plane has joined"),
-        (act.Init, "It is being made, or its create was cut off"),
+        (
+            act.TakeClaim,
+            "It is being created, or its create was interrupted: no control plane has joined",
+        ),
+        (act.Init, "It is being created, or its create was interrupted"),
         (act.SetPhase, "bootstrapping"),  # its record says so by then
     ],
 )
@@ -117,7 +120,7 @@ def test_a_cluster_whose_record_was_deleted_is_told_from_none() -> None:
     stage, view = made()
     stage.cluster(view).record = None
     text = screen(next(looks(stage.site, "batch")))
-    assert "It is being made, or its create was cut off, or its record was deleted" in text
+    assert "It is being created, or its create was interrupted, or its record was deleted" in text
 
 
 def test_a_cluster_that_is_being_destroyed_is_no_failure() -> None:
@@ -130,7 +133,7 @@ def test_a_cluster_that_is_being_destroyed_is_no_failure() -> None:
         stage.machine(name).claim = replace(claim, phase=Phase.LEAVING)
     text = screen(next(looks(stage.site, "batch")))
     assert f"Cluster batch ({view.uid}): incomplete" in text
-    assert "It is being destroyed, or its destroy was cut off" in text
+    assert "It is being destroyed, or its destroy was interrupted" in text
 
 
 def test_a_cluster_that_is_destroyed_meanwhile_is_shown_without_servers() -> None:

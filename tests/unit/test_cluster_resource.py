@@ -111,7 +111,7 @@ def test_what_a_killed_create_left_is_imported_and_destroyed(after: type[act.Act
         stage.site.create_pool(SPEC, stage.attempt())
     assert stage.claimed()
     reply = Cluster().import_("batch", stage.site)
-    assert "only remains are left" in reply.diagnostics[0].summary
+    assert "only leftovers of cluster" in reply.diagnostics[0].summary
     values = reply.held.values
     assert values is not None
     assert set(values["servers"]) == stage.claimed()
@@ -135,7 +135,7 @@ def test_remains_are_imported_whatever_else_is_dead_once_that_is_marked_lost(rem
         ]
         dead = sorted(control_planes)[0]
     stage.machine(dead).powered = False
-    with pytest.raises(Unreachable, match="none through which its API answers") as caught:
+    with pytest.raises(Unreachable, match="its API answers on none of them") as caught:
         Cluster().import_("batch", stage.site)
     assert dead in caught.value.detail
     assert "lost = true" in caught.value.detail
@@ -158,7 +158,7 @@ def test_what_a_killed_destroy_or_an_unrecorded_create_left_is_imported(api: str
     if api != "gone":
         stage.cluster(view).record = None
         stage.open()
-        with pytest.raises(Unreachable, match="none through which its API answers") as caught:
+        with pytest.raises(Unreachable, match="its API answers on none of them") as caught:
             Cluster().import_(view.uid, stage.site)
         assert "mark them lost = true" in caught.value.detail
         for name in view.control_planes:
@@ -174,7 +174,7 @@ def test_nothing_is_imported_for_the_end_while_a_claim_is_lost() -> None:
     stage = Stage(12)
     view = stage.site.create_pool(ONE, stage.attempt())
     stage.machine(view.control_planes[0]).claim = None
-    with pytest.raises(Unreachable, match="none through which its API answers"):
+    with pytest.raises(Unreachable, match="its API answers on none of them"):
         Cluster().import_(view.uid, stage.site)
 
 
@@ -213,7 +213,7 @@ def test_nothing_is_imported_for_the_end_while_a_server_does_not_answer() -> Non
     assert claim is not None
     stage.machine(worker).claim = replace(claim, phase=Phase.BOOTSTRAPPING)
     stage.open()
-    with pytest.raises(Unreachable, match="none through which its API answers"):
+    with pytest.raises(Unreachable, match="its API answers on none of them"):
         Cluster().import_(view.uid, stage.site)
 
 

@@ -92,7 +92,7 @@ def test_an_own_one_and_a_node_s_are_told_apart() -> None:
     own = of(desk, Role.WORKER)[-2:]
     die(desk, dead, *own)
     text = planned(desk)[2]
-    assert "2 members are not well at once, and repair.max_lost is 1" in text
+    assert "2 members are unhealthy at once, and repair.max_lost is 1" in text
     assert Do.LIFT_BRAKE.text(servers=", ".join(own)) in text
     assert Do.MEND_NODES.text(servers=dead) in text
 

@@ -74,7 +74,7 @@ def test_an_unreachable_pool_is_shown_as_before_with_a_warning() -> None:
         machine.powered = False
     reading = stage.site.read_pool(view)
     assert reading.view == replace(view, condition=Condition.UNREACHABLE)
-    assert "Out of reach by SSH" in reading.warnings[0]
+    assert "Unreachable by SSH" in reading.warnings[0]
 
 
 def test_a_read_of_an_incomplete_pool_forgets_no_server() -> None:

@@ -63,9 +63,11 @@ def as_known(view: PoolView, prior: PoolView, false: Collection[ServerName]) -> 
 def doubts(view: PoolView, prior: PoolView, false: Collection[ServerName]) -> list[str]:
     """A sentence for each part of the record that is not believed."""
     record = f"The record of cluster {prior.name} (ConfigMap kube-system/rpool)"
-    ignored = "Nothing comes of that; who may write there?"
+    ignored = "rpool ignores that; check who can write there."
     sentences = (
-        [f"{record} names {', '.join(sorted(false))}, which it has not. {ignored}"] if false else []
+        [f"{record} names {', '.join(sorted(false))}, which are not its servers. {ignored}"]
+        if false
+        else []
     )
     if (view.name, view.endpoint) != (prior.name, prior.endpoint):
         sentences.append(f"{record} has another name or endpoint than the state. {ignored}")

@@ -7,10 +7,10 @@ from rpool.model.server import ServerName
 
 MOST_TOLD = 8
 _DIFFERENCE = {
-    Part.GONE: "is a member by the record, and is not in the cluster",
-    Part.JOINING: "has begun to join, and is not in yet",
-    Part.LEAVING: "has begun to leave, and is not out yet",
-    Part.MEMBER: "is a member, and was cordoned to leave",
+    Part.GONE: "is a member in the record, but not in the cluster",
+    Part.JOINING: "is partially joined",
+    Part.LEAVING: "has partially left",
+    Part.MEMBER: "is a member, but cordoned to leave",
 }
 
 
@@ -32,9 +32,9 @@ def told(members: Membership) -> str:
     if len(lines) > MOST_TOLD:
         lines = [*lines[:MOST_TOLD], f"And {len(lines) - MOST_TOLD} more."]
     if members.pool.open_to_joiners:
-        lines.append("A join token is left, by which servers can join.")
+        lines.append("A join token remains, with which servers can join.")
     if not members.record.is_settled:
-        lines.append("A change was begun, and its end is not on record.")
+        lines.append("A change was started, and the record does not show its end.")
         lines.append(_perhaps_at_work(members))
     if not lines:
         return ""
@@ -49,7 +49,7 @@ def _perhaps_at_work(members: Membership) -> str:
         (claim for claim in claims if claim.is_joining), key=lambda claim: claim.since, default=None
     )
     who = f" (the last claim is {latest.owner}'s, of {latest.since})" if latest else ""
-    return f"Perhaps an apply is at work on it now{who}: rpool watch {name} shows that."
+    return f"An apply may be running now{who}: rpool watch {name} shows it."
 
 
 def _how_it_differs(name: ServerName, members: Membership) -> str:
@@ -61,15 +61,15 @@ def _how_it_differs(name: ServerName, members: Membership) -> str:
         if members.part(name) is Part.MEMBER and node is not None and not node.let_go:
             return "lacks labels that the fleet or the control plane gives it"
         if members.part(name) is Part.LEAVING and members.pool.claim(name) is None:
-            return "was a member, and has nothing of the cluster any more: its Node goes"
-        return _DIFFERENCE.get(members.part(name), "is not as the record says")
+            return "was a member, and no longer has anything of the cluster: its Node is deleted"
+        return _DIFFERENCE.get(members.part(name), "differs from the record")
     if members.is_stray(name):
         probed = members.pool.probed(name)
         disk = probed.unwritable if probed is not None else ""
         stays = f"its disk is {disk}, so it cannot be wiped"
-        wiped = "it is taken out, wiped, and is a spare then"
-        back = "was let go when it was lost, and is back with what it had"
+        wiped = "it is removed, wiped, and becomes a spare"
+        back = "was removed when it was lost, and came back with its old data"
         return f"{back}: {stays if disk else wiped}"
     if members.pool.claim(name) is not None:
         return _DIFFERENCE[Part.LEAVING]
-    return "has a Node in the cluster, and is no member: the Node goes, and what of it is ours"
+    return "has a Node in the cluster, but is no member: the Node and its remains are removed"

@@ -19,7 +19,7 @@ def told(cluster: str, seen: Mapping[ServerName, Probed]) -> str:
     if not soon:
         return ""
     first = min(soon.values())
-    when = f"end within {int(first)} days" if first >= 1 else "have ended, or end today"
+    when = f"expire within {int(first)} days" if first >= 1 else "have expired, or expire today"
     lines = [f"{name}: {seen[name].certificate} {_when(days)}." for name, days in soon.items()]
     summary = f"Cluster {cluster}: certificates of its control planes {when}"
     return "\n".join([summary, *lines, Do.RENEW.text()])
@@ -30,4 +30,4 @@ def _days(probed: Probed) -> float:
 
 
 def _when(days: float) -> str:
-    return f"ends in {int(days)} days" if days >= 0 else f"ended {int(-days)} days ago"
+    return f"expires in {int(days)} days" if days >= 0 else f"expired {int(-days)} days ago"

@@ -134,7 +134,7 @@ def _why_refused(
     for marked, why in (
         (server.lost, "marked lost"),
         (server.retire, "marked retire"),
-        (server.reserved, "reserved: an rpool_node alone takes it"),
+        (server.reserved, "reserved: only an rpool_node takes it"),
     ):
         if marked:
             return why
@@ -195,7 +195,7 @@ class _Comparison:
         if instead is None:
             return Choice(server, role, group, "no free server could take its place", waste=cost)
         if not instead:
-            why = "the request holds without it; it stays until the request is lowered"
+            why = "the request fits without it; it stays until the request is lowered"
             return Choice(server, role, group, why, waste=cost)
         choice = Choice(
             server, role, group, "", tuple(s.name for s in instead), cost, waste(instead, all_)
@@ -221,7 +221,7 @@ class _Comparison:
         selector = self._selector(server.name)
         labels, other_labels = (extra_labels(selector, s) for s in (server, other))
         if labels != other_labels:
-            return _better(labels < other_labels, "fewer labels that nobody asked for", other)
+            return _better(labels < other_labels, "fewer labels that were not asked for", other)
         zones = self._zones(server)
         if zones[server.zone] != zones[other.zone]:
             return _better(zones[server.zone] < zones[other.zone], "more even zones", other)
@@ -243,4 +243,7 @@ class _Comparison:
 def _better(is_better: bool, why: str, other: Server) -> str:
     if is_better:
         return why
-    return f"{other.name} is free and would be better by now ({why}): a member never moves for that"
+    return (
+        f"{other.name} is free and would now be a better choice ({why}), but a member never moves "
+        "for that"
+    )

@@ -21,7 +21,7 @@ from rpool.model.seen import NodeSeen
 from rpool.model.server import Role, ServerName
 
 MOST_TOLD = 8
-_PINNED = "it is an rpool_node's, which names it"
+_PINNED = "an rpool_node names it"
 _WORDS = {Role.CONTROL_PLANE: "control plane", Role.WORKER: "worker"}
 
 
@@ -149,7 +149,7 @@ def _braked(member: Ailing, down: int, repair: Repair) -> Ailing:
     """The member, held where so many are `down` that the cause is not in single servers."""
     if down <= repair.max_lost:
         return member
-    why = f"{down} members are not well at once, and repair.max_lost is {repair.max_lost}"
+    why = f"{down} members are unhealthy at once, and repair.max_lost is {repair.max_lost}"
     return replace(member, verdict=Verdict.HELD, why=why, is_braked=True)
 
 
@@ -188,7 +188,7 @@ def _why_held(member: Ailing, members: Membership) -> str:
 def _why_etcd(member: Ailing, members: Membership) -> str:
     """Why etcd holds a silent control plane's repair; "" where its etcd is silent, too."""
     if members.pool.etcd is None:
-        return "nothing could be told of etcd's members"
+        return "etcd's members are unknown"
     voter = members.etcd_member(member.name)
     return "its etcd still answers the others" if voter and voter.healthy else ""
 
@@ -196,7 +196,7 @@ def _why_etcd(member: Ailing, members: Membership) -> str:
 def told(name: str, unwell: Sequence[Ailing], repair: Repair) -> str:
     """A warning about members that are not well; its first line is the summary."""
     count = "1 member is" if len(unwell) == 1 else f"{len(unwell)} members are"
-    lines = [f"Cluster {name}: {count} not well"]
+    lines = [f"Cluster {name}: {count} unhealthy"]
     for member in unwell[:MOST_TOLD]:
         lines.append(" ".join(filter(None, [str(member), _what_is_done(member, repair)])))
     if len(unwell) > MOST_TOLD:
@@ -252,9 +252,9 @@ def _what_is_done(member: Ailing, repair: Repair) -> str:
     if member.verdict is Verdict.LOST:
         return (
             "It counts as lost: another server takes its place, if there is one. Make sure that it "
-            "is off: if it runs on, its pods do, beside those that take their place."
+            "is off: otherwise its pods keep running beside their replacements."
         )
     return (
-        "This plan mends it: its container runtime and kubelet are restarted, and if that does "
-        "not help, it is drained, reset, and joins anew."
+        "This plan repairs it: its container runtime and kubelet are restarted, and if that does "
+        "not help, it is drained and reset, and joins again."
     )

@@ -127,8 +127,8 @@ def _swap(spec: PoolSpec, inspected: Inspected) -> Iterator[str]:
         and inspected.swap_mib > inspected.available_mib
     ):
         yield (
-            f"{inspected.swap_mib} MiB are in its swap, which is switched off, and "
-            f"{inspected.available_mib} MiB of memory are free: end what takes so much"
+            f"{inspected.swap_mib} MiB are in its swap, which is to be switched off, "
+            f"and only {inspected.available_mib} MiB of memory are free: stop what uses so much"
         )
 
 
@@ -164,7 +164,7 @@ def _twins(joining: Roles, seen: Seen) -> Iterator[tuple[ServerName, str]]:
         mac = seen[name].mac
         if mac and (other := first.setdefault(mac, name)) != name and name in joining:
             alike = f"it has the same MAC address as {other} ({mac})"
-            yield name, f"{alike}, so neither is reached for sure: give it one of its own"
+            yield name, f"{alike}, so neither is reached reliably: give it one of its own"
 
 
 def _narrow(joining: Roles, seen: Seen) -> Iterator[tuple[ServerName, str]]:

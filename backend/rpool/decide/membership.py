@@ -57,7 +57,7 @@ def ca_of(claims: Mapping[ServerName, Claim]) -> str:
         which = "\n".join(f"  {pin}: {', '.join(names)}" for pin, names in sorted(pins.items()))
         name, uid = next((claim.pool, claim.uid) for claim in claims.values() if claim.ca_pin)
         raise Refused(
-            f"servers claim to be of cluster {name} ({uid}) with {len(pins)} different CAs",
+            f"servers claim to belong to cluster {name} ({uid}) with {len(pins)} different CAs",
             f"A cluster has one. They name:\n{which}\n{Do.FALSE_CLAIM.text()} Nothing was changed.",
         )
     return next(iter(pins), "")

@@ -32,9 +32,9 @@ def why_not_spare(probed: Probed) -> str | None:
             f"Something else runs or ran Kubernetes there. {Do.CLEAN.text()}"
         )
     if (failure := probed.set_aside) is not None:
-        return f"set aside: {failure}. {Do.LIFT.text(server=probed.server)}"
+        return f"quarantined: {failure}. {Do.LIFT.text(server=probed.server)}"
     if probed.unwritable:
-        return f"of no use: its disk is {probed.unwritable}"
+        return f"unusable: its disk is {probed.unwritable}"
     return None
 
 
@@ -45,7 +45,7 @@ def why_not_trusted(server: Server, probed: Probed) -> str | None:
     if probed.served is None or probed.served == server.trust:
         return None
     served, wanted = named(probed.served), named(server.trust)
-    return f"it served in {served}: install it anew before it serves in {wanted}"
+    return f"it served in {served}: reinstall it before it serves in {wanted}"
 
 
 def why_too_small(server: Server, probed: Probed) -> str | None:

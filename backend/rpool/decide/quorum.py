@@ -56,7 +56,7 @@ def not_removed(server: ServerName, why: str, members: Sequence[EtcdMember]) -> 
     """The error of a member that stays; `why` is from `why_not_remove`, of these `members`."""
     silent = ", ".join(sorted(member.name for member in members if not member.healthy))
     advice = Do.BRING_BACK.text(servers=silent or "the other control planes")
-    return Refused(f"{server} was not taken out of etcd: {why}", advice)
+    return Refused(f"{server} was not removed from etcd: {why}", advice)
 
 
 def _counted(healthy: Sequence[EtcdMember], voters: Sequence[EtcdMember]) -> str:

@@ -34,21 +34,21 @@ def why_not_recover(
     if claim is None or claim.role is not Role.CONTROL_PLANE or not pool.has_joined(server):
         return Refused(
             f"recover_from names {server}, which is no control plane of the cluster",
-            f"It has to be one of {', '.join(control_planes)} that was one. Nothing was changed.",
+            f"Name one of {', '.join(control_planes)} that has joined. Nothing was changed.",
         )
     if unmarked:
         names = ", ".join(unmarked)
         return Refused(
-            f"etcd is not made anew from {server}: {names} may be alive",
-            "There would be two clusters with one address, and what is written to the one the "
-            f"other never has. Nothing was changed. {Do.BRING_BACK.text(servers=names)}",
+            f"etcd is not rebuilt from {server}: {names} may be alive",
+            "There would be two clusters with one address, and neither would have what is written "
+            f"to the other. Nothing was changed. {Do.BRING_BACK.text(servers=names)}",
         )
     answering = sorted(name for name in control_planes if name in pool.seen)
     if len(answering) >= majority(len(control_planes)):
         return Refused(
-            f"etcd is not made anew from {server}: {', '.join(answering)} answer, and are enough "
+            f"etcd is not rebuilt from {server}: {', '.join(answering)} answer, and are enough "
             "for its quorum",
-            "See there why it does not serve (crictl ps -a, journalctl -u kubelet), and apply "
+            "Find out there why it does not serve (crictl ps -a, journalctl -u kubelet), and apply "
             "again. Nothing was changed.",
         )
     return None

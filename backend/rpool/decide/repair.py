@@ -21,9 +21,11 @@ def repairing(desired: Desired, members: Membership, planned: Repairs) -> Desire
     going = {n for n in left_out if n in now and now[n].verdict is Verdict.LOST}
     # A retiring server leaves even so, as a healthy one does.
     if back := sorted(n for n in left_out - going if not members.fleet.servers[n].retire):
-        sentences = [_now(now[name]) if name in now else f"{name} is well again." for name in back]
+        sentences = [
+            _now(now[name]) if name in now else f"{name} is healthy again." for name in back
+        ]
         raise StalePlan(
-            f"{', '.join(back)} counted as lost when this was planned, and does not now",
+            f"{', '.join(back)} counted as lost when this was planned, but no longer does",
             f"Nothing was changed. {' '.join(sentences)} {Do.PLAN_AGAIN.text()}",
         )
     mend = planned.mend & desired.roles.keys() & now.keys()
@@ -46,7 +48,7 @@ def unrepaired(cluster: str, unwell: Sequence[Ailing], planned: Repairs) -> Rpoo
     advice = advised(unwell, lambda own, theirs: _advice(own, theirs, planned))
     return Refused(
         f"cluster {cluster} is degraded: nothing was done about {names}",
-        "\n".join([*lines, f"All else that was planned is done. {advice}"]),
+        "\n".join([*lines, f"The rest of this plan is done. {advice}"]),
     )
 
 
@@ -54,9 +56,9 @@ def _why(member: Ailing, planned: Repairs) -> str:
     if member.verdict is Verdict.HELD:
         return f"Its repair is held: {member.why}."
     if member.verdict is Verdict.MEND:
-        return "The next plan mends it."
+        return "The next plan repairs it."
     if member.name in planned.lost:
-        return "No server that is free can take its place."
+        return "No free server can take its place."
     return "It did not count as lost when this was planned: the next plan replaces it."
 
 

@@ -91,6 +91,6 @@ def credential(entrance: Entrance, identity: Identity, world: World) -> Credenti
     except ValueError as why:
         raise CommandFailed(
             f"what {entrance.through} has signed is not what was asked for: {why}",
-            "It is not used. Look who is on that server.",
+            "It is not used. Check who has access to that server.",
         ) from None
     return Credential(certificate, Secret(key), ends)

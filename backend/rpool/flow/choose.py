@@ -157,11 +157,11 @@ def foresee(
         if not new and not free:
             if doubts.end():
                 continue
-            return told(roles, "Other clusters of this plan are to get some of them.")
+            return told(roles, "Other clusters of this plan take some of them.")
         if not new and in_use.reserve(spec.name, roles):
             return told(roles)
         if seconds_left <= 0:
-            return told(roles, f"Not all servers were looked at within {LOOK_SECONDS:.0f} s.")
+            return told(roles, f"Not all servers were checked within {LOOK_SECONDS:.0f} s.")
         errors: list[RpoolError] = []
         for name, answer in sweep(world, new, seconds_left, seconds_left):
             if isinstance(answer, RpoolError):
@@ -177,7 +177,7 @@ def foresee(
                 doubts.hear(answer)
         doubts.hold(roles)
         if not seen and errors and len(errors) == len(new):
-            return told(declared, f"None of them could be looked at: {errors[0].summary}.")
+            return told(declared, f"None of them could be checked: {errors[0].summary}.")
         seen.update(new)
 
 
@@ -227,8 +227,8 @@ def _refuse_if_cut_off(
     if len(lines) > MOST_SILENT:
         lines[MOST_SILENT:] = [f"  and {len(lines) - MOST_SILENT} more"]
     lines.append(
-        "Nothing was changed. Is sshd running there, is the address right, and does this machine "
-        f"reach it? {Do.BRING_SPARES_BACK.text()}"
+        "Nothing was changed. Check that sshd runs there, that the address is right, and that this "
+        f"machine reaches it. {Do.BRING_SPARES_BACK.text()}"
     )
     count = "1 server" if len(silent) == 1 else f"{len(silent)} servers"
     raise Unreachable(
@@ -282,7 +282,7 @@ def _preflight(
             others += [finding for check in checks for finding in check.result()]
         by_server = inspected.result()
     if others or (by_server and by_server.keys() == joining.keys()):
-        summary = f"cluster {spec.name} cannot be made on the servers that were picked"
+        summary = f"cluster {spec.name} cannot be created on the servers that were picked"
         raise refused(summary, by_server, others)
     note_unfit(by_server, spec.name, world)
     return {name: "; ".join(sentences) for name, sentences in by_server.items()}

@@ -192,7 +192,7 @@ def _not_asked(prior: PoolView, swept: Swept) -> list[str]:
     if not swept.silent or not prior.ca_certificate:
         return []  # a cluster that never served has no servers but those in the state
     names = ", ".join(sorted(swept.silent))
-    return [f"{names}: not reached, and no API of {prior.name} says whether any is the cluster's."]
+    return [f"{names}: unreachable, and no API of {prior.name} tells whether any belongs to it."]
 
 
 def _left_over(prior: PoolView, swept: Swept) -> list[str]:
@@ -207,7 +207,7 @@ def _left_over(prior: PoolView, swept: Swept) -> list[str]:
 
     return [
         f"{', '.join(claims)}: claimed by an earlier create of cluster {name} (uid {uid}), which "
-        f"the next create of it goes on with. {how(uid)}"
+        f"its next create continues. {how(uid)}"
         for uid, name in sorted(swept.pools().items())
         for claims in [swept.claims(uid)]
         if uid != prior.uid and any(claim.request in requests for claim in claims.values())
@@ -218,13 +218,13 @@ def _let_go(marked: Collection[ServerName]) -> list[str]:
     if not marked:
         return []
     names = ", ".join(sorted(marked))
-    text = f"{names}: marked lost and out of reach, so let go with a claim on it."
+    text = f"{names}: marked lost and unreachable, so abandoned with its claim."
     return [f"{text} {Do.WIPE.text()}"]
 
 
 def _abandoned(names: Collection[ServerName], uid: PoolUid) -> list[str]:
     return [
-        f"{name} is out of reach, and let go with a claim on it. It may run on, with its pods. "
+        f"{name} is unreachable, and was abandoned with its claim. It and its pods may still run. "
         + Do.RELEASE.text(server=name, uid=uid)
         for name in sorted(names)
     ]
@@ -232,8 +232,8 @@ def _abandoned(names: Collection[ServerName], uid: PoolUid) -> list[str]:
 
 def _without_entry(names: Collection[ServerName], uid: PoolUid) -> list[str]:
     return [
-        f"{name} was let go earlier with a claim on it, and the fleet has no {name} any more. "
-        f"Should it come back, put that entry back. {Do.RELEASE.text(server=name, uid=uid)}"
+        f"{name} was abandoned earlier with its claim, and is no longer in the fleet. If it "
+        f"comes back, put its entry back. {Do.RELEASE.text(server=name, uid=uid)}"
         for name in sorted(names)
     ]
 
@@ -251,5 +251,5 @@ def _out_of_reach(prior: PoolView, lost: Mapping[ServerName, RpoolError]) -> Unr
     advice += [error.detail for error in absent[:1]]
     return Unreachable(
         f"cluster {prior.name}: {len(lost)} of its servers cannot be reached",
-        "\n".join([f"{reasons}\nThey stay in the state, and claimed.", *advice]),
+        "\n".join([f"{reasons}\nThey stay in the state, and keep their claims.", *advice]),
     )

@@ -56,7 +56,7 @@ class Limits:
         if self.stop.is_set():
             return Interrupted("stopped on request", "No further step was started.")
         if self.seconds_left <= 0:
-            return TimedOut("the time for this operation is up", Do.RAISE_TIMEOUT.text())
+            return TimedOut("this operation has run out of time", Do.RAISE_TIMEOUT.text())
         if self.lock_lost():
             summary = "the cluster's session lock was lost"
             return OutcomeUnknown(summary, f"Contact broke for over 30 s. {Do.AGAIN.text()}")
@@ -167,7 +167,7 @@ class Execution:
         actions = [
             action for step in steps if isinstance(action := self.bind(step.action), Prepare)
         ]
-        cause: Exception = Bug("preparation ended without a word about this server")
+        cause: Exception = Bug("preparation ended without a result for this server")
         try:
             self.world.prepare(actions, self._seconds(actions[0]), done)
         except Exception as error:  # as in `_carry_out`

@@ -212,7 +212,7 @@ def may_be_alive(pool: PoolView, fleet: Fleet, world: World) -> dict[ServerName,
     the cluster's servers still reach the API.
     """
     absent = set(pool.control_planes) - fleet.servers.keys()
-    alive = dict.fromkeys(absent, "the fleet has no such server any more")
+    alive = dict.fromkeys(absent, "the fleet no longer has this server")
     swept = Swept.of(world, fleet.servers)
     alive |= {name: swept.silent[name].summary for name in swept.missed(fleet)}
     for name, probed in swept.probed.items():
@@ -247,8 +247,8 @@ def _remains(
             return None
     return Remains(
         _by_claims(fleet, swept, uid),
-        f"of cluster {swept.pools()[uid]} ({uid}) only remains are left",
-        f"Its create or its destroy was cut off. It has {', '.join(claims)}. "
+        f"only leftovers of cluster {swept.pools()[uid]} ({uid}) remain",
+        f"Its create or its destroy was interrupted. It has {', '.join(claims)}. "
         + Do.REPLACE_REMAINS.text(uid=uid),
     )
 
@@ -275,7 +275,7 @@ def _by_claims(fleet: Fleet, swept: Swept, uid: PoolUid) -> PoolView:
 def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
     control_planes = swept.control_planes(uid)
     asked = (
-        f"Asked its control planes {', '.join(control_planes)}: none showed the API and the "
+        f"Asked its control planes {', '.join(control_planes)}: none served the API with the "
         "cluster's record."
         if control_planes
         else "None of them is a control plane that has joined."
@@ -285,7 +285,7 @@ def _no_api(swept: Swept, uid: PoolUid, fleet: Fleet) -> NoApi:
     name = swept.pools()[uid]
     return NoApi(
         _by_claims(fleet, swept, uid),
-        f"cluster {name} ({uid}) has servers, but none through which its API answers",
+        f"cluster {name} ({uid}) has servers, but its API answers on none of them",
         f"Servers with its claim: {', '.join(swept.claims(uid))}. {asked}"
         + (f"\nNot reached:{silent}" if swept.missed(fleet) else "")
         + (f"\nJoined, without a claim: {lost}" if lost else "")

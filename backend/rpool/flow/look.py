@@ -159,9 +159,9 @@ def _api(world: World, through: ServerName, known_ca: str) -> Api | RpoolError:
         cluster, etcd = world.observe(through), asked.result()
         if not is_of_ca(cluster.ca_certificate, known_ca):
             return Refused(
-                f"{through} shows another CA than the cluster's",
-                "It is no control plane of that cluster, whatever its claim says: look who is on "
-                "it. Nothing that it tells is believed.",
+                f"{through} shows a different CA than the cluster's",
+                "It is no control plane of that cluster, whatever its claim says: check who has "
+                "access to it. What it reports is ignored.",
             )
         return Api(through, cluster, None if isinstance(etcd, RpoolError) else etcd)
     except NewerFormat:

@@ -118,7 +118,8 @@ class Neighbours:
         if missed:
             names = missed if len(missed) <= 8 else [*missed[:7], f"{len(missed) - 7} more"]
             self._attempt.warn(
-                f"Nobody could ask {', '.join(names)} whether a cluster there has the name or the "
+                f"{', '.join(names)} could not be asked whether a cluster there has the name or "
+                "the "
                 f"addresses of cluster {self._spec.name}."
             )
 
@@ -169,7 +170,7 @@ def _taken(spec: PoolSpec, neighbours: Sequence[Neighbour]) -> Taken:
     first = neighbours[0]
     servers = ", ".join(first.control_planes)
     lines.append(Do.OTHER_ADDRESSES.text(servers=servers, uid=first.claim.uid))
-    summary = f"cluster {spec.name} asks for what another cluster of this site has"
+    summary = f"cluster {spec.name} conflicts with another cluster of this site"
     return Taken(summary, "\n".join(lines))
 
 

@@ -36,8 +36,8 @@ def told(ran: Ran, warn: Callable[[str], None]) -> Ran:
 def _warning(servers: str, news: News) -> str:
     if news[0].startswith(_UNKNOWN):
         why = news[0].removeprefix(_UNKNOWN)
-        return f"{servers}: given back; what came there since the claim is unknown: {why}."
+        return f"{servers}: given back; what changed there since the claim is unknown: {why}."
     return (
-        f"{servers}: given back, with what lets somebody in or stay and is not as it was when the "
-        f"server was claimed\n{enumerated(news)}.\n{Do.LOOK_AROUND.text()}"
+        f"{servers}: given back, with changes since its claim that can give somebody access\n"
+        f"{enumerated(news)}.\n{Do.LOOK_AROUND.text()}"
     )

@@ -26,7 +26,7 @@ def no_such_cluster(
     """
     if not asked:
         reasons = "\n".join(f"  {why}" for why in silent.values())
-        summary = f"cluster {shown(wanted)} cannot be looked for: no server of the fleet answers"
+        summary = f"cluster {shown(wanted)} cannot be searched for: no server of the fleet answers"
         return Unreachable(summary, reasons)
     names = ", ".join(f"{name} ({uid})" for uid, name in sorted(found.items(), key=_by_name))
     others = f"Clusters that were found, with their uids: {names}." if found else "None was found."

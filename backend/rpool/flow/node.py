@@ -88,7 +88,7 @@ def unpin(pool: PoolView, server: ServerName, fleet: Fleet, world: World, attemp
         _refuse_own(
             record,
             server,
-            "Only what an rpool_node put there is taken out as one. Nothing was changed.",
+            "Only a server that an rpool_node put there is removed as one. Nothing was changed.",
         )
         roles = {n: member.role for n, member in record.members.items() if n != server}
         pinned = {n: spec for n, spec in record.pinned.items() if n != server}

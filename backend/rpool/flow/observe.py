@@ -109,7 +109,7 @@ class Eye:
             reasons = "\n".join(f"  {silent.get(n, f'{n} is not claimed')}" for n in unknown)
             raise Refused(
                 f"cluster {spec.name} has lost its record (ConfigMap kube-system/rpool), and "
-                f"nobody can say whose {', '.join(unknown)} is",
+                f"the owner of {', '.join(unknown)} is unknown",
                 f"Nothing was changed.\n{reasons}\n"
                 + Do.DELETE_NODE.text(servers=", ".join(unknown)),
             )

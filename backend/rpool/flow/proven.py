@@ -27,7 +27,8 @@ def proven(
     if leaving.healthy and action.member in to_join:
         raise Refused(
             f"{action.member} is to join, but etcd has a member of that name that answers",
-            f"Another machine runs under it. {Do.CORRECT_ADDRESS.text(server=action.member)}",
+            "Another machine runs under that name. "
+            f"{Do.CORRECT_ADDRESS.text(server=action.member)}",
         )
     if why := quorum.why_not_remove(members, leaving):
         raise quorum.not_removed(action.member, why, members)

@@ -33,8 +33,9 @@ OTHERS = 16
 while, and a read costs the same on a cluster of any size."""
 
 _RETURNED = (
-    "was let go by this cluster, and is back with what it had. Apply once without the change: that "
-    "wipes it, and it is free"
+    "was removed from this cluster, and came back with its old data. Apply once without the "
+    "change: "
+    "that wipes it, and it is free"
 )
 
 
@@ -85,7 +86,7 @@ def read(
     record = members.record
     false = false_members(stored, members.pool.probes, prior.servers, fleet)
     going = (false | members.strays) & members.pool.nodes.keys()  # their Nodes go first
-    not_free = dict.fromkeys(going, "on its way out of this cluster")
+    not_free = dict.fromkeys(going, "leaving this cluster")
     not_free |= dict.fromkeys(record.pinned, "in this cluster by an rpool_node")
     offer = offers.make(record.uid, record.members.keys(), known_taken, not_free)
     pool = eye.ask(pool, offers.claimed_by(record.uid) - record.members.keys())
@@ -111,7 +112,7 @@ def _being_destroyed(observed: Observed, prior: PoolView) -> bool:
 
 
 def _cut_off_destroy(prior: PoolView) -> str:
-    return f"Cluster {prior.name} was being destroyed, and that was cut off. {_remains(prior)}"
+    return f"The destroy of cluster {prior.name} was interrupted. {_remains(prior)}"
 
 
 def _remains(prior: PoolView) -> str:
@@ -140,8 +141,8 @@ def _warnings(members: Membership, unwell: Sequence[Ailing]) -> tuple[str, ...]:
         for server in unclaimed
     )
     warnings += tuple(
-        f"{server} is marked lost = true in the fleet, and is alive: {how}. It leaves cluster "
-        f"{name} all the same, drained and wiped as long as it answers. {Do.UNMARK.text()}"
+        f"{server} is marked lost = true in the fleet, but is alive: {how}. It still leaves "
+        f"cluster {name}, drained and wiped if it answers. {Do.UNMARK.text()}"
         for server, how in _lost_and_alive(members)
     )
     repair = members.record.spec.repair
@@ -179,14 +180,17 @@ def _nowhere(prior: PoolView, nowhere: NoSuchPool, fleet: Fleet) -> Found:
 def _vanished(prior: PoolView, nowhere: NoSuchPool) -> str:
     (problem,) = nowhere.problems
     return (
-        f"Cluster {prior.name} is shown from before: {problem.summary} that answered. "
+        f"Cluster {prior.name} is shown as last known: of the servers that answered, "
+        f"{problem.summary}. "
         f"{problem.detail} {Do.BRING_BACK.text(servers='them')}"
     )
 
 
 def _silence(prior: PoolView, reached: list[str], lost: list[str]) -> str:
-    text = f"No control plane of cluster {prior.name} showed its API; what is shown is from before."
-    text += f" Out of reach by SSH: {', '.join(lost)}." if lost else ""
+    text = (
+        f"No control plane of cluster {prior.name} showed its API; the last known state is shown."
+    )
+    text += f" Unreachable by SSH: {', '.join(lost)}." if lost else ""
     return text + (f" Reached by SSH: {', '.join(reached)}." if reached else "")
 
 
@@ -214,7 +218,7 @@ def _elsewhere(name: ServerName, record: Record, fleet: Fleet) -> Iterator[str]:
     server, spec = fleet.servers.get(name), record.spec
     if server is not None and server.trust != spec.trust:
         yield (
-            f"{name} is in {named(server.trust)} by the fleet, and stays in cluster {spec.name}, "
+            f"{name} is in {named(server.trust)} in the fleet, but stays in cluster {spec.name}, "
             f"which is in {named(spec.trust)}. {Do.TAKE_OUT.text()}"
         )
 

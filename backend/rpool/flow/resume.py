@@ -158,14 +158,14 @@ class Resume:
         name, uid = self.spec.name, remains.uid
         if remains.record is None:
             raise Refused(
-                f"a cluster {name} is there already (uid {uid}), and none of its control planes "
-                "shows its record",
+                f"cluster {name} already exists (uid {uid}), and none of its control planes shows "
+                "its record",
                 f"It has {', '.join(sorted(remains.claims))}. Nothing was changed. "
                 + Do.IMPORT_SILENT.text(uid=uid),
             )
         raise Refused(
-            f"cluster {name} is there already (uid {uid})",
-            "A cluster that was made to its end belongs to whoever has its state. Nothing was "
+            f"cluster {name} already exists (uid {uid})",
+            "A complete cluster belongs to whoever has its state. Nothing was "
             f"changed. {Do.IMPORT.text(uid=uid)}",
         )
 
@@ -173,7 +173,7 @@ class Resume:
         claim = next(iter(claims.values()))
         if claim.owner != self.attempt.owner:
             raise Refused(
-                f"{claim.owner} has begun to create a cluster {claim.pool} (since {claim.since})",
+                f"{claim.owner} has started to create cluster {claim.pool} (since {claim.since})",
                 f"It has {', '.join(sorted(claims))}. Nothing was changed. "
                 + Do.FINISH_CREATE.text(owner=json.dumps(claim.owner), uid=claim.uid),
             )
@@ -239,7 +239,7 @@ class Resume:
             steps.append(Step(take, name, needs, verb="take over"))
         self.taken.update({name: claim.role for name, claim in claims.items()})
         self._carried_out(run, steps)
-        self._say("goes on with what an earlier create has left", claims)
+        self._say("continues an interrupted create", claims)
 
     def _members(self, pool: Observed) -> dict[ServerName, Member]:
         servers = self.fleet.servers
@@ -255,7 +255,7 @@ class Resume:
         self._going.append(view)
         self._carried_out(run, run.plan(empty, pool).steps)
         self._going.clear()
-        self._say("begins anew: what an earlier create has left was reset", pool.claims)
+        self._say("starts over: the leftovers of an interrupted create were reset", pool.claims)
 
     def _say(self, what: str, servers: Iterable[ServerName]) -> None:
         self.attempt.warn(f"Cluster {self.spec.name} {what}: {', '.join(sorted(servers))}.")
@@ -268,8 +268,8 @@ class Resume:
         server = missed[0] if len(missed) == 1 else "SERVER"
         self.attempt.warn(
             f"Whether the earlier create of cluster {self.spec.name} (uid {uid}) has claimed "
-            f"{', '.join([*missed[:MOST_MISSED], *more])} is not known: no answer. rpool list "
-            f"shows it, once back. {Do.RELEASE.text(server=server, uid=uid)}"
+            f"{', '.join([*missed[:MOST_MISSED], *more])} is unknown: no answer. rpool list "
+            f"shows it once they answer. {Do.RELEASE.text(server=server, uid=uid)}"
         )
 
     def _carried_out(self, run: Run, steps: tuple[Step, ...] | list[Step]) -> None:

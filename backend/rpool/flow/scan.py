@@ -142,9 +142,7 @@ def _trusted(
     if unknown and ways.accept({servers[key].name: host_key for key, host_key in unknown.items()}):
         return trusted | unknown
     for key, host_key in unknown.items():
-        summary = (
-            f"nobody has said that {host_key.fingerprint} is the host key of {servers[key].name}"
-        )
+        summary = f"the host key {host_key.fingerprint} of {servers[key].name} is not confirmed"
         scanned.failed[key] = Refused(summary, _HOW_TO_KNOW)
     return trusted
 
@@ -160,7 +158,7 @@ def _compare(server: Server, declared: str, host_key: Presented) -> None:
     if declared.split()[:2] != host_key.text.split():
         raise Refused(
             f"{server.name} presents another host key than its entry in the fleet has",
-            f"It presents {host_key.fingerprint}. If it was installed anew, put that key in its "
+            f"It presents {host_key.fingerprint}. If it was reinstalled, put that key in its "
             "entry.",
         )
 
@@ -178,7 +176,7 @@ def _add(scanned: Scanned, name: ServerName, entry: dict[str, Any], probed: Prob
         return
     zone = entry.get("zone") or zone_of(name, ())
     if zone is None:
-        scanned.notes.append(f"{name}: nothing tells what fails together with it: see to its zone")
+        scanned.notes.append(f"{name}: nothing tells what fails together with it: check its zone")
     if probed.claim is not None:
         claim = probed.claim
         scanned.notes.append(f"{name}: cluster {claim.pool} (uid {claim.uid}) has a claim on it")

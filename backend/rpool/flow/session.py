@@ -217,7 +217,7 @@ class Held:
         reasons = "\n".join(f"  {error.summary}" for error in errors)
         why = f"{reasons}\n{Do.AGAIN.text()}" if reasons else _NO_CONTROL_PLANE
         return Unreachable(
-            f"the session lock of cluster {self._uid} was had on {self._alive()} of "
+            f"the session lock of cluster {self._uid} was taken on {self._alive()} of "
             f"{len(self._control_planes)} control planes; {self._needed} are needed",
             f"Nothing was changed.\n{why}",
         )

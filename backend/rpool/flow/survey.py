@@ -191,8 +191,8 @@ def _cluster(
 def _why_half(claims: Claims, *, has_api: bool) -> str:
     """Why a cluster has no record though nothing is wrong with it; "" if something may be."""
     if all(claim.is_leaving for claim in claims.values()):
-        return "it is being destroyed, or its destroy was cut off"
-    made = "it is being made, or its create was cut off"
+        return "it is being destroyed, or its destroy was interrupted"
+    made = "it is being created, or its create was interrupted"
     if has_api:
         return f"{made}, or its record was deleted: its API has none"
     control_planes = [claim for claim in claims.values() if claim.role is Role.CONTROL_PLANE]
@@ -207,7 +207,7 @@ def _why_let_go(
     """What became of a server that its cluster no longer counts on; None if it does, or may."""
     cluster = f"cluster {claim.pool} (uid {claim.uid})"
     if record is not None and name not in record.members:
-        return f"{cluster} has let it go, and it is back with what it had: its next apply wipes it"
+        return f"removed from {cluster}, and came back with its old data: its next apply wipes it"
     if claim.is_member and not any(c.role is Role.CONTROL_PLANE for c in of_cluster.values()):
         gone = f"claimed by {cluster}, of which no control plane answers"
         return f"{gone}. {Do.RELEASE.text(server=name, uid=claim.uid)}"

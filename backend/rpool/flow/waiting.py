@@ -111,8 +111,8 @@ class Told:
 def _as_text(working: Working | None) -> str:
     if working is None:
         return "it takes long to answer"
-    began = f"{working.doing} began there {working.seconds:.0f} s ago and is not over"
+    began = f"{working.doing} began there {working.seconds:.0f} s ago and is still running"
     return (
-        f"{began if working.doing else 'a step is not over there'}; "
+        f"{began if working.doing else 'a step is still running there'}; "
         "it ends, or its own time limit ends it, before anything else is done"
     )

@@ -148,7 +148,7 @@ class Claim:
             raise UnknownFormat(version)
         text = {name: printable(str(data[name])[:MOST_CHARACTERS]) for name in _TEXTS}
         if not UID.fullmatch(text["uid"]):
-            raise ValueError("its uid is none")
+            raise ValueError("its uid is invalid")
         return cls(
             uid=text["uid"],
             pool=text["pool"],

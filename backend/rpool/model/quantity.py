@@ -16,7 +16,7 @@ def quantity(text: str) -> float:
         raise ValueError(f"{text!r:.60} is no quantity")
     number = float(matched[1]) * _FACTORS[matched[2]]
     if not math.isfinite(number):
-        raise ValueError(f"{number} is no number to reckon with")
+        raise ValueError(f"{number} is no number that can be computed with")
     return number
 
 

@@ -224,4 +224,4 @@ def unfinished(server: ServerName, play: Play, late: bool) -> RpoolError:
     """The error for a server whose end the play has not reported."""
     if late:
         return TimedOut(f"{DOING} on {server} did not end in time")
-    return Bug(f"Ansible ended without a word about {server}", redact(play.complaint()))
+    return Bug(f"Ansible ended without a result for {server}", redact(play.complaint()))

@@ -161,7 +161,7 @@ def _shake_hands(
         presented = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer as error:
         if "host key" not in str(error):
-            raise unreachable(server, f"its SSH is of old, or locked down: {error}") from None
+            raise unreachable(server, f"its SSH is outdated, or locked down: {error}") from None
         raise _wrong_key(server, expected, f"none of type {expected.kind}") from None
     except Exception as error:  # paramiko raises whatever its thread met: a peer may send anything
         reason = str(error) or "it closed the connection"
@@ -183,7 +183,7 @@ def _log_in(transport: paramiko.Transport, server: Server, ssh: Ssh, key: parami
         transport.auth_publickey(ssh.user, key)
     except paramiko.AuthenticationException:
         raise LoginRefused(
-            f"{server.name} ({server.address}) does not let {ssh.user} in with the SSH key given",
+            f"{server.name} ({server.address}) rejects {ssh.user} with the given SSH key",
             f"The key's fingerprint is {fingerprint(key.asbytes())}; its public half must be in "
             f"{ssh.user}'s authorized_keys there.",
         ) from None

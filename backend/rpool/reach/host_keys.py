@@ -87,7 +87,7 @@ class KnownHosts:
         if known.get_base64() != text:
             raise Refused(
                 f"{server.address} presents another host key than {self._path} has",
-                f"It presents {key.fingerprint}. If it was installed anew, remove the old key: "
-                f"ssh-keygen -R '{name}' -f {self._path}. If not, something else answers there.",
+                f"It presents {key.fingerprint}. If it was reinstalled, remove the old key: "
+                f"ssh-keygen -R '{name}' -f {self._path}. If not, another machine answers there.",
             )
         return True

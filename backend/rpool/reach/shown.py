@@ -48,6 +48,6 @@ def requested(server: ServerName, printed: bytes) -> Mapping[ServerName, Request
                 before.pods + 1,
             )
     except ValueError as error:
-        summary = f"what {server} tells of its pods cannot be read"
+        summary = f"what {server} reports of its pods cannot be read"
         raise CommandFailed(summary, f"{type(error).__name__}: {str(error)[:200]}") from None
     return sums

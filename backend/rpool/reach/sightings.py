@@ -123,7 +123,7 @@ def _count(text: str) -> int:
 
 def _finite(number: float) -> float:
     if not math.isfinite(number):
-        raise ValueError(f"{number} is no number to reckon with")
+        raise ValueError(f"{number} is no number that can be computed with")
     return number
 
 
@@ -162,7 +162,7 @@ def cluster(server: ServerName, printed: bytes) -> ClusterSeen:
     except NewerFormat as error:
         raise NewerFormat(f"{server}: {error.summary}", error.detail) from None
     except Exception as error:
-        raise _unreadable(f"what {server} tells of its cluster cannot be read", error) from None
+        raise _unreadable(f"what {server} reports of its cluster cannot be read", error) from None
     return ClusterSeen(nodes, record, certificate, metallb, open_to_joiners, clock)
 
 
@@ -178,7 +178,8 @@ def check_proof(server: ServerName, printed: bytes, challenge: str, certificate:
     if not is_signed(certificate, challenge.encode(), signature):
         raise Refused(
             f"{server} does not prove that it has the key of the CA that it shows",
-            f"{Do.PUT_CA_KEY_BACK.text()} Else its claim is false: look who is on it.",
+            f"{Do.PUT_CA_KEY_BACK.text()} Otherwise its claim is false: check who has access to "
+            "it.",
         )
 
 
@@ -218,7 +219,7 @@ def etcd_members(server: ServerName, printed: bytes) -> tuple[EtcdMember, ...]:
         members = json.loads(facts["members"])["members"]
         return tuple(_etcd_member(member, answering) for member in members)
     except Exception as error:
-        raise _unreadable(f"what {server} tells of etcd cannot be read", error) from None
+        raise _unreadable(f"what {server} reports of etcd cannot be read", error) from None
 
 
 def _etcd_member(member: Mapping[str, Any], answering: Set[str]) -> EtcdMember:

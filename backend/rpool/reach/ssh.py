@@ -49,7 +49,7 @@ class Sessions:
 
     def session(self, name: ServerName) -> Session:
         if name not in self._sessions:
-            raise NotInFleet(f"{name} is not in the fleet any more", Do.PUT_ENTRY_BACK.text())
+            raise NotInFleet(f"{name} is no longer in the fleet", Do.PUT_ENTRY_BACK.text())
         return self._sessions[name]
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class Session:
                     connection.channels -= 1
                 if fresh:
                     why = str(error) or "it closed the connection"
-                    raise Unreachable(f"{self.server.name} gives no session: {why}") from None
+                    raise Unreachable(f"{self.server.name} opens no session: {why}") from None
 
     def _connection(self) -> tuple[_Connection, bool]:
         """A connection with room for one more channel, which is counted, and whether it is new.

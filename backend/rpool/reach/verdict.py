@@ -75,7 +75,7 @@ def failure(
         case Exit.FOREIGN:
             return ForeignClaim(f"{server} {_whose(printed)}", f"{doing}: nothing was done there.")
         case Exit.STALE:
-            summary = f"{server} has another life in its cluster than this command was meant for"
+            summary = f"{server} has a different claim than this command expects"
             return Refused(summary, f"{doing}: nothing was done there. It {_whose(printed)}.")
         case Exit.FORMAT:
             return _unread(doing, server, printed)
@@ -83,7 +83,7 @@ def failure(
             detail = f"{doing}: nothing was done there. {Do.OWN_ADDRESSES.text()}"
             return Refused(_misplaced(server, printed), detail)
         case Exit.LATER:
-            summary = f"a later operation has been on {server}"
+            summary = f"a later operation has worked on {server}"
             detail = f"{doing}: nothing was done there. {Do.PLAN_AGAIN.text()}"
             number = printed.strip()
             session = int(number) if number.isascii() and number.isdigit() else 0
@@ -97,12 +97,10 @@ def failure(
             return Refused(summary, f"{stdout}\n{Do.CLEAN.text()}".lstrip())
         case Exit.DOMAIN:
             domain = named(read_mark(printed))
-            summary = (
-                f"{server} has served in {domain}: install it anew before it serves in another"
-            )
+            summary = f"{server} has served in {domain}: reinstall it before it serves in another"
             return Refused(summary, f"{doing}: nothing was done there.")
         case Exit.ASIDE:
-            summary = f"{server} was set aside: {Failure.of_line(printed.strip())}"
+            summary = f"{server} was quarantined: {Failure.of_line(printed.strip())}"
             return Refused(summary, Do.LIFT.text(server=server))
         case Exit.BUSY:
             return Refused(f"{doing}: {server} is busy", stderr)
@@ -143,7 +141,7 @@ def _unread(doing: str, server: ServerName, text: str) -> Refused:
 def _misplaced(server: ServerName, text: str) -> str:
     claim = read_claim(text)
     owner = claim.server if isinstance(claim, Claim) else "another server"
-    return f"{server} has the claim of {owner}: addresses in the fleet have changed places"
+    return f"{server} has the claim of {owner}: addresses in the fleet are swapped"
 
 
 def _whose(text: str) -> str:

@@ -165,7 +165,7 @@ class Looks:
     def _reach(self, server: ServerName) -> Machine:
         if server not in self.fleet.servers:
             raise NotInFleet(
-                f"{server} is not in the fleet any more (simulated)",
+                f"{server} is no longer in the fleet (simulated)",
                 f"{Do.PUT_ENTRY_BACK.text()} {Do.SIMULATE_AS_MANY.text()}",
             )
         machine = self.machines[server]

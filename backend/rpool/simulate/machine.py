@@ -194,7 +194,7 @@ class Machine:
             raise NotClaimed(f"{self.server.name} is not claimed (simulated)")
         if self.claim.epoch != ours.epoch:
             name = self.server.name
-            summary = f"{name} has another life in its cluster than this command was meant for"
+            summary = f"{name} has a different claim than this command expects"
             raise Refused(f"{summary} (simulated)")
 
     def check_owner(self, uid: PoolUid) -> None:
@@ -205,8 +205,8 @@ class Machine:
             raise foreign(name, claim)
         if claim is not None and claim.server != name:
             raise Refused(
-                f"{name} has the claim of {claim.server}: addresses in the fleet have changed "
-                "places (simulated)",
+                f"{name} has the claim of {claim.server}: addresses in the fleet are "
+                "swapped (simulated)",
                 Do.OWN_ADDRESSES.text(),
             )
 
@@ -216,7 +216,7 @@ class Machine:
         """
         latest = self.sessions.get(uid, 0)
         if session and session < latest:
-            summary = f"a later operation has been on {self.server.name} (simulated)"
+            summary = f"a later operation has worked on {self.server.name} (simulated)"
             raise Overtaken(summary, Do.PLAN_AGAIN.text(), latest)
         if session:
             self.sessions[uid] = session
@@ -242,13 +242,13 @@ class Machine:
         """Raises Refused where the mark is of another domain of trust."""
         if self.served is not None and self.served != domain:
             summary = f"{self.server.name} has served in {named(self.served)}"
-            raise Refused(f"{summary}: install it anew before it serves in another (simulated)")
+            raise Refused(f"{summary}: reinstall it before it serves in another (simulated)")
 
     def check_not_aside(self) -> None:
         """Raises Refused where it failed in such a way that no cluster takes it."""
         name = self.server.name
         if why := next((failure for failure in reversed(self.failures) if failure.aside), None):
-            raise Refused(f"{name} was set aside: {why} (simulated)", Do.LIFT.text(server=name))
+            raise Refused(f"{name} was quarantined: {why} (simulated)", Do.LIFT.text(server=name))
 
     def note(self, action: act.NoteFailure) -> None:
         self.check_owner(action.uid)

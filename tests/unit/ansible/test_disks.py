@@ -25,7 +25,7 @@ LEAVE = render(act.SetPhase("r1u04", OURS, Phase.LEAVING), site(), 60)
 MEMBER = render(act.SetPhase("r1u04", OURS, Phase.MEMBER), site(), 60)
 PROBE = compose(("library", "traces", "probe"), cni.TRACES)
 VOLUME = "/var/lib/kubelet/pods/uid/volumes/kubernetes.io~csi/pvc-1/mount"
-REBOOT = "volumes are still in use here: reboot it, which lets them go, and reset it again"
+REBOOT = "volumes are still in use here: reboot it, which releases them, and reset it again"
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_disk_that_takes_nothing_does_not_keep_a_server(machine: Machine, disk
     """That it is leaving is advice to others; the claim stays whole."""
     done = on(machine, disk, LEAVE)
     assert done.returncode == 0, done.stderr
-    assert "the claim cannot be written: it goes on saying member" in done.stderr
+    assert "the claim cannot be written: its phase stays member" in done.stderr
     assert '"phase": "member"' in done.stderr
     assert not list(machine.path("/var/lib/rpool").glob("*.new"))
 

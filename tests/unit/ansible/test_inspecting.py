@@ -143,8 +143,8 @@ def test_swap_for_which_there_is_no_memory_is_told(machine: Machine, tmp_path: P
     )
     assert wrong(inspected(machine, mounts)) == [
         (
-            "8192 MiB are in its swap, which is switched off, and 1024 MiB of memory are free: "
-            "end what takes so much"
+            "8192 MiB are in its swap, which is to be switched off, and only 1024 MiB of memory "
+            "are free: stop what uses so much"
         )
     ]
 

@@ -31,7 +31,7 @@ def why_not(
         return Unreachable(summary, f"{why.summary}. {bring_node_back if pinned else bring_back}")
     part, probed = members.part(name), members.pool.probed(name)
     if probed is None:
-        return Refused(f"{name} is to join, but was not looked at", Do.PLAN_AGAIN.text())
+        return Refused(f"{name} is to join, but was not checked", Do.PLAN_AGAIN.text())
     if part is Part.UNCLAIMED:
         return unclaimed(name, members.record.spec.name)
     if part is Part.LEAVING:
@@ -39,7 +39,7 @@ def why_not(
     if part is Part.GONE and members.fleet.servers[name].reserved and not pinned:
         return Refused(
             f"{name} is to join, but it is reserved in the fleet",
-            f"Only an rpool_node takes it then. {Do.UNRESERVE.text()}",
+            f"Only an rpool_node uses it. {Do.UNRESERVE.text()}",
         )
     if part is Part.GONE and (reason := why_not_spare(probed)) is not None:
         return not_to_be_had(name, f"is {reason}", pinned=pinned)
@@ -60,7 +60,7 @@ def _of_another_domain(
     """Why a server's domain of trust forbids it: the fleet's, or the one that it served in."""
     if server.trust != spec.trust:
         return Refused(
-            f"{server.name} is to join, but it is in {named(server.trust)} by the fleet, and "
+            f"{server.name} is to join, but the fleet has it in {named(server.trust)}, and "
             f"cluster {spec.name} is in {named(spec.trust)}",
             f"Nothing was changed there. {Do.SAME_TRUST.text()}",
         )
@@ -72,9 +72,9 @@ def _half_out(name: ServerName, members: Membership) -> RpoolError:
     if members.is_stray(name):
         why = "it was a member of this cluster before it was lost; it is reset first"
     elif members.is_out_of_etcd(name):
-        why = "it was taken out of etcd, where it never starts again"
+        why = "it was removed from etcd and cannot start there again"
     else:
-        why = "it is on its way out of this cluster"
+        why = "it is leaving this cluster"
     return HalfOut(f"{name} was to join, but {why}", f"Nothing was changed. {Do.PLAN_AGAIN.text()}")
 
 
@@ -94,7 +94,7 @@ def not_to_be_had(name: ServerName, reason: str, *, pinned: bool = False) -> Rpo
         return Refused(summary, Do.FREE.text(server=name))
     return StalePlan(
         summary,
-        f"{Do.PLAN_AGAIN.text()} Another server is picked then. What else was planned is done.",
+        f"{Do.PLAN_AGAIN.text()} Another server is then picked. The rest of this plan is done.",
         taken={name: reason},
     )
 
@@ -108,7 +108,7 @@ def not_claimed(server: Server, why: RpoolError) -> RpoolError:
         return not_to_be_had(server.name, reason, pinned=server.reserved)
     if server.reserved or not isinstance(why, CommandFailed | TimedOut):
         return why
-    detail = f"{why.detail}\n{Do.PLAN_AGAIN.text()} Another server is picked then.".lstrip()
+    detail = f"{why.detail}\n{Do.PLAN_AGAIN.text()} Another server is then picked.".lstrip()
     return StalePlan(why.summary, detail, {server.name: why.summary})
 
 
@@ -118,4 +118,4 @@ def not_ready(action: AwaitReady, why: RpoolError) -> RpoolError:
         return why
     name = ", ".join(action.nodes)
     detail = f"{why.summary}\n{why.detail}".rstrip()
-    return TimedOut(f"{name} does not get Ready", f"{detail}\n{Do.MAKE_READY.text(server=name)}")
+    return TimedOut(f"{name} does not become Ready", f"{detail}\n{Do.MAKE_READY.text(server=name)}")

@@ -124,7 +124,7 @@ class BringUp:
             raise Refused(
                 f"{through} is a control plane of cluster {case.spec.name}, but nothing there "
                 "says that kubeadm finished (/var/lib/rpool/joined is missing)",
-                "A new control plane is not begun where one may serve. Nothing was changed. "
+                "No new control plane is created where one may be serving. Nothing was changed. "
                 + Do.PUT_MARK_BACK.text(server=through),
             )
         init = act.Init(

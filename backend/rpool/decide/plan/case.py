@@ -199,7 +199,7 @@ class Case:
             return None
         names, do = ", ".join(dead), "does" if len(dead) == 1 else "do"
         return Unreachable(
-            f"{name} is to join, but {names} {do} not answer, and etcd takes no member meanwhile",
+            f"{name} is to join, but {names} {do} not answer, so etcd accepts no new member",
             f"{self.pool.silent[dead[0]].summary}. {Do.BRING_BACK.text(servers=names)}",
         )
 

@@ -225,8 +225,8 @@ def _members_then(case: Case) -> list[EtcdMember] | None:
 def _why_quorum(name: ServerName, etcd: list[EtcdMember] | None) -> RpoolError | None:
     if etcd is None:
         return Unreachable(
-            f"{name} was not taken out of etcd: nothing could be told of its members",
-            f"Whether the rest would keep its quorum is not known. {Do.AGAIN.text()}",
+            f"{name} was not removed from etcd: its members are unknown",
+            f"Whether the rest would keep quorum is unknown. {Do.AGAIN.text()}",
         )
     why = next((why_not_remove(etcd, member) for member in etcd if member.name == name), None)
     return not_removed(name, why, etcd) if why else None

@@ -57,7 +57,7 @@ def _server_of(case: Case, member: EtcdMember) -> ServerName:
 
 def _stranger(case: Case, member: EtcdMember) -> RpoolError:
     return Refused(
-        f"etcd of cluster {case.spec.name} has a member {member.name} that answers and is no "
+        f"etcd of cluster {case.spec.name} has a member {member.name} that answers, but is no "
         "control plane of the cluster",
-        f"It is not taken out while it answers. {Do.STOP_STRANGER.text()}",
+        f"It is not removed while it answers. {Do.STOP_STRANGER.text()}",
     )

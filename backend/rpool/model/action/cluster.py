@@ -183,7 +183,7 @@ class Uncordon:
 
     @property
     def doing(self) -> str:
-        return f"letting pods onto {self.node} again"
+        return f"uncordoning {self.node}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class RemoveEtcdMember:
 
     @property
     def doing(self) -> str:
-        return f"taking {self.member} out of etcd"
+        return f"removing {self.member} from etcd"
 
 
 @dataclass(frozen=True, slots=True)

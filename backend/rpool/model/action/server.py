@@ -44,7 +44,7 @@ class NoteFailure:
     session: int = 0
     verb: ClassVar[str] = "note"
     limit_seconds: ClassVar[float] = 60
-    doing: ClassVar[str] = "noting what failed"
+    doing: ClassVar[str] = "recording what failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class StepDown:
     verb: ClassVar[str] = "step down"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 400
-    doing: ClassVar[str] = "ending the control plane"
+    doing: ClassVar[str] = "stopping the control plane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class RecoverEtcd:
     verb: ClassVar[str] = "recover etcd"
     guard: ClassVar[Guard] = Guard.ALONE
     limit_seconds: ClassVar[float] = 600
-    doing: ClassVar[str] = "making etcd anew from the data there"
+    doing: ClassVar[str] = "rebuilding etcd from the data there"
 
 
 @dataclass(frozen=True, slots=True)

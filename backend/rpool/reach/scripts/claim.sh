@@ -38,7 +38,7 @@ is_over() {
 
 refuse_gone() {
     if [ -n "$OVER_UID" ]; then
-        die "$UNCLAIMED" "the claim that was to be taken over is not here any more"
+        die "$UNCLAIMED" "the claim to be taken over is no longer here"
     fi
 }
 
@@ -73,7 +73,7 @@ refuse_dirty() {
 refuse_aside() {
     held=$(grep -sv '^{"format": 1, .*, "aside": false}$' "$FAILURES") || return 0
     printf '%s\n' "$held" | tail -n 1
-    die "$ASIDE" "this server was set aside"
+    die "$ASIDE" "this server is quarantined"
 }
 
 # As long as this claim is here, it is compared with what was before: a claim that is taken again, or

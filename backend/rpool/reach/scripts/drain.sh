@@ -47,7 +47,7 @@ act() {
 # shellcheck disable=SC2086  # names, one a word
 stay() {
     if ! give_back; then
-        say "not all of this was given back, the next apply will:" $marked $hidden
+        say "not all of these were restored, the next apply does it:" $marked $hidden
     elif [ -n "${marked# }" ]; then
         say "uncordoned again:" $marked
     fi

@@ -26,7 +26,7 @@ undo_unfinished() {
     refuse_member
     found=$(traces) # what could not be looked at may be there
     if [ -z "$found" ]; then return 0; fi
-    say "an earlier attempt was cut off here: undoing it"
+    say "an earlier attempt was interrupted here: undoing it"
     quietly kubeadm reset --force --kubeconfig=/nonexistent --skip-phases=remove-etcd-member
     if [ -d /var/lib/etcd ]; then quietly find /var/lib/etcd -xdev -mindepth 1 -delete; fi
     # shellcheck disable=SC2086  # paths, one a word

@@ -17,7 +17,7 @@ is_ready() {
     case $ready in
         True\ *) : ;;
         *)
-            say "restarted, and its Node is not Ready: $ready"
+            say "restarted, but its Node is not Ready: $ready"
             return 1
             ;;
     esac

@@ -9,7 +9,7 @@ act() {
     if replace_phase; then return 0; fi
     rm -f "$CLAIM.new" || true # of a read-only disk nothing goes
     if [ "$PHASE" != leaving ]; then die 1 "the claim cannot be written, and is as it was"; fi
-    say "the claim cannot be written: it goes on saying $(claim_value phase)"
+    say "the claim cannot be written: its phase stays $(claim_value phase)"
 }
 
 # With no `set -e`, since its end is asked for: each command that may fail says so.

@@ -236,7 +236,7 @@ verify() {
     tail -n 40 "$SECRETS/attempts" >&2
     case $left in
         *'mount /var/lib/kubelet/'* | *'device '* | *'session of iSCSI '*)
-            say "volumes are still in use here: reboot it, which lets them go, and reset it again"
+            say "volumes are still in use here: reboot it, which releases them, and reset it again"
             ;;
     esac
     die "$UNCLEAN" "this server is not clean"
