@@ -1,1 +1,1 @@
-"""What is promised of a server, told once: of a modelled one, and of one behind a real sshd."""
+"""What is promised of a server, stated once for a modelled one and one behind a real sshd."""

@@ -1,7 +1,7 @@
-"""The two worlds of the contract, each with one server that works and one that nobody can reach.
+"""The two worlds of the contract, each with one server that works and one that is out of reach.
 
 Why it exists: what is proven on modelled servers holds for real ones only as far as both do the
-same. So a promise about claims, records and locks is told once, and kept by both halves.
+same. So a promise about claims, records and locks is stated once, and tested on both halves.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Half(ABC):
         """What is on the server, to compare with later."""
 
     def commands(self) -> str:
-        """What of the server's own commands was called, but to look."""
+        """The calls of the server's own commands, except those that only look."""
         return ""
 
     def everything(self) -> object:
@@ -107,7 +107,7 @@ class Half(ABC):
         return self.world.probe(HERE, Fence(uid, session))
 
     def latest_session(self, uid: PoolUid = OURS.uid) -> int:
-        """As whoever takes the lock now is told."""
+        """The number that the lock tells an operation that takes it now."""
         with self.world.lock(HERE, uid) as lock:
             return lock.number
 
@@ -132,7 +132,7 @@ class Modelled(Half):
     def disk(self) -> object:
         machines = deepcopy(self._machines)
         for machine in machines.values():
-            machine.sessions.clear()  # are in its memory
+            machine.sessions.clear()  # they are in its memory
         return machines
 
     def cut_off(self) -> None:
@@ -162,7 +162,7 @@ class Modelled(Half):
 
 
 class Sshd(Half):
-    """Behind a real sshd, which serves many tests, as its connection does: see `renew`."""
+    """Behind a real sshd. Many tests share it and its connection: see `renew`."""
 
     def __init__(self, server: TestServer) -> None:
         self._server = server
@@ -179,7 +179,7 @@ class Sshd(Half):
         return self._server.calls
 
     def cut_off(self) -> None:
-        """For good: no test after it has the server."""
+        """For good: no later test has the server."""
         os.killpg(self._server.process.pid, signal.SIGKILL)
 
     def write_claim(self, text: Mapping[str, object]) -> None:
@@ -226,7 +226,7 @@ def refused(half: Half, action: Action, error: type[RpoolError], match: str = "c
 
 
 def _fleet(here: Server) -> Fleet:
-    """The silent one has a port of this machine where nobody listens: that is told at once."""
+    """SILENT has a port of this machine that is not listened on: that is refused at once."""
     silent = replace(here, name=SILENT, address="127.0.0.1", port=1)
     return Fleet({HERE: here, SILENT: silent})
 

@@ -1,6 +1,6 @@
 """A kubectl for tests, whose cluster has no nodes and room for one ConfigMap and one request for a
-certificate: each is created once, and replaced by who names the version that is there, as an API
-server has it. A request that is approved is signed.
+certificate. Each is created once, and replaced only by a call that names the version that is there,
+as in an API server. A request that is approved is signed.
 
     kubectl.py FILE OPTION...
 """
@@ -35,13 +35,13 @@ def main(file: Path, words: list[str]) -> None:
 
 
 def filled(template: str, value: dict[str, Any]) -> str:
-    def part(found: re.Match[str]) -> str:
-        if found[1].startswith('"'):
-            return str(json.loads(found[1]))
+    def part(path: re.Match[str]) -> str:
+        if path[1].startswith('"'):
+            return str(json.loads(path[1]))
         at: Any = value
-        for key in found[1].strip(".").split("."):
+        for key in path[1].strip(".").split("."):
             name = key.partition("[")[0]
-            at = at[name] if not isinstance(at, list) else " ".join(its[name] for its in at)
+            at = at[name] if not isinstance(at, list) else " ".join(item[name] for item in at)
         return str(at)
 
     return re.sub(r"\{([^}]*)\}", part, template)
@@ -49,13 +49,13 @@ def filled(template: str, value: dict[str, Any]) -> str:
 
 def write(file: Path, new: bool, wanted: dict[str, Any]) -> None:
     there = json.loads(file.read_text()) if file.exists() else None
-    its = wanted["metadata"]
+    metadata = wanted["metadata"]
     if new and there is not None:
         sys.exit("Error from server (AlreadyExists): it is there")
-    named = its.keys() & {"uid", "resourceVersion"}
-    if not new and (there is None or any(its[k] != there["metadata"][k] for k in named)):
+    named = metadata.keys() & {"uid", "resourceVersion"}
+    if not new and (there is None or any(metadata[k] != there["metadata"][k] for k in named)):
         sys.exit("Error from server (Conflict): it is another by now")
-    its |= {"uid": UID, "resourceVersion": str(int(its.get("resourceVersion", "0")) + 1)}
+    metadata |= {"uid": UID, "resourceVersion": str(int(metadata.get("resourceVersion", "0")) + 1)}
     if "status" in wanted:
         wanted["status"]["certificate"] = signed(wanted["spec"])
     file.write_text(json.dumps(wanted))

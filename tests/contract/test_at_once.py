@@ -1,6 +1,6 @@
 """Whatever is asked of a server's claim at once, the answers are those of one register.
 
-A history of calls that overlap is told as it was, and put into one order that explains it: see
+The history of overlapping calls must fit into one order that explains every answer: see
 `fault/linear.py`.
 """
 
@@ -25,25 +25,25 @@ OPERATORS, CALLS_EACH = 6, 5
 
 @pytest.mark.parametrize("seed", range(2))
 def test_what_several_are_told_of_a_claim_is_what_one_register_tells(half: Half, seed: int) -> None:
-    """Each takes the server, takes it over from whoever it saw there, or looks."""
+    """Each takes the server, takes it over from the claim that it saw there, or looks."""
 
     def operator(number: int) -> list[Call]:
         chance = random.Random(f"{seed} {number}")  # noqa: S311 not for secrets
-        calls, seen = [], None
+        calls, claim = [], None
         for turn in range(CALLS_EACH):
             ours = replace(CLAIM, uid=f"0000000{number}", epoch=turn + 1)
             if chance.random() < 0.4:
-                call, seen = _look(half)
+                call, claim = _look(half)
                 calls.append(call)
             else:
-                over = seen if chance.random() < 0.7 else None
+                over = claim if chance.random() < 0.7 else None
                 calls.append(_take(half, ours, over))
         return calls
 
     with ThreadPoolExecutor(OPERATORS) as pool:
-        told = [call for calls in pool.map(operator, range(OPERATORS)) for call in calls]
-    assert is_linearizable(told), told
-    assert {its.answer for its in told} == {Answer.DONE, Answer.REFUSED}
+        history = [call for calls in pool.map(operator, range(OPERATORS)) for call in calls]
+    assert is_linearizable(history), history
+    assert {call.answer for call in history} == {Answer.DONE, Answer.REFUSED}
 
 
 def _look(half: Half) -> tuple[Call, Claim | None]:

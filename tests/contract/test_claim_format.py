@@ -13,7 +13,7 @@ from rpool.model.action import Action
 
 ANY_ACTION = pytest.mark.parametrize("action", changing(), ids=named)
 NEWER = CLAIM.as_dict() | {"format": 2}
-WITHOUT = {name: its for name, its in CLAIM.as_dict().items() if name != "format"}
+WITHOUT = {name: value for name, value in CLAIM.as_dict().items() if name != "format"}
 UNREAD = pytest.mark.parametrize(
     ("claim", "why"),
     [

@@ -90,15 +90,15 @@ def test_of_many_that_claim_at_once_one_gets_it(half: Half) -> None:
 
 def test_a_claim_is_taken_over_where_it_is_and_nowhere_else(half: Half) -> None:
     """Its phase goes with it: a server that was installed anew since would pass for a member."""
-    there = replace(CLAIM, uid="0000000a", phase=Phase.MEMBER)
-    take = act.TakeClaim(HERE, replace(there, uid=CLAIM.uid), there.ownership)
+    theirs = replace(CLAIM, uid="0000000a", phase=Phase.MEMBER)
+    take = act.TakeClaim(HERE, replace(theirs, uid=CLAIM.uid), theirs.ownership)
     refused(half, take, NotClaimed)
-    half.claim(there)
+    half.claim(theirs)
     half.act(take)
     assert half.claim_there() == take.claim
     half.act(take)  # it is ours already
     assert half.claim_there() == take.claim
-    other = act.TakeClaim(HERE, replace(there, uid="0000000b"), there.ownership)
+    other = act.TakeClaim(HERE, replace(theirs, uid="0000000b"), theirs.ownership)
     refused(half, other, ForeignClaim)
 
 
@@ -113,7 +113,7 @@ def test_no_action_touches_a_server_that_is_not_ours(
     if there is not None:
         half.claim(there)
     elif isinstance(action, act.TakeClaim):
-        return  # a server that nobody claims is taken
+        return  # a server without a claim is taken
     refused(half, action, error, "another life" if error is Refused else "claimed")
 
 

@@ -1,5 +1,5 @@
-"""What a server failed at, as it keeps it: told by a probe, forgotten by a member, and no reason to
-refuse a claim, but where it was set aside.
+"""Failures that a server keeps: a probe tells of them, a member forgets them, and they are no
+reason to refuse a claim unless the server was set aside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def noted(half: Half) -> tuple[Failure, ...]:
 def test_what_is_noted_is_told_by_a_probe_in_its_order(half: Half) -> None:
     half.act(act.NoteFailure(HERE, "", FAILURE))
     half.act(act.NoteFailure(HERE, "", ASIDE))
-    assert [its.aside for its in noted(half)] == [False, True]
+    assert [failure.aside for failure in noted(half)] == [False, True]
     assert noted(half)[0] == FAILURE
 
 
@@ -112,4 +112,4 @@ def test_what_clusters_note_and_forget_at_once_is_in_nobody_s_way(half: Half) ->
 def test_the_last_twenty_are_kept(half: Half) -> None:
     for number in range(22):
         half.act(act.NoteFailure(HERE, "", replace(FAILURE, why=f"{number}")))
-    assert [its.why for its in noted(half)] == [f"{number}" for number in range(2, 22)]
+    assert [failure.why for failure in noted(half)] == [f"{number}" for number in range(2, 22)]

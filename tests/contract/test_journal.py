@@ -16,7 +16,7 @@ EVENTS = tuple(
 
 def test_a_journal_is_shown_as_it_was_written(half: Half) -> None:
     half.claim()
-    half.act(act.AppendJournal(HERE, OURS, tuple(its.as_json() for its in EVENTS)))
+    half.act(act.AppendJournal(HERE, OURS, tuple(event.as_json() for event in EVENTS)))
     assert half.world.journal(HERE, 100) == EVENTS
     assert half.world.journal(HERE, 2) == EVENTS[-2:]
 

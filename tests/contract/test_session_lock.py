@@ -12,7 +12,7 @@ from rpool.errors import ForeignClaim, LockHeld
 
 
 def is_free(half: Half, uid: str = OURS.uid) -> bool:
-    """LockHeld, and no other error, says that it is not."""
+    """Whether the lock can be had: LockHeld, and no other error, says that it cannot."""
     try:
         with half.world.lock(HERE, uid) as lock:
             assert not lock.lost()
@@ -69,7 +69,7 @@ def test_pools_do_not_lock_each_other(half: Half) -> None:
 
 
 def test_a_lock_outlives_the_reset_by_its_own_operation(half: Half) -> None:
-    """Who replaces a control plane holds the lock there until all of the change is done."""
+    """An operation that replaces a control plane holds its lock until the whole change is done."""
     half.claim()
     with half.world.lock(HERE, OURS.uid) as lock:
         half.reset()

@@ -22,7 +22,7 @@ def journal(of: Ownership) -> Action:
 
 
 def each_guard(of: Ownership) -> list[Action]:
-    """An action that does nothing much, for each way to have the server."""
+    """An action that does little, for each way to hold the server."""
     return [
         act.RestartKubelet(HERE, of),  # alone
         act.RemoveMetalLB(HERE, of),  # together with others
@@ -32,14 +32,14 @@ def each_guard(of: Ownership) -> list[Action]:
 
 
 def try_to(half: Half, action: Action) -> None:
-    """It may fail behind the guard, where there is no API."""
+    """Tries the action, which may fail past the guard, where there is no API."""
     try:
         half.act(action)
     except RpoolError as error:
         assert not isinstance(error, Overtaken)
 
 
-# -- who is refused ------------------------------------------------------------------------
+# -- what is refused -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", owning(), ids=named)
@@ -90,7 +90,7 @@ def test_an_earlier_session_puts_up_no_fence(half: Half) -> None:
     assert half.latest_session() == LATER.session
 
 
-# -- who goes on ---------------------------------------------------------------------------
+# -- what goes on --------------------------------------------------------------------------
 
 
 def test_the_session_that_put_up_the_fence_goes_on(half: Half) -> None:
@@ -154,7 +154,7 @@ def test_the_lock_tells_the_second_session_the_number_of_the_first(half: Half) -
 
 
 def test_the_lock_tells_the_number_of_the_session_that_took_the_claim(half: Half) -> None:
-    """It is what is left of it after a boot."""
+    """The claim is where the number is kept through a boot."""
     half.write_claim(CLAIM.as_dict())
     assert half.latest_session() == CLAIM.session
     half.write_claim(FOREIGN.as_dict())

@@ -51,23 +51,19 @@ DIGEST = hashlib.sha256(MANIFEST.encode()).hexdigest()
 
 @dataclass(frozen=True)
 class Case:
-    """`first` ran before on the machine, whole; `script` is cut, and sent in its `wrap`; `after`
-    runs then. An uninterrupted run is `whole`; what is below `may_differ` is no half work. With a
-    program `inside`, it is cut there instead, with the script that waits for it. `may_end`: exit
-    codes of the last script after a cut.
-    """
+    """A script to cut, with what runs before and after it."""
 
     name: str
-    script: str
-    after: tuple[str, ...]
-    whole: tuple[str, ...]
+    script: str  # what is cut
+    after: tuple[str, ...]  # what runs after the cut
+    whole: tuple[str, ...]  # what an uninterrupted run is
     setup: Setup
-    first: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()  # what ran before on the machine, whole
     action: type | None = None
-    wrap: Callable[[str], str] = lambda script: script
-    may_differ: tuple[str, ...] = ()
-    inside: str = ""
-    may_end: tuple[int, ...] = (0,)
+    wrap: Callable[[str], str] = lambda script: script  # what `script` is sent in
+    may_differ: tuple[str, ...] = ()  # paths below which a difference is no half work
+    inside: str = ""  # a program to cut instead, together with the script that waits for it
+    may_end: tuple[int, ...] = (0,)  # exit codes of the last script after a cut
 
 
 def has_claim(claim: Claim) -> Setup:
@@ -86,7 +82,7 @@ def world(machine: Machine, **files: str) -> None:
 
 
 def fresh(machine: Machine) -> None:
-    """A server with nothing on it, whose programs keep what they are told in files."""
+    """A server with nothing on it. Its programs keep what they are told in files."""
     for folder in ("nodes", "objects", "units"):
         (machine.root / "world" / folder).mkdir(parents=True)
     certificate, key = new_authority()
@@ -178,7 +174,7 @@ SETUPS: dict[type, Setup] = {
     act.SpreadDns: with_dns,
 }
 GIVEN_UP = (0, Exit.UNCLAIMED)
-"""Of a reset: its claim may have gone before it was cut off."""
+"""Exit codes of a reset: its claim may have gone before it was cut off."""
 ON_A_CONTROL_PLANE = (
     act.StepDown,
     act.Reset,
@@ -190,27 +186,27 @@ ON_A_CONTROL_PLANE = (
 
 def script(action: Action) -> str:
     text = render(action, site(), 60)
-    for manifest in (METALLB, *(cni.installed(its).manifest for its in ("flannel",))):
+    for manifest in (METALLB, *(cni.installed(name).manifest for name in ("flannel",))):
         text = text.replace(manifest.sha256, DIGEST)
     return text
 
 
-INIT = script(next(its for its in changing() if isinstance(its, act.Init)))
-RESET = script(next(its for its in changing() if isinstance(its, act.Reset)))
+INIT = script(next(a for a in changing() if isinstance(a, act.Init)))
+RESET = script(next(a for a in changing() if isinstance(a, act.Reset)))
 FORGET = """sed -i /r1u04/d "$(command -v kubeadm | sed 's|bin/kubeadm|world/etcd|')"\n"""
-# What a plan does before a control plane joins again whose kubeadm had not ended (bring_up.py), and
-# before one is reset (departures.py).
+# What a plan does before a control plane joins again if its kubeadm had not ended (bring_up.py),
+# and before one is reset (departures.py).
 OUT_OF_ETCD = f"[ -e /var/lib/rpool/kubeadm-ended ] || {FORGET}"
 
 
-def both(name: str, its: Setup, action: Action) -> Iterator[Case]:
+def both(name: str, setup: Setup, action: Action) -> Iterator[Case]:
     """Cut off and done again; cut off and taken back."""
     text = script(action)
     again, back = text, RESET
     if isinstance(action, act.Join):
         again, back = OUT_OF_ETCD + text, FORGET + RESET
-    repeated = Case(name, text, (again,), (text,), its, action=type(action))
-    undone = Case(f"{name}, taken back", text, (back,), (text, back), its)
+    repeated = Case(name, text, (again,), (text,), setup, action=type(action))
+    undone = Case(f"{name}, taken back", text, (back,), (text, back), setup)
     undone = replace(undone, may_differ=("world/etcd", "world/objects/"))  # its cluster is gone
     for case in (repeated, undone):
         yield case
@@ -218,7 +214,7 @@ def both(name: str, its: Setup, action: Action) -> Iterator[Case]:
 
 
 def more() -> Iterator[Case]:
-    """Other beginnings of actions that have a case already."""
+    """Actions that have a case already, from other beginnings."""
     over = script(act.TakeClaim("r1u04", CLAIM, over=BEFORE))
     theirs = replace(CLAIM, uid=BEFORE.uid, epoch=BEFORE.epoch)
     yield Case("TakeClaim over another", over, (over,), (over,), has_claim(theirs))
@@ -229,7 +225,7 @@ def more() -> Iterator[Case]:
         yield Case(f"Drain, {budgets.value}", drain, (drain,), (drain,), with_nodes)
     record = script(next(a for a in changing() if isinstance(a, act.WriteRecord)))
     yield Case("WriteRecord, the first", record, (record,), (record,), with_nodes)
-    first = tuple(prepared(its) for its in preparation().values())
+    first = tuple(prepared(command) for command in preparation().values())
     yield Case(
         "Reset of what was prepared",
         RESET,
@@ -263,19 +259,19 @@ def prepared(command: str) -> str:
 def preparing() -> Iterator[Case]:
     """Each of the role's scripts that changes something; packages stay on a server."""
     scripts = preparation()
-    everything = tuple(prepared(its) for its in scripts.values())
+    everything = tuple(prepared(command) for command in scripts.values())
     for n, (name, text) in enumerate(scripts.items()):
         if name == "check":
             continue
-        its, first, rest = has_claim(CLAIM), everything[:n], everything[n:]
-        case = Case(f"Prepare: {name}", text, everything, rest, its, first, wrap=prepared)
+        setup, first, rest = has_claim(CLAIM), everything[:n], everything[n:]
+        case = Case(f"Prepare: {name}", text, everything, rest, setup, first, wrap=prepared)
         yield case
         back = replace(case, name=f"{case.name}, taken back", after=(RESET,), whole=(*rest, RESET))
         yield replace(back, may_differ=("world/packages",))
 
 
 def looking() -> Iterator[Case]:
-    """What needs no claim, and leaves a lock and a number."""
+    """Scripts that need no claim, and leave a lock and a number."""
     holder = {"POOL_UID": OURS.uid, "HOLDER": "ann", "SILENCE_SECONDS": "5"}
     lock = compose(("library", "guard", "lock"), holder)
     fence = {**cni.TRACES, "POOL_UID": OURS.uid, "SESSION": "7", "PATIENCE_SECONDS": "5"}
@@ -294,11 +290,11 @@ def cases() -> Iterator[Case]:
             yield from both(name, SETUPS[kind], action)
             continue
         text = script(action)
-        its = SETUPS.get(kind, with_nodes)
+        setup = SETUPS.get(kind, with_nodes)
         first: tuple[str, ...] = ()
         if kind in ON_A_CONTROL_PLANE:
-            its, first = has_claim(CLAIM), (INIT,)
-        case = Case(name, text, (text,), (text,), its, first, kind)
+            setup, first = has_claim(CLAIM), (INIT,)
+        case = Case(name, text, (text,), (text,), setup, first, kind)
         yield replace(case, may_end=GIVEN_UP) if isinstance(action, act.Reset) else case
     yield from more()
     yield from preparing()

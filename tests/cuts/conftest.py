@@ -6,7 +6,7 @@ from pytest import TerminalReporter
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    reports = [its for kind in ("passed", "failed") for its in terminalreporter.stats.get(kind, [])]
-    made = [value for its in reports for key, value in its.user_properties if key == "cuts"]
-    if made:
-        terminalreporter.write_line(f"scripts were cut off {sum(made)} times, in {len(made)} tests")
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, [])]
+    cuts = [value for r in reports for key, value in r.user_properties if key == "cuts"]
+    if cuts:
+        terminalreporter.write_line(f"scripts were cut off {sum(cuts)} times, in {len(cuts)} tests")

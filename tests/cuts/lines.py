@@ -1,13 +1,13 @@
-"""Where a script can be cut: the lines before which a command of ours can stand, and is obeyed.
+"""Where a script can be cut: the lines before which a command of ours can stand, and is run.
 
 A command cannot stand inside a here-document, a quoted text of several lines, the head of a case or
-the rest of a command. The shell itself says which lines these are: a script that is right is still
-right with `:` put in before the line, and no more with `&` there. It would be, were both mere text.
+the rest of a command. The shell itself says which lines these are: a valid script is still valid
+with `:` put in before the line, and is not with `&`. In mere text both would leave it valid.
 
-Left out are lines before which a command would change what follows although it does nothing, and a
-cut is the same as one at the next line that runs: the rest of a list (the line before ends in `&&`,
-`||`, `|` or a backslash), words that close something (a function's end has the status of what is
-before it), lines that ask for `$?`, and definitions outside of functions.
+Left out are lines before which even a command that does nothing changes what follows; a cut there
+is the same as one at the next line that runs. They are the rest of a list (the line before ends in
+`&&`, `||`, `|` or a backslash), words that close something (a function's end has the status of what
+is before it), lines that ask for `$?`, and definitions outside of functions.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ GOES_ON = re.compile(r"(\\|&&|\|)$")
 
 def points(script: str) -> list[int]:
     """The numbers of all lines of a script's code before which it can be cut, from 0."""
-    start = max(script.rfind(f"\n{LIBRARY}"), 0)  # before it are values, of which one is a script
+    start = max(script.rfind(f"\n{LIBRARY}"), 0)  # before it are values; one is a script
     offset = script.count("\n", 0, start)
-    found: list[int] = []
+    numbers: list[int] = []
     for part in re.split(f"(?m)^(?={PART})", script[start:]):
-        found += [offset + n for n in _points(part)]
+        numbers += [offset + n for n in _points(part)]
         offset += part.count("\n")
-    return found
+    return numbers
 
 
 def cut(script: str, line: int, time: int, counter: Path) -> str:
-    """The script, killed with all that it has started, and what waits for it, as it comes before
-    that line for the `time`th time; not again later, for a program that is called again.
+    """The script, to be killed with all that it has started and what waits for it, as it comes to
+    that line for the `time`th time. A program that is called again later is not killed again.
     """
     kill = f"echo >>{counter}; [ $(grep -c '' {counter}) != {time} ] || kill -9 0"
     return _put_in(script, {line: kill})
@@ -51,7 +51,9 @@ def traced(script: str, trace: Path) -> str:
 
 def _put_in(script: str, commands: dict[int, str]) -> str:
     lines = script.splitlines(keepends=True)
-    return "".join(f"{commands[n]}\n{its}" if n in commands else its for n, its in enumerate(lines))
+    return "".join(
+        f"{commands[n]}\n{line}" if n in commands else line for n, line in enumerate(lines)
+    )
 
 
 @cache

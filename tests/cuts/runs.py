@@ -25,14 +25,14 @@ SEVERAL = {
 SILENT = "systemd-run modprobe sysctl swapoff nft ip6tables-save logger systemd-detect-virt"
 IN_MEMORY = "/root /opt /usr/libexec /usr/lib/systemd/system"
 DRAWN = re.compile(r'(secret\\?": ?\\?"|-data: |resourceVersion": ")[^"\n]+')
-"""Keys, certificates and versions are others each time."""
+"""Keys, certificates and versions, which differ each time."""
 
 State = dict[str, tuple[int, str]]
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Before this line, as it is come to for the `time`th time."""
+    """Before this line, when it is reached for the `time`th time."""
 
     line: int
     time: int = 1
@@ -40,7 +40,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class End:
-    """`codes`: how each script ended; `claim` is that after the first; `trace`: lines in order."""
+    """`codes`: how each script ended; `claim`: its file after the first; `said`: the output."""
 
     codes: list[int]
     state: State
@@ -57,7 +57,7 @@ class Runs:
 
     @cached_property
     def whole(self) -> End:
-        """That of an uninterrupted run, in which each line that it comes to is written down."""
+        """The end of an uninterrupted run, which writes down each line that it comes to."""
         case = self.case
         end = self._run_other("whole", traced(self._text, self._trace), case.whole[1:])
         assert not any(end.codes), f"{case.name} fails: {end.codes} {end.said}"
@@ -75,28 +75,28 @@ class Runs:
         return self.different(_carry_out(self._machine("plain"), self.case.whole))
 
     def wrong(self, cut_: Cut) -> list[str]:
-        """What is not as it should be after this cut, and what is done then."""
+        """What is not as it should be after this cut and the scripts that follow it."""
         count = self.folder / "count"
         count.unlink(missing_ok=True)
         text = cut(self._text, cut_.line, cut_.time, count)
         end = self._run_other("cut", text, self.case.after)
-        found = self.different(end)
+        problems = self.different(end)
         if not count.exists() or count.read_text().count("\n") < cut_.time:
-            found.append(f"it was not cut: {end.codes}")
+            problems.append(f"it was not cut: {end.codes}")
         if half(end.claim):
-            found.append(f"the claim was half: {end.claim}")
-        return found and [self._where(cut_), *found]
+            problems.append(f"the claim was half: {end.claim}")
+        return problems and [self._where(cut_), *problems]
 
     def different(self, end: End) -> list[str]:
         """How another end differs from that of an uninterrupted run."""
-        was, now = (self._compared(its.state) for its in (self.whole, end))
-        found = [f"{path} is missing" for path in was.keys() - now.keys()]
-        found += [f"{path} is left" for path in now.keys() - was.keys()]
-        both = was.keys() & now.keys()
-        found += [f"{it} was {was[it]}, is {now[it]}" for it in both if was[it] != now[it]]
+        want, now = (self._compared(e.state) for e in (self.whole, end))
+        problems = [f"{path} is missing" for path in want.keys() - now.keys()]
+        problems += [f"{path} is left" for path in now.keys() - want.keys()]
+        both = want.keys() & now.keys()
+        problems += [f"{p} was {want[p]}, is {now[p]}" for p in both if want[p] != now[p]]
         if end.codes[-1] not in self.case.may_end:
-            found.append(f"ended with {end.codes}, not {self.whole.codes}: {end.said}")
-        return sorted(found)
+            problems.append(f"ended with {end.codes}, not {self.whole.codes}: {end.said}")
+        return sorted(problems)
 
     def _where(self, cut_: Cut) -> str:
         lines = self._text.splitlines()
@@ -104,7 +104,7 @@ class Runs:
 
     def _compared(self, state: State) -> State:
         return {
-            path: its for path, its in state.items() if not path.startswith(self.case.may_differ)
+            path: file for path, file in state.items() if not path.startswith(self.case.may_differ)
         }
 
     @cached_property
@@ -128,7 +128,7 @@ class Runs:
 
     @cached_property
     def _text(self) -> str:
-        """What is cut."""
+        """The script that is cut."""
         case = self.case
         return (PROGRAMS / f"{case.inside}.sh").read_text() if case.inside else case.script
 
@@ -154,32 +154,32 @@ def _program(machine: Machine, name: str, body: str) -> None:
 
 
 def _carry_out(machine: Machine, scripts: Sequence[str]) -> End:
-    """Each of them in a process group of its own, in turn, in the same namespaces."""
+    """Runs the scripts in turn, each in its own process group, all in the same namespaces."""
     root = machine.root
-    told = root / "told"
-    shutil.rmtree(told, ignore_errors=True)
-    told.mkdir()
-    here = shlex.quote(str(told))
+    folder = root / "told"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    here = shlex.quote(str(folder))
     lines = []
     for n, script in enumerate(scripts):
-        (told / f"{n}.sh").write_text(script)
+        (folder / f"{n}.sh").write_text(script)
         lines.append(f"code=0; setsid -w sh -s <{here}/{n}.sh >>{here}/said 2>&1 || code=$?")
         lines.append(f"echo $code >>{here}/codes; cp {FILE} {here}/claim.{n} 2>/dev/null || true")
     lines.append(f"mkdir {here}/memory; cp -a {IN_MEMORY} {here}/memory\n")
     done = machine.run("\n".join(lines))
-    said = (told / "said").read_text(errors="replace") + done.stderr
-    claim = told / "claim.0"
+    printed = (folder / "said").read_text(errors="replace") + done.stderr
+    claim = folder / "claim.0"
     return End(
-        [int(code) for code in (told / "codes").read_text().split()],
+        [int(code) for code in (folder / "codes").read_text().split()],
         _state(root),
         claim.read_text() if claim.exists() else "",
-        said[-3000:],
+        printed[-3000:],
     )
 
 
 def _state(root: Path) -> State:
     """Every file that matters, with its mode and its content."""
-    found: State = {}
+    state: State = {}
     for top in ("etc", "var/lib", "var/log", "run", "world", "told/memory"):
         for path in (root / top).rglob("*"):
             name = str(path.relative_to(root))
@@ -191,8 +191,8 @@ def _state(root: Path) -> State:
             elif path.is_file():
                 text = DRAWN.sub(r"\1...", path.read_text(errors="replace"))
             mode = 0 if top == "world" else path.lstat().st_mode
-            found[re.sub(r"\.[A-Za-z0-9]{6}$", ".XXXXXX", name)] = (mode, text)
-    return found
+            state[re.sub(r"\.[A-Za-z0-9]{6}$", ".XXXXXX", name)] = (mode, text)
+    return state
 
 
 def half(claim: str) -> bool:

@@ -1,5 +1,5 @@
-"""Every script that changes something can be killed after any line: done again, or taken back, it
-ends as one that nobody has cut off, and nothing half stays.
+"""Every script that changes something can be killed after any line. Done again, or taken back, it
+ends as one that was never cut off, and nothing half stays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CASES = [pytest.param(case, id=case.name) for case in cases()]
 
 @pytest.fixture
 def count(record_property: Count) -> Count:
-    """Adds to the figure that is told at the end of a run (conftest.py)."""
+    """Adds to the figure that is printed at the end of a run (conftest.py)."""
     return record_property
 
 
@@ -54,7 +54,7 @@ def test_a_script_is_whole_after_any_cut(
 
 
 def check(runs: Runs, cuts: list[Cut], count: Count) -> None:
-    wrong = [found for each in cuts if (found := runs.wrong(each))]
+    wrong = [problems for each in cuts if (problems := runs.wrong(each))]
     count("cuts", len(cuts))
-    told = "\n".join("\n  ".join(found) for found in wrong)
-    assert not wrong, f"{len(wrong)} of {len(cuts)} (RPOOL_CUTS_SEED={SEED}):\n{told}"
+    report = "\n".join("\n  ".join(problems) for problems in wrong)
+    assert not wrong, f"{len(wrong)} of {len(cuts)} (RPOOL_CUTS_SEED={SEED}):\n{report}"

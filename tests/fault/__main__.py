@@ -1,8 +1,8 @@
 """Runs schedules, in tests/: `python -m fault 17`, or `python -m fault 0-10000 --jobs 2`.
 
-One seed is told as it went. Of many, the first that breaks a rule is told, whole and shrunk, and a
-table of the faults that fired. Sets of names have an order of their own in each process, so that
-all run with one hash seed: the same seed is the same run everywhere.
+With one seed it prints that run. With many it prints the first that breaks a rule, whole and
+shrunk, and a table of the faults that fired. The order of a set of names depends on the process's
+hash seed, so all processes run with the same one: the same seed is the same run everywhere.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from fault.schedule import Schedule, drawn
 from fault.shrink import shrunk
 
 ONE_IN = 100
-"""At least so many schedules for each time that a kind has to fire."""
+"""Each kind has to fire at least once per this many schedules."""
 
 TOLD_EACH = 500
-"""Schedules for each line of progress."""
+"""Schedules per line of progress."""
 
 
 Ran = tuple[int, list[str], Counter[Fault], Counter[str]]
@@ -40,7 +40,7 @@ def run(seed: int) -> Ran:
 
 
 def told(seed: int) -> list[str]:
-    """The whole run, and the shrunk one where it breaks a rule."""
+    """Lines that tell of the whole run, and of the shrunk one where it breaks a rule."""
     schedule = Schedule.of(seed).run()
     lines = [*schedule.history, *(f"BROKEN: {rule}" for rule in schedule.broken)]
     if schedule.broken:
@@ -95,10 +95,10 @@ def main() -> int:
     )
     parser.add_argument("seeds", help="one, or a range: 0-500 (without the last)")
     parser.add_argument("--jobs", type=int, default=1)
-    asked = parser.parse_args()
-    first, _, last = asked.seeds.partition("-")
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition("-")
     if last:
-        return run_all(range(int(first), int(last)), asked.jobs)
+        return run_all(range(int(first), int(last)), options.jobs)
     lines = told(int(first))
     print(*lines, sep="\n")
     return 1 if any(line.startswith("BROKEN") for line in lines) else 0

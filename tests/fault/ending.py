@@ -1,9 +1,9 @@
 """The end of a schedule: everything is repaired, and within some applies all is as it should be.
 
 Rules at the end, with all servers up, marks gone and no more faults
-- Within `PATIENCE` applies of the same configuration the last one changes nothing and says nothing.
-- Each cluster is whole: its servers are in its state, claimed as members, its Nodes, and of its
-  control planes etcd's members; nobody is cordoned; no join token is left.
+- Of `PATIENCE` applies of the same configuration one has no error and changes nothing.
+- Each cluster is whole: its servers are in its state, its Nodes, and claimed as members; etcd's
+  members are its control planes; no server is cordoned; no join token is left.
 - No server is claimed by a cluster that no state knows of and that nobody can import.
 - After a destroy of everything every server is a spare.
 """
@@ -33,7 +33,7 @@ def end(schedule: Schedule) -> None:
     for machine in schedule.world.machines.values():
         machine.give_power()
         machine.altered, machine.sick, machine.down_since = (), "", 0.0
-        machine.failures = [its for its in machine.failures if not its.aside]  # rpool release
+        machine.failures = [f for f in machine.failures if not f.aside]  # rpool release
     schedule.fate.clocks.clear()
     schedule.declared = fleet()
     schedule.history.append("everything is repaired")
@@ -47,9 +47,9 @@ def end(schedule: Schedule) -> None:
         if "own servers" in schedule.history[-1]:
             let_go(schedule, schedule.history[-1].split()[1])
         if "shows its API" in schedule.history[-1]:
-            said = "".join(schedule.history[-9:])
+            latest = "".join(schedule.history[-9:])
             names = schedule.wanted.clusters
-            give_up(schedule, {n for n in names if f"cluster {n} shows its API" in said})
+            give_up(schedule, {n for n in names if f"cluster {n} shows its API" in latest})
     else:
         schedule.broken.append("no end: " + schedule.history[-1])
         return
@@ -59,14 +59,14 @@ def end(schedule: Schedule) -> None:
         for _ in range(3):
             if schedule.apply({}, "destroy"):
                 break
-        left = sorted(n for n, m in schedule.world.machines.items() if m.claim or m.traces)
-        if left:
-            schedule.broken.append(f"not given back: {', '.join(left)}")
+        dirty = sorted(n for n, m in schedule.world.machines.items() if m.claim or m.traces)
+        if dirty:
+            schedule.broken.append(f"not given back: {', '.join(dirty)}")
 
 
 def wipe_what_was_given_up(schedule: Schedule) -> None:
-    """As errors and docs say of a server that left its cluster marked lost: by hand. With its Node,
-    if it has registered that again: the cluster would not let the server in beside it.
+    """Wipes by hand each server that left its cluster marked lost, as errors and docs say. A Node
+    that it has registered again is deleted: the cluster would not let the server in beside it.
     """
     for name in sorted(schedule.given_up - schedule.state.servers):
         cluster = schedule.world.machines[name].cluster
@@ -76,8 +76,8 @@ def wipe_what_was_given_up(schedule: Schedule) -> None:
 
 
 def let_go(schedule: Schedule, server: ServerName) -> None:
-    """One that is to be an rpool_node's, and that its cluster has taken over as its own from a
-    create that was never settled: by its mark, as the error says.
+    """Takes a server out of its cluster by its mark, as the error says. It is to be an rpool_node,
+    and the cluster took it over as its own from a create that was never settled.
     """
     edit(schedule, server, retire=True)
     schedule.apply({}, f"{server} retires")
@@ -100,16 +100,16 @@ def ask_for_less(schedule: Schedule) -> None:
 
 
 def without_quorum(schedule: Schedule) -> set[str]:
-    """Clusters whose control planes were lost for good: a read warns of them, and nothing mends
-    them by itself.
+    """Names of clusters whose control planes were lost for good: a read warns of them, and no apply
+    repairs them.
     """
     living = {uid for m in claimed(schedule) if m.cluster for uid in _uids(schedule, m)}
-    own = schedule.state.clusters.items()
-    return {n for n, its in own if n in schedule.wanted.clusters and its.values["id"] not in living}
+    known = schedule.state.clusters.items()
+    return {n for n, i in known if n in schedule.wanted.clusters and i.values["id"] not in living}
 
 
 def _uids(schedule: Schedule, machine: Machine) -> set[str]:
-    """The uid of its claim, where its cluster has a quorum."""
+    """The uid of the machine's claim if its cluster has quorum, else none."""
     assert machine.cluster is not None
     assert machine.claim is not None
     return {machine.claim.uid} if has_quorum(schedule.world, machine.cluster) else set()
@@ -121,9 +121,9 @@ def give_up(schedule: Schedule, dead: set[str]) -> None:
         return
     kept = schedule.wanted
     clusters = {n: s for n, s in kept.clusters.items() if n not in dead}
-    nodes = {n: its for n, its in kept.nodes.items() if its[0] not in dead}
+    nodes = {n: node for n, node in kept.nodes.items() if node[0] not in dead}
     schedule.wanted = Wanted(clusters, nodes)
-    uids = {its.values["id"] for name, its in schedule.state.clusters.items() if name in dead}
+    uids = {i.values["id"] for name, i in schedule.state.clusters.items() if name in dead}
     for server, instance in list(schedule.state.nodes.items()):
         if instance.values["cluster"] in uids:
             del schedule.state.nodes[server]  # terraform state rm, as the error says
@@ -144,8 +144,8 @@ def check_cluster(
 ) -> None:
     members = {n for n, m in schedule.world.machines.items() if m.claim and m.claim.uid == uid}
     pinned = {n for n, i in schedule.state.nodes.items() if i.values["cluster"] == uid}
-    heads = {n for n, its in own.items() if its["role"] == Role.CONTROL_PLANE.value}
-    cluster = schedule.world.machines[min(heads)].cluster
+    control_planes = {n for n, s in own.items() if s["role"] == Role.CONTROL_PLANE.value}
+    cluster = schedule.world.machines[min(control_planes)].cluster
     claims = [schedule.world.machines[n].claim for n in members]
     rules: dict[str, Callable[[], bool]] = {
         "its claims are its state's servers": lambda: members == set(own) | pinned,
@@ -154,7 +154,7 @@ def check_cluster(
             schedule.world.machines[n].cluster is cluster for n in members
         ),
         "etcd has its control planes": lambda: (
-            cluster is not None and set(cluster.members) == heads
+            cluster is not None and set(cluster.members) == control_planes
         ),
         "its claims say member": lambda: all(c and c.phase is Phase.MEMBER for c in claims),
         "nobody is cordoned": lambda: cluster is not None and not cluster.cordoned,

@@ -1,6 +1,6 @@
 """What an operator asks for (`OPERATIONS`), and what happens between two applies (`EVENTS`).
 
-Each is given the schedule and its `chance`, and is found by its name.
+Each is called with the schedule, draws from its `chance`, and is found by its name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def one_cluster_less(schedule: Schedule) -> None:
         return another_request(schedule)
     gone = schedule.chance.choice(sorted(schedule.wanted.clusters))
     clusters = {n: s for n, s in schedule.wanted.clusters.items() if n != gone}
-    nodes = {n: its for n, its in schedule.wanted.nodes.items() if its[0] != gone}
+    nodes = {n: node for n, node in schedule.wanted.nodes.items() if node[0] != gone}
     schedule.wanted = Wanted(clusters, nodes)
     return None
 
@@ -51,12 +51,12 @@ def a_node(schedule: Schedule) -> None:
     if not schedule.wanted.clusters:
         return another_request(schedule)
     server = schedule.chance.choice(sorted(RESERVED))
-    where = schedule.chance.choice(sorted(schedule.wanted.clusters))
+    cluster = schedule.chance.choice(sorted(schedule.wanted.clusters))
     spec = schedule.chance.choice(NODE_SPECS)
-    if server in schedule.wanted.nodes and schedule.wanted.nodes[server][0] != where:
-        where = schedule.wanted.nodes[server][0]
+    if server in schedule.wanted.nodes and schedule.wanted.nodes[server][0] != cluster:
+        cluster = schedule.wanted.nodes[server][0]
     schedule.wanted = replace(
-        schedule.wanted, nodes={**schedule.wanted.nodes, server: (where, spec)}
+        schedule.wanted, nodes={**schedule.wanted.nodes, server: (cluster, spec)}
     )
     return None
 
@@ -65,7 +65,7 @@ def one_node_less(schedule: Schedule) -> None:
     if not schedule.wanted.nodes:
         return a_node(schedule)
     gone = schedule.chance.choice(sorted(schedule.wanted.nodes))
-    nodes = {n: its for n, its in schedule.wanted.nodes.items() if n != gone}
+    nodes = {n: node for n, node in schedule.wanted.nodes.items() if n != gone}
     schedule.wanted = replace(schedule.wanted, nodes=nodes)
     return None
 
@@ -99,21 +99,21 @@ def edit(schedule: Schedule, name: ServerName, **changes: bool) -> None:
 
 
 def power_goes(schedule: Schedule) -> None:
-    """Just now, or so long ago that its cluster's grace is over."""
+    """A server loses power now, or did so long ago that its cluster's grace is over."""
     machine = schedule.world.machines[schedule.chance.choice(used(schedule))]
     schedule.fate.power_off(machine, schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
 
 
 def kubelet_ends(schedule: Schedule) -> None:
-    """A restart mends it."""
-    sick = schedule.world.machines[schedule.chance.choice(used(schedule))]
-    sick.fall_sick("kubelet", schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
+    """A restart repairs it."""
+    machine = schedule.world.machines[schedule.chance.choice(used(schedule))]
+    machine.fall_sick("kubelet", schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
 
 
 def disk_fails(schedule: Schedule) -> None:
-    """Nothing but another join mends what was on it."""
-    sick = schedule.world.machines[schedule.chance.choice(used(schedule))]
-    sick.fall_sick("disk", schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
+    """Only another join repairs what was on it."""
+    machine = schedule.world.machines[schedule.chance.choice(used(schedule))]
+    machine.fall_sick("disk", schedule.chance.choice([0.0, LONG_AGO_SECONDS]))
 
 
 def power_comes_back(schedule: Schedule) -> None:
@@ -149,16 +149,16 @@ def entries_back(schedule: Schedule) -> None:
 
 
 def state_lost(schedule: Schedule) -> None:
-    """The state is gone, and what its clusters' uids give is imported; else a backup is found."""
-    lost = schedule.state
+    """The state is gone. Its clusters are imported by uid; if one cannot be, a backup is found."""
+    before = schedule.state
     schedule.state = Workspace(schedule.connect)
-    for name, instance in lost.clusters.items():
+    for name, instance in before.clusters.items():
         if schedule.state.adopt(str(instance.values["id"]), name) is not None:
-            schedule.state = lost
+            schedule.state = before
             return
-    for server, instance in lost.nodes.items():
+    for server, instance in before.nodes.items():
         if schedule.state.adopt_node(str(instance.values["cluster"]), server) is not None:
-            schedule.state = lost
+            schedule.state = before
             return
 
 

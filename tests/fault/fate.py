@@ -1,7 +1,7 @@
 """The world of a schedule: modelled servers, faults at chosen actions, and rules judged at each.
 
-An action that changes something is counted, and a fault is due at the n-th of an operation. What
-fired is counted by kind; a run in which too little happened proves nothing.
+Actions that change something are counted, and a fault is due at the n-th of an operation. Faults
+that fired are counted by kind: a run in which too little happened proves nothing.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ class Fate(Looks):
         self.history: list[str] = []
         self.second: Callable[[], bool] = lambda: False
         self.under_way: Callable[[], Sequence[Action]] = lambda: ()
-        self.late = Late(world, self.rules, chance, lambda said: self.history.append(said))
+        self.late = Late(world, self.rules, chance, lambda line: self.history.append(line))
         self.begin({})
 
     def begin(self, due: dict[int, Fault]) -> Stop:
-        """A new operation with these faults, by the number of the action. Returns its stop."""
+        """Begins an operation with these faults, by the number of the action. Returns its stop."""
         self.at_work = Operator(dict(due))
         return self.at_work.stop
 
     @contextmanager
     def another(self) -> Iterator[None]:
-        """Another operator is at work in the block, to whom nothing happens."""
+        """Another operator, for which no fault is due, is at work in the block."""
         kept, self.at_work = self.at_work, Operator({})
         try:
             yield
@@ -73,14 +73,14 @@ class Fate(Looks):
 
     def at_plan(self) -> list[Fault]:
         """The faults that are due once the operation is planned."""
-        its = [fault for fault in self.at_work.due.values() if fault in AT_PLAN]
+        faults = [fault for fault in self.at_work.due.values() if fault in AT_PLAN]
         self.at_work.due = {n: f for n, f in self.at_work.due.items() if f not in AT_PLAN}
-        return its
+        return faults
 
     # -- acting --------------------------------------------------------------------------------
 
     def carry_out(self, action: Action, timeout_seconds: float) -> News:
-        """What each operator is told of a server's claim is noted: see `fault.history`."""
+        """Notes what the operator learns of the server's claim: see `fault.history`."""
         self._contact(action.server)
         if isinstance(action, BY_API):
             self._api(action.server)
@@ -98,22 +98,22 @@ class Fate(Looks):
         return ()
 
     def _strike(self, fault: Fault, action: Action) -> None:
-        """Before, inside or instead of the action; then the action, if that is still to come."""
-        server, its = action.server, self.at_work
+        """Strikes before, inside or instead of the action; does it if it is still to come."""
+        server, operator = action.server, self.at_work
         match fault:
             case Fault.KILLED_BEFORE | Fault.KILLED_AFTER | Fault.LATE:
                 if fault is Fault.KILLED_AFTER:
                     self._effect_if_it_can(action)
                 if fault is Fault.LATE:
                     self.late.goes_on(action)
-                its.dead = True
+                operator.dead = True
                 raise Unreachable("killed")
             case Fault.CUT_BEFORE | Fault.CUT_AFTER | Fault.CUT_INSIDE:
                 if fault is Fault.CUT_AFTER:
                     self._effect_if_it_can(action)
                 if fault is Fault.CUT_INSIDE:
                     self.late.goes_on(action)
-                its.cut.add(server)
+                operator.cut.add(server)
                 raise OutcomeUnknown(f"contact with {server} was lost")
             case Fault.UNKNOWN_DONE:
                 self._effect_if_it_can(action)
@@ -132,20 +132,20 @@ class Fate(Looks):
                     self.world.machines[server].give_power()
                 raise OutcomeUnknown(f"contact with {server} was lost")
             case Fault.NO_JOINS:
-                its.no_joins = True
+                operator.no_joins = True
             case Fault.NO_API:
-                its.no_api = True
+                operator.no_api = True
             case Fault.PARTITION:
                 names = sorted(self.world.machines)
-                its.cut |= set(self.chance.sample(names, len(names) // 2)) - {server}
+                operator.cut |= set(self.chance.sample(names, len(names) // 2)) - {server}
             case Fault.LOCK_LOST:
-                its.locks_lost = True
+                operator.locks_lost = True
             case Fault.PAUSED:
                 self._sleep_through_the_lock()
             case Fault.SECOND_OPERATOR:
                 self._another_applies(fault)
             case Fault.LOOKS_REFUSED:
-                its.refused = LOOKS_REFUSED
+                operator.refused = LOOKS_REFUSED
             case Fault.POWER_LOST:
                 self.power_off(self.some_machine("loses power"))
             case Fault.REINSTALLED:
@@ -159,7 +159,7 @@ class Fate(Looks):
             self._api(server)
         self._effect(action)
         if fault is Fault.STOPPED:
-            its.stop.set()
+            operator.stop.set()
 
     def _sleep_through_the_lock(self) -> None:
         """Servers free a lock whose holder is silent, and another operator takes it."""
@@ -168,7 +168,7 @@ class Fate(Looks):
         self._another_applies(Fault.PAUSED)
 
     def _another_applies(self, fault: Fault) -> None:
-        """What has nothing to apply did not happen."""
+        """Takes the fault back from the count where there was nothing to apply."""
         if not self.second():
             self.fired[fault] -= 1
 
@@ -179,7 +179,7 @@ class Fate(Looks):
         return machine
 
     def power_off(self, machine: Machine, seconds_ago: float = 0.0) -> None:
-        """Nothing of what went on there goes on."""
+        """Cuts the power, which ends whatever still goes on there."""
         self.late.lost_on(machine.server.name)
         machine.lose_power(seconds_ago)
 
@@ -189,7 +189,7 @@ class Fate(Looks):
         machine.reinstall()
 
     def wipe(self, machine: Machine) -> None:
-        """By hand, as errors and docs say of a server that its cluster has given up."""
+        """By hand, as errors and docs say of a server that its cluster gave up."""
         self.claims.happened(machine.server.name, machine.claim)
         machine.altered = ()
         machine.reset()
@@ -224,17 +224,17 @@ class Fate(Looks):
             error: RpoolError | None = None
             try:
                 self.carry_out(action, timeout_seconds)
-            except RpoolError as its:
-                error = its
+            except RpoolError as raised:
+                error = raised
             done(action.server, error)
 
     @contextmanager
     def lock(self, server: ServerName, uid: PoolUid) -> Iterator[SessionLock]:
         self._contact(server)
-        its = self.at_work
+        operator = self.at_work
         with self.world.lock(server, uid) as held:
-            its.held.add((server, uid))
-            yield Lock(held.number, lambda: its.locks_lost or held.lost())
-            its.held.discard((server, uid))
+            operator.held.add((server, uid))
+            yield Lock(held.number, lambda: operator.locks_lost or held.lost())
+            operator.held.discard((server, uid))
 
     def close(self) -> None: ...

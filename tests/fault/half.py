@@ -1,4 +1,4 @@
-"""What a script has done of its work when it ends in the middle, and what goes on alone."""
+"""What a script has done when it is killed in its middle, and what goes on without its operator."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rpool.simulate.machine import Cluster, Machine
 from rpool.simulate.world import SimulatedWorld
 
 BEGUN = ("/etc/kubernetes/pki",)
-"""Traces of a kubeadm that was cut off, and of a reset that was."""
+"""Traces of a kubeadm or a reset that was cut off."""
 
 
 def half_done(action: Action, world: SimulatedWorld) -> None:
-    """Raises as the whole action does where its guard refuses it. What is written in one piece (a
-    claim, a phase, the record) is not there at all.
+    """Does half of an action. Raises as the whole action does where its guard refuses it. What is
+    written in one piece (a claim, a phase, the record) is not written at all.
     """
     machine = world.machines[action.server]
     if isinstance(action, act.Unowned):
@@ -44,8 +44,8 @@ def half_done(action: Action, world: SimulatedWorld) -> None:
 
 
 def _half_join(action: act.Join, machine: Machine, world: SimulatedWorld) -> None:
-    """kubeadm adds a learner to etcd, which does not vote before it has caught up; so what is left
-    is a voter only where it does not take the quorum away.
+    """Leaves a voter in etcd only where that does not cost quorum: kubeadm adds a learner, which
+    does not vote before it has caught up.
     """
     machine.check_prepared(action.spec.kubernetes_version)
     cluster = world._serving(action.through)
@@ -60,9 +60,9 @@ def _half_join(action: act.Join, machine: Machine, world: SimulatedWorld) -> Non
 
 
 def join_goes_on(action: act.Join, cluster: Cluster | None, machine: Machine) -> None:
-    """A join that is past its guard, and needs its token at its beginning alone."""
-    its = machine.claim and (machine.claim.uid, machine.claim.epoch)
-    ours = its == (action.ownership.uid, action.ownership.epoch)
+    """Completes a join that is past its guard. It needed its token only at its beginning."""
+    owner = machine.claim and (machine.claim.uid, machine.claim.epoch)
+    ours = owner == (action.ownership.uid, action.ownership.epoch)
     if ours and cluster is not None and machine.cluster is None:
         role = Role.CONTROL_PLANE if action.control_plane else Role.WORKER
         if role is Role.WORKER or action.server not in cluster.members:
@@ -70,8 +70,8 @@ def join_goes_on(action: act.Join, cluster: Cluster | None, machine: Machine) ->
 
 
 def begins(action: Action, machine: Machine) -> bool:
-    """Whether it goes on by itself: a join is in the server's hands, past the guard; others get to
-    the guard later.
+    """Whether the action goes on by itself. A join does if it gets past the guard now; any other
+    comes to the guard later.
     """
     if not isinstance(action, act.Join):
         return True

@@ -26,15 +26,17 @@ class History:
         value, now = _value(claim.ownership if claim else None), next(self._time)
         self.calls[server].append(Call(now, now, (value,), value))
 
-    def happened(self, server: ServerName, was: Claim | None) -> None:
-        """Somebody has installed or wiped the server, which asks for no claim."""
+    def happened(self, server: ServerName, claim: Claim | None) -> None:
+        """Notes that somebody installed or wiped the server, whatever its claim was."""
         now = next(self._time)
-        self.calls[server].append(Call(now, now, (_value(was.ownership if was else None),), None))
+        self.calls[server].append(
+            Call(now, now, (_value(claim.ownership if claim else None),), None)
+        )
 
     @contextmanager
     def told(self, action: Action) -> Iterator[None]:
-        """Notes what the operator is told in the block: that it is done, whose the server is
-        instead, or nothing. What was not done for another reason tells nothing of the claim.
+        """Notes how the action in the block ends: done, refused as another owns the server, or
+        unknown. An action that fails for another reason says nothing about the claim.
         """
         called = next(self._time)
         try:
@@ -58,9 +60,9 @@ class History:
             ours, over = _value(action.claim.ownership), _value(action.over)
             call = Call(called, returned, (over, ours), ours, answer)
         else:
-            its = _value(action.ownership)
-            left = None if isinstance(action, act.Reset) else its
-            call = Call(called, returned, (its,), left, answer)
+            owner = _value(action.ownership)
+            becomes = None if isinstance(action, act.Reset) else owner
+            call = Call(called, returned, (owner,), becomes, answer)
         self.calls[action.server].append(call)
 
     def not_linearizable(self) -> list[ServerName]:

@@ -1,9 +1,9 @@
-"""One thread for all: what the engine does at once comes in a turn that is drawn, from the seed.
+"""Runs the engine on one thread: what it does at once happens in an order drawn from the seed.
 
-A schedule that cannot be run again is worth little. So this is the one place where something of
-the engine is exchanged for tests: its threads, what it draws by chance, and the clock that it
-stamps claims with. A look is asked as it comes. Steps of a plan that have been started together are
-carried out in an order that is drawn: whatever order of them is allowed is met sooner or later.
+A schedule that cannot be run again is worth little. So this is the one place where parts of the
+engine are replaced for tests: its threads, its random numbers, and the clock that it stamps claims
+with. A look is answered as it is asked. Steps of a plan that were started together are carried out
+in an order that is drawn: every order that is allowed is met sooner or later.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PATIENCE = 3
 
 
 class Stop(threading.Event):
-    """Whoever waits by it waits no time, and is stopped in the end."""
+    """A wait for it takes no time; after `PATIENCE` waits it counts as set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,12 +78,12 @@ class InTurn:
         return BEGINNING + timedelta(seconds=self._ticks) + self.clock_ahead
 
     def seconds(self) -> float:
-        """The clusters' clock, which no operator's jump changes. Time passes as it is asked."""
+        """The clusters' clock, which no operator's jump changes. Each call moves it on."""
         self._ticks += 1
         return (BEGINNING + timedelta(seconds=self._ticks)).timestamp()
 
     def done(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """A future that is over. Sets of these have one order, which is not that of addresses."""
+        """A future that is over. It hashes by number, so a set has the same order in each run."""
         self._numbers += 1
         future = _Numbered(self._numbers)
         try:
@@ -126,11 +126,11 @@ class InTurn:
         class AtOnce(Executor):
             def __init__(self, *_: Any, **__: Any) -> None: ...
 
-            def submit(self, fn: Callable[..., Any], /, *its: Any, **__: Any) -> Future[Any]:
-                return in_turn.done(fn, *its)
+            def submit(self, fn: Callable[..., Any], /, *arguments: Any, **__: Any) -> Future[Any]:
+                return in_turn.done(fn, *arguments)
 
-            def map(self, fn: Callable[..., Any], *its: Any, **__: Any) -> Iterator[Any]:
-                return iter([fn(*arguments) for arguments in zip(*its, strict=True)])
+            def map(self, fn: Callable[..., Any], *iterables: Any, **__: Any) -> Iterator[Any]:
+                return iter([fn(*arguments) for arguments in zip(*iterables, strict=True)])
 
         class Steps(AtOnce):
             def __enter__(self) -> Steps:
@@ -141,8 +141,8 @@ class InTurn:
             def __exit__(self, *_: object) -> None:
                 self._stack.close()
 
-            def submit(self, fn: Callable[..., Any], /, *its: Any, **__: Any) -> Future[Any]:
-                in_turn.start(fn, *its)
+            def submit(self, fn: Callable[..., Any], /, *arguments: Any, **__: Any) -> Future[Any]:
+                in_turn.start(fn, *arguments)
                 return Future()
 
         class Results(list[Any]):
@@ -154,7 +154,7 @@ class InTurn:
                 return self.pop(0)
 
         class Thread:
-            """Runs when it is waited for; what nobody waits for is asked again when needed."""
+            """Runs when it is joined. What an unjoined one would ask is asked when needed."""
 
             def __init__(self, *, target: Callable[[], None], **_: Any) -> None:
                 self.start: Callable[[], None] = lambda: None
@@ -164,7 +164,7 @@ class InTurn:
         with ExitStack() as stack:
             for module in AT_ONCE:
                 stack.enter_context(mock.patch.object(module, "ThreadPoolExecutor", AtOnce))
-            for module, name, its in (
+            for module, name, replacement in (
                 (execute, "ThreadPoolExecutor", Steps),
                 (execute, "queue", SimpleNamespace(Queue=_generic(Results))),
                 (journal, "threading", threads),
@@ -173,7 +173,7 @@ class InTurn:
                 (offers, "random", self.chance),
                 (attempts, "hclog", SimpleNamespace(log=lambda *_, **__: None)),
             ):
-                stack.enter_context(mock.patch.object(module, name, its))
+                stack.enter_context(mock.patch.object(module, name, replacement))
             yield
 
 

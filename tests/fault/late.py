@@ -18,12 +18,12 @@ from rpool.simulate.machine import Cluster
 from rpool.simulate.world import SimulatedWorld
 
 AT_ANY_TIME = 0.1
-"""How likely it is over before an action that it is not in the way of."""
+"""Probability that a late action ends before an action that need not wait for it."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Late:
-    """An action that goes on, the cluster it joins, and what was being destroyed."""
+    """An action that goes on, the cluster it joins, and the clusters that were being destroyed."""
 
     action: Action
     cluster: Cluster | None
@@ -51,13 +51,13 @@ class Late:
         self._going.append(_Late(action, cluster, frozenset(self.rules.dying)))
 
     def in_hand(self) -> list[Action]:
-        """Those that a server has past its guard, so that nothing refuses them any more."""
-        joins = [its.action for its in self._going if isinstance(its.action, act.Join)]
-        return [its for its in joins if self.world.machines[its.server].powered]
+        """The joins that are past a server's guard, so that nothing refuses them any more."""
+        joins = [late.action for late in self._going if isinstance(late.action, act.Join)]
+        return [join for join in joins if self.world.machines[join.server].powered]
 
     def come_before(self, action: Action) -> None:
-        """One that goes on holds its server's lock: it is over before the next one there that needs
-        the server to itself. Else it comes at any time.
+        """Ends late actions before this one. A late action holds its server's lock, so it ends
+        before the next one there that needs the server to itself; others end at any time.
         """
         leaves = isinstance(action, act.SetPhase) and action.phase is Phase.LEAVING
         alone = leaves or isinstance(action, act.Reset | act.Join | act.Init | act.Prepare)
@@ -68,22 +68,22 @@ class Late:
                 self._finish(late)
 
     def end_on(self, server: ServerName) -> None:
-        """As a fence does: what goes on there has the server's lock, or is refused from then on."""
-        for late in [its for its in self._going if its.action.server == server]:
+        """As a fence does: what goes on there has the server's lock and ends, or is refused."""
+        for late in [other for other in self._going if other.action.server == server]:
             self._going.remove(late)
             self._finish(late)
 
     def end_all(self) -> None:
-        late, self._going = self._going, []
-        for its in late:
-            self._finish(its)
+        going, self._going = self._going, []
+        for late in going:
+            self._finish(late)
 
     def lost_on(self, server: ServerName) -> None:
-        """The server has no power any more."""
-        self._going = [its for its in self._going if its.action.server != server]
+        """Nothing goes on there: the server has no power any more."""
+        self._going = [late for late in self._going if late.action.server != server]
 
     def _finish(self, late: _Late) -> None:
-        """By the guard of its time. What a destroy had begun stays a destroy's."""
+        """The guard decides now. What a destroy had begun still counts as a part of the destroy."""
         action, machine = late.action, self.world.machines[late.action.server]
         self._say(f"    (late: {action.doing} [{action.server}])")
         if not machine.powered:

@@ -1,9 +1,9 @@
 """Whether a history of one server's claim could be that of a register with compare-and-set.
 
-An operation takes effect at some moment between its call and its return; one whose outcome nobody
-knows takes effect at any moment after its call, or never. A history is linearizable if the
+An operation takes effect at some moment between its call and its return; one with an unknown
+outcome takes effect at any moment after its call, or never. A history is linearizable if the
 operations can be put into one order that heeds those moments and explains each answer (Herlihy and
-Wing 1990; the search is that of Wing and Gong 1993, which remembers where it has been, as Lowe's).
+Wing 1990; the search is that of Wing and Gong 1993, and remembers visited states, as Lowe's does).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Answer(Enum):
 @dataclass(frozen=True)
 class Call:
     """`expects` are the values at which the operation is done, and `becomes` is what is there then.
-    One that just looks expects what it found, which stays.
+    A look expects the value that it found, which stays.
     """
 
     called: float
@@ -40,7 +40,7 @@ class Call:
         return self.becomes if value in self.expects else value
 
     def explains(self, value: Value) -> bool:
-        """Whether it can have had its answer where the register had this value."""
+        """Whether the call can have had its answer if the register held this value."""
         match self.answer:
             case Answer.DONE:
                 return value in self.expects
@@ -51,21 +51,21 @@ class Call:
 
 
 def is_linearizable(calls: Sequence[Call], begins: Value = None) -> bool:
-    known = {i for i, its in enumerate(calls) if its.answer is not Answer.UNKNOWN}
-    been: set[tuple[frozenset[int], Value]] = set()
+    known = {i for i, call in enumerate(calls) if call.answer is not Answer.UNKNOWN}
+    visited: set[tuple[frozenset[int], Value]] = set()
     todo: list[tuple[frozenset[int], Value]] = [(frozenset(range(len(calls))), begins)]
     while todo:
-        left, value = todo.pop()
-        if not left & known:
-            return True  # what nobody knows the outcome of may never have happened
-        if (left, value) in been:
+        remaining, value = todo.pop()
+        if not remaining & known:
+            return True  # a call with an unknown outcome may never have happened
+        if (remaining, value) in visited:
             continue
-        been.add((left, value))
-        first_return = min(_returned(calls[i]) for i in left)
-        for i in left:
-            its = calls[i]
-            if its.called <= first_return and its.explains(value):
-                todo.append((left - {i}, its.after(value)))
+        visited.add((remaining, value))
+        first_return = min(_returned(calls[i]) for i in remaining)
+        for i in remaining:
+            call = calls[i]
+            if call.called <= first_return and call.explains(value):
+                todo.append((remaining - {i}, call.after(value)))
     return False
 
 

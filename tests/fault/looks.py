@@ -20,7 +20,7 @@ from rpool.simulate.world import SimulatedWorld
 
 
 class Looks:
-    """The looks of `rpool.model.world.World`, of the operator that is at work."""
+    """The looks of `rpool.model.world.World`, as the operator at work has them."""
 
     world: SimulatedWorld
     at_work: Operator

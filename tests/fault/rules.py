@@ -2,7 +2,7 @@
 
 - A server never has two owners: no claim of one cluster is on a member of another.
 - A server under another cluster's claim is never touched.
-- etcd never loses its quorum by an act of ours.
+- etcd never loses its quorum by an action of ours.
 - Never two control planes of a cluster change at once.
 - No server is reset as a member of etcd of a living cluster, nor undrained as its member, unless
   its cluster is being destroyed or the fleet says that it is lost.
@@ -39,24 +39,24 @@ class Rules:
     def judged(
         self, action: Action, effect: Callable[[], object], others: Iterable[Action] = ()
     ) -> None:
-        """Brings `effect` of `action` about, while `others` are under way. Raises as it."""
+        """Runs `effect`, the doing of `action` while `others` are under way. Raises as it does."""
         machine = self.world.machines[action.server]
-        before, was, cluster = self._quorate(), copy(machine), machine.cluster
+        quorate, before, cluster = self._quorate(), copy(machine), machine.cluster
         if isinstance(action, act.Reset) and machine.claim is not None:
-            self._judge_reset(action, machine, before)
+            self._judge_reset(action, machine, quorate)
         self._judge_others(action, others)
         try:
             effect()
         finally:
-            self._judge_owner(action, was, machine)
-            for lost in before - self._quorate():
+            self._judge_owner(action, before, machine)
+            for lost in quorate - self._quorate():
                 if cluster is None or not self._is_dying(lost):
                     self.broken.append(f"{action.doing} on {action.server} cost a quorum")
         self._remember(action, machine)
         self.check()
 
     def check(self) -> None:
-        """What holds of all servers at any moment."""
+        """Judges what holds of all servers at any moment."""
         for name, machine in self.world.machines.items():
             claim, cluster = machine.claim, machine.cluster
             if claim is None and (machine.traces or cluster is not None):
@@ -87,10 +87,10 @@ class Rules:
                 where = f"{other.doing} on {other.server}"
                 self.broken.append(f"{action.doing} on {action.server} at the same time as {where}")
 
-    def _judge_owner(self, action: Action, was: Machine, machine: Machine) -> None:
-        if was.claim is None and machine.claim is not None and (was.traces or was.cluster):
+    def _judge_owner(self, action: Action, before: Machine, machine: Machine) -> None:
+        if before.claim is None and machine.claim is not None and (before.traces or before.cluster):
             self.broken.append(f"{action.server} was claimed dirty")
-        if machine == was or was.claim is None:
+        if machine == before or before.claim is None:
             return
         if isinstance(action, act.TakeClaim):
             uids = {action.claim.uid, *([action.over.uid] if action.over else [])}
@@ -100,8 +100,8 @@ class Rules:
                 if isinstance(action, act.AwaitReady | act.NoteFailure)
                 else {action.ownership.uid}
             )
-        if was.claim.uid not in uids:
-            self.broken.append(f"{action.doing} touched {action.server} of {was.claim.uid}")
+        if before.claim.uid not in uids:
+            self.broken.append(f"{action.doing} touched {action.server} of {before.claim.uid}")
 
     # -- what is remembered --------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Rules:
             return
         self._know(cluster)
         if isinstance(action, act.Drain):
-            self._drained |= {(id(cluster), its) for its in action.nodes}
+            self._drained |= {(id(cluster), node) for node in action.nodes}
         if isinstance(action, act.Join | act.Init):
             self._drained.discard((id(cluster), name))
         if isinstance(action, act.Init):
@@ -123,7 +123,7 @@ class Rules:
         over = action.over if isinstance(action, act.TakeClaim) else None
         if over is not None and over.uid in self._owners[id(cluster)]:
             assert isinstance(action, act.TakeClaim)
-            self._owners[id(cluster)].add(action.claim.uid)  # what a create has left goes on as its
+            self._owners[id(cluster)].add(action.claim.uid)  # it goes on with what a create left
 
     def _know(self, cluster: Cluster) -> None:
         self._kept[id(cluster)] = cluster
@@ -135,13 +135,13 @@ class Rules:
         return {key for key, cluster in clusters.items() if has_quorum(self.world, cluster)}
 
     def _is_dying(self, key: int) -> bool:
-        its = [m for m in self.world.machines.values() if id(m.cluster) == key]
-        return not its or any(m.claim is not None and m.claim.uid in self.dying for m in its)
+        inside = [m for m in self.world.machines.values() if id(m.cluster) == key]
+        return not inside or any(m.claim is not None and m.claim.uid in self.dying for m in inside)
 
 
 def has_quorum(world: SimulatedWorld, cluster: Cluster, more: int = 0) -> bool:
-    """More than half of its members of etcd run, with so many `more` that do not. Not by the
-    engine's own arithmetic, which is judged here.
+    """Whether more than half of the cluster's etcd members run, if it had `more` that do not.
+    The engine's own arithmetic is not used, as it is what is judged.
     """
     return 2 * len(world._running(cluster)) > len(cluster.members) + more
 

@@ -56,8 +56,8 @@ def drawn(seed: int) -> tuple[Round, ...]:
     rounds = []
     for _ in range(chance.randint(2, 7)):
         operation = chance.choice(events.OPERATIONS).__name__
-        many = chance.choice([0, 1, 1, 1, 2, 3])
-        faults = {chance.randint(1, LATEST): chance.choice(kinds) for _ in range(many)}
+        number = chance.choice([0, 1, 1, 1, 2, 3])
+        faults = {chance.randint(1, LATEST): chance.choice(kinds) for _ in range(number)}
         event = chance.choice(events.EVENTS).__name__ if chance.random() < 0.5 else ""
         rounds.append(
             Round(chance.getrandbits(32), operation, tuple(sorted(faults.items())), event)
@@ -66,7 +66,7 @@ def drawn(seed: int) -> tuple[Round, ...]:
 
 
 class QuickSite(Site):
-    """Nobody else plans in this process, so nobody is waited for."""
+    """A site that does not wait for other plans: none is made in this process."""
 
     def advise(self, spec: PoolSpec, quiet_seconds: float = 0.0) -> Advice:
         return super().advise(spec)
@@ -121,14 +121,14 @@ class Schedule:
 
         with self.in_turn.installed():
             try:
-                for its in self.rounds:
+                for round_ in self.rounds:
                     if not self.broken:
-                        self.round(its)
+                        self.round(round_)
                 if not self.broken:
                     end(self)
             except RpoolError as error:
                 self.broken.append(f"an error where none is expected: {error}")
-            except Exception as error:  # a rule of its own
+            except Exception as error:  # that nothing else is raised is a rule, too
                 self.broken.append(f"{type(error).__name__}: {error}")
                 self.history.append(_place(error))
         self.broken += [
@@ -137,28 +137,28 @@ class Schedule:
         ]
         return self
 
-    def round(self, its: Round) -> None:
-        self.chance.seed(its.seed)
-        getattr(events, its.operation)(self)
+    def round(self, round_: Round) -> None:
+        self.chance.seed(round_.seed)
+        getattr(events, round_.operation)(self)
         self.go_on_destroying()
-        self.apply(dict(its.faults))
-        if its.event:
-            self.happened[its.event] += 1
-            self.history.append(its.event)
-            self.chance.seed(f"{its.seed} {its.event}")
-            getattr(events, its.event)(self)
+        self.apply(dict(round_.faults))
+        if round_.event:
+            self.happened[round_.event] += 1
+            self.history.append(round_.event)
+            self.chance.seed(f"{round_.seed} {round_.event}")
+            getattr(events, round_.event)(self)
             self.fate.rules.check()
 
     def go_on_destroying(self) -> None:
         """What an earlier apply began to destroy stays unwanted, unless it may be kept."""
-        half = [n for n in self.state.clusters if n in self.destroyed]
-        if half and not self.keeps_the_half_destroyed:
-            clusters = {n: s for n, s in self.wanted.clusters.items() if n not in half}
-            nodes = {n: its for n, its in self.wanted.nodes.items() if its[0] not in half}
+        begun = [n for n in self.state.clusters if n in self.destroyed]
+        if begun and not self.keeps_the_half_destroyed:
+            clusters = {n: s for n, s in self.wanted.clusters.items() if n not in begun}
+            nodes = {n: node for n, node in self.wanted.nodes.items() if node[0] not in begun}
             self.wanted = Wanted(clusters, nodes)
 
     def apply(self, faults: Mapping[int, Fault], say: str = "apply") -> bool:
-        """One `terraform apply`; whether it was empty. A killed one has told Terraform nothing."""
+        """Runs `terraform apply`; returns whether it was empty. If killed, the state stays."""
         stop = self.fate.begin(dict(faults))
         before = self.state.copy()
         clusters = sorted(
@@ -170,7 +170,7 @@ class Schedule:
         run = self._applied(self.state, self.wanted, stop)
         if self.fate.at_work.dead:
             self.state = before
-        lost = {n for n, its in self.declared.servers.items() if its.lost}
+        lost = {n for n, server in self.declared.servers.items() if server.lost}
         claimed = {n for n, m in self.world.machines.items() if m.claim}
         self.given_up |= (before.servers | self.state.servers | claimed) & lost
         self.history += [f"  -> {error}" for error in run.errors]
@@ -199,12 +199,12 @@ class Schedule:
             if m.claim and m.claim.uid not in state.uids and not self.settled(m.claim.uid)
         }
         return unknown | {
-            str(its.values["id"])
-            for name, its in state.clusters.items()
+            str(instance.values["id"])
+            for name, instance in state.clusters.items()
             if name not in wanted.clusters
-            or its.tainted
-            or not its.values["kubernetes_version"]
-            or not its.values["ca_certificate"]
+            or instance.tainted
+            or not instance.values["kubernetes_version"]
+            or not instance.values["ca_certificate"]
         }
 
     def settled(self, uid: str) -> bool:
@@ -213,8 +213,8 @@ class Schedule:
         return any(r is not None and r.uid == uid and r.settled is not None for r in records)
 
     def second_operator(self) -> bool:
-        """Another process, with the same state or an older one, applies something else; whether
-        there was anything to apply. What it comes to is not in ours.
+        """Another process, with the same state or an older one, applies something else. Returns
+        whether there was anything to apply. Its result does not get into our state.
         """
         if self.inside:
             return False
@@ -235,7 +235,7 @@ class Schedule:
 
 
 def _place(error: BaseException) -> str:
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    return f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}" if last else ""

@@ -15,23 +15,23 @@ def breaks(rounds: Rounds) -> bool:
 
 
 def shrunk(rounds: Rounds, fails: Callable[[Rounds], bool] = breaks) -> Rounds:
-    """Rounds of which none, and nothing in them, can be left out without their passing."""
-    while (less := next((its for its in _less(rounds) if fails(its)), None)) is not None:
+    """The fewest rounds that fail: without any one round, fault or event of these they pass."""
+    while (less := next((r for r in _less(rounds) if fails(r)), None)) is not None:
         rounds = less
     return rounds
 
 
 def _less(rounds: Rounds) -> Iterator[Rounds]:
-    """With one thing less: whole rounds first, which are the most."""
+    """Yields the rounds with one thing less: first without a whole round, which is the most."""
     for i in range(len(rounds)):
         yield rounds[:i] + rounds[i + 1 :]
-    for i, its in enumerate(rounds):
-        for smaller in _smaller(its):
+    for i, round_ in enumerate(rounds):
+        for smaller in _smaller(round_):
             yield (*rounds[:i], smaller, *rounds[i + 1 :])
 
 
-def _smaller(its: Round) -> Iterator[Round]:
-    if its.event:
-        yield replace(its, event="")
-    for i in range(len(its.faults)):
-        yield replace(its, faults=its.faults[:i] + its.faults[i + 1 :])
+def _smaller(round_: Round) -> Iterator[Round]:
+    if round_.event:
+        yield replace(round_, event="")
+    for i in range(len(round_.faults)):
+        yield replace(round_, faults=round_.faults[:i] + round_.faults[i + 1 :])

@@ -1,4 +1,4 @@
-"""The site of a schedule, and what its clusters may be asked to be."""
+"""The site of a schedule, and the requests that are drawn for its clusters."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ class Run:
         return not self.errors and not self.changes
 
     def note(self, diagnostics: Iterable[Diagnostic]) -> None:
-        for its in diagnostics:
-            (self.errors if its.is_error else self.warnings).append(f"{its.summary}\n{its.detail}")
+        for d in diagnostics:
+            (self.errors if d.is_error else self.warnings).append(f"{d.summary}\n{d.detail}")
 
 
 class Workspace:
@@ -82,8 +82,8 @@ class Workspace:
     def apply(
         self, wanted: Wanted, stop: threading.Event, planned: Callable[[], None] = lambda: None
     ) -> Run:
-        """Whatever goes wrong is in the result; only what is no RpoolError is raised. `planned` is
-        called between the plan and the apply.
+        """Returns each RpoolError in the result; any other error is raised. `planned` is called
+        between the plan and the apply.
         """
         site, run = self._connect(), Run()
         try:
@@ -120,7 +120,7 @@ class Workspace:
             self._refresh(self._connect(), Run())
 
     def adopt(self, uid: str, name: str) -> str | None:
-        """`terraform import rpool_cluster.NAME UID`; why it could not be done."""
+        """`terraform import rpool_cluster.NAME UID`. Returns why it could not be done."""
         try:
             held = Cluster().import_(uid, self._connect()).held
         except RpoolError as error:
@@ -142,8 +142,8 @@ class Workspace:
 
     @property
     def servers(self) -> set[ServerName]:
-        """All that the state names."""
-        own = {name for its in self.clusters.values() for name in its.values["servers"]}
+        """All servers that the state names."""
+        own = {name for i in self.clusters.values() for name in i.values["servers"]}
         return own | set(self.nodes)
 
     # -- the parts of a run --------------------------------------------------------------------
@@ -175,12 +175,12 @@ class Workspace:
     def _nodes_first(
         self, name: str, plan: Plan, site: Site, stop: threading.Event, run: Run
     ) -> bool:
-        """Whether all that depends on a cluster has been destroyed, if that is to be replaced."""
-        there = self.clusters.get(name)
-        if there is None or not (there.tainted or plan.replaces):
+        """Destroys the nodes of a cluster that is to be replaced. Returns whether all are gone."""
+        instance = self.clusters.get(name)
+        if instance is None or not (instance.tainted or plan.replaces):
             return True
-        uid = there.values["id"]
-        inside = [n for n, its in self.nodes.items() if its.values["cluster"] == uid]
+        uid = instance.values["id"]
+        inside = [n for n, node in self.nodes.items() if node.values["cluster"] == uid]
         gone = [self._delete(Node(), self.nodes, n, site, stop, run) for n in inside]
         return all(gone)
 
@@ -198,22 +198,22 @@ class Workspace:
         stop: threading.Event,
         run: Run,
     ) -> None:
-        there = instances.get(name)
-        if there is not None and (there.tainted or plan.replaces):
+        instance = instances.get(name)
+        if instance is not None and (instance.tainted or plan.replaces):
             if not self._delete(resource, instances, name, site, stop, run):
                 return
-            there = None
+            instance = None
         planned = Held(plan.values, plan.private)
-        if there is None:
+        if instance is None:
             run.changes += 1
-            held = self._call(run, lambda: resource.create(planned, site, stop))
-            if held is not None and held[0].values is not None:
-                instances[name] = Instance(held[0], tainted=held[1])
-        elif plan.values != there.held.values:
+            created = self._call(run, lambda: resource.create(planned, site, stop))
+            if created is not None and created[0].values is not None:
+                instances[name] = Instance(created[0], tainted=created[1])
+        elif plan.values != instance.held.values:
             run.changes += 1
-            updated = self._call(run, lambda: resource.update(there.held, planned, site, stop))
+            updated = self._call(run, lambda: resource.update(instance.held, planned, site, stop))
             if updated is not None:
-                there.held = updated[0]
+                instance.held = updated[0]
 
     def _delete(
         self,
@@ -236,23 +236,23 @@ class Workspace:
 
     @staticmethod
     def _call(run: Run, verb: Callable[[], Reply]) -> tuple[Held, bool] | None:
-        """What it returned and whether with an error; None when it raised one."""
+        """What `verb` returned, and whether that has an error; None when it raised one."""
         try:
             reply = verb()
         except RpoolError as error:
             run.note(diagnostic.of_error(error))
             return None
         run.note(reply.diagnostics)
-        return reply.held, any(its.is_error for its in reply.diagnostics)
+        return reply.held, any(d.is_error for d in reply.diagnostics)
 
 
 def cluster_config(spec: PoolSpec) -> Values:
-    computed = [its.name for its in Cluster.schema.root.attributes if not its.configurable]
+    computed = [a.name for a in Cluster.schema.root.attributes if not a.configurable]
     return cluster_state.configuration(spec) | dict.fromkeys(computed)
 
 
 def node_config(cluster: Instance, server: ServerName, spec: NodeSpec) -> Values:
-    blank: Values = dict.fromkeys(its.name for its in Node.schema.root.attributes)
+    blank: Values = dict.fromkeys(a.name for a in Node.schema.root.attributes)
     taints = [{"key": t.key, "value": t.value or None, "effect": t.effect} for t in spec.taints]
     return blank | {
         "cluster": cluster.values["id"],

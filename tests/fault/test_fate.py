@@ -1,4 +1,4 @@
-"""What goes on by itself after its operator died is over before a fence is had (see fate.py)."""
+"""What goes on by itself after its operator died is over before a fence is up (see fate.py)."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_fence_elsewhere_waits_for_nothing(fate: Fate) -> None:
 
 
 def test_what_is_late_is_refused_once_a_later_session_has_acted_there(fate: Fate) -> None:
-    """But for what has the server's lock already."""
+    """Except what has the server's lock already."""
     dies_at(fate, act.SetPhase(FIRST, OURS, Phase.MEMBER))
     fate.world.carry_out(act.AppendJournal(FIRST, AFTER, ("{}",)), 60)
     fate.late.end_all()
@@ -101,7 +101,7 @@ def test_what_is_late_is_refused_once_a_later_session_has_acted_there(fate: Fate
 
 
 class Careless(SimulatedWorld):
-    """A claim is written over any other, as by a script that does not look again."""
+    """Writes a claim over any other, as a script that does not look again would."""
 
     @staticmethod
     def _take_claim(action: act.TakeClaim, machine: Machine) -> None:
@@ -126,10 +126,10 @@ def test_what_was_installed_anew_is_taken_over_by_nobody(
     world: type[SimulatedWorld], broken: list[str]
 ) -> None:
     fate = Fate(world(servers(7)), random.Random(1))  # noqa: S311 the same
-    there = replace(CLAIM, server=FIRST)
-    fate.carry_out(act.TakeClaim(FIRST, there), 60)
+    theirs = replace(CLAIM, server=FIRST)
+    fate.carry_out(act.TakeClaim(FIRST, theirs), 60)
     fate.reinstall(fate.world.machines[FIRST])
     with suppress(NotClaimed):
-        ours = replace(there, uid="0000000b")
-        fate.carry_out(act.TakeClaim(FIRST, ours, there.ownership), 60)
+        ours = replace(theirs, uid="0000000b")
+        fate.carry_out(act.TakeClaim(FIRST, ours, theirs.ownership), 60)
     assert fate.claims.not_linearizable() == broken

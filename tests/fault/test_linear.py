@@ -1,4 +1,4 @@
-"""The checker of histories tells those of a register from those that are none."""
+"""The checker tells histories of a register from those that no register can have."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def over(there: Value, ours: Value, called: float, returned: float) -> Call:
     return Call(called, returned, (there, ours), ours)
 
 
-def look(found: Value, called: float, returned: float) -> Call:
-    return Call(called, returned, (found,), found)
+def look(value: Value, called: float, returned: float) -> Call:
+    return Call(called, returned, (value,), value)
 
 
-def give_up(its: Value, called: float, returned: float, answer: Answer = Answer.DONE) -> Call:
-    return Call(called, returned, (its,), None, answer)
+def give_up(ours: Value, called: float, returned: float, answer: Answer = Answer.DONE) -> Call:
+    return Call(called, returned, (ours,), None, answer)
 
 
 def lost(call: Call) -> Call:
-    """Nobody knows what came of it."""
+    """The same call, with an unknown outcome."""
     return replace(call, returned=NEVER, answer=Answer.UNKNOWN)
 
 
@@ -78,42 +78,42 @@ def test_what_no_register_can_have_told(calls: list[Call]) -> None:
 
 
 def test_it_says_of_small_histories_what_trying_every_order_says() -> None:
-    seen = set()
+    verdicts = set()
     for seed in range(300):
         chance = random.Random(seed)  # noqa: S311 not for secrets
         calls = [_any_call(chance) for _ in range(chance.randint(1, 5))]
-        found = is_linearizable(calls)
-        assert found == _by_every_order(calls), calls
-        seen.add(found)
-    assert seen == {True, False}
+        verdict = is_linearizable(calls)
+        assert verdict == _by_every_order(calls), calls
+        verdicts.add(verdict)
+    assert verdicts == {True, False}
 
 
 def _any_call(chance: random.Random) -> Call:
     called = chance.randint(0, 9)
     returned = called + chance.randint(1, 5)
-    its = chance.choice([A, B])
+    ours = chance.choice([A, B])
     kind = chance.choice([take, give_up, look])
     if kind is look:
         return look(chance.choice([None, A, B]), called, returned)
     answer = chance.choice([Answer.DONE, Answer.DONE, Answer.REFUSED, Answer.UNKNOWN])
-    return kind(its, called, NEVER if answer is Answer.UNKNOWN else returned, answer)  # type: ignore[operator, no-any-return]
+    return kind(ours, called, NEVER if answer is Answer.UNKNOWN else returned, answer)  # type: ignore[operator, no-any-return]
 
 
 def _by_every_order(calls: list[Call]) -> bool:
-    unknown = [its for its in calls if its.answer is Answer.UNKNOWN]
-    known = [its for its in calls if its.answer is not Answer.UNKNOWN]
+    unknown = [call for call in calls if call.answer is Answer.UNKNOWN]
+    known = [call for call in calls if call.answer is not Answer.UNKNOWN]
     for count in range(len(unknown) + 1):
-        for some in itertools.combinations(unknown, count):
-            if any(_explains(order) for order in itertools.permutations([*known, *some])):
+        for happened in itertools.combinations(unknown, count):
+            if any(_explains(order) for order in itertools.permutations([*known, *happened])):
                 return True
     return False
 
 
 def _explains(order: tuple[Call, ...]) -> bool:
     value: Value = None
-    for i, its in enumerate(order):
-        late = any(later.returned < its.called for later in order[i + 1 :])
-        if late or not its.explains(value):
+    for i, call in enumerate(order):
+        late = any(later.returned < call.called for later in order[i + 1 :])
+        if late or not call.explains(value):
             return False
-        value = its.after(value)
+        value = call.after(value)
     return True

@@ -1,4 +1,4 @@
-"""Each rule is seen to be broken where it is: a rule that nothing can break proves nothing."""
+"""Each rule is reported where it is broken: a rule that nothing can break proves nothing."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_rule_that_is_broken_is_told(
     site: Site, does: Callable[[Site], None], broken: str
 ) -> None:
     does(site)
-    assert any(broken in its for its in site.rules.broken), site.rules.broken
+    assert any(broken in rule for rule in site.rules.broken), site.rules.broken
 
 
 def test_a_server_that_leaves_in_order_breaks_none(site: Site) -> None:

@@ -3,7 +3,7 @@
     cd tests && python -m golden.kept        # keeps what this version makes, in golden/VERSION
 
 The configuration is `main.tf` with `fleet.yaml` of that folder. The state is as Terraform wrote it,
-but for the address of the provider, which is another one for OpenTofu. The servers are those of a
+except the address of the provider, which OpenTofu writes differently. The servers are those of a
 simulated site. A record is the text in its ConfigMap, a claim that of its file on a server.
 """
 
@@ -42,8 +42,8 @@ class Kept:
     @property
     def state(self) -> dict[str, Any]:
         """The state, for a provider whose address is PROVIDER."""
-        found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
-        return found
+        state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+        return state
 
     @property
     def instances(self) -> dict[str, dict[str, Any]]:
@@ -53,14 +53,14 @@ class Kept:
     @property
     def claims(self) -> dict[str, dict[str, object]]:
         """The claim on each server that has one, by its name."""
-        found: dict[str, dict[str, object]] = json.loads((self.folder / "claims.json").read_text())
-        return found
+        claims: dict[str, dict[str, object]] = json.loads((self.folder / "claims.json").read_text())
+        return claims
 
     @property
     def records(self) -> dict[str, str]:
         """The text of each cluster's record, by its name."""
-        found: dict[str, str] = json.loads((self.folder / "records.json").read_text())
-        return found
+        records: dict[str, str] = json.loads((self.folder / "records.json").read_text())
+        return records
 
     def restore(self, folder: Path) -> Workspace:
         """A workspace as that version has left it, for today's provider."""
@@ -93,7 +93,7 @@ class Kept:
 def released() -> list[Kept]:
     """All that is kept, the oldest version first."""
     folders = [path.parent for path in HERE.glob("*/state.json")]
-    return [Kept(its) for its in sorted(folders, key=lambda its: _numbers(its.name))]
+    return [Kept(path) for path in sorted(folders, key=lambda path: _numbers(path.name))]
 
 
 def made_anew(folder: Path) -> Workspace:
@@ -120,11 +120,11 @@ def claims_of(machines: dict[str, Machine]) -> dict[str, Any]:
 
 def records_of(machines: dict[str, Machine]) -> dict[str, str]:
     """The records as their ConfigMaps have them."""
-    found = (its.cluster.record for its in machines.values() if its.cluster is not None)
+    records = (m.cluster.record for m in machines.values() if m.cluster is not None)
     return {
-        its.spec.name: json.loads(documents.record(its))["data"]["record"]
-        for its in found
-        if its is not None
+        record.spec.name: json.loads(documents.record(record))["data"]["record"]
+        for record in records
+        if record is not None
     }
 
 

@@ -19,7 +19,7 @@ from rpool.reach import documents
 from rpool_provider.provider import Provider
 
 NO_CHANGES, CHANGES = 0, 2
-EACH_RELEASE = pytest.mark.parametrize("kept", released(), ids=lambda its: its.folder.name)
+EACH_RELEASE = pytest.mark.parametrize("kept", released(), ids=lambda kept: kept.folder.name)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +56,16 @@ def test_what_it_has_made_can_be_changed_and_given_back(kept: Kept, tmp_path: Pa
     assert workspace.state("rpool_cluster.small")["attributes"]["allocated_cores"] == 32
     destroyed = workspace.destroy()
     assert destroyed.status == 0, destroyed.output
-    left = machines(workspace)
-    assert len(left) == 21
-    assert claims_of(left) == {}
+    spares = machines(workspace)
+    assert len(spares) == 21
+    assert claims_of(spares) == {}
 
 
 @EACH_RELEASE
 def test_its_state_is_read_without_any_server(kept: Kept, calls: Calls) -> None:
-    assert {its.partition(".")[0] for its in kept.instances} == Provider.resource_schemas.keys()
+    assert {
+        address.partition(".")[0] for address in kept.instances
+    } == Provider.resource_schemas.keys()
     for address, instance in kept.instances.items():
         raw = {"json": json.dumps(instance["attributes"]).encode()}
         reply = calls.plugin.call(
@@ -82,20 +84,20 @@ def test_its_state_is_read_without_any_server(kept: Kept, calls: Calls) -> None:
 
 @EACH_RELEASE
 def test_its_claims_and_records_are_read(kept: Kept) -> None:
-    ids = {its["attributes"]["id"] for its in kept.instances.values()}
+    ids = {instance["attributes"]["id"] for instance in kept.instances.values()}
     records = {name: documents.read_record(text) for name, text in kept.records.items()}
     assert records.keys() == {"small", "full"}
-    assert all(its.uid in ids and its.is_settled for its in records.values())
-    claims = {name: Claim.from_dict(its) for name, its in kept.claims.items()}
-    claimed = {name: its.pool for name, its in claims.items() if its.is_member}
-    assert claimed == {name: cluster for cluster, its in records.items() for name in its.members}
-    assert {its.trust for its in claims.values()} == {"", "team-a"}
+    assert all(record.uid in ids and record.is_settled for record in records.values())
+    claims = {name: Claim.from_dict(fields) for name, fields in kept.claims.items()}
+    claimed = {name: claim.pool for name, claim in claims.items() if claim.is_member}
+    assert claimed == {name: cluster for cluster, r in records.items() for name in r.members}
+    assert {claim.trust for claim in claims.values()} == {"", "team-a"}
 
 
 def shape(value: Any) -> Any:
-    """What kinds of values are where; of what users have named, one stands for all."""
+    """The types of the values at each place. Of items that users have named, one stands for all."""
     if isinstance(value, dict):
-        named = {name: shape(its) for name, its in value.items()}
+        named = {name: shape(item) for name, item in value.items()}
         return {"NAME": next(iter(named.values()))} if _by_name(value) else named
     if isinstance(value, list):
         return [shape(value[0])] if value else []
@@ -103,8 +105,8 @@ def shape(value: Any) -> Any:
 
 
 def _by_name(value: dict[str, Any]) -> bool:
-    inside = [its for its in value.values() if isinstance(its, dict)]
-    return len(inside) == len(value) > 1 and len({tuple(its) for its in inside}) == 1
+    inside = [item for item in value.values() if isinstance(item, dict)]
+    return len(inside) == len(value) > 1 and len({tuple(item) for item in inside}) == 1
 
 
 def test_this_version_has_a_state_that_is_kept_and_still_makes_such_a_one(today: Workspace) -> None:
@@ -123,15 +125,15 @@ def test_this_version_has_a_state_that_is_kept_and_still_makes_such_a_one(today:
 
 
 def test_a_kept_state_has_every_attribute_that_can_be_set() -> None:
-    """So that what a later release does to any of them shows."""
+    """So that a later release's change to any of them shows."""
     instances = Kept(HERE / VERSION).instances
     missing = {
         f"{type_}.{name}"
         for type_, schema in Provider.resource_schemas.items()
-        for name in (its.name for its in schema.root.attributes)
+        for name in (attribute.name for attribute in schema.root.attributes)
         if all(
-            its["attributes"].get(name) in (None, [], {})
-            for address, its in instances.items()
+            instance["attributes"].get(name) in (None, [], {})
+            for address, instance in instances.items()
             if address.startswith(f"{type_}.")
         )
     }

@@ -1,4 +1,4 @@
-"""A cluster as a case tells of it: each server in a few words."""
+"""A cluster as a case describes it: each server in a few words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHERS = "ffffffff"
 
 @dataclass(frozen=True)
 class Facts:
-    """What is so of a server. Without another word it is in by every account."""
+    """The facts about a server. As they are by default, it is a whole member of its cluster."""
 
     name: ServerName
     number: int
@@ -124,58 +124,58 @@ class Facts:
 Change = Callable[[Facts], Facts]
 
 
-def _so(**facts: object) -> Change:
-    return lambda its: replace(its, **facts)  # type: ignore[arg-type]
+def _with(**facts: object) -> Change:
+    return lambda server: replace(server, **facts)  # type: ignore[arg-type]
 
 
 _OUT = {"joined": False, "kubeadm_ended": False, "node": False, "etcd": None}
 
 WORDS: dict[str, Change] = {
     # how far in
-    "claimed": _so(phase=Phase.BOOTSTRAPPING, **_OUT),
-    "joined": _so(phase=Phase.BOOTSTRAPPING),
-    "kubeadm ended": _so(phase=Phase.BOOTSTRAPPING, joined=False),
-    "leaving": _so(phase=Phase.LEAVING, cordoned=True),
-    "no claim": _so(phase=None),
-    "clean": _so(phase=None, clean=True, **_OUT),
-    "another's": lambda its: replace(its, uid=OTHERS, phase=its.phase or Phase.MEMBER),
-    "no node": _so(node=False),
-    "node": _so(node=True),
-    "not joined": _so(joined=False, kubeadm_ended=False),
+    "claimed": _with(phase=Phase.BOOTSTRAPPING, **_OUT),
+    "joined": _with(phase=Phase.BOOTSTRAPPING),
+    "kubeadm ended": _with(phase=Phase.BOOTSTRAPPING, joined=False),
+    "leaving": _with(phase=Phase.LEAVING, cordoned=True),
+    "no claim": _with(phase=None),
+    "clean": _with(phase=None, clean=True, **_OUT),
+    "another's": lambda s: replace(s, uid=OTHERS, phase=s.phase or Phase.MEMBER),
+    "no node": _with(node=False),
+    "node": _with(node=True),
+    "not joined": _with(joined=False, kubeadm_ended=False),
     # what its Node and etcd say
-    "not ready": _so(ready=False),
-    "cordoned": _so(cordoned=True),
-    "no etcd": _so(etcd=None),
-    "etcd dead": _so(etcd="dead"),
-    "etcd alive": _so(etcd="healthy"),
-    "etcd never started": _so(etcd="never started"),
+    "not ready": _with(ready=False),
+    "cordoned": _with(cordoned=True),
+    "no etcd": _with(etcd=None),
+    "etcd dead": _with(etcd="dead"),
+    "etcd alive": _with(etcd="healthy"),
+    "etcd never started": _with(etcd="never started"),
     # whether it answers, and what the fleet says
-    "silent": lambda its: replace(
-        its, silent=True, ready=False, etcd="dead" if its.etcd == "healthy" else its.etcd
+    "silent": lambda s: replace(
+        s, silent=True, ready=False, etcd="dead" if s.etcd == "healthy" else s.etcd
     ),
-    "not asked": _so(asked=False),
-    "lost": _so(lost=True),
-    "reserved": _so(reserved=True),
-    "small": _so(is_small=True),
+    "not asked": _with(asked=False),
+    "lost": _with(lost=True),
+    "reserved": _with(reserved=True),
+    "small": _with(is_small=True),
     # domains of trust
-    "of team-a": _so(trust="team-a"),
-    "served in common": _so(served=""),
-    "served in team-a": _so(served="team-a"),
+    "of team-a": _with(trust="team-a"),
+    "served in common": _with(served=""),
+    "served in team-a": _with(served="team-a"),
     # what the record says
-    "not in the record": _so(recorded=False),
-    "in the record": _so(recorded=True),
-    "pinned": _so(pinned=True, reserved=True),
+    "not in the record": _with(recorded=False),
+    "in the record": _with(recorded=True),
+    "pinned": _with(pinned=True, reserved=True),
 }
 
 ROLES = {"control_plane": Role.CONTROL_PLANE, "worker": Role.WORKER, "spare": Role.WORKER}
 
 
 def facts(name: ServerName, number: int, words: str) -> Facts:
-    """Of a server of which that is said: its role, and what is not as it is in a whole member."""
+    """The facts about a server from its `words`: its role, and where it is no whole member."""
     role, *more = (word.strip() for word in words.split(","))
-    its = Facts(name, number, ROLES[role])
+    server = Facts(name, number, ROLES[role])
     if role == "spare":
-        its = replace(WORDS["clean"](its), recorded=False)
+        server = replace(WORDS["clean"](server), recorded=False)
     for word in more:
-        its = WORDS[word](its)
-    return its
+        server = WORDS[word](server)
+    return server

@@ -34,93 +34,91 @@ def planned(case: Case) -> Plan:
 
 def situation(case: Case) -> tuple[Desired, Observed, Operation, Fleet]:
     servers = [facts(n, i + 1, words) for i, (n, words) in enumerate(case.servers.items())]
-    fleet = Fleet({its.name: its.server() for its in servers})
+    fleet = Fleet({s.name: s.server() for s in servers})
     return _desired(case), _observed(case, servers), OPERATION, fleet
 
 
 def _observed(case: Case, servers: list[Facts]) -> Observed:
     record = _record(case, servers)
-    asked = [its for its in servers if its.asked]
-    seen = {its.name: its.sighting() for its in asked if not its.silent}
-    silent = {its.name: its.error() for its in asked if its.silent}
-    return Observed(UID, _api(case, servers, record), record, seen, silent)
+    asked = [s for s in servers if s.asked]
+    sightings = {s.name: s.sighting() for s in asked if not s.silent}
+    silent = {s.name: s.error() for s in asked if s.silent}
+    return Observed(UID, _api(case, servers, record), record, sightings, silent)
 
 
 def _record(case: Case, servers: list[Facts]) -> Record | None:
-    said = case.record
-    if said is None:
+    row = case.record
+    if row is None:
         return None
-    members = {
-        its.name: Member.of(its.server(), its.role) for its in servers if its.recorded or its.pinned
-    }
-    pinned = {its.name: _node(case.labelled, its.name) for its in servers if its.pinned}
+    members = {s.name: Member.of(s.server(), s.role) for s in servers if s.recorded or s.pinned}
+    pinned = {s.name: _node(case.labelled, s.name) for s in servers if s.pinned}
     return Record(
         uid=UID,
-        change=OPERATION.change if said.ours else "0badf00d",
+        change=OPERATION.change if row.ours else "0badf00d",
         generation=1,
-        session=OPERATION.session if said.ours else 3,
-        settled=_spec(said.settled, servers),
-        wanted=_spec(said.wanted, servers),
+        session=OPERATION.session if row.ours else 3,
+        settled=_spec(row.settled, servers),
+        wanted=_spec(row.wanted, servers),
         members=members,
         pinned=pinned,
     )
 
 
-def _spec(said: Spec | None, servers: list[Facts]) -> PoolSpec | None:
-    """A request of before: it had as many control planes as there are."""
-    if said is None:
+def _spec(row: Spec | None, servers: list[Facts]) -> PoolSpec | None:
+    """An earlier request, with as many control planes as there are."""
+    if row is None:
         return None
-    return spec(said, sum(its.is_control_plane and its.recorded for its in servers))
+    return spec(row, sum(s.is_control_plane and s.recorded for s in servers))
 
 
 def _api(case: Case, servers: list[Facts], record: Record | None) -> Api | None:
-    said = case.api
-    through = next((its.name for its in servers if its.serves), None) if said else None
-    if said is None or (through is None and said.through is None):
+    row = case.api
+    through = next((s.name for s in servers if s.serves), None) if row else None
+    if row is None or (through is None and row.through is None):
         return None
-    nodes = {its.name: its.node_seen() for its in servers if its.node}
-    cluster = ClusterSeen(nodes, record, "PEM", said.metallb, said.tokens)
-    return Api(said.through or through or "", cluster, _etcd(said.etcd, servers))
+    nodes = {s.name: s.node_seen() for s in servers if s.node}
+    cluster = ClusterSeen(nodes, record, "PEM", row.metallb, row.tokens)
+    return Api(row.through or through or "", cluster, _etcd(row.etcd, servers))
 
 
 def _etcd(others: Mapping[str, str] | None, servers: list[Facts]) -> tuple[EtcdMember, ...] | None:
     if others is None:
         return None
-    own = [member for its in servers if (member := its.member()) is not None]
-    strange = [
+    own = [member for s in servers if (member := s.member()) is not None]
+    strangers = [
         EtcdMember(f"f{i}", name, votes=True, healthy=state == "alive")
         for i, (name, state) in enumerate(others.items())
     ]
-    return (*own, *strange)
+    return (*own, *strangers)
 
 
 def _desired(case: Case) -> Desired:
-    its = case.desired
-    pinned = {name: _node(its.pinned, name) for name in its.pinned}
-    roles = dict.fromkeys(its.control_planes, Role.CONTROL_PLANE)
-    roles |= dict.fromkeys([*its.workers, *pinned], Role.WORKER)
-    wanted, given_up = spec(its, len(its.control_planes)), frozenset(its.given_up)
-    return Desired(UID, wanted, roles, pinned, its.one, given_up)
+    wish = case.desired
+    pinned = {name: _node(wish.pinned, name) for name in wish.pinned}
+    roles = dict.fromkeys(wish.control_planes, Role.CONTROL_PLANE)
+    roles |= dict.fromkeys([*wish.workers, *pinned], Role.WORKER)
+    wanted, given_up = spec(wish, len(wish.control_planes)), frozenset(wish.given_up)
+    return Desired(UID, wanted, roles, pinned, wish.one, given_up)
 
 
-def spec(said: Spec, control_planes: int) -> PoolSpec:
+def spec(row: Spec, control_planes: int) -> PoolSpec:
     return PoolSpec(
-        name=said.name,
+        name=row.name,
         kubernetes_version="1.36.3",
         cores=8,
         memory_gib=16,
         control_plane=ControlPlane(control_planes, Endpoint(address="api.example.org:6443")),
-        networking=Networking(cni=said.cni),
-        metallb_pools={"default": (said.metallb,)} if said.metallb else {},
-        drain=DrainPolicy(600, OnTimeout(said.drain)),
-        trust=said.trust,
+        networking=Networking(cni=row.cni),
+        metallb_pools={"default": (row.metallb,)} if row.metallb else {},
+        drain=DrainPolicy(600, OnTimeout(row.drain)),
+        trust=row.trust,
     )
 
 
 def _node(nodes: Mapping[ServerName, Labels], name: ServerName) -> NodeSpec:
-    its = nodes.get(name, Labels())
-    taints = tuple(Taint(*_taint(text)) for text in its.taints)
-    return NodeSpec(its.labels, taints)
+    row = nodes.get(name, Labels())
+    taints = tuple(Taint(*_taint(text)) for text in row.taints)
+    return NodeSpec(row.labels, taints)
 
 
 def _taint(text: str) -> tuple[str, str, str]:

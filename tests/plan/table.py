@@ -86,10 +86,10 @@ class Case(_Strict):
             for word in more:
                 if word not in WORDS:
                     raise ValueError(f"{name}: {word!r} is none of {', '.join(sorted(WORDS))}")
-        its = self.desired
-        one = {its.one} if its.one else set()
-        named = {*its.control_planes, *its.workers, *its.pinned, *self.labelled, *one}
-        named |= set(its.given_up)
+        wish = self.desired
+        one = {wish.one} if wish.one else set()
+        named = {*wish.control_planes, *wish.workers, *wish.pinned, *self.labelled, *one}
+        named |= set(wish.given_up)
         if unknown := named - self.servers.keys():
             raise ValueError(f"{', '.join(sorted(unknown))}: not among the case's servers")
         if (self.raises is None) == (self.steps is None):
@@ -109,16 +109,16 @@ class _Loader(yaml.SafeLoader):
 
 def read(text: str, where: str) -> dict[str, Case]:
     """The cases in a file, by their titles. Raises BadCase with each mistake and its place."""
-    found = yaml.load(text, _Loader)  # noqa: S506 it is a SafeLoader
-    if not isinstance(found, dict):
+    document = yaml.load(text, _Loader)  # noqa: S506 it is a SafeLoader
+    if not isinstance(document, dict):
         raise BadCase(f"{where}: a file has cases by their titles")
     cases = {}
-    for title, case in found.items():
+    for title, case in document.items():
         try:
             cases[str(title)] = Case.model_validate(case)
         except ValidationError as error:
-            said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise BadCase("\n  ".join([f"{where}: {title}", *said])) from None
+            mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise BadCase("\n  ".join([f"{where}: {title}", *mistakes])) from None
     return cases
 
 
@@ -133,8 +133,8 @@ def all_cases() -> Iterator[tuple[str, Case]]:
 
 @dataclass(frozen=True)
 class Waits:
-    """What a step waits for directly: less what those wait for themselves. `~` marks what need
-    only be over, however it ended.
+    """What a step waits for directly, and not through another step. `~` marks what need only be
+    over, however it ended.
     """
 
     names: tuple[str, ...]
@@ -142,29 +142,31 @@ class Waits:
 
 def waits(steps: tuple[Step, ...]) -> dict[StepName, tuple[str, ...]]:
     before: dict[StepName, frozenset[StepName]] = {}
-    found: dict[StepName, tuple[str, ...]] = {}
+    needed: dict[StepName, tuple[str, ...]] = {}
     for step in steps:
         direct = step.needs | step.after
         before[step.name] = direct.union(*(before[name] for name in direct))
         last = [n for n in direct if not any(n in before[other] for other in direct)]
-        found[step.name] = tuple(sorted(n if n in step.needs else f"~{n}" for n in last))
-    return found
+        needed[step.name] = tuple(sorted(n if n in step.needs else f"~{n}" for n in last))
+    return needed
 
 
 def expected(case: Case) -> dict[StepName, tuple[str, ...] | None]:
     """Steps and what they wait for; None where a case does not say."""
-    said = (case.steps or {}).items()
+    steps = (case.steps or {}).items()
     return {
-        name: its if its is None else tuple(sorted([its] if isinstance(its, str) else its))
-        for name, its in said
+        name: needs
+        if needs is None
+        else tuple(sorted([needs] if isinstance(needs, str) else needs))
+        for name, needs in steps
     }
 
 
 def shown(plan: Plan) -> str:
     """A plan as a case has it, to be read and pasted."""
     lines = ["  steps:"]
-    for name, its in waits(plan.steps).items():
-        lines.append(f"    {name}: [{', '.join(its)}]")
+    for name, needs in waits(plan.steps).items():
+        lines.append(f"    {name}: [{', '.join(needs)}]")
     if not plan.steps:
         lines = ["  steps: {}"]
     if plan.blocked:

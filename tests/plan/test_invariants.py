@@ -62,14 +62,14 @@ def leave_etcd(name: str, *needs: str) -> Step:
 
 def record(*needs: str) -> Step:
     spec: PoolSpec = observed().spec
-    its = Record(OURS.uid, "c0ffee", 2, 1, spec, None, {})
-    return Step(act.WriteRecord("m1", OURS, its, ""), needs=before(*needs))
+    written = Record(OURS.uid, "c0ffee", 2, 1, spec, None, {})
+    return Step(act.WriteRecord("m1", OURS, written, ""), needs=before(*needs))
 
 
 def observed(api: bool = True) -> ladder.Case:
     wish = Wish(control_planes=("m1", "m2"), workers=("w1",))
-    said = {"servers": SERVERS, "desired": wish, "steps": {}}
-    case = Case.model_validate(said if api else {**said, "api": None})
+    row = {"servers": SERVERS, "desired": wish, "steps": {}}
+    case = Case.model_validate(row if api else {**row, "api": None})
     return ladder.Case(*situation(case))
 
 
@@ -147,9 +147,9 @@ BROKEN: dict[str, tuple[list[Step], str]] = {
 }
 
 
-@pytest.mark.parametrize(("steps", "said"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plan_is_a_bug(steps: list[Step], said: str) -> None:
-    with pytest.raises(Bug, match=re.escape(said)):
+@pytest.mark.parametrize(("steps", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plan_is_a_bug(steps: list[Step], message: str) -> None:
+    with pytest.raises(Bug, match=re.escape(message)):
         invariants.check(steps, observed())
 
 
@@ -187,5 +187,5 @@ def test_a_sound_plan_passes(steps: list[Step]) -> None:
 
 
 def test_before_there_is_an_api_nobody_is_a_living_member() -> None:
-    """What a create has begun and does not go on with is reset beside what it goes on with."""
+    """A server that a create began with and drops is reset beside those that it goes on with."""
     invariants.check([join("w3"), reset("w1")], observed(api=False))

@@ -24,15 +24,15 @@ def test_the_table(case: Case) -> None:
         assert case.raises in str(caught.value)
         return
     plan = planned(case)
-    said, found = expected(case), waits(plan.steps)
-    what = f"the plan is:\n{shown(plan)}"
-    assert set(said) == set(found), what
-    for name, its in said.items():
-        assert its is None or its == found[name], f"{name} waits for others; {what}"
+    wanted, actual = expected(case), waits(plan.steps)
+    text = f"the plan is:\n{shown(plan)}"
+    assert set(wanted) == set(actual), text
+    for name, needs in wanted.items():
+        assert needs is None or needs == actual[name], f"{name} waits for others; {text}"
     errors = [str(error) for error in plan.blocked]
-    assert len(errors) == len(case.blocked), what
+    assert len(errors) == len(case.blocked), text
     for phrase in case.blocked:
-        assert any(phrase in error for error in errors), f"nothing says {phrase!r}; {what}"
+        assert any(phrase in error for error in errors), f"nothing says {phrase!r}; {text}"
 
 
 ROW = """
@@ -44,7 +44,7 @@ A title:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "said"),
+    ("right", "wrong", "message"),
     [
         ("silent", "sileny", "w1: 'sileny' is none of another's, claimed"),
         ("control_plane,", "head,", "m1: 'head' is none of control_plane, worker, spare"),
@@ -57,7 +57,7 @@ A title:
         ("A title:", "- case:", "a file has cases by their titles"),
     ],
 )
-def test_a_mistake_in_a_row_is_told_with_its_place(right: str, wrong: str, said: str) -> None:
-    with pytest.raises(BadCase, match=re.escape(said)):
+def test_a_mistake_in_a_row_is_told_with_its_place(right: str, wrong: str, message: str) -> None:
+    with pytest.raises(BadCase, match=re.escape(message)):
         read(ROW.replace(right, wrong), "rows.yaml")
     assert read(ROW, "rows.yaml")

@@ -4,9 +4,9 @@
     # caught by: tests/unit/test_x.py::test_y
     --- a/backend/...
 
-Only one line of context is kept (`git diff -U1`), so that a patch outlives what is changed around
-it. Where one no longer applies, the code that it is about has changed: plant it again, or another
-of its kind where that code is gone.
+Only one line of context is kept (`git diff -U1`), so that a patch outlives changes around it. Where
+a patch no longer applies, its code has changed: plant the bug again, or another of its kind where
+that code is gone.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Planted:
         return self.path.stem
 
     def why_not_applied(self, tree: Path, *options: str) -> str:
-        """What git says where it does not apply to `tree`; "" where it does. With the option
-        `--check` nothing is changed.
+        """Applies the patch to `tree`. Returns what git says where it does not apply, else "". The
+        option `--check` changes nothing.
         """
         command = ["git", "apply", "-p1", *options, str(self.path)]
         return subprocess.run(command, cwd=tree, capture_output=True, text=True).stderr
@@ -43,13 +43,13 @@ class Planted:
 def read(path: Path) -> Planted:
     """Raises ValueError where the file does not begin as it should."""
     lines = path.read_text().splitlines()
-    head = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
-    marked = [line.removeprefix("caught by: ") for line in head[1:]]
-    if not marked or marked == head[1:]:
+    comments = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+    tests = [line.removeprefix("caught by: ") for line in comments[1:]]
+    if not tests or tests == comments[1:]:
         raise ValueError(
             f"{path.name} does not say in its first lines what it is, and what catches it"
         )
-    return Planted(path, head[0], tuple(marked))
+    return Planted(path, comments[0], tuple(tests))
 
 
 def all_of_them() -> list[Planted]:

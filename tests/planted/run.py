@@ -28,7 +28,7 @@ from planted.patches import ROOT, Planted, all_of_them
 
 LONGEST_SECONDS = 900
 FAILED = 1
-"""What pytest ends with when tests failed; other codes say that it ran none."""
+"""pytest's exit code when tests failed; other codes say that it ran none."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Tree:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
         (folder / ".venv").symlink_to(ROOT / ".venv")
-        its = cls(folder)
-        where = its._python(
+        tree = cls(folder)
+        imported = tree._python(
             "-c", "import rpool, rpool_provider as p; print(rpool.__file__, p.__file__)"
         )
-        if where.stdout.count(str(folder)) != 2:
-            raise SystemExit(f"the copy would run other code than its own: {where.stdout}")
-        return its
+        if imported.stdout.count(str(folder)) != 2:
+            raise SystemExit(f"the copy would run other code than its own: {imported.stdout}")
+        return tree
 
     def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join(str(self.folder / its) for its in ("backend", "provider_py"))
+        path = os.pathsep.join(str(self.folder / part) for part in ("backend", "provider_py"))
         env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, *arguments]
         return subprocess.run(
@@ -86,7 +86,7 @@ class Tree:
 
 
 def _without_any(tree: Tree, bugs: Sequence[Planted], jobs: int) -> str:
-    tests = sorted({test for its in bugs for test in its.caught_by})
+    tests = sorted({test for bug in bugs for test in bug.caught_by})
     ran = tree.tests(tests, "--numprocesses", str(jobs))
     return "" if ran.returncode == 0 else ran.stdout[-3000:] + ran.stderr[-3000:]
 
@@ -95,11 +95,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("names", nargs="*")
-    asked = parser.parse_args()
-    bugs = [b for b in all_of_them() if not asked.names or any(n in b.name for n in asked.names)]
+    options = parser.parse_args()
+    bugs = [
+        b for b in all_of_them() if not options.names or any(n in b.name for n in options.names)
+    ]
     with ExitStack() as stack:
         free: queue.Queue[Tree] = queue.Queue()
-        for _ in range(asked.jobs):
+        for _ in range(options.jobs):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="planted-"))
             free.put(Tree.copied(Path(folder)))
 
@@ -112,17 +114,17 @@ def main() -> int:
             print(f"{'caught' if not why else why[:60]!s:8} {planted.name}", file=sys.stderr)
             return why, time.monotonic() - begun
 
-        pool = stack.enter_context(ThreadPoolExecutor(asked.jobs))
-        found = dict(zip((b.name for b in bugs), pool.map(caught, bugs), strict=True))
-        broken = _without_any(free.get(), bugs, asked.jobs)
+        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
+        results = dict(zip((b.name for b in bugs), pool.map(caught, bugs), strict=True))
+        broken = _without_any(free.get(), bugs, options.jobs)
     print("| bug | caught by | seconds |\n| --- | --- | --- |")
     for planted in bugs:
-        why, seconds = found[planted.name]
+        why, seconds = results[planted.name]
         by = ", ".join(planted.caught_by)
         print(
             f"| {planted.name}: {planted.bug} | {why.replace(chr(10), ' ') or by} | {seconds:.1f} |"
         )
-    missed = [name for name, (why, _) in found.items() if why]
+    missed = [name for name, (why, _) in results.items() if why]
     print(f"\n{len(bugs) - len(missed)} of {len(bugs)} caught; not: {', '.join(missed) or 'none'}")
     if broken:
         print(f"Tests that fail without any bug:\n{broken}")

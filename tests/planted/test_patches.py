@@ -11,10 +11,10 @@ BUGS = all_of_them()
 
 def test_there_are_as_many_as_are_promised() -> None:
     assert len(BUGS) >= AT_LEAST
-    assert len({its.bug for its in BUGS}) == len(BUGS)
+    assert len({bug.bug for bug in BUGS}) == len(BUGS)
 
 
-@pytest.mark.parametrize("planted", BUGS, ids=lambda its: its.name)
+@pytest.mark.parametrize("planted", BUGS, ids=lambda bug: bug.name)
 def test_it_can_be_planted_and_what_catches_it_is_there(planted: Planted) -> None:
     assert planted.why_not_applied(ROOT, "--check") == ""
     for test in planted.caught_by:

@@ -12,7 +12,7 @@ from rpool.decide.placement import OVERHEAD_CORES, OVERHEAD_MEMORY_GIB, Placemen
 from rpool.model.pool import ControlPlane, Endpoint, PoolSpec, Tolerance
 from rpool.model.server import Role, Server
 
-# Judged is what comes out of an example, not how long a busy machine takes for it.
+# An example is judged by its result, not by how long a busy machine takes for it.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
@@ -69,7 +69,7 @@ def waste(chosen: Iterable[Server], free: Sequence[Server]) -> int:
 
 
 def outlasts(spec: PoolSpec, chosen: Sequence[Server]) -> bool:
-    """Whether the request is there after every single loss that it is to tolerate."""
+    """Whether the request is met after every loss that it is to tolerate."""
     if spec.tolerate.zones:
         units = [[s for s in chosen if s.zone == zone] for zone in {s.zone for s in chosen}]
     else:
@@ -93,5 +93,5 @@ def least(
 
 
 def labels(chosen: Iterable[Server]) -> int:
-    """How many labels servers have that nobody asked for, where nobody asks for any."""
+    """How many labels the servers have, where a request asks for none."""
     return sum(len(s.labels) for s in chosen)

@@ -59,7 +59,7 @@ def created(stage: Stage, spec: PoolSpec) -> PoolView | None:
 def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
     was: PoolSpec, wanted: PoolSpec, other: PoolSpec, cut: int, next_wish: str, killed: bool
 ) -> None:
-    """Terraform's state is told of it; unless the plugin was killed: then that is as before."""
+    """Terraform's state gets the outcome, unless the plugin was killed: then it is as before."""
     stage = Stage(15)
     view = created(stage, was)
     if view is None:
@@ -69,7 +69,7 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
     except DoesNotFit:
         return
     state = view
-    with stage.faults(lost_after(cut)) as (lost,):
+    with stage.faults(lost_after(cut)) as (struck,):
         try:
             state = stage.site.change_pool(view, wanted, planned.roles, stage.attempt())
         except PoolIncomplete as error:
@@ -77,7 +77,7 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
             state = error.view
         except RpoolError:
             pass
-    event("cut off" if lost else "over before")
+    event("cut off" if struck else "over before")
     if killed:
         state = view
     state = stage.read(state)
@@ -85,21 +85,21 @@ def test_a_change_cut_off_anywhere_is_finished_or_taken_back_by_the_next_one(
     # What was carried out is `wanted` in the state only once all of it is done.
     done = state.condition is Condition.SETTLED and state.cores == wanted.cores
     current = wanted if done else was
-    then = {"the same": wanted, "as before": was, "another": other}[next_wish]
+    following = {"the same": wanted, "as before": was, "another": other}[next_wish]
     try:
-        after = stage.become(state, then, current)
+        after = stage.become(state, following, current)
     except DoesNotFit:
         return
     assert after.condition is Condition.SETTLED
-    assert (after.cores, after.memory_gib) == (then.cores, then.memory_gib)
-    settle(stage, after, then)
+    assert (after.cores, after.memory_gib) == (following.cores, following.memory_gib)
+    settle(stage, after, following)
 
 
 def settle(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
     """The cluster and the servers are what the state says, and a plan has nothing left to do."""
     assert stage.claimed() == set(view.servers)
-    (head, *_) = [name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
-    cluster = stage.machine(head).cluster
+    (first, *_) = [n for n, server in view.servers.items() if server.role is Role.CONTROL_PLANE]
+    cluster = stage.machine(first).cluster
     assert cluster is not None
     assert set(cluster.nodes) == set(view.servers)
     assert not cluster.cordoned
@@ -127,8 +127,8 @@ def test_what_holds_for_any_plan(was: PoolSpec, wanted: PoolSpec) -> None:
     assert planned.joining.isdisjoint(before)
     assert planned.leaving <= set(before)
     assert set(planned.roles) == (set(before) | planned.joining) - planned.leaving
-    heads = [name for name, role in planned.roles.items() if role is Role.CONTROL_PLANE]
-    assert len(heads) == wanted.control_plane.servers
+    control_planes = [n for n, role in planned.roles.items() if role is Role.CONTROL_PLANE]
+    assert len(control_planes) == wanted.control_plane.servers
     workers = [fleet.servers[n] for n, role in planned.roles.items() if role is Role.WORKER]
     for lost in workers if wanted.tolerate.servers else [None]:
         rest = [server for server in workers if server is not lost]

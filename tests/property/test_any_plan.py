@@ -1,4 +1,4 @@
-"""Plans made of whatever an operation that was cut off has left: none is a bug, and however much of
+"""Plans from whatever an operation that was cut off has left: none is a bug, and whatever part of
 one is carried out, planning again from what is observed then comes to the same end.
 """
 
@@ -34,7 +34,7 @@ Roles = dict[ServerName, Role]
 
 
 def copied(stage: Stage) -> Stage:
-    """Servers as they are there, in a world of their own."""
+    """The same servers, as they are now, in a world of their own."""
     other = Stage(0)
     other.world.machines = deepcopy(stage.world.machines)
     other.open(stage.site.config.fleet)
@@ -68,23 +68,23 @@ def carry_out(stage: Stage, view: PoolView, desired: Desired, choose: Choose) ->
 
 
 def in_some_order(steps: Sequence[Step], random: Random) -> list[Step]:
-    """Each after those that it waits for."""
+    """The steps in some order, each after those that it waits for."""
     waiting, order = list(steps), list[Step]()
     while waiting:
-        over = {step.name for step in order}
-        ready = [step for step in waiting if step.needs | step.after <= over]
+        done = {step.name for step in order}
+        ready = [step for step in waiting if step.needs | step.after <= done]
         order.append(random.choice(ready))
         waiting.remove(order[-1])
     return order
 
 
 def cluster_of(stage: Stage) -> Cluster:
-    there = (machine.cluster for machine in stage.world.machines.values() if machine.claim)
-    return next(cluster for cluster in there if cluster is not None)
+    clusters = (machine.cluster for machine in stage.world.machines.values() if machine.claim)
+    return next(cluster for cluster in clusters if cluster is not None)
 
 
 def end(stage: Stage) -> object:
-    """What is there, less what tells one operation from another."""
+    """What there is in the end, without what differs from operation to operation."""
     machines, cluster = stage.world.machines.values(), cluster_of(stage)
     record = cluster.record
     assert record is not None
@@ -116,7 +116,7 @@ def is_cordoned(stage: Stage, view: PoolView, which: int) -> None:
 
 
 def has_a_dead_member_of_etcd(stage: Stage, view: PoolView, which: int) -> None:
-    """Of a server that is none of its control planes, and it had quorum to lose."""
+    """On a server outside the cluster, where etcd has more than one member to lose quorum with."""
     members, machines = cluster_of(stage).members, stage.world.machines
     others = sorted(machines.keys() - view.servers.keys())
     if len(members) > 1 and others:
@@ -235,6 +235,6 @@ def test_each_prefix_of_a_plan_leads_to_the_same_end(
     count = len(left(stage, view, desired))
     assert count > 5
     for length in range(count + 1):
-        there = copied(stage)
-        assert carry_out(there, view, desired, lambda steps, n=length: steps[:n]) == length  # type: ignore[misc]
-        assert finished(there, view, desired) == whole
+        copy = copied(stage)
+        assert carry_out(copy, view, desired, lambda steps, n=length: steps[:n]) == length  # type: ignore[misc]
+        assert finished(copy, view, desired) == whole

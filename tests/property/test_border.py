@@ -55,10 +55,10 @@ RECORDED = json.loads(documents._text(RECORD))
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths to all that is in a JSON value."""
+    """The paths to a JSON value and all values in it."""
     inner: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     inner = enumerate(value) if isinstance(value, list) else inner
-    return [at, *(path for key, its in inner for path in places(its, (*at, key)))]
+    return [at, *(path for key, item in inner for path in places(item, (*at, key)))]
 
 
 def replaced(value: Any, at: tuple[Any, ...], new: Any) -> Any:
@@ -71,7 +71,7 @@ def replaced(value: Any, at: tuple[Any, ...], new: Any) -> Any:
 
 @st.composite
 def changed(draw: st.DrawFn, value: Any) -> Any:
-    """A JSON value of which something is anything."""
+    """A JSON value in which one or two parts are anything."""
     for _ in range(draw(st.integers(1, 2))):
         value = replaced(value, draw(st.sampled_from(places(value))), draw(JSON))
     return value
@@ -102,9 +102,9 @@ def texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [text for pair in value.items() for its in pair for text in texts(its)]
+        return [text for pair in value.items() for item in pair for text in texts(item)]
     if isinstance(value, list | tuple | frozenset | set):
-        return [text for its in value for text in texts(its)]
+        return [text for item in value for text in texts(item)]
     names = getattr(value, "__dataclass_fields__", {})
     return [text for name in names for text in texts(getattr(value, name))]
 
@@ -120,7 +120,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
 
 
 def read(reader: str, printed: bytes) -> Any:
-    """What was read; None where it is a failure that says whose."""
+    """What was read; None where it is a failure that names the server."""
     try:
         return READERS[reader](printed)
     except RpoolError as error:
@@ -137,23 +137,23 @@ def test_any_bytes_are_data_or_a_failure(reader: str, printed: bytes) -> None:
 
 
 def test_what_is_changed_below_is_read_as_it_is() -> None:
-    """Else nothing would be read of what is changed, and nothing proven."""
+    """Otherwise the tests below would read nothing of what they change, and prove nothing."""
     probed = read("probe", dumped(PROBE).encode())
     assert probed is not None
-    left = (probed.claim, probed.failures, probed.unwritable, probed.certificate, probed.served)
-    assert all(left)
+    parts = (probed.claim, probed.failures, probed.unwritable, probed.certificate, probed.served)
+    assert all(parts)
     lines = ["\t".join(["node", *NODE]), "record\t" + dumped(RECORDED)]
-    seen = read("cluster", "\n".join(lines).encode())
-    assert seen is not None
-    assert seen.nodes
-    assert seen.record == RECORD
+    cluster = read("cluster", "\n".join(lines).encode())
+    assert cluster is not None
+    assert cluster.nodes
+    assert cluster.record == RECORD
 
 
 @settings(max_examples=400)
 @given(changed(PROBE))
-def test_a_probe_is_data_or_a_failure(said: Any) -> None:
-    found = read("probe", dumped(said).encode())
-    for text in texts(found):
+def test_a_probe_is_data_or_a_failure(value: Any) -> None:
+    probed = read("probe", dumped(value).encode())
+    for text in texts(probed):
         assert printable(text) == text
         assert len(text) <= MOST_CHARACTERS + 100
 
@@ -161,9 +161,9 @@ def test_a_probe_is_data_or_a_failure(said: Any) -> None:
 @settings(max_examples=150)
 @given(st.text(max_size=2 * MOST_CHARACTERS) | st.integers(0, 3000).map(lambda n: "x\n" * n))
 def test_news_are_printable_and_not_long(printed: str) -> None:
-    found = sightings.news(printed.encode(errors="surrogatepass"))
-    assert len(found) <= sightings.MOST_NEWS
-    for text in found:
+    news = sightings.news(printed.encode(errors="surrogatepass"))
+    assert len(news) <= sightings.MOST_NEWS
+    for text in news:
         assert printable(text) == text
         assert len(text) <= MOST_CHARACTERS
 
@@ -171,27 +171,27 @@ def test_news_are_printable_and_not_long(printed: str) -> None:
 @settings(max_examples=400)
 @given(facts())
 def test_a_cluster_is_data_or_a_failure(printed: bytes) -> None:
-    found = read("cluster", printed)
-    if found is not None and found.record is not None:
-        assert not list(wrong_in(found.record))
-    for text in texts(found):
+    cluster = read("cluster", printed)
+    if cluster is not None and cluster.record is not None:
+        assert not list(wrong_in(cluster.record))
+    for text in texts(cluster):
         assert printable(text) == text
 
 
 @settings(max_examples=200)
 @given(changed({"members": [{"ID": 1, "name": HERE, "peerURLs": ["https://10.0.1.4:2380"]}]}))
-def test_members_of_etcd_are_data_or_a_failure(said: Any) -> None:
+def test_members_of_etcd_are_data_or_a_failure(value: Any) -> None:
     health = dumped([{"endpoint": "https://10.0.1.4:2379", "health": True}])
-    found = read("etcd", f"members\t{dumped(said)}\nhealth\t{health}\n".encode())
-    for text in texts(found):
+    members = read("etcd", f"members\t{dumped(value)}\nhealth\t{health}\n".encode())
+    for text in texts(members):
         assert printable(text) == text
 
 
 @settings(max_examples=300)
 @given(changed(RECORDED))
-def test_a_record_is_one_that_a_configuration_could_have_made_or_none(said: Any) -> None:
+def test_a_record_is_one_that_a_configuration_could_have_made_or_none(value: Any) -> None:
     try:
-        record = documents.read_record(dumped(said))
+        record = documents.read_record(dumped(value))
     except (RpoolError, ValueError, TypeError, KeyError):
         return
     assert not list(wrong_in(record))

@@ -32,8 +32,8 @@ def test_workers_are_the_least_waste_and_labels_that_brute_force_finds(
 ) -> None:
     placement = place(spec, fleet, {}, "tie")
     chosen = workers(placement, fleet)
-    found = None if placement.shortfall else (waste(chosen, fleet), labels(chosen))
-    assert found == least(spec, [], fleet)
+    cost = None if placement.shortfall else (waste(chosen, fleet), labels(chosen))
+    assert cost == least(spec, [], fleet)
 
 
 @given(fleets(7), requests())

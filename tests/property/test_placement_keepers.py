@@ -1,4 +1,4 @@
-"""What placement promises about who stays when a cluster gets smaller."""
+"""What placement promises about the servers that stay when a cluster gets smaller."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ def test_losing_servers_costs_the_least_that_brute_force_finds(
     kept, spares = fleet[:held], fleet[held:]
     placement = place(spec, fleet, {s.name: Role.WORKER for s in kept}, "tie")
     chosen = [s for s in workers(placement, fleet) if s not in kept]
-    found = None if placement.shortfall else (waste(chosen, fleet), labels(chosen))
-    assert found == least(spec, kept, spares)
+    cost = None if placement.shortfall else (waste(chosen, fleet), labels(chosen))
+    assert cost == least(spec, kept, spares)
 
 
 @given(fleets(10), requests(control_planes=[0], tolerate=ZONES), st.integers(0, 2))

@@ -1,4 +1,4 @@
-"""What an error says goes to a terminal: no text of a server's may steer that."""
+"""Errors are printed on a terminal: text from a server in one must not control the terminal."""
 
 from __future__ import annotations
 
@@ -36,8 +36,12 @@ def test_no_error_steers_a_terminal(evil: str) -> None:
     error = RpoolError(f"r1u04 {evil}", f"said\n\t{evil}")
     problems = SpecError([Problem((), f"r1u04 {evil}", evil)])
     texts = [str(error), error.summary, error.detail, repr(error), str(problems)]
-    shown = [*diagnostic.of_error(error), *diagnostic.of_error(problems), diagnostic.warning(evil)]
-    texts += [text for each in shown for text in (each.summary, each.detail)]
+    diagnostics = [
+        *diagnostic.of_error(error),
+        *diagnostic.of_error(problems),
+        diagnostic.warning(evil),
+    ]
+    texts += [text for each in diagnostics for text in (each.summary, each.detail)]
     assert not [text for text in texts if steers(text)]
     assert error.detail.startswith("said\n\t")
 

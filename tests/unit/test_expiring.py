@@ -1,4 +1,4 @@
-"""A plan tells of certificates that end soon, also where they have, and no API serves any more."""
+"""A plan warns of certificates that end soon, also where they have ended and no API serves."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ DAY = 86400.0
 )
 def test_a_certificate_that_ends_soon_is_told(days: float, says: str) -> None:
     desk = with_cluster()
-    head = desk.view().control_planes[1]
-    desk.stage.machine(head).certificates_end = time.time() + days * DAY
-    said = desk.apply()
-    assert says in said
-    assert f"{head}: /etc/kubernetes/pki/apiserver.crt end" in said
-    read(Do.RENEW, said)
-    desk.stage.machine(head).certificates_end = time.time() + 365 * DAY
+    control_plane = desk.view().control_planes[1]
+    desk.stage.machine(control_plane).certificates_end = time.time() + days * DAY
+    warnings = desk.apply()
+    assert says in warnings
+    assert f"{control_plane}: /etc/kubernetes/pki/apiserver.crt end" in warnings
+    read(Do.RENEW, warnings)
+    desk.stage.machine(control_plane).certificates_end = time.time() + 365 * DAY
     assert "certificates" not in desk.apply()
     desk.is_whole()
 
 
 def test_one_that_ends_later_is_not_told() -> None:
     desk = with_cluster()
-    for head in desk.view().control_planes:
-        desk.stage.machine(head).certificates_end = time.time() + 61 * DAY
+    for control_plane in desk.view().control_planes:
+        desk.stage.machine(control_plane).certificates_end = time.time() + 61 * DAY
     assert desk.apply() == ""
 
 
 def test_it_is_told_where_no_api_serves() -> None:
     desk = with_cluster()
-    for head in desk.view().control_planes:
-        machine = desk.stage.machine(head)
+    for control_plane in desk.view().control_planes:
+        machine = desk.stage.machine(control_plane)
         machine.certificates_end, machine.stepped_down = time.time() - 2 * DAY, True
     desk.stage.open()
-    found = desk.stage.site.read_pool(desk.view())
-    assert any("have ended" in its for its in found.warnings)
+    result = desk.stage.site.read_pool(desk.view())
+    assert any("have ended" in warning for warning in result.warnings)

@@ -1,4 +1,4 @@
-"""Why a cluster has its servers: what is said of a member is what a plan would do without it."""
+"""Why a cluster has its servers: the explanation of one is what a plan would do without it."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def explained(record: Record, fleet: Fleet = FLEET, **unusable: str) -> Explanat
 )
 def test_a_runner_up_is_what_a_plan_takes_once_the_member_is_lost(spec: PoolSpec) -> None:
     record = made(spec)
-    roles = {name: its.role for name, its in record.members.items()}
+    roles = {name: member.role for name, member in record.members.items()}
     current = Current(UID, Size.of(spec), roles)
     offer = Offer(verified=frozenset(FLEET.servers))
     choices = explained(record).choices
-    assert {its.server.name for its in choices} == roles.keys()
-    for its in choices:
-        lost = replace(its.server, lost=True)
+    assert {choice.server.name for choice in choices} == roles.keys()
+    for choice in choices:
+        lost = replace(choice.server, lost=True)
         fleet = Fleet({**FLEET.servers, lost.name: lost})
         planned = target(spec, current, fleet, offer)
-        assert planned.joining == set(its.instead)
-        assert its.waste_instead is not None
-        assert its.waste <= its.waste_instead
+        assert planned.joining == set(choice.instead)
+        assert choice.waste_instead is not None
+        assert choice.waste <= choice.waste_instead
 
 
 def test_a_member_that_a_better_server_could_replace_says_so_and_that_it_stays() -> None:
@@ -79,8 +79,8 @@ def test_a_member_that_a_better_server_could_replace_says_so_and_that_it_stays()
 
 def test_a_member_without_which_the_request_holds_has_no_runner_up() -> None:
     lower = replace(made(SPEC), settled=replace(SPEC, tolerate=Tolerance()))
-    workers = [its for its in explained(lower).choices if its.role is Role.WORKER]
-    assert {its.instead for its in workers} == {()}
+    workers = [choice for choice in explained(lower).choices if choice.role is Role.WORKER]
+    assert {choice.instead for choice in workers} == {()}
     assert "holds without it" in workers[0].why
 
 
@@ -88,38 +88,41 @@ def test_the_last_server_that_fits_says_that_nothing_could_take_its_place() -> N
     spec = replace(SPEC, cores=1, memory_gib=1, tolerate=Tolerance())
     two = Fleet({name: FLEET.servers[name] for name in ("r1u01", "r1u02")})
     choices = explained(made(spec, two), two).choices
-    assert {its.why for its in choices} == {"no free server could take its place"}
+    assert {choice.why for choice in choices} == {"no free server could take its place"}
 
 
 def test_every_other_server_is_free_for_it_or_says_why_it_cannot_be_had() -> None:
     spec = replace(SPEC, selector=Selector(frozenset({"rack1", "rack2"})), trust="a")
-    servers = {name: replace(its, trust="a") for name, its in generated(30).servers.items()}
+    servers = {name: replace(server, trust="a") for name, server in generated(30).servers.items()}
     marks: dict[str, dict[str, object]] = {
         "r1u08": {"reserved": True},
         "r1u09": {"retire": True},
         "r1u10": {"lost": True},
         "r2u08": {"trust": ""},
     }
-    servers |= {n: replace(servers[n], **its) for n, its in marks.items()}  # type: ignore[arg-type]
+    servers |= {n: replace(servers[n], **mark) for n, mark in marks.items()}  # type: ignore[arg-type]
     fleet = Fleet(servers)
     record = made(spec, fleet)
-    found = explained(record, fleet, r2u09="claimed by cluster web")
-    assert found.refused["r1u08"].startswith("reserved")
-    assert (found.refused["r1u09"], found.refused["r1u10"]) == ("marked retire", "marked lost")
-    assert found.refused["r2u08"] == "in the common domain, and the cluster is in domain a"
-    assert found.refused["r2u09"] == "claimed by cluster web"
-    assert found.refused["r3u09"] == "in zone rack3; the selector takes rack1, rack2"
-    free = {its.name for its in found.free}
-    assert free | found.refused.keys() | record.members.keys() == fleet.servers.keys()
-    assert not free & (found.refused.keys() | record.members.keys())
+    explanation = explained(record, fleet, r2u09="claimed by cluster web")
+    assert explanation.refused["r1u08"].startswith("reserved")
+    assert (explanation.refused["r1u09"], explanation.refused["r1u10"]) == (
+        "marked retire",
+        "marked lost",
+    )
+    assert explanation.refused["r2u08"] == "in the common domain, and the cluster is in domain a"
+    assert explanation.refused["r2u09"] == "claimed by cluster web"
+    assert explanation.refused["r3u09"] == "in zone rack3; the selector takes rack1, rack2"
+    free = {server.name for server in explanation.free}
+    assert free | explanation.refused.keys() | record.members.keys() == fleet.servers.keys()
+    assert not free & (explanation.refused.keys() | record.members.keys())
 
 
 def test_labels_and_zones_are_what_tells_servers_of_one_size_apart() -> None:
     spec = replace(SPEC, cores=8, memory_gib=16, tolerate=Tolerance())
-    head = Server("head", "10.9.0.1", 2, 4, "rack1", "")
+    control_plane = Server("head", "10.9.0.1", 2, 4, "rack1", "")
     plain = Server("plain", "10.9.0.2", 8, 16, "rack1", "")
     gpu = Server("gpu", "10.9.0.3", 8, 16, "rack1", "", labels={"gpu": "h100"})
-    fleet = Fleet({its.name: its for its in (head, plain, gpu)})
+    fleet = Fleet({server.name: server for server in (control_plane, plain, gpu)})
     (_, worker) = explained(made(spec, fleet), fleet).choices
     assert (worker.server, worker.instead) == (plain, ("gpu",))
     assert worker.why == "fewer labels that nobody asked for"
@@ -134,16 +137,19 @@ def test_each_group_is_explained_among_the_servers_that_its_selector_takes() -> 
         for name, role in placement.roles.items()
     }
     record = replace(RECORD, uid=UID, settled=spec, wanted=None, members=members)
-    found = explained(record)
-    assert [(its.group, its.beyond_cores) for its in found.sizings] == [("default", 0), ("fast", 0)]
-    roles = {name: its.role for name, its in members.items()}
-    groups = {name: its.group for name, its in members.items() if its.group == "fast"}
+    explanation = explained(record)
+    assert [(sizing.group, sizing.beyond_cores) for sizing in explanation.sizings] == [
+        ("default", 0),
+        ("fast", 0),
+    ]
+    roles = {name: member.role for name, member in members.items()}
+    groups = {name: member.group for name, member in members.items() if member.group == "fast"}
     sizes = {"fast": Size.of(spec.part("fast"))}
     current = Current(UID, Size.of(spec), roles, groups=groups, sizes=sizes)
-    for its in found.choices:
-        fleet = Fleet({**FLEET.servers, its.server.name: replace(its.server, lost=True)})
+    for choice in explanation.choices:
+        fleet = Fleet({**FLEET.servers, choice.server.name: replace(choice.server, lost=True)})
         planned = target(spec, current, fleet, Offer(verified=frozenset(FLEET.servers)))
-        assert planned.joining == set(its.instead), its.server.name
+        assert planned.joining == set(choice.instead), choice.server.name
 
 
 def test_who_was_put_in_by_hand_is_told_apart() -> None:
@@ -151,7 +157,7 @@ def test_who_was_put_in_by_hand_is_told_apart() -> None:
     gpu = Member.of(FLEET.servers["r2u08"], Role.WORKER)
     pinned = {"r2u08": NodeSpec()}
     record = replace(record, members={**record.members, "r2u08": gpu}, pinned=pinned)
-    whys = {its.server.name: its.why for its in explained(record).choices}
+    whys = {choice.server.name: choice.why for choice in explained(record).choices}
     assert whys["r2u08"] == "an rpool_node names it"
 
 
@@ -161,14 +167,14 @@ def test_the_command_explains_a_cluster_of_the_site(
     view = made_in(tmp_path, r2u04={"reserved": True})
     site = ["--site", str(tmp_path / "site.yaml")]
     assert main(["explain", "batch", *site]) == 0
-    said = capsys.readouterr().out
-    assert f"Cluster batch ({view.uid}) is to have 1 control plane, and workers:" in said
-    assert "32 cores, 128 GiB, also after the loss of any 1 of them" in said
-    assert "reserved: an rpool_node alone takes it" in said
+    output = capsys.readouterr().out
+    assert f"Cluster batch ({view.uid}) is to have 1 control plane, and workers:" in output
+    assert "32 cores, 128 GiB, also after the loss of any 1 of them" in output
+    assert "reserved: an rpool_node alone takes it" in output
     assert main(["explain", view.uid, "--json", *site]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["servers"].keys() == view.servers.keys()
-    assert found["refused"].keys() == {"r2u04"}
+    document = json.loads(capsys.readouterr().out)
+    assert document["servers"].keys() == view.servers.keys()
+    assert document["refused"].keys() == {"r2u04"}
 
 
 def test_a_cluster_that_is_not_there_or_does_not_answer_is_an_error_that_says_what_is(
@@ -178,7 +184,7 @@ def test_a_cluster_that_is_not_there_or_does_not_answer_is_an_error_that_says_wh
     site = ["--site", str(tmp_path / "site.yaml")]
     assert main(["explain", "web", *site]) == 1
     assert f"batch ({view.uid})" in capsys.readouterr().err
-    (head,) = view.control_planes
-    assert main(["simulate", "lose", head, "--file", str(tmp_path / FILE_NAME)]) == 0
+    (control_plane,) = view.control_planes
+    assert main(["simulate", "lose", control_plane, "--file", str(tmp_path / FILE_NAME)]) == 0
     assert main(["explain", "batch", *site]) == 1
     assert "no control plane of cluster batch" in capsys.readouterr().err

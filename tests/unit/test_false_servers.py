@@ -1,4 +1,4 @@
-"""What a server says of itself, and a record of its servers, is not believed for that alone."""
+"""What a server says of itself, or a record of its servers, is not trusted for that alone."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def test_a_cluster_is_not_looked_for_behind_another_ca() -> None:
     stage, view = made(16)
     false = posing(stage, view)
     cut_off(stage, view)
-    found = stage.site.read_pool(view)
-    assert found.view is not None
-    assert found.view.ca_certificate == view.ca_certificate
-    assert FALSE not in found.view.servers
+    result = stage.site.read_pool(view)
+    assert result.view is not None
+    assert result.view.ca_certificate == view.ca_certificate
+    assert FALSE not in result.view.servers
     with pytest.raises(RpoolError):
         stage.become(view, BIGGER)
     assert (false.tokens, list(false.nodes)) == (set(), [FALSE])
@@ -66,8 +66,8 @@ def test_a_cluster_whose_ca_is_known_is_found_whoever_poses_as_it() -> None:
     stage, view = made(16)
     posing(stage, view)
     stage.open()
-    found = stage.site.find_pool(view.uid, ca_pin(view.ca_certificate))
-    assert found.view.ca_certificate == view.ca_certificate
+    cluster = stage.site.find_pool(view.uid, ca_pin(view.ca_certificate))
+    assert cluster.view.ca_certificate == view.ca_certificate
     cut_off(stage, view)
     with pytest.raises(RpoolError) as caught:
         stage.site.find_pool(view.uid, ca_pin(view.ca_certificate))
@@ -93,11 +93,11 @@ def test_an_rpool_node_is_put_into_no_cluster_that_poses_as_its_own() -> None:
 
 
 def written_in(stage: Stage, view: PoolView, name: str) -> None:
-    """Whoever administers the cluster writes a server into its record, and makes a Node of it."""
+    """Adds a server to the cluster's record and gives it a Node, as an admin of the cluster can."""
     cluster = stage.cluster(view)
     assert cluster.record is not None
-    its = Member.of(stage.site.config.fleet.servers[name], Role.WORKER)
-    cluster.record = replace(cluster.record, members={**cluster.record.members, name: its})
+    member = Member.of(stage.site.config.fleet.servers[name], Role.WORKER)
+    cluster.record = replace(cluster.record, members={**cluster.record.members, name: member})
     cluster.nodes[name] = Role.WORKER
     stage.open()
 
@@ -113,8 +113,12 @@ def test_a_server_in_the_record_alone_is_never_claimed(reserved: bool) -> None:
     read = resource.read(Held(with_view(CONFIG, view)), stage.site)
     assert read.held.values is not None
     assert read.held.values["servers"].keys() == view.servers.keys()
-    assert [its for its in read.diagnostics if f"names {FALSE}, which it has not" in its.summary]
-    stage.cluster(view).nodes.pop(FALSE)  # nobody may take it for one that has yet to join
+    assert [
+        diagnostic
+        for diagnostic in read.diagnostics
+        if f"names {FALSE}, which it has not" in diagnostic.summary
+    ]
+    stage.cluster(view).nodes.pop(FALSE)  # it is not to look like one that has yet to join
     planned = resource.plan(read.held, CONFIG, stage.site)
     assert planned.values is not None
     assert planned.values["servers"].keys() == view.servers.keys()
@@ -122,8 +126,8 @@ def test_a_server_in_the_record_alone_is_never_claimed(reserved: bool) -> None:
     updated = resource.update(
         read.held, Held(planned.values, planned.private), stage.site, threading.Event()
     )
-    assert [its.summary for its in updated.diagnostics if its.is_error] == []
-    assert not [its for its in stage.acted if its.server == FALSE]
+    assert [diagnostic.summary for diagnostic in updated.diagnostics if diagnostic.is_error] == []
+    assert not [action for action in stage.acted if action.server == FALSE]
     assert stage.claimed() == before
     record = stage.cluster(view).record
     assert record is not None
@@ -131,7 +135,7 @@ def test_a_server_in_the_record_alone_is_never_claimed(reserved: bool) -> None:
 
 
 def test_a_reserved_server_joins_nobody_but_by_an_rpool_node() -> None:
-    """Also where a plan names it: the mark came after that, say."""
+    """Also where a plan names it: the mark may have come after the plan."""
     stage, view = made(16)
     target = stage.plan(view, BIGGER, SPEC)
     (joins,) = target.joining
@@ -163,19 +167,25 @@ def test_what_is_fixed_on_a_cluster_is_not_changed_by_its_record() -> None:
     planned = resource.plan(read.held, config, stage.site)
     assert list(planned.replaces) == []
     assert planned.values == prior.values
-    assert [its for its in read.diagnostics if "another name or endpoint" in its.summary]
+    assert [
+        diagnostic
+        for diagnostic in read.diagnostics
+        if "another name or endpoint" in diagnostic.summary
+    ]
 
 
 def test_no_action_of_all_that_was_a_stranger_s() -> None:
-    """The whole of a growth beside a server that poses as a control plane."""
+    """A cluster grows beside a server that poses as its control plane."""
     stage, view = made(16)
     false = posing(stage, view)
     stage.open()
     stage.acted.clear()
     grown = stage.become(view, BIGGER)
     assert FALSE not in grown.servers
-    assert not [its for its in stage.acted if its.server == FALSE]
-    assert not [its for its in stage.acted if isinstance(its, act.Join) and its.through == FALSE]
+    assert not [action for action in stage.acted if action.server == FALSE]
+    assert not [
+        action for action in stage.acted if isinstance(action, act.Join) and action.through == FALSE
+    ]
     assert not false.tokens
 
 
@@ -188,11 +198,11 @@ def test_the_pin_of_a_cluster_is_in_its_state() -> None:
     certificate = created.held.values["ca_certificate"]
     assert created.held.values["ca_pin"] == ca_pin(certificate)
     claims = (stage.machine(name).claim for name in created.held.values["servers"])
-    assert {its.ca_pin for its in claims if its} == {ca_pin(certificate)}
+    assert {claim.ca_pin for claim in claims if claim} == {ca_pin(certificate)}
 
 
 def test_a_cluster_does_not_grow_by_what_its_record_calls_an_rpool_node_s() -> None:
-    """Else each apply of the same configuration would take other servers for them."""
+    """Otherwise each apply of the same configuration would add other servers in their place."""
     stage, view = made(16)
     before = stage.claimed()
     cluster, workers = stage.cluster(view), with_role(view, Role.WORKER)
@@ -211,8 +221,8 @@ def test_a_cluster_does_not_grow_by_what_its_record_calls_an_rpool_node_s() -> N
 
 
 def test_a_worker_of_a_create_does_not_become_its_ca() -> None:
-    """Root there rewrites its claim while the first control plane has yet to come up. It is reset,
-    and joins as what it is to be.
+    """Root on the worker rewrites its claim before the first control plane is up. The worker is
+    reset, and joins in its planned role.
     """
     stage = Stage(9)
     false = Cluster(new_ca(), SPEC.kubernetes_version)

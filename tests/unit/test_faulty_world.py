@@ -1,4 +1,4 @@
-"""Faults do what they say: what a test shows by one would be worth nothing otherwise."""
+"""Faults do what they say: a test that uses one would prove nothing otherwise."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def claim_of(name: str) -> Claim:
 
 
 def claim(stage: Stage, *names: str) -> list[str | None]:
-    """Claims them in turn; what each answered, None for success."""
+    """The error of each claim, None for success; the servers are claimed in turn."""
     answers: list[str | None] = []
     for name in names:
         try:
@@ -64,7 +64,7 @@ def claim(stage: Stage, *names: str) -> list[str | None]:
 
 
 def prepare(stage: Stage) -> dict[str, RpoolError | None]:
-    """Prepares all three, claimed, together."""
+    """The error of each of the three, None for success; they are claimed, and prepared together."""
     assert claim(stage, FIRST, SECOND, THIRD) == [None] * 3
     done: dict[str, RpoolError | None] = {}
     actions = [
@@ -116,8 +116,8 @@ def test_an_action_has_its_effect_and_its_answer_as_the_fault_says(
 def test_one_of_many_that_are_prepared_together_fails_alone(stage: Stage, at: Moment) -> None:
     with stage.faults(Fault(act.Prepare, NO, at, servers=SECOND)):
         assert prepare(stage) == {FIRST: None, SECOND: NO, THIRD: None}
-    had_it = {FIRST, SECOND, THIRD} if at is AFTER else {FIRST, THIRD}
-    assert prepared(stage) == had_it == set(acted(stage, act.Prepare))
+    expected = {FIRST, SECOND, THIRD} if at is AFTER else {FIRST, THIRD}
+    assert prepared(stage) == expected == set(acted(stage, act.Prepare))
 
 
 def test_one_of_many_says_that_it_is_prepared_and_is_not(stage: Stage) -> None:
@@ -145,7 +145,7 @@ def test_the_nth_is_struck_and_so_many_after_it(
 def test_only_what_a_fault_is_for_is_struck_and_counted(stage: Stage) -> None:
     on_one = Fault(act.TakeClaim, NO, servers=SECOND)
     on_some = Fault(
-        act.TakeClaim, NO, servers=[THIRD], where=lambda its: its.claim == claim_of(THIRD)
+        act.TakeClaim, NO, servers=[THIRD], where=lambda action: action.claim == claim_of(THIRD)
     )
     other = Fault((act.Reset, act.SetPhase), NO, sure=False)
     with stage.faults(on_one, on_some, other) as struck:
@@ -273,7 +273,7 @@ def test_what_came_of_all_that_is_under_way_as_the_kill_comes_is_lost(
     with (
         ThreadPoolExecutor(1) as thread,
         stage.faults(slow),
-        killed(stage, act.TakeClaim, lambda its: its.server == FIRST),
+        killed(stage, act.TakeClaim, lambda action: action.server == FIRST),
     ):
         second = thread.submit(claim, stage, SECOND)
         assert runs.wait(60)

@@ -28,7 +28,7 @@ def _made(stage: Stage, spec: PoolSpec = SPEC) -> PoolView:
 
 
 def _control_planes(view: PoolView) -> list[str]:
-    return [n for n, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
+    return [n for n, member in view.servers.items() if member.role is Role.CONTROL_PLANE]
 
 
 def _problem(stage: Stage, wanted: str) -> tuple[str, str]:
@@ -51,7 +51,7 @@ def test_a_pool_is_found_by_its_uid_and_by_its_name_as_it_was_made(attribute: st
 def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
     stage = Stage(10)
     one, other = _made(stage, SMALL), _made(stage, replace(ELSEWHERE, name="other"))
-    record = stage.cluster(other).record  # no create makes a second one: two sites became one, say
+    record = stage.cluster(other).record  # no create makes a second one: two sites were merged
     assert record is not None and record.settled is not None
     settled = replace(record.settled, name=SMALL.name)
     stage.cluster(other).record = replace(record, settled=settled, wanted=None)
@@ -64,8 +64,8 @@ def test_a_name_of_two_pools_is_refused_with_their_uids() -> None:
     assert summary == "2 clusters are called batch"
     assert one.uid in detail
     assert other.uid in detail
-    found = find(stage.world, stage.site.config.fleet, other.uid)
-    assert found.view == other
+    pool = find(stage.world, stage.site.config.fleet, other.uid)
+    assert pool.view == other
 
 
 def test_a_uid_is_meant_before_a_name_that_looks_like_one() -> None:

@@ -41,7 +41,7 @@ def desk() -> Desk:
 
 
 def of_group(desk: Desk, group: str = "gpu") -> set[str]:
-    return {name for name, its in desk.view().servers.items() if its.group == group}
+    return {name for name, member in desk.view().servers.items() if member.group == group}
 
 
 def apply(desk: Desk) -> list[str]:
@@ -61,12 +61,12 @@ def test_a_group_has_servers_of_its_own_with_its_labels_and_taints(desk: Desk) -
 
 
 def test_it_joins_with_its_taints_and_labels(desk: Desk) -> None:
-    """No pod that is to be elsewhere begins there meanwhile."""
+    """No pod that is to run elsewhere starts there meanwhile."""
     desk.write(with_groups(gpu=replace(GPU, cores=16, memory_gib=32)))
     desk.stage.acted.clear()
     with desk.stage.faults(Fault(act.SetNode, CommandFailed("no API"), servers=None)):
         assert apply(desk) != []
-    (join,) = [its for its in desk.stage.acted if isinstance(its, act.Join)]
+    (join,) = [action for action in desk.stage.acted if isinstance(action, act.Join)]
     node = desk.stage.cluster(desk.view()).labelled[join.server]
     assert node == NodeSpec({"tier": "gpu", **H100}, (KEEP_OFF,))
     assert apply(desk) == []
@@ -119,7 +119,7 @@ def test_another_selector_of_a_group_moves_its_servers_alone(desk: Desk) -> None
     desk.write(with_groups(gpu=replace(GPU, selector=Selector())))
     desk.is_whole()
     (box,) = of_group(desk)
-    assert box in BOXES  # it does still
+    assert box in BOXES  # the wider selector takes it too
     desk.mark("r1u06", labels={"accelerator": "b200"})
     desk.write(with_groups(gpu=replace(GPU, selector=Selector(labels={"accelerator": "b200"}))))
     desk.is_whole()
@@ -151,19 +151,21 @@ def test_a_create_replaces_one_that_fails_by_one_of_its_kind() -> None:
     for name in BOXES:
         stage.mark(name, labels=H100)  # type: ignore[arg-type]
     desk = Desk(stage, with_groups(gpu=GPU))
-    with stage.faults(Fault(act.Join, CommandFailed("it fails"), servers=BOXES, times=1)) as (hit,):
+    with stage.faults(Fault(act.Join, CommandFailed("it fails"), servers=BOXES, times=1)) as (
+        struck,
+    ):
         apply(desk)
     (box,) = of_group(desk)
-    assert box in set(BOXES) - {hit[0].server}
+    assert box in set(BOXES) - {struck[0].server}
     desk.is_whole()
 
 
 def test_an_imported_cluster_has_its_groups(desk: Desk) -> None:
-    had, uid = of_group(desk), desk.view().uid
+    before, uid = of_group(desk), desk.view().uid
     del desk.state.clusters["batch"]
     desk.imports(uid)
     desk.is_whole()
-    assert of_group(desk) == had
+    assert of_group(desk) == before
 
 
 def test_an_rpool_node_has_none_of_a_groups_labels(desk: Desk) -> None:
@@ -185,9 +187,9 @@ def test_a_group_that_does_not_fit_is_an_error_at_its_place(desk: Desk) -> None:
 
 
 def test_a_selector_of_a_group_that_takes_nobody_is_an_error_at_its_place(desk: Desk) -> None:
-    nobody = replace(GPU, selector=Selector(frozenset({"rack9"})))
+    unmatched = replace(GPU, selector=Selector(frozenset({"rack9"})))
     with pytest.raises(SpecError) as caught:
-        desk.stage.site.check_pool(with_groups(gpu=nobody))
+        desk.stage.site.check_pool(with_groups(gpu=unmatched))
     assert caught.value.problems[0].path == ("workers", "gpu", "selector", "zones")
 
 
@@ -198,8 +200,8 @@ def test_a_request_with_groups_is_read_as_it_was_written() -> None:
     spec = parse_pool(CONFIG)
     assert spec is not None
     assert spec.groups["gpu"] == replace(GPU, tolerate=Tolerance(servers=1))
-    its = Record("0badcafe", "0badf00d", 1, 1, spec, None, {})
-    assert read_record(_text(record(its))).settled == spec
+    saved = Record("0badcafe", "0badf00d", 1, 1, spec, None, {})
+    assert read_record(_text(record(saved))).settled == spec
 
 
 def _text(document: str) -> str:

@@ -1,4 +1,4 @@
-"""What a plan sees of members that are dead or silent, and of a site that nobody reaches."""
+"""What a plan says of members that are dead or silent, and of a site that is out of reach."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEAD = re.compile(r"NotReady since [-0-9T:]+Z, no answer by SSH")
 
 def one_of(desk: Desk, role: Role) -> str:
     """A member of that role, but not the first control plane."""
-    return [name for name, its in sorted(desk.view().servers.items()) if its.role is role][-1]
+    return [name for name, member in sorted(desk.view().servers.items()) if member.role is role][-1]
 
 
 @pytest.mark.parametrize(("role", "words"), [(Role.WORKER, "worker"), (Role.CONTROL_PLANE, "cont")])
@@ -34,11 +34,11 @@ def test_a_member_that_died_is_told_and_mended(role: Role, words: str, way: str)
     desk = with_cluster()
     dead = one_of(desk, role)
     desk.power(dead, on=False)
-    said = desk.apply()
-    read(Do.MEND_MEMBERS, said, servers=dead)
-    assert "Cluster batch: 1 member is not well" in said
-    assert f"{dead} ({words}" in said
-    assert DEAD.search(said)
+    warnings = desk.apply()
+    read(Do.MEND_MEMBERS, warnings, servers=dead)
+    assert "Cluster batch: 1 member is not well" in warnings
+    assert f"{dead} ({words}" in warnings
+    assert DEAD.search(warnings)
     if way == "brought back":
         desk.power(dead, on=True)
     else:
@@ -52,13 +52,13 @@ def test_a_kubelet_that_ended_is_told_with_when_by_the_api_s_clock() -> None:
     desk = with_cluster()
     sick = one_of(desk, Role.WORKER)
 
-    def not_ready(seen: ClusterSeen) -> ClusterSeen:
-        node = replace(seen.nodes[sick], ready=False, since="2026-11-29T18:20:11Z")
-        return replace(seen, nodes={**seen.nodes, sick: node})
+    def not_ready(observed: ClusterSeen) -> ClusterSeen:
+        node = replace(observed.nodes[sick], ready=False, since="2026-11-29T18:20:11Z")
+        return replace(observed, nodes={**observed.nodes, sick: node})
 
     with desk.stage.faults(Fault(Observe, Answer(not_ready), times=None)):
-        said = desk.apply()
-    assert f"{sick} (worker): NotReady since 2026-11-29T18:20:11Z, answers by SSH." in said
+        warnings = desk.apply()
+    assert f"{sick} (worker): NotReady since 2026-11-29T18:20:11Z, answers by SSH." in warnings
 
 
 @follows(Do.RESTART_KUBELET)
@@ -66,9 +66,9 @@ def test_one_that_answers_is_not_to_be_brought_back_its_kubelet_is() -> None:
     desk = with_cluster()
     sick = one_of(desk, Role.WORKER)
     desk.stage.machine(sick).fall_sick("kubelet", 0)
-    said = desk.apply()
-    read(Do.RESTART_KUBELET, said, servers=sick)
-    assert "Bring" not in said
+    warnings = desk.apply()
+    read(Do.RESTART_KUBELET, warnings, servers=sick)
+    assert "Bring" not in warnings
     desk.stage.machine(sick).mend()
     assert "not well" not in desk.apply()
 
@@ -78,7 +78,7 @@ def test_one_that_answers_is_not_to_be_brought_back_its_kubelet_is() -> None:
 def test_what_has_another_host_key_may_be_somebody_else_and_is_not_brought_back(
     seconds_ago: float,
 ) -> None:
-    """Neither a restart nor the mark helps: by that mark another server would take its place."""
+    """Neither a restart nor the mark helps: marked lost, it would be replaced by another server."""
     desk = with_cluster()
     odd = one_of(desk, Role.WORKER)
     refuses = WrongHostKey(f"{odd} does not have the host key that the fleet declares")
@@ -86,12 +86,12 @@ def test_what_has_another_host_key_may_be_somebody_else_and_is_not_brought_back(
         desk.stage.machine(odd).fall_sick("kubelet", seconds_ago)
     desk.stage.open()
     with desk.stage.faults(Fault(Probe, refuses, servers=odd, times=None)):
-        found = desk.stage.site.read_pool(desk.view())
-    (said,) = found.warnings
-    read(Do.NEW_HOST_KEY, said, servers=odd)
-    assert f"not logged in to ({odd} does not have the host key" in said
-    assert "restart kubelet" not in said
-    assert "Bring" not in said
+        result = desk.stage.site.read_pool(desk.view())
+    (warning,) = result.warnings
+    read(Do.NEW_HOST_KEY, warning, servers=odd)
+    assert f"not logged in to ({odd} does not have the host key" in warning
+    assert "restart kubelet" not in warning
+    assert "Bring" not in warning
     desk.is_whole()
 
 
@@ -100,8 +100,8 @@ def test_an_sshd_that_ended_is_told_though_the_node_is_ready() -> None:
     silent = one_of(desk, Role.CONTROL_PLANE)
     no_answer = Fault(Probe, Unreachable("no sshd"), servers=silent, times=None)
     with desk.stage.faults(no_answer):
-        said = desk.apply()
-    assert f"{silent} (control plane): its Node is Ready, no answer by SSH (no sshd)." in said
+        warnings = desk.apply()
+    assert f"{silent} (control plane): its Node is Ready, no answer by SSH (no sshd)." in warnings
 
 
 def test_what_is_marked_lost_is_not_told_again() -> None:
@@ -121,9 +121,9 @@ def test_what_is_marked_lost_and_lives_is_told(how: str, way: str) -> None:
     if how == "it answers by SSH":
         desk.stage.machine(alive).fall_sick("kubelet")
     desk.mark(alive, lost=True)
-    said = "\n".join(desk.stage.site.read_pool(desk.view()).warnings)
-    assert f"{alive} is marked lost = true in the fleet, and is alive: {how}." in said
-    read(Do.UNMARK, said)
+    warnings = "\n".join(desk.stage.site.read_pool(desk.view()).warnings)
+    assert f"{alive} is marked lost = true in the fleet, and is alive: {how}." in warnings
+    read(Do.UNMARK, warnings)
     if way == "the mark taken away":
         desk.mark(alive, lost=False)
         desk.stage.machine(alive).mend()
@@ -149,9 +149,9 @@ def test_a_site_that_nobody_reaches_is_an_error_and_not_no_changes(way: str) -> 
     desk = with_cluster()
     desk.power(*desk.stage.world.machines, on=False)
     before = desk.state.clusters["batch"].values
-    said = desk.refused()
-    assert "no server that was asked answers by SSH, of cluster batch or any other" in said
-    read(Do.REACH_SITE, said)
+    error = desk.refused()
+    assert "no server that was asked answers by SSH, of cluster batch or any other" in error
+    read(Do.REACH_SITE, error)
     assert desk.state.clusters["batch"].values == {**before, "condition": "unreachable"}
     if way == "the network is mended":
         desk.power(*desk.stage.world.machines, on=True)
@@ -177,8 +177,8 @@ def test_a_site_that_is_gone_for_good_is_marked_so_and_goes() -> None:
 def test_a_cluster_whose_servers_all_died_is_a_warning_where_others_answer() -> None:
     desk = with_cluster()
     desk.power(*desk.view().servers, on=False)
-    said = desk.apply()
-    assert "Cluster batch is shown from before" in said
+    warnings = desk.apply()
+    assert "Cluster batch is shown from before" in warnings
 
 
 def test_a_destroy_of_what_nobody_reaches_is_planned() -> None:

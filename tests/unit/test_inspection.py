@@ -1,4 +1,4 @@
-"""What is made of what servers showed: findings about each, before any of them is claimed."""
+"""Findings about servers from their inspections, before any of them is claimed."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ TABLE: dict[str, tuple[PoolSpec, dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize(("spec", "shows", "is_wrong"), TABLE.values(), ids=TABLE)
 def test_a_server_is_wrong_or_not(spec: PoolSpec, shows: dict[str, Any], is_wrong: bool) -> None:
-    found = errors(spec, {"a": HEAD}, {"a": replace(FINE, **shows)})
-    assert [*found] == (["a"] if is_wrong else [])
+    problems = errors(spec, {"a": HEAD}, {"a": replace(FINE, **shows)})
+    assert [*problems] == (["a"] if is_wrong else [])
 
 
 WARNED: dict[str, tuple[PoolSpec, dict[str, Any], bool]] = {
@@ -85,21 +85,23 @@ def test_a_server_is_warned_of_or_not(
 
 def test_a_member_is_not_told_of_itself() -> None:
     bad = replace(FINE, cgroups="tmpfs", write_ms=90.0)
-    seen = {"a": bad, "b": replace(FINE, mac="02:00:00:00:00:02")}
-    assert errors(SPEC, {"b": WORKER}, seen) == {}
-    assert warnings(SPEC, {"b": WORKER}, seen) == []
+    inspected = {"a": bad, "b": replace(FINE, mac="02:00:00:00:00:02")}
+    assert errors(SPEC, {"b": WORKER}, inspected) == {}
+    assert warnings(SPEC, {"b": WORKER}, inspected) == []
 
 
 def test_a_peer_that_was_not_seen_has_no_firewall() -> None:
-    its = replace(FINE, cut={("b", Port(10250)): "no answer"})
-    assert errors(SPEC, {"a": HEAD, "b": WORKER}, {"a": its}) == {}
+    inspected = replace(FINE, cut={("b", Port(10250)): "no answer"})
+    assert errors(SPEC, {"a": HEAD, "b": WORKER}, {"a": inspected}) == {}
 
 
-# -- who tries whom ------------------------------------------------------------------------------
+# -- which server tries which --------------------------------------------------------------------
 
 
-def tried(its: dict[str, Trial]) -> set[str]:
-    return {f"{name}>{visit.peer}:{visit.port}" for name, t in its.items() for visit in t.visits}
+def tried(planned: dict[str, Trial]) -> set[str]:
+    return {
+        f"{name}>{visit.peer}:{visit.port}" for name, t in planned.items() for visit in t.visits
+    }
 
 
 def test_each_role_is_tried_at_its_own_ports() -> None:
@@ -114,17 +116,19 @@ def test_each_role_is_tried_at_its_own_ports() -> None:
 
 
 def test_nothing_is_listened_on_but_what_a_node_of_that_role_uses() -> None:
-    its = trials(replace(PLAIN, networking=Networking(cni="none")), {"a": HEAD, "b": WORKER}, {})
-    assert its["a"].listens == (*OF_A_CONTROL_PLANE, *OF_ANY_NODE)
-    assert its["b"].listens == OF_ANY_NODE
+    planned = trials(
+        replace(PLAIN, networking=Networking(cni="none")), {"a": HEAD, "b": WORKER}, {}
+    )
+    assert planned["a"].listens == (*OF_A_CONTROL_PLANE, *OF_ANY_NODE)
+    assert planned["b"].listens == OF_ANY_NODE
 
 
 def test_guests_are_those_that_visit() -> None:
-    its = trials(SPEC, {"a": HEAD, "b": WORKER, "c": WORKER}, {})
-    for name, trial in its.items():
+    planned = trials(SPEC, {"a": HEAD, "b": WORKER, "c": WORKER}, {})
+    for name, trial in planned.items():
         assert set(trial.guests) == {
             (other, visit.port)
-            for other, theirs in its.items()
+            for other, theirs in planned.items()
             for visit in theirs.visits
             if visit.peer == name
         }
@@ -132,24 +136,26 @@ def test_guests_are_those_that_visit() -> None:
 
 
 def test_a_member_listens_on_nothing_and_is_sent_no_datagram() -> None:
-    its = trials(SPEC, {"b": WORKER}, {"a": HEAD, "c": WORKER})
-    assert its["a"].listens == its["c"].listens == ()
-    assert its["a"].guests == its["c"].guests == ()
-    served = [visit for visit in its["b"].visits if visit.served]
+    planned = trials(SPEC, {"b": WORKER}, {"a": HEAD, "c": WORKER})
+    assert planned["a"].listens == planned["c"].listens == ()
+    assert planned["a"].guests == planned["c"].guests == ()
+    served = [visit for visit in planned["b"].visits if visit.served]
     assert {visit.peer for visit in served} == {"a", "c"}
     assert {visit.port.protocol for visit in served} == {"tcp"}
-    assert not any(visit.peer == "c" for visit in its["a"].visits)  # members have met
+    assert not any(visit.peer == "c" for visit in planned["a"].visits)  # members have met
 
 
 @pytest.mark.parametrize("size", [10, 400])
 def test_what_it_costs_grows_with_those_that_join_alone(size: int) -> None:
     members: Roles = {f"m{n:03}": HEAD if n < 3 else WORKER for n in range(size)}
-    its = trials(SPEC, {"new": WORKER}, members)
-    assert len(its) == 1 + 3 + WORKERS
+    planned = trials(SPEC, {"new": WORKER}, members)
+    assert len(planned) == 1 + 3 + WORKERS
     everybody = {f"n{n:03}": WORKER for n in range(size)} | {"a": HEAD}
     most = max(
         len({visit.peer for visit in t.visits}) for t in trials(SPEC, everybody, {}).values()
     )
     assert most == len(everybody) - 1  # the control plane's
-    its = trials(SPEC, everybody, {})
-    assert {len({v.peer for v in t.visits}) for n, t in its.items() if n != "a"} == {1 + WORKERS}
+    planned = trials(SPEC, everybody, {})
+    assert {len({v.peer for v in t.visits}) for n, t in planned.items() if n != "a"} == {
+        1 + WORKERS
+    }

@@ -42,12 +42,12 @@ def document(key: str = "one", door: Entrance = DOOR) -> Any:
 
 
 def text_of(path: Path) -> Any:
-    """With each scalar as it is written."""
+    """The document in a file, with each scalar as it is written."""
     return yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 only strings
 
 
 def names(path: Path, section: str) -> list[str]:
-    return [its["name"] for its in text_of(path)[section]]
+    return [entry["name"] for entry in text_of(path)[section]]
 
 
 @pytest.mark.parametrize("before", [None, "", "null\n", "---\n# empty\n"])
@@ -123,7 +123,7 @@ def test_what_is_no_kubeconfig_is_left_as_it_is(
     before = path.read_bytes()
     with pytest.raises(Refused, match=says):
         merge(path, document())
-    assert [its.name for its in tmp_path.iterdir()] == ["config"]
+    assert [file.name for file in tmp_path.iterdir()] == ["config"]
     assert path.read_bytes() == before
 
 
@@ -144,7 +144,7 @@ def test_only_its_owner_reads_it_and_a_link_stays_one(tmp_path: Path) -> None:
     merge(path, document())
     assert path.is_symlink()
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
-    assert sorted(its.name for its in tmp_path.iterdir()) == [".kube", "dotfiles"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".kube", "dotfiles"]
 
 
 def test_a_file_that_kubectl_is_changing_is_not_changed(tmp_path: Path) -> None:
@@ -165,14 +165,16 @@ SCALARS = st.one_of(
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda its: st.lists(its, max_size=3) | st.dictionaries(st.text(max_size=8), its, max_size=3),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 @settings(deadline=None)
 @given(
-    st.dictionaries(st.text(max_size=8).filter(lambda its: its != "current-context"), VALUES),
+    st.dictionaries(st.text(max_size=8).filter(lambda name: name != "current-context"), VALUES),
     st.lists(st.dictionaries(st.text(max_size=8), VALUES, max_size=3), max_size=3),
     st.booleans(),
 )
@@ -190,6 +192,6 @@ def test_of_any_file_that_is_one_nothing_is_lost(
     wanted = document()
     for section in sections:
         assert after.pop(section) == entries + wanted[section]
-    assert after == {name: its for name, its in others.items() if name not in sections} | {
+    assert after == {name: value for name, value in others.items() if name not in sections} | {
         "current-context": "rpool-batch"
     }

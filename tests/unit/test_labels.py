@@ -55,7 +55,7 @@ def test_nodes_have_the_labels_of_the_fleet_and_so_has_the_state() -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_another_label_in_the_fleet_is_a_change_of_the_cluster(role: Role) -> None:
     desk = with_labels()
-    name = next(n for n, its in desk.view().servers.items() if its.role is role)
+    name = next(n for n, member in desk.view().servers.items() if member.role is role)
     desk.mark(name, labels={"disk": "nvme"})
     assert desk.state.apply(desk.wanted, _never()).changes == 1
     assert node(desk, name).labels == {"disk": "nvme"}
@@ -103,8 +103,8 @@ def test_an_rpool_node_has_the_fleet_s_labels_beneath_its_own() -> None:
 def test_labels_of_the_control_plane_are_on_its_nodes_alone_and_go_again() -> None:
     desk = with_cluster(planes(labels={"tier": "head"}))
     for name, member in desk.view().servers.items():
-        is_head = member.role is Role.CONTROL_PLANE
-        assert node(desk, name).labels == ({"tier": "head"} if is_head else {})
+        is_control_plane = member.role is Role.CONTROL_PLANE
+        assert node(desk, name).labels == ({"tier": "head"} if is_control_plane else {})
     desk.write(planes(labels={"level": "head"}))
     desk.is_whole()
     assert node(desk, desk.view().control_planes[0]).labels == {"level": "head"}
@@ -165,21 +165,23 @@ def test_kubeadm_is_told_to_keep_no_pods_off(schedulable: bool) -> None:
     spec = planes(EDGE, schedulable=schedulable)
     begun = kubeadm.init(act.Init("r1u04", OURS, NODE, spec, SECRETS))[0]
     joins = [
-        kubeadm.join(act.Join("r1u04", OURS, NODE, spec, SECRETS, head, through="r1u05"))[0]
-        for head in (True, False)
+        kubeadm.join(
+            act.Join("r1u04", OURS, NODE, spec, SECRETS, is_control_plane, through="r1u05")
+        )[0]
+        for is_control_plane in (True, False)
     ]
-    told = ["taints" in its["nodeRegistration"] for its in (begun, *joins)]
-    assert told == [schedulable, schedulable, False]
+    has_taints = ["taints" in document["nodeRegistration"] for document in (begun, *joins)]
+    assert has_taints == [schedulable, schedulable, False]
 
 
 def test_a_kubelet_gives_its_node_the_labels_that_kubernetes_lets_it_give() -> None:
-    """With another one it does not even start; the API gives those afterwards."""
+    """With any other label it does not even start; those are set through the API afterwards."""
     own = {"disk": "nvme", "node.kubernetes.io/kind": "x", "notkubernetes.io/a": "b"}
     theirs = {"anode.kubernetes.io/a": "b", "a.k8s.io/b": "c", "kubernetes.io/d": "e"}
     assert of_kubelet({**own, **theirs, "node-restriction.kubernetes.io/f": "g"}) == own
     join = act.Join("r1u04", OURS, NODE, SPEC, SECRETS, False, through="r1u05", labels=own)
-    told = kubeadm.join(join)[0]["nodeRegistration"]["kubeletExtraArgs"]
-    assert {its["name"]: its["value"] for its in told}["node-labels"] == (
+    arguments = kubeadm.join(join)[0]["nodeRegistration"]["kubeletExtraArgs"]
+    assert {argument["name"]: argument["value"] for argument in arguments}["node-labels"] == (
         "topology.kubernetes.io/zone=rack1,disk=nvme,node.kubernetes.io/kind=x,notkubernetes.io/a=b"
     )
 
@@ -191,31 +193,31 @@ def test_all_labels_are_there_in_the_end_whoever_may_give_them() -> None:
         stage.mark(name, labels=labels)  # type: ignore[arg-type]
     desk = Desk(stage)
     desk.succeeds()
-    joins = [its for its in stage.acted if isinstance(its, act.Join)]
+    joins = [action for action in stage.acted if isinstance(action, act.Join)]
     assert joins
-    assert all(its.labels == {"disk": "nvme"} for its in joins)
+    assert all(join.labels == {"disk": "nvme"} for join in joins)
     assert all(node(desk, name).labels == labels for name in desk.view().servers)
     desk.is_whole()
 
 
 def steps(desk: Desk) -> list[act.SetNode]:
-    return [its for its in desk.stage.acted if isinstance(its, act.SetNode)]
+    return [action for action in desk.stage.acted if isinstance(action, act.SetNode)]
 
 
 def test_what_keeps_pods_and_addresses_off_goes_and_comes_back() -> None:
     desk = with_cluster(EDGE)
     assert steps(desk) == []  # kubeadm's own taint is kubeadm's
-    (head,) = desk.view().control_planes
+    (control_plane,) = desk.view().control_planes
     desk.write(planes(EDGE, schedulable=True))
     desk.apply()
     (step,) = steps(desk)
-    assert (step.node, step.was, step.wanted) == (head, OF_KUBEADM, NodeSpec())
+    assert (step.node, step.was, step.wanted) == (control_plane, OF_KUBEADM, NodeSpec())
     desk.is_whole()
     assert desk.workers() == []  # it counts, so that the worker is not needed any more
     desk.stage.acted.clear()
     desk.write(EDGE)
     desk.apply()
-    step = next(its for its in steps(desk) if its.node == head)
+    step = next(action for action in steps(desk) if action.node == control_plane)
     assert step.wanted == OF_KUBEADM
     assert UNANNOUNCED in step.wanted.labels
     desk.is_whole()

@@ -1,4 +1,4 @@
-"""What the record says of those that were let go, and what it must not lead to."""
+"""What the record says of servers that were let go, and what it must not lead to."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def record_of(desk: Desk) -> Record:
 
 
 def without_entry(desk: Desk) -> tuple[str, Fleet]:
-    """One that was let go and is off, whose entry is gone from the fleet; and the fleet before. A
-    change has been made since.
+    """A server that was let go, is off and has no entry in the fleet any more; and the fleet that
+    had it. The cluster has been changed since.
     """
     gone = let_go(desk)
     desk.power(gone, on=False)
@@ -55,9 +55,9 @@ def test_a_destroy_names_one_that_the_fleet_lacks() -> None:
     gone, before = without_entry(desk)
     uid = desk.view().uid
     desk.write()
-    said = desk.apply()
-    assert f"the fleet has no {gone} any more" in said
-    read(Do.RELEASE, said, server=gone, uid=uid)
+    warnings = desk.apply()
+    assert f"the fleet has no {gone} any more" in warnings
+    read(Do.RELEASE, warnings, server=gone, uid=uid)
     desk.stage.open(before)
     desk.power(gone, on=True)
     release(desk, gone, uid)
@@ -78,8 +78,8 @@ def test_one_that_was_installed_anew_is_forgotten_by_the_next_change() -> None:
 @pytest.mark.parametrize("registered", [True, False])
 @pytest.mark.parametrize("told", [True, False])
 def test_an_older_record_wipes_no_rpool_nodes_server(registered: bool, told: bool) -> None:
-    """After the plan etcd was restored from a backup, say: by that record the server was let go,
-    and by its claim it has come in since. Or a forged one says both at once.
+    """etcd may have been restored from a backup after the plan: by that record the server was let
+    go, and by its claim it has joined since. Or a forged record says both at once.
     """
     desk = with_cluster()
     server = let_go(desk)
@@ -94,13 +94,13 @@ def test_an_older_record_wipes_no_rpool_nodes_server(registered: bool, told: boo
     desk.stage.acted.clear()
 
     def restored() -> None:
-        cluster, its = desk.stage.cluster(desk.view()), record_of(desk)
-        cluster.record = replace(its, let_go=older.let_go) if told else older
+        cluster, record = desk.stage.cluster(desk.view()), record_of(desk)
+        cluster.record = replace(record, let_go=older.let_go) if told else older
         if not registered:
             cluster.delete_node(server)
 
     desk.state.apply(desk.wanted, threading.Event(), restored)
-    wiped = {its.server for its in desk.stage.acted if isinstance(its, Reset)}
+    wiped = {action.server for action in desk.stage.acted if isinstance(action, Reset)}
     assert server not in wiped
     assert desk.stage.machine(server).claim is not None
     assert server in record_of(desk).pinned

@@ -1,4 +1,4 @@
-"""A create meets another cluster of its name also where neither meets the other's claims."""
+"""A create refuses another cluster of its name, also where neither sees the other's claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, virtual IPs and MetalLB addresses are one cluster's each, on a whole site."""
+"""A name, a virtual IP and a MetalLB address each belong to one cluster of a site."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settled_one() -> Stage:
 
 
 def assert_refused(stage: Stage, spec: PoolSpec, said: str) -> None:
-    """Before anything was initialised; its servers are clean again, and no state has any."""
+    """The create ends before kubeadm init; its servers are clean again, and no state has any."""
     before = stage.claimed()
     with pytest.raises(RpoolError) as caught:
         stage.site.create_pool(spec, stage.attempt())
@@ -57,7 +57,7 @@ def assert_refused(stage: Stage, spec: PoolSpec, said: str) -> None:
     assert not any(isinstance(action, act.Init) for action in stage.acted)
     assert stage.claimed() == before
     others = [stage.machine(name) for name in stage.world.machines.keys() - before]
-    assert all(its.traces == () and its.cluster is None for its in others)
+    assert all(machine.traces == () and machine.cluster is None for machine in others)
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,21 @@ def test_what_a_cluster_of_the_site_has_no_other_one_gets(spec: PoolSpec, said: 
 
 def test_a_virtual_ip_in_use_is_refused_before_any_claim_and_the_error_says_whose() -> None:
     stage = settled_one()
-    (head,) = stage.site.find_pool("one").view.control_planes
-    claim = stage.machine(head).claim
+    (server,) = stage.site.find_pool("one").view.control_planes
+    claim = stage.machine(server).claim
     assert claim is not None
     with pytest.raises(Refused, match="cannot be made on the servers") as caught:
         stage.site.create_pool(at("10.0.1.201", "two"), stage.attempt())
     assert "vip 10.0.1.201 is in use" in caught.value.detail
-    whose = f"Cluster one (uid {claim.uid}, owner {claim.owner}, since {claim.since}) is on {head}"
+    whose = (
+        f"Cluster one (uid {claim.uid}, owner {claim.owner}, since {claim.since}) is on {server}"
+    )
     assert f"{whose}: vip 10.0.1.201 is also the virtual IP of cluster one." in caught.value.detail
     assert stage.acted == []
 
 
 def test_a_virtual_ip_that_nobody_answers_for_now_is_taken_all_the_same() -> None:
-    """All of its control planes have lost their power but their disks; one worker answers."""
+    """Its control plane has stepped down and serves no API; one worker answers."""
     stage = settled_one()
     for machine in stage.world.machines.values():
         if machine.vip:
@@ -104,7 +106,7 @@ def test_addresses_that_a_cluster_got_later_are_its_own() -> None:
     stage = settled_one()
     view = stage.site.find_pool("one").view
     later = replace(ONE, metallb_pools={"default": ("10.0.1.230-10.0.1.239",)})
-    roles = {name: its.role for name, its in view.servers.items()}
+    roles = {name: member.role for name, member in view.servers.items()}
     stage.site.change_pool(view, later, roles, stage.attempt())
     stage.open()
     stage.acted.clear()
@@ -116,7 +118,7 @@ def test_a_change_takes_no_addresses_of_another_cluster() -> None:
     stage = settled_one()
     two = at("10.0.1.202", "two", "10.0.1.225/32")
     view = stage.site.create_pool(two, stage.attempt())
-    roles = {name: its.role for name, its in view.servers.items()}
+    roles = {name: member.role for name, member in view.servers.items()}
     stage.acted.clear()
     wider = replace(two, metallb_pools={"default": ("10.0.1.225/32", "10.0.1.219/32")})
     with pytest.raises(Taken, match="cluster two asks for what another cluster") as caught:
@@ -139,9 +141,9 @@ def test_a_range_that_moves_from_one_cluster_to_another_in_one_apply_is_waited_f
     stage.open()
     gives, takes = replace(ONE, metallb_pools={}), at("10.0.1.202", "two", "10.0.1.215/32")
     jobs = []
-    for view, was, wanted in ((other, two, takes), (one, ONE, gives)):
-        roles = {name: its.role for name, its in view.servers.items()}
-        size = Size(view.cores, view.memory_gib, was.tolerate)
+    for view, before, wanted in ((other, two, takes), (one, ONE, gives)):
+        roles = {name: member.role for name, member in view.servers.items()}
+        size = Size(view.cores, view.memory_gib, before.tolerate)
         stage.site.plan_pool(wanted, Current(view.uid, size, roles), Offer())
         jobs.append((view, wanted, roles))
     goes_first = threading.Event()
@@ -151,7 +153,7 @@ def test_a_range_that_moves_from_one_cluster_to_another_in_one_apply_is_waited_f
     ):
         running = [pool.submit(stage.site.change_pool, *job, stage.attempt()) for job in jobs]
         goes_first.set()
-        assert [its.result(60).name for its in running] == ["two", "one"]
+        assert [future.result(60).name for future in running] == ["two", "one"]
 
 
 @pytest.mark.threads
@@ -164,25 +166,25 @@ def test_an_exchange_of_ranges_says_that_it_takes_two_applies(
     one = stage.site.find_pool("one").view
     other = stage.site.create_pool(at("10.0.1.202", "two", "10.0.1.230/32"), stage.attempt())
     stage.open()
-    anew = {
+    exchanged = {
         "one": at("10.0.1.201", "one", "10.0.1.230/32"),
         "two": at("10.0.1.202", "two", "10.0.1.210-10.0.1.219"),
     }
-    stage.site._in_use.will_be.update(anew)
+    stage.site._in_use.will_be.update(exchanged)
     with ThreadPoolExecutor(2) as pool:
         running = [
             pool.submit(
                 stage.site.change_pool,
                 view,
-                anew[view.name],
-                {name: its.role for name, its in view.servers.items()},
+                exchanged[view.name],
+                {name: member.role for name, member in view.servers.items()},
                 stage.attempt(),
             )
             for view in (one, other)
         ]
-        for its in running:
+        for future in running:
             with pytest.raises(Taken) as caught:
-                its.result(60)
+                future.result(60)
             assert "exchange takes two" in caught.value.detail
 
 
@@ -199,14 +201,14 @@ def test_what_kept_servers_from_being_given_back_is_told_beside_the_reason() -> 
 
 
 def test_a_create_that_goes_on_with_an_earlier_one_says_one_time_in_all_its_claims() -> None:
-    """Or two creates could each take the other for the later one."""
+    """Otherwise two creates could each take the other for the later one."""
     stage = Stage(12)
     with killed(stage, act.Prepare), suppress(RpoolError):
         stage.site.create_pool(at("10.0.1.201", "one"), stage.attempt())
     times: set[str] = set()
 
     def note(action: act.Init) -> None:
-        claims = [its.claim for its in stage.world.machines.values() if its.claim]
+        claims = [machine.claim for machine in stage.world.machines.values() if machine.claim]
         times.update(claim.since for claim in claims)
 
     with stage.faults(Fault(act.Init, note)):
@@ -242,7 +244,7 @@ def test_a_cluster_that_is_being_destroyed_is_waited_for(monkeypatch: pytest.Mon
 def test_of_two_creates_at_once_one_is_made_and_the_other_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever comes first, each in a process of its own. Clocks say what they like."""
+    """Whichever comes first, each in a process of its own, whatever their clocks say."""
     monkeypatch.setattr(neighbours, "AGAIN_SECONDS", 0.05)
     for seed in range(8):
         chance = random.Random(seed)  # noqa: S311 not for secrets
@@ -262,13 +264,13 @@ def test_of_two_creates_at_once_one_is_made_and_the_other_gives_way(
         with stage.faults(slow), ThreadPoolExecutor(2) as pool:
             names = list(pool.map(made, both))
         assert sorted(names) != ["one", "two"], seed
-        claimed = {its.claim.pool for its in stage.world.machines.values() if its.claim}
+        claimed = {machine.claim.pool for machine in stage.world.machines.values() if machine.claim}
         assert claimed == {name for name in names if name}, seed
         assert len(claimed) == 1, f"{seed}: one of them is made"
 
 
 def test_a_create_that_is_asked_to_stop_does_not_wait_for_another() -> None:
-    """The other one seems to be on its way out, for ever."""
+    """The other cluster seems to be leaving, for ever."""
     stage = settled_one()
     stop, looks = threading.Event(), []
 
@@ -290,11 +292,11 @@ def test_a_create_that_is_asked_to_stop_does_not_wait_for_another() -> None:
 
 def test_servers_that_do_not_answer_are_named() -> None:
     stage = settled_one()
-    said: list[str] = []
+    warnings: list[str] = []
     free = sorted(stage.world.machines.keys() - stage.claimed())
     silent = free[-1]
     stage.machine(silent).powered = False
-    attempt = replace(stage.attempt(), warn=said.append)
+    attempt = replace(stage.attempt(), warn=warnings.append)
     stage.site.create_pool(at("10.0.1.202", "two"), attempt)
-    assert any(silent in text and "cluster two" in text for text in said)
+    assert any(silent in text and "cluster two" in text for text in warnings)
     assert Taken.retryable is False

@@ -29,7 +29,7 @@ Verb = Callable[[Stage, PoolView], object]
 VERBS: dict[str, Verb] = {
     "read": lambda stage, view: stage.site.read_pool(view),
     "change": lambda stage, view: stage.site.change_pool(
-        view, BIGGER, {n: its.role for n, its in view.servers.items()}, stage.attempt()
+        view, BIGGER, {n: member.role for n, member in view.servers.items()}, stage.attempt()
     ),
     "destroy": lambda stage, view: stage.site.destroy_pool(view, stage.attempt()),
     "pin": lambda stage, view: stage.site.pin_node(request(view, OTHER), stage.attempt()),
@@ -73,7 +73,7 @@ def test_a_newer_record_ends_an_import(there: tuple[Stage, PoolView]) -> None:
 
 @pytest.mark.parametrize("cut", [WriteRecord, ApplyMetalLB])
 def test_a_create_takes_over_nothing_that_a_newer_one_has_left(cut: type[Action]) -> None:
-    """It would be given back, or gone on with, by what it does not understand."""
+    """It would be given back, or continued, by a version that does not understand it."""
     stage = Stage(9)
     with killed(stage, after=cut):
         stage.site.create_pool(SPEC, stage.attempt())

@@ -1,4 +1,4 @@
-"""What came to a server while it was a member is told by whatever gives it back; a server whose
+"""Whatever gives a server back tells what was added to it while it was a member; a server whose
 packages were changed is not given back. On modelled servers.
 """
 
@@ -24,10 +24,10 @@ def leave_something(stage: Stage, *names: str) -> None:
         stage.machine(name).news = CAME
 
 
-def is_told(said: str, *servers: str) -> None:
-    assert f"{', '.join(servers)}: given back, with what lets somebody in or stay" in said
-    assert "; ".join(CAME) in said
-    assert Do.LOOK_AROUND.text() in said
+def is_told(warnings: str, *servers: str) -> None:
+    assert f"{', '.join(servers)}: given back, with what lets somebody in or stay" in warnings
+    assert "; ".join(CAME) in warnings
+    assert Do.LOOK_AROUND.text() in warnings
 
 
 def test_a_shrink_tells_what_came() -> None:
@@ -53,23 +53,25 @@ def test_a_destroy_tells_what_came_once_for_servers_that_are_alike() -> None:
     leave_something(desk.stage, *servers[1:])
     desk.stage.machine(servers[0]).news = UNKNOWN
     desk.write()
-    said = desk.apply()
-    is_told(said, *servers[1:])
-    assert said.count("given back, with") == 1
-    assert f"{servers[0]}: given back; what came there since the claim is unknown: no list" in said
+    warnings = desk.apply()
+    is_told(warnings, *servers[1:])
+    assert warnings.count("given back, with") == 1
+    assert (
+        f"{servers[0]}: given back; what came there since the claim is unknown: no list" in warnings
+    )
     assert desk.stage.claimed() == set()
 
 
 def test_a_create_that_gives_a_server_back_tells_what_came() -> None:
-    stage, said = Stage(9), list[str]()
+    stage, warnings = Stage(9), list[str]()
 
     def plant(action: act.Prepare) -> None:
         leave_something(stage, action.server)
         raise CommandFailed("no")
 
     with stage.faults(Fault(act.Prepare, plant, times=1)):
-        stage.site.create_pool(SPEC, stage.attempt(warn=said.append))
-    assert sum("given back, with" in text for text in said) == 1
+        stage.site.create_pool(SPEC, stage.attempt(warn=warnings.append))
+    assert sum("given back, with" in text for text in warnings) == 1
 
 
 def test_a_node_that_is_taken_out_tells_what_came() -> None:
@@ -78,9 +80,9 @@ def test_a_node_that_is_taken_out_tells_what_came() -> None:
     stage.mark(name, reserved=True)
     stage.site.pin_node(NodeRequest(view.uid, name, NodeSpec()), stage.attempt())
     leave_something(stage, name)
-    said: list[str] = []
-    stage.site.unpin_node(view.uid, name, stage.attempt(warn=said.append))
-    is_told("\n".join(said), name)
+    warnings: list[str] = []
+    stage.site.unpin_node(view.uid, name, stage.attempt(warn=warnings.append))
+    is_told("\n".join(warnings), name)
 
 
 def test_a_node_that_is_put_in_again_tells_what_came_and_is_in() -> None:
@@ -105,8 +107,8 @@ def test_the_journal_has_it_too() -> None:
     name = next(iter(view.servers))
     leave_something(stage, name)
     stage.site.destroy_pool(view, stage.attempt())
-    resets = [its for its in stage.events if its.step == f"reset {name}"]
-    assert [its.outcome for its in resets] == [Result.STARTED, Result.DONE]
+    resets = [event for event in stage.events if event.step == f"reset {name}"]
+    assert [event.outcome for event in resets] == [Result.STARTED, Result.DONE]
     assert resets[-1].detail == "; ".join(CAME)
 
 
@@ -115,8 +117,8 @@ def test_a_server_whose_packages_were_changed_stays_the_clusters_until_they_are_
     (name, *_) = desk.workers()
     desk.stage.machine(name).altered = ("package kubelet: changed /usr/bin/kubelet",)
     desk.write()
-    said = desk.refused()
-    assert Do.REINSTALL.text() in said
+    error = desk.refused()
+    assert Do.REINSTALL.text() in error
     assert desk.stage.claimed() == {name} == set(desk.view().servers)
     desk.stage.machine(name).altered = ()
     desk.gives_back()
@@ -126,6 +128,6 @@ def test_long_news_are_cut() -> None:
     stage, view = made()
     name = next(iter(view.servers))
     stage.machine(name).news = tuple(f"new /etc/cron.d/{n}" for n in range(500))
-    said: list[str] = []
-    stage.site.destroy_pool(view, stage.attempt(warn=said.append))
-    assert "/etc/cron.d/11 and 488 more." in said[0]
+    warnings: list[str] = []
+    stage.site.destroy_pool(view, stage.attempt(warn=warnings.append))
+    assert "/etc/cron.d/11 and 488 more." in warnings[0]

@@ -24,17 +24,17 @@ def state(view: PoolView) -> Held:
 
 
 def applied(stage: Stage, held: Held) -> tuple[Held, bool]:
-    """The state after a refresh, a plan, which warns, and its apply; and whether it was empty."""
+    """The state after a refresh, a plan that warns, and its apply; and whether that was empty."""
     stage.open()
     resource = Cluster()
     read = resource.read(held, stage.site)
     planned = resource.plan(read.held, CONFIG, stage.site)
-    assert [its for its in planned.diagnostics if WARNING in its.summary]
+    assert [diagnostic for diagnostic in planned.diagnostics if WARNING in diagnostic.summary]
     if planned.values == read.held.values:
         return read.held, True
     after = Held(planned.values, planned.private)
     reply = resource.update(read.held, after, stage.site, threading.Event())
-    assert [its.summary for its in reply.diagnostics if its.is_error] == []
+    assert [diagnostic.summary for diagnostic in reply.diagnostics if diagnostic.is_error] == []
     return reply.held, False
 
 
@@ -52,26 +52,28 @@ def test_a_lost_worker_is_forgotten_at_once() -> None:
 
 def test_a_lost_control_plane_leaves_etcd() -> None:
     stage, view = made(5)
-    head, lost, _ = view.control_planes
+    control_plane, lost, _ = view.control_planes
     stage.machine(lost).powered = False
     stage.mark(lost, lost=True)
     held, _ = applied(stage, state(view))
-    assert {its.name for its in stage.world.etcd_members(head)} == set(view.control_planes) - {lost}
+    assert {member.name for member in stage.world.etcd_members(control_plane)} == set(
+        view.control_planes
+    ) - {lost}
     assert applied(stage, held)[1]
 
 
 def test_what_else_is_wrong_with_it_is_mended() -> None:
-    """A control plane was installed anew, and beside it a worker is to retire: none can come."""
+    """A control plane was reinstalled, and a worker is to retire, with no server to replace it."""
     stage, view = made(5)
-    head, again, _ = view.control_planes
-    stage.machine(again).reset()
+    control_plane, reinstalled, _ = view.control_planes
+    stage.machine(reinstalled).reset()
     retires = with_role(view, Role.WORKER)[0]
     stage.mark(retires, retire=True)
     held, _ = applied(stage, state(view))
     assert held.values is not None
     assert held.values["condition"] == "settled"
     assert retires in held.values["servers"]
-    assert all(its.healthy for its in stage.world.etcd_members(head))
+    assert all(member.healthy for member in stage.world.etcd_members(control_plane))
 
 
 def test_it_fits_again_once_a_member_is_back() -> None:

@@ -105,7 +105,7 @@ def test_what_a_failed_pin_left_can_be_unpinned() -> None:
 
 def test_a_server_of_the_pool_itself_is_not_pinned() -> None:
     stage, view, request = made()
-    own = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    own = next(name for name, member in view.servers.items() if member.role is Role.WORKER)
     with pytest.raises(Refused, match=f"{own} is one of cluster batch's own servers"):
         stage.site.pin_node(replace(request, server=own), stage.attempt())
 
@@ -177,8 +177,8 @@ def test_a_read_says_whether_a_node_is_gone_or_just_out_of_sight() -> None:
     for machine in stage.world.machines.values():
         machine.powered = True
         machine.reset()
-    found = stage.site.read_node(view.uid, SERVER)
-    assert (found.spec, found.unreachable) == (None, False)
+    node = stage.site.read_node(view.uid, SERVER)
+    assert (node.spec, node.unreachable) == (None, False)
     stage.site.unpin_node(view.uid, SERVER, stage.attempt())  # there is nothing to do
 
 
@@ -246,8 +246,8 @@ def test_what_a_killed_update_has_put_on_a_node_shows_and_is_taken_off(
     other = replace(request, spec=OTHER)
     with killed(stage, after):
         stage.site.pin_node(other, stage.attempt())
-    seen = stage.site.read_node(view.uid, SERVER).spec
-    assert seen == (GPU if after is act.WriteRecord else OTHER)
+    spec = stage.site.read_node(view.uid, SERVER).spec
+    assert spec == (GPU if after is act.WriteRecord else OTHER)
     stage.site.pin_node(request, stage.attempt())
     cluster = stage.machine(view.control_planes[0]).cluster
     assert cluster is not None
@@ -272,7 +272,7 @@ def cut_off_end(after: type[act.Action]) -> tuple[Stage, PoolView, NodeRequest]:
 def state_of(view: PoolView) -> Held:
     values = dict.fromkeys(attribute.name for attribute in NODE.root.attributes)
     place = {"address": "10.0.1.18", "zone": "rack3", "cores": 8, "memory": 16}
-    labels = {"labels": dict(GPU.labels), "taint": [vars_of(its) for its in GPU.taints]}
+    labels = {"labels": dict(GPU.labels), "taint": [vars_of(taint) for taint in GPU.taints]}
     names = {"cluster": view.uid, "server": SERVER, "id": f"{view.uid}/{SERVER}"}
     return Held({**values, **place, **labels, **names})
 
@@ -310,7 +310,7 @@ def test_a_node_whose_end_was_cut_off_is_imported_as_the_error_of_its_cluster_sa
 def test_a_node_whose_end_was_cut_off_goes_along_with_its_cluster(
     after: type[act.Action],
 ) -> None:
-    """Whoever takes its cluster away asked for its end before."""
+    """Its own end was asked for before that of its cluster."""
     stage, view, _ = cut_off_end(after)
     stage.site.destroy_pool(view, stage.attempt())
     assert stage.claimed() == set()
@@ -330,19 +330,19 @@ def test_a_node_that_is_half_in_or_half_out_is_an_update_that_puts_it_in(
     assert state.values is not None
     config = {n: v for n, v in state.values.items() if n not in ("id", *_PLACE)}
     config |= dict.fromkeys(("id", *_PLACE))
-    config |= {"labels": dict(GPU.labels), "taint": [vars_of(its) for its in GPU.taints]}
+    config |= {"labels": dict(GPU.labels), "taint": [vars_of(taint) for taint in GPU.taints]}
     plan = Node().plan(state, config, stage.site)
     assert plan.values is not None
     assert isinstance(plan.values["zone"], Unknown)
-    assert "half in" in " ".join(said.summary for said in plan.diagnostics)
+    assert "half in" in " ".join(diagnostic.summary for diagnostic in plan.diagnostics)
     planned = Held(plan.values, plan.private)
     updated = Node().update(state, planned, stage.site, threading.Event())
     assert updated.diagnostics == []
     assert updated.held.values is not None
     assert updated.held.values["zone"] == "rack3"
     assert stage.world.observe(view.control_planes[0]).nodes[SERVER].schedulable
-    again = Node().read(updated.held, stage.site).held
-    assert Node().plan(again, config, stage.site).values == again.values
+    refreshed = Node().read(updated.held, stage.site).held
+    assert Node().plan(refreshed, config, stage.site).values == refreshed.values
 
 
 @pytest.mark.parametrize("after", [act.SetPhase, act.Reset, act.DeleteNode])
@@ -455,14 +455,15 @@ def test_a_mark_in_the_fleet_does_not_let_a_node_go_and_the_plan_says_so(mark: s
     }
     assert Node().plan(Held(None), config, stage.site).diagnostics == []
     stage.mark(SERVER, **{mark: True})
-    (said,) = Node().plan(Held(None), config, stage.site).diagnostics
+    (warning,) = Node().plan(Held(None), config, stage.site).diagnostics
     assert (
-        said.summary == f"{SERVER} is marked {mark} = true in the fleet, and stays in its cluster"
+        warning.summary
+        == f"{SERVER} is marked {mark} = true in the fleet, and stays in its cluster"
     )
 
 
 def test_a_node_stays_while_its_pool_may_have_moved() -> None:
-    """Its control planes are gone; whether a silent server has taken their place, nobody says."""
+    """Its control planes are gone; a silent server may have taken their place."""
     stage, view, request = made()
     stage.site.pin_node(request, stage.attempt())
     first, *others = view.control_planes
@@ -487,7 +488,7 @@ def test_a_node_is_no_server_of_the_pool_s_own_even_if_it_is_reserved_no_more() 
     stage.site.pin_node(request, stage.attempt())
     stage.mark(SERVER, reserved=False)
     assert "rpool_node" in stage.site.read_pool(view).offer.taken[SERVER]
-    roles = {name: its.role for name, its in view.servers.items()} | {SERVER: Role.WORKER}
+    roles = {name: member.role for name, member in view.servers.items()} | {SERVER: Role.WORKER}
     with pytest.raises(StalePlan, match=f"{SERVER} became an rpool_node's"):
         stage.site.change_pool(view, SPEC, roles, stage.attempt())
 
@@ -505,7 +506,7 @@ def test_what_helps_a_node_whose_server_is_not_to_be_had_is_no_other_plan(why: s
     with stage.faults(meanwhile), pytest.raises((RpoolError, PoolIncomplete)) as caught:
         stage.site.pin_node(request, stage.attempt(), is_new=True)
     assert f"{SERVER} was to join, but" in caught.value.summary or why == "silent"
-    said = caught.value.detail
-    assert "lan again" not in said
-    assert "picked" not in said and "pick another" not in said
-    assert "name another server in this rpool_node" in said
+    detail = caught.value.detail
+    assert "lan again" not in detail
+    assert "picked" not in detail and "pick another" not in detail
+    assert "name another server in this rpool_node" in detail

@@ -1,4 +1,4 @@
-"""Which control plane a cluster is looked at through, and how many are asked for that."""
+"""Which control plane a cluster is observed through, and how many are asked for that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cluster(uid: str | None) -> ClusterSeen:
 
 
 class Heads:
-    """Control planes a, b, c, ... and what each answers; one that is silent does so in the end."""
+    """Control planes a, b, c, ... and what each answers; a silent one fails in the end."""
 
     def __init__(self, *answers: ClusterSeen | RpoolError | None) -> None:
         self._answers = dict(zip("abcde", answers, strict=False))
@@ -53,27 +53,27 @@ class Heads:
 
 
 def test_of_a_healthy_pool_one_control_plane_is_asked() -> None:
-    heads = Heads(*[cluster(OURS)] * 3)
-    assert (heads.serving(), heads.asked) == ("a", ["a"])
+    control_planes = Heads(*[cluster(OURS)] * 3)
+    assert (control_planes.serving(), control_planes.asked) == ("a", ["a"])
 
 
 @pytest.mark.parametrize("first", [DEAD, cluster(OTHERS), cluster(None)])
 def test_the_others_are_asked_when_the_first_does_not_show_the_pool(
     first: ClusterSeen | RpoolError,
 ) -> None:
-    heads = Heads(first, cluster(OURS))
-    assert heads.serving() == "b"
+    control_planes = Heads(first, cluster(OURS))
+    assert control_planes.serving() == "b"
 
 
 def test_a_silent_one_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "API_PATIENCE_SECONDS", 0.01)
-    heads = Heads(None, None, cluster(OURS))
-    assert heads.serving() == "c"
+    control_planes = Heads(None, None, cluster(OURS))
+    assert control_planes.serving() == "c"
 
 
 def test_one_without_a_record_will_do_when_no_other_shows_the_pool() -> None:
-    heads = Heads(DEAD, cluster(OTHERS), cluster(None), cluster(None))
-    assert (heads.serving(), sorted(heads.asked)) == ("c", ["a", "b", "c", "d"])
+    control_planes = Heads(DEAD, cluster(OTHERS), cluster(None), cluster(None))
+    assert (control_planes.serving(), sorted(control_planes.asked)) == ("c", ["a", "b", "c", "d"])
 
 
 def test_there_may_be_none() -> None:

@@ -1,4 +1,4 @@
-"""What a read finds for the next plan: servers are asked once, and a silent one holds up nobody."""
+"""What a read finds for the next plan: servers are asked once, and a silent one delays no read."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_pools_that_are_read_at_once_ask_each_server_once() -> None:
     gate = threading.Event()
     offers = Offers(FLEET, STAGE.faulty)
     slow = Fault(Probe, lambda _: gate.wait(20))
-    with STAGE.faults(slow) as (probes,), ThreadPoolExecutor(2) as both:
-        readers = [both.submit(offers.make, uid, ()) for uid in ("aaaaaaaa", "bbbbbbbb")]
+    with STAGE.faults(slow) as (probes,), ThreadPoolExecutor(2) as threads:
+        readers = [threads.submit(offers.make, uid, ()) for uid in ("aaaaaaaa", "bbbbbbbb")]
         gate.set()
         first, second = (reader.result() for reader in readers)
     assert asked(probes) == Counter(FLEET.servers.keys())
@@ -47,8 +47,8 @@ def test_a_silent_server_is_left_out_until_it_has_answered(
     with STAGE.faults(Fault(Probe, lambda _: answers.wait(20), servers="r1u00")) as (probes,):
         assert "no answer within" in offers.make("aaaaaaaa", ()).taken["r1u00"]
         answers.set()
-        until, offer = time.monotonic() + 20, offers.make("bbbbbbbb", ())
-        while offer.taken and time.monotonic() < until:
+        deadline, offer = time.monotonic() + 20, offers.make("bbbbbbbb", ())
+        while offer.taken and time.monotonic() < deadline:
             time.sleep(0.01)
             offer = offers.make("bbbbbbbb", ())
     assert offer.taken == {}
@@ -59,7 +59,7 @@ def test_a_silent_server_is_left_out_until_it_has_answered(
 def test_a_slow_server_is_waited_for_while_others_still_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each time that patience begins anew, one more of them answers."""
+    """Each time the wait starts again, one more of them answers."""
     answers = {name: threading.Event() for name in FLEET.servers}
     next_ones = iter(answers.values())
 
@@ -81,17 +81,17 @@ def test_clusters_that_were_read_or_whose_claims_were_seen_share_the_spares() ->
     stage.world.machines["r2u01"].claim = replace(FOREIGN, uid="aaaaaaaa")
     offers = Offers(stage.world.fleet, stage.faulty)
     with stage.faults(Fault(Probe, lambda _: None)) as (probes,):
-        mine, its = offers.make("aaaaaaaa", ("r2u01",)), offers.make(FOREIGN.uid, ("r1u00",))
-    assert mine.given and its.given
-    assert not mine.given & its.given
+        mine, theirs = offers.make("aaaaaaaa", ("r2u01",)), offers.make(FOREIGN.uid, ("r1u00",))
+    assert mine.given and theirs.given
+    assert not mine.given & theirs.given
     spares = stage.world.fleet.servers.keys() - {"r1u00", "r2u01"}
-    assert mine.given | its.given == mine.verified == its.verified == spares
-    assert (list(mine.taken), list(its.taken)) == (["r1u00"], ["r2u01"]), "its own is not taken"
+    assert mine.given | theirs.given == mine.verified == theirs.verified == spares
+    assert (list(mine.taken), list(theirs.taken)) == (["r1u00"], ["r2u01"]), "its own is not taken"
     assert asked(probes) == Counter({*spares, "r1u00"}), "no member of a cluster that is read"
 
 
 def test_what_was_found_taken_stays_taken_until_it_is_seen_to_be_free() -> None:
-    """Also where it is not among those that are looked at anyway: r1u00 is reserved."""
+    """Also where it is not among the servers that are probed anyway: r1u00 is reserved."""
     fleet = Fleet({**FLEET.servers, "r1u00": replace(FLEET.servers["r1u00"], reserved=True)})
     known = {"r1u00": "claimed by batch", "r2u01": "claimed by batch", "gone": "claimed by batch"}
     with STAGE.faults(Fault(Probe, Unreachable("is silent"))):
@@ -106,15 +106,15 @@ def test_of_a_large_fleet_a_fair_sample_is_looked_at_and_what_was_taken_stays_so
     known = dict.fromkeys(stage.world.fleet.servers, "claimed by batch")
     with stage.faults(Fault(Probe, lambda _: None)) as (probes,):
         offer = Offers(stage.world.fleet, stage.faulty).make("aaaaaaaa", (), known)
-    again = asked(probes)
-    assert MOST <= again.total() <= MOST + made_by.AGAIN
-    assert offer.taken.keys() == known.keys() - again.keys()
+    probed = asked(probes)
+    assert MOST <= probed.total() <= MOST + made_by.AGAIN
+    assert offer.taken.keys() == known.keys() - probed.keys()
     sizes = {stage.world.fleet.servers[name].cores for name in offer.verified}
     assert sizes == {4, 8}, "three servers of a thousand have 4 cores"
 
 
 def test_servers_of_a_cluster_that_this_process_reads_are_taken_without_a_look() -> None:
-    """Also before that read has come to its end."""
+    """Also before that read has ended."""
     offers = Offers(FLEET, STAGE.faulty)
     with STAGE.faults(Fault(Probe, lambda _: None)) as (probes,):
         offers.begin("bbbbbbbb", "other", ("r1u00",))

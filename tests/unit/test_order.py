@@ -1,4 +1,4 @@
-"""What waits for what in an operation, and what a lost lock ends: on modelled servers."""
+"""Which step of an operation waits for which, and what a lost lock ends: on modelled servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NODE = "r3u11"
 
 
 def started(stage: Stage, verb: str) -> list[str]:
-    steps = [its.step for its in stage.events if its.outcome == "started"]
+    steps = [event.step for event in stage.events if event.outcome == "started"]
     return [step for step in steps if step.startswith(f"{verb} ")]
 
 
@@ -46,7 +46,7 @@ def test_control_planes_join_one_after_the_other() -> None:
 
 def test_nobody_leaves_before_those_that_join_are_ready() -> None:
     stage, view = made(12)
-    old = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    old = next(name for name, member in view.servers.items() if member.role is Role.WORKER)
     stage.mark(old, retire=True)
     with (
         stage.faults(Fault(act.AwaitReady, CommandFailed("not Ready"))),
@@ -55,9 +55,9 @@ def test_nobody_leaves_before_those_that_join_are_ready() -> None:
         stage.become(view, SPEC)
     assert kinds(stage.acted, act.Join) == ["Join"]
     assert kinds(stage.acted, act.Drain, act.SetPhase) == ["SetPhase"]  # of the new member
-    found = stage.site.read_pool(view).view
-    assert found is not None
-    settled(stage, stage.become(found, SPEC), SPEC)
+    current = stage.site.read_pool(view).view
+    assert current is not None
+    settled(stage, stage.become(current, SPEC), SPEC)
 
 
 @pytest.mark.parametrize("wanted", [SPEC, FIVE], ids=["one more leaves", "its place is taken"])
@@ -72,7 +72,9 @@ def test_a_dead_control_plane_is_out_of_etcd_before_others_join_or_leave(
     stage.mark(dead, lost=True)
     stage.acted.clear()
     stage.events.clear()
-    stuck = Fault(act.RemoveEtcdMember, CommandFailed("no"), where=lambda its: its.member == dead)
+    stuck = Fault(
+        act.RemoveEtcdMember, CommandFailed("no"), where=lambda action: action.member == dead
+    )
     with stage.faults(stuck), pytest.raises(RpoolError):
         stage.become(view, wanted, FIVE)
     assert started(stage, "join") == []
@@ -83,13 +85,13 @@ def test_a_dead_control_plane_is_out_of_etcd_before_others_join_or_leave(
 def test_a_growth_that_is_taken_back_as_its_join_still_runs_costs_no_quorum(
     small: PoolSpec, big: PoolSpec
 ) -> None:
-    """The operator of a control plane's join is killed as it runs: it goes on there by itself and
-    holds the server's lock, so it is over before a departure or a reset begins there.
+    """The process that runs a control plane's join is killed. The join goes on by itself and holds
+    the server's lock, so it is over before a departure or a reset begins there.
     """
     stage = Stage(14)
     view = stage.site.create_pool(small, stage.attempt())
     still_runs = Fault(
-        act.Join, Break.KILLED, INSTEAD, where=lambda its: its.control_plane, times=1
+        act.Join, Break.KILLED, INSTEAD, where=lambda action: action.control_plane, times=1
     )
     with stage.faults(still_runs) as (joins,), pytest.raises(RpoolError):
         stage.become(view, big, small)
@@ -103,37 +105,37 @@ def test_a_growth_that_is_taken_back_as_its_join_still_runs_costs_no_quorum(
     def end(_: Action) -> None:
         machine.become(cluster, Role.CONTROL_PLANE)
 
-    its_end = Fault((act.SetPhase, act.Reset), end, servers=join.server, where=waits, times=1)
-    found = stage.read(view)
-    with stage.faults(its_end):
-        settled(stage, stage.become(found, small, small), small)
+    end_of_join = Fault((act.SetPhase, act.Reset), end, servers=join.server, where=waits, times=1)
+    current = stage.read(view)
+    with stage.faults(end_of_join):
+        settled(stage, stage.become(current, small, small), small)
 
 
 @pytest.mark.parametrize("again", ["the same server", "re-installed"])
 def test_who_joins_as_a_control_plane_is_out_of_etcd_first(again: str) -> None:
     """kubeadm would take a former member for the new one, which never starts."""
     stage, view = made(12)
-    head = view.control_planes[0]
-    cluster = stage.machine(head).cluster
+    control_plane = view.control_planes[0]
+    cluster = stage.machine(control_plane).cluster
     assert cluster is not None
     if again == "re-installed":
-        stage.machine(head).reset()
+        stage.machine(control_plane).reset()
     else:  # its join was cut off after etcd had it
-        machine = stage.machine(head)
+        machine = stage.machine(control_plane)
         machine.cluster, machine.role = None, None
         assert machine.claim is not None
         assert cluster.record is not None
         machine.claim = replace(machine.claim, phase=Phase.BOOTSTRAPPING)
-    del cluster.nodes[head]
-    former = cluster.members[head]
-    roles = {name: its.role for name, its in view.servers.items()}
+    del cluster.nodes[control_plane]
+    former = cluster.members[control_plane]
+    roles = {name: member.role for name, member in view.servers.items()}
     after = stage.site.change_pool(view, SPEC, roles, stage.attempt())
     settled(stage, after, SPEC)
-    assert cluster.members[head] != former
+    assert cluster.members[control_plane] != former
 
 
 def test_a_server_whose_name_a_living_member_of_etcd_has_does_not_push_it_out() -> None:
-    """Entries of the fleet have changed places, say."""
+    """Entries of the fleet may have changed places."""
     stage, view = made(12)
     target = stage.plan(view, FIVE, SPEC)
     new = sorted(name for name in target.joining if target.roles[name] is Role.CONTROL_PLANE)
@@ -142,7 +144,10 @@ def test_a_server_whose_name_a_living_member_of_etcd_has_does_not_push_it_out() 
     cluster.members.update(impostors)
 
     def alive(members: tuple[EtcdMember, ...]) -> tuple[EtcdMember, ...]:
-        return tuple(replace(its, healthy=its.healthy or its.name in impostors) for its in members)
+        return tuple(
+            replace(member, healthy=member.healthy or member.name in impostors)
+            for member in members
+        )
 
     with (
         stage.faults(Fault(EtcdMembers, Answer(alive))),
@@ -230,20 +235,20 @@ def test_no_step_is_started_once_the_lock_is_lost(
 
 
 def test_an_operation_looks_again_once_it_holds_the_lock_on_all_control_planes() -> None:
-    """What it saw before may be another operation's to change; its record would be refused."""
+    """Another operation may have changed what it saw before; its record would be refused."""
     stage = Stage(14)
     stage.mark(NODE, reserved=True)
     view = stage.site.create_pool(ONE, stage.attempt())
     after = stage.become(view, SPEC, ONE)
     stage.site._in_use.see(view)  # this process knows one control plane of the three
-    on = next(name for name in after.control_planes if name not in view.servers)
+    added = next(name for name in after.control_planes if name not in view.servers)
     cluster = stage.cluster(after)
 
     def come_to_an_end(_: Lock) -> None:
         assert cluster.record is not None
         cluster.record = replace(cluster.record, change="another's")
 
-    with stage.faults(Fault(Lock, come_to_an_end, servers=on, times=1)):
+    with stage.faults(Fault(Lock, come_to_an_end, servers=added, times=1)):
         stage.site.pin_node(NodeRequest(view.uid, NODE, NodeSpec()), stage.attempt())
     assert stage.site.read_node(view.uid, NODE).spec == NodeSpec()
 
@@ -258,20 +263,20 @@ def test_who_is_on_the_way_out_of_a_cluster_without_a_record_is_not_taken_again(
         stage.site.create_pool(SPEC, stage.attempt())
     view = caught.value.view
     assert view is not None
-    leaving = next(n for n, its in view.servers.items() if its.role is Role.WORKER)
+    leaving = next(n for n, member in view.servers.items() if member.role is Role.WORKER)
     machine = stage.machine(leaving)
     assert machine.claim is not None
     machine.claim = replace(machine.claim, phase=Phase.LEAVING)
-    roles = {name: its.role for name, its in view.servers.items()}
-    with pytest.raises(RpoolError) as said:
+    roles = {name: member.role for name, member in view.servers.items()}
+    with pytest.raises(RpoolError) as refused:
         stage.site.change_pool(view, SPEC, roles, stage.attempt())
-    cause = getattr(said.value, "cause", said.value)
+    cause = getattr(refused.value, "cause", refused.value)
     assert isinstance(cause, StalePlan)
-    assert f"{leaving} was to join, but it is on its way out" in said.value.summary
+    assert f"{leaving} was to join, but it is on its way out" in refused.value.summary
 
 
 def test_a_member_that_never_started_goes_with_its_server() -> None:
-    """Its join was cut off as etcd had just been told of it, and then the hardware died: while it
+    """Its join was cut off just after etcd was told of it, and then the hardware died. While it
     counts in etcd, no other control plane joins.
     """
     stage, view = made(14)
@@ -281,10 +286,10 @@ def test_a_member_that_never_started_goes_with_its_server() -> None:
 
     def unnamed(members: tuple[EtcdMember, ...]) -> tuple[EtcdMember, ...]:
         return tuple(
-            replace(its, name="", peers=(address,), healthy=False, votes=False)
-            if its.name == new
-            else its
-            for its in members
+            replace(member, name="", peers=(address,), healthy=False, votes=False)
+            if member.name == new
+            else member
+            for member in members
         )
 
     with stage.faults(Fault(act.Join, CommandFailed("no"), servers=new)), suppress(RpoolError):
@@ -300,7 +305,7 @@ def test_a_member_that_never_started_goes_with_its_server() -> None:
 
 
 def test_the_join_token_is_revoked_also_where_one_join_failed_for_good() -> None:
-    """In a second round that join is left out: what is to come after it does not wait for it."""
+    """A second round leaves that join out, and what comes after it does not wait for it."""
     stage, view = made(12)
     bigger = replace(SPEC, cores=3 * SPEC.cores, memory_gib=3 * SPEC.memory_gib)
     one, other, *_ = sorted(stage.plan(view, bigger, SPEC).joining)

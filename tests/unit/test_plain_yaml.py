@@ -40,9 +40,9 @@ other: {<<: *one, zone: a}
 
 
 def test_a_name_that_is_also_merged_in_is_not_there_twice() -> None:
-    found = plain_yaml.load(MERGED, aliases=True)
-    assert found == yaml.safe_load(MERGED)
-    assert found["other"] == {"cores": 8, "memory": 16, "zone": "a"}
+    loaded = plain_yaml.load(MERGED, aliases=True)
+    assert loaded == yaml.safe_load(MERGED)
+    assert loaded["other"] == {"cores": 8, "memory": 16, "zone": "a"}
 
 
 def test_a_setting_of_kubernetes_own_that_is_there_twice_is_an_error() -> None:
@@ -56,7 +56,7 @@ def record_with(text: str) -> Record:
 
 
 def test_a_record_whose_text_says_of_itself_what_it_is_not_is_unreadable_and_no_more() -> None:
-    """Whoever is admin in a cluster can write that there."""
+    """An admin of the cluster can write such a record."""
     written = json.loads(documents.record(record_with('a: !!int ""')))["data"]["record"]
     with pytest.raises(ValueError, match="not YAML"):
         documents.read_record(written)

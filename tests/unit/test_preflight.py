@@ -1,4 +1,4 @@
-"""Servers that cannot do their part are not claimed, and all that is in the way is told at once."""
+"""Servers that are unfit for their role are not claimed, and all that is wrong is told at once."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def test_where_all_that_were_picked_are_unfit_all_is_told_and_no_others_are_trie
     stage = Stage(40)
     for machine in stage.world.machines.values():
         machine.blocked = ALL_PORTS
-    old = Answer(lambda its: replace(its, cgroups="tmpfs", used={Port(10259): "nginx"}))
+    old = Answer(lambda inspected: replace(inspected, cgroups="tmpfs", used={Port(10259): "nginx"}))
     with (
         stage.faults(Fault(Inspect, old)) as (asked,),
         pytest.raises(Refused) as caught,
     ):
         stage.site.create_pool(SPEC, stage.attempt())
-    said = caught.value.detail.splitlines()
+    lines = caught.value.detail.splitlines()
     names = {call.server for call in asked}
     assert len(names) == 5
     for name in names:
-        its = [line for line in said if line.startswith(f"  {name}: ")]
-        assert any("version 1 of control groups" in line for line in its)
-        assert any("port tcp/10259 is in use, by nginx" in line for line in its)
-        assert any("cannot reach it at" in line for line in its)
+        problems = [line for line in lines if line.startswith(f"  {name}: ")]
+        assert any("version 1 of control groups" in line for line in problems)
+        assert any("port tcp/10259 is in use, by nginx" in line for line in problems)
+        assert any("cannot reach it at" in line for line in problems)
     assert stage.acted == []
     assert stage.claimed() == set()
 
@@ -64,7 +64,7 @@ def test_where_all_that_were_picked_are_unfit_all_is_told_and_no_others_are_trie
 def test_what_is_no_server_s_own_is_told_with_the_rest() -> None:
     stage = Stage(9)
     stage.machine(PICKED).blocked = ("tcp/6443",)
-    answers = Fault(AddressAnswers, Answer(lambda its: True))
+    answers = Fault(AddressAnswers, Answer(lambda answer: True))
     with stage.faults(answers), pytest.raises(Refused) as caught:
         stage.site.create_pool(ONE, stage.attempt())
     assert "vip 10.0.1.200 is in use" in caught.value.detail
@@ -72,7 +72,7 @@ def test_what_is_no_server_s_own_is_told_with_the_rest() -> None:
 
 
 def test_servers_that_did_not_meet_in_time_try_once_more() -> None:
-    late = Answer(lambda its: replace(its, cut={("r1u03", Port(10250)): "no answer"}))
+    late = Answer(lambda inspected: replace(inspected, cut={("r1u03", Port(10250)): "no answer"}))
     stage = Stage(5)
     with stage.faults(Fault(Inspect, late, servers=PICKED, times=1)):
         assert stage.site.create_pool(SPEC, stage.attempt()).servers.keys() >= {PICKED}
@@ -91,15 +91,15 @@ def test_a_server_that_prints_nonsense_is_passed_over_and_one_that_is_silent_fai
 
 
 def test_what_will_do_is_a_warning() -> None:
-    stage, told = Stage(5), list[str]()
-    slow = Answer(lambda its: replace(its, write_ms=77.0))
+    stage, warnings = Stage(5), list[str]()
+    slow = Answer(lambda inspected: replace(inspected, write_ms=77.0))
     with stage.faults(Fault(Inspect, slow, servers=PICKED)):
-        stage.site.create_pool(SPEC, stage.attempt(warn=told.append))
-    assert [text for text in told if "77 ms" in text and text.startswith(PICKED)]
+        stage.site.create_pool(SPEC, stage.attempt(warn=warnings.append))
+    assert [text for text in warnings if "77 ms" in text and text.startswith(PICKED)]
 
 
 def block(stage: Stage, *ports: str) -> None:
-    """All that is no member's is shut from now on."""
+    """Blocks these ports, and no others, on each server that is not claimed."""
     for machine in stage.world.machines.values():
         if machine.claim is None:
             machine.blocked = ports
@@ -119,7 +119,7 @@ def test_a_change_claims_none_where_one_is_unfit_and_leaves_the_cluster_as_it_is
 
 def test_a_member_that_is_dead_is_no_reason_to_take_nobody() -> None:
     stage, view = made(9)
-    dead = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    dead = next(name for name, member in view.servers.items() if member.role is Role.WORKER)
     stage.machine(dead).lose_power()
     assert len(stage.become(view, BIGGER).servers) > len(view.servers)
 
@@ -141,9 +141,9 @@ def test_a_change_that_was_refused_goes_through_as_it_advises(way: str) -> None:
     desk = with_cluster(count=9)
     block(desk.stage, "tcp/10250")
     desk.write(BIGGER)
-    said = desk.refused()
-    read(Do.PUT_RIGHT, said)
-    planned = {n for n, its in desk.stage.world.machines.items() if f"  {n}: " in said}
+    error = desk.refused()
+    read(Do.PUT_RIGHT, error)
+    planned = {n for n, _ in desk.stage.world.machines.items() if f"  {n}: " in error}
     assert planned
     assert desk.stage.claimed() == desk.view().servers.keys()
     for name, machine in desk.stage.world.machines.items():
@@ -156,6 +156,6 @@ def test_a_change_that_was_refused_goes_through_as_it_advises(way: str) -> None:
 
 def test_all_of_a_create_are_inspected_once() -> None:
     stage = Stage(5)
-    with stage.faults(Fault(Inspect, Answer(lambda its: its))) as (asked,):
+    with stage.faults(Fault(Inspect, Answer(lambda inspected: inspected))) as (asked,):
         stage.site.create_pool(SPEC, stage.attempt())
     assert sorted(call.server for call in asked) == sorted(stage.world.machines)

@@ -1,4 +1,4 @@
-"""Who may be taken out of etcd."""
+"""Which members may be taken out of etcd."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rpool.model.seen import EtcdMember
 
 
 def members(text: str) -> list[EtcdMember]:
-    """`a b! c?`: healthy, silent, a learner."""
+    """The members in `a b! c?`: a is healthy, b silent, c a learner."""
     return [
         EtcdMember(f"id{name[0]}", name[0], votes="?" not in name, healthy="!" not in name)
         for name in text.split()
@@ -22,7 +22,7 @@ def test_majorities(voters: int, needed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "reason"),
+    ("etcd", "reason"),
     [
         ("a b c", None),
         ("a b", None),
@@ -36,8 +36,8 @@ def test_majorities(voters: int, needed: int) -> None:
         ("a b! c! d e", "would have no quorum: 2 of 4"),
     ],
 )
-def test_a_member_goes_only_if_the_rest_keeps_its_quorum(seen: str, reason: str | None) -> None:
-    why = why_not_remove(members(seen), members(seen)[0])
+def test_a_member_goes_only_if_the_rest_keeps_its_quorum(etcd: str, reason: str | None) -> None:
+    why = why_not_remove(members(etcd), members(etcd)[0])
     assert (why is None) if reason is None else (why is not None and reason in why)
 
 

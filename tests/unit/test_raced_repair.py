@@ -22,7 +22,7 @@ TWO_OF_FIVE = replace(FIVE, repair=Repair(max_lost=2))
 
 
 def take(desk: Desk, server: str) -> None:
-    """By another cluster."""
+    """Another cluster claims the server."""
     desk.stage.machine(server).claim = replace(FOREIGN, server=server)
 
 
@@ -38,14 +38,14 @@ def as_it_is_claimed(desk: Desk, server: str) -> str:
 
 
 def joining(desk: Desk) -> list[str]:
-    """Whom the next plan names."""
+    """The servers that join by the next plan."""
     before, plan, _ = planned(desk)
     assert plan.values is not None
     return sorted(plan.values["servers"].keys() - before["servers"].keys())
 
 
 def is_whole_beside(desk: Desk, others: str) -> None:
-    """Without that server, which the other cluster gives back then."""
+    """The cluster is whole without that server, also once the other cluster has given it back."""
     desk.succeeds()
     assert others not in desk.view().servers
     desk.stage.machine(others).claim = None
@@ -97,13 +97,13 @@ def test_of_two_clusters_in_one_apply_the_loser_keeps_its_dead_server() -> None:
     desk = Desk(Stage(6))
     desk.write(one, two)
     desk.succeeds()
-    dead = {its.name: worker_of(desk, its) for its in (one, two)}
+    dead = {spec.name: worker_of(desk, spec) for spec in (one, two)}
     die(desk, *dead.values())
     assert "was to join, but is claimed by cluster" in desk.refused()
     (loser,) = [name for name, server in dead.items() if server in desk.view(name).servers]
-    said = desk.refused()
-    assert f"nothing was done about {dead[loser]}" in said
-    assert "No server that is free can take its place" in said
+    error = desk.refused()
+    assert f"nothing was done about {dead[loser]}" in error
+    assert "No server that is free can take its place" in error
     desk.power(dead[loser], on=True)
     desk.succeeds()
 
@@ -162,7 +162,7 @@ def test_one_that_comes_back_after_its_replacement_was_cut_off_is_no_trouble(
 
 
 def test_who_is_marked_lost_leaves_at_once() -> None:
-    """That is the operator's word, and waits for nobody."""
+    """The mark is the operator's word, and waits for no replacement."""
     desk = with_cluster()
     dead = one_of(desk, Role.WORKER)
     die(desk, dead)

@@ -18,69 +18,69 @@ def recovering(server: str, spec: PoolSpec = SPEC) -> PoolSpec:
 
 
 def broken(spec: PoolSpec = SPEC, lost: int = 2, count: int = 12) -> tuple[Desk, list[str]]:
-    """Of its control planes the first ones are left; the last ones are gone."""
+    """A cluster whose last `lost` control planes are off; and the names of all of them."""
     desk = with_cluster(spec, count)
-    heads = sorted(desk.view().control_planes)
-    desk.power(*heads[-lost:], on=False)
-    return desk, heads
+    control_planes = sorted(desk.view().control_planes)
+    desk.power(*control_planes[-lost:], on=False)
+    return desk, control_planes
 
 
 def recovered(desk: Desk) -> list[str]:
-    return [its.server for its in desk.stage.acted if isinstance(its, RecoverEtcd)]
+    return [action.server for action in desk.stage.acted if isinstance(action, RecoverEtcd)]
 
 
 def test_two_of_three_are_lost_and_the_third_has_the_data() -> None:
-    desk, (left, *gone) = broken()
+    desk, (survivor, *gone) = broken()
     desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk.write(recovering(survivor))
     desk.succeeds()
-    assert recovered(desk) == [left]
+    assert recovered(desk) == [survivor]
     assert len(desk.view().control_planes) == 3
-    assert left in desk.view().control_planes
+    assert survivor in desk.view().control_planes
     assert not set(gone) & desk.view().servers.keys()
     desk.is_whole()
 
 
 def test_of_five_two_are_left_and_the_one_that_is_not_named_joins_anew() -> None:
-    desk, heads = broken(FIVE, lost=3, count=16)
-    desk.mark(*heads[-3:], lost=True)
-    desk.write(recovering(heads[1], FIVE))
+    desk, control_planes = broken(FIVE, lost=3, count=16)
+    desk.mark(*control_planes[-3:], lost=True)
+    desk.write(recovering(control_planes[1], FIVE))
     desk.is_whole()
-    assert {heads[0], heads[1]} <= desk.view().servers.keys()
+    assert {control_planes[0], control_planes[1]} <= desk.view().servers.keys()
 
 
 def test_left_in_the_configuration_it_does_nothing_more() -> None:
-    desk, (left, *gone) = broken()
+    desk, (survivor, *gone) = broken()
     desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk.write(recovering(survivor))
     desk.succeeds()
-    heads = [name for name in desk.view().control_planes if name != left]
-    desk.power(*heads, on=False)
-    desk.mark(*heads, lost=True)
+    others = [name for name in desk.view().control_planes if name != survivor]
+    desk.power(*others, on=False)
+    desk.mark(*others, lost=True)
     desk.stage.acted.clear()
     assert "shows its API" in desk.refused()
     assert recovered(desk) == []
     desk.write(SPEC)  # removed in between, which the state takes even so
     assert "shows its API" in desk.refused()
-    desk.write(recovering(left))
+    desk.write(recovering(survivor))
     desk.succeeds()
-    assert recovered(desk) == [left]
+    assert recovered(desk) == [survivor]
 
 
 def test_while_the_api_answers_it_does_nothing() -> None:
     desk = with_cluster()
-    (head, *_) = desk.view().control_planes
-    desk.write(recovering(head))
+    (control_plane, *_) = desk.view().control_planes
+    desk.write(recovering(control_plane))
     desk.succeeds()
     assert recovered(desk) == []
 
 
 def test_who_may_be_alive_prevents_it() -> None:
-    desk, (left, one, two) = broken()
+    desk, (survivor, one, two) = broken()
     desk.mark(one, lost=True)
-    desk.write(recovering(left))
-    said = desk.refused()
-    assert f"etcd is not made anew from {left}: {two} may be alive" in said
+    desk.write(recovering(survivor))
+    error = desk.refused()
+    assert f"etcd is not made anew from {survivor}: {two} may be alive" in error
     assert recovered(desk) == []
     desk.mark(two, lost=True)
     desk.is_whole()
@@ -89,13 +89,13 @@ def test_who_may_be_alive_prevents_it() -> None:
 def test_a_majority_that_answers_is_not_given_up() -> None:
     """Its API is down for another reason."""
     desk = with_cluster()
-    left, other, gone = sorted(desk.view().control_planes)
+    survivor, other, gone = sorted(desk.view().control_planes)
     desk.power(gone, on=False)
     desk.mark(gone, lost=True)
-    desk.stage.machine(left).stepped_down = desk.stage.machine(other).stepped_down = True
-    desk.write(recovering(left))
-    said = desk.refused()
-    assert f"{left}, {other} answer, and are enough for its quorum" in said
+    desk.stage.machine(survivor).stepped_down = desk.stage.machine(other).stepped_down = True
+    desk.write(recovering(survivor))
+    error = desk.refused()
+    assert f"{survivor}, {other} answer, and are enough for its quorum" in error
     assert recovered(desk) == []
 
 
@@ -112,23 +112,23 @@ def test_only_a_control_plane_of_the_cluster_has_its_data(which: str) -> None:
 
 @pytest.mark.parametrize("after", [RecoverEtcd, Join])
 def test_a_recovery_that_was_cut_off_is_finished(after: type) -> None:
-    desk, (left, *gone) = broken()
+    desk, (survivor, *gone) = broken()
     desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk.write(recovering(survivor))
     with killed(desk.stage, after):
         desk.apply()
     desk.is_whole()
 
 
 def test_what_is_in_the_cluster_is_there_still() -> None:
-    desk, (left, *gone) = broken()
-    before = desk.stage.world.machines[left].cluster
+    desk, (survivor, *gone) = broken()
+    before = desk.stage.world.machines[survivor].cluster
     assert before is not None
     record: ClusterSeen | object = before.record
     desk.mark(*gone, lost=True)
-    desk.write(recovering(left))
+    desk.write(recovering(survivor))
     desk.succeeds()
-    after = desk.stage.world.machines[left].cluster
+    after = desk.stage.world.machines[survivor].cluster
     assert after is before
     assert record is not None
     assert desk.view().uid == before.record.uid if before.record else False

@@ -32,11 +32,11 @@ TWO = replace(SPEC, repair=Repair(max_lost=2))
 
 
 def of(desk: Desk, role: Role) -> list[str]:
-    return [n for n, its in sorted(desk.view().servers.items()) if its.role is role]
+    return [n for n, member in sorted(desk.view().servers.items()) if member.role is role]
 
 
 def one_of(desk: Desk, role: Role) -> str:
-    """The last of that role: not the control plane that is asked first."""
+    """The last member in that role: not the control plane that is asked first."""
     return of(desk, role)[-1]
 
 
@@ -53,12 +53,12 @@ def planned(desk: Desk) -> tuple[Values, Plan, str]:
     """What `terraform plan` shows: the values before and after, and its warnings."""
     desk.stage.open()
     site = desk.stage.site
-    found = Cluster().read(desk.state.clusters["batch"].held, site)
+    refreshed = Cluster().read(desk.state.clusters["batch"].held, site)
     config = cluster_config(desk.wanted.clusters["batch"])
-    plan = Cluster().plan(found.held, config, site)
-    assert found.held.values is not None
-    said = [*found.diagnostics, *plan.diagnostics]
-    return found.held.values, plan, "\n".join(f"{d.summary}\n{d.detail}" for d in said)
+    plan = Cluster().plan(refreshed.held, config, site)
+    assert refreshed.held.values is not None
+    diagnostics = [*refreshed.diagnostics, *plan.diagnostics]
+    return refreshed.held.values, plan, "\n".join(f"{d.summary}\n{d.detail}" for d in diagnostics)
 
 
 def run(desk: Desk) -> Run:
@@ -91,24 +91,24 @@ def test_what_a_plan_repairs_it_says(way: str) -> None:
 def test_who_is_dead_is_replaced_by_the_next_plan(role: Role) -> None:
     desk = with_cluster()
     dead = one_of(desk, role)
-    had = state(desk)
+    original = state(desk)
     die(desk, dead)
-    before, plan, said = planned(desk)
+    before, plan, warnings = planned(desk)
     assert before["condition"] == "degraded"
     assert plan.values is not None
     assert plan.values["condition"] == "settled"
-    assert before["servers"].keys() == had["servers"].keys()
-    share = had["servers"][dead]["cores"] if role is Role.WORKER else 0
-    assert before["allocated_cores"] == had["allocated_cores"] - share
+    assert before["servers"].keys() == original["servers"].keys()
+    share = original["servers"][dead]["cores"] if role is Role.WORKER else 0
+    assert before["allocated_cores"] == original["allocated_cores"] - share
     assert plan.values is not None
-    (new,) = plan.values["servers"].keys() - had["servers"].keys()
-    assert had["servers"].keys() - plan.values["servers"].keys() == {dead}
-    assert plan.values["allocated_cores"] >= had["cores"]
-    assert "It counts as lost: another server takes its place, if there is one." in said
-    assert f"Leaving: {dead} (" in said
-    assert "lost)." in said
+    (new,) = plan.values["servers"].keys() - original["servers"].keys()
+    assert original["servers"].keys() - plan.values["servers"].keys() == {dead}
+    assert plan.values["allocated_cores"] >= original["cores"]
+    assert "It counts as lost: another server takes its place, if there is one." in warnings
+    assert f"Leaving: {dead} (" in warnings
+    assert "lost)." in warnings
     assert run(desk).errors == []
-    assert set(state(desk)["servers"]) == {*had["servers"], new} - {dead}
+    assert set(state(desk)["servers"]) == {*original["servers"], new} - {dead}
     assert is_empty(desk)
     settled(desk.stage, desk.view(), SPEC)
     etcd = desk.stage.cluster(desk.view()).members
@@ -118,8 +118,8 @@ def test_who_is_dead_is_replaced_by_the_next_plan(role: Role) -> None:
 def test_within_its_grace_nobody_is_touched() -> None:
     desk = with_cluster()
     die(desk, one_of(desk, Role.WORKER), seconds_ago=200)
-    _, _, said = planned(desk)
-    assert "Nothing is done about it yet: repair.grace is 5m." in said
+    _, _, warnings = planned(desk)
+    assert "Nothing is done about it yet: repair.grace is 5m." in warnings
     assert is_empty(desk)
 
 
@@ -128,16 +128,16 @@ def test_within_its_grace_nobody_is_touched() -> None:
 def test_the_grace_is_not_shorter_where_clocks_differ(
     seconds: float, counts: bool, whose: str
 ) -> None:
-    """Since when a Node is not Ready is written by the clock of the controller manager that leads,
-    or by its own kubelet's, and compared with the clock of the control plane that is asked.
+    """The time since which a Node is not Ready comes from the clock of the controller manager that
+    leads, or of its own kubelet. It is compared with the clock of the control plane that is asked.
     """
     desk = with_cluster()
     sick = one_of(desk, Role.WORKER)
     desk.stage.machine(sick).fall_sick("kubelet", 320)
     other = one_of(desk, Role.CONTROL_PLANE) if whose == "another control plane" else sick
 
-    def off(its: Probed) -> Probed:
-        return replace(its, clock_seconds=its.clock_seconds + seconds)
+    def off(probed: Probed) -> Probed:
+        return replace(probed, clock_seconds=probed.clock_seconds + seconds)
 
     with desk.stage.faults(Fault(Probe, Answer(off), servers=other, times=None)):
         assert is_empty(desk) is not counts
@@ -158,14 +158,14 @@ def test_who_is_silent_with_a_ready_node_is_not_lost() -> None:
     """Its sshd is dead, and its kubelet is not."""
     desk = with_cluster()
     silent = desk.stage.machine(one_of(desk, Role.WORKER))
-    its = desk.stage.cluster(desk.view())
+    cluster = desk.stage.cluster(desk.view())
     silent.powered = False
     with pytest.MonkeyPatch.context() as patch:
         runs = desk.stage.world._runs
         patch.setattr(
             desk.stage.world,
             "_runs",
-            lambda c, n: (c is its and n == silent.server.name) or runs(c, n),
+            lambda c, n: (c is cluster and n == silent.server.name) or runs(c, n),
         )
         assert is_empty(desk)
 
@@ -175,12 +175,14 @@ def test_a_control_plane_whose_etcd_answers_is_not_lost() -> None:
     silent = one_of(desk, Role.CONTROL_PLANE)
     machine, world = desk.stage.machine(silent), desk.stage.world
     die(desk, silent)
-    its = desk.stage.cluster(desk.view())
+    cluster = desk.stage.cluster(desk.view())
     with pytest.MonkeyPatch.context() as patch:
         running = world._running
-        patch.setattr(world, "_running", lambda c: running(c) | ({silent} if c is its else set()))
-        _, _, said = planned(desk)
-        assert "Nothing is done about it: its etcd still answers the others." in said
+        patch.setattr(
+            world, "_running", lambda c: running(c) | ({silent} if c is cluster else set())
+        )
+        _, _, warnings = planned(desk)
+        assert "Nothing is done about it: its etcd still answers the others." in warnings
         desk.stage.acted.clear()
         assert "its etcd still answers" in desk.refused()
         assert desk.stage.acted == []
@@ -195,9 +197,9 @@ def test_the_apply_does_nothing_to_a_server_that_came_back() -> None:
     desk.power(back, on=True)
     desk.stage.open()
     desk.stage.acted.clear()
-    said = carry_out(desk, before, plan)
-    assert f"{back} counted as lost when this was planned, and does not now" in said
-    assert f"{back} is well again." in said
+    error = carry_out(desk, before, plan)
+    assert f"{back} counted as lost when this was planned, and does not now" in error
+    assert f"{back} is well again." in error
     assert desk.stage.acted == []
     desk.is_whole()
     assert back in desk.view().servers
@@ -215,7 +217,7 @@ def test_one_that_answers_again_and_is_not_ready_is_mended_by_the_next_plan() ->
     assert "answers by SSH" in carry_out(desk, before, plan)
     assert desk.stage.acted == []
     desk.succeeds()
-    assert [type(its) for its in desk.stage.acted if its.server == back] == [Mend]
+    assert [type(action) for action in desk.stage.acted if action.server == back] == [Mend]
 
 
 def carry_out(desk: Desk, before: Values, plan: Plan) -> str:
@@ -282,21 +284,21 @@ def test_who_dies_half_out_is_let_go_once_its_grace_is_over() -> None:
 def test_who_answers_is_mended_where_it_is(role: Role, what: Literal["kubelet", "disk"]) -> None:
     desk = with_cluster()
     sick = one_of(desk, role)
-    had = state(desk)
+    original = state(desk)
     desk.stage.machine(sick).fall_sick(what, LONG)
-    before, plan, said = planned(desk)
+    before, plan, warnings = planned(desk)
     assert plan.values is not None
     assert before["condition"] == "degraded"
-    assert plan.values["servers"] == had["servers"]
-    assert before["allocated_cores"] == had["allocated_cores"]
-    assert "This plan mends it: its container runtime and kubelet are restarted" in said
+    assert plan.values["servers"] == original["servers"]
+    assert before["allocated_cores"] == original["allocated_cores"]
+    assert "This plan mends it: its container runtime and kubelet are restarted" in warnings
     desk.stage.acted.clear()
     assert run(desk).errors == []
-    done = [type(its) for its in desk.stage.acted if its.server == sick]
+    done = [type(action) for action in desk.stage.acted if action.server == sick]
     assert (Reset in done) is (what == "disk")
     assert (Join in done) is (what == "disk")
     assert is_empty(desk)
-    assert state(desk)["servers"] == had["servers"]
+    assert state(desk)["servers"] == original["servers"]
     settled(desk.stage, desk.view(), SPEC)
 
 
@@ -304,8 +306,8 @@ def test_who_answers_is_mended_where_it_is(role: Role, what: Literal["kubelet", 
 def test_who_is_taken_apart_is_drained_though_the_first_way_to_the_api_is_lost(
     lost: RpoolError,
 ) -> None:
-    """That says nothing of the Node, whose pods may run. A drain that fails there is another case:
-    it is tried, and hinders nothing.
+    """Lost contact says nothing of the Node, whose pods may run. A drain that fails on the Node is
+    another case: it is tried, and hinders nothing.
     """
     desk = with_cluster()
     sick = one_of(desk, Role.WORKER)
@@ -313,7 +315,11 @@ def test_who_is_taken_apart_is_drained_though_the_first_way_to_the_api_is_lost(
     desk.stage.acted.clear()
     with desk.stage.faults(Fault(act.Drain, lost, times=1)):
         assert run(desk).errors == []
-    done = [type(its) for its in desk.stage.acted if its.server == sick or type(its) is act.Drain]
+    done = [
+        type(action)
+        for action in desk.stage.acted
+        if action.server == sick or type(action) is act.Drain
+    ]
     assert done.index(act.Drain) < done.index(Reset)
     desk.is_whole()
 
@@ -325,7 +331,7 @@ def test_the_only_control_plane_is_restarted_and_never_taken_apart() -> None:
     desk.stage.machine(only).fall_sick("disk", LONG)
     desk.stage.acted.clear()
     assert "its Node is not Ready" in desk.refused()
-    assert not any(isinstance(its, Reset | RemoveEtcdMember) for its in desk.stage.acted)
+    assert not any(isinstance(action, Reset | RemoveEtcdMember) for action in desk.stage.acted)
     desk.stage.machine(only).fall_sick("kubelet", LONG)
     desk.is_whole()
 
@@ -360,14 +366,14 @@ def test_too_many_at_once_are_not_repaired(way: Callable[..., None]) -> None:
     desk = with_cluster()
     dead = of(desk, Role.WORKER)[-2:]
     die(desk, *dead)
-    _, _, said = planned(desk)
+    _, _, warnings = planned(desk)
     held = "2 members are not well at once, and repair.max_lost is 1"
-    assert f"Nothing is done about it: {held}." in said
-    read(Do.LIFT_BRAKE, said, servers=", ".join(sorted(dead)))
+    assert f"Nothing is done about it: {held}." in warnings
+    read(Do.LIFT_BRAKE, warnings, servers=", ".join(sorted(dead)))
     desk.stage.acted.clear()
-    said = desk.refused()
-    assert f"Its repair is held: {held}." in said
-    read(Do.LIFT_BRAKE, said, servers=", ".join(sorted(dead)))
+    error = desk.refused()
+    assert f"Its repair is held: {held}." in error
+    read(Do.LIFT_BRAKE, error, servers=", ".join(sorted(dead)))
     assert desk.stage.acted == []
     assert not is_empty(desk)
     way(desk, *dead)
@@ -411,18 +417,18 @@ def test_without_a_spare_the_dead_one_stays_and_the_apply_says_so() -> None:
     desk = with_cluster(count=5)
     dead = one_of(desk, Role.WORKER)
     die(desk, dead)
-    before, plan, said = planned(desk)
+    before, plan, warnings = planned(desk)
     assert plan.values is not None
     assert dead in plan.values["servers"]
     assert before["condition"] == "degraded"
-    assert f"no server takes the place of {dead}" in said
-    assert "another server takes its place, if there is one" in said
-    assert "this plan puts" not in said
+    assert f"no server takes the place of {dead}" in warnings
+    assert "another server takes its place, if there is one" in warnings
+    assert "this plan puts" not in warnings
     assert not is_empty(desk)
-    said = desk.refused()
-    assert "No server that is free can take its place" in said
-    assert "add servers to the fleet" in said
-    assert "max_lost" not in said
+    error = desk.refused()
+    assert "No server that is free can take its place" in error
+    assert "add servers to the fleet" in error
+    assert "max_lost" not in error
     assert dead in state(desk)["servers"]
     brought_back(desk, dead)
     desk.is_whole()
@@ -447,11 +453,11 @@ def test_with_mode_warn_a_plan_warns_and_is_empty(how: str) -> None:
         die(desk, name)
     else:
         desk.stage.machine(name).fall_sick("disk", LONG)
-    had = state(desk)
-    before, plan, said = planned(desk)
+    original = state(desk)
+    before, plan, warnings = planned(desk)
     assert plan.values == before
-    assert before == {**had, "condition": "degraded"}
-    assert "Nothing is done about it: repair.mode is warn." in said
+    assert before == {**original, "condition": "degraded"}
+    assert "Nothing is done about it: repair.mode is warn." in warnings
 
 
 def test_with_mode_warn_a_change_goes_and_repairs_nothing() -> None:
@@ -470,14 +476,14 @@ def test_with_mode_warn_a_change_goes_and_repairs_nothing() -> None:
 @pytest.mark.parametrize("spec", [SPEC, WARN])
 def test_a_cluster_whose_api_is_silent_is_unreachable(spec: PoolSpec) -> None:
     desk = with_cluster(spec)
-    planes = of(desk, Role.CONTROL_PLANE)
-    die(desk, *planes[-2:])
+    control_planes = of(desk, Role.CONTROL_PLANE)
+    die(desk, *control_planes[-2:])
     before, plan, _ = planned(desk)
     assert before["condition"] == "unreachable"
     assert (plan.values == before) is (spec is WARN)
     if spec is SPEC:
         assert "no control plane of cluster batch shows its API" in desk.refused()
-    brought_back(desk, *planes)
+    brought_back(desk, *control_planes)
     desk.is_whole()
 
 
@@ -485,7 +491,7 @@ def test_a_cluster_whose_api_is_silent_is_unreachable(spec: PoolSpec) -> None:
 
 
 def never_made() -> Desk:
-    """A desk with a cluster whose network serves, and whose create has not come to its end."""
+    """A desk with a cluster whose network serves, and whose create has not ended."""
     desk = Desk(Stage(12), SPEC)
     with desk.stage.faults(Fault(act.ApplyMetalLB, CommandFailed("no route"))):
         desk.state.apply(desk.wanted, threading.Event())
@@ -516,7 +522,7 @@ def test_a_dead_member_of_a_cluster_that_was_never_made_is_replaced() -> None:
 def test_members_of_a_cluster_that_was_never_made_that_get_ready_as_they_are_awaited_are_well(
     role: Role,
 ) -> None:
-    """As two do whose cause was the same, and was put right: no repair was needed."""
+    """Two may have one cause, which was put right: no repair is needed."""
     desk = never_made()
     slow = of(desk, role)[-2:]
     for name in slow:

@@ -1,5 +1,5 @@
-"""A create that failed or was killed is gone on with by the next of its name and owner, under a new
-uid; what is somebody else's, or lives, is left alone.
+"""A create that failed or was killed is continued by the next of its name and owner, under a new
+uid; what belongs to another owner, or is alive, is left alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SMALL = replace(ONE, cores=8, memory_gib=16)
 
 
 def cut_off(stage: Stage, spec: PoolSpec, after: int) -> bool:
-    """A create whose plugin is killed after so many actions; whether it got that far."""
+    """Kills the plugin of a create after so many actions; True if the create got that far."""
     with killed(stage, CHANGES, first=after, sure=False) as last:
         stage.site.create_pool(spec, stage.attempt())
     return bool(last)
@@ -41,8 +41,8 @@ def test_wherever_a_create_was_killed_the_next_one_goes_on(spec: PoolSpec) -> No
         if not cut_off(stage, spec, cuts + 1):
             break
         cuts += 1
-        uids = {its.claim.uid for its in stage.world.machines.values() if its.claim}
-        clusters = [its.cluster for its in stage.world.machines.values() if its.cluster]
+        uids = {machine.claim.uid for machine in stage.world.machines.values() if machine.claim}
+        clusters = [machine.cluster for machine in stage.world.machines.values() if machine.cluster]
         record = clusters[0].record if clusters else None
         if record is not None and record.settled is not None:
             with pytest.raises(Refused, match="is there already") as caught:
@@ -50,9 +50,9 @@ def test_wherever_a_create_was_killed_the_next_one_goes_on(spec: PoolSpec) -> No
             assert f"terraform import rpool_cluster.NAME {record.uid}" in caught.value.detail
             settled(stage, stage.site.find_pool(record.uid).view, spec)
             continue
-        said: list[str] = []
-        view = stage.site.create_pool(spec, stage.attempt(warn=said.append))
-        assert len(said) == 1, said
+        warnings: list[str] = []
+        view = stage.site.create_pool(spec, stage.attempt(warn=warnings.append))
+        assert len(warnings) == 1, warnings
         assert view.uid not in uids
         settled(stage, view, spec)
     assert cuts > 10
@@ -64,8 +64,8 @@ def test_a_create_that_is_gone_on_with_joins_nobody_twice() -> None:
         stage.site.create_pool(SPEC, stage.attempt())
     before = list(stage.acted)
     stage.site.create_pool(SPEC, stage.attempt())
-    joined = [its.server for its in before if isinstance(its, act.Init | act.Join)]
-    again = [its.server for its in stage.acted[len(before) :] if isinstance(its, act.Init)]
+    joined = [action.server for action in before if isinstance(action, act.Init | act.Join)]
+    again = [action.server for action in stage.acted[len(before) :] if isinstance(action, act.Init)]
     assert kinds(stage.acted, act.Reset) == []
     assert again == []
     assert len(joined) >= 2
@@ -73,7 +73,7 @@ def test_a_create_that_is_gone_on_with_joins_nobody_twice() -> None:
 
 def test_the_state_of_what_was_taken_over_finds_its_cluster_gone_and_destroys_nothing() -> None:
     stage = Stage(9)
-    fault = Fault(act.Join, CommandFailed("no"), where=lambda its: its.control_plane)
+    fault = Fault(act.Join, CommandFailed("no"), where=lambda join: join.control_plane)
     with stage.faults(fault), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(SPEC, stage.attempt())
     older = caught.value.view
@@ -132,9 +132,9 @@ def test_another_request_begins_anew_on_servers_that_were_reset() -> None:
     stage = Stage(9)
     with killed(stage, act.Join):
         stage.site.create_pool(SPEC, stage.attempt())
-    said: list[str] = []
-    view = stage.site.create_pool(SMALL, stage.attempt(warn=said.append))
-    assert "begins anew" in said[0]
+    warnings: list[str] = []
+    view = stage.site.create_pool(SMALL, stage.attempt(warn=warnings.append))
+    assert "begins anew" in warnings[0]
     settled(stage, view, SMALL)
 
 
@@ -151,7 +151,7 @@ def test_what_does_not_answer_is_not_left_behind_without_a_word() -> None:
 
 
 def claims(stage: Stage) -> dict[ServerName, Claim]:
-    return {name: its.claim for name, its in stage.world.machines.items() if its.claim}
+    return {name: machine.claim for name, machine in stage.world.machines.items() if machine.claim}
 
 
 def test_whom_a_create_that_goes_on_could_not_ask_is_told_with_how_it_is_given_back() -> None:
@@ -161,10 +161,13 @@ def test_whom_a_create_that_goes_on_could_not_ask_is_told_with_how_it_is_given_b
     (uid,) = {claim.uid for claim in claims(stage).values()}
     missed = next(n for n, claim in claims(stage).items() if claim.role is Role.WORKER)
     stage.machine(missed).lose_power()
-    said: list[str] = []
-    view = stage.site.create_pool(SPEC, stage.attempt(warn=said.append))
-    told = f"(uid {uid}) has claimed {missed} is not known: no answer"
-    assert any(told in its and f"rpool release {missed} --claim {uid}" in its for its in said)
+    warnings: list[str] = []
+    view = stage.site.create_pool(SPEC, stage.attempt(warn=warnings.append))
+    unknown = f"(uid {uid}) has claimed {missed} is not known: no answer"
+    assert any(
+        unknown in warning and f"rpool release {missed} --claim {uid}" in warning
+        for warning in warnings
+    )
     stage.machine(missed).give_power()
     stage.open()
     stage.site.release(missed, uid, Attempt(timeout_seconds=60))
@@ -176,23 +179,25 @@ def test_a_plan_says_what_becomes_of_those_that_an_earlier_create_has_claimed() 
     with killed(stage, act.TakeClaim, first=4):
         stage.site.create_pool(SPEC, stage.attempt())
     (uid,) = {claim.uid for claim in claims(stage).values()}
-    (said,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
-    its = ", ".join(sorted(claims(stage)))
-    assert f"{its}: claimed by a cluster batch now (uid {uid})" in said.detail
-    assert "The others are free now" in said.detail
+    (warning,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
+    names = ", ".join(sorted(claims(stage)))
+    assert f"{names}: claimed by a cluster batch now (uid {uid})" in warning.detail
+    assert "The others are free now" in warning.detail
     stage.site.create_pool(SPEC, stage.attempt())
     stage.open()
-    (said,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
-    assert "free now" not in said.detail
-    assert "A whole cluster is in the way" in said.detail
+    (warning,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
+    assert "free now" not in warning.detail
+    assert "A whole cluster is in the way" in warning.detail
 
 
 def member_of(stage: Stage, role: Role) -> ServerName:
     """The last member in that role of a create that is killed as all of SPEC's five are members."""
     with killed(stage, act.SetPhase, first=5):
         stage.site.create_pool(SPEC, stage.attempt())
-    claims = [its.claim for its in stage.world.machines.values() if its.claim]
-    return next(its.server for its in reversed(claims) if its.is_member and its.role is role)
+    claims = [machine.claim for machine in stage.world.machines.values() if machine.claim]
+    return next(
+        claim.server for claim in reversed(claims) if claim.is_member and claim.role is role
+    )
 
 
 @pytest.mark.parametrize("role", Role)
@@ -206,8 +211,8 @@ def test_a_member_that_was_installed_anew_since_joins_again(role: Role) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_a_member_that_is_installed_anew_as_it_is_taken_over_is_no_member(role: Role) -> None:
-    """Between the look at what is left and the claim. Nothing is claimed there: it would be a
-    member's claim on an empty disk, which no join and no later apply gets past.
+    """That is between the look at what is left and the claim. Nothing is claimed there: no join and
+    no later apply gets past a member's claim on an empty disk.
     """
     stage = Stage(9)
     member = member_of(stage, role)
@@ -225,7 +230,9 @@ def test_a_member_that_is_installed_anew_as_it_is_taken_over_is_no_member(role: 
 
 
 def config(spec: PoolSpec = SPEC) -> Values:
-    computed = [its.name for its in Cluster.schema.root.attributes if not its.configurable]
+    computed = [
+        attribute.name for attribute in Cluster.schema.root.attributes if not attribute.configurable
+    ]
     return cluster_state.configuration(spec) | dict.fromkeys(computed)
 
 
@@ -233,10 +240,12 @@ def failed_create(stage: Stage, fault: Fault, spec: PoolSpec = SPEC) -> tuple[He
     plan = Cluster().plan(Held(None), config(spec), stage.site)
     with stage.faults(fault):
         reply = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
-    return reply.held, [its.summary for its in reply.diagnostics if its.is_error]
+    return reply.held, [
+        diagnostic.summary for diagnostic in reply.diagnostics if diagnostic.is_error
+    ]
 
 
-NEVER_SERVES = Fault(act.Join, CommandFailed("no"), where=lambda its: its.control_plane)
+NEVER_SERVES = Fault(act.Join, CommandFailed("no"), where=lambda join: join.control_plane)
 
 
 def test_a_tainted_create_is_gone_on_with_by_its_replacement() -> None:
@@ -244,14 +253,14 @@ def test_a_tainted_create_is_gone_on_with_by_its_replacement() -> None:
     tainted, errors = failed_create(stage, NEVER_SERVES)
     assert errors
     stage.open()
-    plan = Cluster().plan(Held(None), config(), stage.site)  # of the half that creates
+    plan = Cluster().plan(Held(None), config(), stage.site)  # the replacement's create
     assert tainted.values is not None
     claimed = stage.claimed()
     stage.acted.clear()
-    gone = Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
-    assert gone.held.values is None
+    deleted = Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
+    assert deleted.held.values is None
     assert stage.claimed() == claimed
-    assert "goes on with it" in gone.diagnostics[0].summary
+    assert "goes on with it" in deleted.diagnostics[0].summary
     made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     assert made.held.values is not None
     assert kinds(stage.acted, act.Reset) == []
@@ -272,8 +281,8 @@ def test_the_replacement_of_a_cluster_that_was_made_resets_it() -> None:
     stage.site.create_pool(SPEC, stage.attempt())
     imported = Cluster().import_("batch", stage.site).held
     plan = Cluster().plan(Held(None), config(), stage.site)
-    gone = Cluster().delete(Held(imported.values, plan.private), stage.site, threading.Event())
-    assert gone.held.values is None
+    deleted = Cluster().delete(Held(imported.values, plan.private), stage.site, threading.Event())
+    assert deleted.held.values is None
     assert stage.claimed() == set()
 
 
@@ -292,7 +301,7 @@ def test_a_claim_that_is_taken_over_keeps_its_phase_and_refuses_the_former_sessi
     stage = Stage(9)
     with killed(stage, act.RevokeJoiners):
         stage.site.create_pool(SPEC, stage.attempt())
-    former = next(its.claim for its in stage.world.machines.values() if its.claim)
+    former = next(machine.claim for machine in stage.world.machines.values() if machine.claim)
     view = stage.site.create_pool(SPEC, stage.attempt())
     with pytest.raises(Refused):
         server = former.server
@@ -302,14 +311,14 @@ def test_a_claim_that_is_taken_over_keeps_its_phase_and_refuses_the_former_sessi
 
 def install_control_plane_anew(stage: Stage) -> None:
     machines = stage.world.machines.values()
-    next(its for its in machines if its.role is Role.CONTROL_PLANE).reinstall()
+    next(machine for machine in machines if machine.role is Role.CONTROL_PLANE).reinstall()
 
 
 @pytest.mark.parametrize("after", [act.Join, act.RevokeJoiners])
 def test_what_is_left_of_a_cluster_whose_control_plane_was_installed_anew_is_taken_over(
     after: type[act.Action],
 ) -> None:
-    """By the claims alone its workers could be a cluster that was made; the state knows."""
+    """By the claims alone its workers could be a finished cluster's; the state knows better."""
     stage = Stage(9)
     fault = Fault(after, lambda _: install_control_plane_anew(stage), AFTER, times=1)
     tainted, errors = failed_create(stage, fault, SMALL)
@@ -320,14 +329,14 @@ def test_what_is_left_of_a_cluster_whose_control_plane_was_installed_anew_is_tak
     Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
     made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     assert made.held.values is not None
-    assert [its for its in made.diagnostics if its.is_error] == []
+    assert [diagnostic for diagnostic in made.diagnostics if diagnostic.is_error] == []
     settled(stage, cluster_state.view(made.held.values), SMALL)
 
 
 def test_what_somebody_else_has_made_to_its_end_since_it_was_left_is_not_taken_over() -> None:
     """The state of a create that had failed knows nothing of what came after: the record does."""
     stage = Stage(9)
-    fault = Fault(act.Join, CommandFailed("no"), where=lambda its: not its.control_plane)
+    fault = Fault(act.Join, CommandFailed("no"), where=lambda join: not join.control_plane)
     tainted, _ = failed_create(stage, fault, SMALL)
     assert tainted.values is not None
     plan = Cluster().plan(Held(None), config(SMALL), stage.site)
@@ -335,7 +344,7 @@ def test_what_somebody_else_has_made_to_its_end_since_it_was_left_is_not_taken_o
     site = stage.site
     view = stage.become(stage.read(cluster_state.view(tainted.values)), SMALL, SMALL)
     made = Cluster().create(Held(plan.values, plan.private), site, threading.Event())
-    (refused,) = [its.summary for its in made.diagnostics if its.is_error]
+    (refused,) = [diagnostic.summary for diagnostic in made.diagnostics if diagnostic.is_error]
     assert refused == f"cluster batch is there already (uid {view.uid})"
     assert made.held.values is not None
     assert made.held.values["id"] == view.uid  # it is in a state, as it was before

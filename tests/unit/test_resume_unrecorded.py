@@ -1,5 +1,5 @@
-"""What a create has left is known by its claims and its Nodes where no record tells of it, whatever
-order its steps came in.
+"""Where no record tells what a create has left, its claims and its Nodes do, whatever the order of
+its steps.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ NO_RECORD = Fault(act.WriteRecord, CommandFailed("no"), sure=False)
 
 
 def claims(stage: Stage) -> dict[ServerName, Claim]:
-    return {name: its.claim for name, its in stage.world.machines.items() if its.claim}
+    return {name: machine.claim for name, machine in stage.world.machines.items() if machine.claim}
 
 
 @pytest.mark.parametrize("how", ["silent", "without an entry"])
 def test_who_has_joined_is_not_left_behind_though_no_record_names_it_yet(how: str) -> None:
-    """Its Node does: it would serve the new cluster with a claim of one that is no more."""
+    """Its Node does. Left behind, it would keep the claim of a cluster that is no more."""
     stage = Stage(9)
     with stage.faults(NO_RECORD), killed(stage, act.RevokeJoiners):
         stage.site.create_pool(SPEC, stage.attempt())
     before, fleet = claims(stage), stage.site.config.fleet
-    worker = next(n for n, its in before.items() if its.role is Role.WORKER)
+    worker = next(n for n, claim in before.items() if claim.role is Role.WORKER)
     if how == "silent":
         stage.machine(worker).lose_power()
     else:
-        stage.open(Fleet({n: its for n, its in fleet.servers.items() if n != worker}))
+        stage.open(Fleet({n: server for n, server in fleet.servers.items() if n != worker}))
     with pytest.raises(RpoolError, match=f"an earlier create of cluster batch has {worker}, which"):
         stage.site.create_pool(SPEC, stage.attempt())
     assert claims(stage) == before
@@ -42,11 +42,11 @@ def test_who_has_joined_is_not_left_behind_though_no_record_names_it_yet(how: st
 
 
 def test_no_claim_is_a_member_s_before_a_record_names_it() -> None:
-    """By its claims alone it would be a cluster that was made, and nobody's to go on with."""
+    """By such claims alone it would be a finished cluster, which no create goes on with."""
     stage = Stage(9)
     with stage.faults(NO_RECORD), killed(stage, act.RevokeJoiners):
         stage.site.create_pool(SPEC, stage.attempt())
-    assert not any(its.is_member for its in claims(stage).values())
+    assert not any(claim.is_member for claim in claims(stage).values())
     settled(stage, stage.site.create_pool(BIGGER, stage.attempt()), BIGGER)
 
 

@@ -1,4 +1,4 @@
-"""Servers that come back after their cluster has let them go: shown, no offer, and wiped."""
+"""Servers that come back after their cluster has let them go are shown, not offered, and wiped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORKER_OF_NOBODY = "0badcafe0badcafe"
 
 def let_go(desk: Desk, role: Role = Role.WORKER) -> str:
     """A member that died and was replaced, and is back with what it had. Its kubelet is off."""
-    dead = [name for name, its in sorted(desk.view().servers.items()) if its.role is role][-1]
+    dead = [name for name, member in sorted(desk.view().servers.items()) if member.role is role][-1]
     desk.stage.machine(dead).lose_power(400)
     desk.succeeds()
     desk.stage.machine(dead).powered = True
@@ -32,19 +32,19 @@ def let_go(desk: Desk, role: Role = Role.WORKER) -> str:
 
 def two_silent(desk: Desk) -> list[str]:
     """A worker and a control plane that were replaced, and are still off."""
-    found: list[str] = []
+    silent: list[str] = []
     for role in (Role.WORKER, Role.CONTROL_PLANE):
-        found.append(let_go(desk, role))
-        desk.power(*found, on=False)
-    return found
+        silent.append(let_go(desk, role))
+        desk.power(*silent, on=False)
+    return silent
 
 
 @pytest.mark.parametrize("role", [Role.WORKER, Role.CONTROL_PLANE])
 def test_one_that_registers_nothing_is_found_by_its_claim_and_wiped(role: Role) -> None:
     desk = with_cluster()
     back = let_go(desk, role)
-    said = desk.apply()
-    assert f"{back} was let go when it was lost, and is back with what it had" in said
+    warnings = desk.apply()
+    assert f"{back} was let go when it was lost, and is back with what it had" in warnings
     assert desk.stage.machine(back).claim is None
     desk.is_whole()
 
@@ -60,18 +60,18 @@ def test_one_that_is_back_is_no_offer() -> None:
 
 @pytest.mark.parametrize("mark", ["retire", "lost", "reserved"])
 def test_one_that_nobody_would_pick_is_found_and_wiped(mark: str) -> None:
-    """No offer asks it, and this state never heard of it: the record says that it was let go."""
-    before = with_cluster()
-    back = let_go(before)
-    before.mark(back, **{mark: True})
-    desk = Desk(before.stage)
-    desk.imports(before.view().uid)
+    """No offer probes it, and this state never had it: the record says that it was let go."""
+    first = with_cluster()
+    back = let_go(first)
+    first.mark(back, **{mark: True})
+    desk = Desk(first.stage)
+    desk.imports(first.view().uid)
     desk.apply()
     assert desk.stage.machine(back).claim is None
 
 
 def test_one_that_the_plan_has_missed_is_wiped_by_its_apply() -> None:
-    """It was slow to answer, say. Another that is back makes the apply."""
+    """It may have been slow to answer. Another one that is back gives the apply a reason."""
     desk = with_cluster()
     first, second = two_silent(desk)
     desk.power(first, on=True)
@@ -164,7 +164,7 @@ def test_what_a_destroy_has_abandoned_is_released() -> None:
 
 
 def test_nothing_is_abandoned_where_no_server_answers() -> None:
-    """The network of the desk, most likely."""
+    """Most likely the operator's own network is down."""
     desk = with_cluster()
     abandoned(desk)
     desk.power(*desk.view().servers, on=False)
@@ -280,7 +280,7 @@ def test_a_survey_tells_who_was_let_go_by_a_cluster_that_lives() -> None:
     back = let_go(desk)
     desk.stage.open()
     surveyed = desk.stage.site.survey().servers
-    assert {name for name, its in surveyed.items() if its.let_go} == {back}
+    assert {name for name, server in surveyed.items() if server.let_go} == {back}
     assert "has let it go, and it is back with what it had" in (surveyed[back].why_no_spare or "")
 
 
@@ -291,7 +291,7 @@ def test_a_survey_says_how_what_was_abandoned_is_given_back() -> None:
     desk.power(dead, on=True)
     desk.stage.open()
     surveyed = desk.stage.site.survey().servers
-    assert {name for name, its in surveyed.items() if its.let_go} == {dead}
+    assert {name for name, server in surveyed.items() if server.let_go} == {dead}
     assert f"rpool release {dead} --claim {uid}" in (surveyed[dead].why_no_spare or "")
 
 
@@ -299,27 +299,29 @@ def test_a_survey_says_of_no_member_that_it_was_let_go_even_if_its_cluster_is_si
     desk = with_cluster()
     desk.power(*desk.view().control_planes[:2], on=False)
     desk.stage.open()
-    assert not any(its.let_go for its in desk.stage.site.survey().servers.values())
+    assert not any(server.let_go for server in desk.stage.site.survey().servers.values())
 
 
 def test_a_survey_believes_no_server_that_only_says_it_is_a_control_plane() -> None:
-    """Its record would let go of all the others; whoever believed that would wipe them."""
+    """Its record lets all the others go: a survey that believed it would have them wiped."""
     desk = Desk(Stage(12))
-    eve = "r1u00"  # is asked first
-    desk.mark(eve, reserved=True)
+    impostor = "r1u00"  # is asked first
+    desk.mark(impostor, reserved=True)
     desk.succeeds()
-    true = desk.stage.cluster(desk.view())
-    machine = desk.stage.machine(eve)
-    head = desk.stage.machine(desk.view().control_planes[0]).claim
-    assert true.record is not None
-    assert head is not None
-    false = Cluster(new_ca(), true.version, record=replace(true.record, members={}))
-    machine.become(false, Role.CONTROL_PLANE)
-    for pin in (head.ca_pin, ca_pin(false.ca)):
-        machine.claim = replace(head, server=eve, machine_id="", ca_pin=pin)
+    cluster = desk.stage.cluster(desk.view())
+    machine = desk.stage.machine(impostor)
+    claim = desk.stage.machine(desk.view().control_planes[0]).claim
+    assert cluster.record is not None
+    assert claim is not None
+    forged = Cluster(new_ca(), cluster.version, record=replace(cluster.record, members={}))
+    machine.become(forged, Role.CONTROL_PLANE)
+    for pin in (claim.ca_pin, ca_pin(forged.ca)):
+        machine.claim = replace(claim, server=impostor, machine_id="", ca_pin=pin)
         desk.stage.open()
         surveyed = desk.stage.site.survey().servers
-        assert not {n for n, its in surveyed.items() if its.let_go} & desk.view().servers.keys()
+        assert (
+            not {n for n, server in surveyed.items() if server.let_go} & desk.view().servers.keys()
+        )
 
 
 @pytest.mark.parametrize("silent", [1, 2])
@@ -342,7 +344,7 @@ def test_whom_a_destroy_has_missed_is_a_cluster_again_or_is_replaced(silent: int
 
 @pytest.mark.parametrize("then", ["destroyed", "replaced"])
 def test_what_a_destroy_has_left_may_serve_by_now(then: str) -> None:
-    """Others had left etcd before, so that the one that was missed is enough for it."""
+    """The others had left etcd before, so the one that was missed is a majority by itself."""
     desk = with_cluster()
     uid, missed = desk.view().uid, desk.view().control_planes[0]
     etcd = desk.stage.cluster(desk.view()).members

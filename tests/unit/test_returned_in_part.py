@@ -18,14 +18,14 @@ from rpool.model.server import Role
 def test_one_whose_wipe_has_failed_is_asked_for_until_it_is_wiped(
     mark: str, failing: type[Action]
 ) -> None:
-    """No offer asks it, so nobody but the record knows of it."""
-    before = with_cluster()
-    back = let_go(before)
-    before.mark(back, **{mark: True})
-    with before.stage.faults(Fault(failing, CommandFailed("no"), servers=back)):
-        assert "no" in before.refused()
-    desk = Desk(before.stage)
-    desk.imports(before.view().uid)
+    """No offer probes it, so only the record knows of it."""
+    first = with_cluster()
+    back = let_go(first)
+    first.mark(back, **{mark: True})
+    with first.stage.faults(Fault(failing, CommandFailed("no"), servers=back)):
+        assert "no" in first.refused()
+    desk = Desk(first.stage)
+    desk.imports(first.view().uid)
     desk.succeeds()
     assert desk.stage.machine(back).claim is None
     record = desk.stage.cluster(desk.view()).record
@@ -71,7 +71,7 @@ def test_a_member_that_was_installed_anew_is_not_told_to_be_on_its_way_out() -> 
     desk = with_cluster()
     server = desk.workers()[0]
     desk.stage.machine(server).reinstall()
-    said = desk.apply()
-    assert f"{server} was a member, and has nothing of the cluster any more" in said
+    warnings = desk.apply()
+    assert f"{server} was a member, and has nothing of the cluster any more" in warnings
     desk.write(BIGGER)
     desk.is_whole()

@@ -54,8 +54,8 @@ def test_a_zone_is_told_by_a_group_or_else_by_the_name(
 
 
 def test_an_inventory_becomes_a_fleet() -> None:
-    its = {"rpool_cores": 16, "rpool_memory": "64Gi", "ansible_user": "ops", "x": "{{ y }}"}
-    hosts = [Host("R1_U04.example.org", "10.0.1.4", 2222, "ops", ("rack1",), its)]
+    variables = {"rpool_cores": 16, "rpool_memory": "64Gi", "ansible_user": "ops", "x": "{{ y }}"}
+    hosts = [Host("R1_U04.example.org", "10.0.1.4", 2222, "ops", ("rack1",), variables)]
     entry = {"address": "10.0.1.4", "port": 2222, "cores": 16, "memory": 64, "zone": "rack1"}
     assert fleet_of(hosts) == {"r1-u04": entry}
 
@@ -74,10 +74,10 @@ def test_what_is_wrong_with_an_inventory_is_said(hosts: list[Host], said: str) -
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("192Gi", 192), ("1Ti", 1024), (" 64Gi ", 64), ("2048Mi", 2)]
+    ("text", "expected"), [("192Gi", 192), ("1Ti", 1024), (" 64Gi ", 64), ("2048Mi", 2)]
 )
-def test_memory_is_told_in_gib(text: str, found: int) -> None:
-    assert gib(text) == found
+def test_memory_is_told_in_gib(text: str, expected: int) -> None:
+    assert gib(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "192", "200G", "1500Mi", "0Gi", "-1Gi", "64GB", "9" * 400])

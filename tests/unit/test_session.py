@@ -116,7 +116,7 @@ def test_to_let_one_go_beside_a_silent_one_loses_nothing(locks: Locks) -> None:
 
 
 def test_what_was_lost_stays_lost(locks: Locks) -> None:
-    """Somebody else may have had it meanwhile."""
+    """Another operation may have held it meanwhile."""
     with session(locks.world, UID, "ab") as lock:
         lock.cover("ab")
         locks.held["b"].gone = True
@@ -144,7 +144,7 @@ def test_one_more_that_cannot_be_had_is_an_error(locks: Locks) -> None:
 
 
 def test_a_look_under_the_lock_is_a_fence() -> None:
-    """What is seen is changed by no earlier session afterwards."""
+    """No earlier session changes what was seen, from then on."""
     stage, view = made()
     through = view.control_planes[0]
     with session(stage.world, view.uid, view.control_planes) as lock:

@@ -29,7 +29,7 @@ def apply(desk: Desk) -> tuple[list[str], list[str]]:
 
 
 def joining(desk: Desk, *cores: int) -> str:
-    """Who joins first when the cluster grows, as its plan names it."""
+    """The server that joins first when the cluster grows, by its plan."""
     desk.stage.open()
     view = desk.view()
     planned = desk.stage.plan(view, BIGGER, SPEC)
@@ -48,9 +48,9 @@ def test_one_that_fails_to_join_is_replaced_by_the_next_plan_and_taken_last_afte
     assert (failure.step, failure.cluster, failure.aside) == ("join", "batch", False)
     errors, warnings = apply(desk)
     assert errors == []
-    said = "\n".join(warnings)
-    assert f"{bad} has not joined: join for cluster batch failed at " in said
-    assert f"Leaving: {bad} (has failed to join)." in said
+    text = "\n".join(warnings)
+    assert f"{bad} has not joined: join for cluster batch failed at " in text
+    assert f"Leaving: {bad} (has failed to join)." in text
     assert bad not in desk.view().servers
     assert desk.stage.machine(bad).claim is None
     desk.is_whole()
@@ -82,9 +82,9 @@ def test_one_that_failed_where_another_did_not_is_set_aside_until_it_is_released
     desk.write(BIGGER)
     desk.is_whole()
     desk.write(FAR_BIGGER)
-    (said,), _ = apply(desk)
-    assert f"{bad}: set aside: join for cluster batch failed at " in said
-    read(Do.LIFT, said, server=bad)
+    (error,), _ = apply(desk)
+    assert f"{bad}: set aside: join for cluster batch failed at " in error
+    read(Do.LIFT, error, server=bad)
     desk.stage.open()
     assert desk.stage.site.lift(bad) == (failure,)
     desk.is_whole()
@@ -98,7 +98,7 @@ def test_a_create_that_replaces_one_leaves_that_behind(kind: type) -> None:
     with stage.faults(Fault(kind, TimedOut("it took too long"), servers=bad)):
         view = stage.site.create_pool(SPEC, stage.attempt())
     assert bad not in view.servers
-    assert [its.why for its in stage.machine(bad).failures] == ["it took too long"]
+    assert [failure.why for failure in stage.machine(bad).failures] == ["it took too long"]
 
 
 def test_a_create_takes_one_at_which_something_failed_only_where_it_has_to() -> None:
@@ -131,8 +131,8 @@ def test_nothing_is_noted_when_the_time_is_up() -> None:
     bad = joining(desk)
     stop = threading.Event()
     desk.write(BIGGER)
-    its = Fault(act.Join, lambda call: stop.set(), servers=bad)
-    with desk.stage.faults(its, Fault(act.Join, FAILS, servers=bad)):
+    stops = Fault(act.Join, lambda call: stop.set(), servers=bad)
+    with desk.stage.faults(stops, Fault(act.Join, FAILS, servers=bad)):
         assert desk.state.apply(desk.wanted, stop).errors
     assert desk.stage.machine(bad).failures == []
 
@@ -144,7 +144,9 @@ def test_what_a_reset_cannot_clean_keeps_its_claim_and_says_why() -> None:
         assert apply(desk)[0]
     bad = struck[0].server
     assert desk.stage.machine(bad).claim is not None
-    assert [(its.step, its.aside) for its in desk.stage.machine(bad).failures] == [("reset", False)]
+    assert [(failure.step, failure.aside) for failure in desk.stage.machine(bad).failures] == [
+        ("reset", False)
+    ]
     desk.is_whole()
     assert desk.stage.machine(bad).claim is None
 
@@ -154,9 +156,9 @@ def test_one_that_the_preflight_refused_is_not_planned_again() -> None:
     bad = joining(desk)
     desk.stage.machine(bad).blocked = ("tcp/10250",)
     desk.write(BIGGER)
-    (said,), _ = apply(desk)
-    assert "cannot take the servers that were planned" in said
-    assert [its.step for its in desk.stage.machine(bad).failures] == ["preflight"]
+    (error,), _ = apply(desk)
+    assert "cannot take the servers that were planned" in error
+    assert [failure.step for failure in desk.stage.machine(bad).failures] == ["preflight"]
     desk.is_whole()
     assert bad not in desk.view().servers
 
@@ -199,6 +201,6 @@ def test_what_cannot_be_read_sets_aside(line: str) -> None:
 
 def test_a_line_is_short_and_steers_no_terminal() -> None:
     failure = Failure("x" * 999, "join", "\x1b[2J", "y" * 999)
-    again = Failure.of_line(failure.as_line())
-    assert len(again.at) == len(again.why) == 200
-    assert "\x1b" not in again.cluster
+    reread = Failure.of_line(failure.as_line())
+    assert len(reread.at) == len(reread.why) == 200
+    assert "\x1b" not in reread.cluster

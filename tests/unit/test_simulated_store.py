@@ -89,8 +89,8 @@ def test_a_pool_is_made_found_and_destroyed_by_three_processes(path: Path) -> No
     with closing(site(path)) as creating:
         view = creating.create_pool(spec, Attempt(timeout_seconds=60, log=lambda _: None))
     with closing(site(path)) as reading:
-        found = reading.read_pool(view)
-    assert (found.view, found.warnings, found.spec) == (view, (), spec)
+        result = reading.read_pool(view)
+    assert (result.view, result.warnings, result.spec) == (view, (), spec)
     members = [m for n, m in machines(path).items() if n in view.servers]
     assert len({id(m.cluster) for m in members}) == 1  # one cluster, not a copy for each
     assert sum(m.role is Role.CONTROL_PLANE for m in members) == 3
@@ -197,7 +197,12 @@ def test_the_declared_hardware_counts_and_the_state_stays(path: Path) -> None:
 
 def test_two_sites_in_one_folder_keep_each_other_s_servers(path: Path) -> None:
     sites = [
-        Fleet({f"{site}-{n}": replace(its, name=f"{site}-{n}") for n, its in FLEET.servers.items()})
+        Fleet(
+            {
+                f"{site}-{n}": replace(server, name=f"{site}-{n}")
+                for n, server in FLEET.servers.items()
+            }
+        )
         for site in ("ams", "fra")
     ]
     for _ in range(2):
@@ -235,7 +240,7 @@ def test_a_server_that_was_lost_comes_back_as_it_was(path: Path) -> None:
     with closing(site(path)) as creating:
         view = creating.create_pool(SPEC, Attempt(timeout_seconds=60, log=lambda _: None))
     before = machines(path)
-    lost = next(name for name, its in view.servers.items() if its.role is Role.WORKER)
+    lost = next(name for name, member in view.servers.items() if member.role is Role.WORKER)
     for powered in (False, True):
         now = machines(path)
         now[lost].powered = powered

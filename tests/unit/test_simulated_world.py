@@ -62,7 +62,7 @@ class Cluster:
         self.do(act.Reset(name, OURS, None))
 
     def member_id(self, name: ServerName) -> str:
-        return {its.name: its.id for its in self.world.etcd_members(self.first)}[name]
+        return {member.name: member.id for member in self.world.etcd_members(self.first)}[name]
 
     def leave_etcd(self, name: ServerName, member_id: str) -> None:
         self.do(act.RemoveEtcdMember(self.first, OURS, name, member_id))
@@ -81,7 +81,7 @@ def test_a_server_that_has_stepped_down_serves_no_api_and_counts_for_quorum(
         cluster.world.observe(cluster.second)
     cluster.stage.machine(cluster.third).powered = False
     assert cluster.world.observe(cluster.first).nodes
-    assert [its.healthy for its in cluster.world.etcd_members(cluster.second)] == [
+    assert [member.healthy for member in cluster.world.etcd_members(cluster.second)] == [
         True,
         True,
         False,
@@ -97,7 +97,7 @@ def test_a_member_that_is_out_may_be_taken_out_again(cluster: Cluster) -> None:
     cluster.leave_etcd(cluster.third, third)
     cluster.leave_etcd(cluster.third, third)  # it is out
     cluster.leave_etcd(cluster.second, second)
-    assert [its.name for its in cluster.world.etcd_members(cluster.first)] == [cluster.first]
+    assert [member.name for member in cluster.world.etcd_members(cluster.first)] == [cluster.first]
 
 
 def test_a_member_leaves_etcd_by_its_id_and_its_name(cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""Asking all servers: what comes, what does not, and who is waited for."""
+"""Asking all servers: which answer, which do not, and which are waited for."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_a_survey_tells_of_each_server_why_it_cannot_be_had() -> None:
     stage.machine("r1u00").claim = FOREIGN
     stage.machine("r2u01").traces = ("/etc/kubernetes",)
     stage.machine("r3u02").powered = False
-    found = stage.site.survey().servers
-    why = {name: its.why_no_spare for name, its in found.items() if its.why_no_spare}
+    servers = stage.site.survey().servers
+    why = {name: server.why_no_spare for name, server in servers.items() if server.why_no_spare}
     assert why.keys() == {"r1u00", "r2u01", "r3u02"}
     assert "claimed by cluster other" in why["r1u00"]
     assert "not clean: /etc/kubernetes" in why["r2u01"]
-    assert found["r3u02"].probed is None
+    assert servers["r3u02"].probed is None

@@ -1,4 +1,4 @@
-"""Who stays, joins and leaves: planning a change is a pure function, and this is its table."""
+"""Which servers stay, join and leave: planning a change is a pure function; this is its table."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_of_servers_that_are_alike_a_verified_one_comes_first_and_before_it_a_gi
         assert planned(BIGGER, offer=offer).joining == {name}
         offer = Offer(SPARES, frozenset({name}))
         assert planned(BIGGER, offer=offer).joining == {name}
-    # A wasteful server is not taken just because somebody looked at it.
+    # A wasteful server is not taken just because it is verified.
     big = Server("big", "10.0.1.99", 64, 256, "rack1", "k")
     fleet = Fleet({**FLEET.servers, "big": big})
     offer = Offer(frozenset({"big"}))
@@ -96,7 +96,7 @@ def test_what_is_taken_is_never_picked() -> None:
 
 
 def test_one_at_which_something_failed_is_taken_only_where_no_other_does() -> None:
-    """Though another one is a waste, or nobody has looked at it."""
+    """Even where the other one is a waste, or not verified."""
     small = FLEET.servers["r1u06"]
     big = Server("big", "10.0.1.99", 64, 256, "rack1", "k")
     fleet = Fleet({n: s for n, s in FLEET.servers.items() if n not in SPARES} | {"r1u06": small})
@@ -108,9 +108,9 @@ def test_one_at_which_something_failed_is_taken_only_where_no_other_does() -> No
 
 def test_one_that_failed_to_join_gives_its_place_to_another_but_not_to_one_that_failed() -> None:
     wanted = replace(SPEC, cores=24, memory_gib=48)
-    there = replace(current(SPEC, "r3u05"), joining=frozenset({"r3u05"}))
-    failed = replace(there, failed=frozenset({"r3u05"}))
-    assert target(wanted, there, FLEET, Offer()).leaving == set()
+    joining = replace(current(SPEC, "r3u05"), joining=frozenset({"r3u05"}))
+    failed = replace(joining, failed=frozenset({"r3u05"}))
+    assert target(wanted, joining, FLEET, Offer()).leaving == set()
     assert target(wanted, failed, FLEET, Offer()).leaving == {"r3u05"}
     assert target(wanted, failed, FLEET, Offer(doubtful=SPARES)).leaving == set()
 
@@ -134,8 +134,8 @@ def test_a_selector_sends_away_who_does_not_match() -> None:
 
 @pytest.mark.parametrize(("count", "joining", "leaving"), [(5, 2, 0), (3, 0, 0), (1, 0, 2)])
 def test_more_and_fewer_control_planes(count: int, joining: int, leaving: int) -> None:
-    head = replace(SPEC.control_plane, servers=count)
-    result = planned(replace(SPEC, control_plane=head))
+    control_plane = replace(SPEC.control_plane, servers=count)
+    result = planned(replace(SPEC, control_plane=control_plane))
     assert (len(result.joining), len(result.leaving)) == (joining, leaving)
     assert list(result.roles.values()).count(Role.CONTROL_PLANE) == count
 
@@ -144,8 +144,8 @@ def test_tolerance_adds_and_its_end_lets_go() -> None:
     safe = replace(SPEC, tolerate=Tolerance(servers=1))
     grown = planned(safe)
     assert len(grown.joining) == 1
-    stands = Current("0badcafe", Size.of(safe), grown.roles)
-    assert len(target(SPEC, stands, FLEET, Offer()).leaving) == 1
+    present = Current("0badcafe", Size.of(safe), grown.roles)
+    assert len(target(SPEC, present, FLEET, Offer()).leaving) == 1
 
 
 def test_who_is_on_the_way_out_does_not_come_back() -> None:

@@ -22,72 +22,72 @@ IN_A = replace(SPEC, trust=A)
 
 
 def second(trust: str = "", name: str = "other", last: int = 201) -> PoolSpec:
-    """Another cluster, of which all addresses are its own."""
+    """Another cluster, with addresses of its own."""
     endpoint = Endpoint(vip=f"10.0.1.{last}")
     planes = replace(ONE.control_plane, endpoint=endpoint)
     return replace(ONE, name=name, control_plane=planes, metallb_pools={}, trust=trust)
 
 
-def desk(spec: PoolSpec = IN_A, count: int = 12, of: int = 8) -> Desk:
+def new_desk(spec: PoolSpec = IN_A, count: int = 12, of: int = 8) -> Desk:
     """The first `of` servers are team-a's, the others in no domain."""
-    made = Desk(Stage(count), spec)
-    made.mark(*list(made.stage.world.machines)[:of], trust=A)
-    return made
+    new = Desk(Stage(count), spec)
+    new.mark(*list(new.stage.world.machines)[:of], trust=A)
+    return new
 
 
-def trusts(its: Desk, name: str = "batch") -> set[str]:
-    fleet = its.stage.site.config.fleet.servers
-    return {fleet[server].trust for server in its.view(name).servers}
+def trusts(desk: Desk, name: str = "batch") -> set[str]:
+    fleet = desk.stage.site.config.fleet.servers
+    return {fleet[server].trust for server in desk.view(name).servers}
 
 
-def planned(its: Desk, spec: PoolSpec) -> str:
-    """What a plan of the cluster says."""
-    its.stage.open()
-    read = Cluster().read(its.state.clusters[spec.name].held, its.stage.site).held
-    config = dict.fromkeys(its.name for its in CLUSTER.root.attributes)
+def planned(desk: Desk, spec: PoolSpec) -> str:
+    """The warnings of a plan of the cluster."""
+    desk.stage.open()
+    read = Cluster().read(desk.state.clusters[spec.name].held, desk.stage.site).held
+    config = dict.fromkeys(attribute.name for attribute in CLUSTER.root.attributes)
     config |= cluster_state.configuration(spec)
-    plan = Cluster().plan(read, config, its.stage.site)
-    return "\n".join(said.detail for said in plan.diagnostics)
+    plan = Cluster().plan(read, config, desk.stage.site)
+    return "\n".join(diagnostic.detail for diagnostic in plan.diagnostics)
 
 
 # -- which servers -------------------------------------------------------------------------------
 
 
 def test_a_cluster_has_servers_of_its_domain_alone() -> None:
-    its = desk()
-    its.write(IN_A, second())
-    its.succeeds()
-    assert (trusts(its), trusts(its, "other")) == ({A}, {""})
-    for name, view in ((A, its.view()), ("", its.view("other"))):
-        assert {its.stage.machine(server).served for server in view.servers} == {name}
+    desk = new_desk()
+    desk.write(IN_A, second())
+    desk.succeeds()
+    assert (trusts(desk), trusts(desk, "other")) == ({A}, {""})
+    for name, view in ((A, desk.view()), ("", desk.view("other"))):
+        assert {desk.stage.machine(server).served for server in view.servers} == {name}
 
 
 def test_it_grows_within_its_domain_and_what_is_left_out_is_told() -> None:
-    its = desk(of=5)
-    its.succeeds()
-    its.write(replace(BIGGER, trust=A))
-    said = its.refused()
-    assert "does not fit" in said
-    assert "Free: no server." in said
-    assert "In the common domain, not in domain team-a: r1u06, r1u09" in said
-    its.mark("r3u05", trust=A)
-    its.succeeds()
-    assert "r3u05" in its.view().servers
+    desk = new_desk(of=5)
+    desk.succeeds()
+    desk.write(replace(BIGGER, trust=A))
+    error = desk.refused()
+    assert "does not fit" in error
+    assert "Free: no server." in error
+    assert "In the common domain, not in domain team-a: r1u06, r1u09" in error
+    desk.mark("r3u05", trust=A)
+    desk.succeeds()
+    assert "r3u05" in desk.view().servers
 
 
 def test_a_domain_without_a_server_is_a_mistake_in_the_configuration() -> None:
-    said = desk(replace(SPEC, trust="team-z")).refused()
-    assert "no server of the fleet is in domain team-z" in said
-    assert "The fleet has servers in the common domain, domain team-a" in said
+    error = new_desk(replace(SPEC, trust="team-z")).refused()
+    assert "no server of the fleet is in domain team-z" in error
+    assert "The fleet has servers in the common domain, domain team-a" in error
 
 
 def test_the_offer_of_a_read_has_servers_of_every_domain() -> None:
-    """However many there are in others that are alike."""
-    its = desk(count=90, of=6)
-    its.succeeds()
-    its.stage.open()
-    offer = its.stage.site.read_pool(its.view()).offer
-    fleet = its.stage.site.config.fleet.servers
+    """However many servers of one kind another domain has."""
+    desk = new_desk(count=90, of=6)
+    desk.succeeds()
+    desk.stage.open()
+    offer = desk.stage.site.read_pool(desk.view()).offer
+    fleet = desk.stage.site.config.fleet.servers
     assert {fleet[name].trust for name in offer.verified} == {A, ""}
 
 
@@ -95,76 +95,76 @@ def test_the_offer_of_a_read_has_servers_of_every_domain() -> None:
 
 
 def test_a_member_whose_domain_was_changed_leaves_and_serves_again_once_installed_anew() -> None:
-    its = desk()
-    its.succeeds()
-    moved = its.workers()[0]
-    its.mark(moved, trust=B)
-    assert f"Leaving: {moved} (in domain team-b by the fleet)." in planned(its, IN_A)
-    its.succeeds()
-    assert moved not in its.view().servers
-    machine = its.stage.machine(moved)
+    desk = new_desk()
+    desk.succeeds()
+    moved = desk.workers()[0]
+    desk.mark(moved, trust=B)
+    assert f"Leaving: {moved} (in domain team-b by the fleet)." in planned(desk, IN_A)
+    desk.succeeds()
+    assert moved not in desk.view().servers
+    machine = desk.stage.machine(moved)
     assert (machine.claim, machine.served) == (None, A)
 
-    its.mark("r2u10", "r3u11", trust=B)
-    its.write(IN_A, second(B))
-    said = its.refused()
-    assert f"{moved}: it served in domain team-a: install it anew before it serves in" in said
+    desk.mark("r2u10", "r3u11", trust=B)
+    desk.write(IN_A, second(B))
+    error = desk.refused()
+    assert f"{moved}: it served in domain team-a: install it anew before it serves in" in error
     machine.reinstall()
-    its.succeeds()
-    assert moved in its.view("other").servers
+    desk.succeeds()
+    assert moved in desk.view("other").servers
     assert machine.served == B
 
 
 @pytest.mark.parametrize(
-    ("was", "then"), [("", A), (A, "")], ids=["out of the common domain", "into it"]
+    ("before", "after"), [("", A), (A, "")], ids=["out of the common domain", "into it"]
 )
-def test_the_common_domain_is_a_domain_like_any_other(was: str, then: str) -> None:
+def test_the_common_domain_is_a_domain_like_any_other(before: str, after: str) -> None:
     stage = Stage(5)
-    its = Desk(stage, replace(SPEC, trust=was))
-    everybody = list(stage.world.machines)
-    its.mark(*everybody, trust=was)
-    its.succeeds()
-    its.gives_back()
-    its.mark(*everybody, trust=then)
-    its.write(replace(SPEC, trust=then))
-    said = its.refused()
-    assert said.count("install it anew before it serves in") >= 1
+    desk = Desk(stage, replace(SPEC, trust=before))
+    servers = list(stage.world.machines)
+    desk.mark(*servers, trust=before)
+    desk.succeeds()
+    desk.gives_back()
+    desk.mark(*servers, trust=after)
+    desk.write(replace(SPEC, trust=after))
+    error = desk.refused()
+    assert error.count("install it anew before it serves in") >= 1
     assert stage.claimed() == set()
-    for name in everybody:
+    for name in servers:
         stage.machine(name).reinstall()
-    its.succeeds()
+    desk.succeeds()
 
 
 def test_a_create_passes_over_a_server_that_has_served_elsewhere() -> None:
-    its = desk()
-    its.stage.machine("r1u03").served = B
-    its.succeeds()
-    assert "r1u03" not in its.view().servers
+    desk = new_desk()
+    desk.stage.machine("r1u03").served = B
+    desk.succeeds()
+    assert "r1u03" not in desk.view().servers
 
 
 def test_what_nobody_joined_to_is_of_its_domain_all_the_same() -> None:
-    """A claim is enough: nobody has to know how far the create came."""
-    its = desk()
-    with killed(its.stage, act.TakeClaim):
-        its.apply()
-    (claimed,) = its.stage.claimed()
-    assert its.stage.machine(claimed).served == A
-    its.succeeds()
-    its.gives_back()
-    assert its.stage.machine(claimed).served == A
+    """A claim is enough, however far the create came."""
+    desk = new_desk()
+    with killed(desk.stage, act.TakeClaim):
+        desk.apply()
+    (claimed,) = desk.stage.claimed()
+    assert desk.stage.machine(claimed).served == A
+    desk.succeeds()
+    desk.gives_back()
+    assert desk.stage.machine(claimed).served == A
 
 
 def test_what_a_create_has_left_in_another_domain_is_given_back_and_not_taken_over() -> None:
-    its = desk(second(), of=0)
-    with killed(its.stage, act.Init):
-        its.apply()
-    its.state.clusters.clear()
-    left = its.stage.claimed()
-    its.mark(*its.stage.world.machines, trust=A)
-    its.write(second(A))
-    its.succeeds()
-    assert not left & its.stage.claimed()
-    assert {its.stage.machine(name).served for name in left} == {""}
+    desk = new_desk(second(), of=0)
+    with killed(desk.stage, act.Init):
+        desk.apply()
+    desk.state.clusters.clear()
+    claimed = desk.stage.claimed()
+    desk.mark(*desk.stage.world.machines, trust=A)
+    desk.write(second(A))
+    desk.succeeds()
+    assert not claimed & desk.stage.claimed()
+    assert {desk.stage.machine(name).served for name in claimed} == {""}
 
 
 # -- a cluster's own domain ------------------------------------------------------------------------
@@ -174,39 +174,39 @@ def test_what_a_create_has_left_in_another_domain_is_given_back_and_not_taken_ov
     ("was", "then", "back"), [(A, "", "team-a"), (A, B, "team-a"), ("", A, "null")]
 )
 def test_a_cluster_never_changes_its_domain(was: str, then: str, back: str) -> None:
-    its = desk(replace(SPEC, trust=was), of=8 if was else 0)
-    its.succeeds()
-    before = its.view()
-    its.mark(*its.stage.world.machines, trust=then)
-    its.write(replace(SPEC, trust=then))
-    said = its.refused()
-    assert "trust: a cluster stays in its domain of trust" in said
-    assert f"Set it back to {back}." in said
-    assert its.view() == before
+    desk = new_desk(replace(SPEC, trust=was), of=8 if was else 0)
+    desk.succeeds()
+    before = desk.view()
+    desk.mark(*desk.stage.world.machines, trust=then)
+    desk.write(replace(SPEC, trust=then))
+    error = desk.refused()
+    assert "trust: a cluster stays in its domain of trust" in error
+    assert f"Set it back to {back}." in error
+    assert desk.view() == before
 
 
 def test_a_record_has_no_say_in_it() -> None:
-    its = desk()
-    its.succeeds()
-    cluster = its.stage.cluster(its.view())
+    desk = new_desk()
+    desk.succeeds()
+    cluster = desk.stage.cluster(desk.view())
     assert cluster.record is not None
     assert cluster.record.settled is not None
     assert cluster.record.settled.trust == A
     elsewhere = replace(cluster.record.settled, trust="")
     cluster.record = replace(cluster.record, settled=elsewhere)
-    its.apply()
-    assert its.state.clusters["batch"].values["trust"] == A
-    assert trusts(its) == {A}
+    desk.apply()
+    assert desk.state.clusters["batch"].values["trust"] == A
+    assert trusts(desk) == {A}
 
 
 def test_an_import_has_the_domain_of_the_record() -> None:
-    its = desk()
-    its.succeeds()
-    uid = its.view().uid
-    its.state.clusters.clear()
-    its.imports(uid)
-    assert its.state.clusters["batch"].values["trust"] == A
-    its.is_whole()
+    desk = new_desk()
+    desk.succeeds()
+    uid = desk.view().uid
+    desk.state.clusters.clear()
+    desk.imports(uid)
+    assert desk.state.clusters["batch"].values["trust"] == A
+    desk.is_whole()
 
 
 @pytest.mark.parametrize("spec", [SPEC, IN_A], ids=["without", "with"])
@@ -220,14 +220,14 @@ def test_a_request_with_a_domain_is_written_as_it_was_asked_for(spec: PoolSpec) 
 
 
 def test_a_server_that_served_elsewhere_since_it_was_looked_at_is_not_claimed() -> None:
-    its = desk()
-    its.succeeds()
-    its.write(replace(BIGGER, trust=A))
-    (joins,) = its.stage.plan(its.view(), replace(BIGGER, trust=A), IN_A).joining
+    desk = new_desk()
+    desk.succeeds()
+    desk.write(replace(BIGGER, trust=A))
+    (joins,) = desk.stage.plan(desk.view(), replace(BIGGER, trust=A), IN_A).joining
     no = CommandFailed(f"{joins} has served in domain team-b")
-    with its.stage.faults(Fault(act.TakeClaim, no, servers=joins)):
-        assert "has served in domain team-b" in its.refused()
-    its.succeeds()
+    with desk.stage.faults(Fault(act.TakeClaim, no, servers=joins)):
+        assert "has served in domain team-b" in desk.refused()
+    desk.succeeds()
 
 
 def test_a_fleet_of_strangers_fits_no_create() -> None:
@@ -242,18 +242,18 @@ def test_a_fleet_of_strangers_fits_no_create() -> None:
 
 def test_a_fleet_says_its_domains_beside_what_else_is_wrong() -> None:
     stage = Stage(9)
-    fleet = {n: replace(its, trust=A) for n, its in stage.site.config.fleet.servers.items()}
+    fleet = {n: replace(server, trust=A) for n, server in stage.site.config.fleet.servers.items()}
     stage.open(Fleet(fleet))
     with pytest.raises(SpecError) as caught:
         stage.site.check_pool(SPEC)
-    assert [its.path for its in caught.value.problems] == [("trust",)]
+    assert [problem.path for problem in caught.value.problems] == [("trust",)]
     stage.site.check_pool(SPEC, unknown={("trust",)})
 
 
 def test_growth_looks_past_a_spare_that_served_elsewhere() -> None:
-    its = with_cluster()
-    (joining,) = its.stage.plan(its.view(), BIGGER, SPEC).joining
-    its.stage.machine(joining).served = B
-    its.write(BIGGER)
-    its.succeeds()
-    assert joining not in its.view().servers
+    desk = with_cluster()
+    (joining,) = desk.stage.plan(desk.view(), BIGGER, SPEC).joining
+    desk.stage.machine(joining).served = B
+    desk.write(BIGGER)
+    desk.succeeds()
+    assert joining not in desk.view().servers

@@ -1,4 +1,4 @@
-"""Who asks at about the same time gets its turn by name."""
+"""Threads that ask at about the same time get their turns in the order of their names."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def turns(stage: Stage) -> Fault:
         stage.machine(take.server).unwritable = "read-only"
 
     worker = Role.WORKER
-    return Fault(act.TakeClaim, fail, AFTER, where=lambda its: its.claim.role is worker, times=1)
+    return Fault(act.TakeClaim, fail, AFTER, where=lambda take: take.claim.role is worker, times=1)
 
 
 def half_in(desk: Desk) -> str:
@@ -64,16 +64,16 @@ def test_another_takes_its_place_and_the_error_says_what_becomes_of_it(way: Way)
     bad = half_in(desk)
     assert desk.stage.machine(bad).failures == []
     run = desk.state.apply(desk.wanted, threading.Event())
-    said = "\n".join(run.warnings)
-    assert f"{bad} has not joined: its disk is {HOW}; another server takes its place" in said
+    warnings = "\n".join(run.warnings)
+    assert f"{bad} has not joined: its disk is {HOW}; another server takes its place" in warnings
     members = [n for n, m in desk.stage.world.machines.items() if m.claim and m.claim.is_member]
     assert len(members) == len(desk.view().servers) - 1
     assert bad in desk.view().servers
     (error,) = run.errors
     assert f"{bad} has not joined, and cannot be given back: its disk is {HOW}" in error
     read(Do.MEND_DISK, error)
-    again = desk.state.apply(desk.wanted, threading.Event())
-    assert [its.splitlines()[0] for its in again.errors] == [error.splitlines()[0]]
+    second = desk.state.apply(desk.wanted, threading.Event())
+    assert [text.splitlines()[0] for text in second.errors] == [error.splitlines()[0]]
     way(desk, bad)
     desk.is_whole()
     assert bad not in desk.view().servers
@@ -83,9 +83,9 @@ def test_where_there_is_no_other_the_error_says_why_it_cannot_join() -> None:
     desk = with_cluster(count=6)
     bad = half_in(desk)
     desk.stage.acted.clear()
-    said = desk.refused()
-    assert f"{bad} is to join, but its disk is {HOW}" in said
-    assert [its for its in desk.stage.acted if its.server == bad] == []
+    error = desk.refused()
+    assert f"{bad} is to join, but its disk is {HOW}" in error
+    assert [action for action in desk.stage.acted if action.server == bad] == []
     mend(desk, bad)
     desk.is_whole()
     assert bad in desk.view().servers
@@ -122,7 +122,7 @@ def test_none_is_claimed_where_that_is_known() -> None:
     assert why == "of no use: its disk is full"
     view = stage.site.create_pool(SPEC, stage.attempt())
     assert bad not in view.servers
-    assert not any(its.server == bad for its in stage.acted)
+    assert not any(action.server == bad for action in stage.acted)
 
 
 def test_a_create_goes_on_without_it() -> None:
@@ -143,13 +143,13 @@ def fills(desk: Desk, bad: str) -> None:
 
 
 def says_how(desk: Desk, bad: str) -> None:
-    """Nothing was tried on it, and all else was done."""
+    """The error says it; nothing was tried on that server, and all else was done."""
     desk.stage.acted.clear()
-    said = desk.refused()
-    assert f"{bad} is to leave, and cannot be given back: its disk is full" in said
-    read(Do.MEND_DISK, said)
-    tried = [its for its in desk.stage.acted if isinstance(its, act.SetPhase | act.Reset)]
-    assert bad not in {its.server for its in tried}
+    error = desk.refused()
+    assert f"{bad} is to leave, and cannot be given back: its disk is full" in error
+    read(Do.MEND_DISK, error)
+    tried = [action for action in desk.stage.acted if isinstance(action, act.SetPhase | act.Reset)]
+    assert bad not in {action.server for action in tried}
 
 
 @pytest.mark.parametrize("way", [mend, install, give_up])
@@ -159,8 +159,8 @@ def test_one_that_is_back_and_cannot_be_wiped_says_so(way: Way) -> None:
     back = let_go(desk)
     fills(desk, back)
     desk.write(BIGGER)
-    said = desk.state.apply(desk.wanted, threading.Event()).warnings
-    assert "with what it had: its disk is full, so it cannot be wiped" in "\n".join(said)
+    warnings = desk.state.apply(desk.wanted, threading.Event()).warnings
+    assert "with what it had: its disk is full, so it cannot be wiped" in "\n".join(warnings)
     says_how(desk, back)
     assert len(desk.workers()) == 3
     way(desk, back)
@@ -172,7 +172,7 @@ def test_one_that_is_back_and_cannot_be_wiped_says_so(way: Way) -> None:
 @follows(Do.MEND_DISK, 0, 2)
 def test_a_member_that_is_to_leave_and_cannot_be_wiped_says_so(role: Role, way: Way) -> None:
     desk = with_cluster(BIGGER)
-    bad, other = [n for n, its in desk.view().servers.items() if its.role is role][:2]
+    bad, other = [n for n, member in desk.view().servers.items() if member.role is role][:2]
     fills(desk, bad)
     desk.mark(bad, other, retire=True)
     says_how(desk, bad)
@@ -188,10 +188,10 @@ def test_a_destroy_says_what_keeps_a_server() -> None:
     fills(desk, bad)
     desk.write()
     with desk.stage.faults(Fault(act.Reset, CommandFailed("no"), servers=other, times=1)):
-        said = desk.refused()
-    assert f"{bad} is to leave, and cannot be given back: its disk is full" in said
-    read(Do.MEND_DISK, said)
-    assert "Also: no" in said
+        error = desk.refused()
+    assert f"{bad} is to leave, and cannot be given back: its disk is full" in error
+    read(Do.MEND_DISK, error)
+    assert "Also: no" in error
     assert desk.stage.claimed() == {bad, other}
     mend(desk, bad)
     desk.gives_back()

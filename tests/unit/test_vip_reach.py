@@ -38,8 +38,8 @@ def test_a_vip_outside_of_the_servers_networks_is_refused(routes: tuple[str, ...
 def test_a_vip_that_no_machine_can_have_is_refused(vip: str, route: str, what: str) -> None:
     """Three control planes would wait for each other on it, and nothing would reach one alone."""
     stage = Stage()
-    plane = replace(SPEC.control_plane, endpoint=Endpoint(vip=vip))
-    spec = replace(SPEC, control_plane=plane)
+    control_plane = replace(SPEC.control_plane, endpoint=Endpoint(vip=vip))
+    spec = replace(SPEC, control_plane=control_plane)
     with stage.faults(routed(route)), pytest.raises(Refused) as caught:
         stage.site.create_pool(spec, stage.attempt())
     assert f"vip {vip} is the {what}" in caught.value.detail
@@ -48,8 +48,8 @@ def test_a_vip_that_no_machine_can_have_is_refused(vip: str, route: str, what: s
 
 @pytest.mark.parametrize("routes", [("10.0.1.200/31",), ("10.0.1.0/24", "10.0.1.200/29")])
 def test_the_smallest_network_says_what_an_address_in_it_is(routes: tuple[str, ...]) -> None:
-    """The first of a pair is an address as the other is; that of a network within another is not
-    one of the other's.
+    """Both addresses of a /31 can be used. The first address of a smaller network cannot, although
+    a larger network has it too.
     """
     stage = Stage()
     with stage.faults(routed(*routes)):

@@ -35,7 +35,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def stage() -> Stage:
-    """Two servers of one cluster, of which one is its control plane."""
+    """Two servers of one cluster; the first is its control plane."""
     stage = Stage(3)
     stage.machine(HEAD).claim = replace(FOREIGN, server=HEAD, role=Role.CONTROL_PLANE)
     stage.machine(BUSY).claim = replace(FOREIGN, server=BUSY)
@@ -49,14 +49,14 @@ def telling(stage: Stage, after_seconds: float) -> Iterator[Told]:
 
 
 def busy(stage: Stage, then: Exception | None = None) -> Fault:
-    """The fence is not had before the operation has told of it."""
+    """A probe for the fence does not end before the operation has told of it."""
 
     def wait(_: Probe) -> None:
         until(lambda: bool(stage.events))
         if then is not None:
             raise then
 
-    return Fault(Probe, wait, servers=BUSY, where=lambda its: its.fence is not None)
+    return Fault(Probe, wait, servers=BUSY, where=lambda probe: probe.fence is not None)
 
 
 def test_a_fence_that_takes_long_is_told_once_with_what_it_waits_for(stage: Stage) -> None:
@@ -88,7 +88,7 @@ def test_a_fence_that_is_not_had_is_told_with_why(stage: Stage) -> None:
     faults = (busy(stage, why), Fault(AskWorking, JOIN))
     with telling(stage, 0.0) as told, stage.faults(*faults), pytest.raises(Unreachable):
         told.probe(BUSY, FENCE)
-    assert [(its.outcome, its.detail) for its in stage.events[1:]] == [
+    assert [(event.outcome, event.detail) for event in stage.events[1:]] == [
         (Result.FAILED, f"{BUSY} is busy")
     ]
 
@@ -110,7 +110,7 @@ def test_whoever_follows_hears_of_it_before_any_plan_is_made(stage: Stage) -> No
     def wait(_: Probe) -> None:
         until(lambda: bool(journal))
 
-    fault = Fault(Probe, wait, servers=BUSY, where=lambda its: its.fence is not None)
+    fault = Fault(Probe, wait, servers=BUSY, where=lambda probe: probe.fence is not None)
     with telling(stage, 0.0) as told, stage.faults(fault, Fault(AskWorking, JOIN)):
         told.probe(HEAD)
         told.probe(BUSY, FENCE)
@@ -124,7 +124,7 @@ def test_a_control_plane_that_is_waited_for_has_the_journal_itself(stage: Stage)
     def wait(_: Probe) -> None:
         until(lambda: bool(journal))
 
-    fault = Fault(Probe, wait, servers=HEAD, where=lambda its: its.fence is not None)
+    fault = Fault(Probe, wait, servers=HEAD, where=lambda probe: probe.fence is not None)
     with telling(stage, 0.0) as told, stage.faults(fault, Fault(AskWorking, JOIN)):
         told.probe(HEAD, FENCE)
     assert len(journal) == 2
@@ -133,16 +133,16 @@ def test_a_control_plane_that_is_waited_for_has_the_journal_itself(stage: Stage)
 def test_an_apply_says_what_it_waits_for_while_it_does() -> None:
     stage, view = made()
     late = view.control_planes[-1]
-    heads = [stage.machine(name).journal for name in view.control_planes]
+    journals = [stage.machine(name).journal for name in view.control_planes]
 
     def wait(_: Probe) -> None:
-        until(lambda: any(f"wait for {late}" in line for head in heads for line in head))
+        until(lambda: any(f"wait for {late}" in line for journal in journals for line in journal))
 
     stage.events.clear()
-    fault = Fault(Probe, wait, servers=late, where=lambda its: its.fence is not None, times=1)
+    fault = Fault(Probe, wait, servers=late, where=lambda probe: probe.fence is not None, times=1)
     begun = time.monotonic()
     with stage.faults(fault, Fault(AskWorking, JOIN)):
         stage.become(view, SMALLER)
     assert time.monotonic() - begun >= TOLD_AFTER_SECONDS
-    waits = [its.outcome for its in stage.events if its.step == f"wait for {late}"]
+    waits = [event.outcome for event in stage.events if event.step == f"wait for {late}"]
     assert waits == [Result.STARTED, Result.DONE]

@@ -1,5 +1,5 @@
 """A provider block and a cluster as a user writes them, decoded: six servers that are reached with
-one key, of which five are asked for.
+one key, and a cluster that takes five of them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from worlds.stage import Stage
 
 
 def touched(stage: Stage) -> set[str]:
-    """The servers that an action changed something on, less what goes through the API."""
+    """The servers that an action changed itself, and not through the API."""
     own = (act.TakeClaim, act.SetPhase, act.Prepare, act.Join, act.StepDown, act.Reset)
     return {action.server for action in stage.acted if isinstance(action, own)}
 
@@ -29,7 +29,7 @@ def settled(stage: Stage, view: PoolView, spec: PoolSpec) -> None:
     assert (view.cores, view.memory_gib) == (spec.cores, spec.memory_gib)
     assert view.allocated_cores >= spec.cores
     assert view.allocated_memory_gib >= spec.memory_gib
-    control_planes = [name for name, its in view.servers.items() if its.role is Role.CONTROL_PLANE]
+    control_planes = [n for n, server in view.servers.items() if server.role is Role.CONTROL_PLANE]
     assert len(control_planes) == spec.control_plane.servers
     assert {n for n in stage.claimed() if stage.machine(n).powered} <= set(view.servers)
     cluster = stage.machine(control_planes[0]).cluster

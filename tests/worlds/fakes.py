@@ -1,4 +1,4 @@
-"""Servers that are functions: what they are asked is kept, what they answer is the test's."""
+"""Servers that are functions: each keeps what it is asked, and answers as the test says."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class FakeServer:
         script = _assigned(guard, "COMMAND")
         task = task_of(script)
         self.scripts[task] = script
-        told = self.answer(task)
-        if told is None and task == "install":
+        answer = self.answer(task)
+        if answer is None and task == "install":
             return Completed(0, INSTALLED % (self.containerd, self.restricted), b"")
-        return told or OK
+        return answer or OK
 
 
 @dataclass
@@ -68,8 +68,8 @@ def task_of(script: str) -> str:
 def _assigned(script: str, variable: str) -> str:
     """The value that a script's beginning gives a variable, as a shell understands it."""
     assignments = script.partition("\n# shellcheck shell=sh\n# What all scripts share")[0]
-    asked = f'{assignments}\nprintf %s "${variable}"'
-    return subprocess.run(["sh"], input=asked, capture_output=True, text=True, check=True).stdout
+    printing = f'{assignments}\nprintf %s "${variable}"'
+    return subprocess.run(["sh"], input=printing, capture_output=True, text=True, check=True).stdout
 
 
 def prepare(name: ServerName, **kubelet: object) -> Prepare:

@@ -1,4 +1,4 @@
-"""A server that says it is of a cluster, and is not."""
+"""A server that claims to be part of a cluster, and is not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rpool.simulate.machine import Cluster
 from worlds.stage import SPEC, Stage
 
 FALSE = "r1u15"
-"""On a stage of 16 servers it belongs to nobody: of like servers, others are taken first."""
+"""It is a spare on a stage of 16 servers: of equal servers, others are taken first."""
 
 
 def posing(stage: Stage, view: PoolView) -> Cluster:

@@ -2,11 +2,11 @@
 
     Fault(act.Join, CommandFailed("no"), servers=name)             it does not happen
     Fault(act.Join, OutcomeUnknown("?"), AFTER, first=2, times=1)  it happens, its answer is lost
-    Fault(act.Drain, Break.KILLED, AFTER)                          nobody is reached from here on
+    Fault(act.Drain, Break.KILLED, AFTER)                          no server is reached any more
     Fault(act.Prepare, Break.LOCKS_LOST, AFTER)                    locks that are held are lost
-    Fault(Lock, Refused("busy"), servers=head)                     a lock that is not given
+    Fault(Lock, Refused("busy"), servers=name)                     a lock that is not given
     Fault(Packages, lambda look: ...)                              somebody else acts before a look
-    Fault(Probe, Answer(lambda its: replace(its, joined=False)))   a look shows something else
+    Fault(Probe, Answer(lambda p: replace(p, joined=False)))       a look shows something else
 
 `worlds.faulty` makes them happen, as long as a test wants it.
 """
@@ -27,25 +27,25 @@ from rpool.model.server import ServerName
 class Moment(Enum):
     BEFORE = "before"
     INSTEAD = "instead of"
-    """Of an action alone: it says that it is done."""
+    """Only for an action: it is reported as done."""
     AFTER = "after"
-    """It had its effect. Of a lock: it was let go."""
+    """It had its effect. For a lock: it was released."""
 
 
 BEFORE, INSTEAD, AFTER = Moment
 
 
 class Break(Enum):
-    """What lasts from then on, as long as the fault is there."""
+    """What breaks, and stays broken as long as the fault is there."""
 
     KILLED = "killed"
-    """Nothing reaches a server any more; what came of all that is under way is lost."""
+    """No server is reached any more; the outcome of all that is under way is lost."""
     LOCKS_LOST = "locks lost"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A look's answer is changed on its way."""
+    """Changes the answer of a look on its way."""
 
     change: Callable[[Any], Any]
 
@@ -116,7 +116,7 @@ ACTIONS: tuple[type, ...] = get_args(Action)
 CHANGES = tuple(kind for kind in ACTIONS if kind is not AppendJournal)
 
 Does = Exception | Break | Answer | Callable[[Any], object]
-"""A function is given the call. It may wait, and other calls go on meanwhile."""
+"""A function is called with the call. It may wait; other calls go on meanwhile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +126,8 @@ class Fault:
     at: Moment = BEFORE
     servers: ServerName | Collection[ServerName] | None = None  # None: any
     where: Callable[[Any], bool] = lambda call: True
-    first: int = 1  # of the calls that match it is the n-th that is struck,
-    times: int | None = None  # and so many from there on (None: all)
+    first: int = 1  # the first call struck, counted among those that match
+    times: int | None = None  # how many calls are struck from there on (None: all)
     sure: bool = True  # a test in which it does not happen fails
 
     def __post_init__(self) -> None:

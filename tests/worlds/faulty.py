@@ -1,9 +1,9 @@
 """A world in which things go wrong as a test says.
 
 Why it exists: what the engine promises is about what it does when something breaks, at any moment.
-Were each test to patch or subclass the modelled world for that, a fault could be forgotten, miss
-its moment after a change of names, or be another one than its neighbour's of the same name; and the
-model would have switches that only tests use. So there is one place for faults. They are data
+If each test patched or subclassed the modelled world for that, a fault could be forgotten, miss its
+moment after a rename, or differ from a neighbouring test's fault of the same name; and the model
+would have switches that only tests use. So there is one place for faults. They are data
 (`worlds.fault`), they go around any world behind the port, and one that never happened is an error:
 a test that shows nothing does not pass.
 """
@@ -76,32 +76,32 @@ class _Armed:
 
 
 class FaultyWorld:
-    """See `rpool.model.world.World`. Safe to call from several threads, if the world around which
-    it is is.
+    """See `rpool.model.world.World`. Safe to call from several threads, if the world that it wraps
+    is.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._armed: tuple[_Armed, ...] = ()
         self._guard = threading.Lock()
-        self.acted: list[Action] = []  # what had an effect, be its answer lost; but looks and notes
+        self.acted: list[Action] = []  # all with an effect, answer lost or not; no notes
         self.held: set[tuple[ServerName, PoolUid]] = set()  # locks
         self.fired: Counter[str] = Counter()  # what happened so far, by `Fault.name`
 
     @contextmanager
     def faults(self, *faults: Fault) -> Iterator[list[list[Call]]]:
-        """They happen in the block, and have ended after it. Yields, for each of them, the calls
-        that it struck so far. Fails for one that struck none, unless it is not `sure`.
+        """Makes the faults happen in the block, and ends them after it. Yields, for each of them,
+        the calls that it struck so far. Fails for a `sure` one that struck none.
         """
         armed = tuple(map(_Armed, faults))
         with self._guard:
             self._armed += armed
         try:
-            yield [its.struck for its in armed]
+            yield [one.struck for one in armed]
         finally:
             with self._guard:
-                self._armed = tuple(its for its in self._armed if its not in armed)
-            missing = [its.fault.name for its in armed if its.fault.sure and not its.struck]
+                self._armed = tuple(one for one in self._armed if one not in armed)
+            missing = [one.fault.name for one in armed if one.fault.sure and not one.struck]
             assert not missing, f"never happened: {', '.join(missing)}"
 
     # -- the port --------------------------------------------------------------------------
@@ -193,9 +193,9 @@ class FaultyWorld:
 
     # -- what happens to them ----------------------------------------------------------------
 
-    def _look(self, look: Look, at: Callable[[], T]) -> T:
+    def _look(self, look: Look, answer: Callable[[], T]) -> T:
         self._begin(look)
-        return self._end(look, at())
+        return self._end(look, answer())
 
     @contextmanager
     def _lock(self, lock: Lock) -> Iterator[SessionLock]:
@@ -210,7 +210,7 @@ class FaultyWorld:
         self._end(lock, None)
 
     def _begin(self, call: Call) -> bool:
-        """Whether it is to have its effect: nothing else happens instead of it."""
+        """Whether the call is to have its effect: no fault happened instead of it."""
         self._check_alive()
         replaced = False
         for moment in (BEFORE, INSTEAD):
@@ -231,13 +231,13 @@ class FaultyWorld:
         return answer
 
     def _strike(self, call: Call, moment: Moment) -> Iterator[Fault]:
-        """What is to happen now, one after the other: what comes after an error does not happen."""
-        for its in self._armed:
+        """Yields the faults that strike now, one by one: none strikes after one that raises."""
+        for armed in self._armed:
             with self._guard:
-                strikes = its.strikes(call, moment)
-                self.fired.update([its.fault.name] * strikes)
+                strikes = armed.strikes(call, moment)
+                self.fired.update([armed.fault.name] * strikes)
             if strikes:
-                yield its.fault
+                yield armed.fault
 
     def _acted(self, action: Action) -> None:
         if not isinstance(action, AppendJournal | AwaitReady | NoteFailure):
@@ -248,7 +248,7 @@ class FaultyWorld:
             raise Unreachable("killed")
 
     def _broke(self, what: Break) -> bool:
-        return any(its.fault.does is what and its.struck for its in self._armed)
+        return any(armed.fault.does is what and armed.struck for armed in self._armed)
 
 
 def _happen(fault: Fault, call: Call) -> None:

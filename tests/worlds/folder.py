@@ -32,10 +32,10 @@ SIMULATED = "SIMULATED: these servers are modelled.\n"
 def site_in(folder: Path, **marks: dict[str, Any]) -> Site:
     """The site of twelve servers in a folder; `marks` are changes of their entries, by name."""
     fleet = generated(12)
-    changed = {n: replace(fleet.servers[n], **its) for n, its in marks.items()}
+    changed = {n: replace(fleet.servers[n], **changes) for n, changes in marks.items()}
     fleet = replace(fleet, servers={**fleet.servers, **changed})
     config = SiteConfig(fleet, Ssh(Secret("")), simulated=True, owner=OWNER)
-    return Site(config, connect=lambda its: StoredWorld(its.fleet, Store(folder / FILE_NAME)))
+    return Site(config, connect=lambda site: StoredWorld(site.fleet, Store(folder / FILE_NAME)))
 
 
 def made_in(folder: Path, spec: PoolSpec = SPEC, **marks: dict[str, Any]) -> PoolView:

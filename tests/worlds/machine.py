@@ -1,5 +1,5 @@
-"""A machine for scripts that change one: folders of the test's over all places where they do, in
-namespaces of its own, and programs that only write down how they were called.
+"""A machine for scripts that change one. Folders of the test are mounted over all that they change,
+in namespaces of its own, and programs only write down how they were called.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def changing() -> tuple[Action, ...]:
 
 
 def owning() -> tuple[Action, ...]:
-    """Those of them that are for the one life that a server has in its cluster."""
+    """The changing actions that are meant for one life of a server in its cluster."""
     return tuple(action for action in changing() if not isinstance(action, act.NoteFailure))
 
 

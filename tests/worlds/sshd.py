@@ -52,7 +52,7 @@ class TestServer:
 
     @property
     def calls(self) -> str:
-        """The calls of markers, one a line, but for those that only look."""
+        """The calls of markers, one a line, except those that only look."""
         log = self.root / "calls"
         lines = log.read_text().splitlines(keepends=True) if log.exists() else []
         return "".join(line for line in lines if not line.startswith("nft list "))
@@ -79,12 +79,12 @@ class TestServer:
 
     def snapshot(self) -> dict[str, bytes]:
         """Every file of the server that matters, with its content, or where it leads to."""
-        found: dict[str, bytes] = {}
+        tree: dict[str, bytes] = {}
         for top in ("etc", "var/lib", "var/log"):
             for folder, folders, files in os.walk(self.root / top):
-                found |= {f"{folder}/{name}": b"" for name in folders}
-                found |= {str(path): _content(path) for path in map(Path(folder).joinpath, files)}
-        return found
+                tree |= {f"{folder}/{name}": b"" for name in folders}
+                tree |= {str(path): _content(path) for path in map(Path(folder).joinpath, files)}
+        return tree
 
 
 KUBEADM = """case $1 in

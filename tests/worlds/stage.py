@@ -57,7 +57,7 @@ def servers(count: int = 7) -> Fleet:
 
 
 def new_uid() -> PoolUid:
-    """What a test that draws its chances from a seed draws again."""
+    """A uid drawn from `random`: a test that sets its seed gets the same ones again."""
     return f"{random.getrandbits(64):016x}"
 
 
@@ -75,7 +75,7 @@ class Stage:
 
     @property
     def acted(self) -> list[Action]:
-        """What had an effect, in turn, since a test cleared it."""
+        """Actions that had an effect, in order, since a test cleared the list."""
         return self.faulty.acted
 
     def faults(self, *faults: Fault) -> AbstractContextManager[list[list[Any]]]:
@@ -102,27 +102,27 @@ class Stage:
     def plan(self, view: PoolView, wanted: PoolSpec, was: PoolSpec) -> Target:
         """What Terraform does first: read, then plan from what was read."""
         self.open()
-        found = self.site.read_pool(view)
-        assert found.view is not None
-        roles = {name: its.role for name, its in found.view.servers.items()}
-        size = Size(found.view.cores, found.view.memory_gib, was.tolerate)
-        groups = {name: its.group for name, its in found.view.servers.items()}
+        answer = self.site.read_pool(view)
+        assert answer.view is not None
+        roles = {name: server.role for name, server in answer.view.servers.items()}
+        size = Size(answer.view.cores, answer.view.memory_gib, was.tolerate)
+        groups = {name: server.group for name, server in answer.view.servers.items()}
         sizes = {name: Size.of(was.part(name)) for name in was.groups}
-        half = (found.joining, found.leaving)
-        current = Current(view.uid, size, roles, *half, groups=groups, sizes=sizes)
-        return self.site.plan_pool(wanted, current, found.offer)
+        moving = (answer.joining, answer.leaving)
+        current = Current(view.uid, size, roles, *moving, groups=groups, sizes=sizes)
+        return self.site.plan_pool(wanted, current, answer.offer)
 
     def read(self, view: PoolView) -> PoolView:
         """The cluster as another process sees it."""
         self.open()
-        found = self.site.read_pool(view).view
-        assert found is not None
-        return found
+        current = self.site.read_pool(view).view
+        assert current is not None
+        return current
 
     def become(self, view: PoolView, wanted: PoolSpec, was: PoolSpec = SPEC) -> PoolView:
         target = self.plan(view, wanted, was)
-        its = (wanted, target.roles, self.attempt())
-        return self.site.change_pool(view, *its, groups=target.groups)
+        change = (wanted, target.roles, self.attempt())
+        return self.site.change_pool(view, *change, groups=target.groups)
 
     def machine(self, name: str) -> Machine:
         return self.world.machines[name]
@@ -153,8 +153,8 @@ def killed(
     first: int = 1,
     sure: bool = True,
 ) -> Iterator[list[Action]]:
-    """As when the plugin is killed after such an action, the `first` of them: see `Break.KILLED`.
-    Yields the action as soon as it was there. After the block another process sees the site.
+    """Kills the plugin after such an action, the `first` of them: see `Break.KILLED`. Yields a list
+    that gets the action. After the block another process sees the site.
     """
     fault = Fault(after, Break.KILLED, AFTER, None, where, first, 1, sure)
     with suppress(RpoolError), stage.faults(fault) as (last,):
@@ -163,7 +163,7 @@ def killed(
 
 
 def with_role(view: PoolView, role: Role) -> list[str]:
-    return [name for name, its in view.servers.items() if its.role is role]
+    return [name for name, server in view.servers.items() if server.role is role]
 
 
 def workers_of(stage: Stage) -> list[str]:

@@ -1,5 +1,5 @@
-# A site without a way out: all that servers fetch comes from the site's own mirrors, and so does the
-# provider (terraformrc). What has to be on them: docs/guides/air-gap.md.
+# A site without internet access: everything that servers fetch comes from the site's own mirrors, and so
+# does the provider (terraformrc). What the mirrors need: docs/guides/air-gap.md.
 #
 #   export TF_CLI_CONFIG_FILE=$PWD/terraformrc
 

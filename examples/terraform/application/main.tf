@@ -1,6 +1,6 @@
-# A cluster and what runs on it, in one apply. The way in is ephemeral: it is in no state and no plan.
+# A cluster and its applications, in one apply. The kubeconfig is ephemeral: it is in no state and no plan.
 #
-#   terraform apply -var-file=simulated.tfvars      with modelled servers; no API answers there
+#   terraform apply -var-file=simulated.tfvars      with simulated servers; no API answers there
 
 terraform {
   required_version = ">= 1.10"

@@ -1,5 +1,5 @@
-# A cluster by runs in HCP Terraform, on an agent that reaches the servers: docs/guides/hcp-terraform.md.
-# Nothing is kept between runs but the state, and nothing else is needed: the servers know the rest.
+# A cluster from runs in HCP Terraform, on an agent that reaches the servers: docs/guides/hcp-terraform.md.
+# Only the state is kept between runs; the servers hold the rest.
 
 terraform {
   required_version = ">= 1.10"

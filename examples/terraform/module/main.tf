@@ -1,5 +1,5 @@
-# A cluster as the teams of a company may have one: what all of them share is here, once. The site
-# comes with the provider, so this is tested with no server at all: terraform test, see tests/.
+# A cluster module for the teams of a company: the settings that they share are here, once. The site
+# comes with the provider, so terraform test needs no server: see tests/.
 
 terraform {
   required_version = ">= 1.10"

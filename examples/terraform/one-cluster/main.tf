@@ -1,5 +1,5 @@
-# One Kubernetes cluster out of the servers in fleet.yaml: three control planes behind a virtual IP,
-# workers with the cores and memory that are asked for, LoadBalancer addresses by MetalLB.
+# One Kubernetes cluster from the servers in fleet.yaml: three control planes behind a virtual IP,
+# workers with the requested cores and memory, LoadBalancer addresses from MetalLB.
 #
 #   terraform apply -var-file=simulated.tfvars      with the sample's servers, modelled
 

@@ -1,4 +1,4 @@
-# A cluster on twelve modelled servers: to try rpool, or a module, with no server at all.
+# A cluster on twelve simulated servers: to try rpool, or a module, without any server.
 #
 #   Once rpool is installed (docs/guides/installing.md): terraform init && terraform apply
 #

@@ -1,4 +1,4 @@
-# One configuration, and a workspace for each site: the states are apart, and so are the runs.
+# One configuration, and a workspace for each site: separate states and separate runs.
 #
 #   terraform workspace new ams && terraform apply
 #   terraform workspace new fra && terraform apply

@@ -1,6 +1,6 @@
-# One module at two sites: a provider block is a site, and a module gets the one that it is to use.
-# A plan asks both sites. Where one must be able to go on without the other (or with
-# -target=module.ams for once), let each have a workspace of its own: ../site-per-workspace.
+# One module at two sites: a provider block is a site, and each module gets its provider.
+# A plan asks both sites. To plan one site while the other is down, use -target=module.ams, or
+# a separate workspace for each site: ../site-per-workspace.
 
 terraform {
   required_version = ">= 1.10"

@@ -34,8 +34,8 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def around(machine: Machine, made: str) -> tuple[list[str], list[str], str]:
-    """The traces before and after a reset of a machine on which `made` (sh) was done, and what
-    the machine says at its end.
+    """The traces before and after a reset of a machine on which `made` (sh) was run, and what the
+    machine prints at the end.
     """
     look = f"sh -s <<'END'\n{PROBE}END\necho '====='\n"
     done = machine.run(
@@ -48,33 +48,35 @@ def around(machine: Machine, made: str) -> tuple[list[str], list[str], str]:
 
 
 def named(pattern: str) -> str:
-    """A name of an interface that the pattern is for."""
+    """A name of an interface that the pattern matches."""
     return pattern.replace(".*", "").replace("[.]", ".")
 
 
 @ALL
 def test_its_interfaces_are_removed_and_those_of_others_stay(machine: Machine, known: Cni) -> None:
     interfaces = [named(pattern) for pattern in known.interfaces]
-    made = "".join(f"ip link add {its} type veth\n" for its in ("wg0", *interfaces))
+    made = "".join(f"ip link add {interface} type veth\n" for interface in ("wg0", *interfaces))
     before, after, end = around(machine, made)
-    assert before == sorted(f"interface {its}" for its in interfaces)
+    assert before == sorted(f"interface {interface}" for interface in interfaces)
     assert after == []
     assert ": wg0@" in end
-    assert not any(f": {its}@" in end for its in interfaces)
+    assert not any(f": {interface}@" in end for interface in interfaces)
 
 
 @ALL
 def test_its_plugins_are_removed_and_no_others(machine: Machine, known: Cni) -> None:
-    plugins = "".join(f"touch /opt/cni/bin/{its}\n" for its in ("bridge", *known.plugins))
+    plugins = "".join(f"touch /opt/cni/bin/{plugin}\n" for plugin in ("bridge", *known.plugins))
     before, after, end = around(machine, f"mkdir -p /opt/cni/bin\n{plugins}")
-    assert before == [f"/opt/cni/bin/{its}" for its in known.plugins]
+    assert before == [f"/opt/cni/bin/{plugin}" for plugin in known.plugins]
     assert after == []
     assert end.splitlines()[-1] == "bridge"
 
 
 def test_a_plugin_of_a_package_is_no_trace(machine: Machine) -> None:
     machine.program("dpkg", "exit 0")
-    plugins = "".join(f"touch /opt/cni/bin/{its}\n" for its in cni.TRACES["CNI_PLUGINS"].split())
+    plugins = "".join(
+        f"touch /opt/cni/bin/{plugin}\n" for plugin in cni.TRACES["CNI_PLUGINS"].split()
+    )
     before, after, _ = around(machine, f"mkdir -p /opt/cni/bin\n{plugins}")
     assert before == after == []
 
@@ -83,27 +85,29 @@ def test_a_plugin_of_a_package_is_no_trace(machine: Machine) -> None:
 def test_its_chains_are_removed_with_the_jumps_to_them_and_no_others(
     machine: Machine, known: Cni
 ) -> None:
-    chains = [f"{its}-X" for its in ("KUBE", "CNI", *known.chains)]
+    chains = [f"{prefix}-X" for prefix in ("KUBE", "CNI", *known.chains)]
     rules = ["*filter", ":FORWARD ACCEPT [0:0]", ":MINE - [0:0]"]
-    rules += [f":{its} - [0:0]" for its in chains]
-    rules += ["-A FORWARD -j MINE", *(f"-A FORWARD -j {its}" for its in chains), "COMMIT", ""]
+    rules += [f":{chain} - [0:0]" for chain in chains]
+    rules += ["-A FORWARD -j MINE", *(f"-A FORWARD -j {chain}" for chain in chains), "COMMIT", ""]
     machine.file("/etc/rules", "\n".join(rules))
     machine.program("iptables-save", "cat /etc/rules")
     machine.program("iptables-restore", 'cat "$2" >/etc/restored')
     machine.run(RESET)
     assert machine.path("/etc/restored").read_text().splitlines() == [
         "*filter",
-        *(f":{its} - [0:0]" for its in chains),
-        *(f"-D FORWARD -j {its}" for its in chains),
-        *(f"-X {its}" for its in chains),
+        *(f":{chain} - [0:0]" for chain in chains),
+        *(f"-D FORWARD -j {chain}" for chain in chains),
+        *(f"-X {chain}" for chain in chains),
         "COMMIT",
     ]
 
 
 @ALL
 def test_its_chains_are_traces_and_those_of_others_are_not(machine: Machine, known: Cni) -> None:
-    chains = [f"{its}-X" for its in ("KUBE", "CNI", *known.chains)]
-    listed = "table ip nat {" + "".join(f"\nchain {its} {{" for its in (*chains, "MINE"))
+    chains = [f"{prefix}-X" for prefix in ("KUBE", "CNI", *known.chains)]
+    listed = "table ip nat {" + "".join(f"\nchain {chain} {{" for chain in (*chains, "MINE"))
     machine.program("nft", f"echo '{listed}'")
     probed = machine.run(PROBE)
-    assert json.loads(probed.stdout)["traces"] == sorted(f"chain {its} in ip nat" for its in chains)
+    assert json.loads(probed.stdout)["traces"] == sorted(
+        f"chain {chain} in ip nat" for chain in chains
+    )

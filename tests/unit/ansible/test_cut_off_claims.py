@@ -30,12 +30,12 @@ KILL = "kill -9 $$"
 
 
 CUT_AT_ITS_NAME = TAKE.replace('"$CLAIM"\n    finish\n', f'"$CLAIM"\n    {KILL}\n')
-"""The claim has its name, and still the one by which it was written."""
+"""The claim has its name, and also still the name under which it was written."""
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """Without a claim; it writes down what is synced, linked and renamed, in which order."""
+    """A server without a claim, which records what is synced, linked and renamed, in order."""
     machine = Machine.make(tmp_path)
     machine.path(FILE).unlink()
     for name in ("sync", "ln", "mv"):
@@ -44,7 +44,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def run(machine: Machine, script: str) -> int:
-    """Its exit code. As a child: the first process of a namespace cannot be killed from inside."""
+    """The script's exit code. It is a child: no namespace's first process is killed from inside."""
     return machine.run(f"sh -s <<'END'\n{script}END\n").returncode
 
 

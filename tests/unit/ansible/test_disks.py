@@ -1,4 +1,4 @@
-"""Volumes in use, and disks that take nothing any more: how a server is left all the same."""
+"""Resets of servers with volumes in use, and with disks that take nothing any more."""
 
 from __future__ import annotations
 
@@ -113,12 +113,12 @@ def test_a_device_that_a_volume_has_left_is_a_trace(
     machine: Machine, made: str, trace: str | None
 ) -> None:
     there = f"mount -t tmpfs none /sys/class\n{made.format(*WORDS)}\n"
-    found = [trace.format(*WORDS)] if trace else []
+    expected = [trace.format(*WORDS)] if trace else []
     probed = machine.run(there + PROBE)
-    assert json.loads(probed.stdout)["traces"] == found
+    assert json.loads(probed.stdout)["traces"] == expected
     done = machine.run(there + RESET)
     assert (done.returncode == 87) is bool(trace), done.stderr
-    assert (REBOOT in done.stderr) is (bool(trace) and "cannot" not in found[0])
+    assert (REBOOT in done.stderr) is (bool(trace) and "cannot" not in expected[0])
 
 
 # -- disks that take nothing -----------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_what_was_kept_and_has_no_room_says_so_and_is_not_lost(machine: Machine)
 def test_a_reset_on_a_read_only_disk_says_what_to_do(machine: Machine) -> None:
     done = on(machine, READ_ONLY, RESET)
     assert done.returncode == 1
-    said = next(line for line in done.stderr.splitlines() if "read-only" in line)
-    assert said.startswith("the disk with /var/lib/rpool is read-only here")
-    assert "repair it, reboot, and reset this server again" in said
+    reason = next(line for line in done.stderr.splitlines() if "read-only" in line)
+    assert reason.startswith("the disk with /var/lib/rpool is read-only here")
+    assert "repair it, reboot, and reset this server again" in reason
     assert '"phase": "member"' in done.stderr

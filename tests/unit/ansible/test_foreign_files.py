@@ -1,4 +1,4 @@
-"""What is not ours and is changed all the same: kept, never half, and as it was in the end."""
+"""Files of others that preparation changes: kept, never half written, and restored by a reset."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_fstab_is_on_the_disk_before_it_has_its_name(machine: Machine) -> None:
     assert machine.path("/etc/fstab").stat().st_mode & 0o777 == 0o640
     (machine.root / "calls").unlink()
     assert machine.run(RESET).returncode == 0
-    back = [call.replace("mv -fT", "mv -f") for call in renamed("/etc/fstab")]
-    assert changes(machine, "/etc/fstab") == back
+    restored = [call.replace("mv -fT", "mv -f") for call in renamed("/etc/fstab")]
+    assert changes(machine, "/etc/fstab") == restored
     assert machine.path("/etc/fstab").read_text() == SWAP
     assert machine.path("/etc/fstab").stat().st_mode & 0o777 == 0o640
 
@@ -119,7 +119,7 @@ def restarts(machine: Machine) -> int:
 
 
 def test_a_restart_that_was_cut_off_is_done_by_the_next(machine: Machine) -> None:
-    """The file is no change any more by then, and containerd runs: by its old configuration."""
+    """By then the file is no change any more, and containerd runs with its old configuration."""
     assert machine.role(PUT).returncode == 0  # and killed before start.sh
     assert machine.role(PUT + START).returncode == 0
     assert restarts(machine) == 1

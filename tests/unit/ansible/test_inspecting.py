@@ -1,4 +1,4 @@
-"""What an inspection sees of one server: the script for real, on servers that lack something."""
+"""What an inspection finds on one server: the real script, on servers that lack something."""
 
 from __future__ import annotations
 
@@ -53,24 +53,24 @@ def inspected(machine: Machine, first: str = "") -> Inspected:
     return inspecting.inspected(NAME, TRIAL, done.stdout.encode())
 
 
-def wrong(its: Inspected) -> list[str]:
-    return errors(WANTED, HEAD, {NAME: its}).get(NAME, [])
+def wrong(result: Inspected) -> list[str]:
+    return errors(WANTED, HEAD, {NAME: result}).get(NAME, [])
 
 
-def warned(its: Inspected) -> list[str]:
-    return warnings(WANTED, HEAD, {NAME: its})
+def warned(result: Inspected) -> list[str]:
+    return warnings(WANTED, HEAD, {NAME: result})
 
 
 def test_a_server_that_is_as_it_should_be_has_nothing_said_of_it(machine: Machine) -> None:
     before = machine.snapshot()
-    its = inspected(machine)
-    assert wrong(its) == []
-    assert [text for text in warned(its) if "a write to the disk" not in text] == []
+    result = inspected(machine)
+    assert wrong(result) == []
+    assert [text for text in warned(result) if "a write to the disk" not in text] == []
     assert machine.snapshot() == before
-    assert (its.interface, its.mtu, its.containerd) == ("eth0", 1450, "v2.1.4")
-    assert its.synchronized is True
-    assert its.write_ms is not None
-    assert [folder.path for folder in its.folders] == [
+    assert (result.interface, result.mtu, result.containerd) == ("eth0", 1450, "v2.1.4")
+    assert result.synchronized is True
+    assert result.write_ms is not None
+    assert [folder.path for folder in result.folders] == [
         "/var/lib/etcd",
         "/var/lib/kubelet",
         "/var/lib/containerd",
@@ -81,8 +81,8 @@ def test_another_system_is_told_by_its_name(machine: Machine) -> None:
     machine.file("/etc/os-release", 'ID=alpine\nPRETTY_NAME="Alpine Linux v3.20"\n')
     machine.path("/run/systemd/system/there").unlink()
     machine.path("/run/systemd/system").rmdir()
-    told, init = wrong(inspected(machine))
-    assert told == "it runs Alpine Linux v3.20, and only Debian and Ubuntu can be prepared"
+    system, init = wrong(inspected(machine))
+    assert system == "it runs Alpine Linux v3.20, and only Debian and Ubuntu can be prepared"
     assert init.startswith("it is not run by systemd")
 
 
@@ -92,8 +92,8 @@ def test_ubuntu_and_what_is_like_it_will_do(machine: Machine) -> None:
 
 
 def test_the_first_version_of_control_groups_is_told(machine: Machine) -> None:
-    (told,) = wrong(inspected(machine, "umount /sys/fs/cgroup\n"))
-    assert told.startswith("it has version 1 of control groups (tmpfs at /sys/fs/cgroup)")
+    (problem,) = wrong(inspected(machine, "umount /sys/fs/cgroup\n"))
+    assert problem.startswith("it has version 1 of control groups (tmpfs at /sys/fs/cgroup)")
 
 
 def test_a_disk_without_room_or_inodes_and_one_that_cannot_be_written_are_told(
@@ -121,9 +121,9 @@ def test_a_disk_without_room_or_inodes_and_one_that_cannot_be_written_are_told(
 
 def test_a_slow_disk_is_warned_of_with_the_time(machine: Machine) -> None:
     machine.program("dd", "echo '23000 bytes (23 kB, 22 KiB) copied, 1.2 s, 19 kB/s' >&2")
-    its = inspected(machine)
-    assert its.write_ms == 120
-    assert warned(its)[0].startswith(
+    result = inspected(machine)
+    assert result.write_ms == 120
+    assert warned(result)[0].startswith(
         f"{NAME}: a write to the disk of /var/lib/etcd takes 120 ms, and etcd wants 10"
     )
 
@@ -151,37 +151,41 @@ def test_swap_for_which_there_is_no_memory_is_told(machine: Machine, tmp_path: P
 
 def test_a_kernel_without_its_modules_is_told(machine: Machine) -> None:
     machine.program("modprobe", 'case "$*" in *br_netfilter) exit 1 ;; esac')
-    told = wrong(inspected(machine))
-    assert len(told) == 1
-    assert "has no module br_netfilter: reboot it if the kernel was updated" in told[0]
+    problems = wrong(inspected(machine))
+    assert len(problems) == 1
+    assert "has no module br_netfilter: reboot it if the kernel was updated" in problems[0]
 
 
 def test_a_resolver_on_the_server_itself_is_warned_of(machine: Machine) -> None:
     machine.file("/etc/resolv.conf", "nameserver 127.0.0.1\nnameserver ::1\n")
-    told = [text for text in warned(inspected(machine)) if "resolv.conf" in text]
-    assert told[0].startswith(f"{NAME}: /etc/resolv.conf names 127.0.0.1, ::1, the server itself")
+    texts = [text for text in warned(inspected(machine)) if "resolv.conf" in text]
+    assert texts[0].startswith(f"{NAME}: /etc/resolv.conf names 127.0.0.1, ::1, the server itself")
 
 
 def test_a_clock_that_nothing_sets_is_warned_of_but_in_a_container(machine: Machine) -> None:
     machine.program("timedatectl", "echo no")
-    told = f"{NAME}: its clock is not synchronized: run chrony or systemd-timesyncd"
-    assert told in warned(inspected(machine))
+    warning = f"{NAME}: its clock is not synchronized: run chrony or systemd-timesyncd"
+    assert warning in warned(inspected(machine))
     machine.program("systemd-detect-virt", "exit 0")
-    assert told not in warned(inspected(machine))
+    assert warning not in warned(inspected(machine))
 
 
 def test_a_containerd_of_the_first_version_is_told_be_it_there_or_to_come(
     machine: Machine,
 ) -> None:
     machine.program("containerd", "echo containerd github.com/containerd/containerd 1.7.24 1")
-    (told,) = wrong(inspected(machine))
-    assert told.startswith("it has containerd 1.7.24, and since 1.37 Kubernetes needs containerd 2")
+    (problem,) = wrong(inspected(machine))
+    assert problem.startswith(
+        "it has containerd 1.7.24, and since 1.37 Kubernetes needs containerd 2"
+    )
     (machine.root / "bin/containerd").unlink()
     machine.program("apt-cache", "echo '  Installed: (none)'; echo '  Candidate: 1.7.24~ds1-6'")
-    its = inspected(machine)
-    if not its.containerd:  # this machine may have one of its own
-        (told,) = wrong(its)
-        assert told.startswith("its package sources have containerd 1.7.24~ds1-6, and since 1.37")
+    result = inspected(machine)
+    if not result.containerd:  # this machine may have one of its own
+        (problem,) = wrong(result)
+        assert problem.startswith(
+            "its package sources have containerd 1.7.24~ds1-6, and since 1.37"
+        )
 
 
 def test_firewalls_that_are_up_are_named(machine: Machine) -> None:

@@ -81,12 +81,12 @@ def test_what_cannot_run_that_kubernetes_is_refused_before_anything_is_installed
     candidate = "2.0.0" if there else "1.7.24~ds1-6"
     machine.program("apt-cache", f"echo '  Candidate: {candidate}'")
     script = (SCRIPTS / "install.sh").read_text("utf-8")
-    if not there:  # whatever this machine has of its own
+    if not there:  # this machine may have one of its own
         script = script.replace("command -v containerd >/dev/null", "false")
     done = machine.role((PARAMETERS % 30).replace("1.36.3", "1.37.0") + script)
     assert done.returncode == 3, done.stderr
-    found = "v1.7.24" if there else "1.7.24~ds1-6"
-    assert f"Kubernetes 1.37.0 needs containerd 2, and containerd {found}" in done.stderr
+    version = "v1.7.24" if there else "1.7.24~ds1-6"
+    assert f"Kubernetes 1.37.0 needs containerd 2, and containerd {version}" in done.stderr
     assert not [call for call in called(machine, "apt-get") if "install" in call]
 
 
@@ -127,7 +127,7 @@ def test_a_dpkg_that_stays_interrupted_is_an_error_when_patience_ends(machine: M
 
 
 def test_what_dpkg_left_half_done_is_finished_and_asks_nothing(machine: Machine) -> None:
-    """A question about a changed file would be answered by nobody, or by the script itself."""
+    """A question about a changed file would get no answer, or the rest of the script as one."""
     has(machine, but="conntrack")
     machine.program("apt-get", f'[ -e /etc/mended ] || {{ echo "{INTERRUPTED}" >&2; exit 100; }}')
     machine.program("dpkg", "if read -r answer; then exit 1; fi; touch /etc/mended")
@@ -183,11 +183,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     lines = gpg(home, "--with-colons", "--fingerprint").splitlines()
     prints = [line.split(":")[9] for line in lines if line.startswith("fpr:")]
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
-    return [(its, gpg(home, "--armor", "--export", its)) for its in prints]
+    return [(fingerprint, gpg(home, "--armor", "--export", fingerprint)) for fingerprint in prints]
 
 
 def install_from(machine: Machine, fingerprint: str, key: str) -> subprocess.CompletedProcess[str]:
-    """By a mirror that has this for its key; the real apt fetches it."""
+    """Installs from a mirror with this key; the real apt fetches it."""
     machine.file("/etc/apt/sources.list", "")
     machine.file("/var/lib/mirror/Release.key", key)
     has(machine, but="conntrack")
@@ -223,15 +223,15 @@ def test_what_gpg_does_not_see_apt_does_not_get(
 
 @pytest.mark.parametrize("what", ["another key", "another beside it", "no key"])
 def test_no_other_key_is_trusted(machine: Machine, keys: list[tuple[str, str]], what: str) -> None:
-    """Who answers for a mirror would be root on every server."""
+    """Otherwise whoever answers for a mirror would be root on every server."""
     (fingerprint, key), (others, other) = keys
     text = {"another key": other, "another beside it": f"{key}{other}", "no key": "nothing"}[what]
     done = install_from(machine, fingerprint, text)
     assert done.returncode == 3, done.stderr
-    said = done.stderr.splitlines()[-1]
-    assert "is not the expected one" in said
-    assert f"{fingerprint} is trusted (mirrors.packages_key)" in said
-    assert (others in said) is (what != "no key")
+    reason = done.stderr.splitlines()[-1]
+    assert "is not the expected one" in reason
+    assert f"{fingerprint} is trusted (mirrors.packages_key)" in reason
+    assert (others in reason) is (what != "no key")
     assert not machine.path(KEY).exists()
     assert called(machine, "apt-get") == []
 

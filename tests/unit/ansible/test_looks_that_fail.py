@@ -40,13 +40,13 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def only_when(program: str, words: str, code: int = 2) -> str:
-    """The body of a program that fails when it is called with these words, and else works."""
+    """The body of a program that fails when it is called with these words, and otherwise works."""
     return f'case "$*" in *{words}*) exit {code} ;; esac\nexec /usr/bin/{program} "$@"'
 
 
 @dataclass(frozen=True)
 class Look:
-    """A look of `traces`: the program that fails in it, and the trace that then is one."""
+    """A look of `traces`: the program that fails in it, and the trace that its failure is."""
 
     program: str
     body: str
@@ -106,7 +106,7 @@ def test_a_server_that_cannot_be_looked_at_is_not_claimed(machine: Machine, look
 
 @pytest.mark.parametrize("look", ["trace_mounts", "left_containers", "left_address"])
 def test_a_look_that_dies_does_not_give_up_the_claim(machine: Machine, look: str) -> None:
-    """However it ends, killed for memory perhaps: what it has not said is not clean."""
+    """However it ends, killed for memory perhaps: what it did not report is not clean."""
     dying = RESET.replace(f"\n    {look}\n", "\n    exit 9\n")
     assert dying != RESET
     assert machine.run(dying).returncode != 0
@@ -158,9 +158,9 @@ def test_a_bare_server_without_any_of_the_tools_is_clean(machine: Machine) -> No
     needed = "sh awk mawk gawk sed grep sort find cat tail timeout rm rmdir mkdir mktemp mv sync"
     more = "flock cut chmod ip uname tr date xargs true mountpoint printf head"
     for name in f"{needed} {more}".split():
-        found = subprocess.run(["which", name], capture_output=True, text=True, check=False)
-        if found.returncode == 0 and not (bare / name).exists():
-            (bare / name).symlink_to(os.path.realpath(found.stdout.strip()))
+        located = subprocess.run(["which", name], capture_output=True, text=True, check=False)
+        if located.returncode == 0 and not (bare / name).exists():
+            (bare / name).symlink_to(os.path.realpath(located.stdout.strip()))
     alone = f"PATH={bare}\nexport PATH\n"
     done = machine.run(alone + VERIFY)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -209,8 +209,8 @@ def test_a_trial_of_the_ports_is_no_trace(machine: Machine, named: str) -> None:
     await_it = "until grep -q :280A /proc/net/tcp; do sleep 0.05; done\n"
     mount = "mount -t proc none /proc\nip link set lo up\n"
     probed = machine.run(f"{mount}{begin}{await_it}sh -s <<'END'\n{PROBE}END\nkill $!\n")
-    found = json.loads(probed.stdout)["traces"]
-    assert ("process kubelet, or another, on port 10250" in found) is (named == "perl")
+    traces = json.loads(probed.stdout)["traces"]
+    assert ("process kubelet, or another, on port 10250" in traces) is (named == "perl")
 
 
 HIDES = """
@@ -233,19 +233,19 @@ def test_nobody_but_root_passes_for_a_trial(machine: Machine) -> None:
     mount = "mount -t proc none /proc\nmount -t tmpfs -o mode=1777 none /tmp\nip link set lo up\n"
     begin = "python3 /etc/hides.py &\nuntil [ -e /tmp/ready ]; do sleep 0.05; done\n"
     probed = machine.run(f"{mount}{begin}sh -s <<'END'\n{PROBE}END\nkill $!\n")
-    found = json.loads(probed.stdout)["traces"]
-    assert "process kubelet, or another, on port 10250" in found
+    traces = json.loads(probed.stdout)["traces"]
+    assert "process kubelet, or another, on port 10250" in traces
 
 
 @pytest.mark.parametrize("is_root", [False, True])
 def test_only_root_s_processes_are_traces(machine: Machine, is_root: bool) -> None:
-    """Any user could make a server dirty, and let each reset fail."""
+    """Otherwise any user could make a server dirty, and each reset fail."""
     code = STRANGER.replace("os.setuid(65534)\n", "" if is_root else "os.setuid(65534)\n")
     begin = f"{{ python3 -c '{code}' k8s.io & }} | read -r _\n"
     probed = machine.run(f"mount -t proc none /proc\n{begin}sh -s <<'END'\n{PROBE}END\n")
-    found = json.loads(probed.stdout)["traces"]
-    assert ("process kubelet, or another, on port 10250" in found) is is_root
-    assert ("process containerd-shim of Kubernetes" in found) is is_root
+    traces = json.loads(probed.stdout)["traces"]
+    assert ("process kubelet, or another, on port 10250" in traces) is is_root
+    assert ("process containerd-shim of Kubernetes" in traces) is is_root
 
 
 SETUID = """
@@ -264,6 +264,6 @@ def test_a_user_s_setuid_program_is_no_trace_and_hides_none(machine: Machine) ->
     mount = "mount -t proc none /proc\nmount -t tmpfs -o mode=755 none /run\n"
     begin = f"{{ python3 -c '{kubelet}' & }} | read -r _\n"
     probed = machine.run(f"{mount}{begin}{SETUID}sh -s <<'END'\n{PROBE}END\n")
-    found = json.loads(probed.stdout)["traces"]
-    assert "process kubelet, or another, on port 10250" in found
-    assert "process containerd-shim of Kubernetes" not in found
+    traces = json.loads(probed.stdout)["traces"]
+    assert "process kubelet, or another, on port 10250" in traces
+    assert "process containerd-shim of Kubernetes" not in traces

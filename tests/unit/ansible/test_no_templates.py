@@ -97,9 +97,9 @@ def test_a_template_in_a_mirror_s_address_stays_text(mirror: str, tmp_path: Path
     error, server = told(prepare("r1u04"), **{mirror: f"https://x/{template(ran)}{{{{7*7}}}}"})
     assert not ran.exists()
     assert error is None
-    asked = "".join(server.scripts.values())
-    assert "/49" not in asked
-    assert "{{7*7}}" in asked or mirror == "manifests"
+    scripts = "".join(server.scripts.values())
+    assert "/49" not in scripts
+    assert "{{7*7}}" in scripts or mirror == "manifests"
 
 
 @pytest.mark.parametrize("version", ["1.36", "1.036.3", "1.36.3\n", "١.٣٦.٣", "v1.36.3"])  # noqa: RUF001
@@ -120,18 +120,18 @@ def test_one_bad_record_leaves_the_other_servers_alone() -> None:
 
 
 def test_no_string_of_an_inventory_is_a_template_be_it_key_or_value(tmp_path: Path) -> None:
-    """Whatever somebody adds to the inventory one day."""
+    """Also for what is added to the inventory one day."""
     ran = tmp_path / "ran"
     text = template(ran)
     variables = {"ansible_connection": "rpool", "deep": [{text: text}], "flat": text}
-    shown = "    - ansible.builtin.raw: echo {{ flat | quote }} {{ deep | string | quote }}\n"
+    tasks = "    - ansible.builtin.raw: echo {{ flat | quote }} {{ deep | string | quote }}\n"
     server = FakeServer("r1u04")
     with (
         private_folder() as name,
         Broker(Path(name) / "socket", {"r1u04": server_run(server)}) as broker,
         Play(
             Path(name),
-            playbook(tmp_path, shown),
+            playbook(tmp_path, tasks),
             {"all": {"hosts": {"r1u04": {}}, "vars": variables}},
             broker.path,
         ) as play,

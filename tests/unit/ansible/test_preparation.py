@@ -31,12 +31,12 @@ def prepared(
     cni: str = "flannel",
     **mirrors: str,
 ) -> dict[ServerName, RpoolError | None]:
-    """How it went, in the order in which it was told; each server is told once."""
-    told: dict[ServerName, RpoolError | None] = {}
+    """The result for each server, in the order in which they came; each server has one."""
+    results: dict[ServerName, RpoolError | None] = {}
 
     def done(name: ServerName, error: RpoolError | None) -> None:
-        assert name not in told
-        told[name] = error
+        assert name not in results
+        results[name] = error
 
     run_preparation(
         FakeServers({server.name: server for server in servers}),
@@ -45,7 +45,7 @@ def prepared(
         timeout_seconds,
         done,
     )
-    return told
+    return results
 
 
 def test_each_command_runs_under_the_guard_with_the_action_s_ownership() -> None:
@@ -67,27 +67,27 @@ def test_a_server_is_told_as_ready_while_another_is_still_at_work() -> None:
         if task == "install":
             assert first_is_told.wait(30)
 
-    told: list[tuple[ServerName, RpoolError | None]] = []
+    results: list[tuple[ServerName, RpoolError | None]] = []
 
     def done(name: ServerName, error: RpoolError | None) -> None:
-        told.append((name, error))
+        results.append((name, error))
         first_is_told.set()
 
     servers = {"r1u04": FakeServer("r1u04", answer=wait), "r2u04": FakeServer("r2u04")}
     run_preparation(FakeServers(servers), site(), [prepare("r1u04"), prepare("r2u04")], 60, done)
-    assert told == [("r2u04", None), ("r1u04", None)]
+    assert results == [("r2u04", None), ("r1u04", None)]
 
 
 def test_a_server_that_is_too_small_is_refused_in_the_script_s_own_words() -> None:
-    said = Completed(3, b"", b"it has 8 cores, and the fleet says 16\n")
-    error = prepared(FakeServer("r1u04", answer=lambda task: said))["r1u04"]
+    output = Completed(3, b"", b"it has 8 cores, and the fleet says 16\n")
+    error = prepared(FakeServer("r1u04", answer=lambda task: output))["r1u04"]
     assert isinstance(error, Refused)
     assert error.summary == "r1u04 cannot be prepared: it has 8 cores, and the fleet says 16"
 
 
 def test_a_failure_has_the_task_and_the_end_of_its_output() -> None:
-    said = Completed(1, b"Reading lists\n", b"E: 404\nkubeadm 1.36.3 is not to be had from X\n")
-    server = FakeServer("r1u04", answer=lambda task: said if task == "install" else None)
+    output = Completed(1, b"Reading lists\n", b"E: 404\nkubeadm 1.36.3 is not to be had from X\n")
+    server = FakeServer("r1u04", answer=lambda task: output if task == "install" else None)
     error = prepared(server, FakeServer("r2u04"))["r1u04"]
     assert isinstance(error, CommandFailed)
     assert error.summary.endswith("kubeadm 1.36.3 is not to be had from X")
@@ -113,9 +113,9 @@ def test_lost_contact_keeps_its_type_and_leaves_the_others_alone() -> None:
     def gone(task: str) -> None:
         raise Unreachable("cannot reach r1u04")
 
-    told = prepared(FakeServer("r1u04", answer=gone), FakeServer("r2u04"))
-    assert isinstance(told["r1u04"], Unreachable)
-    assert told["r2u04"] is None
+    results = prepared(FakeServer("r1u04", answer=gone), FakeServer("r2u04"))
+    assert isinstance(results["r1u04"], Unreachable)
+    assert results["r2u04"] is None
 
 
 def test_what_does_not_end_in_time_is_told_and_leaves_no_process(
@@ -135,10 +135,10 @@ def test_what_does_not_end_in_time_is_told_and_leaves_no_process(
     assert isinstance(error, TimedOut)
     assert not ended.is_set()  # nobody has waited for it
     release.set()
-    until = time.monotonic() + 60
-    while (left := ansible_processes(folder)) and time.monotonic() < until:
+    deadline = time.monotonic() + 60
+    while (processes := ansible_processes(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert left == ""
+    assert processes == ""
     shutil.rmtree(folder)
 
 

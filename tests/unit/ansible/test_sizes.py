@@ -1,5 +1,5 @@
-"""One rule says which servers are too small: before a claim, by a probe, and before preparation, by
-the script that looks there.
+"""One rule says which servers are too small: a probe applies it before a claim, and a script before
+preparation.
 """
 
 from __future__ import annotations

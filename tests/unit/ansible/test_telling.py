@@ -1,5 +1,5 @@
-"""What a reset tells of a server that preparation has changed, and what comes of it where that is
-not heard. More of it is in tests/unit/reach/test_reach_footholds.py.
+"""What a reset tells of a server that preparation has changed, and what happens where its output is
+lost. More of it is in tests/unit/reach/test_reach_footholds.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESET = render(act.Reset("r1u04", CLAIM.ownership, None), site(), 60)
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """It was claimed just now."""
+    """A server that was claimed just now."""
     machine = Machine.make(tmp_path)
     machine.path("/var/lib/rpool/claim").unlink()
     claimed = machine.run(render(act.TakeClaim("r1u04", CLAIM), site(), 60))
@@ -50,5 +50,5 @@ def test_a_reset_that_cannot_tell_its_news_keeps_the_claim_and_tells_them_again(
     assert machine.path("/var/lib/rpool/claim").exists()
     done = machine.run(RESET)
     assert (done.returncode, done.stdout) == (0, "new /etc/cron.d/came\n")
-    left = [path.name for path in machine.path("/var/lib/rpool").iterdir()]
-    assert left == ["trust"]  # the mark of its domain outlives a reset
+    remaining = [path.name for path in machine.path("/var/lib/rpool").iterdir()]
+    assert remaining == ["trust"]  # the mark of its domain outlives a reset

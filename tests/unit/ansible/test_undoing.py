@@ -198,7 +198,7 @@ def test_a_volume_that_stays_mounted_is_never_deleted_through(machine: Machine) 
 def test_what_a_reset_deleted_stays_so_after_a_power_cut_before_its_claim_goes(
     machine: Machine,
 ) -> None:
-    """Traces that came back without a claim would make it dirty for ever."""
+    """Traces that came back without a claim would leave the server dirty for ever."""
     machine.program("sync", '[ ! -e /var/lib/rpool/claim ] || echo "claimed" >>"$0.log"')
     machine.path("/var/lib/kubelet").mkdir()
     machine.path("/var/lib/etcd").mkdir()

@@ -55,13 +55,15 @@ def at_home(server: TestServer, action: Action) -> Action:
 
 
 def told(server: TestServer) -> list[str]:
-    """The changes that a marker of kubectl was told to make, without what is the same for all."""
+    """The changes asked of the kubectl marker, without the options that all of them have."""
     always = (
         "kubeconfig server cache-dir request-timeout ignore-daemonsets delete-emptydir-data force "
         "overwrite"
     )
     common = tuple(f"--{option}" for option in always.split())
-    looks = tuple(f" get {its} " for its in ("nodes", "node", "volumeattachments", "pods", BUDGETS))
-    lines = [line for line in server.calls.splitlines() if not any(its in line for its in looks)]
+    looks = tuple(
+        f" get {kind} " for kind in ("nodes", "node", "volumeattachments", "pods", BUDGETS)
+    )
+    lines = [line for line in server.calls.splitlines() if not any(look in line for look in looks)]
     calls = [line.split()[1:] for line in lines]
     return [" ".join(word for word in words if not word.startswith(common)) for words in calls]

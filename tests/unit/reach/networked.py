@@ -1,5 +1,5 @@
-"""Servers of their own network, for scripts that look at each other: network namespaces behind one
-switch. Nothing of them outlives a test.
+"""Servers in a network of their own, for scripts that look at each other: network namespaces behind
+one switch. Nothing of them outlives a test.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Network:
 
     @contextmanager
     def running(self, name: str, code: str) -> Iterator[None]:
-        """Python that runs on a server meanwhile; it is ready once it has printed a line."""
+        """Runs Python on a server meanwhile; it is ready once it has printed a line."""
         command = ["ip", "netns", "exec", f"{self.prefix}{name}", "python3", "-c", code]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
@@ -56,7 +56,7 @@ class Network:
             process.communicate()
 
     def inspect(self, trials: Mapping[str, Trial]) -> dict[str, Inspected]:
-        """All of them at once, as the engine does."""
+        """Inspects all servers at once, as the engine does."""
         addresses = {name: self.server(name).address for name in self.names}
 
         def one(name: str) -> Inspected:

@@ -1,5 +1,5 @@
-"""Which kubelets are let have a serving certificate: approver.sh through a real sshd, as each
-control plane runs it, with a kubectl that answers.
+"""Which kubelets get a serving certificate: approver.sh through a real sshd, as each control plane
+runs it, with a kubectl that answers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NODE = f"system:node:{NAME}"
 
 @pytest.fixture
 def api(server: TestServer) -> Path:
-    """A folder of answers: `names`, and what is asked of a request in a folder of its name."""
+    """A folder of answers: `names`, and those about a request in a folder of its name."""
     folder = server.root / "api"
     (folder / "csr-1").mkdir(parents=True)
     (folder / "addresses").write_text(MEMBERS)
@@ -78,8 +78,8 @@ def approved(server: TestServer, api: Path, user: str, wanted: bytes) -> list[st
     finally:
         sessions.close()
     assert done.code == 0, done.stderr
-    told = api / "approved"
-    return told.read_text().split() if told.exists() else []
+    approvals = api / "approved"
+    return approvals.read_text().split() if approvals.exists() else []
 
 
 def test_a_member_gets_what_is_its_own(server: TestServer, api: Path) -> None:
@@ -123,17 +123,17 @@ CgAAZDAKBggqhkjOPQQDAgNJADBGAiEA8bofCg/m06io+/1JXm/XDp/zjrL1DQkf
 P2ITJ/FltmwCIQCamaPOdXzjNoLO+yOFaZW5PblXgGM2T38Yr7Ky4KpVzQ==
 -----END CERTIFICATE REQUEST-----
 """
-"""Of system:node:w1: openssl shows the first of its two requests for extensions, a comment that
-looks like the names w1 and 10.0.0.9. The cluster would sign those of both: the API server's, too.
+"""From system:node:w1, with two requests for extensions. openssl shows the first, a comment that
+looks like the names w1 and 10.0.0.9. The cluster would sign both, with the API server's names.
 """
 
 
 def test_what_the_cluster_would_read_otherwise_is_refused(server: TestServer, api: Path) -> None:
     (api / "addresses").write_text(f"{MEMBERS}w1 10.0.0.9\n")
-    shown = subprocess.run(
+    printed = subprocess.run(
         ["openssl", "req", "-noout", "-text"], input=TWICE, capture_output=True, check=True
     ).stdout
-    assert b"X509v3 Subject Alternative Name: \nDNS:w1, IP Address:10.0.0.9\n" in shown
+    assert b"X509v3 Subject Alternative Name: \nDNS:w1, IP Address:10.0.0.9\n" in printed
     assert approved(server, api, "system:node:w1", TWICE) == []
 
 
@@ -141,9 +141,9 @@ def test_what_the_cluster_would_read_otherwise_is_refused(server: TestServer, ap
 def test_of_two_requests_in_one_neither_is_approved(
     server: TestServer, api: Path, hidden: bytes
 ) -> None:
-    """What follows a line's end keeps Go from seeing the first, and openssl not."""
-    mine = request().replace(b"-----\n", b"-----" + hidden + b"\n", 1)
-    for wanted in (mine + request(names=["kubernetes"]), mine):
+    """What follows the line's end hides the first one from Go, and not from openssl."""
+    first = request().replace(b"-----\n", b"-----" + hidden + b"\n", 1)
+    for wanted in (first + request(names=["kubernetes"]), first):
         assert approved(server, api, NODE, wanted) == []
 
 

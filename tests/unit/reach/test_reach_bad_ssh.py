@@ -1,4 +1,4 @@
-"""What answers at a server's address and makes no sense is in nobody's way but its own."""
+"""A machine that answers with nonsense at a server's address is in the way of no other server."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
                     link, _ = listening.accept()
                     link.sendall(b"SSH-2.0-x\r\n")
                     link.recv(1000)
-                    for said in SAYS[request.param]:
-                        link.sendall(said)
+                    for message in SAYS[request.param]:
+                        link.sendall(message)
                     while link.recv(1000):
                         pass
                     link.close()
@@ -81,13 +81,13 @@ def test_a_machine_that_speaks_broken_ssh_is_out_of_reach(port: int, tmp_path: P
         NODE, address="127.0.0.1", port=port, host_key=key.with_suffix(".pub").read_text().strip()
     )
     with closing(RealWorld(site(server, key.read_text(), "root"))) as world:
-        seen, lost = probe_all(world, [server.name])
-    assert seen == {}
+        probed, lost = probe_all(world, [server.name])
+    assert probed == {}
     assert isinstance(lost[server.name], Unreachable)
 
 
 class Ending(RealWorld):
-    """Whatever is run there ends as a guard of ours would end it."""
+    """Whatever is run there ends with this code, as a guard of ours would end it."""
 
     code = 0
 

@@ -46,7 +46,7 @@ def test_an_unclaimed_server_with_a_trace_is_dirty(
     path.write_text("left")
     probed = world.probe("r1u04")
     assert not probed.is_spare
-    assert any(trace.startswith(found) for found in probed.traces)
+    assert any(trace.startswith(reported) for reported in probed.traces)
     with pytest.raises(Refused, match=f"r1u04 is not clean: .*{probed.traces[0]}") as caught:
         claim(world)
     assert probed.traces[0] in caught.value.detail

@@ -38,17 +38,17 @@ def test_each_name_that_a_user_may_give_is_known_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", INSTALLED)
 def test_a_cni_that_is_installed_has_all_that_it_takes(name: str) -> None:
-    its = cni.installed(name)
-    version = PurePosixPath(its.manifest.mirrored).parts[1]
-    assert its.manifest.upstream.startswith("https://")
-    assert f"/{version}/" in its.manifest.upstream
-    assert re.fullmatch(f"{name}/v[0-9.]+/[^/]+[.]ya?ml", its.manifest.mirrored)
-    assert re.fullmatch("[0-9a-f]{64}", its.manifest.sha256)
-    assert its.images
-    for image in its.images:
+    known = cni.installed(name)
+    version = PurePosixPath(known.manifest.mirrored).parts[1]
+    assert known.manifest.upstream.startswith("https://")
+    assert f"/{version}/" in known.manifest.upstream
+    assert re.fullmatch(f"{name}/v[0-9.]+/[^/]+[.]ya?ml", known.manifest.mirrored)
+    assert re.fullmatch("[0-9a-f]{64}", known.manifest.sha256)
+    assert known.images
+    for image in known.images:
         assert re.fullmatch(r"[a-z0-9-]+([.][a-z0-9-]+)+(/[a-z0-9._-]+)+:v?[\w.-]+", image)
     for function in ("set_pod_cidr", "set_api", "set_interface"):
-        assert f"\n{function}() {{" in compose((f"cni/{its.script}",), {})
+        assert f"\n{function}() {{" in compose((f"cni/{known.script}",), {})
     assert install(name).doing == f"installing {name}"
 
 
@@ -67,7 +67,7 @@ def test_what_it_leaves_is_told_to_scripts_as_words_and_patterns(known: Cni) -> 
         assert path.startswith("/etc/cni/net.d/")
     for word in (*known.plugins, *known.chains):
         assert re.fullmatch("[A-Za-z0-9_-]+", word)
-    told = " ".join(cni.TRACES.values())
+    text = " ".join(cni.TRACES.values())
     for item in (
         *known.configuration,
         *known.folders,
@@ -75,7 +75,7 @@ def test_what_it_leaves_is_told_to_scripts_as_words_and_patterns(known: Cni) -> 
         *known.interfaces,
         *known.chains,
     ):
-        assert item in told
+        assert item in text
 
 
 OTHERS_INTERFACES = "lo eth0 eno1 ens3 wlan0 bond0 br0 br-lan docker0 virbr0 wg0 vxlan1 tun0 dummy0"
@@ -150,10 +150,10 @@ def test_flannel_gets_the_network_the_api_and_the_interface_of_the_cluster(
     with mirror(server, "flannel", FLANNEL) as mirrored:
         mirrored.carry_out(install("flannel"), 60)
     applied = (server.root / "applied").read_text()
-    its = FLANNEL.replace("10.244.0.0/16", SPEC.networking.pod_cidr)
+    expected = FLANNEL.replace("10.244.0.0/16", SPEC.networking.pod_cidr)
     arguments = "        - --kube-subnet-mgr\n"
     interface = f"{arguments}        - --iface=$(HOST_IP)\n"
-    assert applied == its.replace("        env:\n", API).replace(arguments, interface)
+    assert applied == expected.replace("        env:\n", API).replace(arguments, interface)
     assert "apply --server-side --force-conflicts --field-manager=rpool" in server.calls
 
 
@@ -168,7 +168,7 @@ def test_a_manifest_without_a_place_for_one_of_these_is_not_applied(
     assert "kubectl" not in server.calls
 
 
-PATHS = [path for its in cni.KNOWN.values() for path in (*its.configuration, *its.folders)]
+PATHS = [path for known in cni.KNOWN.values() for path in (*known.configuration, *known.folders)]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -176,9 +176,9 @@ def test_a_server_with_a_path_of_a_cni_is_no_spare_and_is_clean_after_a_reset(
     world: RealWorld, server: TestServer, path: str
 ) -> None:
     claim(world)
-    left = server.path(path) / "left" if path not in configurations() else server.path(path)
-    left.parent.mkdir(parents=True, exist_ok=True)
-    left.write_text("left")
+    trace = server.path(path) / "left" if path not in configurations() else server.path(path)
+    trace.parent.mkdir(parents=True, exist_ok=True)
+    trace.write_text("left")
     assert path in world.probe("r1u04").traces
     world.carry_out(act.Reset("r1u04", OURS, None), 100)
     assert not server.path(path).exists()
@@ -186,7 +186,7 @@ def test_a_server_with_a_path_of_a_cni_is_no_spare_and_is_clean_after_a_reset(
 
 
 def configurations() -> set[str]:
-    return {path for its in cni.KNOWN.values() for path in its.configuration}
+    return {path for known in cni.KNOWN.values() for path in known.configuration}
 
 
 @pytest.mark.parametrize("path", sorted(configurations()))

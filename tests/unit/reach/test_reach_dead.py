@@ -1,4 +1,4 @@
-"""What a server costs that does not answer: packets to it vanish, or its sshd says nothing."""
+"""What a server that does not answer costs: packets to it vanish, or its sshd says nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GUARD_SECONDS = 60
 
 @contextmanager
 def deaf() -> Iterator[int]:
-    """A port of which nothing comes back: its queue is full, and Linux drops what asks for more."""
+    """A port that answers nothing: its queue is full, and Linux drops what asks for more."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):
@@ -33,7 +33,7 @@ def deaf() -> Iterator[int]:
 
 @contextmanager
 def dumb() -> Iterator[tuple[int, Callable[[], int]]]:
-    """A port at which somebody takes connections and says nothing; and how many it has taken."""
+    """A port that takes connections and says nothing, and how many it has taken."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         listener.setblocking(False)
@@ -60,25 +60,25 @@ def test_whoever_is_done_does_not_wait_for_a_server_that_does_not_answer(
     server: TestServer,
 ) -> None:
     with deaf() as port, ThreadPoolExecutor(2) as pool:
-        its = session(server, port, seconds=3600)
-        asked = [pool.submit(its.run, "true") for _ in range(2)]
+        ssh = session(server, port, seconds=3600)
+        answers = [pool.submit(ssh.run, "true") for _ in range(2)]
         threading.Event().wait(0.2)  # they may be on their way by now, or not yet
-        its.close()
-        for answer in asked:
+        ssh.close()
+        for answer in answers:
             with pytest.raises(Unreachable, match="r1u04"):
                 answer.result(GUARD_SECONDS)
 
 
 def test_many_who_ask_a_dead_server_at_once_wait_for_it_once(server: TestServer) -> None:
-    with dumb() as (port, taken), closing(session(server, port, seconds=2)) as its:
+    with dumb() as (port, taken), closing(session(server, port, seconds=2)) as ssh:
         with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(its.run, "true") for _ in range(4)]
-        for answer in asked:
+            answers = [pool.submit(ssh.run, "true") for _ in range(4)]
+        for answer in answers:
             with pytest.raises(Unreachable, match="no SSH there"):
                 answer.result()
         assert taken() == 1
         with pytest.raises(Unreachable, match="no SSH there"):
-            its.run("true")  # another look is another try
+            ssh.run("true")  # another look is another try
         assert taken() == 1
 
 
@@ -86,8 +86,8 @@ def test_a_server_that_is_back_is_reached_by_the_session_that_found_it_dead(
     server: TestServer,
 ) -> None:
     gone = replace(server, port=free_port())
-    with closing(session(gone, gone.port, seconds=5)) as its:
+    with closing(session(gone, gone.port, seconds=5)) as ssh:
         with pytest.raises(Unreachable):
-            its.run("true")
-        its.server = replace(its.server, port=server.port)
-        assert its.run("echo back").stdout == b"back\n"
+            ssh.run("true")
+        ssh.server = replace(ssh.server, port=server.port)
+        assert ssh.run("echo back").stdout == b"back\n"

@@ -104,8 +104,8 @@ def test_what_kubectl_says_again_and_again_of_a_budget_is_shown_once(
     kubectl_marker(server, "*' drain r1u06 '*", f"echo 'evicting pod web-0'; {noise}")
     with pytest.raises(NotDrained) as caught:
         drain(world, Budgets.RESPECTED)
-    said = f"evicting pod web-0\n{BLOCKED}\nerror: timeout reached"
-    assert caught.value.detail == f"{said}\nuncordoned again: r1u04 r1u06"
+    expected = f"evicting pod web-0\n{BLOCKED}\nerror: timeout reached"
+    assert caught.value.detail == f"{expected}\nuncordoned again: r1u04 r1u06"
 
 
 WEB, ALL = "0 3 2 2 shop web app=web,tier in (a,b),", "0 1 1 1 shop all "
@@ -232,8 +232,8 @@ def test_a_drain_that_breaks_gives_back_what_one_that_was_killed_had_left(
     world: RealWorld, server: TestServer
 ) -> None:
     claim(world)
-    left = "r1u04  true  true  rpool-leaving\n"
-    kubectl_marker(server, "*' drain r1u04 '*", "exit 1", seen=left)
+    marks = "r1u04  true  true  rpool-leaving\n"
+    kubectl_marker(server, "*' drain r1u04 '*", "exit 1", seen=marks)
     with pytest.raises(CommandFailed):
         drain(world, Budgets.RESPECTED)
     assert told(server)[-3:] == [
@@ -249,9 +249,9 @@ def test_what_cannot_be_given_back_is_named_and_keeps_the_mark(
 ) -> None:
     """By the mark the next change sees that there is something left to give back."""
     claim(world)
-    left = "r1u04  true  true  rpool-leaving\n"
+    marks = "r1u04  true  true  rpool-leaving\n"
     patterns = f"*' drain '*|{failing}"
-    kubectl_marker(server, patterns, "echo 'etcd is busy'; exit 1", seen=left)
+    kubectl_marker(server, patterns, "echo 'etcd is busy'; exit 1", seen=marks)
     with pytest.raises(CommandFailed, match="draining r1u04") as caught:
         drain(world, Budgets.RESPECTED)
     assert "not all of this was given back, the next apply will: r1u04" in caught.value.detail

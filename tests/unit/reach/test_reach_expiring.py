@@ -26,10 +26,10 @@ def test_a_probe_tells_which_certificate_of_a_control_plane_ends_first(
         text = f"users:\n    client-certificate-data: {b64encode(text.encode()).decode()}\n"
     (kubernetes / where).write_text(text)
     (kubernetes / "kubelet.conf").write_text("    client-certificate-data: none\n")
-    seen = world.probe("r1u04")
-    assert seen.certificate == f"/etc/kubernetes/{where}"
-    assert 0 < seen.took_seconds < 60
-    assert 9 < (seen.certificate_end_seconds - seen.clock_seconds) / 86400 <= 10
+    probed = world.probe("r1u04")
+    assert probed.certificate == f"/etc/kubernetes/{where}"
+    assert 0 < probed.took_seconds < 60
+    assert 9 < (probed.certificate_end_seconds - probed.clock_seconds) / 86400 <= 10
 
 
 def test_a_certificate_that_cannot_be_read_hides_no_other(

@@ -47,13 +47,13 @@ def journal(session: int) -> act.AppendJournal:
 def test_a_fence_waits_for_what_works_there_and_sees_what_it_did(
     world: RealWorld, server: TestServer
 ) -> None:
-    """A join whose operator died goes on: what it makes is seen, and not made afterwards."""
+    """A join whose operator died goes on: the fence sees its result, and it makes nothing later."""
     claim(world)
     server.marker("kubeadm", KUBEADM.format(root=server.root))
     with ThreadPoolExecutor(2) as threads:
         joining = threads.submit(world.carry_out, at_home(server, JOIN), 60)
         await_that(lambda: "kubeadm join" in server.calls)
-        seen = threads.submit(world.probe, HERE, LATER)
+        probed = threads.submit(world.probe, HERE, LATER)
         await_that(lambda: waiting_for(server.path(SERVER_LOCK).stat().st_ino))
         assert not world.probe(HERE).joined  # a look that waits for nothing
         working = world.working(HERE)
@@ -62,7 +62,7 @@ def test_a_fence_waits_for_what_works_there_and_sees_what_it_did(
         assert 0 <= working.seconds < 60
         world.carry_out(act.SetPhase(HERE, OURS, Phase.MEMBER), 60)  # nor does it hinder this
         (server.root / "go").touch()
-        assert seen.result().joined
+        assert probed.result().joined
         joining.result()
     assert world.working(HERE) is None
     with pytest.raises(Overtaken, match=f"a later operation has been on {HERE}") as caught:
@@ -137,8 +137,8 @@ def test_of_many_sessions_at_once_the_latest_one_s_number_stays(
         return None
 
     with ThreadPoolExecutor(len(sessions)) as threads:
-        came_of = dict(zip(sessions, threads.map(act_in, sessions), strict=True))
-    assert came_of[20] is None
+        errors = dict(zip(sessions, threads.map(act_in, sessions), strict=True))
+    assert errors[20] is None
     assert server.path(NUMBER).read_text() == "20\n"
     assert not list(server.path("/run/rpool").glob(".new.*"))
 
@@ -179,13 +179,13 @@ def test_what_a_newer_rpool_has_put_into_a_claim_outlives_a_phase(
         "trust": {"server": "r9u99", "uid": "x", "session": 12, "format": 2, "phase": "member"},
         "quarantine": 'since 2027: "phase": "member", it\'s',
     }
-    there = CLAIM.as_dict() | coming
+    stored = CLAIM.as_dict() | coming
     server.path(CLAIM_FILE).parent.mkdir()
-    server.path(CLAIM_FILE).write_text(json.dumps(there, indent=1))
+    server.path(CLAIM_FILE).write_text(json.dumps(stored, indent=1))
     assert world.probe(HERE).claim == CLAIM
     for phase in Phase:
         world.carry_out(act.SetPhase(HERE, OURS, phase), 60)
-        assert json.loads(server.path(CLAIM_FILE).read_text()) == there | {"phase": phase.value}
+        assert json.loads(server.path(CLAIM_FILE).read_text()) == stored | {"phase": phase.value}
 
 
 def test_a_session_of_nine_digits_goes_all_the_way(world: RealWorld, server: TestServer) -> None:

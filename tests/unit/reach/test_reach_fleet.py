@@ -58,7 +58,7 @@ def test_changing_it_says_what_to_do(world: RealWorld, action: Action) -> None:
 
 
 def test_preparing_it_says_what_to_do(world: RealWorld) -> None:
-    told: dict[str, RpoolError | None] = {}
+    results: dict[str, RpoolError | None] = {}
     prepare = next(action for action in ACTIONS if isinstance(action, act.Prepare))
-    world.prepare([replace(prepare, server="gone")], 60, told.__setitem__)
-    check(told["gone"])
+    world.prepare([replace(prepare, server="gone")], 60, results.__setitem__)
+    check(results["gone"])

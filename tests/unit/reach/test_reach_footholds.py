@@ -1,4 +1,4 @@
-"""What came to a server since its claim, and packages that are not as they were, for real: through
+"""What was added to a server since its claim, and packages that were changed, for real: through
 RealWorld and a real sshd.
 """
 
@@ -37,8 +37,8 @@ def write(server: TestServer, path: str, text: str = "came\n") -> None:
 
 
 def packages(server: TestServer, *names: str, owned: str = "", altered: str = "") -> None:
-    """The server has these packages. `owned`: lines as dpkg-query prints them of who has a file;
-    `altered`: what dpkg --verify prints, a line behind the package that it is of.
+    """Gives the server these packages. `owned`: dpkg-query's lines, which package has which file;
+    `altered`: what dpkg --verify prints, each line after the name of its package.
     """
     for file, text in {"owned": owned, "altered": altered}.items():
         (server.root / file).write_text(text)
@@ -142,8 +142,8 @@ def test_the_list_is_roots_alone_and_goes_with_the_claim(
     assert server.path(FOOTHOLDS).stat().st_mode & 0o777 == 0o600
     assert server.path(FOOTHOLDS).read_text().startswith("format 1\n")
     reset(world)
-    left = [path.name for path in server.path("/var/lib/rpool").iterdir()]
-    assert left == ["trust"]  # the mark of its domain outlives a reset
+    remaining = [path.name for path in server.path("/var/lib/rpool").iterdir()]
+    assert remaining == ["trust"]  # the mark of its domain outlives a reset
 
 
 def test_a_claim_that_is_taken_over_keeps_its_list(world: RealWorld, server: TestServer) -> None:
@@ -176,8 +176,8 @@ def test_a_claim_of_another_version_is_reset_and_its_news_are_unknown(
     server.path(FOOTHOLDS).unlink()
     if text is not None:
         write(server, FOOTHOLDS, text)
-    (told,) = reset(world)
-    assert told.startswith("unknown: ")
+    (line,) = reset(world)
+    assert line.startswith("unknown: ")
     assert world.probe("r1u04").is_spare
 
 
@@ -224,7 +224,7 @@ def test_what_a_package_has_brought_is_no_news_unless_it_is_other(
 
 
 def test_a_packages_file_is_known_by_either_name(world: RealWorld, server: TestServer) -> None:
-    """Where /lib is /usr/lib, dpkg has the one that the package was built with."""
+    """Where /lib is /usr/lib, dpkg knows the name that the package was built with."""
     unit = "/usr/lib/systemd/system/kubelet.service"
     claim(world)
     server.path("/etc/systemd/system/kubelet.service").symlink_to(unit)

@@ -1,5 +1,5 @@
-"""Servers that are to join prove that they reach each other, in networks that are as bad as real
-ones: before anything of Kubernetes runs there.
+"""Servers that are to join prove that they reach each other before anything of Kubernetes runs, in
+networks that are as bad as real ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HEAD, WORKER = Role.CONTROL_PLANE, Role.WORKER
 JOINING = {"a": HEAD, "b": WORKER, "c": WORKER}
 WANTED = replace(SPEC, metallb_pools={"default": ("10.9.0.200-10.9.0.210",)})
 BREAK_SECONDS = 3.0
-"""Where servers are cut off, all of that passes."""
+"""Where servers are cut off, an inspection takes all of this time."""
 
 
 @pytest.fixture
@@ -36,21 +36,29 @@ def site() -> Iterator[Network]:
 
 def parts(seconds: float, members: dict[str, Role] | None = None) -> dict[str, Trial]:
     joining = {n: role for n, role in JOINING.items() if n not in (members or {})}
-    its = trials(WANTED, joining, members or {})
-    return {name: replace(trial, seconds=seconds, word="w1") for name, trial in its.items()}
+    planned = trials(WANTED, joining, members or {})
+    return {name: replace(trial, seconds=seconds, word="w1") for name, trial in planned.items()}
 
 
 def found(site: Network, seconds: float = BREAK_SECONDS, **members: Role) -> dict[str, list[str]]:
-    """What is wrong in the network; nothing else that this machine may lack."""
+    """What is wrong in the network, without what else this machine may lack."""
     joining = {n: role for n, role in JOINING.items() if n not in members}
-    seen = site.inspect(parts(seconds, members))
-    bare = {name: _network_alone(its) for name, its in seen.items()}
+    inspected = site.inspect(parts(seconds, members))
+    bare = {name: _network_alone(result) for name, result in inspected.items()}
     return errors(WANTED, joining, bare)
 
 
-def _network_alone(its: Inspected) -> Inspected:
-    blank = Inspected(its.interface, its.mac, its.mtu, systems=frozenset({"debian"}))
-    return replace(blank, used=its.used, cut=its.cut, narrow=its.narrow, firewalls=its.firewalls)
+def _network_alone(inspected: Inspected) -> Inspected:
+    blank = Inspected(
+        inspected.interface, inspected.mac, inspected.mtu, systems=frozenset({"debian"})
+    )
+    return replace(
+        blank,
+        used=inspected.used,
+        cut=inspected.cut,
+        narrow=inspected.narrow,
+        firewalls=inspected.firewalls,
+    )
 
 
 def shut(site: Network, name: str, what: str, verdict: str = "drop") -> None:
@@ -74,13 +82,15 @@ def test_nobody_is_waited_for_who_has_been_there() -> None:
     """Of many connections at once none is lost."""
     roles = {name: HEAD if name < "d" else WORKER for name in "abcde"}
     with network(*roles) as site:
-        its = {
+        planned = {
             name: replace(trial, joins=None, seconds=60)
             for name, trial in trials(WANTED, roles, {}).items()
         }
         for _ in range(4):
             begun = time.monotonic()
-            assert not any(seen.cut or seen.narrow for seen in site.inspect(its).values())
+            assert not any(
+                inspected.cut or inspected.narrow for inspected in site.inspect(planned).values()
+            )
             assert time.monotonic() - begun < 30
 
 
@@ -144,15 +154,15 @@ def test_a_way_too_narrow_is_told_with_what_comes_through(site: Network) -> None
 def test_a_server_with_larger_packets_than_the_others_is_found(site: Network) -> None:
     site.on("a", "ip link set eth0 mtu 9000")
     site.on_switch("ip link set to-a mtu 9000")
-    text = " ".join(" ".join(its) for its in found(site).values())
+    text = " ".join(" ".join(problems) for problems in found(site).values())
     assert "its eth0 sends 9000" in text
     assert "have 1500 bytes" in text
 
 
 LISTENING = """import socket, threading
 for port in {ports}:
-    its = socket.socket(); its.bind(("{address}", port)); its.listen()
-    globals()[f"s{{port}}"] = its
+    listener = socket.socket(); listener.bind(("{address}", port)); listener.listen()
+    globals()[f"s{{port}}"] = listener
 print(1, flush=True)
 threading.Event().wait()
 """
@@ -164,22 +174,27 @@ NAMED = "import ctypes; ctypes.CDLL(None).prctl(15, b'rpool-trial', 0, 0, 0)\n"
 def test_a_port_that_is_in_use_is_told_with_who_uses_it(site: Network) -> None:
     code = LISTENING.format(ports=[10259, 7946], address="127.0.0.1")
     with site.running("a", code), site.running("b", code):
-        its = found(site)
-    assert its.keys() == {"a", "b"}
-    told = "is in use, by python3 (process "
-    assert [text.partition(told)[0] for text in its["a"]] == ["port tcp/7946 ", "port tcp/10259 "]
-    assert [text.partition(told)[0] for text in its["b"]] == ["port tcp/7946 "]
-    assert its["b"][0].endswith("): stop that, or have it listen on another port")
+        problems = found(site)
+    assert problems.keys() == {"a", "b"}
+    phrase = "is in use, by python3 (process "
+    assert [text.partition(phrase)[0] for text in problems["a"]] == [
+        "port tcp/7946 ",
+        "port tcp/10259 ",
+    ]
+    assert [text.partition(phrase)[0] for text in problems["b"]] == ["port tcp/7946 "]
+    assert problems["b"][0].endswith("): stop that, or have it listen on another port")
 
 
 def test_trials_of_three_clusters_at_once_are_in_nobodys_way(site: Network) -> None:
-    """Each may take these servers, and has yet to claim any. Each has some of the others' ports at
-    first: none waits to the end.
+    """Each cluster may take these servers, and has yet to claim any. Each has some of the others'
+    ports at first, and none waits to the end.
     """
 
     def of(word: str) -> dict[str, list[str]]:
-        its = {name: replace(trial, word=word) for name, trial in parts(600).items()}
-        bare = {name: _network_alone(seen) for name, seen in site.inspect(its).items()}
+        planned = {name: replace(trial, word=word) for name, trial in parts(600).items()}
+        bare = {
+            name: _network_alone(inspected) for name, inspected in site.inspect(planned).items()
+        }
         return errors(WANTED, JOINING, bare)
 
     with ThreadPoolExecutor(3) as together:
@@ -187,7 +202,7 @@ def test_trials_of_three_clusters_at_once_are_in_nobodys_way(site: Network) -> N
 
 
 def test_a_port_that_a_trial_has_to_the_end_is_nobodys_fault(site: Network) -> None:
-    """Each of two clusters has the trial of the other wait."""
+    """Each of two clusters makes the trial of the other wait."""
     code = LISTENING.format(ports=[6443, 7946], address="0.0.0.0")  # noqa: S104
     with site.running("a", f"{NAMED}{code}"):
         assert found(site) == {}
@@ -196,7 +211,7 @@ def test_a_port_that_a_trial_has_to_the_end_is_nobodys_fault(site: Network) -> N
 def test_a_port_that_was_given_to_another_s_trial_and_was_needed_no_more_is_not_told(
     site: Network,
 ) -> None:
-    """Else who has met everybody would be tried once more, for nothing."""
+    """Otherwise a server that has met all others would be tried once more, for nothing."""
     ours = replace(parts(3)["a"], word="w2", guests=())
     others = replace(parts(6)["a"], word="w1")
     with ThreadPoolExecutor(1) as pool:
@@ -217,7 +232,7 @@ def test_a_port_of_one_who_only_says_to_be_a_trial_is_in_use(site: Network) -> N
 def test_a_port_of_a_user_s_setuid_program_that_says_to_be_a_trial_is_in_use(
     site: Network,
 ) -> None:
-    """It is run by root as far as its rights go, and by the user as far as who began it."""
+    """It has the rights of root, and the user started it."""
     with TemporaryDirectory() as folder:
         program, line = Path(folder, "rpool-trial"), Path(folder, "line")
         shutil.copy("/usr/bin/tail", program)
@@ -230,20 +245,20 @@ def test_a_port_of_a_user_s_setuid_program_that_says_to_be_a_trial_is_in_use(
             f"os.execv('{program}', ['rpool-trial w9', '-f', '{line}'])"
         )
         with site.running("a", code):
-            said = found(site)["a"][0]
-    assert said.startswith("port tcp/6443 is in use, by rpool-trial (process ")
+            problem = found(site)["a"][0]
+    assert problem.startswith("port tcp/6443 is in use, by rpool-trial (process ")
 
 
 def test_a_firewall_is_found_also_where_another_s_trial_had_the_ports_first(site: Network) -> None:
-    """It has a higher word, and gives them: we have them nearly all of the time."""
+    """That trial has a higher word, and gives them up: ours has them nearly all of the time."""
     shut(site, "a", "tcp dport 6443")
     other = replace(parts(6)["a"], word="w2")
-    told = "b, c cannot reach it at tcp/6443 (no answer). Open that in each firewall on the way"
+    problem = "b, c cannot reach it at tcp/6443 (no answer). Open that in each firewall on the way"
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(site.inspect, {"a": other})
         while ":192B" not in site.on("a", "cat /proc/net/tcp"):
             assert not waiting.done()
-        assert found(site, 4) == {"a": [told]}
+        assert found(site, 4) == {"a": [problem]}
 
 
 def test_a_port_of_the_kernel_s_own_is_in_use(site: Network) -> None:
@@ -275,8 +290,8 @@ def test_a_member_s_own_services_are_reached_and_one_that_is_down_is_no_firewall
 
 def test_a_member_s_firewall_is_told_of_each_that_it_keeps_out(site: Network) -> None:
     shut(site, "a", "tcp dport 6443")
-    told = "it cannot reach a at tcp/6443 (no answer). Open that in each firewall on the way"
-    assert found(site, a=HEAD) == {"b": [told], "c": [told]}
+    problem = "it cannot reach a at tcp/6443 (no answer). Open that in each firewall on the way"
+    assert found(site, a=HEAD) == {"b": [problem], "c": [problem]}
 
 
 def test_a_member_reaches_those_that_join(site: Network) -> None:
@@ -288,12 +303,14 @@ def test_a_member_reaches_those_that_join(site: Network) -> None:
 
 def test_who_has_not_the_fleet_s_address_is_told(site: Network) -> None:
     site.on("b", "ip addr del 10.9.0.2/24 dev eth0; ip addr add 10.9.0.99/24 dev eth0")
-    told = "none of its interfaces has the address that the fleet gives: correct the address"
-    assert told in found(site)["b"]
+    problem = "none of its interfaces has the address that the fleet gives: correct the address"
+    assert problem in found(site)["b"]
 
 
 def test_two_servers_with_one_mac_address_are_told(site: Network) -> None:
     for name in "bc":
         site.on(name, "ip link set eth0 address 02:00:00:00:00:07")
-    told = "it has the same MAC address as b (02:00:00:00:00:07), so neither is reached for sure"
-    assert any(text.startswith(told) for text in found(site)["c"])
+    beginning = (
+        "it has the same MAC address as b (02:00:00:00:00:07), so neither is reached for sure"
+    )
+    assert any(text.startswith(beginning) for text in found(site)["c"])

@@ -40,7 +40,7 @@ def verbs(server: TestServer) -> list[str]:
 
 
 def half_done(server: TestServer) -> None:
-    """What kubeadm leaves that is killed when etcd has started."""
+    """Makes what kubeadm leaves when it is killed just after etcd has started."""
     for path in ("/etc/kubernetes/kubelet.conf", "/var/lib/etcd/member/wal/0.wal"):
         server.path(path).parent.mkdir(parents=True, exist_ok=True)
         server.path(path).write_text("half")
@@ -68,8 +68,8 @@ def test_what_was_a_member_is_never_undone(
 def test_half_a_control_plane_is_undone_without_touching_the_others_etcd(
     world: RealWorld, server: TestServer, attempt: Attempt, action: Action
 ) -> None:
-    """Whether its member may leave is a matter of quorum, which kubeadm does not mind. It also
-    leaves the data then, and would not begin again with it.
+    """Whether its member may leave etcd depends on quorum, which kubeadm does not check. kubeadm
+    also leaves the data then, and would not begin again with it.
     """
     claim(world)
     half_done(server)
@@ -99,7 +99,7 @@ def test_what_cannot_be_looked_at_is_undone_as_though_it_were_there(
 def test_a_folder_that_was_made_for_etcd_is_for_root_alone(
     world: RealWorld, server: TestServer, attempt: Attempt, action: Action, mode: int
 ) -> None:
-    """Where a disk of its own is mounted, say: kubeadm takes what it finds."""
+    """Also where a disk of its own is mounted: kubeadm takes what it finds."""
     claim(world)
     folder = server.path("/var/lib/etcd")
     folder.mkdir(parents=True)
@@ -217,30 +217,30 @@ def test_who_is_beyond_all_rights_is_gone_after_the_first_init(
 def test_an_api_server_has_its_files_before_kubeadm_starts_it(
     world: RealWorld, server: TestServer, action: Action, has_one: bool
 ) -> None:
-    seen = server.root / "seen"
-    server.marker("kubeadm", f"cp -rT /etc/kubernetes/api-server {seen}; {KUBEADM}")
+    copied = server.root / "seen"
+    server.marker("kubeadm", f"cp -rT /etc/kubernetes/api-server {copied}; {KUBEADM}")
     claim(world)
     world.carry_out(at_home(server, action), 60)
     assert server.path("/etc/kubernetes/api-server").exists() is has_one
-    assert seen.exists() is has_one
+    assert copied.exists() is has_one
     if has_one:
         names = {"audit.yaml", "admission.yaml", "encryption.yaml"}
-        assert {path.name for path in seen.iterdir()} == names
-        assert all(path.stat().st_mode & 0o077 == 0 for path in seen.iterdir())
-        assert all(yaml.safe_load(path.read_text())["kind"] for path in seen.iterdir())
+        assert {path.name for path in copied.iterdir()} == names
+        assert all(path.stat().st_mode & 0o077 == 0 for path in copied.iterdir())
+        assert all(yaml.safe_load(path.read_text())["kind"] for path in copied.iterdir())
 
 
 def test_labels_are_for_the_first_moment_of_a_node_and_its_zone_is_for_good(
     world: RealWorld, server: TestServer, attempt: Attempt
 ) -> None:
-    """A Node that somebody deletes is registered anew: the labels of its join are old by then."""
+    """A deleted Node is registered again, when the labels of its join may be out of date."""
     claim(world)
     flags = server.path("/var/lib/kubelet/kubeadm-flags.env")
     zone = "topology.kubernetes.io/zone=rack1"
-    told = f'ARGS="--node-ip=10.0.1.4 --node-labels={zone},tier=gpu --pod-infra=pause"'
-    server.marker("kubeadm", f"{KUBEADM}\nmkdir -p {flags.parent}\necho '{told}' >{flags}")
+    written = f'ARGS="--node-ip=10.0.1.4 --node-labels={zone},tier=gpu --pod-infra=pause"'
+    server.marker("kubeadm", f"{KUBEADM}\nmkdir -p {flags.parent}\necho '{written}' >{flags}")
     attempt(WORKER)
-    left = f'ARGS="--node-ip=10.0.1.4 --node-labels={zone} --pod-infra=pause"\n'
-    assert flags.read_text() == left
+    remaining = f'ARGS="--node-ip=10.0.1.4 --node-labels={zone} --pod-infra=pause"\n'
+    assert flags.read_text() == remaining
     attempt(WORKER)
-    assert flags.read_text() == left
+    assert flags.read_text() == remaining

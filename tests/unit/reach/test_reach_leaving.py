@@ -37,11 +37,11 @@ def control_plane(server: TestServer, *, vip: bool = True) -> None:
     admin.write_text(f"clusters:\n- cluster:\n    server: https://{VIP}:6443\n")
     if vip:
         server.path("/etc/kubernetes/kube-vip.conf").symlink_to("admin.conf")
-    seen = f"ls /etc/kubernetes/manifests | tr '\\n' ' ' >>{server.root}/seen"
-    server.marker("crictl", f'{seen}; echo "< $*" >>{server.root}/seen')
-    deleted = f"{seen}; echo '< {VIP} is dropped' >>{server.root}/seen"
-    shown = f"echo '2: eth0 inet {VIP}/32 scope global eth0'"
-    server.marker("ip", f"case $* in *' del '*) {deleted} ;; *) {shown} ;; esac")
+    listed = f"ls /etc/kubernetes/manifests | tr '\\n' ' ' >>{server.root}/seen"
+    server.marker("crictl", f'{listed}; echo "< $*" >>{server.root}/seen')
+    dropped = f"{listed}; echo '< {VIP} is dropped' >>{server.root}/seen"
+    address = f"echo '2: eth0 inet {VIP}/32 scope global eth0'"
+    server.marker("ip", f"case $* in *' del '*) {dropped} ;; *) {address} ;; esac")
     server.marker("systemctl", "exit 0")
     server.marker("curl", "exit 0")
 
@@ -51,23 +51,24 @@ def step_down(world: RealWorld, timeout_seconds: float = 60) -> None:
 
 
 def seen(server: TestServer) -> list[tuple[set[str], str]]:
-    """The manifests that were left when something was looked for or done, and what that was."""
+    """The manifests that were left at each call of a command, and what that call was."""
     lines = (server.root / "seen").read_text().splitlines()
     halves = [line.partition("< ") for line in lines]
     return [
-        ({name.removesuffix(".yaml") for name in left.split()}, what) for left, _, what in halves
+        ({name.removesuffix(".yaml") for name in manifests.split()}, what)
+        for manifests, _, what in halves
     ]
 
 
 def test_a_kubelet_that_reaches_no_api_is_ended_first(world: RealWorld, server: TestServer) -> None:
-    """It would end no pod, for as long as anybody waits."""
+    """It would end no pod, however long the wait."""
     claim(world)
     control_plane(server)
     server.marker("curl", "exit 7")
     step_down(world)
     calls = server.calls.splitlines()
     stopped = calls.index("systemctl stop kubelet.service")
-    assert stopped < next(n for n, its in enumerate(calls) if its.startswith("crictl"))
+    assert stopped < next(n for n, call in enumerate(calls) if call.startswith("crictl"))
 
 
 def test_a_control_plane_ends_part_by_part_and_gives_the_address_away_first(
@@ -84,9 +85,9 @@ def test_a_control_plane_ends_part_by_part_and_gives_the_address_away_first(
         ({"etcd"}, "kube-controller-manager-r1u04"),
         ({"etcd"}, "kube-scheduler-r1u04"),
     ]
-    found = seen(server)
-    assert [left for left, _ in found] == [left for left, _ in expected]
-    assert all(wanted in what for (_, wanted), (_, what) in zip(expected, found, strict=True))
+    calls = seen(server)
+    assert [manifests for manifests, _ in calls] == [manifests for manifests, _ in expected]
+    assert all(wanted in what for (_, wanted), (_, what) in zip(expected, calls, strict=True))
     step_down(world)
     assert {path.name for path in server.path("/etc/kubernetes/manifests").iterdir()} == {
         "etcd.yaml"
@@ -206,7 +207,7 @@ SECOND, THIRD = line("2943212f5e2cf73", "r1u07"), line("29b8205d89d24469", "r1u0
 NEVER_STARTED = "29b8205d89d24469, unstarted, , https://10.0.1.8:2380, , false\n"
 
 REST: dict[str, tuple[str, list[str], str]] = {
-    # who is in besides, who of these is well, and why it stays
+    # the other members, which of them are healthy, and why r1u05 stays
     "both are well": (SECOND + THIRD, ["r1u07", "r1u08"], ""),
     "one has died since": (SECOND + THIRD, ["r1u07"], "1 of 2 others are healthy"),
     "one never started": (SECOND + NEVER_STARTED, ["r1u07"], "1 of 2 others are healthy"),
@@ -230,7 +231,7 @@ def test_nobody_leaves_etcd_without_whom_it_would_have_no_quorum(
         world.carry_out(action, 60)
     assert server.calls.count(REMOVAL) == int(not why)
     asked = [call for call in server.calls.splitlines() if "endpoint health" in call]
-    assert all("r1u05:2379" not in call for call in asked)  # it may be dead, and takes its time
+    assert all("r1u05:2379" not in call for call in asked)  # it may be dead, and slow
 
 
 def test_a_learner_goes_whatever_the_rest_is(world: RealWorld, server: TestServer) -> None:
@@ -321,7 +322,7 @@ def test_what_may_not_be_metallb_s_manifest_deletes_nothing(
 def test_a_reset_that_is_told_no_address_drops_the_one_that_kube_vip_has(
     server: TestServer, world: RealWorld
 ) -> None:
-    """What is left of a create that was killed is given back without anybody knowing its spec."""
+    """What a killed create has left is given back without its spec."""
     claim(world)
     control_plane(server)
     with pytest.raises(CommandFailed, match="not clean"):  # this `ip` shows it for ever

@@ -15,10 +15,12 @@ MEND = act.Mend("r1u04", OURS)
 
 
 def node(server: TestServer, *states: str) -> None:
-    """What the API says of its Node, each time that it is asked."""
-    said = server.root / "states"
-    said.write_text("\n".join(states) + "\n")
-    server.marker("kubectl", f"head -n 1 {said}; [ $(wc -l <{said}) = 1 ] || sed -i 1d {said}")
+    """Makes the API tell these states of its Node, the next one each time that it is asked."""
+    answers = server.root / "states"
+    answers.write_text("\n".join(states) + "\n")
+    server.marker(
+        "kubectl", f"head -n 1 {answers}; [ $(wc -l <{answers}) = 1 ] || sed -i 1d {answers}"
+    )
 
 
 def restarted(server: TestServer) -> list[str]:

@@ -46,7 +46,9 @@ def applied(server: TestServer) -> list[list[str]]:
     kinds = []
     for text in texts:
         lines = [line.strip(' ",') for line in text.replace(", ", "\n").splitlines()]
-        kinds.append([its.split(":")[1].strip(' "') for its in lines if its.startswith("kind")])
+        kinds.append(
+            [entry.split(":")[1].strip(' "') for entry in lines if entry.startswith("kind")]
+        )
     return kinds
 
 

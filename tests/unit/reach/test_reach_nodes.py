@@ -16,11 +16,11 @@ REMOVAL = "taint node r1u09 gone:NoExecute-"
 
 
 def test_a_cluster_without_a_node_can_be_looked_at(world: RealWorld, server: TestServer) -> None:
-    """All may have been deleted by hand; whoever sees that can have the kubelets make them anew."""
+    """All may have been deleted by hand; whoever sees that can let the kubelets register again."""
     certificate = server.certify()
-    seen = world.observe("r1u04")
-    assert seen.nodes == {}
-    assert seen.ca_certificate == certificate
+    cluster = world.observe("r1u04")
+    assert cluster.nodes == {}
+    assert cluster.ca_certificate == certificate
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_taint_is_removed_where_it_is(
 def test_a_taint_that_could_not_be_looked_at_is_not_gone(
     world: RealWorld, server: TestServer
 ) -> None:
-    """Else the node kept it for ever, and no record would know."""
+    """Otherwise the node would keep it for ever, and no record would know."""
     claim(world)
     server.marker("kubectl", "case $* in *' get node '*) echo 'no API' >&2; exit 1 ;; esac")
     with pytest.raises(CommandFailed, match="setting labels and taints of r1u09 failed") as caught:

@@ -32,13 +32,13 @@ QUESTIONS = ("nodes", "configmap", "secrets", "deployment")
 
 @pytest.fixture
 def api(server: TestServer) -> Path:
-    """A folder of answers, a file a question: no file is an error of kubectl's."""
+    """A folder of answers, one file for each question; kubectl fails where there is no file."""
     folder = server.root / "api"
     folder.mkdir()
-    said = " ".join(
+    cases = " ".join(
         f"*' get {question} '*) cat {folder}/{question} || exit 1 ;;" for question in QUESTIONS
     )
-    server.marker("kubectl", f"case $* in {said} esac")
+    server.marker("kubectl", f"case $* in {cases} esac")
     server.certify()
     for question in QUESTIONS:
         (folder / question).write_text("")
@@ -150,8 +150,8 @@ def test_a_member_s_claim_has_the_pin_of_the_ca_that_it_joined(
     claim(world)
     certificate = server.certify()
     world.carry_out(act.SetPhase("r1u04", OURS, Phase.MEMBER), 60)
-    found = world.probe("r1u04").claim
-    assert found is not None and found.ca_pin == ca_pin(certificate)
+    as_member = world.probe("r1u04").claim
+    assert as_member is not None and as_member.ca_pin == ca_pin(certificate)
     server.certify()
     world.carry_out(act.SetPhase("r1u04", OURS, Phase.MEMBER), 60)
-    assert world.probe("r1u04").claim == found
+    assert world.probe("r1u04").claim == as_member

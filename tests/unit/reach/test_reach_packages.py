@@ -68,6 +68,6 @@ def test_a_repository_without_that_index_tells_nothing(server: TestServer, mirro
 
 def test_a_repository_that_cannot_be_read_tells_why(server: TestServer) -> None:
     port = free_port()
-    found = seen(server, f"http://127.0.0.1:{port}")
-    assert found.versions == set()
-    assert f"Could not connect to 127.0.0.1:{port}" in found.unread
+    packages = seen(server, f"http://127.0.0.1:{port}")
+    assert packages.versions == set()
+    assert f"Could not connect to 127.0.0.1:{port}" in packages.unread

@@ -1,5 +1,5 @@
-"""What kubectl is told when the record is written, and what comes of its answers: by a real shell
-and sshd. That it is written over no other than the one that was seen is in `tests/contract`.
+"""What kubectl is told when the record is written, and what follows from its answers, by a real
+shell and sshd. That only the record that was seen is replaced is in `tests/contract`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ SEEN = replace(RECORD, change="00c0ffee", generation=2)
 @pytest.fixture
 def answer(server: TestServer) -> Path:
     """What the API server says to a write; empty when it agrees. What was written is `written`."""
-    said = server.root / "answer"
-    said.write_text("")
+    file = server.root / "answer"
+    file.write_text("")
     server.marker(
         "kubectl",
         f"""case "$*" in
         *' get configmap '*) cat {server.root}/there 2>/dev/null || true ;;
         *' --raw '*)
-            if [ -s {said} ]; then cat {said} >&2; exit 1; fi
+            if [ -s {file} ]; then cat {file} >&2; exit 1; fi
             for last; do :; done
             cp "$last" {server.root}/written ;;
         esac""",
     )
-    return said
+    return file
 
 
 def there(server: TestServer, record: Record) -> None:
@@ -73,7 +73,7 @@ def test_the_one_that_was_seen_or_is_ours_is_replaced(
 
 @pytest.mark.usefixtures("answer")
 def test_one_whose_change_nobody_knows_is_left(world: RealWorld, server: TestServer) -> None:
-    """Somebody has taken the annotation away: it may be anybody's."""
+    """Its annotation was taken away: it may be any operation's."""
     (server.root / "there").write_text("4711\n")
     with pytest.raises(Refused, match="another operation works on the cluster"):
         write(world, server)

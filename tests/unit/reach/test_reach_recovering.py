@@ -1,5 +1,5 @@
-"""How etcd is made anew from one member's data, through a real sshd and an etcd that is a model:
-it runs while its manifest is there, and forgets the others where that says so.
+"""How etcd is made anew from one member's data, through a real sshd and a modelled etcd: it runs
+while its manifest is there, and forgets the other members where the manifest says so.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def kept(server: TestServer) -> Path:
 
 
 def recovered(server: TestServer) -> None:
-    """Alone, by its own manifest, with what it had kept aside."""
+    """etcd has one member and its own manifest, and its former data is kept aside."""
     assert (server.root / "members").read_text().count("\n") == 1
     assert server.path("/etc/kubernetes/manifests/etcd.yaml").read_text() == MANIFEST
     assert not kept(server).exists()
@@ -80,7 +80,7 @@ def test_etcd_is_made_anew_by_itself_and_then_runs_as_before(
 
 
 def cut_off(world: RealWorld, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
-    """A recovery that ends before this line."""
+    """Runs a recovery that ends before this line."""
     from rpool.reach import script
 
     whole = script._text
@@ -128,8 +128,8 @@ def later(server: TestServer) -> None:
 def test_a_kubelet_that_has_not_reached_its_api_since_it_started_ends_no_etcd(
     world: RealWorld, server: TestServer
 ) -> None:
-    """The last one that is left was rebooted: its etcd ends by our hand, and starts by the kubelet
-    that is started anew.
+    """The last control plane that is left was rebooted: the recovery ends its etcd itself, and the
+    restarted kubelet starts it.
     """
     claim(world)
     etcd(server)

@@ -127,7 +127,7 @@ def test_preparation_is_no_script() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS, ids=named)
 def test_no_secret_of_an_action_is_told(action: Action) -> None:
-    """Not in its words, and what its script prints is rid of all that `secrets_of` names."""
+    """None is in its description, and `secrets_of` names all to redact in its script's output."""
     assert TOKEN not in action.doing
     values = [getattr(action, field.name) for field in fields(action)]
     has_secrets = any(isinstance(value, JoinSecrets | Secret) for value in values)
@@ -188,11 +188,13 @@ def test_a_cluster_is_hardened_unless_the_user_says_otherwise() -> None:
     for part in ("apiServer", "controllerManager", "scheduler"):
         assert {"name": "profiling", "value": "false"} in cluster[part]["extraArgs"]
     assert (kubelet["seccompDefault"], kubelet["podPidsLimit"]) == (True, 4096)
-    assert not [its for its in kubelet["tlsCipherSuites"] if "CBC" in its or "TLS_RSA" in its]
-    told = {its["name"]: its["value"] for its in cluster["apiServer"]["extraArgs"]}
-    assert told["audit-log-path"] == "/var/log/kubernetes/audit.log"
-    assert told["service-account-extend-token-expiration"] == "false"
-    assert told["kubelet-certificate-authority"] == "/etc/kubernetes/pki/ca.crt"
+    assert not [
+        suite for suite in kubelet["tlsCipherSuites"] if "CBC" in suite or "TLS_RSA" in suite
+    ]
+    flags = {flag["name"]: flag["value"] for flag in cluster["apiServer"]["extraArgs"]}
+    assert flags["audit-log-path"] == "/var/log/kubernetes/audit.log"
+    assert flags["service-account-extend-token-expiration"] == "false"
+    assert flags["kubelet-certificate-authority"] == "/etc/kubernetes/pki/ca.crt"
     assert kubelet["serverTLSBootstrap"] is True
     other = replace(SPEC.kubeadm, kubelet="podPidsLimit: 100000")
     assert init(kubeadm=other)[2]["podPidsLimit"] == 100000
@@ -202,11 +204,11 @@ def test_what_a_site_asks_of_the_api_servers_is_told_them() -> None:
     text = "omitStages: [ResponseStarted]\nrules: [{level: Request}]"
     oidc = replace(SPEC.api_server.oidc, ca_certificate="PEM")  # type: ignore[type-var]
     wanted = replace(SPEC.api_server, oidc=oidc, audit_policy=text, pod_security="restricted")
-    told = api_server.flags(replace(SPEC, api_server=wanted))
-    assert told["oidc-issuer-url"] == "https://id.example.org"
-    assert told["oidc-groups-claim"] == "groups"
-    assert "oidc-username-claim" not in told  # the API's own default
-    assert told["event-ttl"] == "2h"
+    flags = api_server.flags(replace(SPEC, api_server=wanted))
+    assert flags["oidc-issuer-url"] == "https://id.example.org"
+    assert flags["oidc-groups-claim"] == "groups"
+    assert "oidc-username-claim" not in flags  # the API's own default
+    assert flags["event-ttl"] == "2h"
     files = api_server.files(replace(SPEC, api_server=wanted))
     assert files["OIDC_CA"] == "PEM"
     policy = json.loads(files["AUDIT_POLICY"])

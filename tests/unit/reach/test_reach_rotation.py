@@ -53,14 +53,14 @@ def servers(make_server: Callable[..., TestServer]) -> list[TestServer]:
 
 @pytest.fixture
 def rotate(servers: list[TestServer], tmp_path: Path) -> Rotate:
-    """Runs the script; by `fails` the connection to one of them breaks."""
+    """Runs the script; the connection to the control plane number `fails` breaks."""
 
     def run(*hosts: int, fails: int = -1) -> subprocess.CompletedProcess[str]:
         cases = "".join(
-            f"root@cp{n}) exec {'false' if n == fails else '/usr/bin/ssh'} -i {its.root}/user_key "
-            f"-p {its.port} -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR "
+            f"root@cp{n}) exec {'false' if n == fails else '/usr/bin/ssh'} -i {cp.root}/user_key "
+            f"-p {cp.port} -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR "
             f'-o UserKnownHostsFile=/dev/null root@127.0.0.1 "$@" ;;\n'
-            for n, its in enumerate(servers)
+            for n, cp in enumerate(servers)
         )
         wrapper = tmp_path / "ssh"
         wrapper.write_text(f"#!/bin/sh\nhost=$1; shift\ncase $host in\n{cases}esac\n")
@@ -77,7 +77,7 @@ def rotate(servers: list[TestServer], tmp_path: Path) -> Rotate:
 
 def keys(text: str) -> list[str]:
     (kind,) = json.loads(text)["resources"]
-    return [its["secret"] for its in kind["providers"][0]["secretbox"]["keys"]]
+    return [key["secret"] for key in kind["providers"][0]["secretbox"]["keys"]]
 
 
 def test_all_have_one_new_key_and_could_read_the_old_one_until_it_was_of_no_use(

@@ -25,7 +25,7 @@ Output = pytest.CaptureFixture[str]
 
 
 class Desk:
-    """Where the command is called: a folder with a key and a known_hosts, and who is asked."""
+    """Where the command is called: a folder with a key and a known_hosts, and the user's answer."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Desk:
         return self.says
 
     def know(self, server: TestServer, key: str = "") -> None:
-        """As after a login with ssh."""
+        """Adds a key to known_hosts, as a login with ssh does."""
         with self.known_hosts.open("a") as file:
             file.write(f"[127.0.0.1]:{server.port} {key or server.host_key}\n")
 
@@ -65,9 +65,9 @@ class Desk:
         return ""
 
     def entries(self) -> dict[str, Any]:
-        found = yaml.safe_load(self.fleet.read_text())
-        assert isinstance(found, dict)
-        return found
+        entries = yaml.safe_load(self.fleet.read_text())
+        assert isinstance(entries, dict)
+        return entries
 
 
 @pytest.fixture
@@ -111,15 +111,15 @@ def test_a_server_that_known_hosts_has_becomes_an_entry(server: TestServer, desk
 def test_a_key_that_nobody_knows_is_shown_by_its_fingerprint_and_never_trusted_by_itself(
     server: TestServer, desk: Desk
 ) -> None:
-    said = desk.scan(server, here(server))
+    error = desk.scan(server, here(server))
     ((name, key),) = desk.asked[0].items()
     printed = subprocess.run(
         ["ssh-keygen", "-lf", str(server.root / "host_key.pub")], capture_output=True, text=True
     )
     assert (name, key.fingerprint) == ("r1u04", printed.stdout.split()[1])
     assert not desk.fleet.exists()
-    assert f"nobody has said that {key.fingerprint} is the host key of r1u04" in said
-    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in said
+    assert f"nobody has said that {key.fingerprint} is the host key of r1u04" in error
+    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in error
     assert "Accepted publickey" not in (server.root / "sshd.log").read_text()
     desk.says = True
     assert desk.scan(server, here(server)) == ""
@@ -133,9 +133,9 @@ def test_another_key_than_the_known_one_is_refused_and_nobody_is_asked(
     desk.says = True
     other = " ".join(new_key(tmp_path / "other").with_suffix(".pub").read_text().split()[:2])
     desk.know(server, other)
-    said = desk.scan(server, here(server))
-    assert "presents another host key than" in said
-    assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in said
+    error = desk.scan(server, here(server))
+    assert "presents another host key than" in error
+    assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in error
     desk.known_hosts.unlink()
     desk.fleet.write_text(entry_text(server, host_key=other))
     assert "another host key than its entry in the fleet has" in desk.scan(server, here(server))
@@ -193,9 +193,9 @@ def test_a_file_to_whose_end_nothing_can_be_added_stays_and_the_entry_is_told(
 ) -> None:
     desk.know(server)
     desk.fleet.write_text("{}\n")
-    said = desk.scan(server, here(server))
-    assert "nothing can be added at the end" in said
-    assert key_of(server) in said
+    error = desk.scan(server, here(server))
+    assert "nothing can be added at the end" in error
+    assert key_of(server) in error
     assert desk.fleet.read_text() == "{}\n"
 
 
@@ -223,12 +223,12 @@ def test_who_does_not_answer_is_named_and_the_others_are_added(
     server: TestServer, desk: Desk
 ) -> None:
     desk.know(server)
-    said = desk.scan(server, here(server), "r1u05=127.0.0.1:1", "--json")
+    error = desk.scan(server, here(server), "r1u05=127.0.0.1:1", "--json")
     assert list(desk.entries()) == ["r1u04"]
-    assert "1 server was not scanned" in said
-    assert "cannot reach r1u05 at 127.0.0.1:1" in said
-    found = json.loads(desk.out)
-    assert (list(found["added"]), list(found["failed"])) == (["r1u04"], ["127.0.0.1:1"])
+    assert "1 server was not scanned" in error
+    assert "cannot reach r1u05 at 127.0.0.1:1" in error
+    document = json.loads(desk.out)
+    assert (list(document["added"]), list(document["failed"])) == (["r1u04"], ["127.0.0.1:1"])
 
 
 def test_what_to_do_about_several_servers_is_said_once_and_they_are_in_the_order_of_their_numbers(
@@ -236,10 +236,10 @@ def test_what_to_do_about_several_servers_is_said_once_and_they_are_in_the_order
 ) -> None:
     first, second = make_server(), make_server()
     silent = [f"127.0.0.{host}:1" for host in (124, 44)]
-    said = desk.scan(first, here(first), here(second, "r1u05"), *silent, "--json").splitlines()
-    assert said[0] == "4 servers were not scanned"
-    assert len([line for line in said if line.startswith("nobody has said that")]) == 2
-    assert len([line for line in said if line.startswith("Compare each with")]) == 1
+    lines = desk.scan(first, here(first), here(second, "r1u05"), *silent, "--json").splitlines()
+    assert lines[0] == "4 servers were not scanned"
+    assert len([line for line in lines if line.startswith("nobody has said that")]) == 2
+    assert len([line for line in lines if line.startswith("Compare each with")]) == 1
     ports = [f"127.0.0.1:{port}" for port in sorted((first.port, second.port))]
     assert list(json.loads(desk.out)["failed"]) == [*ports, *reversed(silent)]
 

@@ -56,14 +56,14 @@ def test_a_server_leaves_only_once_what_works_there_is_over(
     with pytest.raises(Refused, match="busy"):
         world.carry_out(act.SetPhase("r1u04", OURS, Phase.LEAVING), 6)
     world.carry_out(act.SetPhase("r1u04", OURS, Phase.MEMBER), 6)  # it hinders nothing else
-    here = world.probe("r1u04").claim
-    assert here is not None
-    assert here == replace(CLAIM, phase=Phase.MEMBER, ca_pin=here.ca_pin)
+    as_member = world.probe("r1u04").claim
+    assert as_member is not None
+    assert as_member == replace(CLAIM, phase=Phase.MEMBER, ca_pin=as_member.ca_pin)
     (server.root / "go").touch()
     world.carry_out(act.SetPhase("r1u04", OURS, Phase.LEAVING), 60)
     working.join()
     probed = world.probe("r1u04")
-    assert probed.claim == replace(here, phase=Phase.LEAVING)
+    assert probed.claim == replace(as_member, phase=Phase.LEAVING)
     assert server.path("/var/lib/rpool/joined").exists()
 
 
@@ -110,9 +110,9 @@ def test_init_gives_kubeadm_its_secrets_by_a_private_file_that_is_gone_afterward
     modes = (server.root / "modes").read_text().split()
     assert modes[::2] == ["700", "600"]
     assert not list(server.path("/run/rpool").glob("secret.*"))
-    for shown in (server.calls, (server.root / "processes").read_text()):
-        assert TOKEN not in shown
-        assert CERTIFICATE_KEY not in shown
+    for text in (server.calls, (server.root / "processes").read_text()):
+        assert TOKEN not in text
+        assert CERTIFICATE_KEY not in text
 
 
 def test_init_starts_kube_vip_on_the_servers_interface_as_a_user_of_its_own(

@@ -50,7 +50,7 @@ def test_a_second_operation_is_told_who_holds_the_lock(world: RealWorld) -> None
 def test_a_holder_s_name_is_never_taken_for_the_lock(
     world: RealWorld, monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
-    """A server that gives the lock says so by an `h`, and so may the name of who has it begin."""
+    """A server that gives the lock answers `h`, and the name of its holder may begin with one."""
     monkeypatch.setenv("LOGNAME", user)
     with world.lock("r1u04", "0badcafe"):
         with pytest.raises(Refused, match="another operation") as caught:
@@ -133,10 +133,10 @@ def test_a_killed_lock_process_frees_the_lock_and_the_holder_notices(
 
 
 def lock_processes() -> list[int]:
-    found = subprocess.run(
+    listed = subprocess.run(
         ["pgrep", "-f", "^sh -c .*POOL_UID=0badcafe"], capture_output=True, text=True, check=True
     )
-    return [int(pid) for pid in found.stdout.split()]
+    return [int(pid) for pid in listed.stdout.split()]
 
 
 class Answering(Session):

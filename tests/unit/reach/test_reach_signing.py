@@ -1,6 +1,4 @@
-"""How a cluster is had to sign a certificate: sign.sh through a real sshd, with a kubectl that
-answers.
-"""
+"""How a cluster signs a certificate: sign.sh through a real sshd, with a kubectl that answers."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ esac""",
 
 
 def told(api: Path, conditions: str, certificate: str = "") -> None:
-    """What the API tells of the request from now on."""
+    """Makes the API tell this of the request from now on."""
     (api / "csr").write_text(f"{certificate}\n{conditions}")
 
 
@@ -60,8 +58,8 @@ def sign(world: RealWorld) -> str:
 
 
 def sent(api: Path, what: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads((api / what).read_text())
-    return found
+    document: dict[str, object] = json.loads((api / what).read_text())
+    return document
 
 
 def test_the_cluster_is_asked_for_a_client_certificate_that_ends_soon(
@@ -81,15 +79,15 @@ def test_the_cluster_is_asked_for_a_client_certificate_that_ends_soon(
 def test_what_is_approved_is_the_very_request_that_was_made(
     world: RealWorld, server: TestServer, api: Path
 ) -> None:
-    """By its uid and its version: an API refuses that for one that was put in its place."""
+    """The approval has its uid and version: an API refuses it for a request put in its place."""
     sign(world)
     created, approved = sent(api, "created"), sent(api, "approved")
-    its, was = approved["metadata"], created["metadata"]
-    assert isinstance(its, dict) and isinstance(was, dict)
-    assert its == was | {"uid": UID, "resourceVersion": "77"}
+    metadata, original = approved["metadata"], created["metadata"]
+    assert isinstance(metadata, dict) and isinstance(original, dict)
+    assert metadata == original | {"uid": UID, "resourceVersion": "77"}
     assert approved["spec"] == created["spec"]
     (call,) = [line for line in server.calls.splitlines() if " replace --raw " in line]
-    assert f"/certificatesigningrequests/{its['name']}/approval" in call
+    assert f"/certificatesigningrequests/{metadata['name']}/approval" in call
 
 
 def test_neither_request_nor_certificate_is_in_a_command_line(
@@ -162,11 +160,11 @@ def test_where_no_server_says_a_word_that_is_told_within_ten_seconds(
     mute: SiteConfig, is_known: bool
 ) -> None:
     members = {
-        name: Member(Role.CONTROL_PLANE, its.address, its.zone, 16, 64)
-        for name, its in list(mute.fleet.servers.items())[:3]
+        name: Member(Role.CONTROL_PLANE, server.address, server.zone, 16, 64)
+        for name, server in list(mute.fleet.servers.items())[:3]
     }
-    its = ("batch", "1.36.3", 16, 64, Condition.SETTLED, "10.0.1.200:6443", None, "")
-    known = PoolView("0badcafe", *its, members) if is_known else None
+    values = ("batch", "1.36.3", 16, 64, Condition.SETTLED, "10.0.1.200:6443", None, "")
+    known = PoolView("0badcafe", *values, members) if is_known else None
     with closing(RealWorld(mute)) as world:
         began = time.monotonic()
         with pytest.raises(Unreachable, match=r'cluster "?0badcafe'):

@@ -182,7 +182,7 @@ def test_a_command_over_its_time_is_timed_out_and_the_session_goes_on(server: Te
 
 def processes_below(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [found for child in map(int, children) for found in (child, *processes_below(child))]
+    return [process for child in map(int, children) for process in (child, *processes_below(child))]
 
 
 def test_a_server_that_freezes_before_it_starts_a_command_is_not_waited_for(
@@ -204,7 +204,7 @@ def test_a_server_that_freezes_before_it_starts_a_command_is_not_waited_for(
 
 
 class Breaking(paramiko.Channel):
-    """One whose connection breaks at the very end."""
+    """A channel whose connection breaks at the very end."""
 
     def close(self) -> None:
         super().close()

@@ -1,4 +1,4 @@
-"""What comes back from servers, and what people are told of it."""
+"""What comes back from servers, and what users are told of it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ NO_FORMAT = "has no format number, so no rpool that is known wrote it"
     ],
 )
 def test_a_claim_of_another_format_is_refused_whoever_s_it_is(format_: object, why: str) -> None:
-    """It may well be ours: then nothing is to go on as if it were another's."""
+    """It may be ours: nothing is to go on as if it were another's."""
     claim = json.dumps(FOREIGN.as_dict() | {"format": format_}, indent=1).encode()
     error = failure("kubeadm init", "r1u04", Completed(Exit.FORMAT, claim, b"why"))
     assert type(error) is Refused
@@ -96,8 +96,8 @@ def test_success_is_no_error() -> None:
 
 
 def test_the_end_of_what_was_printed_is_shown_without_secrets() -> None:
-    said = "noise\n" * 50 + f"join with --token {TOKEN} --certificate-key {CERTIFICATE_KEY}\nwhy"
-    completed = Completed(1, b"", said.encode())
+    output = "noise\n" * 50 + f"join with --token {TOKEN} --certificate-key {CERTIFICATE_KEY}\nwhy"
+    completed = Completed(1, b"", output.encode())
     error = failure("kubeadm join", "r1u04", completed)
     assert error is not None
     assert error.detail.endswith("join with --token **** --certificate-key ****\nwhy")
@@ -105,8 +105,8 @@ def test_the_end_of_what_was_printed_is_shown_without_secrets() -> None:
 
 
 def test_kubeadms_coloured_report_on_the_kernel_is_left_out() -> None:
-    said = "\x1b[0;37mCONFIG_OVERLAY_FS\x1b[0m: \x1b[0;32menabled\x1b[0m\n" * 30 + "the reason"
-    error = failure("kubeadm join", "r1u04", Completed(1, b"", said.encode()))
+    output = "\x1b[0;37mCONFIG_OVERLAY_FS\x1b[0m: \x1b[0;32menabled\x1b[0m\n" * 30 + "the reason"
+    error = failure("kubeadm join", "r1u04", Completed(1, b"", output.encode()))
     assert error is not None
     assert error.detail == "the reason"
 
@@ -147,11 +147,11 @@ CREDENTIALS = {
 @pytest.mark.parametrize("text", CREDENTIALS.values(), ids=CREDENTIALS)
 def test_credentials_of_a_cluster_are_not_shown(text: str) -> None:
     secret = text.split()[-1].strip('"')
-    shown = redact(f"said {text}\nand more")
-    assert "****" in shown
-    assert secret[-16:].rstrip("=") not in shown
-    assert shown.startswith("said ")
-    assert shown.rstrip('"').endswith("and more")
+    redacted = redact(f"said {text}\nand more")
+    assert "****" in redacted
+    assert secret[-16:].rstrip("=") not in redacted
+    assert redacted.startswith("said ")
+    assert redacted.rstrip('"').endswith("and more")
 
 
 def test_what_is_public_in_a_kubeconfig_is_shown() -> None:
@@ -202,17 +202,17 @@ def test_a_record_of_a_newer_format_is_not_guessed_at() -> None:
     printed = "record\t" + with_fields(format=2, settled="another shape", some_day=1) + "\n"
     with pytest.raises(
         NewerFormat, match=r"r1u04: the record .* has format 2: a newer rpool"
-    ) as it:
+    ) as caught:
         sightings.cluster("r1u04", printed.encode())
-    assert "changes nothing. Use the newer version" in it.value.detail
+    assert "changes nothing. Use the newer version" in caught.value.detail
 
 
 def part_of(where: str, **more: object) -> str:
     data = json.loads(recorded(RECORD))
-    at = data
+    part = data
     for key in where.split("."):
-        at = at[key]
-    at.update(more)
+        part = part[key]
+    part.update(more)
     return json.dumps(data)
 
 
@@ -235,7 +235,7 @@ BROKEN_RECORDS: dict[str, str] = {
 
 @pytest.mark.parametrize("text", BROKEN_RECORDS.values(), ids=BROKEN_RECORDS)
 def test_a_record_that_cannot_be_read_is_an_error(text: str) -> None:
-    """What is not known of it would be lost when it is written the next time."""
+    """What is unknown in it would be lost when it is written the next time."""
     assert text != recorded(RECORD)
     with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
         sightings.cluster("r1u04", f"record\t{text}\nca\tUEVN\n".encode())
@@ -283,27 +283,27 @@ def test_a_cluster_is_read_from_lines() -> None:
         f"node\tr1u06\t{{}}\t\tFalse yesterday\t\t\t\n"
         f"record\t{record}\nca\t{ca}\nclock\t1795976500\n"
     )
-    seen = sightings.cluster("r1u04", printed.encode())
-    assert seen.record == RECORD
-    assert seen.ca_certificate == "PEM"
-    assert not seen.metallb
-    assert not seen.open_to_joiners
-    assert seen.nodes["r1u04"].control_plane
-    assert seen.nodes["r1u04"].ready
-    assert seen.nodes["r1u04"].allocatable_cores == pytest.approx(15.8)
-    assert seen.nodes["r1u04"].allocatable_memory_gib == pytest.approx(15.616, abs=0.001)
-    assert seen.nodes["r1u04"].taints == (Taint("gpu", "true", "NoSchedule"),)
-    assert not seen.nodes["r1u05"].ready
-    assert seen.nodes["r1u05"].taints == ()
-    assert not seen.nodes["r1u05"].schedulable
-    assert seen.nodes["r1u05"].since == "2026-11-29T18:20:11Z"
-    assert seen.clock_seconds - seen.nodes["r1u05"].since_seconds == 89
-    assert seen.nodes["r1u06"].since_seconds == 0
+    cluster = sightings.cluster("r1u04", printed.encode())
+    assert cluster.record == RECORD
+    assert cluster.ca_certificate == "PEM"
+    assert not cluster.metallb
+    assert not cluster.open_to_joiners
+    assert cluster.nodes["r1u04"].control_plane
+    assert cluster.nodes["r1u04"].ready
+    assert cluster.nodes["r1u04"].allocatable_cores == pytest.approx(15.8)
+    assert cluster.nodes["r1u04"].allocatable_memory_gib == pytest.approx(15.616, abs=0.001)
+    assert cluster.nodes["r1u04"].taints == (Taint("gpu", "true", "NoSchedule"),)
+    assert not cluster.nodes["r1u05"].ready
+    assert cluster.nodes["r1u05"].taints == ()
+    assert not cluster.nodes["r1u05"].schedulable
+    assert cluster.nodes["r1u05"].since == "2026-11-29T18:20:11Z"
+    assert cluster.clock_seconds - cluster.nodes["r1u05"].since_seconds == 89
+    assert cluster.nodes["r1u06"].since_seconds == 0
 
 
 def test_a_cluster_without_a_record_has_none() -> None:
-    seen = sightings.cluster("r1u04", b"node\tr1u04\t{}\t\tTrue\t4\t8Gi\t\nrecord\t\nca\tUEVN\n")
-    assert seen.record is None
+    cluster = sightings.cluster("r1u04", b"node\tr1u04\t{}\t\tTrue\t4\t8Gi\t\nrecord\t\nca\tUEVN\n")
+    assert cluster.record is None
 
 
 @pytest.mark.parametrize(

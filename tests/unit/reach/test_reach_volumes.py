@@ -23,7 +23,7 @@ def drain(world: RealWorld, budgets: Budgets, seconds: int = 2) -> None:
 
 
 def kubectl(server: TestServer, volumes: str = "", attached: str = "") -> None:
-    """Says what is used and attached by these commands; `$looks` is how often it was asked."""
+    """These commands tell which volumes are used and attached; `$looks` counts the questions."""
     looks = server.root / "looks"
     count = f"echo >>{looks}; looks=$(grep -c '' {looks})"
     server.marker(

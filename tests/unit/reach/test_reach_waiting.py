@@ -29,7 +29,7 @@ INIT = next(action for action in changing() if isinstance(action, act.Init))
 
 @contextmanager
 def held(path: Path) -> Iterator[int]:
-    """The lock file, new if need be, is locked by somebody else; yields its inode."""
+    """Locks the file, new if need be, as another process would; yields its inode."""
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -59,7 +59,7 @@ def replace_claim(server: TestServer, by: Claim) -> None:
 def test_no_action_touches_a_server_that_was_lost_while_it_waited(
     world: RealWorld, server: TestServer, action: Action
 ) -> None:
-    """A claim that is ours before the lock says nothing of what it is once the lock is had."""
+    """A claim that is ours before the lock is taken may be another cluster's once it is."""
     claim(world)
     with ThreadPoolExecutor(1) as thread:
         with ExitStack() as stack:
@@ -77,7 +77,7 @@ def test_no_action_touches_a_server_that_was_lost_while_it_waited(
 def test_a_lock_file_that_its_holder_has_removed_locks_nothing(
     world: RealWorld, server: TestServer
 ) -> None:
-    """A reset removes it, and who comes after locks a new one: both would work here at once."""
+    """A reset removes it, and the next action locks a new one: both would work here at once."""
     claim(world)
     path = server.path(SERVER_LOCK)
     with ThreadPoolExecutor(1) as thread, ExitStack() as later:
