@@ -27,7 +27,7 @@ UNREAD = pytest.mark.parametrize(
 @ANY_ACTION
 def test_no_action_touches_a_server_with_another_server_s_claim(half: Half, action: Action) -> None:
     half.write_claim(replace(CLAIM, server="r1u06").as_dict())
-    places = "addresses in the fleet have changed places"
+    places = "addresses in the fleet are swapped"
     refused(half, action, Refused, f"{HERE} has the claim of r1u06: {places}")
 
 

@@ -114,7 +114,7 @@ def test_no_action_touches_a_server_that_is_not_ours(
         half.claim(there)
     elif isinstance(action, act.TakeClaim):
         return  # a server without a claim is taken
-    refused(half, action, error, "another life" if error is Refused else "claimed")
+    refused(half, action, error, "a different claim" if error is Refused else "claimed")
 
 
 @OTHERS

@@ -48,7 +48,7 @@ def test_one_that_was_set_aside_is_no_spare_until_that_is_lifted(half: Half) -> 
     half.act(act.NoteFailure(HERE, "", ASIDE))
     half.act(act.NoteFailure(HERE, "", FAILURE))
     assert not half.world.probe(HERE).is_spare
-    refused(half, act.TakeClaim(HERE, CLAIM), Refused, "set aside")
+    refused(half, act.TakeClaim(HERE, CLAIM), Refused, "quarantined")
     half.act(FORGET)
     assert half.world.probe(HERE).is_spare
     half.claim()
@@ -83,7 +83,7 @@ def test_nothing_is_by_an_earlier_session(half: Half) -> None:
     half.claim()
     half.fence(OURS.session + 1)
     note = act.NoteFailure(HERE, OURS.uid, ASIDE, OURS.session)
-    refused(half, note, Overtaken, f"a later operation has been on {HERE}")
+    refused(half, note, Overtaken, f"a later operation has worked on {HERE}")
     half.act(replace(note, session=OURS.session + 1))
     assert noted(half) == (ASIDE,)
 

@@ -56,7 +56,7 @@ def test_a_server_that_is_silent_is_out_of_reach(
 def test_a_server_that_the_fleet_does_not_have_is_not_asked_again(
     half: Half, contact: Callable[[World, str], object]
 ) -> None:
-    with pytest.raises(Unreachable, match=f"{UNKNOWN} is not in the fleet any more") as caught:
+    with pytest.raises(Unreachable, match=f"{UNKNOWN} is no longer in the fleet") as caught:
         contact(half.world, UNKNOWN)
     assert not caught.value.retryable
 

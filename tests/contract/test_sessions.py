@@ -46,7 +46,7 @@ def try_to(half: Half, action: Action) -> None:
 def test_after_a_fence_no_action_of_an_earlier_session_is_done(half: Half, action: Action) -> None:
     half.claim()
     half.fence(LATER.session)
-    refused(half, action, Overtaken, f"a later operation has been on {HERE}")
+    refused(half, action, Overtaken, f"a later operation has worked on {HERE}")
 
 
 def test_after_a_fence_no_preparation_of_an_earlier_session_is_done(half: Half) -> None:
@@ -85,7 +85,7 @@ def test_a_claim_fences_the_sessions_before_its_own(half: Half) -> None:
 
 def test_an_earlier_session_puts_up_no_fence(half: Half) -> None:
     half.fence(LATER.session)
-    with pytest.raises(Overtaken, match=f"a later operation has been on {HERE}"):
+    with pytest.raises(Overtaken, match=f"a later operation has worked on {HERE}"):
         half.fence(OURS.session)
     assert half.latest_session() == LATER.session
 

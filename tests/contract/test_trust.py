@@ -42,7 +42,7 @@ def test_the_first_claim_gives_a_server_its_domain_and_no_reset_takes_it_away(
 def test_a_server_of_another_domain_is_not_claimed(half: Half, there: str, wanted: str) -> None:
     half.mark(there)
     take = act.TakeClaim(HERE, replace(CLAIM, trust=wanted))
-    refused(half, take, Refused, f"{HERE} has served in .*install it anew")
+    refused(half, take, Refused, f"{HERE} has served in .*reinstall it")
     assert half.world.probe(HERE).claim is None
 
 
