@@ -398,7 +398,7 @@ def test_a_resume_with_another_owner_s_namesake_beside_it_has_changed_nothing() 
     assert claim is not None
     stage.machine(last).claim = replace(claim, uid="ffffffff", owner="eve")
     before = {n: m.claim for n, m in stage.world.machines.items() if m.claim}
-    with pytest.raises(Refused, match="eve has begun"):
+    with pytest.raises(Refused, match="eve has started"):
         stage.site.create_pool(SPEC, stage.attempt(owner="ann"))
     assert {n: m.claim for n, m in stage.world.machines.items() if m.claim} == before
 

@@ -16,8 +16,8 @@ DAY = 86400.0
 @pytest.mark.parametrize(
     ("days", "says"),
     [
-        (59.5, "certificates of its control planes end within 59 days"),
-        (-3.0, "certificates of its control planes have ended"),
+        (59.5, "certificates of its control planes expire within 59 days"),
+        (-3.0, "certificates of its control planes have expired"),
     ],
 )
 def test_a_certificate_that_ends_soon_is_told(days: float, says: str) -> None:
@@ -47,4 +47,4 @@ def test_it_is_told_where_no_api_serves() -> None:
         machine.certificates_end, machine.stepped_down = time.time() - 2 * DAY, True
     desk.stage.open()
     result = desk.stage.site.read_pool(desk.view())
-    assert any("have ended" in warning for warning in result.warnings)
+    assert any("have expired" in warning for warning in result.warnings)

@@ -73,7 +73,7 @@ def test_a_member_that_a_better_server_could_replace_says_so_and_that_it_stays()
     (_, worker) = explained(record).choices
     assert worker.server == big
     (other,) = worker.instead
-    assert f"{other} is free and would be better by now (less waste)" in worker.why
+    assert f"{other} is free and would now be a better choice (less waste)" in worker.why
     assert "never moves" in worker.why
 
 
@@ -125,7 +125,7 @@ def test_labels_and_zones_are_what_tells_servers_of_one_size_apart() -> None:
     fleet = Fleet({server.name: server for server in (control_plane, plain, gpu)})
     (_, worker) = explained(made(spec, fleet), fleet).choices
     assert (worker.server, worker.instead) == (plain, ("gpu",))
-    assert worker.why == "fewer labels that nobody asked for"
+    assert worker.why == "fewer labels that were not asked for"
 
 
 def test_each_group_is_explained_among_the_servers_that_its_selector_takes() -> None:
@@ -170,7 +170,7 @@ def test_the_command_explains_a_cluster_of_the_site(
     output = capsys.readouterr().out
     assert f"Cluster batch ({view.uid}) is to have 1 control plane, and workers:" in output
     assert "32 cores, 128 GiB, also after the loss of any 1 of them" in output
-    assert "reserved: an rpool_node alone takes it" in output
+    assert "reserved: only an rpool_node takes it" in output
     assert main(["explain", view.uid, "--json", *site]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["servers"].keys() == view.servers.keys()

@@ -88,7 +88,7 @@ def test_an_rpool_node_is_put_into_no_cluster_that_poses_as_its_own() -> None:
     assert extra in stage.cluster(view).nodes
     assert not false.tokens
     wrong = replace(request, ca_pin=ca_pin(new_ca()))
-    with pytest.raises(RpoolError, match="none through which its API answers"):
+    with pytest.raises(RpoolError, match="its API answers on none of them"):
         stage.site.pin_node(wrong, stage.attempt())
 
 

@@ -122,7 +122,7 @@ def test_what_is_marked_lost_and_lives_is_told(how: str, way: str) -> None:
         desk.stage.machine(alive).fall_sick("kubelet")
     desk.mark(alive, lost=True)
     warnings = "\n".join(desk.stage.site.read_pool(desk.view()).warnings)
-    assert f"{alive} is marked lost = true in the fleet, and is alive: {how}." in warnings
+    assert f"{alive} is marked lost = true in the fleet, but is alive: {how}." in warnings
     read(Do.UNMARK, warnings)
     if way == "the mark taken away":
         desk.mark(alive, lost=False)
@@ -178,7 +178,7 @@ def test_a_cluster_whose_servers_all_died_is_a_warning_where_others_answer() -> 
     desk = with_cluster()
     desk.power(*desk.view().servers, on=False)
     warnings = desk.apply()
-    assert "Cluster batch is shown from before" in warnings
+    assert "Cluster batch is shown as last known" in warnings
 
 
 def test_a_destroy_of_what_nobody_reaches_is_planned() -> None:

@@ -63,7 +63,7 @@ def assert_refused(stage: Stage, spec: PoolSpec, said: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        (at("10.0.1.202", "one"), "cluster one is there already"),
+        (at("10.0.1.202", "one"), "cluster one already exists"),
         (at("10.0.1.202", "two", "10.0.1.219/32"), "overlaps MetalLB range 10.0.1.210-10.0.1.219"),
         (at("10.0.1.215", "two"), "vip 10.0.1.215 lies inside MetalLB range"),
         (
@@ -81,7 +81,7 @@ def test_a_virtual_ip_in_use_is_refused_before_any_claim_and_the_error_says_whos
     (server,) = stage.site.find_pool("one").view.control_planes
     claim = stage.machine(server).claim
     assert claim is not None
-    with pytest.raises(Refused, match="cannot be made on the servers") as caught:
+    with pytest.raises(Refused, match="cannot be created on the servers") as caught:
         stage.site.create_pool(at("10.0.1.201", "two"), stage.attempt())
     assert "vip 10.0.1.201 is in use" in caught.value.detail
     whose = (

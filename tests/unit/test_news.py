@@ -25,7 +25,7 @@ def leave_something(stage: Stage, *names: str) -> None:
 
 
 def is_told(warnings: str, *servers: str) -> None:
-    assert f"{', '.join(servers)}: given back, with what lets somebody in or stay" in warnings
+    assert f"{', '.join(servers)}: given back, with changes since its claim" in warnings
     assert "; ".join(CAME) in warnings
     assert Do.LOOK_AROUND.text() in warnings
 
@@ -57,7 +57,8 @@ def test_a_destroy_tells_what_came_once_for_servers_that_are_alike() -> None:
     is_told(warnings, *servers[1:])
     assert warnings.count("given back, with") == 1
     assert (
-        f"{servers[0]}: given back; what came there since the claim is unknown: no list" in warnings
+        f"{servers[0]}: given back; what changed there since the claim is unknown: no list"
+        in warnings
     )
     assert desk.stage.claimed() == set()
 

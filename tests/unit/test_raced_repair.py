@@ -103,7 +103,7 @@ def test_of_two_clusters_in_one_apply_the_loser_keeps_its_dead_server() -> None:
     (loser,) = [name for name, server in dead.items() if server in desk.view(name).servers]
     error = desk.refused()
     assert f"nothing was done about {dead[loser]}" in error
-    assert "No server that is free can take its place" in error
+    assert "No free server can take its place" in error
     desk.power(dead[loser], on=True)
     desk.succeeds()
 

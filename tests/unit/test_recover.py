@@ -80,7 +80,7 @@ def test_who_may_be_alive_prevents_it() -> None:
     desk.mark(one, lost=True)
     desk.write(recovering(survivor))
     error = desk.refused()
-    assert f"etcd is not made anew from {survivor}: {two} may be alive" in error
+    assert f"etcd is not rebuilt from {survivor}: {two} may be alive" in error
     assert recovered(desk) == []
     desk.mark(two, lost=True)
     desk.is_whole()

@@ -198,8 +198,8 @@ def test_the_apply_does_nothing_to_a_server_that_came_back() -> None:
     desk.stage.open()
     desk.stage.acted.clear()
     error = carry_out(desk, before, plan)
-    assert f"{back} counted as lost when this was planned, and does not now" in error
-    assert f"{back} is well again." in error
+    assert f"{back} counted as lost when this was planned, but no longer does" in error
+    assert f"{back} is healthy again." in error
     assert desk.stage.acted == []
     desk.is_whole()
     assert back in desk.view().servers
@@ -291,7 +291,7 @@ def test_who_answers_is_mended_where_it_is(role: Role, what: Literal["kubelet", 
     assert before["condition"] == "degraded"
     assert plan.values["servers"] == original["servers"]
     assert before["allocated_cores"] == original["allocated_cores"]
-    assert "This plan mends it: its container runtime and kubelet are restarted" in warnings
+    assert "This plan repairs it: its container runtime and kubelet are restarted" in warnings
     desk.stage.acted.clear()
     assert run(desk).errors == []
     done = [type(action) for action in desk.stage.acted if action.server == sick]
@@ -367,7 +367,7 @@ def test_too_many_at_once_are_not_repaired(way: Callable[..., None]) -> None:
     dead = of(desk, Role.WORKER)[-2:]
     die(desk, *dead)
     _, _, warnings = planned(desk)
-    held = "2 members are not well at once, and repair.max_lost is 1"
+    held = "2 members are unhealthy at once, and repair.max_lost is 1"
     assert f"Nothing is done about it: {held}." in warnings
     read(Do.LIFT_BRAKE, warnings, servers=", ".join(sorted(dead)))
     desk.stage.acted.clear()
@@ -426,7 +426,7 @@ def test_without_a_spare_the_dead_one_stays_and_the_apply_says_so() -> None:
     assert "this plan puts" not in warnings
     assert not is_empty(desk)
     error = desk.refused()
-    assert "No server that is free can take its place" in error
+    assert "No free server can take its place" in error
     assert "add servers to the fleet" in error
     assert "max_lost" not in error
     assert dead in state(desk)["servers"]

@@ -45,7 +45,7 @@ def test_wherever_a_create_was_killed_the_next_one_goes_on(spec: PoolSpec) -> No
         clusters = [machine.cluster for machine in stage.world.machines.values() if machine.cluster]
         record = clusters[0].record if clusters else None
         if record is not None and record.settled is not None:
-            with pytest.raises(Refused, match="is there already") as caught:
+            with pytest.raises(Refused, match="already exists") as caught:
                 stage.site.create_pool(spec, stage.attempt())
             assert f"terraform import rpool_cluster.NAME {record.uid}" in caught.value.detail
             settled(stage, stage.site.find_pool(record.uid).view, spec)
@@ -92,7 +92,7 @@ def test_another_owner_s_create_is_refused_with_who_and_since_when() -> None:
     with killed(stage, act.Prepare):
         stage.site.create_pool(SPEC, stage.attempt(owner="eve@desk"))
     claimed = stage.claimed()
-    with pytest.raises(Refused, match="eve@desk has begun to create a cluster batch") as caught:
+    with pytest.raises(Refused, match="eve@desk has started to create cluster batch") as caught:
         stage.site.create_pool(SPEC, stage.attempt(owner="ann@desk"))
     assert "since 2" in caught.value.summary
     assert stage.claimed() == claimed
@@ -122,7 +122,7 @@ def test_a_second_cluster_of_one_name_is_refused_whatever_its_endpoint() -> None
     stage = Stage(12)
     one = stage.site.create_pool(SMALL, stage.attempt())
     other = replace(SMALL, control_plane=ControlPlane(1, Endpoint(vip="10.0.1.201")))
-    with pytest.raises(Refused, match=f"is there already .uid {one.uid}."):
+    with pytest.raises(Refused, match=f"already exists .uid {one.uid}."):
         stage.site.create_pool(other, stage.attempt())
     assert stage.claimed() == set(one.servers)
     assert stage.read(one) == one
@@ -163,7 +163,7 @@ def test_whom_a_create_that_goes_on_could_not_ask_is_told_with_how_it_is_given_b
     stage.machine(missed).lose_power()
     warnings: list[str] = []
     view = stage.site.create_pool(SPEC, stage.attempt(warn=warnings.append))
-    unknown = f"(uid {uid}) has claimed {missed} is not known: no answer"
+    unknown = f"(uid {uid}) has claimed {missed} is unknown: no answer"
     assert any(
         unknown in warning and f"rpool release {missed} --claim {uid}" in warning
         for warning in warnings
@@ -345,7 +345,7 @@ def test_what_somebody_else_has_made_to_its_end_since_it_was_left_is_not_taken_o
     view = stage.become(stage.read(cluster_state.view(tainted.values)), SMALL, SMALL)
     made = Cluster().create(Held(plan.values, plan.private), site, threading.Event())
     (refused,) = [diagnostic.summary for diagnostic in made.diagnostics if diagnostic.is_error]
-    assert refused == f"cluster batch is there already (uid {view.uid})"
+    assert refused == f"cluster batch already exists (uid {view.uid})"
     assert made.held.values is not None
     assert made.held.values["id"] == view.uid  # it is in a state, as it was before
     settled(stage, view, SMALL)

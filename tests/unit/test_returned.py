@@ -44,7 +44,7 @@ def test_one_that_registers_nothing_is_found_by_its_claim_and_wiped(role: Role) 
     desk = with_cluster()
     back = let_go(desk, role)
     warnings = desk.apply()
-    assert f"{back} was let go when it was lost, and is back with what it had" in warnings
+    assert f"{back} was removed when it was lost, and came back with its old data" in warnings
     assert desk.stage.machine(back).claim is None
     desk.is_whole()
 
@@ -281,7 +281,7 @@ def test_a_survey_tells_who_was_let_go_by_a_cluster_that_lives() -> None:
     desk.stage.open()
     surveyed = desk.stage.site.survey().servers
     assert {name for name, server in surveyed.items() if server.let_go} == {back}
-    assert "has let it go, and it is back with what it had" in (surveyed[back].why_no_spare or "")
+    assert "and came back with its old data" in (surveyed[back].why_no_spare or "")
 
 
 def test_a_survey_says_how_what_was_abandoned_is_given_back() -> None:

@@ -49,7 +49,7 @@ def test_one_whose_wipe_has_failed_is_told_by_a_destroy_once_it_is_silent() -> N
         desk.refused()
     desk.power(back, on=False)
     desk.write()
-    assert f"{back} is out of reach, and let go with a claim on it" in desk.apply()
+    assert f"{back} is unreachable, and was abandoned with its claim" in desk.apply()
 
 
 def test_a_plan_that_needs_one_that_is_back_says_how_it_becomes_a_spare() -> None:
@@ -57,8 +57,9 @@ def test_a_plan_that_needs_one_that_is_back_says_how_it_becomes_a_spare() -> Non
     back = let_go(desk)
     before = dict(desk.wanted.clusters)
     desk.write(BIGGER)
-    assert f"{back}: was let go by this cluster, and is back with what it had. Apply once" in (
-        desk.refused()
+    assert (
+        f"{back}: was removed from this cluster, and came back with its old data. Apply once"
+        in (desk.refused())
     )
     desk.write(*before.values())
     desk.succeeds()
@@ -72,6 +73,6 @@ def test_a_member_that_was_installed_anew_is_not_told_to_be_on_its_way_out() -> 
     server = desk.workers()[0]
     desk.stage.machine(server).reinstall()
     warnings = desk.apply()
-    assert f"{server} was a member, and has nothing of the cluster any more" in warnings
+    assert f"{server} was a member, and no longer has anything of the cluster" in warnings
     desk.write(BIGGER)
     desk.is_whole()

@@ -83,7 +83,7 @@ def test_one_that_failed_where_another_did_not_is_set_aside_until_it_is_released
     desk.is_whole()
     desk.write(FAR_BIGGER)
     (error,), _ = apply(desk)
-    assert f"{bad}: set aside: join for cluster batch failed at " in error
+    assert f"{bad}: quarantined: join for cluster batch failed at " in error
     read(Do.LIFT, error, server=bad)
     desk.stage.open()
     assert desk.stage.site.lift(bad) == (failure,)

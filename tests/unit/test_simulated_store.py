@@ -117,7 +117,7 @@ def test_the_numbers_of_sessions_are_known_to_other_processes(path: Path) -> Non
     with closing(StoredWorld(FLEET, Store(path))) as world:
         with world.lock("r1u01", UID) as lock:
             assert lock.number == 4
-        with pytest.raises(Overtaken, match="a later operation has been on r1u01"):
+        with pytest.raises(Overtaken, match="a later operation has worked on r1u01"):
             world.probe("r1u01", Fence(UID, 3))
     assert machines(path)["r1u01"].sessions == {UID: 4}
 
@@ -191,7 +191,7 @@ def test_the_declared_hardware_counts_and_the_state_stays(path: Path) -> None:
         assert (probed.cores, probed.claim) == (128, FOREIGN)
         assert set(world.machines) == FLEET.servers.keys(), "declared here or not"
         for undeclared in ("r2u01", "r3u01"):
-            with pytest.raises(Unreachable, match="not in the fleet any more"):
+            with pytest.raises(Unreachable, match="no longer in the fleet"):
                 world.probe(undeclared)
 
 

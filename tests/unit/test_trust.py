@@ -108,7 +108,7 @@ def test_a_member_whose_domain_was_changed_leaves_and_serves_again_once_installe
     desk.mark("r2u10", "r3u11", trust=B)
     desk.write(IN_A, second(B))
     error = desk.refused()
-    assert f"{moved}: it served in domain team-a: install it anew before it serves in" in error
+    assert f"{moved}: it served in domain team-a: reinstall it before it serves in" in error
     machine.reinstall()
     desk.succeeds()
     assert moved in desk.view("other").servers
@@ -128,7 +128,7 @@ def test_the_common_domain_is_a_domain_like_any_other(before: str, after: str) -
     desk.mark(*servers, trust=after)
     desk.write(replace(SPEC, trust=after))
     error = desk.refused()
-    assert error.count("install it anew before it serves in") >= 1
+    assert error.count("reinstall it before it serves in") >= 1
     assert stage.claimed() == set()
     for name in servers:
         stage.machine(name).reinstall()

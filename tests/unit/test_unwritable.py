@@ -119,7 +119,7 @@ def test_none_is_claimed_where_that_is_known() -> None:
     bad = next(name for name, role in clean.items() if role is Role.WORKER)
     stage.machine(bad).unwritable = "full"
     why = why_not_usable(stage.machine(bad).server, stage.world.probe(bad))
-    assert why == "of no use: its disk is full"
+    assert why == "unusable: its disk is full"
     view = stage.site.create_pool(SPEC, stage.attempt())
     assert bad not in view.servers
     assert not any(action.server == bad for action in stage.acted)
@@ -160,7 +160,7 @@ def test_one_that_is_back_and_cannot_be_wiped_says_so(way: Way) -> None:
     fills(desk, back)
     desk.write(BIGGER)
     warnings = desk.state.apply(desk.wanted, threading.Event()).warnings
-    assert "with what it had: its disk is full, so it cannot be wiped" in "\n".join(warnings)
+    assert "with its old data: its disk is full, so it cannot be wiped" in "\n".join(warnings)
     says_how(desk, back)
     assert len(desk.workers()) == 3
     way(desk, back)

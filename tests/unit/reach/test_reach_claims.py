@@ -76,7 +76,7 @@ def test_a_server_whose_disk_takes_nothing_more_is_no_spare(
     probed = world.probe("r1u04")
     assert probed.unwritable == how
     assert probed.is_spare is (how == "")
-    assert why_not_spare(probed) == (f"of no use: its disk is {how}" if how else None)
+    assert why_not_spare(probed) == (f"unusable: its disk is {how}" if how else None)
 
 
 def test_folders_with_nothing_in_them_are_no_traces(world: RealWorld, server: TestServer) -> None:

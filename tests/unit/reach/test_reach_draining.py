@@ -254,7 +254,7 @@ def test_what_cannot_be_given_back_is_named_and_keeps_the_mark(
     kubectl_marker(server, patterns, "echo 'etcd is busy'; exit 1", seen=marks)
     with pytest.raises(CommandFailed, match="draining r1u04") as caught:
         drain(world, Budgets.RESPECTED)
-    assert "not all of this was given back, the next apply will: r1u04" in caught.value.detail
+    assert "not all of these were restored, the next apply does it: r1u04" in caught.value.detail
     assert "label node r1u04 node-restriction.kubernetes.io/rpool-leaving-" not in told(server)
     with pytest.raises(CommandFailed):
         world.carry_out(act.Uncordon("r1u04", OURS, "r1u04"), 10)

@@ -65,7 +65,7 @@ def test_a_fence_waits_for_what_works_there_and_sees_what_it_did(
         assert probed.result().joined
         joining.result()
     assert world.working(HERE) is None
-    with pytest.raises(Overtaken, match=f"a later operation has been on {HERE}") as caught:
+    with pytest.raises(Overtaken, match=f"a later operation has worked on {HERE}") as caught:
         world.carry_out(at_home(server, JOIN), 60)
     assert "session 8 of this cluster has been here, and this is session 7" in caught.value.detail
 

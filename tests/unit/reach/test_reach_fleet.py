@@ -36,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[RealWorld]:
 
 def check(error: RpoolError | None) -> None:
     assert isinstance(error, Unreachable)
-    assert error.summary == "gone is not in the fleet any more"
+    assert error.summary == "gone is no longer in the fleet"
     assert error.detail == Do.PUT_ENTRY_BACK.text()
     assert not error.retryable
 

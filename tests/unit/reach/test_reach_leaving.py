@@ -110,7 +110,7 @@ def test_the_api_server_is_not_ended_while_kube_vip_may_run(
     claim(world)
     control_plane(server)
     server.marker("crictl", answer)
-    with pytest.raises(TimedOut, match="ending the control plane on r1u04") as caught:
+    with pytest.raises(TimedOut, match="stopping the control plane on r1u04") as caught:
         step_down(world, timeout_seconds=7)
     assert caught.value.detail.startswith("kube-vip still runs")
     assert server.path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists()
@@ -198,7 +198,7 @@ def test_exactly_the_member_that_was_looked_at_leaves_etcd(
     if good:
         world.carry_out(action, 60)
     else:
-        with pytest.raises(CommandFailed, match="taking r1u05 out of etcd failed"):
+        with pytest.raises(CommandFailed, match="removing r1u05 from etcd failed"):
             world.carry_out(action, 60)
     assert server.calls.count("member remove") == server.calls.count(REMOVAL) == int(removed)
 

@@ -118,7 +118,7 @@ def test_a_key_that_nobody_knows_is_shown_by_its_fingerprint_and_never_trusted_b
     )
     assert (name, key.fingerprint) == ("r1u04", printed.stdout.split()[1])
     assert not desk.fleet.exists()
-    assert f"nobody has said that {key.fingerprint} is the host key of r1u04" in error
+    assert f"the host key {key.fingerprint} of r1u04 is not confirmed" in error
     assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in error
     assert "Accepted publickey" not in (server.root / "sshd.log").read_text()
     desk.says = True

@@ -26,7 +26,7 @@ def test_what_the_pods_of_a_node_request_is_summed(server: TestServer, world: Re
     [b"r1u04", b"r1u04\tx\t1Gi", b"r1u04\t1\t" + b"9" * 400, b"\xff\t1\t1", b"r1u04\t1\t1\t1"],
 )
 def test_what_cannot_be_read_is_no_answer(printed: bytes) -> None:
-    with pytest.raises(CommandFailed, match="r1u04 tells of its pods cannot be read"):
+    with pytest.raises(CommandFailed, match="r1u04 reports of its pods cannot be read"):
         shown.requested("r1u04", printed)
 
 

@@ -31,15 +31,15 @@ from rpool.reach.verdict import Exit, failure, redact
 
 TABLE: list[tuple[int, type[RpoolError], str]] = [
     (Exit.FOREIGN, ForeignClaim, "r1u04 is claimed by cluster other (uid f0e1d2c3"),
-    (Exit.STALE, Refused, "another life"),
+    (Exit.STALE, Refused, "a different claim"),
     (Exit.UNCLAIMED, NotClaimed, "not claimed"),
     (Exit.DIRTY, Refused, "is not clean: "),
     (Exit.BUSY, Refused, "busy"),
     (Exit.HELD, LockHeld, "another operation"),
     (Exit.WAS_MEMBER, Refused, "has been a member of its cluster"),
     (Exit.FORMAT, ForeignClaim, "has a claim that cannot be read"),
-    (Exit.MISPLACED, Refused, "has the claim of r1u04: addresses in the fleet have changed places"),
-    (Exit.LATER, Overtaken, "a later operation has been on r1u04"),
+    (Exit.MISPLACED, Refused, "has the claim of r1u04: addresses in the fleet are swapped"),
+    (Exit.LATER, Overtaken, "a later operation has worked on r1u04"),
     (Exit.UNCLEAN, CommandFailed, "not clean"),
     (Exit.UNDRAINED, NotDrained, "has not ended in time"),
     (Exit.TIMED_OUT, TimedOut, "did not end in time"),
@@ -237,7 +237,7 @@ BROKEN_RECORDS: dict[str, str] = {
 def test_a_record_that_cannot_be_read_is_an_error(text: str) -> None:
     """What is unknown in it would be lost when it is written the next time."""
     assert text != recorded(RECORD)
-    with pytest.raises(CommandFailed, match="what r1u04 tells of its cluster cannot be read"):
+    with pytest.raises(CommandFailed, match="what r1u04 reports of its cluster cannot be read"):
         sightings.cluster("r1u04", f"record\t{text}\nca\tUEVN\n".encode())
 
 
