@@ -184,7 +184,7 @@ def test_a_plan_says_what_becomes_of_those_that_an_earlier_create_has_claimed() 
     stage.open()
     (said,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
     assert "free now" not in said.detail
-    assert "A whole cluster is in the way" in said.detail
+    assert "If it is a complete cluster, destroy it first" in said.detail
 
 
 def member_of(stage: Stage, role: Role) -> ServerName:
@@ -251,7 +251,7 @@ def test_a_tainted_create_is_gone_on_with_by_its_replacement() -> None:
     gone = Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
     assert gone.held.values is None
     assert stage.claimed() == claimed
-    assert "goes on with it" in gone.diagnostics[0].summary
+    assert "the create that follows resumes it" in gone.diagnostics[0].summary
     made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     assert made.held.values is not None
     assert kinds(stage.acted, act.Reset) == []
