@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import yaml
 
 
-TWICE = "this name is there already"
+TWICE = "duplicate key"
 
 
 def load(text: str, *, aliases: bool = False) -> Any:
@@ -34,10 +34,10 @@ def why_none(text: str, error: Exception) -> str:
         case yaml.reader.ReaderError(position=position):
             line = text.count("\n", 0, position)
             column = position - (text.rfind("\n", 0, position) + 1)
-            why = f"{text[position]!r} is a character that YAML does not have"
+            why = f"{text[position]!r} is a character that YAML does not allow"
         case _:
-            return f"is no YAML: {error}"
-    return f"is no YAML in line {line + 1}, column {column + 1}: {why}"
+            return f"is not valid YAML: {error}"
+    return f"is not valid YAML in line {line + 1}, column {column + 1}: {why}"
 
 
 @cache
@@ -48,7 +48,7 @@ def _loader(aliases: bool) -> type[yaml.SafeLoader]:
         def compose_node(self, parent: Any, index: Any) -> Any:
             if not aliases and self.check_event(yaml.AliasEvent):
                 mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-                raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not taken", mark)
+                raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not accepted", mark)
             return super().compose_node(parent, index)
 
         def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
@@ -58,7 +58,7 @@ def _loader(aliases: bool) -> type[yaml.SafeLoader]:
                 if isinstance(key, yaml.ScalarNode):
                     earlier = first.setdefault((key.tag, key.value), key)
                     if earlier is not key:
-                        what = f"{TWICE}, in line {earlier.start_mark.line + 1}"
+                        what = f"{TWICE}, first in line {earlier.start_mark.line + 1}"
                         raise yaml.MarkedYAMLError(None, None, what, key.start_mark)
             return node
 
@@ -67,7 +67,7 @@ def _loader(aliases: bool) -> type[yaml.SafeLoader]:
             try:
                 return super().construct_object(node, deep)
             except (IndexError, KeyError, AttributeError):
-                what = f"this is no {node.tag.rpartition(':')[2]}"
+                what = f"this is not a valid {node.tag.rpartition(':')[2]}"
                 raise yaml.MarkedYAMLError(None, None, what, node.start_mark) from None
 
     return Plain

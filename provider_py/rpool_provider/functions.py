@@ -55,19 +55,20 @@ FUNCTIONS: Mapping[str, Function] = {
         STRING,
         NUMBER,
         "Memory in GiB",
-        "The whole number of GiB that `memory` takes, out of a quantity as Kubernetes writes it: "
-        "`192Gi`, `1Ti`, `2048Mi`.",
+        "Converts a quantity as Kubernetes writes it (`192Gi`, `1Ti`, `2048Mi`) to the whole "
+        "number of GiB that `memory` takes.",
         _gib,
     ),
     "inventory": Function(
         "text",
         STRING,
         DYNAMIC,
-        "A fleet out of an Ansible inventory",
-        "The servers of an Ansible inventory (INI or YAML, the text of the file) as `fleet` takes "
-        "them. Cores, memory, host key and the rest are host or group variables: `rpool_cores`, "
-        "`rpool_memory` (a number of GiB, or `64Gi`), `rpool_host_key`, `rpool_zone` and so on; "
-        "without a zone, a group such as `rack2` tells it.",
+        "Fleet from an Ansible inventory",
+        "Reads an Ansible inventory (the text of an INI or YAML file) and returns its servers "
+        "as `fleet` takes them. Cores, memory, host key and the rest are host or group "
+        "variables: `rpool_cores`, `rpool_memory` (a number of GiB, or `64Gi`), "
+        "`rpool_host_key`, `rpool_zone` and so on. Without `rpool_zone`, the zone is a group "
+        "such as `rack2`.",
         _inventory,
     ),
 }

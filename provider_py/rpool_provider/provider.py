@@ -112,9 +112,9 @@ class Provider:
         if self._site is None:
             raise RpoolError(
                 "the provider's configuration is not known yet",
-                'Part of provider "rpool" comes from something that is not applied yet. '
-                "Apply that first (terraform apply -target=...), then this. A data source with "
-                "depends_on on it is read after it, in the same apply.",
+                'Part of provider "rpool" comes from a resource that is not applied yet. Apply '
+                "that first (terraform apply -target=...), then the rest. A data source that "
+                "depends_on it is read after it, in the same apply.",
             )
         return self._site
 

@@ -246,7 +246,7 @@ class Servicer(DataCalls, IdentityCalls):
     def _apply(self, resource: Resource, prior: Held, planned: Held) -> Reply:
         site, stop = self._provider.configured_site(), self._provider.stop
         if stop.is_set():
-            raise Interrupted("rpool was asked to stop; this change was not begun")
+            raise Interrupted("rpool was asked to stop; this change was not started")
         if prior.values is None:
             return resource.create(planned, site, stop)
         if planned.values is None:

@@ -17,10 +17,10 @@ from rpool_provider.schema import (
 
 _SERVER = Object(
     (
-        required("address", STRING, "IPv4 address that SSH and other servers reach it at."),
+        required("address", STRING, "IPv4 address for SSH and for the other servers."),
         required("cores", NUMBER, "Cores of the server."),
         required("memory", NUMBER, "Memory of the server in GiB, as hardware."),
-        required("zone", STRING, "What fails together with it: a rack, a room."),
+        required("zone", STRING, "Failure domain of the server: a rack or a room."),
         optional(
             "host_key",
             STRING,
@@ -28,16 +28,16 @@ _SERVER = Object(
             "the site is simulated.",
         ),
         optional("port", NUMBER, "Port of its SSH server; 22 unless set."),
-        optional("labels", Map(STRING), "Labels that selectors can ask for."),
+        optional("labels", Map(STRING), "Labels that selectors match."),
         optional("reserved", BOOL, "Never picked by a cluster."),
-        optional("retire", BOOL, "Never picked again."),
-        optional("lost", BOOL, "The hardware is gone: never picked, and a destroy lets go of it."),
+        optional("retire", BOOL, "Replaced in its cluster, and never picked again."),
+        optional("lost", BOOL, "The hardware is gone: never picked, and abandoned by a destroy."),
         optional(
             "trust",
             STRING,
-            "Its domain of trust: only clusters of the same `trust` take it, and none does after "
-            "it has served in another domain, until it is installed anew. Unless set, the domain "
-            "of clusters without `trust`.",
+            "Its domain of trust: only clusters of the same `trust` take it. After it has "
+            "served in another domain, none does until it is reinstalled. Unless set, the "
+            "domain of clusters without `trust`.",
         ),
     )
 )
@@ -52,11 +52,13 @@ _SSH = Object(
         required(
             "private_key",
             STRING,
-            "The private key's text, without a passphrase: `file(...)` or an `ephemeral` variable. "
-            "One that is only `sensitive` is in saved plan files in clear text.",
+            "The private key's text, without a passphrase: `file(...)` or an `ephemeral` "
+            "variable. A variable that is only `sensitive` is in saved plan files in clear text.",
             sensitive=True,
         ),
-        optional("user", STRING, "User to log in as; `root` unless set. Others need sudo."),
+        optional(
+            "user", STRING, "User to log in as; `root` unless set. Any other user needs sudo."
+        ),
     )
 )
 
@@ -70,13 +72,13 @@ _MIRRORS = Object(
         optional(
             "packages_key",
             STRING,
-            "Fingerprint of the key that signs them: no other is trusted. Upstream's unless set.",
+            "Fingerprint of the only key that may sign the packages. Unless set, upstream's.",
         ),
         optional("images", STRING, "Registry that has every image under its upstream path."),
         optional(
             "insecure_images",
             BOOL,
-            "Whether `images` may be an http address: then the network decides what runs.",
+            "Allows an http address in `images`: the network then decides what runs.",
         ),
         optional("manifests", STRING, _MANIFESTS),
     )
@@ -87,7 +89,7 @@ _SIMULATE = Object(
         optional(
             "servers",
             NUMBER,
-            "How many there are, 1 to 5000, in three racks. Unless set, those in `fleet`.",
+            "Number of simulated servers, 1 to 5000, in three racks. Unless set, those in `fleet`.",
         ),
     )
 )
@@ -106,24 +108,27 @@ SITE = Schema(
             optional(
                 "ssh",
                 _SSH,
-                "How the servers are reached. Host keys are always checked. Required unless "
+                "How to connect to the servers. Host keys are always checked. Required unless "
                 "`simulate` is set.",
             ),
             optional(
                 "simulate",
                 _SIMULATE,
-                "Models the servers instead of reaching any: to learn, and to test modules. Their "
-                "state is in `.rpool-simulated.json` beside the configuration.",
+                "Simulates the servers instead of connecting to any: to learn, and to test "
+                "modules. Their state is in `.rpool-simulated.json` beside the configuration.",
             ),
-            optional("mirrors", _MIRRORS, "Where software comes from, instead of upstream."),
+            optional(
+                "mirrors", _MIRRORS, "Where software is downloaded from, instead of upstream."
+            ),
             optional(
                 "owner",
                 STRING,
-                "Who works here, as claims and records say it. The workspace of an HCP Terraform "
-                "run, else user@host, unless set. A create that was cut off is gone on with by "
-                "its owner alone: set it where applies run on changing machines.",
+                "Owner of the clusters, as claims and records name it. Unless set, the "
+                "workspace of an HCP Terraform run, else user@host. Only its owner resumes an "
+                "interrupted create: set it where applies run on changing machines.",
             ),
         )
     ),
-    "One provider block is one site: its servers, how to reach them, where software comes from.",
+    "One provider block is one site: its servers, how to connect to them, where software comes "
+    "from.",
 )

@@ -19,7 +19,7 @@ def errors(root: Object, config: dict[str, Any]) -> list[Diagnostic]:
     return [
         Diagnostic(
             f"{'.'.join(map(str, path))} is set by the provider; remove it",
-            "Other parts of the configuration can refer to its value. Nobody can choose it.",
+            "Its value can be referred to, but not set.",
             path,
         )
         for path in _set(root, config, ())

@@ -109,8 +109,8 @@ def test_a_cluster_and_a_node_are_imported_by_it_as_by_their_ids(calls: Calls) -
 @pytest.mark.parametrize(
     ("kind", "known", "error"),
     [
-        ("rpool_cluster", {"id": None}, "the identity to import by has no id"),
-        ("rpool_cluster", {"id": ""}, "the identity to import by has no id"),
+        ("rpool_cluster", {"id": None}, "the import identity has no id"),
+        ("rpool_cluster", {"id": ""}, "the import identity has no id"),
         ("rpool_cluster", {"id": "0863513a9c41d07e"}, "no server of the fleet belongs to"),
         ("rpool_node", {"cluster": None, "server": ""}, "has no cluster and no server"),
     ],

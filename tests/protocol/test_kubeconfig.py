@@ -92,7 +92,7 @@ def test_somebody_gets_less(ephemeral: Ephemeral, created: Any) -> None:
     ("config", "place", "says"),
     [
         ({"cluster": "batch"}, ("cluster",), "is not the id of a cluster"),
-        ({"user": "system:admin"}, ("user",), "is Kubernetes' own"),
+        ({"user": "system:admin"}, ("user",), "is reserved for Kubernetes"),
         ({"groups": ["a", "system:masters"]}, ("groups",), "system:masters"),
         ({"ttl": "1m"}, ("ttl",), "is not between 10m and 24h"),
     ],
@@ -171,14 +171,14 @@ def test_an_apply_that_made_a_cluster_ends_with_the_way_in_and_no_other_does(
     workspace: Workspace,
 ) -> None:
     workspace.write(site_values=WITHOUT_KEY, batch=cluster())
-    says = "Cluster batch serves. To get in: rpool kubeconfig batch --merge"
+    says = "Cluster batch is up. To connect: rpool kubeconfig batch --merge"
     made = workspace.apply()
     assert made.output.count(says) == 1
     *_, last = made.output.split("Warning: ")
     assert last.startswith(says)
     workspace.write(site_values=WITHOUT_KEY, batch=cluster(cores=24, memory=96))
     for later in (workspace.apply(), workspace.plan(), workspace.destroy()):
-        assert "To get in" not in later
+        assert "To connect" not in later
 
 
 def test_it_makes_no_plan_of_a_cluster_that_is_there(workspace: Workspace) -> None:

@@ -119,7 +119,7 @@ def test_a_create_that_fails_once_it_serves_is_mended_by_the_next_apply(
     workspace.write(batch=cluster())
     done = workspace.apply()
     assert done.status == 0
-    assert "serves, but is incomplete: no manifest" in done
+    assert "is up, but incomplete: no manifest" in done
     assert workspace.state()["attributes"]["condition"] == "incomplete"
 
     keep(workspace.world_file, Kept(recall(workspace.world_file).machines))

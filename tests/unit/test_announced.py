@@ -92,7 +92,7 @@ def test_what_does_not_fit_today_is_announced_with_the_reason() -> None:
     assert "r1u03: claimed by cluster other (uid ffffffff" in advice.doubt
     (warning,) = cluster_foreseen.told("batch", advice)
     assert warning.summary == "Cluster batch does not fit on the servers that are free now"
-    assert "Its apply fails, unless servers get free before" in warning.detail
+    assert "Its apply fails unless servers become free first" in warning.detail
     assert "Missing: " in warning.detail
     assert "likely" not in f"{warning.summary}{warning.detail}"
     assert not warning.is_error

@@ -39,7 +39,7 @@ def in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_number_of_lines_that_is_none_is_told(lines: str, capsys: Output) -> None:
     with pytest.raises(SystemExit):
         main(["journal", "batch", f"--lines={lines}"])
-    assert "--lines: a number from 1 to 100000, please" in capsys.readouterr().err
+    assert "--lines: must be a number from 1 to 100000" in capsys.readouterr().err
 
 
 def test_a_journal_tells_who_worked_there_in_which_run_and_how_it_went(

@@ -181,7 +181,7 @@ def test_credentials_of_two_are_kept_apart(command: list[str], capsys: Output) -
 
 def test_all_that_is_wrong_is_said_with_what_to_do(view: PoolView, capsys: Output) -> None:
     errors = refused(capsys, "batch", "--group", "system:masters", "--ttl", "5m")
-    assert "kubeadm:cluster-admins is bound to cluster-admin, too" in errors
+    assert "use kubeadm:cluster-admins, which is also bound to cluster-admin" in errors
     assert "ttl: 5m is not between 10m and 24h" in errors
     errors = refused(capsys, "bach")
     assert f"Clusters that were found, with their uids: batch ({view.uid})." in errors

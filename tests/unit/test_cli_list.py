@@ -95,8 +95,8 @@ def test_who_does_not_answer_is_data_with_the_cluster_that_counts_on_it(
     capsys.readouterr()
     lines = listed(tmp_path, capsys)
     assert f"No answer from 1 of 12 servers: {lost}." in lines
-    assert words(lines, lost)[4:] == ["batch", "worker", "silent"]
-    assert any(line.startswith(f"{lost}: silent: {lost} ") for line in lines)
+    assert words(lines, lost)[4:] == ["batch", "worker", "unreachable"]
+    assert any(line.startswith(f"{lost}: unreachable: {lost} ") for line in lines)
     server = document(tmp_path, capsys)["servers"][lost]
     assert (server["reachable"], server["cluster"], server["spare"]) == (False, "batch", False)
 
@@ -148,8 +148,8 @@ def test_a_cell_is_short_and_the_marks_are_in_it_however_long_the_reason_is(
     assert main(["simulate", "reinstall", control_plane, "--file", str(tmp_path / FILE_NAME)]) == 0
     capsys.readouterr()
     lines = listed(tmp_path, capsys)
-    assert words(lines, worker)[6:] == ["let", "go,", "reserved,", "lost"]
-    (why,) = (line for line in lines if line.startswith(f"{worker}: let go, reserved, lost: "))
+    assert words(lines, worker)[6:] == ["abandoned,", "reserved,", "lost"]
+    (why,) = (line for line in lines if line.startswith(f"{worker}: abandoned, reserved, lost: "))
     assert why.endswith("wipes it, once no cluster counts on it.")
     assert document(tmp_path, capsys)["servers"][worker]["state"] == why.partition(": ")[2]
 
@@ -235,7 +235,7 @@ def test_a_setting_of_a_site_s_file_that_there_is_not_is_told_with_the_one_that_
     (tmp_path / "site.yaml").write_text(f"{text}\n")
     assert main(["list", "--site", str(tmp_path / "site.yaml")]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert lines[lines.index(f"rpool: {setting} is no setting") + 1].startswith(meant)
+    assert lines[lines.index(f"rpool: {setting} is not a setting") + 1].startswith(meant)
 
 
 def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:

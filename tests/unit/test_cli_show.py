@@ -50,7 +50,7 @@ def test_each_server_is_in_its_zone_and_told_apart(tmp_path: Path, capsys: Outpu
             rows[line.split()[0]] = (zone, " ".join(line.split()[5:]))
     assert len(rows) == 12
     for name, member in view.servers.items():
-        state = "silent: " if name == lost else "member"
+        state = "unreachable: " if name == lost else "member"
         assert rows[name][0] == member.zone
         assert rows[name][1].startswith(f"{member.role.value} {state}")
     assert rows["r2u02"] == ("rack2", "spare spare, reserved")
@@ -103,7 +103,7 @@ def test_a_cluster_whose_pods_nobody_tells_of_is_shown_without(capsys: Output) -
     cluster = stage.site.survey().cluster(view.uid)
     with stage.faults(Fault(ReadRequests, CommandFailed("the API is slow"))):
         assert _requested(stage.site, cluster) is None
-    assert "How full it is, is not known: the API is slow" in capsys.readouterr().err
+    assert "What pods request is not known: the API is slow" in capsys.readouterr().err
     assert _requested(stage.site, replace(cluster, through="")) is None
 
 
@@ -132,7 +132,9 @@ def test_the_svg_is_xml_has_a_box_for_each_server_and_both_colour_schemes(
 
 
 def test_no_text_of_the_svg_leaves_its_box() -> None:
-    long = Slot("storage-07.rack12.ams", "a", 128, 2048, "worker", "silent: " + "so long, " * 9)
+    long = Slot(
+        "storage-07.rack12.ams", "a", 128, 2048, "worker", "unreachable: " + "so long, " * 9
+    )
     marked = replace(long, is_bad=True, cores_used=0.4, memory_used=0.5)
     picture = ET.fromstring("".join(as_svg(["t"], [long, marked])))  # noqa: S314 ours
     texts = [element.text or "" for element in picture.iter(f"{SVG}text")]

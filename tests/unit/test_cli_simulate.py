@@ -67,7 +67,7 @@ def test_a_lost_server_is_out_of_reach_and_a_restored_one_as_it_was(
 def test_a_blocked_port_stays_so_until_it_is_opened(file: Path, capsys: Output) -> None:
     before = file.read_bytes()
     assert simulate(file, "block", "r2u01", "tcp/6443", "udp/8472") == 0
-    assert "r2u01 lets nobody in at tcp/6443, udp/8472." in capsys.readouterr().out
+    assert "r2u01 blocks tcp/6443, udp/8472." in capsys.readouterr().out
     with closing(world(file)) as opened:
         opened.probe("r2u01")
         assert opened.machines["r2u01"].blocked == ("tcp/6443", "udp/8472")
@@ -94,12 +94,12 @@ def test_a_server_that_is_installed_anew_has_nothing_on_it_and_no_domain_of_trus
         assert opened.probe("r1u02").served == ""
     assert simulate(file, "lose", "r1u02") == simulate(file, "reinstall", "r1u02") == 0
     output = capsys.readouterr().out
-    assert "r1u02 is installed anew: nothing is on it.\nCluster other has lost it by that" in output
+    assert "r1u02 is reinstalled: its disk is empty.\nCluster other has lost it thereby" in output
     with closing(world(file)) as opened:
         probed = opened.probe("r1u02")
     assert (probed.is_spare, probed.served) == (True, None)
     assert simulate(file, "reinstall", "r1u01") == 0
-    assert capsys.readouterr().out == "r1u01 is installed anew: nothing is on it.\n"
+    assert capsys.readouterr().out == "r1u01 is reinstalled: its disk is empty.\n"
 
 
 def test_what_is_so_already_is_said(file: Path, capsys: Output) -> None:

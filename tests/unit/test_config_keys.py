@@ -141,6 +141,6 @@ def test_a_host_key_that_was_not_copied_whole_is_told_in_our_words(damaged: str)
         parse_site(site)
     (problem,) = caught.value.problems
     assert problem.path == ("fleet", name, "host_key")
-    assert "this host key is damaged: what follows its type is no base64" in problem.summary
+    assert "this host key is damaged: the part after its type is not base64" in problem.summary
     assert "data characters" not in str(caught.value)
     assert "padding" not in str(caught.value)

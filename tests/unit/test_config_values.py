@@ -57,9 +57,9 @@ def test_an_endpoint_may_be_a_name_or_an_address(address: str) -> None:
         ("kubelet", "kind: ClusterConfiguration", "kind can only be KubeletConfiguration"),
         ("kube_proxy", "apiVersion: v1", "apiVersion can only be kubeproxy.config.k8s.io/v1alpha1"),
         ("kube_proxy", "kind: Secret", "kind can only be KubeProxyConfiguration"),
-        ("kubelet", "since: 2026-01-01", "this has a value that kubeadm cannot take"),
-        ("kubelet", "a: .nan", "a value that kubeadm cannot take"),
-        ("kubelet", "a: !!binary aGVsbG8=", "a value that kubeadm cannot take"),
+        ("kubelet", "since: 2026-01-01", "this has a value that kubeadm does not accept"),
+        ("kubelet", "a: .nan", "a value that kubeadm does not accept"),
+        ("kubelet", "a: !!binary aGVsbG8=", "a value that kubeadm does not accept"),
         ("kubelet", "authentication: {anonymous: {enabled: true}}", "lets anybody"),
         ("kubelet", "authorization: {mode: AlwaysAllow}", "must be Webhook"),
         ("kubelet", "readOnlyPort: 10255", "readOnlyPort"),
@@ -90,9 +90,9 @@ def test_what_leaves_a_kubelet_as_closed_as_it_was_is_taken() -> None:
     [
         ("all", "name the checks"),
         ("ALL", "name the checks"),
-        ("--all", "not the name of a check"),
-        ("Num CPU", "not the name of a check"),
-        ("", "not the name of a check"),
+        ("--all", "not the name of a kubeadm check"),
+        ("Num CPU", "not the name of a kubeadm check"),
+        ("", "not the name of a kubeadm check"),
     ],
 )
 def test_a_check_of_kubeadm_s_is_passed_over_by_its_name(check: str, says: str) -> None:

@@ -59,7 +59,7 @@ def test_the_plan_says_who_else_is_to_get_the_server() -> None:
     assert "too:" not in warnings
     warnings = grown(stage, resource, two, second)
     assert f"Joining: {spare}." in warnings
-    assert f"{spare} is planned for cluster one, too:" in warnings
+    assert f"{spare} is also planned for cluster one:" in warnings
 
 
 def test_clusters_that_each_have_one_of_their_own_say_nothing() -> None:

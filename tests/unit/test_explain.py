@@ -168,7 +168,7 @@ def test_the_command_explains_a_cluster_of_the_site(
     site = ["--site", str(tmp_path / "site.yaml")]
     assert main(["explain", "batch", *site]) == 0
     output = capsys.readouterr().out
-    assert f"Cluster batch ({view.uid}) is to have 1 control plane, and workers:" in output
+    assert f"Cluster batch ({view.uid}) requests 1 control plane, and workers:" in output
     assert "32 cores, 128 GiB, also after the loss of any 1 of them" in output
     assert "reserved: only an rpool_node takes it" in output
     assert main(["explain", view.uid, "--json", *site]) == 0

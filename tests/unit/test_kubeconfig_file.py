@@ -99,7 +99,7 @@ def test_another_cluster_of_that_name_is_not_written_over(tmp_path: Path) -> Non
     merge(path, document())
     before = path.read_bytes()
     another = Entrance("feedc0de", "batch", "r1u04", "https://10.0.1.200:6443", new_ca())
-    with pytest.raises(Refused, match="has another cluster by the name of rpool-batch"):
+    with pytest.raises(Refused, match="already has another cluster named rpool-batch"):
         merge(path, document(door=another))
     assert path.read_bytes() == before
 
@@ -109,10 +109,10 @@ def test_another_cluster_of_that_name_is_not_written_over(tmp_path: Path) -> Non
     [
         ("clusters: [", "in line"),
         ("a: b\n---\na: c\n", "but found another document in line 2"),
-        ("- a\n", "it is no mapping"),
-        ("clusters: {}\n", "clusters is no list"),
-        ("\x00", "it is no YAML"),
-        (b"\xff\xfe\xff", "it is no YAML"),
+        ("- a\n", "it is not a mapping"),
+        ("clusters: {}\n", "clusters is not a list"),
+        ("\x00", "it is not valid YAML"),
+        (b"\xff\xfe\xff", "it is not valid YAML"),
     ],
 )
 def test_what_is_no_kubeconfig_is_left_as_it_is(
@@ -151,7 +151,7 @@ def test_a_file_that_kubectl_is_changing_is_not_changed(tmp_path: Path) -> None:
     path, lock = tmp_path / "config", tmp_path / "config.lock"
     path.write_text(OLD)
     lock.touch()
-    with pytest.raises(Refused, match="is being changed"):
+    with pytest.raises(Refused, match="is locked"):
         merge(path, document())
     assert path.read_text() == OLD
     assert lock.exists()

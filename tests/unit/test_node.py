@@ -334,7 +334,7 @@ def test_a_node_that_is_half_in_or_half_out_is_an_update_that_puts_it_in(
     plan = Node().plan(state, config, stage.site)
     assert plan.values is not None
     assert isinstance(plan.values["zone"], Unknown)
-    assert "half in" in " ".join(diagnostic.summary for diagnostic in plan.diagnostics)
+    assert "partially joined" in " ".join(diagnostic.summary for diagnostic in plan.diagnostics)
     planned = Held(plan.values, plan.private)
     updated = Node().update(state, planned, stage.site, threading.Event())
     assert updated.diagnostics == []

@@ -46,7 +46,7 @@ def test_a_name_that_is_also_merged_in_is_not_there_twice() -> None:
 
 
 def test_a_setting_of_kubernetes_own_that_is_there_twice_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"not YAML \(line 2, column 1\): this name is there alr"):
+    with pytest.raises(ValueError, match=r"not YAML \(line 2, column 1\): duplicate key"):
         component.kubelet("maxPods: 50\nmaxPods: 60\n")
 
 
@@ -80,14 +80,14 @@ def test_an_alias_is_refused_wherever_such_a_text_is_read() -> None:
     [
         ("a: [\n b: c: d\n", "in line 2, column 6: expected ',' or ']', but got ':'"),
         ("a: 1\n  b: 2\n", "in line 2, column 4: mapping values are not allowed here"),
-        ("a: é\nb: \x01\n", "in line 2, column 4: '\\x01' is a character that YAML does not have"),
+        ("a: é\nb: \x01\n", "in line 2, column 4: '\\x01' is a character that YAML does not allow"),
         ("a: !!python/x 1\n", "in line 1, column 4: could not determine a constructor"),
         ("a: 2026-13-01\n", "month must be in 1..12"),
-        ('a: !!int ""\n', "in line 1, column 4: this is no int"),
-        ("b: 1\na: !!bool x\n", "in line 2, column 4: this is no bool"),
-        ("a: !!timestamp x\n", "in line 1, column 4: this is no timestamp"),
-        ("a: 1\nb: 2\na: 3\n", "in line 3, column 1: this name is there already, in line 1"),
-        ('a: {"b": 1, b: 2}\n', "in line 1, column 13: this name is there already, in line 1"),
+        ('a: !!int ""\n', "in line 1, column 4: this is not a valid int"),
+        ("b: 1\na: !!bool x\n", "in line 2, column 4: this is not a valid bool"),
+        ("a: !!timestamp x\n", "in line 1, column 4: this is not a valid timestamp"),
+        ("a: 1\nb: 2\na: 3\n", "in line 3, column 1: duplicate key, first in line 1"),
+        ('a: {"b": 1, b: 2}\n', "in line 1, column 13: duplicate key, first in line 1"),
         ("[" * 5000, "recursion"),
     ],
 )
@@ -100,6 +100,6 @@ def test_a_file_that_is_no_yaml_is_named_with_the_place(
     (tmp_path / named).write_text(text)
     assert main(["list", "--site", str(site)]) == 1
     first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith(f"rpool: {tmp_path / named} is no YAML")
+    assert first.startswith(f"rpool: {tmp_path / named} is not valid YAML")
     assert says in first
     assert "unicode string" not in first

@@ -86,7 +86,7 @@ def test_without_another_spare_the_plan_says_so_and_the_dead_one_may_come_back(
     die(desk, dead)
     (spare,) = joining(desk)
     loses(desk, spare)
-    assert f"no server takes the place of {dead}" in planned(desk)[2]
+    assert f"no server can replace {dead}" in planned(desk)[2]
     desk.power(dead, on=True)
     is_whole_beside(desk, spare)
     assert dead in desk.view().servers

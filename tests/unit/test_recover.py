@@ -106,7 +106,9 @@ def test_only_a_control_plane_of_the_cluster_has_its_data(which: str) -> None:
     spare = next(iter(desk.stage.world.machines.keys() - desk.view().servers.keys()))
     name = desk.workers()[0] if which == "worker" else spare
     desk.write(recovering(name))
-    assert f"recover_from names {name}, which is no control plane of the cluster" in desk.refused()
+    assert (
+        f"recover_from names {name}, which is not a control plane of the cluster"
+    ) in desk.refused()
     assert recovered(desk) == []
 
 

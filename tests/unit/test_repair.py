@@ -421,7 +421,7 @@ def test_without_a_spare_the_dead_one_stays_and_the_apply_says_so() -> None:
     assert plan.values is not None
     assert dead in plan.values["servers"]
     assert before["condition"] == "degraded"
-    assert f"no server takes the place of {dead}" in warnings
+    assert f"no server can replace {dead}" in warnings
     assert "another server takes its place, if there is one" in warnings
     assert "this plan puts" not in warnings
     assert not is_empty(desk)

@@ -187,7 +187,7 @@ def test_a_plan_says_what_becomes_of_those_that_an_earlier_create_has_claimed() 
     stage.open()
     (warning,) = Cluster().plan(Held(None), config(), stage.site).diagnostics
     assert "free now" not in warning.detail
-    assert "A whole cluster is in the way" in warning.detail
+    assert "If it is a complete cluster, destroy it first" in warning.detail
 
 
 def member_of(stage: Stage, role: Role) -> ServerName:
@@ -260,7 +260,7 @@ def test_a_tainted_create_is_gone_on_with_by_its_replacement() -> None:
     deleted = Cluster().delete(Held(tainted.values, plan.private), stage.site, threading.Event())
     assert deleted.held.values is None
     assert stage.claimed() == claimed
-    assert "goes on with it" in deleted.diagnostics[0].summary
+    assert "the create that follows resumes it" in deleted.diagnostics[0].summary
     made = Cluster().create(Held(plan.values, plan.private), stage.site, threading.Event())
     assert made.held.values is not None
     assert kinds(stage.acted, act.Reset) == []

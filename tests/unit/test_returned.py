@@ -242,8 +242,8 @@ def test_the_command_reads_a_site_file(tmp_path: Path, capsys: pytest.CaptureFix
     ("text", "says"),
     [
         (None, "cannot be read"),
-        ("a: [", "is no YAML"),
-        ("- a", "is no mapping"),
+        ("a: [", "is not valid YAML"),
+        ("- a", "is not a mapping"),
         ("fleet: {}\nssh: { private_key_file: key }\n", "key cannot be read"),
         ("flet: {}\n", "flet"),
     ],

@@ -50,7 +50,7 @@ def test_one_that_fails_to_join_is_replaced_by_the_next_plan_and_taken_last_afte
     assert errors == []
     text = "\n".join(warnings)
     assert f"{bad} has not joined: join for cluster batch failed at " in text
-    assert f"Leaving: {bad} (has failed to join)." in text
+    assert f"Leaving: {bad} (failed to join)." in text
     assert bad not in desk.view().servers
     assert desk.stage.machine(bad).claim is None
     desk.is_whole()

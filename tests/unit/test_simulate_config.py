@@ -43,7 +43,7 @@ def test_a_real_site_can_be_simulated_as_it_is() -> None:
         ({"ssh": SITE["ssh"]}, ("fleet",), "fleet is required"),
         ({"fleet": SITE["fleet"]}, ("ssh",), "ssh is required"),
         ({"fleet": FLEET, "ssh": SITE["ssh"]}, ("fleet", "r1u04"), "host_key is missing"),
-        ({"simulate": {}}, ("simulate",), "no servers to model"),
+        ({"simulate": {}}, ("simulate",), "simulate has no servers"),
         ({"simulate": {"servers": 3}, "fleet": FLEET}, ("simulate", "servers"), "exclude"),
         ({"simulate": {"servers": 0}}, ("simulate", "servers"), "at least 1"),
         ({"simulate": {"servers": 5001}}, ("simulate", "servers"), "at most 5000"),

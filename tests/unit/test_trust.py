@@ -99,7 +99,7 @@ def test_a_member_whose_domain_was_changed_leaves_and_serves_again_once_installe
     desk.succeeds()
     moved = desk.workers()[0]
     desk.mark(moved, trust=B)
-    assert f"Leaving: {moved} (in domain team-b by the fleet)." in planned(desk, IN_A)
+    assert f"Leaving: {moved} (the fleet has it in domain team-b)." in planned(desk, IN_A)
     desk.succeeds()
     assert moved not in desk.view().servers
     machine = desk.stage.machine(moved)

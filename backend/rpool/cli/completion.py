@@ -14,8 +14,10 @@ _SHELLS = ("bash", "zsh", "fish")
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
-    about = 'Print what completes rpool in a shell: eval "$(rpool completion bash)" in ~/.bashrc.'
-    parser = commands.add_parser("completion", help="for tab in a shell", description=about)
+    about = 'Print a shell completion script: eval "$(rpool completion bash)" in ~/.bashrc.'
+    parser = commands.add_parser(
+        "completion", help="print a shell completion script", description=about
+    )
     parser.add_argument("shell", choices=_SHELLS)
     parser.set_defaults(act=_completion)
 

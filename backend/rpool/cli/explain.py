@@ -17,14 +17,14 @@ MEMBERS = (
     *("SERVER", "ROLE", "GROUP", "ZONE", "CORES", "GIB"),
     *("WASTE", "RUNNER-UP", "ITS WASTE", "WHY"),
 )
-OTHERS = ("NOT TO BE HAD", "WHY")
+OTHERS = ("UNAVAILABLE", "WHY")
 
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = (
-        "Why a cluster has the servers that it has: what would take the place of each today, what "
-        "makes it better or worse, and why no other server can be had."
+        "Explain why a cluster has its servers: what would replace each today, what makes that "
+        "better or worse, and why other servers are unavailable."
     )
     parser = commands.add_parser(
         "explain", help="why a cluster has these servers", description=about
@@ -56,13 +56,13 @@ def _lines(cluster: Clustered, explanation: Explanation) -> Iterator[str]:
 
     count = explanation.sizings[0].spec.control_plane.servers
     control_planes = f"{count} control plane{'s' if count > 1 else ''}"
-    yield f"Cluster {cluster.name} ({cluster.uid}) is to have {control_planes}, and workers:"
+    yield f"Cluster {cluster.name} ({cluster.uid}) requests {control_planes}, and workers:"
     for sizing in explanation.sizings:
         group = f"Group {sizing.group}: " if len(explanation.sizings) > 1 else ""
         yield (
-            f"{group}{sizing.spec.cores} cores, {sizing.spec.memory_gib} GiB"
-            f"{outlasting_what(sizing.spec)}. There are {sizing.cores} and {sizing.memory_gib}: "
-            f"{sizing.beyond_cores} cores and {sizing.beyond_memory_gib} GiB beyond that."
+            f"{group}{sizing.spec.cores} cores, {sizing.spec.memory_gib} "
+            f"GiB{outlasting_what(sizing.spec)}. It has {sizing.cores} and {sizing.memory_gib}: "
+            f"{sizing.beyond_cores} cores and {sizing.beyond_memory_gib} GiB more."
         )
     yield ""
     yield from table(MEMBERS, map(_row, explanation.choices))

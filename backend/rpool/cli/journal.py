@@ -23,12 +23,18 @@ _STEP_WIDTH = 24
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
-    about = "What was done to a cluster, newest last, as its control planes have it."
-    parser = commands.add_parser("journal", help="what was done to a cluster", description=about)
+    about = "Show what was done to a cluster, newest last, as its control planes recorded it."
+    parser = commands.add_parser(
+        "journal", help="show what was done to a cluster", description=about
+    )
     add_cluster(parser)
-    parser.add_argument("--follow", action="store_true", help="go on, until Ctrl-C")
+    parser.add_argument("--follow", action="store_true", help="wait for new entries, until Ctrl-C")
     parser.add_argument(
-        "--lines", type=_count, default=LINES, metavar="N", help="how many (default: %(default)s)"
+        "--lines",
+        type=_count,
+        default=LINES,
+        metavar="N",
+        help="number of entries (default: %(default)s)",
     )
     add_site(parser)
     add_json(parser)
@@ -37,7 +43,7 @@ def add_to(commands: Any) -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 100_000:
-        raise argparse.ArgumentTypeError("a number from 1 to 100000, please")
+        raise argparse.ArgumentTypeError("must be a number from 1 to 100000")
     return int(text)
 
 

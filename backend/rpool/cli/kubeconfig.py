@@ -21,37 +21,43 @@ CACHE = Path("~/.kube/cache/rpool")
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
-    about = "Print a kubeconfig of a cluster, with a client certificate that ends soon."
-    parser = commands.add_parser("kubeconfig", help="the way into a cluster", description=about)
+    about = "Print a kubeconfig for a cluster, with a short-lived client certificate."
+    parser = commands.add_parser(
+        "kubeconfig", help="print a kubeconfig for a cluster", description=about
+    )
     add_cluster(parser)
     add_site(parser)
-    parser.add_argument("--user", metavar="NAME", help="whom the cluster sees (default: rpool-you)")
+    parser.add_argument(
+        "--user", metavar="NAME", help="user name in the cluster (default: rpool-you)"
+    )
     parser.add_argument(
         "--group",
         action="append",
         metavar="GROUP",
-        help="a group of the user's, once or more (default: kubeadm:cluster-admins)",
+        help="a group of the user; may be repeated (default: kubeadm:cluster-admins)",
     )
-    parser.add_argument("--ttl", metavar="TIME", help="10m to 24h (default: 1h)")
-    parser.add_argument("--context", metavar="NAME", help="of its entries (default: rpool-CLUSTER)")
+    parser.add_argument("--ttl", metavar="TIME", help="lifetime, 10m to 24h (default: 1h)")
+    parser.add_argument(
+        "--context", metavar="NAME", help="name of its entries (default: rpool-CLUSTER)"
+    )
     parser.add_argument(
         "--merge",
         type=Path,
         nargs="?",
         const=CONFIG,
         metavar="FILE",
-        help=f"into FILE ({CONFIG}), beside what is there; comments in it are lost",
+        help=f"add it to FILE ({CONFIG}) and keep the other entries; comments are lost",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--exec",
         action="store_true",
-        help="with this command in the place of a certificate: clients run it when one has ended",
+        help="use this command instead of a certificate: clients run it when one has expired",
     )
     how.add_argument(
         "--credential",
         action="store_true",
-        help="print the certificate alone, as an ExecCredential: what a client runs",
+        help="print only the certificate, as an ExecCredential: this is what clients run",
     )
     add_json(parser)
     parser.set_defaults(act=_kubeconfig)
@@ -108,7 +114,7 @@ def _document(arguments: argparse.Namespace, identity: Identity, site: Site) -> 
         )
         return
     groups = f" ({', '.join(identity.groups)})" if identity.groups else ""
-    renewed = f"with a certificate that is renewed by SSH each {duration.text(identity.seconds)}"
+    renewed = f"with a certificate that is renewed by SSH every {duration.text(identity.seconds)}"
     until = f"until {end}" if end else renewed
     yield f"{arguments.merge} has {name}, as {identity.user}{groups}, {until}."
     yield f"To use it: kubectl --context {name} get nodes"

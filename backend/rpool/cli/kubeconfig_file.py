@@ -55,11 +55,12 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         raise Refused(
-            f"{path} is being changed: {lock} is there",
-            "Wait until that has ended, and try again; if nothing changes it, remove that file.",
+            f"{path} is locked: {lock} exists",
+            "Wait until the other change ends, and try again; if there is none, remove the lock "
+            "file.",
         ) from None
     except OSError as error:
-        raise Refused(f"{lock} cannot be made: {error.strerror}") from error
+        raise Refused(f"{lock} cannot be created: {error.strerror}") from error
     try:
         yield
     finally:
@@ -78,11 +79,11 @@ def _read(path: Path) -> yaml.MappingNode | None:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise _no_kubeconfig(path, f"{error.problem}{line}") from None
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise _no_kubeconfig(path, "it is no YAML") from None
+        raise _no_kubeconfig(path, "it is not valid YAML") from None
     if root is None or _is_empty(root):
         return None
     if not isinstance(root, yaml.MappingNode):
-        raise _no_kubeconfig(path, "it is no mapping")
+        raise _no_kubeconfig(path, "it is not a mapping")
     return root
 
 
@@ -111,8 +112,8 @@ def _refuse_another(path: Path, root: yaml.MappingNode, document: Mapping[str, A
         known = _get(cluster, "certificate-authority-data")
         if known is None or known.value != ca:
             raise Refused(
-                f"{path} has another cluster by the name of {name}",
-                "Its CA is another one. Give this one another name (--context NAME); or, if that "
+                f"{path} already has another cluster named {name}",
+                "That one has another CA. Choose another name (--context NAME); or, if that "
                 f"cluster is gone: kubectl config delete-cluster {name}",
             )
 
@@ -122,7 +123,7 @@ def _entries(path: Path, root: yaml.MappingNode, section: str) -> list[yaml.Node
     if node is None or _is_empty(node):
         return []
     if not isinstance(node, yaml.SequenceNode):
-        raise _no_kubeconfig(path, f"{section} is no list")
+        raise _no_kubeconfig(path, f"{section} is not a list")
     entries: list[yaml.Node] = node.value
     return entries
 
@@ -172,6 +173,6 @@ def _use_block_style(node: yaml.Node, done: set[int]) -> None:
 
 def _no_kubeconfig(path: Path, why: str) -> Refused:
     return Refused(
-        f"{path} is no kubeconfig: {why}",
-        "It was left as it is. Mend it, or name another file: --merge FILE",
+        f"{path} is not a kubeconfig: {why}",
+        "It was not changed. Repair it, or name another file: --merge FILE",
     )

@@ -30,10 +30,12 @@ SERVERS = ("ZONE", "SERVER", "CORES", "GIB", "CLUSTER", "ROLE", "STATE")
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = (
-        "Every cluster of the site and every server: whose it is, what it does there, and why it "
-        "is no spare. Asks all servers; one that does not answer is shown as silent."
+        "Show every cluster and every server of the site: its cluster, its role there, and why "
+        "it is not a spare. Asks all servers; one that does not answer is shown as unreachable."
     )
-    parser = commands.add_parser("list", help="clusters and servers as they are", description=about)
+    parser = commands.add_parser(
+        "list", help="show all clusters and servers as they are", description=about
+    )
     add_site(parser)
     add_json(parser)
     parser.set_defaults(act=_list)

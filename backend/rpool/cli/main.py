@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    about = "Kubernetes clusters out of the servers you own."
+    about = "Kubernetes clusters from servers you own."
     command_line = argparse.ArgumentParser(prog="rpool", description=about)
     command_line.add_argument(
-        "--version", action=PrintVersion, nargs=0, help="print the version, and end"
+        "--version", action=PrintVersion, nargs=0, help="print the version and exit"
     )
     command_line.set_defaults(act=lambda _: [command_line.format_help().rstrip()])
     commands = command_line.add_subparsers(metavar="COMMAND")

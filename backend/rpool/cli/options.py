@@ -17,12 +17,12 @@ def add_site(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=SITE,
         metavar="FILE",
-        help="what the provider block has, as YAML (default: %(default)s)",
+        help="settings of the provider block, as YAML (default: %(default)s)",
     )
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("cluster", metavar="CLUSTER", help="its name, or its uid")
+    parser.add_argument("cluster", metavar="CLUSTER", help="its name or uid")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

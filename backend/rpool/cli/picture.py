@@ -30,7 +30,7 @@ _LEGEND = {
     Role.WORKER.value: "worker",
     "bad": "not well",
     "spare": "spare",
-    "other": "not to be had",
+    "other": "unavailable",
 }
 _LEGEND_WIDTH, _LEGEND_HEIGHT = 114, 18
 

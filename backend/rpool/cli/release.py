@@ -14,10 +14,10 @@ from rpool.cli.options import add_json, add_site, as_json
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = (
-        "Let clusters take a server again that was set aside, or at which something has failed. "
-        "With --claim: wipe a server whose cluster let it go or is gone, and give its claim up."
+        "Make a server available again that was quarantined, or on which something failed. With "
+        "--claim: wipe a server whose cluster abandoned it or is gone, and remove its claim."
     )
-    brief = "a server that failed, or was let go, to be taken again"
+    brief = "make a failed or abandoned server available again"
     parser = commands.add_parser("release", help=brief, description=about)
     add_server(parser)
     parser.add_argument("--claim", metavar="UID", help="the uid of the cluster that claims it")

@@ -26,13 +26,16 @@ _HEAD = "# The servers of a site. Zones are what fails together; see docs/guides
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = (
-        "Ask servers for their cores, memory and host keys, and add them to a fleet file. Entries "
-        "that are there stay as they are; what differs is told. Host keys that neither the fleet "
-        "nor known_hosts has are shown, and you say whether they are right."
+        "Ask servers for their cores, memory and host keys, and add them to a fleet file. "
+        "Existing entries stay as they are; differences are reported. Host keys that neither "
+        "the fleet nor known_hosts has are shown for you to confirm."
     )
-    parser = commands.add_parser("scan", help="servers into a fleet file", description=about)
+    parser = commands.add_parser("scan", help="add servers to a fleet file", description=about)
     parser.add_argument(
-        "servers", nargs="*", metavar="SERVER", help="ADDRESS, NAME=ADDRESS, or with :PORT"
+        "servers",
+        nargs="*",
+        metavar="SERVER",
+        help="ADDRESS or NAME=ADDRESS, optionally with :PORT",
     )
     parser.add_argument("--inventory", type=Path, metavar="FILE", help="an Ansible inventory")
     parser.add_argument(
@@ -40,10 +43,12 @@ def add_to(commands: Any) -> None:
         type=Path,
         default=Path("fleet.yaml"),
         metavar="FILE",
-        help="what they are added to (default: %(default)s)",
+        help="file to add them to (default: %(default)s)",
     )
-    parser.add_argument("--user", help="to log in as (default: the site's, or root)")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (or the site's)")
+    parser.add_argument("--user", help="user to log in as (default: the site's, or root)")
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="private key of that user (default: the site's)"
+    )
     parser.add_argument(
         "--known-hosts",
         type=Path,
@@ -88,7 +93,10 @@ def _hosts(arguments: argparse.Namespace) -> list[Host]:
     hosts = read_file(arguments.inventory) if arguments.inventory else []
     for text in arguments.servers:
         if not (parts := _SERVER.fullmatch(text)):
-            raise _wrong(f"{text!r:.60} is no server", "10.0.1.4, r1u04=10.0.1.4, 10.0.1.4:2222")
+            raise _wrong(
+                f"{text!r:.60} is not the address of a server",
+                "10.0.1.4, r1u04=10.0.1.4, 10.0.1.4:2222",
+            )
         hosts.append(Host(parts["name"] or "", parts["address"], int(parts["port"] or 22)))
     if not hosts:
         raise _wrong("there is no server to scan", "Give addresses, or --inventory FILE.")
@@ -107,7 +115,7 @@ def _ssh(arguments: argparse.Namespace) -> Ssh:
         try:
             settings["private_key"] = arguments.key.expanduser().read_text()
         except (OSError, ValueError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
+            why = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
             raise _wrong(f"--key: {arguments.key} cannot be read: {why}") from error
     if not isinstance(settings.get("private_key"), str):
         raise _wrong("there is no key to log in with", "Give --key FILE, or ssh in site.yaml.")
@@ -126,7 +134,7 @@ def _accept(keys: Mapping[str, Presented]) -> bool:
     for name, key in keys.items():
         print(f"{name:{width}}  {key.text.split()[0]}  {key.fingerprint}", file=sys.stderr)
     print(
-        "Nobody knows these host keys yet. Compare each with the server's own, on its console: "
+        "These host keys are not known yet. Compare each with the server's own, on its console: "
         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         file=sys.stderr,
     )
@@ -152,7 +160,7 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
     if not isinstance(fleet, dict) or not all(isinstance(entry, dict) for entry in fleet.values()):
-        raise _wrong(f"{path} is no fleet: a mapping of servers by name")
+        raise _wrong(f"{path} is not a fleet: a mapping of servers by name")
     return fleet
 
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = (
-        "A cluster by zone, among all servers of its site: who is where, how much of its cores and "
-        "memory its pods request, and what is spare."
+        "Show a cluster by zone, among all servers of its site: which server is where, how much "
+        "of its cores and memory pods request, and what is spare."
     )
-    parser = commands.add_parser("show", help="a picture of a cluster by zone", description=about)
+    parser = commands.add_parser(
+        "show", help="show a picture of a cluster by zone", description=about
+    )
     add_cluster(parser)
     parser.add_argument("--svg", action="store_true", help="print the picture as SVG")
     add_site(parser)
@@ -53,7 +55,7 @@ def _show(arguments: argparse.Namespace) -> Iterator[str]:
         yield from as_text(picture)
         if requested is not None:
             yield ""
-            yield "The bars: what pods request of what the node offers, cores and memory."
+            yield "The bars: how much of the node's cores and memory pods request."
 
 
 def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None:
@@ -63,7 +65,7 @@ def _requested(site: Site, cluster: Clustered) -> Mapping[str, Requested] | None
     try:
         return site.requested(cluster.through)
     except RpoolError as error:
-        print(f"How full it is, is not known: {error.summary}", file=sys.stderr)
+        print(f"What pods request is not known: {error.summary}", file=sys.stderr)
         return None
 
 

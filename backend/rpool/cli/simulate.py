@@ -26,28 +26,35 @@ _NAMES_SHOWN = 12
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`; each verb yields what to print."""
-    about = 'What happens to the servers of a simulated site (provider "rpool" { simulate { } }).'
-    brief = "what happens to the servers of a simulated site"
+    about = (
+        'Make things happen to the servers of a simulated site (provider "rpool" { simulate { } }).'
+    )
+    brief = "make things happen to simulated servers"
     parser = commands.add_parser("simulate", help=brief, description=about)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    lose = verbs.add_parser("lose", help="take a server's power, as when its hardware dies")
+    lose = verbs.add_parser("lose", help="power a server off, as when its hardware dies")
     lose.set_defaults(act=lambda arguments: _switch(arguments, powered=False))
     lose.add_argument(
         "--ago",
         type=_duration,
         default=0,
         metavar="TIME",
-        help="as though that had been so long ago: 10m, say",
+        help="as if that had happened so long ago, such as 10m",
     )
-    restore = verbs.add_parser("restore", help="give it back; what was on its disk still is")
+    restore = verbs.add_parser("restore", help="power a server on again; its disk is as it was")
     restore.set_defaults(act=lambda arguments: _switch(arguments, powered=True))
-    reinstall = verbs.add_parser("reinstall", help="install it anew: its disk is empty then")
+    reinstall = verbs.add_parser("reinstall", help="reinstall a server: its disk is empty then")
     reinstall.set_defaults(act=_reinstall)
-    block = verbs.add_parser("block", help="put up a firewall that lets nobody in at some ports")
+    block = verbs.add_parser("block", help="block ports of a server by a firewall")
     block.set_defaults(act=_block)
     for verb in (lose, restore, reinstall, block):
         add_server(verb)
-    block.add_argument("ports", metavar="PORT", nargs="*", help="tcp/6443; none opens all again")
+    block.add_argument(
+        "ports",
+        metavar="PORT",
+        nargs="*",
+        help="such as tcp/6443; without any, all are opened again",
+    )
     for verb in (lose, restore, reinstall, block):
         verb.add_argument(
             "--file",
@@ -82,12 +89,12 @@ def _switch(arguments: argparse.Namespace, *, powered: bool) -> Iterator[str]:
     elif powered:
         yield f"{name} has power{' already' if was_powered else ' again'}{_holder(machine)}."
     elif was_powered or arguments.ago:
-        yield f"{name} is lost: it has no power and answers nobody{_holder(machine)}."
+        yield f"{name} is lost: it has no power and does not answer{_holder(machine)}."
         if machine.claim and not arguments.ago:
-            yield "A plan replaces it once its cluster's repair.grace is over: --ago 10m, at once."
+            yield "A plan replaces it after its cluster's repair.grace; with --ago 10m, at once."
         yield f"To undo this: rpool simulate restore {name}"
     else:
-        yield f"{name} is lost already{_holder(machine)}."
+        yield f"{name} is already lost{_holder(machine)}."
 
 
 def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
@@ -101,9 +108,9 @@ def _reinstall(arguments: argparse.Namespace) -> Iterator[str]:
     if arguments.json:
         yield _facts(machine, claim_before, changed=True)
         return
-    yield f"{name} is installed anew: nothing is on it."
+    yield f"{name} is reinstalled: its disk is empty."
     if claim_before:
-        yield f"Cluster {claim_before.pool} has lost it by that, and was not told."
+        yield f"Cluster {claim_before.pool} has lost it thereby, and does not know yet."
 
 
 def _block(arguments: argparse.Namespace) -> Iterator[str]:
@@ -121,10 +128,10 @@ def _block(arguments: argparse.Namespace) -> Iterator[str]:
     if arguments.json:
         yield _facts(machine, machine.claim, changed=blocked_before != ports)
     elif ports:
-        yield f"{arguments.server} lets nobody in at {', '.join(ports)}."
+        yield f"{arguments.server} blocks {', '.join(ports)}."
         yield f"To undo this: rpool simulate block {arguments.server}"
     else:
-        yield f"{arguments.server} lets everybody in."
+        yield f"{arguments.server} blocks no port."
 
 
 def _facts(machine: Machine, claim_before: Claim | None, *, changed: bool) -> str:
@@ -164,8 +171,8 @@ def _load(store: Store) -> Machines:
 def _no_simulated_site(file: Path) -> Refused:
     return Refused(
         f"there is no simulated site in {file}",
-        "The first terraform apply with simulate set in the provider block makes the file, in "
-        "Terraform's working directory. Call rpool there, or say --file.",
+        "The first terraform apply with simulate set in the provider block creates the file, in "
+        "Terraform's working directory. Run rpool there, or set --file.",
     )
 
 

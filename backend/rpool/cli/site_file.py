@@ -91,7 +91,7 @@ def _read(path: Path, what: str) -> str:
     try:
         return path.read_text()
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
         where = what if what == str(path) else f"{what}: {path}"
         raise _wrong(f"{where} cannot be read: {why}") from error
 
@@ -102,13 +102,13 @@ def _mapping(path: Path, text: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(f"{path} {plain_yaml.why_none(text, error)}") from error
     if not isinstance(parsed, dict):
-        raise _wrong(f"{path} is no mapping")
+        raise _wrong(f"{path} is not a mapping")
     return parsed
 
 
 def _wrong(summary: str) -> SpecError:
     about = (
-        "It has what the provider block has: fleet (or fleet_file), ssh, mirrors, owner; or "
-        "simulate: {servers: 12}. See docs/guides/command.md."
+        "It takes the settings of the provider block: fleet (or fleet_file), ssh, mirrors, "
+        "owner; or simulate: {servers: 12}. See docs/guides/command.md."
     )
     return SpecError([Problem((), summary, about)])

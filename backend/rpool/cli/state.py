@@ -74,9 +74,9 @@ def is_well(name: ServerName, survey: Survey) -> bool:
 def _state(name: ServerName, survey: Survey) -> State:
     surveyed = survey.servers[name]
     if surveyed.probed is None:
-        return State("silent", surveyed.why_no_spare or "")
+        return State("unreachable", surveyed.why_no_spare or "")
     if surveyed.let_go:
-        return State("let go", surveyed.why_no_spare or "")
+        return State("abandoned", surveyed.why_no_spare or "")
     claim = surveyed.probed.claim
     if claim is not None:
         return State(_state_of_claimed(name, claim, survey))
@@ -141,7 +141,7 @@ class Sizes:
     wanted: tuple[int, int]
 
     def __str__(self) -> str:
-        coming = f"; on their way: {_size(self.coming)}" if self.coming != (0, 0) else ""
+        coming = f"; joining: {_size(self.coming)}" if self.coming != (0, 0) else ""
         return f"{_size(self.there)} (wanted: {_size(self.wanted)}{coming})"
 
 

@@ -48,10 +48,10 @@ class Look:
 def add_to(commands: Any) -> None:
     """Add the command to argparse's `commands`."""
     about = (
-        "A cluster as it is now, live, and what is being done to it by an apply, wherever that "
-        "runs. Ctrl-C ends it."
+        "Watch a cluster live, and what an apply is doing to it, wherever that runs. Ctrl-C "
+        "ends it."
     )
-    parser = commands.add_parser("watch", help="a cluster, live", description=about)
+    parser = commands.add_parser("watch", help="watch a cluster live", description=about)
     add_cluster(parser)
     add_site(parser)
     add_json(parser)

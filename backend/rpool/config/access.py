@@ -30,18 +30,17 @@ def _name(value: str) -> str:
     """Check the name of a user or a group."""
     if not _NAME.fullmatch(value):
         raise ValueError(
-            f"{shown(value)} is no name of 1 to {LONGEST_NAME} letters, digits or characters of "
-            "- _ . : @ / +"
+            f"{shown(value)} is not a name of 1 to {LONGEST_NAME} letters, digits or - _ . : @ / +"
         )
     if value == "system:masters":
         raise ValueError(
-            "Kubernetes signs nothing for system:masters, whose rights nobody can take away; "
-            f"{ADMINS} is bound to cluster-admin, too"
+            "Kubernetes signs no certificate for system:masters, whose rights cannot be "
+            f"revoked; use {ADMINS}, which is also bound to cluster-admin"
         )
     if value.startswith("system:"):
         raise ValueError(
-            f"{value} is Kubernetes' own, as all that begins with system: is; bind the role to "
-            "another name, and ask for that"
+            f"{value} is reserved for Kubernetes, like all that begins with system:; bind the "
+            "role to another name, and use that"
         )
     return value
 

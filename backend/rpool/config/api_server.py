@@ -69,24 +69,24 @@ FLAGS = frozenset(
 """The flags of kube-apiserver that a site may set, without dashes."""
 
 _INSTEAD = {
-    "admission-control-config-file": "pod_security sets what is in it",
-    "anonymous-auth": "servers that join ask for the cluster's CA before they can be known",
+    "admission-control-config-file": "pod_security sets its content",
+    "anonymous-auth": "joining servers fetch the cluster's CA before they can authenticate",
     "audit-log-path": "the log is in /var/log/kubernetes on each control plane",
-    "audit-policy-file": "audit_policy has the text itself",
-    "authentication-config": "oidc sets what is in it",
-    "authorization-config": "it is Node and RBAC",
-    "authorization-mode": "it is Node and RBAC",
+    "audit-policy-file": "audit_policy takes the text itself",
+    "authentication-config": "oidc sets its content",
+    "authorization-config": "it is always Node and RBAC",
+    "authorization-mode": "it is always Node and RBAC",
     "encryption-provider-config": "secrets are encrypted, with a key of the cluster's own",
-    "encryption-provider-config-automatic-reload": "it is on",
-    "kubelet-certificate-authority": "it is the cluster's CA",
-    "oidc-ca-file": "oidc.ca_certificate has the text itself",
+    "encryption-provider-config-automatic-reload": "it is always on",
+    "kubelet-certificate-authority": "it is always the cluster's CA",
+    "oidc-ca-file": "oidc.ca_certificate takes the text itself",
     "oidc-client-id": "oidc.client_id sets it",
     "oidc-groups-claim": "oidc.groups_claim sets it",
     "oidc-groups-prefix": "oidc.groups_prefix sets it",
     "oidc-issuer-url": "oidc.issuer_url sets it",
     "oidc-username-claim": "oidc.username_claim sets it",
     "oidc-username-prefix": "oidc.username_prefix sets it",
-    "profiling": "it is off",
+    "profiling": "it is always off",
     "service-cluster-ip-range": "networking.service_cidr sets it",
 }
 """Flags that a site cannot set, with the reason, or with what sets them instead."""
@@ -140,11 +140,11 @@ def flag(name: str) -> str:
     if name in FLAGS:
         return name
     if name in _INSTEAD:
-        raise ValueError(f"{name} is not set here: {_INSTEAD[name]}")
+        raise ValueError(f"{name} cannot be set here: {_INSTEAD[name]}")
     bare = name.lstrip("-").replace("_", "-")
     close = get_close_matches(bare, FLAGS, 1)
-    hint = f'. Did you mean "{close[0]}"?' if close else ". docs/guides/api-server.md lists all"
-    raise ValueError(f"{shown(name)} is no flag of kube-apiserver that a site can set{hint}")
+    hint = f'. Did you mean "{close[0]}"?' if close else ". See docs/guides/api-server.md"
+    raise ValueError(f"{shown(name)} is not a flag of kube-apiserver that a site can set{hint}")
 
 
 def flags(given: dict[str, str]) -> dict[str, str]:
@@ -155,10 +155,10 @@ def flags(given: dict[str, str]) -> dict[str, str]:
     }
     for which, listed in plugins.items():
         if not all(map(_PLUGIN.fullmatch, listed)):
-            raise ValueError(f"{which} is a list of plug-ins with commas between, and no blanks")
+            raise ValueError(f"{which} must be a comma-separated list of plug-ins, without spaces")
     on, off = plugins.get("enable-admission-plugins"), plugins.get("disable-admission-plugins")
     if on is not None and "NodeRestriction" not in on:
-        raise ValueError("enable-admission-plugins needs NodeRestriction among its plug-ins")
+        raise ValueError("enable-admission-plugins must include NodeRestriction")
     if needed_off := [name for name in _NEEDED if name in (off or ())]:
         raise ValueError(f"disable-admission-plugins must not name {' or '.join(needed_off)}")
     for name, value in given.items():
@@ -170,7 +170,7 @@ def flags(given: dict[str, str]) -> dict[str, str]:
 
 def flag_value(value: str) -> str:
     if not _TEXT.fullmatch(value):
-        raise ValueError("the value of a flag is 1 to 1000 printable ASCII characters")
+        raise ValueError("the value of a flag must be 1 to 1000 printable ASCII characters")
     return value
 
 
@@ -185,7 +185,9 @@ def issuer(value: str) -> str:
     if not match or not values.is_host(match["host"]) or {"?", "#", "@"} & set(value):
         raise ValueError(f"{shown(value)} is not the https address of an issuer")
     if match["host"].startswith("kubernetes.default."):
-        raise ValueError("the cluster itself is the issuer of its service accounts' tokens")
+        raise ValueError(
+            "the issuer must not be the cluster itself, which issues the tokens of service accounts"
+        )
     return value
 
 
@@ -202,7 +204,7 @@ def certificate(value: str) -> str:
     if "PRIVATE KEY" in value:
         raise ValueError("this holds a private key; only the CA's certificate belongs here")
     if not are_certificates(value):
-        raise ValueError("this is no certificate in PEM")
+        raise ValueError("this is not a PEM certificate")
     return value
 
 
@@ -217,9 +219,9 @@ def audit_policy(value: str) -> str:
     policy = component.settings(value, "Policy")
     rules = policy.get("rules")
     if not isinstance(rules, list) or not rules:
-        raise ValueError("an audit policy has a list of rules, at least one")
+        raise ValueError("an audit policy needs a list of rules, with at least one")
     if unknown := [shown(str(name)) for name in policy if name not in _POLICY]:
-        raise ValueError(f"an audit policy has no {unknown[0]}")
+        raise ValueError(f"an audit policy has no field {unknown[0]}")
     if wrong := _wrong_stages(policy):
         raise ValueError(wrong)
     for number, rule in enumerate(rules, 1):
@@ -233,14 +235,14 @@ def _wrong_in(rule: Any) -> str:
         return "has no level, such as Metadata or Request"
     for name, value in rule.items():
         if name not in _RULE:
-            return f"has {shown(str(name))}, which is no part of a rule"
+            return f"has {shown(str(name))}, which is not a field of a rule"
         if name in _LISTS and not _are_texts(value):
-            return f"has {name} that is no list of texts"
+            return f"has {name} that is not a list of strings"
     if rule.get("resources") and rule.get("nonResourceURLs"):
-        return "has both resources and nonResourceURLs; make two of it"
+        return "has both resources and nonResourceURLs; split it in two"
     resources = rule.get("resources", [])
     if not isinstance(resources, list) or not all(map(_is_resource, resources)):
-        return "has resources that are no list of { group, resources, resourceNames }"
+        return "has resources that are not a list of { group, resources, resourceNames }"
     return _wrong_stages(rule)
 
 

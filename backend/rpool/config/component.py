@@ -58,8 +58,8 @@ def kubelet(value: str) -> str:
         or not rotates
     ):
         raise ValueError(
-            f"serverTLSBootstrap = false, a tlsCertFile of your own or the gate {_ROTATES} = false "
-            "would leave the API no way to know a kubelet by its certificate; leave them out"
+            f"serverTLSBootstrap = false, a tlsCertFile of your own or the gate {_ROTATES} = "
+            "false would keep the API from knowing a kubelet by its certificate; remove them"
         )
     return value
 
@@ -68,11 +68,11 @@ def preflight_check(value: str) -> str:
     """Check the name of a kubeadm preflight check, as in its errors: `[ERROR Swap]`."""
     if value.lower() == "all":
         raise ValueError(
-            '"all" would also pass over what another cluster has left on a server, and ports in '
+            '"all" would also ignore leftovers of another cluster on a server, and ports in '
             "use; name the checks, as kubeadm's errors do: Swap, NumCPU, SystemVerification"
         )
     if not CHECK.fullmatch(value) or may_be_key(value):
-        raise ValueError(f"{shown(value)} is not the name of a check of kubeadm's, such as NumCPU")
+        raise ValueError(f"{shown(value)} is not the name of a kubeadm check, such as NumCPU")
     return value
 
 
@@ -92,12 +92,12 @@ def settings(value: str, kind: str) -> dict[Any, Any]:
         raise ValueError("this is not a YAML mapping; use yamlencode({ ... })")  # noqa: TRY004 pydantic reads ValueErrors
     for name, ours in {"apiVersion": _API_VERSIONS[kind], "kind": kind}.items():
         if parsed.get(name, ours) != ours:
-            raise ValueError(f"{name} can only be {ours} here. Correct it, or take it out")
+            raise ValueError(f"{name} can only be {ours} here. Correct it, or remove it")
     try:
         json.dumps(parsed, allow_nan=False)
     except (ValueError, TypeError, RecursionError):
         raise ValueError(
-            "this has a value that kubeadm cannot take: a date without quotes, .nan or the like"
+            "this has a value that kubeadm does not accept, such as a date without quotes, or .nan"
         ) from None
     return parsed
 

@@ -67,7 +67,7 @@ class Group(Model):
         )
 
 
-ONE_OF_THESE = "A node has one of these at most."
+ONE_OF_THESE = "A node can have only one such taint."
 
 Groups = Annotated[
     dict[Annotated[str, AfterValidator(values.group)], Group], Field(max_length=pool.MOST_GROUPS)

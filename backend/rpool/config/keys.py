@@ -40,9 +40,9 @@ def check_host_key(value: str) -> str:
         blob = base64.b64decode(parts[1], validate=True)
     except binascii.Error:
         raise ValueError(
-            "this host key is damaged: what follows its type is no base64, or cut off. Copy the "
-            "first two fields of /etc/ssh/ssh_host_ed25519_key.pub whole, or let rpool scan ask "
-            "for it"
+            "this host key is damaged: the part after its type is not base64, or incomplete. "
+            "Copy the first two fields of /etc/ssh/ssh_host_ed25519_key.pub completely, or run "
+            "rpool scan"
         ) from None
     if _first_string(blob) != parts[0].encode():
         raise ValueError(f"this host key says {parts[0]}, but holds a key of another type")
@@ -75,7 +75,7 @@ def _check_openssh(body: str) -> None:
     except binascii.Error:
         raise ValueError("this private key is damaged: its body is not base64") from None
     if not blob.startswith(_OPENSSH_MAGIC):
-        raise ValueError("this private key is damaged: it is no OpenSSH key")
+        raise ValueError("this private key is damaged: it is not an OpenSSH key")
     if _first_string(blob[len(_OPENSSH_MAGIC) :]) != b"none":
         raise ValueError("this private key has a passphrase; give one without")
 

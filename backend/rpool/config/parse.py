@@ -73,15 +73,15 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
         yield Problem(
             ("fleet",),
             "fleet is required" if model.ssh else "this provider block has no servers",
-            "Your own servers: set fleet and ssh. Modelled ones, to learn and to test: set "
-            "simulate { servers = 12 } instead.",
+            "For your own servers, set fleet and ssh. For simulated ones, to learn and to test, "
+            "set simulate { servers = 12 } instead.",
             also=(("simulate",),),
         )
     elif simulate is None and model.ssh is None:
         yield Problem(
             ("ssh",),
             "ssh is required",
-            "It says how the servers in fleet are reached. To model them instead: simulate {}.",
+            "It says how the servers in fleet are reached. To simulate them instead: simulate {}.",
             also=(("simulate",),),
         )
     elif simulate is None and model.ssh is not None and model.ssh.private_key is None:
@@ -93,7 +93,7 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
     elif simulate is not None and simulate.servers is None and model.fleet is None:
         yield Problem(
             ("simulate",),
-            "simulate has no servers to model",
+            "simulate has no servers",
             "Say how many, as in simulate { servers = 12 }, or declare them in fleet.",
             also=(("fleet",),),
         )
@@ -101,8 +101,8 @@ def _which_servers(model: SiteModel) -> Iterator[Problem]:
         yield Problem(
             ("simulate", "servers"),
             "simulate.servers and fleet exclude each other",
-            "simulate {} models the servers in fleet; without fleet, simulate.servers says how "
-            "many there are.",
+            "simulate {} simulates the servers in fleet; without fleet, simulate.servers says "
+            "how many there are.",
         )
 
 
@@ -116,7 +116,7 @@ def _shared(model: SiteModel, attribute: str) -> Iterator[Problem]:
         if len(names) > 1:
             *others, last = _at_most_eight(names)
             summary = f"servers {', '.join(others)} and {last} have the same {attribute}"
-            yield Problem(("fleet", names[1], attribute), summary, "Each is one machine.")
+            yield Problem(("fleet", names[1], attribute), summary, "Each server needs its own.")
 
 
 def _keyless(model: SiteModel) -> Iterator[Problem]:
@@ -128,8 +128,8 @@ def _keyless(model: SiteModel) -> Iterator[Problem]:
         yield Problem(
             ("fleet", names[0]),
             f"host_key is missing {of}",
-            "No other key is accepted from a server. Ask it for the key, and compare that with "
-            f"/etc/ssh/ssh_host_ed25519_key.pub there: ssh-keyscan -t ed25519 {address}",
+            "No other key is accepted from a server. Ask for it, and compare it with "
+            f"/etc/ssh/ssh_host_ed25519_key.pub on the server: ssh-keyscan -t ed25519 {address}",
         )
 
 
@@ -138,8 +138,8 @@ def _insecure(model: SiteModel) -> Iterator[Problem]:
     if (mirrors.images or "").startswith("http:") and not mirrors.insecure_images:
         yield Problem(
             ("mirrors", "images"),
-            "mirrors.images is an http address: whoever is on the way to it decides what runs on "
-            "the servers",
+            "mirrors.images is an http address: anyone on the path to it can change what runs "
+            "on the servers",
             "Use https. Where the network itself is trusted: insecure_images = true.",
             also=(("mirrors", "insecure_images"),),
         )
@@ -244,7 +244,7 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
         yield Problem(
             ("api_server", "flags"),
             f"{oidc_flags[0]} needs oidc",
-            "Say in api_server.oidc whose tokens are taken.",
+            "Set in api_server.oidc which issuer's tokens are accepted.",
             also=(("api_server", "oidc"),),
         )
     tolerates: dict[Path, Tolerate] = {("tolerate",): model.tolerate}
@@ -254,7 +254,7 @@ def _one_of_two(model: PoolModel) -> Iterator[Problem]:
             yield Problem(
                 path,
                 "tolerate takes either servers or zones",
-                "servers: any so many of the workers. zones: all workers in any so many zones.",
+                "servers: that many workers may be lost. zones: all workers in that many zones.",
             )
     for name, group in model.workers.items():
         if summary := twice(group.taint):

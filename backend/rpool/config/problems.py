@@ -79,7 +79,7 @@ def _problem(details: ErrorDetails, settings: Mapping[Path, tuple[str, ...]]) ->
             summary = f"{where} must not be empty"
         case "extra_forbidden":
             meant = _suggestion(path, settings) if path == _path(details) else ""
-            return Problem(path, f"{where} is no setting", meant)
+            return Problem(path, f"{where} is not a setting", meant)
         case kind if kind in _KINDS:
             summary = f"{where} must be {_KINDS[kind]}"
         case _:

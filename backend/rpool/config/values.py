@@ -64,7 +64,7 @@ def dns_label(most: int) -> Callable[[str], str]:
 
 
 def owner(value: str) -> str:
-    what = "a name of 1 to 100 letters, digits, spaces or characters of - _ . @ /"
+    what = "a name of 1 to 100 letters, digits, spaces or - _ . @ /"
     return matching(OWNER, 100, what)(value)
 
 
@@ -120,7 +120,7 @@ def address_span(value: str) -> str:
     what = "a range such as 10.0.1.210-10.0.1.230, or a network such as 10.0.1.208/28"
     if "-" not in value:
         if value.count(".") == 3 and "/" not in value:
-            raise ValueError(f"{shown(value)} is not {what}; for one address write /32 behind it")
+            raise ValueError(f"{shown(value)} is not {what}; for one address, append /32")
         _network(value, what)
     try:
         _refuse_special(value, *address_range(value))
@@ -155,9 +155,7 @@ def _network(value: str, what: str) -> ipaddress.IPv4Network:
             pass
         except ValueError:
             base = ipaddress.IPv4Network(value, strict=False)
-            raise ValueError(
-                f"{value} has bits set behind its prefix; the network is {base}"
-            ) from None
+            raise ValueError(f"{value} has host bits set; the network is {base}") from None
     raise ValueError(f"{shown(value)} is not {what}")
 
 
@@ -189,7 +187,9 @@ def url(value: str) -> str:
             "it would show in command lines and files of the servers"
         )
     if "?" in value or "#" in value:
-        raise ValueError("the address of a mirror ends with its path: take out what follows ? or #")
+        raise ValueError(
+            "the address of a mirror must not have a query or fragment: remove what follows ? or #"
+        )
     host = r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
     match = re.fullmatch(rf"https?://{host}(/[A-Za-z0-9._~:/@!&()*+,;=%-]*)?", value)
     if not match or not (match["host"][0] == "[" or is_host(match["host"])):
@@ -230,7 +230,10 @@ def address(value: str) -> str:
 def group(value: str) -> str:
     """Check the name of a further group."""
     if value == DEFAULT_GROUP:
-        raise ValueError(f"{DEFAULT_GROUP} is the group of the cluster's own cores and memory")
+        raise ValueError(
+            f"{DEFAULT_GROUP} is the group of the cluster's own cores and memory; choose another "
+            "name"
+        )
     return dns_label(40)(value)
 
 

@@ -136,7 +136,7 @@ def wrong_in(record: Record) -> Iterator[str]:
     this rpool does not install is accepted: another rpool may have installed it.
     """
     if not UID.fullmatch(record.uid):
-        yield "uid: it is none"
+        yield "uid: it is not a uid"
     for part, spec in (("settled", record.settled), ("wanted", record.wanted)):
         if spec is not None:
             _, problems = validated(PoolModel, written(spec), ())

@@ -235,8 +235,8 @@ def _left(name: str, servers: Sequence[str]) -> list[Diagnostic]:
         return []
     return [
         diagnostic.warning(
-            f"Cluster {name} was never made to its end: the create that follows goes on with it",
-            f"{', '.join(servers)} stay claimed meanwhile.",
+            f"Cluster {name} was not created completely: the create that follows resumes it",
+            f"{', '.join(servers)} stay claimed until then.",
         )
     ]
 
@@ -269,7 +269,7 @@ depend on nothing.
 def _out_of_reach(name: str) -> RpoolError:
     """The error of a plan without contact: by the state alone it would often say "No changes"."""
     return RpoolError(
-        f"no server that was asked answers by SSH, of cluster {name} or any other",
+        f"no server of cluster {name} answers by SSH, nor does any other that was asked",
         Do.REACH_SITE.text(),
     )
 

@@ -39,7 +39,7 @@ class ClusterData:
         facts = cluster_state.with_view({}, pool.view)
         if facts[key] != config[key]:
             summary = f"no cluster of this site has the {key} {config[key]}"
-            detail = f"But there is {facts['name']}, whose id is {facts['id']}."
+            detail = f"There is a cluster {facts['name']} with the id {facts['id']}."
             raise SpecError([Problem((key,), summary, detail)])
         nodes = pool.cluster.nodes
         return facts | {

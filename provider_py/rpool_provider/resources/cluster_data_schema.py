@@ -15,7 +15,7 @@ from rpool_provider.schema import (
     optional,
 )
 
-_EITHER = "Either this or `{}` is given; the other one is told."
+_EITHER = "Set either this or `{}`; the other one is computed."
 
 _ALLOCATABLE = Object(
     (
@@ -27,7 +27,7 @@ _ALLOCATABLE = Object(
 _NODE = Object(
     (
         computed("role", STRING, "`control_plane` or `worker`."),
-        computed("ready", BOOL, "Whether its kubelet says that it is ready."),
+        computed("ready", BOOL, "Whether its kubelet reports it Ready."),
         computed("schedulable", BOOL, "False while it is cordoned."),
     )
 )
@@ -45,17 +45,16 @@ CLUSTER_DATA = Schema(
             optional("name", STRING, f"Name of the cluster. {_EITHER.format('id')}", computed=True),
             optional("id", STRING, f"The cluster's uid. {_EITHER.format('name')}", computed=True),
             computed("kubernetes_version", STRING, "Its version."),
-            computed("cores", NUMBER, "Cores that its workers were asked to have together."),
-            computed("memory", NUMBER, "GiB that its workers were asked to have together."),
+            computed("cores", NUMBER, "Requested cores of its workers together."),
+            computed("memory", NUMBER, "Requested memory of these in GiB."),
             *FACTS,
             computed(
                 "allocatable",
                 _ALLOCATABLE,
-                "What the kubelets of all ready workers offer to pods, those of nodes that were "
-                "added one by one included.",
+                "What all Ready workers offer to pods, including each `rpool_node`.",
             ),
             computed("nodes", Map(_NODE), "All its Kubernetes nodes, by name, as they are now."),
         )
     ),
-    "A cluster of this site, whoever manages it, as it is now.",
+    "A cluster of this site as it is now, whichever configuration manages it.",
 )

@@ -27,9 +27,9 @@ def _likely(cluster: str, advice: Advice) -> Diagnostic:
 def _too_much(cluster: str, advice: Advice) -> Diagnostic:
     """A warning and no error: servers in use may become free in the same apply."""
     lines = [
-        "Its apply fails, unless servers get free before: by a destroy in the same apply, say.",
+        "Its apply fails unless servers become free first, as by a destroy in the same apply.",
         advice.doubt,
-        f"With the whole fleet free it would take these. {_roles(advice)}",
+        f"If the whole fleet were free, it would take these. {_roles(advice)}",
         *_claimed(cluster, advice),
     ]
     return diagnostic.warning(
@@ -48,18 +48,21 @@ def _strange(cluster: str, advice: Advice) -> Iterator[Diagnostic]:
     for name, error in sorted(advice.strange.items()):
         yield diagnostic.warning(
             f"Cluster {cluster}: the apply stops at {name}, which has another host key",
-            f"{error.summary}.\n{error.detail}\nOr mark it reserved = true in the fleet: no "
-            "cluster looks at it then.",
+            f"{error.summary}.\n{error.detail}\nOr mark it reserved = true in the fleet: then no "
+            "cluster picks it.",
         )
 
 
 def _how_free(advice: Advice) -> str:
     if advice.doubt:
-        return f"These may be in use, and apply takes others then. {advice.doubt}"
+        return f"Some may be in use; the apply then takes others. {advice.doubt}"
     if not advice.likely.keys() - advice.earlier.keys():
         return ""
     subject = "The others" if advice.earlier else "They"
-    return f"{subject} are free now; apply takes others where one is in use or not clean by then."
+    return (
+        f"{subject} are free now; the apply takes another one for each that is in use or not "
+        "clean by then."
+    )
 
 
 def _claimed(cluster: str, advice: Advice) -> Iterator[str]:
@@ -67,7 +70,7 @@ def _claimed(cluster: str, advice: Advice) -> Iterator[str]:
     for uid in sorted({claim.uid for claim in advice.earlier.values()}):
         names = sorted(name for name, claim in advice.earlier.items() if claim.uid == uid)
         yield (
-            f"{', '.join(names)}: claimed by a cluster {cluster} now (uid {uid}). What a create "
-            "has left is gone on with by the apply. A whole cluster is in the way of this one, "
-            "unless it is destroyed first."
+            f"{', '.join(names)}: claimed by a cluster {cluster} now (uid {uid}). If an "
+            "interrupted create left it, the apply resumes that. If it is a complete cluster, "
+            "destroy it first, or this create fails."
         )

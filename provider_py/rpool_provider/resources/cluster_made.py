@@ -10,14 +10,14 @@ from rpool_provider.diagnostic import Diagnostic
 
 def way_in(name: str) -> Diagnostic:
     return diagnostic.warning(
-        f"Cluster {name} serves. To get in: rpool kubeconfig {name} --merge",
-        "site.yaml, or --site FILE, has what the provider block has. "
-        'In Terraform: ephemeral "rpool_kubeconfig".',
+        f"Cluster {name} is up. To connect: rpool kubeconfig {name} --merge",
+        "site.yaml, or --site FILE, takes the settings of the provider block. In Terraform, use "
+        'ephemeral "rpool_kubeconfig".',
     )
 
 
 def to_be_mended(name: str, error: RpoolError) -> Diagnostic:
     return diagnostic.warning(
-        f"Cluster {name} serves, but is incomplete: {error.summary}",
+        f"Cluster {name} is up, but incomplete: {error.summary}",
         f"{error.detail}\n{Do.APPLY_AGAIN.text()}".lstrip(),
     )

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 FIXED = {
     "kubernetes_version": "rpool cannot upgrade Kubernetes yet",
-    "kubeadm": "rpool cannot change what kubeadm was told on a running cluster yet",
-    "trust": "a cluster stays in its domain of trust, as its servers do until installed anew",
-    "api_server": "rpool cannot change what the API servers were told on a running cluster yet",
+    "kubeadm": "rpool cannot change the kubeadm settings of a running cluster yet",
+    "trust": "a cluster cannot change its domain of trust, nor can its servers until reinstalled",
+    "api_server": "rpool cannot change the API server settings of a running cluster yet",
 }
 _FOLLOWS = ("condition", "allocated_cores", "allocated_memory", "servers")
 """What follows from the request and from the cluster's members."""
@@ -133,10 +133,12 @@ def unknown_sizes(values: Values) -> list[str]:
 
 
 def _chosen_later(values: Values, unsure: Sequence[str]) -> Diagnostic:
-    name = values["name"] if isinstance(values["name"], str) else "of a name that is not known yet"
+    name = (
+        values["name"] if isinstance(values["name"], str) else ("with a name that is not known yet")
+    )
     reason = f"{' and '.join(unsure)} {'is' if len(unsure) == 1 else 'are'} not known yet"
     return diagnostic.warning(
-        f"Cluster {name}: the apply chooses who joins and who leaves",
+        f"Cluster {name}: the apply chooses which servers join and leave",
         f"{reason}. The plan may show all servers as removed; that is not what will happen.",
     )
 
@@ -189,10 +191,10 @@ def _explained(
             f"group {groups.get(name)}": name in groups,
             "retiring": fleet.servers[name].retire,
             "lost": fleet.servers[name].lost or name in current.lost,
-            f"in {named(fleet.servers[name].trust)} by the fleet": name in of_other_domains,
-            "half out already": name in current.leaving,
-            "has failed to join": name in current.failed,
-            "half in, and not needed": name in half_joined & target.leaving - current.failed,
+            f"the fleet has it in {named(fleet.servers[name].trust)}": name in of_other_domains,
+            "departure interrupted": name in current.leaving,
+            "failed to join": name in current.failed,
+            "partially joined, not needed": name in half_joined & target.leaving - current.failed,
         }
         text = ", ".join(note for note, holds in notes.items() if holds)
         return f"{name} ({text})" if text else name
@@ -204,8 +206,8 @@ def _explained(
     )
     lines.append(f"Workers: {before} before; {after} after.")
     lines += [
-        f"{name} is planned for cluster {other}, too: one of the two gets it, the other one's "
-        "apply fails, and its next plan names another."
+        f"{name} is also planned for cluster {other}: one of the two gets it, the other's apply "
+        "fails, and its next plan picks another server."
         for name, other in sorted(target.contested.items())
     ]
     counts = [_count(joining, "joins", "join"), _count(leaving, "leaves", "leave")]
@@ -236,7 +238,7 @@ def _refuse_to_recover_from_others(prior: Values, values: Values) -> None:
         n for n, role in cluster_state.roles(prior).items() if role is Role.CONTROL_PLANE
     ]
     if name is not None and name not in control_planes:
-        summary = f"recover_from names {name}, which is no control plane of the cluster"
+        summary = f"recover_from names {name}, which is not a control plane of the cluster"
         detail = f"Its control planes are {', '.join(control_planes)}."
         raise SpecError([Problem(("control_plane", "recover_from"), summary, detail)])
 
@@ -258,8 +260,8 @@ def refuse_moved(what: str, servers: Values, fleet: Fleet, at: Path = ()) -> Non
 def _no_spare(name: str, lost: Collection[ServerName], error: DoesNotFit) -> Diagnostic:
     (problem,) = error.problems
     return diagnostic.warning(
-        f"Cluster {name}: no server takes the place of {', '.join(sorted(lost))}",
-        f"It stays a member until one is there. {problem.summary}.\n{problem.detail}",
+        f"Cluster {name}: no server can replace {', '.join(sorted(lost))}",
+        f"It stays a member until one can. {problem.summary}.\n{problem.detail}",
     )
 
 

@@ -25,7 +25,7 @@ _ENDPOINT = Object(
         optional(
             "vip",
             STRING,
-            "Virtual IP that the control planes keep among themselves: a free IPv4 address of "
+            "Virtual IP of the API, held by one of the control planes: a free IPv4 address of "
             "their network. Either this or `address`.",
             replaces=True,
         ),
@@ -40,27 +40,27 @@ _ENDPOINT = Object(
 
 _CONTROL_PLANE = Object(
     (
-        required("servers", NUMBER, "How many servers run it: 1, 3, 5 or 7."),
-        required("endpoint", _ENDPOINT, "Where the API is found.", replaces=True),
+        required("servers", NUMBER, "Number of control planes: 1, 3, 5 or 7."),
+        required("endpoint", _ENDPOINT, "Address of the API.", replaces=True),
         optional(
             "recover_from",
             STRING,
-            "When most control planes are gone for good (and marked `lost`): the one that is left, "
-            "from whose data etcd is made anew. It does nothing while the API answers, and nothing "
-            "a second time.",
+            "When most control planes are gone for good (and marked `lost`): the remaining one, "
+            "from whose data etcd is rebuilt. It has no effect while the API answers, nor a "
+            "second time.",
         ),
         optional(
             "selector",
             SELECTOR,
-            "Which servers may be picked for it. Unless set, those of the cluster's `selector`.",
+            "Which servers may be picked for it. Unless set, the cluster's `selector` applies.",
         ),
-        optional("labels", Map(STRING), "Labels of its Nodes, besides those of the fleet."),
+        optional("labels", Map(STRING), "Labels of its Nodes, in addition to those of the fleet."),
         defaulted(
             "schedulable",
             BOOL,
             False,
-            "Whether these servers take pods, too: then they count for `cores` and `memory`. "
-            "Default `false`.",
+            "Whether these servers also run workloads: then they count towards `cores` and "
+            "`memory`. Default `false`.",
         ),
     )
 )
@@ -113,19 +113,21 @@ _KUBEADM = Object(
         optional(
             "kube_proxy", STRING, "YAML merged into KubeProxyConfiguration.", meaning=meaning.yaml
         ),
-        optional("ignore_preflight_errors", List(STRING), "Checks of kubeadm to pass over."),
+        optional("ignore_preflight_errors", List(STRING), "Preflight checks of kubeadm to ignore."),
     )
 )
 
 _OIDC = Object(
     (
         required("issuer_url", STRING, "The issuer's https address."),
-        required("client_id", STRING, "For whom tokens have to be."),
-        optional("username_claim", STRING, "Which claim is the user's name. Default `sub`."),
-        optional("username_prefix", STRING, "What comes before it; `-` for nothing."),
-        optional("groups_claim", STRING, "Which claim has the user's groups."),
-        optional("groups_prefix", STRING, "What comes before each."),
-        optional("ca_certificate", STRING, "The issuer's CA (PEM), if the system has it not."),
+        required("client_id", STRING, "The client that tokens must be issued for."),
+        optional("username_claim", STRING, "Claim with the user's name. Default `sub`."),
+        optional("username_prefix", STRING, "Prefix of user names; `-` for none."),
+        optional("groups_claim", STRING, "Claim with the user's groups."),
+        optional("groups_prefix", STRING, "Prefix of group names."),
+        optional(
+            "ca_certificate", STRING, "The issuer's CA (PEM), if the system does not have it."
+        ),
     )
 )
 
@@ -135,17 +137,19 @@ _API_SERVER = Object(
         optional(
             "audit_policy",
             STRING,
-            "YAML of an audit Policy, in the place of rpool's (metadata of all but noise).",
+            "YAML of an audit Policy that replaces rpool's (metadata of all but noise).",
             meaning=meaning.yaml,
         ),
-        optional("extra_sans", List(STRING), "Further names and addresses in its certificate."),
+        optional("extra_sans", List(STRING), "Additional names and addresses in its certificate."),
         optional(
             "pod_security",
             STRING,
-            "What namespaces without a label of their own enforce: `privileged`, `baseline` or "
-            "`restricted`. Default `baseline`.",
+            "Pod security level of namespaces without a label of their own: `privileged`, "
+            "`baseline` or `restricted`. Default `baseline`.",
         ),
-        optional("flags", Map(STRING), "Further flags of kube-apiserver, without dashes."),
+        optional(
+            "flags", Map(STRING), "Additional flags of kube-apiserver, without leading dashes."
+        ),
     )
 )
 
@@ -156,15 +160,15 @@ _DRAIN = Object(
             "timeout",
             STRING,
             "10m",
-            "How long pods may take to leave. Default `10m`.",
+            "How long a drain may take. Default `10m`.",
             meaning=meaning.duration,
         ),
         defaulted(
             "on_timeout",
             STRING,
             "fail",
-            "`fail`: the server stays in the cluster. `evict_anyway`: what is left is deleted, "
-            "disruption budgets or not. Default `fail`.",
+            "`fail`: the server stays in the cluster. `evict_anyway`: the remaining pods are "
+            "deleted, whatever disruption budgets say. Default `fail`.",
         ),
     ),
 )
@@ -177,21 +181,22 @@ _REPAIR = Object(
             "grace",
             STRING,
             "5m",
-            "How long a member may be NotReady before a plan repairs it: where it answers by SSH "
-            "it is mended in its place, else another server takes its place. Default `5m`.",
+            "How long a member may be NotReady before a plan repairs it: in place if it answers "
+            "by SSH, else by another server. Default `5m`.",
             meaning=meaning.duration,
         ),
         defaulted(
             "mode",
             STRING,
             "plan",
-            "`plan`: plans repair. `warn`: they only name who is not well. Default `plan`.",
+            "`plan`: plans repair. `warn`: they only name members that are not well. Default "
+            "`plan`.",
         ),
         defaulted(
             "max_lost",
             NUMBER,
             1,
-            "Where more members than this are not well at once, nothing is repaired. Default `1`.",
+            "If more members than this are not well at once, nothing is repaired. Default `1`.",
         ),
     ),
 )
@@ -204,8 +209,8 @@ _DESTROY = Object(
             "on_unreachable",
             STRING,
             "fail",
-            "`fail`: a destroy keeps servers that do not answer in the state. `abandon`: it lets "
-            "go of them, with their claims on them. It counts once it is applied. Default `fail`.",
+            "`fail`: a destroy keeps unreachable servers in the state. `abandon`: it abandons "
+            "them, with their claims on them. Takes effect once applied. Default `fail`.",
         ),
     ),
 )
@@ -217,9 +222,9 @@ def _limit(name: str, description: str) -> Attribute:
 
 _TIMEOUTS = Object(
     (
-        _limit("create", "At most this long for a create, such as `45m`. Default 60m."),
-        _limit("update", "At most this long for a change. Default 60m."),
-        _limit("delete", "At most this long for a destroy. Default 30m."),
+        _limit("create", "Time limit of a create, such as `45m`. Default 60m."),
+        _limit("update", "Time limit of a change. Default 60m."),
+        _limit("delete", "Time limit of a destroy. Default 30m."),
     )
 )
 
@@ -228,10 +233,10 @@ _SERVER = Object(
         computed("role", STRING, "`control_plane` or `worker`."),
         computed("address", STRING, "Its address in the fleet."),
         computed("zone", STRING, "Its zone."),
-        computed("group", STRING, "Which `workers` it is of; else `default`."),
+        computed("group", STRING, "Its group in `workers`, else `default`."),
         computed("cores", NUMBER, "Its cores."),
         computed("memory", NUMBER, "Its memory in GiB."),
-        computed("labels", Map(STRING), "Its labels in the fleet, which its Node has, too."),
+        computed("labels", Map(STRING), "Its labels in the fleet, which its Node also has."),
     )
 )
 
@@ -240,57 +245,63 @@ CLUSTER = Schema(
         (
             required("name", STRING, "Name of the cluster, a DNS label.", replaces=True),
             required("kubernetes_version", STRING, "Version such as `1.36.3`."),
-            required("cores", NUMBER, "Cores of the workload servers together, as hardware."),
-            required("memory", NUMBER, "GiB of memory of these together."),
-            optional("tolerate", TOLERATE, "Which loss `cores` and `memory` must outlast."),
+            required(
+                "cores", NUMBER, "Total cores of the servers that run workloads, as hardware."
+            ),
+            required("memory", NUMBER, "Total memory of these servers in GiB."),
+            optional(
+                "tolerate", TOLERATE, "Loss of servers that `cores` and `memory` must survive."
+            ),
             required("control_plane", _CONTROL_PLANE, "The servers that run Kubernetes itself."),
             optional("selector", SELECTOR, "Which servers may be picked; all unless set."),
             optional(
                 "workers",
                 Map(GROUP),
-                "A further group of workers, by its name, beside those of `cores` and `memory`: "
+                "An additional group of workers, by name, beside those of `cores` and `memory`: "
                 "servers of another kind, say, or with taints.",
             ),
             optional(
                 "trust",
                 STRING,
                 "Its domain of trust: it takes only servers that have the same `trust` in the "
-                "fleet and have served in no other domain since they were installed. Unless set, "
-                "only servers without. It is for good.",
+                "fleet and have served in no other domain since they were installed. Unless "
+                "set, only servers without one. It cannot be changed.",
             ),
             optional("networking", _NETWORKING, "Networks inside the cluster."),
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
             optional("drain", _DRAIN, "How servers are drained before they leave."),
-            optional("repair", _REPAIR, "What becomes of members that are not well."),
-            optional("destroy", _DESTROY, "How a destroy goes about servers that do not answer."),
+            optional("repair", _REPAIR, "How members that are not well are repaired."),
+            optional("destroy", _DESTROY, "What a destroy does with unreachable servers."),
             defaulted(
                 "deletion_protection",
                 BOOL,
                 False,
-                "Refuses plans that destroy or replace the cluster, also by `-replace` or a taint. "
-                "Setting it to `false` counts once that is applied. Default `false`.",
+                "Refuses plans that destroy or replace the cluster, including by `-replace` or "
+                "a taint. `false` takes effect once applied. Default `false`.",
             ),
-            optional("kubeadm", _KUBEADM, "What this site must say to kubeadm besides."),
-            optional("api_server", _API_SERVER, "What this site asks of the API servers."),
-            optional("timeouts", _TIMEOUTS, "How long things may take."),
-            computed("id", STRING, "The cluster's uid. Names may be used again, uids are not."),
+            optional("kubeadm", _KUBEADM, "Additional settings for kubeadm."),
+            optional("api_server", _API_SERVER, "Settings of the API servers."),
+            optional("timeouts", _TIMEOUTS, "Time limits of operations."),
+            computed("id", STRING, "The cluster's uid. Unlike its name, it is never reused."),
             computed(
                 "condition",
                 STRING,
-                "`settled`; `degraded` when a member is not well for longer than `repair.grace`, "
-                "`incomplete` when a change was cut off, `unreachable` when no control plane shows "
-                "the API.",
+                "`settled`; `degraded` when a member is not well for longer than "
+                "`repair.grace`, `incomplete` when a change was interrupted, `unreachable` when "
+                "the API answers on no control plane.",
             ),
             computed(
                 "allocated_cores",
                 NUMBER,
-                "Cores of the workers it has, as hardware, but for those of `workers`.",
+                "Cores of its current workers, as hardware, without those of `workers` groups.",
             ),
-            computed("allocated_memory", NUMBER, "GiB of memory of these."),
+            computed("allocated_memory", NUMBER, "Memory of these in GiB."),
             computed("endpoint", STRING, "`host:port` of the API."),
             computed("ca_certificate", STRING, "The cluster's CA certificate (PEM)."),
             computed(
-                "ca_pin", STRING, "Its pin, `sha256:...`: who shows another is not the cluster."
+                "ca_pin",
+                STRING,
+                "Pin of that CA, `sha256:...`: an API with another one is not this cluster.",
             ),
             computed("servers", Map(_SERVER), "The servers it has, by name."),
         )

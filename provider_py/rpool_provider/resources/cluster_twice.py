@@ -87,5 +87,6 @@ def _problem(name: str) -> Problem:
     return Problem(
         _NAME,
         f"two clusters of this configuration are called {name}",
-        "The name of a cluster is its own on a site. With count or for_each: put the key into it.",
+        "Names of clusters are unique on a site. With count or for_each, put the key into the "
+        "name.",
     )

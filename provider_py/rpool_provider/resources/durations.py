@@ -34,4 +34,4 @@ def longer(inner: Any, inner_at: Path, outer: Any, outer_at: Path, default: str)
         return []
     names = (".".join(map(str, at)) for at in (inner_at, outer_at))
     summary = "{0} = {2} is longer than {1}, which is {3}".format(*names, inner, outer or default)
-    return [Problem(inner_at, summary, "The change would be over before. Adjust one of the two.")]
+    return [Problem(inner_at, summary, "The change would time out first. Adjust one of the two.")]

@@ -6,16 +6,20 @@ from rpool_provider.schema import BOOL, NUMBER, STRING, List, Map, Object, Schem
 
 _SERVER = Object(
     (
-        computed("address", STRING, "Address that SSH reaches it at."),
+        computed("address", STRING, "Its address for SSH."),
         computed("zone", STRING, "Its zone."),
         computed("cores", NUMBER, "Its cores, as declared."),
         computed("memory", NUMBER, "Its memory in GiB, as declared."),
         computed("labels", Map(STRING), "Its labels in the fleet."),
-        computed("reserved", BOOL, "Whether clusters do not pick it."),
-        computed("retire", BOOL, "Whether it is to leave."),
+        computed("reserved", BOOL, "Whether clusters must not pick it."),
+        computed("retire", BOOL, "Whether it is to leave its cluster."),
         computed("lost", BOOL, "Whether its hardware is declared gone."),
         computed("trust", STRING, "Its domain of trust in the fleet, or null."),
-        computed("reachable", BOOL, "Whether it answered just now. If not, whose it is is null."),
+        computed(
+            "reachable",
+            BOOL,
+            "Whether it answered now. If not, what is told of its cluster is null.",
+        ),
         computed("pool", STRING, "Name of the cluster that claims it, or null."),
         computed("pool_id", STRING, "Uid of that cluster, or null."),
         computed("role", STRING, "`control_plane` or `worker` in that cluster, or null."),
@@ -23,21 +27,21 @@ _SERVER = Object(
         computed(
             "let_go",
             BOOL,
-            "Whether the cluster that claims it counts on it no more: it was replaced while it was "
-            "away, say. `why` says what becomes of it.",
+            "Whether the cluster that claims it no longer counts it as a member: it was "
+            "replaced while it was unreachable, say. `why` says what happens to it.",
         ),
         computed(
             "spare",
             BOOL,
-            "Whether nobody claims it, it is clean, as big as declared, and has served in no "
-            "other domain of trust.",
+            "Whether it is unclaimed, clean, as big as declared, and has served in no other "
+            "domain of trust.",
         ),
         computed(
             "failures",
             List(STRING),
-            "What it failed at since it was last a member. Such a server is taken last.",
+            "What failed on it since it was last a member. Such a server is picked last.",
         ),
-        computed("why", STRING, "Why it is no spare, or null."),
+        computed("why", STRING, "Why it is not a spare, or null."),
     )
 )
 
@@ -53,5 +57,5 @@ FLEET_DATA = Schema(
             computed("free_memory", NUMBER, "GiB of memory of these spares."),
         )
     ),
-    "Every server of the site as it is now: whose, how big, and whether it can be had.",
+    "Every server of the site as it is now: its cluster, its size, and whether it is available.",
 )

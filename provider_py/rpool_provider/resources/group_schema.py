@@ -21,18 +21,18 @@ TAINT = Object(
 
 TOLERATE = Object(
     (
-        optional("servers", NUMBER, "Any so many workers may be lost. Either this or `zones`."),
-        optional("zones", NUMBER, "All workers in any so many zones may be lost."),
+        optional("servers", NUMBER, "Number of workers that may be lost. Either this or `zones`."),
+        optional("zones", NUMBER, "Number of zones that may be lost, with all workers in them."),
     )
 )
 
 GROUP = Object(
     (
-        required("cores", NUMBER, "Cores of its servers together, as hardware."),
-        required("memory", NUMBER, "GiB of memory of these together."),
-        optional("tolerate", TOLERATE, "Which loss of its servers these must outlast."),
+        required("cores", NUMBER, "Total cores of its servers, as hardware."),
+        required("memory", NUMBER, "Total memory of these in GiB."),
+        optional("tolerate", TOLERATE, "Loss of servers that these must survive."),
         optional("selector", SELECTOR, "Which servers may be picked; all unless set."),
-        optional("labels", Map(STRING), "Labels of its Nodes, besides those of the fleet."),
-        optional("taint", Set(TAINT), "A taint of its Nodes, from their first moment on."),
+        optional("labels", Map(STRING), "Labels of its Nodes, in addition to those of the fleet."),
+        optional("taint", Set(TAINT), "A taint of its Nodes, set as soon as they join."),
     )
 )

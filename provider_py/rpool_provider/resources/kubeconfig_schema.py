@@ -20,22 +20,22 @@ KUBECONFIG = Schema(
             optional(
                 "user",
                 STRING,
-                "The user that the cluster sees, in its audit log for one. `rpool-` and the "
-                "provider's `owner` unless set.",
+                "User name in the cluster, as in its audit log. Unless set, `rpool-` and the "
+                "provider's `owner`.",
                 computed=True,
             ),
             optional(
                 "groups",
                 List(STRING),
-                f'The user\'s groups: `["{ADMINS}"]`, which is bound to cluster-admin, unless set. '
-                "Whoever is to have less gets a group of your own, and a RoleBinding for that.",
+                f'The user\'s groups: `["{ADMINS}"]`, which is bound to cluster-admin, unless '
+                "set. For fewer rights, name a group of your own, and make a RoleBinding for it.",
                 computed=True,
             ),
             optional(
                 "ttl",
                 STRING,
-                "How long the certificate lives: `10m` to `24h`, `1h` unless set. It is not renewed"
-                " while Terraform runs, so it should be longer than an apply.",
+                "Lifetime of the certificate: `10m` to `24h`, `1h` unless set. It is not "
+                "renewed while Terraform runs, so choose more than an apply takes.",
                 computed=True,
             ),
             computed("host", STRING, "The URL of the API, at the cluster's endpoint."),
@@ -45,6 +45,6 @@ KUBECONFIG = Schema(
             computed("kubeconfig", STRING, "All of this as a kubeconfig (YAML).", sensitive=True),
         )
     ),
-    "A way into a cluster for as long as Terraform runs: a client certificate that ends soon, "
-    "made anew by each plan and apply. It is in no state and no plan.",
+    "Access to a cluster while Terraform runs: a short-lived client certificate, a new one in "
+    "each plan and apply. It is in no state and no plan.",
 )

@@ -79,9 +79,7 @@ class Node:
         request = _known(held.values)
         observed_node = site.read_node(request.pool, request.server, request.ca_pin)
         if observed_node.unreachable:
-            summary = (
-                f"Nothing could be found out about {held.values['id']}; it is shown as before."
-            )
+            summary = f"Node {held.values['id']} cannot be read; it is shown as before."
             return Reply(held, [diagnostic.warning(summary)])
         if observed_node.spec is None:
             return Reply(Held(None))
@@ -140,15 +138,25 @@ class Node:
         cluster, _, server = id_.partition("/")
         if not cluster or not server:
             summary = f"{shown(id_)} is not the id of an rpool_node"
-            raise SpecError([Problem((), summary, "It is CLUSTER/SERVER: 0863513a9c41d07e/r2u11.")])
+            raise SpecError(
+                [Problem((), summary, "It is CLUSTER/SERVER, such as 0863513a9c41d07e/r2u11.")]
+            )
         pool = site.find_pool(cluster)
         observed_node = site.read_node(pool.record.uid, server)
         if observed_node.unreachable:
-            summary = f"nothing could be found out about {shown(server)} in cluster {cluster}"
-            raise Unreachable(summary, f"No control plane showed its API. {Do.AGAIN.text()}")
+            summary = f"{shown(server)} in cluster {cluster} cannot be read"
+            raise Unreachable(summary, f"The API answers on no control plane. {Do.AGAIN.text()}")
         if observed_node.spec is None:
-            summary = f"{shown(server)} is not pinned in cluster {cluster}"
-            raise SpecError([Problem((), summary, "Only an rpool_node can be imported as one.")])
+            summary = f"{shown(server)} is not an rpool_node of cluster {cluster}"
+            raise SpecError(
+                [
+                    Problem(
+                        (),
+                        summary,
+                        "Only a server that an rpool_node added can be imported as one.",
+                    )
+                ]
+            )
         blank: Values = {attribute.name: None for attribute in NODE.root.attributes}
         names = {
             "cluster": pool.record.uid,
@@ -217,8 +225,9 @@ def _placed(planned: Held, site: Site) -> Held:
 
 def _put_in_again(values: Values) -> Diagnostic:
     return diagnostic.warning(
-        f"{values['server']} is only half in cluster {values['cluster']}",
-        f"An operation on it was cut off: it may be cordoned, or reset. {Do.PUT_IN_AGAIN.text()}",
+        f"{values['server']} is only partially joined to cluster {values['cluster']}",
+        "An operation on it was interrupted: it may be cordoned or reset. "
+        f"{Do.PUT_IN_AGAIN.text()}",
     )
 
 

@@ -17,9 +17,9 @@ from rpool_provider.schema import (
 
 _TIMEOUTS = Object(
     (
-        optional("create", STRING, "At most this long for a join. Default 30m."),
-        optional("update", STRING, "At most this long for a change. Default 30m."),
-        optional("delete", STRING, "At most this long for a departure. Default 30m."),
+        optional("create", STRING, "Time limit of a join. Default 30m."),
+        optional("update", STRING, "Time limit of a change. Default 30m."),
+        optional("delete", STRING, "Time limit of a departure. Default 30m."),
     )
 )
 
@@ -33,13 +33,13 @@ NODE = Schema(
             optional(
                 "cluster_ca_pin",
                 STRING,
-                "The `ca_pin` of that `rpool_cluster`, so that no server can pose as the cluster. "
-                "Unless set, the one that was found first.",
+                "The `ca_pin` of that `rpool_cluster`, so that no server can pose as the "
+                "cluster. Unless set, the first one that was found.",
                 computed=True,
             ),
             optional("labels", Map(STRING), "Labels of its node."),
-            optional("taint", Set(TAINT), "A taint of its node, from its first moment on."),
-            optional("timeouts", _TIMEOUTS, "How long things may take."),
+            optional("taint", Set(TAINT), "A taint of its node, set as soon as it joins."),
+            optional("timeouts", _TIMEOUTS, "Time limits of operations."),
             computed("id", STRING, "`CLUSTER/SERVER`."),
             computed("address", STRING, "Its address in the fleet."),
             computed("zone", STRING, "Its zone."),
@@ -47,6 +47,6 @@ NODE = Schema(
             computed("memory", NUMBER, "Its memory in GiB."),
         )
     ),
-    "One particular server in a cluster, beyond what the cluster picks for itself.",
+    "One particular server in a cluster, in addition to those that the cluster picks itself.",
     identity=("cluster", "server"),
 )

@@ -55,7 +55,7 @@ def import_id(schema: Schema, identity: pb.ResourceIdentityData) -> str:
         name for name in schema.identity if not isinstance(decoded[name], str) or not decoded[name]
     ]
     if missing:
-        summary = f"the identity to import by has no {' and no '.join(missing)}"
+        summary = f"the import identity has no {' and no '.join(missing)}"
         names = ", ".join(f'{name} = "..."' for name in schema.identity)
         raise SpecError([Problem((), summary, f"It is {{ {names} }}.")])
     return "/".join(decoded[name] for name in schema.identity)

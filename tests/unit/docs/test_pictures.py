@@ -55,7 +55,7 @@ def test_a_join_is_seen_while_it_is_under_way() -> None:
     at = lines.index("UNDER WAY")
     assert lines[at + 1 : at + 3] == ["SINCE", "BY"]
     assert lines[at + 4 : at + 6] == [f"{WATCHED_SECONDS} s", OWNER]
-    growth = "32 cores, 128 GiB (wanted: 48 cores, 192 GiB; on their way: 16 cores, 64 GiB)"
+    growth = "32 cores, 128 GiB (wanted: 48 cores, 192 GiB; joining: 16 cores, 64 GiB)"
     assert growth in lines
     joins, server = lines[at + 3].split()
     assert joins == "join"

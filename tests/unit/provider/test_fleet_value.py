@@ -55,9 +55,9 @@ def errors(fleet: Any) -> list[tuple[tuple[str | int, ...], str, str]]:
 @pytest.mark.parametrize(
     ("changes", "key", "says", "hint"),
     [
-        ({"retired": True}, "retired", "is no setting", "Did you mean retire?"),
-        ({"reserve": True}, "reserve", "is no setting", "Did you mean reserved?"),
-        ({"colour": "red"}, "colour", "is no setting", "A server has: address, cores, memory"),
+        ({"retired": True}, "retired", "is not a setting", "Did you mean retire?"),
+        ({"reserve": True}, "reserve", "is not a setting", "Did you mean reserved?"),
+        ({"colour": "red"}, "colour", "is not a setting", "A server has: address, cores, memory"),
         ({"cores": "many"}, "cores", "must be a whole number", ""),
         ({"cores": "4.5"}, "cores", "must be a whole number", ""),
         ({"lost": "yes"}, "lost", "must be true or false", ""),

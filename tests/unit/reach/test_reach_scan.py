@@ -283,7 +283,7 @@ def test_where_there_is_no_terminal_nobody_says_yes(server: TestServer, desk: De
     ("words", "said"),
     [
         ([], "there is no server to scan"),
-        (["a=b=c"], "'a=b=c' is no server"),
+        (["a=b=c"], "'a=b=c' is not the address of a server"),
         (["no.such.host.invalid"], "is no IPv4 address, and no name of one"),
         (["--inventory", "/nowhere"], "/nowhere is no inventory in a file"),
     ],
