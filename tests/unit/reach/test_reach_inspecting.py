@@ -311,6 +311,6 @@ def test_two_servers_with_one_mac_address_are_told(site: Network) -> None:
     for name in "bc":
         site.on(name, "ip link set eth0 address 02:00:00:00:00:07")
     beginning = (
-        "it has the same MAC address as b (02:00:00:00:00:07), so neither is reached for sure"
+        "it has the same MAC address as b (02:00:00:00:00:07), so neither is reached reliably"
     )
     assert any(text.startswith(beginning) for text in found(site)["c"])

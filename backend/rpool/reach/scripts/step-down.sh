@@ -35,7 +35,7 @@ await_stopped() {
     ran=$(uptime_seconds)
     until found=$(static_pod pods "$1" --state ready) && [ -z "$found" ]; do
         if [ "$(uptime_seconds)" -ge "$end" ]; then
-            say "$1 still seems to run: find out why the kubelet does not stop it"
+            say "$1 still runs, as far as rpool can tell: find out why the kubelet does not stop it"
             exit 124
         fi
         if [ -n "$found" ] || systemctl is-active --quiet containerd.service; then
