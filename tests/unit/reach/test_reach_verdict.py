@@ -268,7 +268,7 @@ def test_members_of_etcd_are_read_from_what_etcdctl_prints() -> None:
     "printed", ["", "members\t{}\nhealth\t[]\n", f"members\t{json.dumps(MEMBERS)}\nhealth\t\n"]
 )
 def test_what_etcdctl_left_out_is_an_error_and_no_health(printed: str) -> None:
-    with pytest.raises(CommandFailed, match="what r1u04 tells of etcd"):
+    with pytest.raises(CommandFailed, match="what r1u04 reports of etcd"):
         sightings.etcd_members("r1u04", printed.encode())
 
 
