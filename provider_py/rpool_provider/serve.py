@@ -46,7 +46,7 @@ _ORPHAN_SECONDS = 60.0
 
 _BY_HAND = """\
 This is the rpool provider. Terraform or OpenTofu starts it; it does nothing by itself.
-How it is installed: docs/guides/installing.md.
+To install it: docs/guides/installing.md.
 """
 _TOO_OLD = (
     "The rpool provider speaks plugin protocol 6: use Terraform 1.8, OpenTofu 1.8 or newer.\n"

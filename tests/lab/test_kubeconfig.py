@@ -72,7 +72,7 @@ def test_an_application_runs_after_the_apply_that_made_the_cluster(
 ) -> None:
     pods = here.kubectl(here.with_role("control_plane")[0], "get pods -l app=hello --no-headers")
     assert [line.split()[2] for line in pods.splitlines()] == ["Running", "Running"]
-    assert "To get in: rpool kubeconfig demo --merge" in applied.stdout + applied.stderr
+    assert "To connect: rpool kubeconfig demo --merge" in applied.stdout + applied.stderr
 
 
 def test_nothing_of_the_kubeconfig_is_left(here: Desk, applied: Done) -> None:

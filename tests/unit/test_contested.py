@@ -56,7 +56,7 @@ def test_the_plan_says_who_else_is_to_get_the_server() -> None:
     resource = Cluster()
     warnings = grown(stage, resource, one, first)
     assert f"Joining: {spare}." in warnings
-    assert "too:" not in warnings
+    assert "also planned" not in warnings
     warnings = grown(stage, resource, two, second)
     assert f"Joining: {spare}." in warnings
     assert f"{spare} is also planned for cluster one:" in warnings
@@ -67,4 +67,4 @@ def test_clusters_that_each_have_one_of_their_own_say_nothing() -> None:
     resource = Cluster()
     warnings = [grown(stage, resource, spec, view) for spec, view in clusters]
     assert all("1 server joins" in text for text in warnings)
-    assert not any("too:" in text for text in warnings)
+    assert not any("also planned" in text for text in warnings)

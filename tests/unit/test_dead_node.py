@@ -76,7 +76,7 @@ def test_once_it_is_marked_it_is_a_warning_that_says_what_to_do(way: str, alive:
     ran = run(desk)
     assert ran.errors == []
     text = "\n".join(ran.warnings)
-    assert "not well" not in text
+    assert "unhealthy" not in text
     assert f"{marked} is marked lost = true in the fleet, and stays in its cluster" in text
     read(Do.REPLACE_NODE, text)
     assert desk.view().condition is Condition.SETTLED

@@ -36,14 +36,14 @@ def test_a_member_that_died_is_told_and_mended(role: Role, words: str, way: str)
     desk.power(dead, on=False)
     warnings = desk.apply()
     read(Do.MEND_MEMBERS, warnings, servers=dead)
-    assert "Cluster batch: 1 member is not well" in warnings
+    assert "Cluster batch: 1 member is unhealthy" in warnings
     assert f"{dead} ({words}" in warnings
     assert DEAD.search(warnings)
     if way == "brought back":
         desk.power(dead, on=True)
     else:
         desk.mark(dead, lost=True)
-    assert "not well" not in desk.apply()
+    assert "unhealthy" not in desk.apply()
     desk.succeeds()
     assert (dead in desk.view().servers) is (way == "brought back")
 
@@ -70,7 +70,7 @@ def test_one_that_answers_is_not_to_be_brought_back_its_kubelet_is() -> None:
     read(Do.RESTART_KUBELET, warnings, servers=sick)
     assert "Bring" not in warnings
     desk.stage.machine(sick).mend()
-    assert "not well" not in desk.apply()
+    assert "unhealthy" not in desk.apply()
 
 
 @pytest.mark.parametrize("seconds_ago", [0, 3600])
@@ -109,7 +109,7 @@ def test_what_is_marked_lost_is_not_told_again() -> None:
     dead = one_of(desk, Role.WORKER)
     desk.power(dead, on=False)
     desk.mark(dead, lost=True)
-    assert "not well" not in desk.apply()
+    assert "unhealthy" not in desk.apply()
 
 
 @pytest.mark.parametrize("how", ["its Node is Ready", "it answers by SSH"])
@@ -138,9 +138,9 @@ def test_what_is_marked_lost_and_lives_is_told(how: str, way: str) -> None:
 def test_nodes_that_wait_for_the_user_s_network_are_not_told() -> None:
     desk = Desk(Stage(12), replace(SPEC, networking=Networking(cni="none"), metallb_pools={}))
     desk.succeeds()
-    assert "not well" not in desk.apply()
+    assert "unhealthy" not in desk.apply()
     desk.power(one_of(desk, Role.WORKER), on=False)
-    assert "1 member is not well" in desk.apply()
+    assert "1 member is unhealthy" in desk.apply()
 
 
 @pytest.mark.parametrize("way", ["the network is mended", "without a refresh"])

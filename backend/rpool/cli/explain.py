@@ -62,7 +62,7 @@ def _lines(cluster: Clustered, explanation: Explanation) -> Iterator[str]:
         yield (
             f"{group}{sizing.spec.cores} cores, {sizing.spec.memory_gib} "
             f"GiB{outlasting_what(sizing.spec)}. It has {sizing.cores} and {sizing.memory_gib}: "
-            f"{sizing.beyond_cores} cores and {sizing.beyond_memory_gib} GiB more."
+            f"{sizing.beyond_cores} cores and {sizing.beyond_memory_gib} GiB more than needed."
         )
     yield ""
     yield from table(MEMBERS, map(_row, explanation.choices))

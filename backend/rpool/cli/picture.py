@@ -28,7 +28,7 @@ _NAME, _WORDS, _LINES = 15, 30, 2
 _LEGEND = {
     Role.CONTROL_PLANE.value: "control plane",
     Role.WORKER.value: "worker",
-    "bad": "not well",
+    "bad": "unhealthy",
     "spare": "spare",
     "other": "unavailable",
 }

@@ -45,8 +45,8 @@ CLUSTER_DATA = Schema(
             optional("name", STRING, f"Name of the cluster. {_EITHER.format('id')}", computed=True),
             optional("id", STRING, f"The cluster's uid. {_EITHER.format('name')}", computed=True),
             computed("kubernetes_version", STRING, "Its version."),
-            computed("cores", NUMBER, "Requested cores of its workers together."),
-            computed("memory", NUMBER, "Requested memory of these in GiB."),
+            computed("cores", NUMBER, "Total cores requested for its workers."),
+            computed("memory", NUMBER, "Total memory requested for these, in GiB."),
             *FACTS,
             computed(
                 "allocatable",

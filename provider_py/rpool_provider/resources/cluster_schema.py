@@ -189,14 +189,13 @@ _REPAIR = Object(
             "mode",
             STRING,
             "plan",
-            "`plan`: plans repair. `warn`: they only name members that are not well. Default "
-            "`plan`.",
+            "`plan`: plans repair. `warn`: they only name unhealthy members. Default `plan`.",
         ),
         defaulted(
             "max_lost",
             NUMBER,
             1,
-            "If more members than this are not well at once, nothing is repaired. Default `1`.",
+            "If more members than this are unhealthy at once, nothing is repaired. Default `1`.",
         ),
     ),
 )
@@ -270,7 +269,7 @@ CLUSTER = Schema(
             optional("networking", _NETWORKING, "Networks inside the cluster."),
             optional("metallb", _METALLB, "Installs MetalLB with these address pools."),
             optional("drain", _DRAIN, "How servers are drained before they leave."),
-            optional("repair", _REPAIR, "How members that are not well are repaired."),
+            optional("repair", _REPAIR, "How unhealthy members are repaired."),
             optional("destroy", _DESTROY, "What a destroy does with unreachable servers."),
             defaulted(
                 "deletion_protection",
@@ -286,7 +285,7 @@ CLUSTER = Schema(
             computed(
                 "condition",
                 STRING,
-                "`settled`; `degraded` when a member is not well for longer than "
+                "`settled`; `degraded` when a member is unhealthy for longer than "
                 "`repair.grace`, `incomplete` when a change was interrupted, `unreachable` when "
                 "the API answers on no control plane.",
             ),

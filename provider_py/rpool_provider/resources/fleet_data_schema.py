@@ -18,7 +18,7 @@ _SERVER = Object(
         computed(
             "reachable",
             BOOL,
-            "Whether it answered now. If not, what is told of its cluster is null.",
+            "Whether it answered now. If not, its cluster and role are null.",
         ),
         computed("pool", STRING, "Name of the cluster that claims it, or null."),
         computed("pool_id", STRING, "Uid of that cluster, or null."),
