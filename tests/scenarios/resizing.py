@@ -83,7 +83,7 @@ class Resizing:
         assert (done.joined, done.left, pool.sizes(done.left)) == (set(), {leaving}, [SMALL])
         (name,) = done.left
         assert f"{name}: given back, with changes since its claim" in done.said
-        assert f"{'; '.join(f'new {path}' for path in PLANTED)}. Look at that" in done.said
+        assert f"{'; '.join(f'new {path}' for path in PLANTED)}. Check these" in done.said
         assert (
             done.steps == {f"{v} {name}" for v in ("drain", "leave", "reset", "forget")} | RECORDS
         )

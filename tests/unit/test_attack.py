@@ -432,7 +432,7 @@ def test_a_record_with_a_server_that_the_fleet_lacks_is_in_nobodys_way() -> None
     )
     refreshed = Cluster().read(held, stage.site)
     (warning,) = refreshed.diagnostics
-    assert "names ghost, which it has not" in warning.summary
+    assert "names servers that are not its own: ghost" in warning.summary
     more = config(replace(SPEC, cores=24, memory_gib=48))
     planned = Cluster().plan(refreshed.held, more, stage.site)
     assert planned.values is not None

@@ -61,7 +61,7 @@ def test_who_is_half_out_is_not_taken_back_by_a_plan_that_does_not_know(
     stage, view = made(12)
     partial = cut_off(stage, view, SMALLER, Fault(kind, CommandFailed("busy")))
     roles = without_knowledge(stage, partial)
-    with pytest.raises(StalePlan, match="is on its way out of this cluster"):
+    with pytest.raises(StalePlan, match="is leaving this cluster"):
         stage.site.change_pool(partial, SPEC, roles, stage.attempt())
     settled(stage, stage.become(partial, SMALLER), SMALLER)
 

@@ -81,7 +81,7 @@ def test_a_member_without_which_the_request_holds_has_no_runner_up() -> None:
     lower = replace(made(SPEC), settled=replace(SPEC, tolerate=Tolerance()))
     workers = [choice for choice in explained(lower).choices if choice.role is Role.WORKER]
     assert {choice.instead for choice in workers} == {()}
-    assert "holds without it" in workers[0].why
+    assert "fits without it" in workers[0].why
 
 
 def test_the_last_server_that_fits_says_that_nothing_could_take_its_place() -> None:

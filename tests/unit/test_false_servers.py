@@ -116,7 +116,7 @@ def test_a_server_in_the_record_alone_is_never_claimed(reserved: bool) -> None:
     assert [
         diagnostic
         for diagnostic in read.diagnostics
-        if f"names {FALSE}, which it has not" in diagnostic.summary
+        if f"names servers that are not its own: {FALSE}" in diagnostic.summary
     ]
     stage.cluster(view).nodes.pop(FALSE)  # it is not to look like one that has yet to join
     planned = resource.plan(read.held, CONFIG, stage.site)

@@ -185,7 +185,7 @@ def test_an_exchange_of_ranges_says_that_it_takes_two_applies(
         for future in running:
             with pytest.raises(Taken) as caught:
                 future.result(60)
-            assert "exchange takes two" in caught.value.detail
+            assert "swap takes two" in caught.value.detail
 
 
 def test_what_kept_servers_from_being_given_back_is_told_beside_the_reason() -> None:

@@ -134,7 +134,7 @@ def test_another_request_begins_anew_on_servers_that_were_reset() -> None:
         stage.site.create_pool(SPEC, stage.attempt())
     warnings: list[str] = []
     view = stage.site.create_pool(SMALL, stage.attempt(warn=warnings.append))
-    assert "begins anew" in warnings[0]
+    assert "starts over" in warnings[0]
     settled(stage, view, SMALL)
 
 

@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_used_is_an_error_at_once(
     path.write_text(content)
     with pytest.raises(Refused, match=says) as caught:
         StoredWorld(FLEET, Store(path))
-    assert "Remove it to begin anew" in caught.value.detail
+    assert "Remove it to start over" in caught.value.detail
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:

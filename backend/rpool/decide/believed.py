@@ -65,7 +65,7 @@ def doubts(view: PoolView, prior: PoolView, false: Collection[ServerName]) -> li
     record = f"The record of cluster {prior.name} (ConfigMap kube-system/rpool)"
     ignored = "rpool ignores that; check who can write there."
     sentences = (
-        [f"{record} names {', '.join(sorted(false))}, which are not its servers. {ignored}"]
+        [f"{record} names servers that are not its own: {', '.join(sorted(false))}. {ignored}"]
         if false
         else []
     )
