@@ -121,7 +121,7 @@ def test_who_is_set_aside_or_marked_is_no_free_server_and_the_line_says_why(
         site.world().carry_out(act.NoteFailure("r1u02", "", aside), 1)
         site.world().carry_out(act.NoteFailure("r1u03", "", replace(aside, aside=False)), 1)
     lines = listed(tmp_path, capsys)
-    assert words(lines, "r1u02")[6:] == ["set", "aside"]
+    assert words(lines, "r1u02")[6:] == ["quarantined"]
     assert words(lines, "r1u03")[6:] == ["spare,", "taken", "last"]
     (why,) = (line for line in lines if line.startswith("r1u02: quarantined: join for cluster"))
     assert "rpool release r1u02" in why

@@ -26,7 +26,7 @@ def test_a_certificate_that_ends_soon_is_told(days: float, says: str) -> None:
     desk.stage.machine(control_plane).certificates_end = time.time() + days * DAY
     warnings = desk.apply()
     assert says in warnings
-    assert f"{control_plane}: /etc/kubernetes/pki/apiserver.crt end" in warnings
+    assert f"{control_plane}: /etc/kubernetes/pki/apiserver.crt expire" in warnings
     read(Do.RENEW, warnings)
     desk.stage.machine(control_plane).certificates_end = time.time() + 365 * DAY
     assert "certificates" not in desk.apply()

@@ -121,7 +121,7 @@ def test_a_change_takes_no_addresses_of_another_cluster() -> None:
     roles = {name: member.role for name, member in view.servers.items()}
     stage.acted.clear()
     wider = replace(two, metallb_pools={"default": ("10.0.1.225/32", "10.0.1.219/32")})
-    with pytest.raises(Taken, match="cluster two asks for what another cluster") as caught:
+    with pytest.raises(Taken, match="cluster two conflicts with another cluster") as caught:
         stage.site.change_pool(view, wider, roles, stage.attempt())
     assert "MetalLB range 10.0.1.219/32 overlaps" in caught.value.detail
     assert stage.acted == []
@@ -194,7 +194,7 @@ def test_what_kept_servers_from_being_given_back_is_told_beside_the_reason() -> 
     stuck = Fault(act.Reset, CommandFailed("reset went wrong"))
     with stage.faults(stuck), pytest.raises(PoolIncomplete) as caught:
         stage.site.create_pool(two, stage.attempt())
-    assert "cluster two asks for what another cluster" in caught.value.summary
+    assert "cluster two conflicts with another cluster" in caught.value.summary
     assert "overlaps MetalLB range" in caught.value.detail
     assert "reset went wrong" in caught.value.detail
     assert caught.value.view is not None

@@ -272,7 +272,7 @@ def test_who_is_on_the_way_out_of_a_cluster_without_a_record_is_not_taken_again(
         stage.site.change_pool(view, SPEC, roles, stage.attempt())
     cause = getattr(refused.value, "cause", refused.value)
     assert isinstance(cause, StalePlan)
-    assert f"{leaving} was to join, but it is on its way out" in refused.value.summary
+    assert f"{leaving} was to join, but it is leaving this cluster" in refused.value.summary
 
 
 def test_a_member_that_never_started_goes_with_its_server() -> None:
