@@ -180,7 +180,7 @@ def test_a_cluster_never_changes_its_domain(was: str, then: str, back: str) -> N
     desk.mark(*desk.stage.world.machines, trust=then)
     desk.write(replace(SPEC, trust=then))
     error = desk.refused()
-    assert "trust: a cluster stays in its domain of trust" in error
+    assert "trust: a cluster cannot change its domain of trust" in error
     assert f"Set it back to {back}." in error
     assert desk.view() == before
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpool.decide.preflight import SIZE_TOLERANCE
 from rpool.model.quantity import gib
 
 UNKNOWN_ZONE = "zone1"
@@ -41,12 +42,15 @@ class Host:
 
 
 def nominal_gib(memory_mib: int) -> int:
-    """The hardware's memory in GiB, from MemTotal: the next size that memory modules come in."""
+    """The hardware's memory in GiB, from MemTotal: the next size that memory modules come in, or
+    the one below it if preparation would refuse that as more than the server has.
+    """
     real = memory_mib / 1024
     step = 1
     while step * 2 <= real / _LARGEST_STEP:
         step *= 2
-    return max(1, -int(-real // step) * step)
+    size = -int(-real // step) * step
+    return max(1, size if real >= SIZE_TOLERANCE * size else size - step)
 
 
 def by_number(place: str) -> tuple[tuple[int, ...], int]:
