@@ -12,9 +12,10 @@ from rpool.decide import plan as ladder
 from rpool.decide.plan import invariants
 from rpool.errors import Bug
 from rpool.model import action as act
-from rpool.model.claim import Ownership
+from rpool.model.claim import Claim, Ownership, Phase
 from rpool.model.pool import PoolSpec
 from rpool.model.record import Record
+from rpool.model.server import Role
 from rpool.model.step import Step
 
 SERVERS = {
@@ -38,6 +39,21 @@ def join(name: str, *needs: str, control_plane: bool = False) -> Step:
     server, spec = case.fleet.servers[name], case.spec
     action = act.Join(name, OURS, server, spec, act.NOT_DRAWN, control_plane, "m1")
     return Step(action, name, before(*needs))
+
+
+def claim(name: str) -> Step:
+    taken = Claim(
+        uid=OURS.uid,
+        pool="batch",
+        owner="ann",
+        role=Role.WORKER,
+        phase=Phase.BOOTSTRAPPING,
+        epoch=OURS.epoch,
+        since="2026-11-30T10:02:40+00:00",
+        server=name,
+        machine_id="",
+    )
+    return Step(act.TakeClaim(name, taken), name)
 
 
 def ready(name: str, *needs: str) -> Step:
@@ -84,6 +100,11 @@ BROKEN: dict[str, tuple[list[Step], str]] = {
         "drain w1 waits for join w9, which comes later",
     ),
     "a step that waits for itself": ([drain("w1", "drain w1")], "which comes later"),
+    "a join beside its claim": ([claim("w3"), join("w3")], "join w3 would not wait for claim w3"),
+    "a join once its claim is over, however it ended": (
+        [claim("w3"), Step(join("w3").action, "w3", after=before("claim w3"))],
+        "join w3 would not wait for claim w3",
+    ),
     "a drain beside a join": (
         [join("w3"), drain("w1")],
         "drain w1 would not wait for those that join",

@@ -8,22 +8,36 @@ from itertools import pairwise
 from rpool.decide.plan.case import Case
 from rpool.decide.quorum import member_of, why_not_remove
 from rpool.errors import Bug
-from rpool.model.action import AwaitReady, Drain, Join, RemoveEtcdMember, Reset, StepDown
+from rpool.model.action import (
+    AwaitReady,
+    Drain,
+    Init,
+    Join,
+    Prepare,
+    RemoveEtcdMember,
+    Reset,
+    StepDown,
+    TakeClaim,
+)
 from rpool.model.seen import EtcdMember
 from rpool.model.step import Step, StepName
 
 
 def check(steps: Sequence[Step], case: Case) -> None:
-    """Raises Bug if a living member may leave too early, two control planes may move at once, or
-    etcd would lose its quorum.
+    """Raises Bug if a server is prepared or joins before its claim, a living member may leave too
+    early, two control planes may move at once, or etcd would lose its quorum.
     """
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise Bug(f"a plan with two steps of one name: {sorted(names)}")
     before = _all_before(steps, lambda step: step.needs | step.after)  # over by then, well or not
     done = _all_before(steps, lambda step: step.needs)  # done by then
+    claims = {step.server: step.name for step in steps if isinstance(step.action, TakeClaim)}
     arrivals = {step.name for step in steps if isinstance(step.action, Join | AwaitReady)}
     for step in steps:
+        claim = claims.get(step.server)
+        if isinstance(step.action, Prepare | Init | Join) and claim not in {None, *done[step.name]}:
+            raise Bug(f"{step.name} would not wait for {claim}")
         if _ends_a_living_member(step, case) and not arrivals <= done[step.name]:
             raise Bug(f"{step.name} would not wait for those that join")
     moves = [step for step in steps if _moves_a_control_plane(step)]
