@@ -185,7 +185,7 @@ def test_a_destroy_that_was_cut_off_is_gone_on_with_whatever_is_planned_next(
     with PluginProcess(simulated(world_file)) as plugin:
         later = Calls(plugin)
         read = later.read(left.new_state, left.private)
-        assert "being destroyed" in read.diagnostics[0].summary
+        assert "The destroy of cluster batch was interrupted" in read.diagnostics[0].summary
         planned = later.plan_beside(cluster(), read.new_state, read.private)
         assert [path(attribute) for attribute in planned.requires_replace] == [
             ("kubernetes_version",)
